@@ -1,0 +1,1 @@
+"""What Tiro's services share: settings, logging, errors, lifecycle, bus, audio, authentication."""

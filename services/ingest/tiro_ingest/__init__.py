@@ -1,0 +1,1 @@
+"""Accepts audio and jobs over gRPC, stores them, answers about them."""

@@ -1,0 +1,1 @@
+"""Live sessions: a bidirectional gRPC stream in front, JetStream behind."""

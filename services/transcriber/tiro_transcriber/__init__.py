@@ -1,0 +1,1 @@
+"""Workers: claim jobs and live sessions, run an engine, commit results."""

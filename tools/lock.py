@@ -1,0 +1,57 @@
+"""Pin every dependency with its hashes: `make lock` runs this.
+
+uv's own lock file names the package index it was made with, so it is not committed. What is committed is uv's export of it:
+one requirements file per member, exact versions and hashes, no index. A site with an index of its own installs the same bytes.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MEMBERS = {
+    "tiro-protos": "protos",
+    "tiro-core": "core",
+    "tiro-client": "client",
+    "tiro-ingest": "services/ingest",
+    "tiro-transcriber": "services/transcriber",
+    "tiro-streamer": "services/streamer",
+}
+UV_VERSION = "0.13.8"
+HEADER = "# Made by `make lock`. Do not edit.\n"
+
+
+def main() -> None:
+    """Resolve the workspace once and export each member, and all of it with the development tools."""
+    uv = sys.argv[1]
+    out = ROOT / "requirements"
+    out.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace = Path(scratch)
+        _copy_projects(workspace)
+        for member in MEMBERS:
+            _export(uv, workspace, ["--package", member, "--no-dev", "--all-extras"], out / f"{member}.txt")
+        _export(uv, workspace, ["--all-packages", "--all-groups", "--all-extras"], out / "all.txt")
+    bootstrap = [uv, "pip", "compile", "-q", "--generate-hashes", "--universal", "--no-annotate", "--no-header", "-"]
+    pins = subprocess.run(bootstrap, input=f"uv=={UV_VERSION}\n", text=True, capture_output=True, check=True).stdout
+    (out / "uv.txt").write_text(HEADER + pins)
+
+
+def _copy_projects(workspace: Path) -> None:
+    root = (ROOT / "pyproject.toml").read_text().replace("\nmanaged = false\n", "\n")
+    (workspace / "pyproject.toml").write_text(root)
+    for folder in MEMBERS.values():
+        (workspace / folder).mkdir(parents=True)
+        (workspace / folder / "pyproject.toml").write_text((ROOT / folder / "pyproject.toml").read_text())
+
+
+def _export(uv: str, workspace: Path, selection: list[str], target: Path) -> None:
+    command = [uv, "export", "-q", "--no-emit-workspace", "--no-header", "--no-annotate", *selection]
+    pins = subprocess.run(command, cwd=workspace, text=True, capture_output=True, check=True).stdout
+    target.write_text(HEADER + pins)
+    print(f"{target.relative_to(ROOT)}: {pins.count('==')} pins")
+
+
+if __name__ == "__main__":
+    main()
