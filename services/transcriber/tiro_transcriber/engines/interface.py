@@ -1,0 +1,239 @@
+"""What the transcriber asks of a speech engine: windows of a recording, and live sessions.
+
+All positions are samples at `SAMPLE_RATE`, counted from the start of the recording or session. All methods block and run
+on worker threads; an engine is loaded once per worker and shared by them, a session belongs to one caller at a time.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Hertz. Every engine takes mono float32 samples in [-1, 1] at this rate."""
+
+WINDOW_SECONDS_MAX = 600
+"""The longest window handed to `Engine.transcribe`: it bounds memory and the time a cancellation takes."""
+
+Samples = NDArray[np.float32]
+"""Shape (n,), mono, `SAMPLE_RATE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine with its model can do. Data, so that a request it cannot serve is refused at the door."""
+
+    languages: frozenset[str]
+    """ISO 639-1 codes (639-3 where there is none), as in `en`, `es`, `haw`."""
+    detects_language: bool
+    word_timestamps: bool
+    batch: bool
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which weights an engine runs."""
+
+    engine: str
+    model: str
+    digest: str
+    """`sha256:<hex>` of the weights file, or of the name and version where an engine has no weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionOptions:
+    """How to recognize, for a window and for a session alike."""
+
+    language: str | None = None
+    """None detects it."""
+    hotwords: tuple[str, ...] = ()
+    word_timestamps: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as recognized. `text` has its punctuation and no surrounding space."""
+
+    text: str
+    start: int
+    end: int
+    probability: float
+    stable: bool = True
+    """In a partial: two decodings agreed on it. Always true in a final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech with its words (empty when word timestamps were not asked for)."""
+
+    text: str
+    start: int
+    end: int
+    words: tuple[Word, ...] = ()
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedLanguage:
+    """What the engine heard spoken, or was told."""
+
+    code: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What a window gave besides its segments."""
+
+    language: DetectedLanguage | None
+    """None when the window held no speech to detect it from."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A bounded piece of a recording. `offset` is where its first sample lies in the recording."""
+
+    samples: Samples
+    offset: int
+
+
+class Cancelled(Exception):  # noqa: N818 - it is an outcome that was asked for, not an error
+    """The caller set the cancellation event while a window was being transcribed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """When an utterance ends."""
+
+    silence_ms: int = 500
+    """Silence after speech that ends the utterance."""
+    utterance_seconds_max: float = 15.0
+    """An utterance is cut when it gets this long: at a pause, or failing that between two words."""
+    threshold: float = 0.5
+    """Speech probability above which a frame counts as speech, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How to run one live session."""
+
+    recognition: RecognitionOptions = RecognitionOptions()
+    endpointing: Endpointing = Endpointing()
+    interim_results: bool = True
+    partial_interval_ms: int = 500
+    """Least audio between two partials."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Voice activity began at this sample."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """Voice activity ended at this sample."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The text since the last final as it looks now. It replaces the partial before it."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A segment that will not change. Finals do not overlap and follow each other in time."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnd:
+    """The speaker paused, or the caller asked to finalize: everything before this sample is final."""
+
+    at: int
+
+
+SessionUpdate = SpeechStarted | SpeechEnded | Partial | Final | UtteranceEnd
+
+
+class EngineSession(Protocol):
+    """The state of one live session: from its samples to updates, in order."""
+
+    def advance(self, samples: Samples) -> list[SessionUpdate]:
+        """Take the next samples and say what they changed.
+
+        The caller hands over all that has come since the last call, so a slow engine is called with more audio less
+        often. At most one partial is decoded per call. Samples may be of any length, also 0.
+        """
+
+    def finalize(self) -> list[SessionUpdate]:
+        """Make everything heard so far final and end the utterance. The session stays usable."""
+
+
+class Engine(Protocol):
+    """A loaded engine. Methods may be called from several threads at once."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which weights are loaded."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do with them."""
+
+    def transcribe(
+        self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
+    ) -> WindowResult:
+        """Transcribe one window and hand each segment to `emit` as soon as it is decoded.
+
+        Raises:
+            Cancelled: `cancelled` was set; segments emitted so far are to be dropped.
+        """
+
+    def open_session(self, options: SessionOptions, start: int) -> EngineSession:
+        """Begin a live session whose first sample is number `start`."""
+
+    def close(self) -> None:
+        """Free the model. No call may be in progress."""
+
+
+class EngineType(Protocol):
+    """What an entry point in the group `tiro.engines` names: how to load an engine. Nothing heavy is imported before."""
+
+    def load(self, model: str, settings: "EngineSettings") -> Engine:
+        """Load a model. Blocks, and may download.
+
+        Raises:
+            ModelUnavailable: No source could supply the model; says which were tried and why each failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What a deployment says about running engines."""
+
+    models_dir: str
+    """Where verified weights are kept."""
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    compute_type: str = "auto"
+    """A CTranslate2 compute type, or `auto` for one that suits the device."""
+    threads: int = 0
+    """CPU threads for one decoding. 0 takes all cores."""
+    parallel: int = 2
+    """Decodings that may run at once."""
+
+
+class ModelUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
+    """A model could not be had from any of its sources."""
