@@ -1,7 +1,8 @@
 """Pin every dependency with its hashes: `make lock` runs this.
 
-uv's own lock file names the package index it was made with, so it is not committed. What is committed is uv's export of it:
-one requirements file per member, exact versions and hashes, no index. A site with an index of its own installs the same bytes.
+uv's own lock file names the package index it was made with, so it is not committed. What is committed is uv's export
+of it: one requirements file per member, exact versions and hashes, no index. A site with an index of its own installs
+the same bytes.
 """
 
 import subprocess

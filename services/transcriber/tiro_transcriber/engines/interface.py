@@ -1,7 +1,8 @@
 """What the transcriber asks of a speech engine: windows of a recording, and live sessions.
 
-All positions are samples at `SAMPLE_RATE`, counted from the start of the recording or session. All methods block and run
-on worker threads; an engine is loaded once per worker and shared by them, a session belongs to one caller at a time.
+All positions are samples at `SAMPLE_RATE`, counted from the start of the recording or session. All methods block and
+run on worker threads; an engine is loaded once per worker and shared by them, a session belongs to one caller at a
+time.
 """
 
 import threading
