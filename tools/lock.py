@@ -25,7 +25,7 @@ HEADER = "# Made by `make lock`. Do not edit.\n"
 
 def main() -> None:
     """Resolve the workspace once and export each member, and all of it with the development tools."""
-    uv = sys.argv[1]
+    uv = str(Path(sys.argv[1]).absolute())
     out = ROOT / "requirements"
     out.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -35,7 +35,7 @@ def main() -> None:
             _export(uv, workspace, ["--package", member, "--no-dev", "--all-extras"], out / f"{member}.txt")
         _export(uv, workspace, ["--all-packages", "--all-groups", "--all-extras"], out / "all.txt")
     bootstrap = [uv, "pip", "compile", "-q", "--generate-hashes", "--universal", "--no-annotate", "--no-header", "-"]
-    pins = subprocess.run(bootstrap, input=f"uv=={UV_VERSION}\n", text=True, capture_output=True, check=True).stdout
+    pins = subprocess.run(bootstrap, input=f"uv=={UV_VERSION}\n", text=True, stdout=subprocess.PIPE, check=True).stdout
     (out / "uv.txt").write_text(HEADER + pins)
 
 
@@ -49,7 +49,7 @@ def _copy_projects(workspace: Path) -> None:
 
 def _export(uv: str, workspace: Path, selection: list[str], target: Path) -> None:
     command = [uv, "export", "-q", "--no-emit-workspace", "--no-header", "--no-annotate", *selection]
-    pins = subprocess.run(command, cwd=workspace, text=True, capture_output=True, check=True).stdout
+    pins = subprocess.run(command, cwd=workspace, text=True, stdout=subprocess.PIPE, check=True).stdout
     target.write_text(HEADER + pins)
     print(f"{target.relative_to(ROOT)}: {pins.count('==')} pins")
 

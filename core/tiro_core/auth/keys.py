@@ -1,0 +1,120 @@
+"""API keys: made once, shown once, stored as a hash, revoked at any time."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tiro.events.v1.api_key_pb2 import ApiKeyRecord
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.ids import check_tenant
+
+PREFIX = "tiro_"
+"""What every key begins with, so that a leaked one is recognized."""
+SECRET_BYTES = 32
+_KEY_ID_DIGITS = 12
+
+
+def hash_key(key: str) -> str:
+    """The name under which a key is stored. A plain hash is enough for a secret of 256 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeys:
+    """Makes, lists and revokes keys. For the administrator's command line."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._records = RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord)
+
+    async def create(self, tenant: str, display_name: str) -> tuple[str, ApiKeyRecord]:
+        """Make a key and return it. Nobody can read it again.
+
+        Raises:
+            ValueError: A tenant cannot be called so.
+        """
+        check_tenant(tenant)
+        key = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        hashed = hash_key(key)
+        record = ApiKeyRecord(
+            key_id=hashed[:_KEY_ID_DIGITS], tenant=tenant, display_name=display_name, create_time=_now()
+        )
+        await self._records.create(hashed, record)
+        return key, record
+
+    async def list(self) -> list[ApiKeyRecord]:
+        """All keys, the oldest first."""
+        found = []
+        async for change in self._records.watch(">"):
+            if change is None:
+                break
+            if change.value is not None:
+                found.append(change.value)
+        return sorted(found, key=lambda record: record.create_time.ToNanoseconds())
+
+    async def revoke(self, key_id: str) -> ApiKeyRecord:
+        """End a key. Services refuse it from the moment they hear of it, which is at once.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+
+        def end(record: ApiKeyRecord) -> None:
+            if not record.HasField("revoke_time"):
+                record.revoke_time.CopyFrom(_now())
+
+        async for change in self._records.watch(">"):
+            if change is None:
+                break
+            if change.value is not None and change.value.key_id == key_id:
+                return (await self._records.mutate(change.key, end)).value
+        raise KeyError(key_id)
+
+
+class KeyRing:
+    """All keys, kept up to date in memory, so that a call costs no look-up and a revocation counts at once."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, ApiKeyRecord] = {}
+        self._complete = asyncio.Event()
+
+    def find(self, key: str) -> ApiKeyRecord | None:
+        """The record of a key, revoked ones included. None when there is none."""
+        return self._records.get(hash_key(key))
+
+    async def follow(self, bus: Bus) -> None:
+        """Keep up to date, until cancelled."""
+        async for change in RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord).watch(">"):
+            if change is None:
+                self._complete.set()
+            elif change.value is None:
+                self._records.pop(change.key, None)
+            else:
+                self._records[change.key] = change.value
+
+    async def complete(self) -> None:
+        """Wait until every key there was at the start is known."""
+        await self._complete.wait()
+
+
+@asynccontextmanager
+async def open_key_ring(bus: Bus) -> AsyncIterator[KeyRing]:
+    """A key ring that is complete and follows the changes."""
+    ring = KeyRing()
+    async with asyncio.TaskGroup() as tasks:
+        follower = tasks.create_task(ring.follow(bus), name="key-ring")
+        await ring.complete()
+        try:
+            yield ring
+        finally:
+            follower.cancel()
+
+
+def _now() -> Timestamp:
+    now = Timestamp()
+    now.GetCurrentTime()
+    return now

@@ -1,0 +1,1 @@
+"""NATS JetStream as Tiro uses it: records, lines of events, blobs, queues of work."""

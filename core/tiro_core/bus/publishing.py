@@ -1,0 +1,75 @@
+"""Publishing that knows whether it happened: with an expected sequence, patient while NATS is away."""
+
+import stamina
+from nats.errors import ConnectionClosedError, OutboundBufferLimitError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
+
+from tiro_core.bus.connection import Bus
+
+PATIENCE_SECONDS = 60.0
+"""How long a write is tried again while NATS is away, before its caller is told."""
+
+EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequenceErrF, JSStreamWrongLastSequenceConstantErr
+
+TRANSIENT = (
+    NatsTimeoutError,
+    NoStreamResponseError,
+    ServiceUnavailableError,
+    OutboundBufferLimitError,
+    ConnectionResetError,
+)
+"""What NATS raises while it is away or starting."""
+
+
+class Conflict(Exception):  # noqa: N818 - the loser of a race has made no error
+    """Somebody else wrote first."""
+
+
+class BusUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
+    """NATS stayed away for longer than we wait."""
+
+
+async def publish(bus: Bus, subject: str, payload: bytes, *, headers: dict[str, str] | None = None) -> int:
+    """Store a message and return its sequence in the stream. It may be stored twice when NATS fails in between.
+
+    Raises:
+        BusUnavailable: NATS stayed away.
+    """
+    try:
+        async for attempt in stamina.retry_context(
+            on=TRANSIENT, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.1, wait_max=2.0
+        ):
+            with attempt:
+                acknowledgement = await bus.jetstream.publish(subject, payload, headers=headers)
+                return acknowledgement.seq
+    except (*TRANSIENT, ConnectionClosedError) as error:
+        raise BusUnavailable(f"NATS did not take a message for {PATIENCE_SECONDS:.0f} s") from error
+    raise AssertionError("unreachable: the retries end with a return or an error")
+
+
+async def publish_expecting(bus: Bus, stream: str, subject: str, payload: bytes, *, last: int) -> int:
+    """Store a message if `last` is the sequence of the newest one on its subject (0: there is none).
+
+    A write whose acknowledgement was lost is told from a lost race by looking at what is there.
+
+    Returns:
+        The message's sequence in the stream.
+
+    Raises:
+        Conflict: Something newer is there, and it is not this.
+        BusUnavailable: NATS stayed away.
+    """
+    try:
+        return await publish(bus, subject, payload, headers={EXPECTED_SEQUENCE: str(last)})
+    except APIError as error:
+        if error.err_code not in _WRONG_SEQUENCE:
+            raise
+    try:
+        newest = await bus.jetstream.get_msg(stream, subject=subject)
+    except NotFoundError:
+        raise Conflict(subject) from None
+    if newest.data == payload and newest.seq is not None and newest.seq > last:
+        return newest.seq
+    raise Conflict(subject)

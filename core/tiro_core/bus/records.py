@@ -1,0 +1,127 @@
+"""Records: one protobuf message a key, changed by compare-and-set only. They are the truth, messages are hints."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+from nats.js.errors import NotFoundError
+
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import Conflict, publish, publish_expecting
+from tiro_core.bus.tail import Start, Tail
+
+MUTATE_TRIES_MAX = 10
+"""How often a change is tried again after somebody else's."""
+
+_OPERATION = "KV-Operation"
+_DELETED = "DEL"
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[M]):
+    """A record as it stands in the store."""
+
+    value: M
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[M]):
+    """A record that was written, or deleted (`value` is None)."""
+
+    key: str
+    value: M | None
+    revision: int
+
+
+class RecordStore(Generic[M]):
+    """The records of one bucket."""
+
+    def __init__(self, bus: Bus, bucket: str, message_type: type[M]) -> None:
+        self._bus = bus
+        self._bucket = bucket
+        self._stream = topology.bucket_stream(bucket)
+        self._type = message_type
+
+    async def get(self, key: str) -> Stored[M] | None:
+        """Read a record from the stream's leader, so that what was just written is seen. None when there is none."""
+        try:
+            message = await self._bus.jetstream.get_msg(self._stream, subject=self._subject(key))
+        except NotFoundError:
+            return None
+        if message.headers and message.headers.get(_OPERATION) == _DELETED:
+            return None
+        return Stored(self._type.FromString(message.data or b""), message.seq or 0)
+
+    async def create(self, key: str, value: M) -> Stored[M]:
+        """Write a record that is not there yet.
+
+        Raises:
+            Conflict: It is there.
+        """
+        return await self.update(key, value, 0)
+
+    async def update(self, key: str, value: M, revision: int) -> Stored[M]:
+        """Write a record if it still has this revision.
+
+        Raises:
+            Conflict: It has not.
+        """
+        payload = value.SerializeToString(deterministic=True)
+        written = await publish_expecting(self._bus, self._stream, self._subject(key), payload, last=revision)
+        return Stored(value, written)
+
+    async def put(self, key: str, value: M) -> None:
+        """Write a record that has one writer only."""
+        await publish(self._bus, self._subject(key), value.SerializeToString())
+
+    async def mutate(self, key: str, change: Callable[[M], None]) -> Stored[M]:
+        """Change a record, reading it again when somebody else was faster.
+
+        `change` edits the message it is given, or raises to leave the record as it is.
+
+        Raises:
+            KeyError: There is no such record.
+            Conflict: Others were faster every time.
+        """
+        for _ in range(MUTATE_TRIES_MAX):
+            stored = await self.get(key)
+            if stored is None:
+                raise KeyError(key)
+            value = self._type()
+            value.CopyFrom(stored.value)
+            change(value)
+            try:
+                return await self.update(key, value, stored.revision)
+            except Conflict:
+                continue
+        raise Conflict(key)
+
+    async def delete(self, key: str) -> None:
+        """Delete a record. Watchers are told."""
+        await publish(self._bus, self._subject(key), b"", headers={_OPERATION: _DELETED})
+
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys below `prefix`, unordered, those of deleted records included. The server tells 100,000 at most."""
+        info = await self._bus.jetstream.stream_info(self._stream, subjects_filter=self._subject(f"{prefix}.*"))
+        skip = len(self._subject(""))
+        return [subject[skip:] for subject in info.state.subjects or {}]
+
+    async def watch(self, keys: str) -> AsyncIterator[Change[M] | None]:
+        """The records that match `keys` (wildcards as in subjects), then None once, then every change to them."""
+        subject = self._subject(keys)
+        async with Tail(self._bus, self._stream, subject, start=Start.LAST_PER_SUBJECT) as tail:
+            async for entry in tail:
+                if entry is None:
+                    yield None
+                    continue
+                key = entry.subject[len(self._subject("")) :]
+                deleted = entry.headers.get(_OPERATION) == _DELETED
+                yield Change(key, None if deleted else self._type.FromString(entry.data), entry.sequence)
+
+    def _subject(self, key: str) -> str:
+        return topology.bucket_subject(self._bucket, key)

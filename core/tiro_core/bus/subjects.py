@@ -1,0 +1,68 @@
+"""Names of subjects and keys. A name from outside is checked before it gets here; see `tiro_core.ids`."""
+
+TASKS = "tiro.task.>"
+SESSIONS = "tiro.session.>"
+JOB_EVENTS = "tiro.event.>"
+LIVE_AUDIO = "tiro.live.*.*.audio"
+LIVE_EVENTS = "tiro.live.*.*.event"
+LIVE_PARTIALS = "tiro.live.*.*.partial"
+BLOBS = "tiro.blob.>"
+DEAD = "tiro.dead.>"
+
+LANE = "standard"
+"""The lane of every job, as long as there is one."""
+
+
+def token(name: str) -> str:
+    """A model's name as one token of a subject: `tiny.en` has a dot, and no name has an underscore."""
+    return name.replace(".", "_")
+
+
+def task(engine: str, model: str, tenant: str) -> str:
+    """Where jobs for a model are offered."""
+    return f"tiro.task.{engine}.{token(model)}.{LANE}.{tenant}"
+
+
+def tasks_of(engine: str, model: str) -> str:
+    """What a worker with this model takes jobs from."""
+    return f"tiro.task.{engine}.{token(model)}.{LANE}.*"
+
+
+def session(engine: str, model: str, tenant: str) -> str:
+    """Where live sessions for a model are offered."""
+    return f"tiro.session.{engine}.{token(model)}.{tenant}"
+
+
+def sessions_of(engine: str, model: str) -> str:
+    """What a worker with this model takes sessions from."""
+    return f"tiro.session.{engine}.{token(model)}.*"
+
+
+def job_events(tenant: str, job: str) -> str:
+    """The history of a job."""
+    return f"tiro.event.{tenant}.{job}"
+
+
+def live_audio(tenant: str, session_id: str) -> str:
+    """Audio and controls of a session."""
+    return f"tiro.live.{tenant}.{session_id}.audio"
+
+
+def live_events(tenant: str, session_id: str) -> str:
+    """Finals and states of a session."""
+    return f"tiro.live.{tenant}.{session_id}.event"
+
+
+def live_partial(tenant: str, session_id: str) -> str:
+    """The newest partial of a session."""
+    return f"tiro.live.{tenant}.{session_id}.partial"
+
+
+def dead(tenant: str, job: str) -> str:
+    """Where a job is parked that was given up."""
+    return f"tiro.dead.{tenant}.{job}"
+
+
+def record(tenant: str, resource_id: str) -> str:
+    """The key of what a tenant owns."""
+    return f"{tenant}.{resource_id}"

@@ -1,0 +1,198 @@
+"""Following a subject: what is there, then what comes, in order, without a gap, over reconnects and server restarts.
+
+nats-py's ordered consumers are pushed to and go quiet when the server restarts; this one pulls, notices a gap or
+silence, and begins again after the last message it has seen.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+from typing import Self
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, Error
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
+
+from tiro_core.bus.connection import Bus
+from tiro_core.logs import get_logger
+
+BATCH = 64
+"""Messages asked for at a time, so the most that wait here unread."""
+EXPIRES_SECONDS = 5.0
+"""How long one request for messages lasts when none come."""
+HEARTBEAT_SECONDS = 1.0
+SILENCE_SECONDS_MAX = 3 * HEARTBEAT_SECONDS
+"""Without even a heartbeat for so long the consumer is taken for dead."""
+INACTIVE_SECONDS = 60.0
+"""The server forgets the consumer of a reader that died after so long."""
+RETRY_SECONDS = 0.25
+
+_STATUS = "Status"
+_HEARTBEAT = "100"
+_REQUEST_ENDED = ("404", "408")
+_CONFLICT = "409"
+_BATCH_COMPLETED = "Batch Completed"
+
+log = get_logger()
+
+
+class Start(Enum):
+    """Where a tail begins."""
+
+    ALL = "all"
+    NEW = "new"
+    LAST_PER_SUBJECT = "last_per_subject"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored message."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    sequence: int
+    """Its number in the stream."""
+
+
+class _Restart(Exception):  # noqa: N818 - control flow of this module
+    """The consumer is of no more use."""
+
+
+class Tail:
+    """Iterates over `Entry`s, and over one None when everything that was there at the start has been seen."""
+
+    def __init__(
+        self, bus: Bus, stream: str, subject: str, *, start: Start = Start.ALL, after_sequence: int = 0
+    ) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._subject = subject
+        self._start = start
+        self._last = after_sequence
+        self._caught_up = False
+        self._name = ""
+        self._subscription: Subscription | None = None
+        self._delivered = 0
+        self._outstanding = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def __aiter__(self) -> AsyncIterator[Entry | None]:
+        while True:
+            try:
+                info = await self._open()
+                if not self._caught_up and not info.num_pending:
+                    self._caught_up = True
+                    yield None
+                async for message in self._messages():
+                    yield Entry(message.subject, message.data, message.headers or {}, self._last)
+                    if not self._caught_up and not message.metadata.num_pending:
+                        self._caught_up = True
+                        yield None
+            except ConnectionClosedError:
+                raise
+            except (_Restart, Error) as reason:
+                log.debug("tail_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
+                await self._close()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _open(self) -> ConsumerInfo:
+        client = self._bus.client
+        inbox = client.new_inbox()
+        self._subscription = await client.subscribe(inbox, pending_msgs_limit=4 * BATCH)
+        self._delivered = self._outstanding = 0
+        policy, first = self._begin()
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE,
+            filter_subject=self._subject,
+            deliver_policy=policy,
+            opt_start_seq=first,
+            inactive_threshold=INACTIVE_SECONDS,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        info = await self._bus.jetstream.add_consumer(self._stream, config)
+        self._name = info.name
+        return info
+
+    def _begin(self) -> tuple[DeliverPolicy, int | None]:
+        if self._last:
+            return DeliverPolicy.BY_START_SEQUENCE, self._last + 1
+        policies = {
+            Start.ALL: DeliverPolicy.ALL,
+            Start.NEW: DeliverPolicy.NEW,
+            Start.LAST_PER_SUBJECT: DeliverPolicy.LAST_PER_SUBJECT,
+        }
+        return policies[self._start], None
+
+    async def _messages(self) -> AsyncIterator[Msg]:
+        subscription = self._subscription
+        if subscription is None:
+            raise _Restart("no subscription")
+        while True:
+            if self._outstanding <= BATCH // 2:
+                await self._request(subscription.subject)
+            try:
+                message = await subscription.next_msg(timeout=SILENCE_SECONDS_MAX)
+            except NatsTimeoutError:
+                raise _Restart("silence") from None
+            status = (message.headers or {}).get(_STATUS)
+            if status is not None:
+                self._take_status(status, message)
+                continue
+            self._take_message(message)
+            yield message
+
+    async def _request(self, inbox: str) -> None:
+        request = {
+            "batch": BATCH,
+            "expires": int(EXPIRES_SECONDS * 1e9),
+            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
+        }
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}"
+        await self._bus.client.publish(subject, json.dumps(request).encode(), inbox)
+        self._outstanding += BATCH
+
+    def _take_status(self, status: str, message: Msg) -> None:
+        if status == _HEARTBEAT:
+            return
+        description = (message.headers or {}).get("Description", "")
+        if status in _REQUEST_ENDED or (status == _CONFLICT and description == _BATCH_COMPLETED):
+            pending = (message.headers or {}).get("Nats-Pending-Messages", "0")
+            self._outstanding = max(0, self._outstanding - int(pending))
+            return
+        raise _Restart(f"{status} {description}")
+
+    def _take_message(self, message: Msg) -> None:
+        sequence = message.metadata.sequence
+        if sequence.consumer != self._delivered + 1:
+            raise _Restart(f"gap: message {sequence.consumer} after {self._delivered}")
+        self._delivered = sequence.consumer
+        self._last = sequence.stream
+        self._outstanding -= 1
+
+    async def _close(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        name, self._name = self._name, ""
+        if not self._bus.is_connected:
+            return
+        try:
+            if subscription is not None:
+                await subscription.unsubscribe()
+            if name:
+                await self._bus.jetstream.delete_consumer(self._stream, name)
+        except Error as error:
+            # The server forgets it after INACTIVE_SECONDS.
+            log.debug("tail_close_failed", stream=self._stream, error=repr(error))

@@ -1,0 +1,72 @@
+"""One interceptor for all four kinds of methods: something around the call, something at each request."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AroundInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every method, whatever it takes and returns. Subclasses say what happens around a call."""
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
+        """What to do around one call. Exceptions of the method come out of the `yield`."""
+        raise NotImplementedError
+
+    def on_request(self, request: Any) -> None:
+        """Look at each request before the method sees it."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Replace the method's handler by one that is wrapped."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        return self._wrap(handler, handler_call_details.method)
+
+    def _wrap(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+        codec = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._returning(handler.unary_unary, method), **codec)
+        if handler.stream_unary:
+            wrapped = self._returning(handler.stream_unary, method, streams_in=True)
+            return grpc.stream_unary_rpc_method_handler(wrapped, **codec)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._yielding(handler.unary_stream, method), **codec)
+        wrapped = self._yielding(handler.stream_stream, method, streams_in=True)
+        return grpc.stream_stream_rpc_method_handler(wrapped, **codec)
+
+    def _returning(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
+        async def call(request: Any, context: Context) -> Any:
+            async with self.around(method, context):
+                return await behaviour(self._looked_at(request, streams_in=streams_in), context)
+
+        return call
+
+    def _yielding(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with self.around(method, context):
+                async for response in behaviour(self._looked_at(request, streams_in=streams_in), context):
+                    yield response
+
+        return call
+
+    def _looked_at(self, request: Any, *, streams_in: bool) -> Any:
+        if streams_in:
+            return self._each(request)
+        self.on_request(request)
+        return request
+
+    async def _each(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self.on_request(request)
+            yield request

@@ -1,0 +1,171 @@
+"""What happens around every call: limits, errors, identity, validation, in this order from the outside in."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+from prometheus_client import Counter, Gauge, Histogram
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.auth.tenant import Authenticator, set_tenant
+from tiro_core.bus.publishing import TRANSIENT, BusUnavailable
+from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted, unavailable
+from tiro_core.logs import get_logger
+from tiro_core.rpc.interception import AroundInterceptor, Context
+
+RETRY_AFTER = timedelta(seconds=1)
+"""When a caller who was turned away may come again."""
+
+CALLS = Counter("tiro_grpc_calls_total", "Calls that ended, by method and how", ["method", "code", "reason"])
+ACTIVE = Gauge("tiro_grpc_calls_active", "Calls being served", ["method"])
+SECONDS = Histogram("tiro_grpc_call_seconds", "How long calls took", ["method"])
+
+# Health checks and reflection must work for whoever asks, also when all else is full.
+_OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+
+log = get_logger()
+
+
+def is_infrastructure(method: str) -> bool:
+    """Whether a method belongs to gRPC's own services rather than to ours."""
+    return method.startswith(_OPEN_TO_ALL)
+
+
+class ErrorInterceptor(AroundInterceptor):
+    """Turns what a method raises into a `google.rpc.Status`, counts it, and logs what is our fault."""
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
+        """Watch over one call."""
+        return self._watch(method, context)
+
+    @asynccontextmanager
+    async def _watch(self, method: str, context: Context) -> AsyncIterator[None]:
+        begun = time.monotonic()
+        name = method.rpartition("/")[2]
+        structlog.contextvars.bind_contextvars(method=name)
+        ACTIVE.labels(name).inc()
+        code, reason = grpc.StatusCode.OK, ""
+        try:
+            yield
+        except TiroError as error:
+            code, reason = error.code, reason_name(error.reason)
+            await context.abort_with_status(rpc_status.to_status(error.to_status()))
+        except (BusUnavailable, *TRANSIENT) as error:
+            code, reason = grpc.StatusCode.UNAVAILABLE, "NOT_READY"
+            log.warning("nats_unavailable", error=repr(error))
+            away = unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+            await context.abort_with_status(rpc_status.to_status(away.to_status()))
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception as error:  # noqa: BLE001 - this is where unknown faults end: in the log, with an id for the caller
+            code, reason = grpc.StatusCode.INTERNAL, "INTERNAL"
+            await context.abort_with_status(rpc_status.to_status(_internal(error).to_status()))
+        finally:
+            ACTIVE.labels(name).dec()
+            CALLS.labels(name, code.name, reason).inc()
+            SECONDS.labels(name).observe(time.monotonic() - begun)
+
+
+def _internal(error: Exception) -> TiroError:
+    error_id = secrets.token_hex(8)
+    log.error("internal_error", error_id=error_id, exc_info=error)
+    message = f"internal error {error_id}; the service's log has more under this id"
+    metadata = {"error_id": error_id}
+    return TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, message, metadata)
+
+
+class LimitInterceptor(AroundInterceptor):
+    """Serves so many calls at once and turns the rest away. gRPC's own limit would turn health checks away too."""
+
+    def __init__(self, calls_max: int) -> None:
+        self._calls_max = calls_max
+        self._calls = 0
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - limits all alike
+        """Count one call."""
+        return self._count(method)
+
+    @asynccontextmanager
+    async def _count(self, method: str) -> AsyncIterator[None]:
+        if is_infrastructure(method):
+            yield
+            return
+        if self._calls >= self._calls_max:
+            message = f"{self._calls_max} calls are being served already"
+            raise resource_exhausted(reasons.ERROR_REASON_NO_CAPACITY, message, retry_after=RETRY_AFTER)
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+
+class IdentityInterceptor(AroundInterceptor):
+    """Finds out whose call it is."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
+        """Set the tenant for one call."""
+        return self._identify(method, context)
+
+    @asynccontextmanager
+    async def _identify(self, method: str, context: Context) -> AsyncIterator[None]:
+        if not is_infrastructure(method):
+            metadata = dict(context.invocation_metadata() or ())
+            authorization = metadata.get("authorization")
+            tenant = self._authenticator.tenant_of(authorization if isinstance(authorization, str) else None)
+            set_tenant(tenant)
+            structlog.contextvars.bind_contextvars(tenant=tenant)
+        yield
+
+
+class ValidationInterceptor(AroundInterceptor):
+    """Holds every request against the rules in its proto."""
+
+    def __init__(self) -> None:
+        self._validator = protovalidate.Validator()
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
+        """Nothing around the call: the requests are looked at one by one."""
+        return _nothing()
+
+    def on_request(self, request: Any) -> None:
+        """Check one request.
+
+        Raises:
+            TiroError: INVALID_ARGUMENT with the fields that break a rule.
+        """
+        if not isinstance(request, Message):
+            return
+        broken = self._validator.collect_violations(request)
+        if broken:
+            violations = [FieldViolation(_path(item), item.proto.message) for item in broken]
+            message = "; ".join(f"{item.field or 'request'}: {item.description}" for item in violations)
+            raise TiroError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                reasons.ERROR_REASON_INVALID_REQUEST,
+                message,
+                violations=violations,
+            )
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def _path(violation: protovalidate.Violation) -> str:
+    path = violation.proto.field
+    return ".".join(element.field_name for element in path.elements) if path else ""
