@@ -1,4 +1,4 @@
-"""What a request asks to recognize with, checked at the door: known engine, known model, language that the model knows."""
+"""What a request asks to recognize with, checked at the door: engine, model, and a language that the model knows."""
 
 from collections.abc import Iterable
 

@@ -6,12 +6,11 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from tiro.events.v1.api_key_pb2 import ApiKeyRecord
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
+from tiro_core.clock import now
 from tiro_core.ids import check_tenant
 
 PREFIX = "tiro_"
@@ -41,7 +40,7 @@ class ApiKeys:
         key = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
         hashed = hash_key(key)
         record = ApiKeyRecord(
-            key_id=hashed[:_KEY_ID_DIGITS], tenant=tenant, display_name=display_name, create_time=_now()
+            key_id=hashed[:_KEY_ID_DIGITS], tenant=tenant, display_name=display_name, create_time=now()
         )
         await self._records.create(hashed, record)
         return key, record
@@ -65,7 +64,7 @@ class ApiKeys:
 
         def end(record: ApiKeyRecord) -> None:
             if not record.HasField("revoke_time"):
-                record.revoke_time.CopyFrom(_now())
+                record.revoke_time.CopyFrom(now())
 
         async for change in self._records.watch(">"):
             if change is None:
@@ -112,9 +111,3 @@ async def open_key_ring(bus: Bus) -> AsyncIterator[KeyRing]:
             yield ring
         finally:
             follower.cancel()
-
-
-def _now() -> Timestamp:
-    now = Timestamp()
-    now.GetCurrentTime()
-    return now

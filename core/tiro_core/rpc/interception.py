@@ -1,5 +1,7 @@
 """One interceptor for all four kinds of methods: something around the call, something at each request."""
 
+from __future__ import annotations  # grpc's classes cannot be subscripted when the program runs
+
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any

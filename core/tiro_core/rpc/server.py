@@ -81,11 +81,29 @@ def create_server(
         ],
         options=_options(settings),
     )
+    port = _listen(server, settings, address)
+    return server, _add_health(server, names), port
+
+
+def create_health_server(address: str) -> tuple[grpc.aio.Server, Health, int]:
+    """Make a server that has nothing but health and reflection, for a service without calls of its own.
+
+    Raises:
+        OSError: The address is taken.
+    """
+    server = grpc.aio.server()
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
+    return server, _add_health(server, ()), port
+
+
+def _add_health(server: grpc.aio.Server, names: Sequence[str]) -> Health:
     answer = Health(health.aio.HealthServicer(), names)
     health_pb2_grpc.add_HealthServicer_to_server(answer.servicer, server)
     reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    port = _listen(server, settings, address)
-    return server, answer, port
+    return answer
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, Any]]:

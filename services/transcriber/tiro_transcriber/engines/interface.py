@@ -34,6 +34,17 @@ class Capabilities:
     batch: bool
     live: bool
 
+    def require_language(self, language: str | None) -> None:
+        """Refuse a language that the engine cannot do, or None where there are several and it cannot detect which.
+
+        Raises:
+            UnsupportedLanguage: Names the language.
+        """
+        if language is None and not self.detects_language and len(self.languages) > 1:
+            raise UnsupportedLanguage("the engine does not detect languages: name one")
+        if language is not None and language not in self.languages:
+            raise UnsupportedLanguage(f"the engine with this model does not speak {language!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
@@ -156,6 +167,11 @@ class Final:
     """A segment that will not change. Finals do not overlap and follow each other in time."""
 
     segment: Segment
+    resume_at: int
+    """Everything before this sample is final: a new session that starts here neither loses nor repeats a word.
+
+    At or after `segment.end`, because a word is heard a little longer than its time says.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +195,10 @@ class EngineSession(Protocol):
         """
 
     def finalize(self) -> list[SessionUpdate]:
-        """Make everything heard so far final and end the utterance. The session stays usable."""
+        """Make everything heard so far final and end the utterance. The session stays usable.
+
+        The last update is always an `UtteranceEnd`, also when nothing was heard: the caller has an answer to wait for.
+        """
 
 
 class Engine(Protocol):
@@ -200,17 +219,22 @@ class Engine(Protocol):
 
         Raises:
             Cancelled: `cancelled` was set; segments emitted so far are to be dropped.
+            UnsupportedLanguage: `options.language` is none of the capabilities'.
         """
 
     def open_session(self, options: SessionOptions, start: int) -> EngineSession:
-        """Begin a live session whose first sample is number `start`."""
+        """Begin a live session whose first sample is number `start`.
+
+        Raises:
+            UnsupportedLanguage: The options name a language that is none of the capabilities'.
+        """
 
     def close(self) -> None:
         """Free the model. No call may be in progress."""
 
 
 class EngineType(Protocol):
-    """What an entry point in the group `tiro.engines` names: how to load an engine. Nothing heavy is imported before."""
+    """What an entry point in the group `tiro.engines` names: how to load an engine. It imports nothing heavy before."""
 
     def load(self, model: str, settings: "EngineSettings") -> Engine:
         """Load a model. Blocks, and may download.
@@ -231,10 +255,14 @@ class EngineSettings:
     compute_type: str = "auto"
     """A CTranslate2 compute type, or `auto` for one that suits the device."""
     threads: int = 0
-    """CPU threads for one decoding. 0 takes all cores."""
+    """CPU threads for one decoding. 0 shares the cores among the parallel ones."""
     parallel: int = 2
     """Decodings that may run at once."""
 
 
 class ModelUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
     """A model could not be had from any of its sources."""
+
+
+class UnsupportedLanguage(ValueError):  # noqa: N818 - reads as the condition it reports
+    """The engine with its model does not recognize the language that was asked for."""

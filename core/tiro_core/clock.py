@@ -1,0 +1,39 @@
+"""Times and lengths in protobuf's types."""
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_NANOS = 1_000_000_000
+
+
+def now() -> Timestamp:
+    """This moment."""
+    moment = Timestamp()
+    moment.GetCurrentTime()
+    return moment
+
+
+def in_seconds(seconds: float) -> Timestamp:
+    """The moment that is so far ahead."""
+    moment = Timestamp()
+    moment.FromNanoseconds(now().ToNanoseconds() + round(seconds * _NANOS))
+    return moment
+
+
+def seconds_until(moment: Timestamp) -> float:
+    """How far ahead a moment is; negative when it has passed."""
+    return (moment.ToNanoseconds() - now().ToNanoseconds()) / _NANOS
+
+
+def duration_of(samples: int, rate_hz: int) -> Duration:
+    """How long so many samples last. Exact for whole microseconds, rounded to the nanosecond else."""
+    length = Duration()
+    length.FromNanoseconds(round(samples * _NANOS / rate_hz))
+    return length
+
+
+def duration(seconds: float) -> Duration:
+    """A length in seconds."""
+    length = Duration()
+    length.FromNanoseconds(round(seconds * _NANOS))
+    return length

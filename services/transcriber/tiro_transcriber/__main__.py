@@ -1,0 +1,14 @@
+"""Starts the transcriber."""
+
+from tiro_core.lifecycle import run_service
+from tiro_transcriber.app import serve
+from tiro_transcriber.settings import TranscriberSettings
+
+
+def main() -> None:
+    """Run a transcriber until it is told to stop."""
+    run_service("transcriber", TranscriberSettings, serve)
+
+
+if __name__ == "__main__":
+    main()

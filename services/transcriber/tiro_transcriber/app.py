@@ -1,0 +1,150 @@
+"""The transcriber's object graph: the only place where its parts are put together.
+
+The order at the end: nothing new is taken and the registration is withdrawn; jobs and sessions under way are handed
+over at once, for other workers to go on with; decodings that still run are waited for; then the connections are closed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from nats.aio.msg import Msg
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.bus import topology
+from tiro_core.bus.blobs import JetStreamBlobStore
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.monitor import require_safe_server
+from tiro_core.bus.records import RecordStore
+from tiro_core.catalogue import load_catalogue
+from tiro_core.ids import new_id
+from tiro_core.lifecycle import unless_stopping
+from tiro_core.logs import get_logger
+from tiro_core.metrics import serve_metrics
+from tiro_core.rpc.server import Health, create_health_server
+from tiro_transcriber.engine_host import EngineHost, open_engine_host
+from tiro_transcriber.feed import Feed
+from tiro_transcriber.jobs.claiming import Claims
+from tiro_transcriber.jobs.recognizing import Recognizer
+from tiro_transcriber.jobs.worker import JobWorker
+from tiro_transcriber.loading import load_engine
+from tiro_transcriber.registration import Registration, describe
+from tiro_transcriber.sessions.worker import SessionWorker
+from tiro_transcriber.settings import TranscriberSettings
+
+log = get_logger()
+
+
+async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
+    """Run the transcriber until told to stop."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(serve_metrics(settings.transcriber_metrics_address))
+        health = await stack.enter_async_context(_health(settings))
+        bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "transcriber")), stopping)
+        await require_safe_server(settings)
+        await topology.ensure_streams(bus.jetstream, settings.nats_replicas)
+        engine = load_catalogue(settings.catalogue).engine(settings.engine)
+        model = settings.model or engine.default_model
+        loaded = await unless_stopping(load_engine(engine.name, model, settings.for_engine()), stopping)
+        host = await stack.enter_async_context(
+            open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_threads)
+        )
+        launcher = await stack.enter_async_context(MediaLauncher())
+        await Worker(settings, bus, host, launcher).run(health, stopping)
+
+
+@asynccontextmanager
+async def _health(settings: TranscriberSettings) -> AsyncIterator[Health]:
+    """Answer health checks from the beginning on: NOT_SERVING until there is an engine."""
+    server, health, port = create_health_server(settings.transcriber_health_address)
+    await health.set(serving=False)
+    await server.start()
+    log.info("health_listening", port=port)
+    try:
+        yield health
+    finally:
+        await server.stop(0)
+
+
+class Worker:
+    """A loaded engine at work: its feeds and its registration."""
+
+    def __init__(self, settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher) -> None:
+        self._bus = bus
+        self._model = host.engine.model
+        self._jobs: Feed | None = None
+        self._sessions: Feed | None = None
+        worker_id = new_id()
+        record = describe(worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots)
+        self._registration = Registration(bus, record, self._load)
+        if record.job_slots:
+            jobs = _job_worker(settings, bus, host, launcher, worker_id)
+            self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
+        if record.session_slots:
+            sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+            worker = SessionWorker(bus, host, sessions, worker_id)
+            self._sessions = self._feed(
+                topology.SESSIONS, topology.ensure_session_consumer, record.session_slots, worker.handle
+            )
+
+    async def run(self, health: Health, stopping: asyncio.Event) -> None:
+        """Work until told to stop, then hand over what is under way."""
+        async with asyncio.TaskGroup() as tasks:
+            registering = tasks.create_task(self._registration.keep(), name="registration")
+            feeds = [tasks.create_task(feed.run(), name="feed") for feed in (self._jobs, self._sessions) if feed]
+            answering = tasks.create_task(health.follow(self._bus), name="health")
+            log.info("ready", engine=self._model.engine, model=self._model.model)
+            await stopping.wait()
+            answering.cancel()
+            registering.cancel()
+            await health.set(serving=False)
+            for feed in feeds:
+                feed.cancel()
+        await self._registration.end()
+
+    def _load(self) -> tuple[int, int]:
+        return (self._jobs.active if self._jobs else 0, self._sessions.active if self._sessions else 0)
+
+    def _feed(
+        self,
+        stream: str,
+        ensure_consumer: Callable[..., Awaitable[str]],
+        slots: int,
+        handle: Callable[[Msg], Awaitable[None]],
+    ) -> Feed:
+        return Feed(
+            self._bus,
+            stream=stream,
+            ensure_consumer=lambda: ensure_consumer(self._bus.jetstream, self._model.engine, self._model.model),
+            slots=slots,
+            handle=handle,
+            changed=self._registration.load_changed,
+        )
+
+
+def _job_worker(
+    settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher, worker_id: str
+) -> JobWorker:
+    blobs = JetStreamBlobStore(bus)
+    limits = DecodeLimits(duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.decode_seconds_max)
+    recognizer = Recognizer(
+        host,
+        blobs,
+        launcher,
+        limits=limits,
+        window_seconds=settings.window_seconds,
+        spool_dir=settings.spool_dir,
+    )
+    jobs = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    return JobWorker(
+        bus,
+        blobs,
+        recognizer,
+        claims=Claims(jobs, worker_id, settings.attempts_max),
+        uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
+        attempts_max=settings.attempts_max,
+    )

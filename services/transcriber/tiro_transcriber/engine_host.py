@@ -1,0 +1,85 @@
+"""The loaded engine and the threads that run it: the event loop never waits for a decoding."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from tiro_core.logs import get_logger
+from tiro_transcriber.engines.interface import (
+    Cancelled,
+    Engine,
+    EngineSession,
+    RecognitionOptions,
+    Segment,
+    SessionOptions,
+    Window,
+    WindowResult,
+)
+
+T = TypeVar("T")
+
+log = get_logger()
+
+
+class EngineHost:
+    """Runs an engine on threads of its own: some for jobs, some for live sessions; neither waits for the other."""
+
+    def __init__(self, engine: Engine, job_threads: ThreadPoolExecutor, session_threads: ThreadPoolExecutor) -> None:
+        self.engine = engine
+        self._job_threads = job_threads
+        self._session_threads = session_threads
+
+    async def transcribe(
+        self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None]
+    ) -> WindowResult:
+        """Transcribe one window. `emit` is called on the event loop, in order.
+
+        Cancelling stops the decoding at its next segment and does not wait for it.
+        """
+        loop = asyncio.get_running_loop()
+        cancelled = threading.Event()
+
+        def emit_on_loop(segment: Segment) -> None:
+            loop.call_soon_threadsafe(emit, segment)
+
+        def work() -> WindowResult:
+            return self.engine.transcribe(window, options, emit_on_loop, cancelled)
+
+        running = loop.run_in_executor(self._job_threads, work)
+        try:
+            result = await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancelled.set()
+            running.add_done_callback(_expect_cancelled)
+            raise
+        return result
+
+    async def open_session(self, options: SessionOptions, start: int) -> EngineSession:
+        """Begin a live session whose first sample is number `start`."""
+        return await self.in_session_thread(lambda: self.engine.open_session(options, start))
+
+    async def in_session_thread(self, work: Callable[[], T]) -> T:
+        """Run a session's blocking call."""
+        return await asyncio.get_running_loop().run_in_executor(self._session_threads, work)
+
+
+def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:
+    """Take note of how an abandoned decoding ended, so that nothing else complains."""
+    if not running.cancelled() and not isinstance(running.exception(), Cancelled | None):
+        log.warning("abandoned_decoding_failed", error=repr(running.exception()))
+
+
+@asynccontextmanager
+async def open_engine_host(engine: Engine, *, job_slots: int, session_threads: int) -> AsyncIterator[EngineHost]:
+    """Threads for an engine. At the end decodings that still run are waited for, then the engine is closed."""
+    jobs = ThreadPoolExecutor(max(1, job_slots), thread_name_prefix="job")
+    sessions = ThreadPoolExecutor(session_threads, thread_name_prefix="session")
+    try:
+        yield EngineHost(engine, jobs, sessions)
+    finally:
+        for threads in (jobs, sessions):
+            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
+        engine.close()

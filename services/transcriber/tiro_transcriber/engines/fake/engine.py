@@ -1,0 +1,74 @@
+"""The fake engine: windows of markers become segments of words."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+from tiro_transcriber.engines.fake.markers import Marker, find
+from tiro_transcriber.engines.fake.session import FakeSession
+from tiro_transcriber.engines.fake.words import segment_of, word_of
+from tiro_transcriber.engines.interface import (
+    SAMPLE_RATE,
+    Cancelled,
+    Capabilities,
+    DetectedLanguage,
+    ModelInfo,
+    RecognitionOptions,
+    Segment,
+    SessionOptions,
+    Window,
+    WindowResult,
+)
+
+MODEL = "markers"
+LANGUAGE = "en"
+"""What it hears where no language is named."""
+_PAUSE_SAMPLES = SAMPLE_RATE // 2
+"""Silence between two markers that puts them into two segments."""
+
+
+class FakeEngine:
+    """Reads word markers, says `w17` for word 17."""
+
+    model = ModelInfo("fake", MODEL, f"sha256:{hashlib.sha256(b'fake/markers/1').hexdigest()}")
+
+    def __init__(self, languages: frozenset[str]) -> None:
+        self.capabilities = Capabilities(
+            languages=languages, detects_language=True, word_timestamps=True, batch=True, live=True
+        )
+
+    def transcribe(
+        self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
+    ) -> WindowResult:
+        """Emit one segment for each run of markers; see `Engine.transcribe`."""
+        self.capabilities.require_language(options.language)
+        language = options.language or LANGUAGE
+        spoken = False
+        for run in _runs(find(window.samples)):
+            if cancelled.is_set():
+                raise Cancelled
+            words = [word_of(marker, window.offset) for marker in run]
+            emit(segment_of(words, language=language, word_timestamps=options.word_timestamps))
+            spoken = True
+        if cancelled.is_set():
+            raise Cancelled
+        return WindowResult(DetectedLanguage(language, 1.0) if spoken else None)
+
+    def open_session(self, options: SessionOptions, start: int) -> FakeSession:
+        """Begin a live session whose first sample is number `start`."""
+        self.capabilities.require_language(options.recognition.language)
+        return FakeSession(options, start, language=options.recognition.language or LANGUAGE)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _runs(markers: Iterable[Marker]) -> Iterator[list[Marker]]:
+    run: list[Marker] = []
+    for marker in markers:
+        if run and marker.start - run[-1].end >= _PAUSE_SAMPLES:
+            yield run
+            run = []
+        run.append(marker)
+    if run:
+        yield run

@@ -1,0 +1,20 @@
+"""From markers to the words and segments of the engine interface."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tiro_transcriber.engines.fake.markers import Marker
+from tiro_transcriber.engines.interface import Segment, Word
+
+
+def word_of(marker: Marker, offset: int) -> Word:
+    """Return the word that a marker stands for. `offset` is where the searched samples begin."""
+    return Word(f"w{marker.word}", offset + marker.start, offset + marker.end, probability=1.0)
+
+
+def segment_of(words: Sequence[Word], *, language: str, word_timestamps: bool, stable: int | None = None) -> Segment:
+    """Return the segment of these words, of which the first `stable` (all by default) are marked stable."""
+    count = len(words) if stable is None else stable
+    marked = tuple(replace(word, stable=index < count) for index, word in enumerate(words))
+    text = " ".join(word.text for word in words)
+    return Segment(text, words[0].start, words[-1].end, marked if word_timestamps else (), language)

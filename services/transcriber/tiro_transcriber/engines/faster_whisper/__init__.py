@@ -1,0 +1,16 @@
+"""Whisper through faster-whisper and CTranslate2, on a CPU or a GPU. The library is imported when a model is loaded."""
+
+from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType
+
+
+class FasterWhisperType:
+    """Loads Whisper models of the catalogue."""
+
+    def load(self, model: str, settings: EngineSettings) -> Engine:
+        """Get the verified weights and load them; see `EngineType.load`."""
+        from tiro_transcriber.engines.faster_whisper.loading import load_engine  # noqa: PLC0415 - heavy, and may be absent
+
+        return load_engine(model, settings)
+
+
+engine_type: EngineType = FasterWhisperType()

@@ -1,0 +1,126 @@
+"""Decodes the short windows of live speech with Whisper, encoding only what there is.
+
+Whisper was trained on 30 s, silence filling them up. An utterance with 2 s of it costs a quarter and serves for a
+partial; with 8 s it gives a final as good as with 30. With none the decoder repeats itself until its length limit.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tiro_transcriber.engines.faster_whisper.languages import Languages, Vocabulary
+from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
+from tiro_transcriber.engines.interface import SAMPLE_RATE, RecognitionOptions, Samples
+from tiro_transcriber.live.decoder import Decoded, DecodedWord
+
+ENCODER_SECONDS_MAX = 30
+TOKENS_PER_SECOND_MAX = 25
+"""The fastest speech in the scripts that take most tokens. It ends a repetition long before the model's own limit."""
+TOKENS_MIN = 16
+LANGUAGE_PROBABILITY_MIN = 0.5
+"""Below this the language heard earlier in the session is the better guess; the same limit as faster-whisper's."""
+REPEATED_WORDS = 3
+"""A run of this many tokens may not come twice when a repetitive text is decoded again."""
+
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - punctuation of Chinese and Japanese is what it is
+
+
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    pad_seconds: float
+    beam_size: int
+
+
+PARTIAL = _Effort(pad_seconds=2, beam_size=1)
+FINAL = _Effort(pad_seconds=8, beam_size=5)
+
+
+class WhisperDecoder:
+    """The `WindowDecoder` of one session."""
+
+    seconds_max = ENCODER_SECONDS_MAX - PARTIAL.pad_seconds
+
+    def __init__(self, whisper: Any, languages: Languages, options: RecognitionOptions) -> None:
+        self._whisper = whisper
+        self._languages = languages
+        self._options = options
+        self._heard: str | None = None
+
+    def decode_partial(self, samples: Samples) -> Decoded:
+        """Decode greedily; a repetitive result is withheld."""
+        return self._decode(samples, PARTIAL)
+
+    def decode_final(self, samples: Samples) -> Decoded:
+        """Decode with beam search; a repetitive result is decoded again without repetitions."""
+        return self._decode(samples, FINAL)
+
+    def _decode(self, samples: Samples, effort: _Effort) -> Decoded:
+        encoded = self._whisper.encode(self._features(samples, effort.pad_seconds))
+        language = self._language(encoded)
+        vocabulary = self._languages.vocabulary(language)
+        generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size)
+        if is_repetitive(generated) and effort is FINAL:
+            generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size, REPEATED_WORDS)
+        if is_invented(generated) or is_repetitive(generated):
+            return Decoded(language=language)
+        return Decoded(self._words(encoded, vocabulary, generated.tokens, len(samples)), language)
+
+    def _features(self, samples: Samples, pad_seconds: float) -> Any:
+        pad = min(round(pad_seconds * SAMPLE_RATE), ENCODER_SECONDS_MAX * SAMPLE_RATE - len(samples))
+        return self._whisper.feature_extractor(np.pad(samples, (0, pad)), padding=0)
+
+    def _language(self, encoded: Any) -> str:
+        if self._options.language is not None:
+            return self._options.language
+        if not self._languages.several:
+            return next(iter(self._languages.codes))
+        token, probability = self._whisper.model.detect_language(encoded)[0][0]
+        detected = str(token).strip("<|>")
+        if probability < LANGUAGE_PROBABILITY_MIN:
+            return self._heard or detected
+        self._heard = detected
+        return detected
+
+    def _generate(
+        self, encoded: Any, vocabulary: Vocabulary, samples: int, beam_size: int, no_repeat_ngram_size: int = 0
+    ) -> Generated:
+        hotwords = " ".join(self._options.hotwords) or None
+        prompt = self._whisper.get_prompt(vocabulary.tokenizer, [], without_timestamps=True, hotwords=hotwords)
+        tokens = TOKENS_MIN + TOKENS_PER_SECOND_MAX * samples // SAMPLE_RATE
+        result = self._whisper.model.generate(
+            encoded,
+            [prompt],
+            beam_size=beam_size,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            # CTranslate2 generates at most half of this, and what the prompt leaves of it
+            max_length=min(max(2 * tokens, len(prompt) + tokens), self._whisper.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=vocabulary.suppressed,
+        )[0]
+        chosen = result.sequences_ids[0]
+        return Generated(
+            tokens=chosen,
+            text=vocabulary.tokenizer.decode(chosen).strip(),
+            log_probability=result.scores[0] * len(chosen) / (len(chosen) + 1),
+            no_speech_probability=result.no_speech_prob,
+        )
+
+    def _words(self, encoded: Any, vocabulary: Vocabulary, tokens: list[int], samples: int) -> tuple[DecodedWord, ...]:
+        seconds = samples / SAMPLE_RATE
+        segment: dict[str, Any] = {"seek": 0, "start": 0.0, "end": seconds, "tokens": tokens}
+        frames = round(seconds * self._whisper.frames_per_second)
+        self._whisper.add_word_timestamps(
+            [[segment]], vocabulary.tokenizer, encoded, frames, _PREPENDED, _APPENDED, last_speech_timestamp=0.0
+        )
+        return tuple(
+            DecodedWord(
+                word["word"],
+                round(word["start"] * SAMPLE_RATE),
+                round(word["end"] * SAMPLE_RATE),
+                float(word["probability"]),
+            )
+            for word in segment["words"]
+        )

@@ -1,0 +1,67 @@
+"""Transcribes a window of a recording with faster-whisper's own long-form decoding."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tiro_transcriber.engines.interface import (
+    SAMPLE_RATE,
+    Cancelled,
+    DetectedLanguage,
+    RecognitionOptions,
+    Segment,
+    Window,
+    WindowResult,
+    Word,
+)
+
+BEAM_SIZE = 5
+
+
+def transcribe_window(
+    whisper: Any,
+    window: Window,
+    options: RecognitionOptions,
+    emit: Callable[[Segment], None],
+    cancelled: threading.Event,
+) -> WindowResult:
+    """Transcribe one window; see `Engine.transcribe`."""
+    if cancelled.is_set():
+        raise Cancelled
+    found, info = whisper.transcribe(
+        window.samples,
+        language=options.language,
+        beam_size=BEAM_SIZE,
+        word_timestamps=options.word_timestamps,
+        hotwords=" ".join(options.hotwords) or None,
+        condition_on_previous_text=False,  # one invented or repeated sentence would poison all that follow
+        vad_filter=True,  # without it Whisper writes words over silence and noise
+    )
+    if info.duration_after_vad == 0:
+        return WindowResult(language=None)
+    earliest = window.offset
+    for segment in found:
+        if cancelled.is_set():
+            raise Cancelled
+        placed = _placed(segment, window, earliest, info.language)
+        earliest = placed.end
+        emit(placed)
+    if cancelled.is_set():
+        raise Cancelled
+    return WindowResult(DetectedLanguage(info.language, float(info.language_probability)))
+
+
+def _placed(segment: Any, window: Window, earliest: int, language: str) -> Segment:
+    """Place a segment in the recording: inside the window and not before the end of the one before it."""
+    latest = window.offset + len(window.samples)
+
+    def place(seconds: float, after: int) -> int:
+        return min(max(window.offset + round(seconds * SAMPLE_RATE), after), latest)
+
+    start = place(segment.start, earliest)
+    end = place(segment.end, start)
+    words: list[Word] = []
+    for word in segment.words or ():
+        begin = place(word.start, words[-1].end if words else start)
+        words.append(Word(word.word.strip(), begin, place(word.end, begin), float(word.probability)))
+    return Segment(segment.text.strip(), start, max(end, words[-1].end) if words else end, tuple(words), language)

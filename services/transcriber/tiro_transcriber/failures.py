@@ -1,0 +1,47 @@
+"""What a failure means: what the caller is told, and whether trying again may help."""
+
+import secrets
+
+import grpc
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.audio.errors import AudioError, DecodeCrashedError, DecodeTimeoutError
+from tiro_core.errors import TiroError, reason_from_name
+from tiro_core.logs import get_logger
+
+_MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
+"""Faults of audio that another worker, or a quieter machine, may not have."""
+
+log = get_logger()
+
+
+def explain(cause: BaseException) -> tuple[Status, bool]:
+    """What to tell the caller, and whether the job is worth another attempt."""
+    if isinstance(cause, AudioError):
+        error = TiroError(grpc.StatusCode.INVALID_ARGUMENT, reason_from_name(cause.reason), str(cause))
+        return error.to_status(), isinstance(cause, _MAY_PASS)
+    if isinstance(cause, TiroError):
+        return cause.to_status(), False
+    error_id = secrets.token_hex(8)
+    log.error("attempt_failed", error_id=error_id, exc_info=cause)
+    message = f"the engine failed on this recording; the worker's log has more under {error_id}"
+    error = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, message, {"error_id": error_id})
+    return error.to_status(), True
+
+
+def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that broke a group of tasks: the innermost first one."""
+    first = group.exceptions[0]
+    return first_cause(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def reason_of(status: Status) -> str:
+    """The reason in a status, for logs and metrics."""
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR):
+            detail.Unpack(info)
+            return str(info.reason)
+    return ""

@@ -1,0 +1,97 @@
+"""Taking work: as many messages at a time as there are free slots, each handled in a task of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nats.aio.msg import Msg
+from nats.errors import Error
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+
+from tiro_core.bus.connection import Bus
+from tiro_core.logs import get_logger
+
+FETCH_SECONDS = 5.0
+"""A longer request would stay blind for as long after a server was killed."""
+RETRY_SECONDS = 0.5
+
+log = get_logger()
+
+
+class Feed:
+    """Takes messages from a work queue's consumer."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        ensure_consumer: Callable[[], Awaitable[str]],
+        slots: int,
+        handle: Callable[[Msg], Awaitable[None]],
+        changed: Callable[[], None],
+    ) -> None:
+        """Prepare to take work.
+
+        Args:
+            bus: Where it comes from.
+            stream: The work queue.
+            ensure_consumer: Has the consumer, and returns its name.
+            slots: How many messages may be in hand at once.
+            handle: Does the work of one message and acknowledges it. It must not raise.
+            changed: Called whenever `active` changes.
+        """
+        self._bus = bus
+        self._stream = stream
+        self._ensure_consumer = ensure_consumer
+        self._slots = asyncio.Semaphore(slots)
+        self._handle = handle
+        self._changed = changed
+        self.active = 0
+        """Messages in hand."""
+
+    async def run(self) -> None:
+        """Take and handle work until cancelled; cancelling cancels what is in hand as well."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    await self._take(tasks)
+                except Error as error:
+                    log.warning("feed_interrupted", stream=self._stream, error=repr(error))
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _take(self, tasks: asyncio.TaskGroup) -> None:
+        consumer = await self._ensure_consumer()
+        subscription = await self._bus.jetstream.pull_subscribe_bind(consumer, self._stream)
+        try:
+            while True:
+                await self._slots.acquire()
+                message = None
+                try:
+                    message = await self._next(subscription)
+                finally:
+                    if message is None:
+                        self._slots.release()
+                if message is not None:
+                    tasks.create_task(self._work(message), name=f"{self._stream}:{message.subject}")
+        finally:
+            # Without its inbox the server drops our open request, so that it offers the next message to somebody alive.
+            if self._bus.is_connected:
+                await subscription.unsubscribe()
+
+    async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg | None:
+        try:
+            [message] = await subscription.fetch(1, timeout=FETCH_SECONDS)
+        except NatsTimeoutError:
+            return None
+        return message
+
+    async def _work(self, message: Msg) -> None:
+        self.active += 1
+        self._changed()
+        try:
+            await self._handle(message)
+        finally:
+            self.active -= 1
+            self._slots.release()
+            self._changed()

@@ -1,0 +1,1 @@
+"""Transcribing recordings: durable jobs, taken from a queue, owned by lease, committed once."""

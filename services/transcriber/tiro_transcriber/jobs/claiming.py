@@ -1,0 +1,114 @@
+"""Claiming a job: delivery only offers it, the record decides."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc
+from google.rpc.status_pb2 import Status
+
+from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus.ownership import OwnedRecord, lease_seconds_left, new_lease
+from tiro_core.bus.publishing import Conflict
+from tiro_core.bus.records import RecordStore, Stored
+from tiro_core.clock import now
+from tiro_core.errors import TiroError
+from tiro_transcriber.jobs.history import TERMINAL
+
+LEASE_SECONDS = 15.0
+"""How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The job is ours."""
+
+    owned: OwnedRecord[TranscriptionRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Another worker has it, and is alive as far as its lease goes."""
+
+    retry_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """It wants no worker: it is over, as the record says, or there is no record."""
+
+    record: TranscriptionRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """It was begun as often as is allowed, and is FAILED now."""
+
+    record: TranscriptionRecord
+
+
+class Claims:
+    """Claims jobs for one worker."""
+
+    def __init__(self, store: RecordStore[TranscriptionRecord], worker_id: str, attempts_max: int) -> None:
+        self._store = store
+        self._worker_id = worker_id
+        self._attempts_max = attempts_max
+
+    async def claim(self, key: str) -> Claimed | Taken | Over | Exhausted:
+        """Claim a job, or say why not."""
+        while True:
+            stored = await self._store.get(key)
+            if stored is None or stored.value.state in TERMINAL:
+                return Over(stored.value if stored else None)
+            left = lease_seconds_left(stored.value)
+            if stored.value.state == Transcription.STATE_RUNNING and left > 0:
+                return Taken(timedelta(seconds=left))
+            record = TranscriptionRecord()
+            record.CopyFrom(stored.value)
+            exhausted = counted_attempts(record) >= self._attempts_max
+            if exhausted:
+                give_up(record, _exhausted(record))
+            else:
+                self._begin(record)
+            try:
+                written = await self._store.update(key, record, stored.revision)
+            except Conflict:
+                continue
+            if exhausted:
+                return Exhausted(written.value)
+            return Claimed(
+                OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
+            )
+
+    def _owned(self, key: str, written: Stored[TranscriptionRecord]) -> OwnedRecord[TranscriptionRecord]:
+        return OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
+
+    def _begin(self, record: TranscriptionRecord) -> None:
+        record.state = Transcription.STATE_RUNNING
+        record.epoch += 1
+        record.lease.CopyFrom(new_lease(self._worker_id, LEASE_SECONDS))
+        record.attempts.append(Attempt(worker_id=self._worker_id, start_time=now()))
+        record.ClearField("transcribed_duration")
+
+
+def counted_attempts(record: TranscriptionRecord) -> int:
+    """How many attempts count. One that was handed over because its worker was told to stop does not."""
+    return sum(not attempt.handed_over for attempt in record.attempts)
+
+
+def give_up(record: TranscriptionRecord, error: Status) -> None:
+    """Make a record FAILED."""
+    record.state = Transcription.STATE_FAILED
+    record.epoch += 1
+    record.error.CopyFrom(error)
+    record.end_time.CopyFrom(now())
+    record.ClearField("lease")
+
+
+def _exhausted(record: TranscriptionRecord) -> Status:
+    last = record.attempts[-1]
+    cause = last.error.message if last.HasField("error") else "its worker was lost"
+    message = f"given up after {counted_attempts(record)} attempts; at the last one: {cause}"
+    return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_ATTEMPTS_EXHAUSTED, message).to_status()

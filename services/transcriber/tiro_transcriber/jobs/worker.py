@@ -1,0 +1,183 @@
+"""The job worker: from an offered task to a job that is claimed, run, and committed, failed or handed over."""
+
+import asyncio
+import random
+
+import grpc
+import structlog
+from nats.aio.msg import Msg
+
+from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.transcript_pb2 import Transcript
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import subjects
+from tiro_core.bus.blobs import BlobStore
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.line import Fenced
+from tiro_core.bus.ownership import OwnedRecord, OwnershipLost
+from tiro_core.bus.publishing import BusUnavailable, publish
+from tiro_core.bus.records import RecordStore
+from tiro_core.clock import now
+from tiro_core.errors import TiroError
+from tiro_core.logs import get_logger
+from tiro_transcriber import telemetry
+from tiro_transcriber.failures import explain, first_cause, reason_of
+from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claimed, Claims, Exhausted, Taken, counted_attempts, give_up
+from tiro_transcriber.jobs.history import JobHistory
+from tiro_transcriber.jobs.recognizing import Recognizer
+from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
+from tiro_transcriber.keepalive import kept
+
+RENEWAL_SECONDS = LEASE_SECONDS / 3
+BACKOFF_SECONDS = 2.0
+"""Before the second attempt; doubled before each further one, half of it at random."""
+BACKOFF_SECONDS_MAX = 60.0
+
+log = get_logger()
+
+
+class JobWorker:
+    """Handles offered tasks. One for all job slots of a worker."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        recognizer: Recognizer,
+        *,
+        claims: Claims,
+        uploads: RecordStore[UploadRecord],
+        attempts_max: int,
+    ) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._recognizer = recognizer
+        self._claims = claims
+        self._uploads = uploads
+        self._attempts_max = attempts_max
+
+    async def handle(self, message: Msg) -> None:
+        """Do what an offered task needs, and settle its message."""
+        task = TranscriptionTask.FromString(message.data)
+        with structlog.contextvars.bound_contextvars(tenant=task.tenant, job=task.transcription_id):
+            try:
+                await self._claim_and_run(task, message)
+            except (BusUnavailable, Fenced, OwnershipLost) as error:
+                # Somebody else's now, or offered again once NATS is back: the message stays unsettled.
+                log.warning("job_left", reason=repr(error))
+            except Exception:
+                log.exception("job_unsettled")
+
+    async def _claim_and_run(self, task: TranscriptionTask, message: Msg) -> None:
+        claim = await self._claims.claim(subjects.record(task.tenant, task.transcription_id))
+        history = JobHistory(self._bus, task.tenant, task.transcription_id)
+        match claim:
+            case Claimed(owned):
+                await self._run(owned, history, message)
+            case Taken(retry_in):
+                await message.nak(delay=retry_in.total_seconds())
+            case Exhausted(record):
+                await self._park(record)
+                await history.end_with(record)
+                await message.ack()
+            case _:
+                if claim.record is not None:
+                    await history.end_with(claim.record)
+                await message.ack()
+
+    async def _run(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
+        log.info("job_started", attempt=len(owned.value.attempts))
+        try:
+            async with kept(owned, message, RENEWAL_SECONDS):
+                await history.resume()
+                await history.state_changed(owned.value)
+                transcript = await self._transcribe(owned, history)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._hand_over(owned, history, message))
+            raise
+        except ExceptionGroup as group:
+            await self._failed(owned, history, message, first_cause(group))
+            return
+        await self._commit(owned, history, transcript)
+        await message.ack()
+
+    async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory) -> Transcript:
+        record = owned.value
+        upload = await self._uploads.get(subjects.record(record.tenant, record.upload_id))
+        if upload is None:
+            raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload is gone")
+        with telemetry.job_seconds():
+            async with open_transcript_writer(self._blobs, history, record) as writer:
+                return await self._recognizer.recognize(record, upload.value.committed_size, writer)
+
+    async def _commit(
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, transcript: Transcript
+    ) -> None:
+        def succeed(record: TranscriptionRecord) -> None:
+            record.state = Transcription.STATE_SUCCEEDED
+            record.transcript.CopyFrom(transcript)
+            record.transcript_epoch = record.epoch
+            record.transcribed_duration.CopyFrom(transcript.audio_duration)
+            _end_attempt(record)
+            record.end_time.CopyFrom(now())
+
+        record = await owned.update(succeed)
+        await history.state_changed(record)
+        telemetry.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
+        log.info("job_succeeded", segments=transcript.segment_count)
+
+    async def _hand_over(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
+        """Give the job back at once because this worker was told to stop. The attempt does not count."""
+
+        def requeue(record: TranscriptionRecord) -> None:
+            record.state = Transcription.STATE_QUEUED
+            record.attempts[-1].handed_over = True
+            _end_attempt(record)
+
+        await history.state_changed(await owned.update(requeue))
+        await message.nak()
+        telemetry.job_ended("handed_over", "", 0)
+        log.info("job_handed_over")
+
+    async def _failed(
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, cause: BaseException
+    ) -> None:
+        if isinstance(cause, OwnershipLost | Fenced | BusUnavailable):
+            raise cause
+        error, again = explain(cause)
+        again = again and counted_attempts(owned.value) < self._attempts_max
+
+        def end(record: TranscriptionRecord) -> None:
+            record.attempts[-1].error.CopyFrom(error)
+            _end_attempt(record)
+            if again:
+                record.state = Transcription.STATE_QUEUED
+            else:
+                give_up(record, error)
+
+        record = await owned.update(end)
+        if not again:
+            await self._park(record)
+        await history.state_changed(record)
+        if again:
+            await message.nak(delay=_backoff(counted_attempts(record)))
+        else:
+            await message.ack()
+        telemetry.job_ended("retried" if again else "failed", reason_of(error), 0)
+        log.warning("job_failed", reason=reason_of(error), again=again, attempt=len(record.attempts))
+
+    async def _park(self, record: TranscriptionRecord) -> None:
+        subject = subjects.dead(record.tenant, record.transcription_id)
+        await publish(self._bus, subject, DeadLetter(record=record).SerializeToString())
+
+
+def _end_attempt(record: TranscriptionRecord) -> None:
+    record.attempts[-1].end_time.CopyFrom(now())
+    record.ClearField("lease")
+
+
+def _backoff(attempts: int) -> float:
+    full = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2.0 ** (attempts - 1))
+    return full / 2 + random.uniform(0, full / 2)  # noqa: S311 - jitter keeps no secret

@@ -1,0 +1,55 @@
+"""Which words of a partial will stay: those that two decodings in a row agree on.
+
+LocalAgreement-2 of Liu, Spanakis and Niehues, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by
+Partial Hypothesis Selection" (2020), as Macháček, Dabre and Bojar use it with Whisper, "Turning Whisper into Real-Time
+Transcription System" (2023).
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from tiro_transcriber.live.decoder import DecodedWord
+
+
+class LocalAgreement:
+    """The stable words of the utterance under way, and the rest of its last decoding."""
+
+    def __init__(self) -> None:
+        self._stable: list[DecodedWord] = []
+        self._rest: list[DecodedWord] = []
+
+    @property
+    def stable_count(self) -> int:
+        """How many words of the last `update`, from the first on, are stable."""
+        return len(self._stable)
+
+    def update(self, words: Sequence[DecodedWord]) -> list[DecodedWord]:
+        """Take a new decoding of the utterance; return the words to show, of which the stable ones never change."""
+        rest = self._after_stable(words)
+        agreed = sum(1 for _ in takewhile(_same, zip(self._rest, rest, strict=False)))
+        self._stable += rest[:agreed]
+        self._rest = rest[agreed:]
+        return self._stable + self._rest
+
+    def reset(self) -> None:
+        """Begin a new utterance."""
+        self._stable.clear()
+        self._rest.clear()
+
+    def _after_stable(self, words: Sequence[DecodedWord]) -> list[DecodedWord]:
+        """Return what follows the stable words: by count where the decoding repeats them, by time where it does not."""
+        count = len(self._stable)
+        if len(words) >= count and all(map(_same, zip(self._stable, words, strict=False))):
+            return list(words[count:])
+        heard_until = self._stable[-1].end
+        return [word for word in words if word.start + word.end > 2 * heard_until]
+
+
+def _same(pair: tuple[DecodedWord, DecodedWord]) -> bool:
+    first, second = pair
+    return _spelling(first) == _spelling(second)
+
+
+def _spelling(word: DecodedWord) -> str:
+    """Case and punctuation change with every word that follows; the word itself is what must agree."""
+    return "".join(filter(str.isalnum, word.raw.casefold())) or word.text

@@ -1,0 +1,166 @@
+"""A live session of an engine that decodes windows.
+
+Voice activity says where speech is. While it lasts, the window since the last final is decoded again and again for
+partials. A pause, the longest utterance allowed or the caller closes it: it is decoded once more, with care, and
+committed. What is final or silent leaves the window, so a session's memory is bounded by the longest utterance.
+"""
+
+from tiro_transcriber.engines.interface import (
+    SAMPLE_RATE,
+    Final,
+    Partial,
+    Samples,
+    SessionOptions,
+    SessionUpdate,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceEnd,
+)
+from tiro_transcriber.live.agreement import LocalAgreement
+from tiro_transcriber.live.cutting import best_boundary, best_pause
+from tiro_transcriber.live.decoder import Decoded, WindowDecoder
+from tiro_transcriber.live.endpointer import SPEECH_SAMPLES_MIN, Endpointer
+from tiro_transcriber.live.segments import segment_of
+from tiro_transcriber.live.voice import VoiceActivity
+from tiro_transcriber.live.window import AudioWindow
+
+LEAD_IN_SAMPLES = SAMPLE_RATE * 300 // 1000
+"""Kept from before speech begins: voice activity notices soft consonants late."""
+
+HANGOVER_SAMPLES = SAMPLE_RATE * 300 // 1000
+"""Decoded after speech has ended, for the same reason."""
+
+BLOCK_SAMPLES = SAMPLE_RATE
+"""Audio is taken in steps of this size, so that the window stays bounded however much one call brings."""
+
+CUT_AFTER_SHARE = 0.4
+"""A too long utterance is cut behind this share of it: a cut harms the words beside it, so there should be few."""
+
+
+class LiveSession:
+    """One session's window, voice activity and agreement; see `EngineSession`."""
+
+    def __init__(self, decoder: WindowDecoder, voice: VoiceActivity, options: SessionOptions, start: int) -> None:
+        self._decoder = decoder
+        self._voice = voice
+        self._options = options
+        self._endpointer = Endpointer(options.endpointing)
+        self._agreement = LocalAgreement()
+        self._window = AudioWindow(start)
+        self._frame_start = start
+        self._longest = round(SAMPLE_RATE * min(options.endpointing.utterance_seconds_max, decoder.seconds_max))
+        self._interval = SAMPLE_RATE * options.partial_interval_ms // 1000
+        self._decoded_until = start
+        self._shown = ""
+
+    def advance(self, samples: Samples) -> list[SessionUpdate]:
+        """Take the next samples; see `EngineSession.advance`."""
+        updates: list[SessionUpdate] = []
+        for begin in range(0, len(samples), BLOCK_SAMPLES):
+            updates += self._take(samples[begin : begin + BLOCK_SAMPLES])
+        if self._options.interim_results and self._has_news():
+            updates += self._decode_partial()
+        return updates
+
+    def finalize(self) -> list[SessionUpdate]:
+        """Make everything heard so far final; see `EngineSession.finalize`."""
+        at = self._window.end
+        ended = [SpeechEnded(at)] if self._endpointer.speaking else []
+        self._endpointer.reset()
+        return [*ended, *self._end_utterance(at)]
+
+    def _take(self, samples: Samples) -> list[SessionUpdate]:
+        self._window.append(samples)
+        updates: list[SessionUpdate] = []
+        for probability in self._voice.probabilities(samples):
+            start, self._frame_start = self._frame_start, self._frame_start + self._voice.frame_samples
+            updates += self._hear(start, self._frame_start, probability)
+        return updates
+
+    def _hear(self, start: int, end: int, probability: float) -> list[SessionUpdate]:
+        match self._endpointer.hear(start, end, probability):
+            case SpeechStarted(at):
+                self._window.trim(at - LEAD_IN_SAMPLES)
+                self._decoded_until = max(at, self._window.start)  # a frame may begin before what was finalized
+                return [SpeechStarted(self._decoded_until)]
+            case SpeechEnded(at):
+                return [SpeechEnded(at), *self._end_utterance(max(self._window.start, min(end, at + HANGOVER_SAMPLES)))]
+        if not self._endpointer.speaking:
+            self._window.trim(end - LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
+        elif end - self._window.start >= self._longest:
+            return self._cut_utterance(end)
+        return []
+
+    def _end_utterance(self, at: int) -> list[SessionUpdate]:
+        updates: list[SessionUpdate] = []
+        if self._endpointer.speech_end > self._window.start:  # else a cut has committed all the speech there was
+            updates += self._commit(self._decoder.decode_final(self._window.until(at)), at)
+        self._close(at)
+        return [*updates, UtteranceEnd(at)]
+
+    def _cut_utterance(self, end: int) -> list[SessionUpdate]:
+        """Commit the front of the window, up to a pause or failing that a word boundary; speech goes on after it."""
+        after = round(self._longest * CUT_AFTER_SHARE)
+        if pause := best_pause(self._endpointer.pauses(self._window.start + after, end)):
+            at, decoded = pause.middle, self._decoder.decode_final(self._window.until(pause.middle))
+        else:
+            at, decoded = self._front(self._decoder.decode_final(self._window.until(end)), end, after)
+        updates = self._commit(decoded, at)
+        self._endpointer.cut(at)
+        self._close(at)
+        return updates
+
+    def _front(self, decoded: Decoded, end: int, after: int) -> tuple[int, Decoded]:
+        count = best_boundary(decoded.words, after)
+        if count is None:
+            return end, decoded
+        last, following = decoded.words[count - 1], decoded.words[count]
+        at = self._window.start + (last.end + following.start) // 2
+        return at, Decoded(decoded.words[:count], decoded.language)
+
+    def _commit(self, decoded: Decoded, at: int) -> list[SessionUpdate]:
+        if not decoded.words:
+            return []
+        segment = segment_of(
+            decoded.words,
+            self._window.start,
+            at,
+            decoded.language,
+            with_words=self._options.recognition.word_timestamps,
+        )
+        return [Final(segment, resume_at=at)]
+
+    def _close(self, at: int) -> None:
+        """Go on behind the sample `at`: everything before it is final."""
+        self._window.trim(at)
+        self._agreement.reset()
+        self._decoded_until = at
+        self._shown = ""
+
+    def _has_news(self) -> bool:
+        """Whether enough audio has come since the last decoding, and some of it was speech."""
+        return (
+            self._endpointer.speaking
+            and self._endpointer.speech_end > self._decoded_until
+            and self._window.end - self._decoded_until >= self._interval
+        )
+
+    def _decode_partial(self) -> list[SessionUpdate]:
+        end = self._window.end
+        decoded = self._decoder.decode_partial(self._window.until(end))
+        self._decoded_until = end
+        words = self._agreement.update(decoded.words)
+        stable = self._agreement.stable_count
+        looks = f"{stable} {''.join(word.raw for word in words)}"
+        if not words or looks == self._shown:
+            return []
+        self._shown = looks
+        segment = segment_of(
+            words,
+            self._window.start,
+            end,
+            decoded.language,
+            with_words=self._options.recognition.word_timestamps,
+            stable=stable,
+        )
+        return [Partial(segment)]

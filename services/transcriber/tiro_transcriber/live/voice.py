@@ -1,0 +1,16 @@
+"""What live decoding asks of a voice activity detector."""
+
+from typing import Protocol
+
+from tiro_transcriber.engines.interface import Samples
+
+
+class VoiceActivity(Protocol):
+    """Tells speech from everything else, frame by frame, remembering what it heard before."""
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples in a frame."""
+
+    def probabilities(self, samples: Samples) -> list[float]:
+        """Return the speech probability of each frame that these samples complete."""

@@ -1,0 +1,69 @@
+"""Telling the others that this worker is alive, what it can do, and how busy it is."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import BusUnavailable
+from tiro_core.bus.records import RecordStore
+from tiro_core.clock import now
+from tiro_core.logs import get_logger
+from tiro_transcriber.engines.interface import Engine
+
+INTERVAL_SECONDS = topology.WORKER_EXPIRY_SECONDS / 5
+
+log = get_logger()
+
+
+def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: int) -> WorkerRecord:
+    """What a worker with this engine can do."""
+    can = engine.capabilities
+    return WorkerRecord(
+        worker_id=worker_id,
+        host_name=socket.gethostname(),
+        engine=engine.model.engine,
+        model=engine.model.model,
+        model_digest=engine.model.digest,
+        language_codes=sorted(can.languages),
+        detects_language=can.detects_language,
+        job_slots=job_slots if can.batch else 0,
+        session_slots=session_slots if can.live else 0,
+        start_time=now(),
+    )
+
+
+class Registration:
+    """This worker's record among the live ones. It expires when it is not renewed."""
+
+    def __init__(self, bus: Bus, record: WorkerRecord, load: Callable[[], tuple[int, int]]) -> None:
+        """`load` tells how many jobs and how many sessions are under way."""
+        self._store = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
+        self._record = record
+        self._load = load
+        self._changed = asyncio.Event()
+
+    def load_changed(self) -> None:
+        """A slot was taken or freed: tell it now rather than at the next renewal."""
+        self._changed.set()
+
+    async def keep(self) -> None:
+        """Renew the record until cancelled."""
+        while True:
+            self._changed.clear()
+            self._record.jobs, self._record.sessions = self._load()
+            try:
+                await self._store.put(self._record.worker_id, self._record)
+            except BusUnavailable as error:
+                log.warning("registration_late", error=str(error))
+            try:
+                async with asyncio.timeout(INTERVAL_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def end(self) -> None:
+        """Say that this worker takes nothing any more."""
+        await self._store.delete(self._record.worker_id)

@@ -1,0 +1,52 @@
+"""Claiming a live session: delivery only offers it, the record decides."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro_core.bus.ownership import OwnedRecord, lease_seconds_left, new_lease
+from tiro_core.bus.publishing import Conflict
+from tiro_core.bus.records import RecordStore
+
+LEASE_SECONDS = 6.0
+"""How long a worker may be silent before its session is another's. Shorter than the redelivery of its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The session is ours."""
+
+    owned: OwnedRecord[SessionRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Another worker has it, and is alive as far as its lease goes."""
+
+    retry_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """It wants no worker."""
+
+
+async def claim(store: RecordStore[SessionRecord], key: str, worker_id: str) -> Claimed | Taken | Over:
+    """Claim a session, or say why not."""
+    while True:
+        stored = await store.get(key)
+        if stored is None or stored.value.state == SessionRecord.STATE_ENDED:
+            return Over()
+        left = lease_seconds_left(stored.value)
+        if stored.value.state == SessionRecord.STATE_ACTIVE and left > 0:
+            return Taken(timedelta(seconds=left))
+        record = SessionRecord()
+        record.CopyFrom(stored.value)
+        record.state = SessionRecord.STATE_ACTIVE
+        record.epoch += 1
+        record.lease.CopyFrom(new_lease(worker_id, LEASE_SECONDS))
+        try:
+            written = await store.update(key, record, stored.revision)
+        except Conflict:
+            continue
+        return Claimed(OwnedRecord(store, key, written, worker_id=worker_id, lease_seconds=LEASE_SECONDS))

@@ -1,0 +1,52 @@
+"""What a transcriber is told."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from tiro_core.settings import CoreSettings
+from tiro_transcriber.engines.interface import WINDOW_SECONDS_MAX, EngineSettings
+
+
+def _default_models_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tiro" / "models"
+
+
+class TranscriberSettings(CoreSettings):
+    """Settings of the transcriber. One worker loads one model of one engine."""
+
+    engine: str = Field("", description="The engine to run. Empty: the catalogue's default")
+    model: str = Field("", description="The model to load. Empty: the engine's default")
+    models_dir: Path = Field(default_factory=_default_models_dir, description="Where verified weights are kept")
+    catalogue: Path | None = Field(None, description="A catalogue of engines and models instead of the one shipped")
+    device: str = Field("auto", description="`auto`, `cpu` or `cuda`")
+    compute_type: str = Field("auto", description="A CTranslate2 compute type, or `auto` for one that suits the device")
+    threads: int = Field(
+        0, ge=0, description="CPU threads for one decoding. 0: all cores, or 1 where no jobs are taken"
+    )
+    job_slots: int = Field(1, ge=0, le=64, description="Jobs transcribed at once; 0 takes none")
+    session_slots: int = Field(8, ge=0, le=1000, description="Live sessions served at once; 0 takes none")
+    session_threads: int = Field(2, ge=1, le=64, description="Decodings for live sessions that may run at once")
+    window_seconds: int = Field(
+        WINDOW_SECONDS_MAX, ge=30, le=WINDOW_SECONDS_MAX, description="The longest piece of a recording decoded at once"
+    )
+    attempts_max: int = Field(3, ge=1, le=20, description="How often a job is begun before it is given up")
+    decode_seconds_max: float = Field(3600, gt=0, description="How long decoding a recording's container may take")
+    audio_seconds_max: float = Field(12 * 3600, gt=0, description="The longest recording")
+    spool_dir: Path | None = Field(None, description="Where recordings are kept while they are decoded. Empty: TMPDIR")
+    transcriber_health_address: str = Field("127.0.0.1:50053", description="host:port of gRPC health and reflection")
+    transcriber_metrics_address: str = Field("127.0.0.1:9103", description="host:port of /metrics; empty serves none")
+
+    def for_engine(self) -> EngineSettings:
+        """What the engine is told."""
+        # A recording is decoded fastest by all cores. Live windows are short: for a worker that has nothing else,
+        # many decodings on one thread each give more than a few on many.
+        threads = self.threads or ((os.cpu_count() or 1) if self.job_slots else 1)
+        return EngineSettings(
+            models_dir=str(self.models_dir),
+            device=self.device,
+            compute_type=self.compute_type,
+            threads=threads,
+            parallel=max(1, self.job_slots + (self.session_threads if self.session_slots else 0)),
+        )
