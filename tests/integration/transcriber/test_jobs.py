@@ -1,0 +1,236 @@
+"""Jobs through a worker, over a real NATS server."""
+
+import asyncio
+import time
+
+import pytest
+from google.rpc import error_details_pb2
+
+from tests.integration.transcriber.conftest import Jobs, Start, recording, workers_alive
+from tests.support.nats import NatsServer
+from tests.support.processes import running
+from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionEvent, TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.blobs import upload_key
+from tiro_core.bus.ownership import new_lease
+from tiro_core.bus.tail import Tail
+from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
+
+SUCCEEDED = Transcription.STATE_SUCCEEDED
+FAILED = Transcription.STATE_FAILED
+RUNNING = Transcription.STATE_RUNNING
+
+
+def reason_of(record: TranscriptionRecord) -> str:
+    """The reason of a record's error."""
+    info = error_details_pb2.ErrorInfo()
+    record.error.details[0].Unpack(info)
+    return info.reason
+
+
+def words_told(events: list[TranscriptionEvent]) -> list[str]:
+    """The words of the last attempt, as a watcher would collect them."""
+    attempt = events[-1].attempt
+    return [
+        word
+        for event in events
+        if event.attempt == attempt
+        for segment in event.segments.segments
+        for word in segment.text.split()
+    ]
+
+
+async def words_stored(jobs: Jobs, record: TranscriptionRecord) -> list[str]:
+    """The words of the transcript in the store."""
+    words = []
+    for page in range(-(-record.transcript.segment_count // SEGMENTS_PER_PAGE)):
+        segments = await read_page(
+            jobs.blobs, record.tenant, record.transcription_id, epoch=record.transcript_epoch, index=page
+        )
+        words += [word for segment in segments for word in segment.text.split()]
+    return words
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_job_becomes_a_transcript(jobs: Jobs) -> None:
+    """A queued job ends SUCCEEDED, with every word once, in the history and in the store."""
+    job = await jobs.submit(recording(range(40)))
+    events = await jobs.history(job)
+    record = await jobs.record(job)
+    expected = [f"w{number}" for number in range(40)]
+    assert record.state == SUCCEEDED
+    assert words_told(events) == expected
+    assert await words_stored(jobs, record) == expected
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert record.transcript.engine == "fake"
+    assert record.transcript.model_digest.startswith("sha256:")
+    assert record.transcript.audio_duration.ToMilliseconds() == 40 * 300
+    assert len(record.attempts) == 1
+    assert not record.HasField("lease")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_long_transcript_has_pages(jobs: Jobs) -> None:
+    """More segments than a page holds are stored on several, none lost between them."""
+    audio = b"".join([recording([0])[:44], *(recording([n])[44:] + bytes(2 * 16_000) for n in range(130))])
+    header = bytearray(audio[:44])
+    header[4:8] = (len(audio) - 8).to_bytes(4, "little")
+    header[40:44] = (len(audio) - 44).to_bytes(4, "little")
+    job = await jobs.submit(bytes(header) + audio[44:])
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.transcript.segment_count > SEGMENTS_PER_PAGE
+    assert await words_stored(jobs, record) == [f"w{n}" for n in range(130)]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_silence_is_an_empty_transcript_with_a_warning(jobs: Jobs) -> None:
+    """A recording without speech succeeds, has no segments, and says so."""
+    job = await jobs.submit(recording([])[:44] + bytes(32_000))
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == SUCCEEDED
+    assert record.transcript.segment_count == 0
+    assert [warning.message for warning in record.transcript.warnings] == ["no speech was found"]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_undecodable_audio_fails_at_once_and_is_parked(jobs: Jobs) -> None:
+    """What no attempt can decode fails with the audio's own reason after one, and a dead letter is left."""
+    job = await jobs.submit(b"this is not a recording" * 100)
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == FAILED
+    assert reason_of(record) == "NOT_AUDIO"
+    assert len(record.attempts) == 1
+    async with Tail(jobs.bus, topology.DEAD, subjects.dead(jobs.tenant, job)) as tail:
+        async for entry in tail:
+            assert entry is not None
+            assert DeadLetter.FromString(entry.data).record.transcription_id == job
+            break
+
+
+async def test_a_fault_that_may_pass_is_tried_again(
+    jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording whose part is missing is tried as often as allowed; each attempt keeps its error."""
+    monkeypatch.setattr("tiro_transcriber.jobs.worker.BACKOFF_SECONDS", 0.05)
+    job = await jobs.submit(recording(range(5)))
+    await jobs.blobs.delete(upload_key(jobs.tenant, (await jobs.record(job)).upload_id))
+    await start_worker()
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == FAILED
+    assert reason_of(record) == "ENGINE_FAILED"
+    assert [attempt.HasField("error") for attempt in record.attempts] == [True, True, True]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_repeated_hint_changes_nothing(jobs: Jobs) -> None:
+    """Offering a job again after its end leaves record and history as they are."""
+    job = await jobs.submit(recording(range(3)))
+    events = await jobs.history(job)
+    before = await jobs.record(job)
+    await jobs.offer(job)
+    other = await jobs.submit(recording(range(3)))
+    await jobs.history(other)
+    assert await jobs.record(job) == before
+    assert await jobs.history(job) == events
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_idle_worker_starts_a_job_soon(jobs: Jobs) -> None:
+    """The RUNNING event is there well within a second of the offer (the benchmark has the figure)."""
+    begun = time.monotonic()
+    job = await jobs.submit(recording(range(3)))
+    events = await jobs.history(job)
+    assert events[0].state_changed.state == RUNNING
+    assert time.monotonic() - begun < 5
+
+
+async def test_a_lost_workers_job_is_taken_over(jobs: Jobs, start_worker: Start) -> None:
+    """A job whose lease ran out is claimed with the next epoch; its history tells both attempts."""
+    audio = recording(range(10))
+    job = await jobs.submit(audio)
+    key = subjects.record(jobs.tenant, job)
+
+    def lost(record: TranscriptionRecord) -> None:
+        record.state = RUNNING
+        record.epoch = 1
+        record.attempts.add(worker_id="gone")
+        record.lease.CopyFrom(new_lease("gone", -1))
+
+    await jobs.records.mutate(key, lost)
+    await start_worker()
+    events = await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == SUCCEEDED
+    assert record.epoch == 2
+    assert events[-1].attempt == 2
+    assert words_told(events) == [f"w{n}" for n in range(10)]
+
+
+async def test_a_job_with_too_many_attempts_is_given_up(jobs: Jobs, start_worker: Start) -> None:
+    """A job that has broken as many workers as allowed is FAILED without being begun again."""
+    job = await jobs.submit(recording(range(3)))
+
+    def broken(record: TranscriptionRecord) -> None:
+        record.state = RUNNING
+        for _ in range(3):
+            record.attempts.add(worker_id="gone")
+        record.attempts.add(worker_id="told to stop", handed_over=True)
+        record.lease.CopyFrom(new_lease("gone", -1))
+
+    await jobs.records.mutate(subjects.record(jobs.tenant, job), broken)
+    await start_worker()
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == FAILED
+    assert reason_of(record) == "ATTEMPTS_EXHAUSTED"
+    assert len(record.attempts) == 4
+
+
+async def test_a_terminal_event_that_was_never_told_is_told(jobs: Jobs, start_worker: Start) -> None:
+    """A worker may die between the commit and its event: the redelivered message makes up for it."""
+    job = await jobs.submit(recording(range(3)))
+
+    def committed(record: TranscriptionRecord) -> None:
+        record.state = SUCCEEDED
+
+    await jobs.records.mutate(subjects.record(jobs.tenant, job), committed)
+    await start_worker()
+    events = await jobs.history(job)
+    assert [event.state_changed.state for event in events] == [SUCCEEDED]
+
+
+async def test_a_stopped_worker_leaves_the_registry(jobs: Jobs, start_worker: Start) -> None:
+    """A worker is registered while it runs and withdrawn when it stops."""
+    stop = await start_worker()
+    job = await jobs.submit(recording(range(3)))
+    await jobs.history(job)
+    assert await workers_alive(jobs.bus) == 1
+    await stop()
+    assert await workers_alive(jobs.bus) == 0
+
+
+async def test_killed_workers_lose_no_job(jobs: Jobs, nats_server: NatsServer) -> None:
+    """Two real worker processes, one killed while jobs are under way: every job ends once with all its words."""
+    environment = {
+        "TIRO_NATS_URL": nats_server.url,
+        "TIRO_NATS_MONITOR_URL": nats_server.monitor_url,
+        "TIRO_ENGINE": "fake",
+        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": "127.0.0.1:0",
+        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+    }
+    with running("tiro_transcriber", environment, ready="ready") as first:
+        submitted = [await jobs.submit(recording(range(50))) for _ in range(10)]
+        await asyncio.to_thread(first.wait_for, "job_started")
+        first.kill()
+        with running("tiro_transcriber", environment, ready="ready"):
+            for job in submitted:
+                events = await jobs.history(job)
+                record = await jobs.record(job)
+                assert record.state == SUCCEEDED
+                assert await words_stored(jobs, record) == [f"w{n}" for n in range(50)]
+                assert sum(event.state_changed.state == SUCCEEDED for event in events) == 1

@@ -1,0 +1,265 @@
+"""Live sessions through a worker, over a real NATS server: what the streamer does is done by the test."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+import numpy as np
+import pytest
+
+from tests.integration.transcriber.conftest import Start
+from tests.support.nats import NatsServer
+from tests.support.processes import running
+from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, SessionRecord, SessionTask
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.streaming.v1.streaming_pb2 import Finalize
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import new_lease
+from tiro_core.bus.publishing import publish
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.tail import Tail
+from tiro_core.errors import TiroError
+from tiro_core.ids import new_id
+from tiro_transcriber.engines.fake.markers import encode
+
+RATE = 16_000
+FRAME = RATE // 10
+
+
+class Session:
+    """A live session as its streamer sees it."""
+
+    def __init__(self, bus: Bus, tenant: str) -> None:
+        self._bus = bus
+        self.tenant = tenant
+        self.id = new_id()
+        self.key = subjects.record(tenant, self.id)
+        self.records = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+        self.sent = 0
+
+    async def open(self) -> None:
+        """Write the record and offer the session."""
+        await self.records.create(
+            self.key,
+            SessionRecord(
+                tenant=self.tenant,
+                session_id=self.id,
+                state=SessionRecord.STATE_WAITING,
+                recognition=RecognitionConfig(engine="fake", model="markers", enable_word_time_offsets=True),
+                enable_interim_results=True,
+                sample_rate_hertz=RATE,
+            ),
+        )
+        task = SessionTask(tenant=self.tenant, session_id=self.id)
+        await publish(self._bus, subjects.session("fake", "markers", self.tenant), task.SerializeToString())
+
+    async def send(self, samples: np.ndarray) -> None:
+        """Put samples on the line in frames."""
+        for begin in range(0, len(samples), FRAME):
+            frame = samples[begin : begin + FRAME]
+            await self._put(LiveInput(pcm16=frame.astype("<i2").tobytes()))
+            self.sent += len(frame)
+
+    async def finalize(self) -> None:
+        """Ask for everything so far to become final."""
+        await self._put(LiveInput(finalize=Finalize()))
+
+    async def end(self, end: EndOfAudio | None = None) -> None:
+        """End the audio."""
+        await self._put(LiveInput(end=end or EndOfAudio()))
+
+    async def events(self, until: str = "ended", count: int = 1) -> list[LiveEvent]:
+        """The events from the first to the `count`th of one kind, however long that takes to come."""
+        found: list[LiveEvent] = []
+        subject = subjects.live_events(self.tenant, self.id)
+        async with Tail(self._bus, topology.LIVE_EVENTS, subject) as tail:
+            async for entry in tail:
+                if entry is not None:
+                    found.append(LiveEvent.FromString(entry.data))
+                    if [event.WhichOneof("event") for event in found].count(until) == count:
+                        break
+        return found
+
+    async def partial(self) -> LivePartial:
+        """The newest partial, once there is one."""
+        subject = subjects.live_partial(self.tenant, self.id)
+        async with Tail(self._bus, topology.LIVE_PARTIALS, subject) as tail:
+            async for entry in tail:
+                if entry is not None:
+                    return LivePartial.FromString(entry.data)
+        raise AssertionError("unreachable: a tail does not end")
+
+    async def _put(self, message: LiveInput) -> None:
+        message.first_sample = self.sent
+        await publish(self._bus, subjects.live_audio(self.tenant, self.id), message.SerializeToString())
+
+
+def words(events: Sequence[LiveEvent]) -> list[str]:
+    """All words of the finals."""
+    return [word for event in events for word in event.final.text.split()]
+
+
+def numbered(begin: int, end: int) -> list[str]:
+    """The words that the fake engine reads for these numbers."""
+    return [f"w{number}" for number in range(begin, end)]
+
+
+@pytest.fixture
+async def session(bus: Bus, tenant: str) -> Session:
+    """A session that is open."""
+    session = Session(bus, tenant)
+    await session.open()
+    return session
+
+
+Worker = Callable[[], Awaitable[None]]
+
+
+async def test_audio_becomes_finals(session: Session, worker: Worker) -> None:
+    """Every word becomes final once, events are numbered without gaps, the end has the totals."""
+    await session.send(encode(range(30)))
+    await session.end()
+    events = await session.events()
+    assert words(events) == numbered(0, 30)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[0].owner_changed.first_sample == 0
+    assert events[-1].ended.sample_count == session.sent
+    assert events[-1].ended.final_count == sum(event.HasField("final") for event in events)
+
+
+async def test_partials_come_before_finals(session: Session, worker: Worker) -> None:
+    """While someone speaks there is a partial that says after which event it comes."""
+    await session.send(encode(range(4)))
+    partial = await session.partial()
+    assert partial.segment.text.startswith("w0")
+    assert partial.after_sequence >= 1
+    await session.end()
+    assert words(await session.events()) == numbered(0, 4)
+
+
+async def test_a_pause_ends_the_utterance(session: Session, worker: Worker) -> None:
+    """Silence after speech makes it final without being asked."""
+    await session.send(encode(range(3)))
+    await session.send(np.zeros(RATE, np.int16))
+    events = await session.events(until="utterance_ended")
+    assert words(events) == numbered(0, 3)
+    assert not events[-1].utterance_ended.finalized
+    await session.end()
+    await session.events()
+
+
+async def test_finalize_flushes_and_the_session_goes_on(session: Session, worker: Worker) -> None:
+    """Finalize makes everything before it final, the answer says so, and more can come."""
+    await session.send(encode(range(3)))
+    await session.finalize()
+    events = await session.events(until="utterance_ended")
+    assert words(events) == numbered(0, 3)
+    assert events[-1].utterance_ended.finalized
+    await session.send(encode(range(3, 6)))
+    await session.end()
+    assert words(await session.events()) == numbered(0, 6)
+
+
+async def test_no_audio_after_speech_ends_the_utterance(session: Session, worker: Worker) -> None:
+    """Someone who pushes to talk stops sending: the clock ends the utterance."""
+    await session.send(encode(range(3)))
+    events = await session.events(until="utterance_ended")
+    assert words(events) == numbered(0, 3)
+    await session.end()
+    await session.events()
+
+
+async def test_end_without_audio(session: Session, worker: Worker) -> None:
+    """A session that is ended at once has no finals and ends in order."""
+    await session.end()
+    events = await session.events()
+    last = events[-1]
+    assert [event.WhichOneof("event") for event in events] == ["owner_changed", "utterance_ended", "ended"]
+    assert last.ended.sample_count == 0
+    assert not last.ended.HasField("error")
+
+
+async def test_a_caller_who_vanished_frees_the_worker(session: Session, worker: Worker) -> None:
+    """An end with an error ends the session at once with that error."""
+    await session.send(encode(range(3)))
+    gone = TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_IDLE, "the client is gone")
+    await session.end(EndOfAudio(error=gone.to_status()))
+    events = await session.events()
+    assert events[-1].ended.error.message == "the client is gone"
+
+
+async def test_the_record_ends_and_the_audio_goes(session: Session, worker: Worker, bus: Bus) -> None:
+    """After the end the record is ENDED and nothing of the audio is kept."""
+    await session.send(encode(range(3)))
+    await session.end()
+    await session.events()
+    async for change in session.records.watch(session.key):
+        if change is not None and change.value is not None and change.value.state == SessionRecord.STATE_ENDED:
+            break
+    await worker()
+    subject = subjects.live_audio(session.tenant, session.id)
+    info = await bus.jetstream.stream_info(topology.LIVE_AUDIO, subjects_filter=subject)
+    assert not info.state.subjects
+
+
+async def test_another_worker_goes_on_from_the_last_final(
+    session: Session, worker: Worker, start_worker: Start, bus: Bus
+) -> None:
+    """A worker that is told to stop hands its session over: no word is lost, none repeated."""
+    await session.send(encode(range(5)))
+    await session.finalize()
+    await session.events(until="utterance_ended")
+    await session.send(encode(range(5, 9)))
+    await session.partial()
+    await worker()
+    await start_worker()
+    await session.send(encode(range(9, 12)))
+    await session.end()
+    events = await session.events()
+    assert words(events) == numbered(0, 12)
+    owners = [event for event in events if event.HasField("owner_changed")]
+    assert [event.epoch for event in owners] == [1, 2]
+    assert owners[1].owner_changed.first_sample > 0
+
+
+async def test_a_lost_workers_session_is_taken_over(bus: Bus, tenant: str, start_worker: Start) -> None:
+    """A session whose lease ran out is claimed with the next epoch."""
+    session = Session(bus, tenant)
+    await session.open()
+
+    def lost(record: SessionRecord) -> None:
+        record.state = SessionRecord.STATE_ACTIVE
+        record.epoch = 1
+        record.lease.CopyFrom(new_lease("gone", -1))
+
+    await session.records.mutate(session.key, lost)
+    await session.send(encode(range(5)))
+    await session.end()
+    await start_worker()
+    events = await session.events()
+    assert words(events) == numbered(0, 5)
+    assert events[0].epoch == 2
+
+
+async def test_a_killed_workers_session_goes_on(session: Session, nats_server: NatsServer) -> None:
+    """A real worker process is killed in mid-sentence; another one loses and repeats no word."""
+    environment = {
+        "TIRO_NATS_URL": nats_server.url,
+        "TIRO_NATS_MONITOR_URL": nats_server.monitor_url,
+        "TIRO_ENGINE": "fake",
+        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": "127.0.0.1:0",
+        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+    }
+    with running("tiro_transcriber", environment, ready="ready") as first:
+        await session.send(encode(range(5)))
+        await session.finalize()
+        await session.events(until="utterance_ended")
+        await session.send(encode(range(5, 9)))
+        await session.partial()
+        await asyncio.to_thread(first.kill)
+    with running("tiro_transcriber", environment, ready="ready"):
+        await session.send(encode(range(9, 12)))
+        await session.end()
+        assert words(await session.events()) == numbered(0, 12)

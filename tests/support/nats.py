@@ -1,0 +1,155 @@
+"""A real nats-server on free ports, that tests can stop, kill and start again."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+START_SECONDS_MAX = 20.0
+STOP_SECONDS_MAX = 10.0
+_POLL_SECONDS = 0.02
+_ANY_PORT = -1
+
+_CONFIG = """
+listen: "127.0.0.1:{port}"
+http: "127.0.0.1:{monitor_port}"
+ports_file_dir: "{folder}"
+jetstream {{
+  store_dir: "{folder}/store"
+  sync_interval: {sync_interval}
+  max_file_store: {store_bytes_max}
+  max_memory_store: 512MB
+}}
+"""
+
+
+class NatsServer:
+    """One server process with JetStream. It keeps its ports and its store from one start to the next.
+
+    Args:
+        folder: An existing folder for its configuration, store and log.
+        sync_interval: How often it flushes; `always` is before each acknowledgement.
+        store_bytes_max: How much its file store takes, as NATS writes sizes.
+    """
+
+    def __init__(self, folder: Path, *, sync_interval: str = "always", store_bytes_max: str = "16GB") -> None:
+        self._folder = folder
+        self._sync_interval = sync_interval
+        self._store_bytes_max = store_bytes_max
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = self._monitor_port = _ANY_PORT
+
+    @property
+    def url(self) -> str:
+        """Where clients connect. It stays the same over restarts."""
+        return f"nats://127.0.0.1:{self._port}"
+
+    @property
+    def monitor_url(self) -> str:
+        """Its monitoring port. It stays the same over restarts."""
+        return f"http://127.0.0.1:{self._monitor_port}"
+
+    @property
+    def pid(self) -> int:
+        """The running server's process."""
+        return self._running().pid
+
+    def start(self) -> None:
+        """Start it and wait until JetStream is ready.
+
+        Raises:
+            RuntimeError: It is not within `START_SECONDS_MAX`; the message has its log.
+        """
+        config = self._folder / "nats.conf"
+        config.write_text(
+            _CONFIG.format(
+                port=self._port,
+                monitor_port=self._monitor_port,
+                folder=self._folder,
+                sync_interval=self._sync_interval,
+                store_bytes_max=self._store_bytes_max,
+            )
+        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([_executable(), "--config", str(config)], stderr=log)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._is_ready():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                self.kill()
+                raise RuntimeError(f"nats-server did not start:\n{self._log.read_text()}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        process = self._running()
+        process.terminate()
+        process.wait(STOP_SECONDS_MAX)
+        self._process = None
+
+    def kill(self) -> None:
+        """Kill it."""
+        process = self._running()
+        process.kill()
+        process.wait(STOP_SECONDS_MAX)
+        self._process = None
+
+    def close(self) -> None:
+        """Kill it if it runs."""
+        if self._process is not None:
+            self.kill()
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "nats.log"
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("nats-server does not run")
+        return self._process
+
+    def _is_ready(self) -> bool:
+        if not self._learn_ports():
+            return False
+        try:
+            with urllib.request.urlopen(f"{self.monitor_url}/healthz", timeout=1) as answer:  # noqa: S310 - it is ours
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def _learn_ports(self) -> bool:
+        if self._port != _ANY_PORT:
+            return True
+        file = self._folder / f"nats-server_{self.pid}.ports"
+        try:
+            ports = json.loads(file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):  # not there, or half of it
+            return False
+        self._port = urlsplit(ports["nats"][0]).port
+        self._monitor_port = urlsplit(ports["monitoring"][0]).port
+        return True
+
+
+@contextmanager
+def running_nats(folder: Path, *, sync_interval: str = "always", store_bytes_max: str = "16GB") -> Iterator[NatsServer]:
+    """A server that runs, and is gone at the end."""
+    server = NatsServer(folder, sync_interval=sync_interval, store_bytes_max=store_bytes_max)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def _executable() -> str:
+    """The nats-server beside this Python, from the wheel, or else the machine's own."""
+    found = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
+    if found is None:
+        raise RuntimeError("there is no nats-server: run `make setup`")
+    return found

@@ -1,0 +1,119 @@
+"""Services as real processes: started, waited for until they answer as healthy, stopped or killed."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from signal import SIGKILL, SIGTERM, Signals
+from typing import Any
+
+START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 30.0
+
+
+class ServiceProcess:
+    """One service. Its log is read all the time, line by line, so that tests can wait for what it says."""
+
+    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
+        self._module = module
+        self._environment = {**os.environ, **environment, "TIRO_LOG_FORMAT": "json"}
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._said = threading.Condition()
+        self.log: list[dict[str, Any]] = []
+        """Everything it said since it was started."""
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._running().pid
+
+    def start(self) -> None:
+        """Start it, without waiting."""
+        self.log = []
+        command = [sys.executable, "-m", self._module]
+        self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def wait_for(self, event: str, seconds: float = START_SECONDS_MAX) -> dict[str, Any]:
+        """Wait until it says something, and return that line.
+
+        Raises:
+            AssertionError: It has ended, or has not said it in time; the message has its log.
+        """
+        with self._said:
+            self._said.wait_for(lambda: self._find(event) is not None or self._ended(), timeout=seconds)
+            line = self._find(event)
+            assert line is not None, f"{self._module} did not say {event!r}: {self.log}"
+            return line
+
+    def stop(self) -> int:
+        """Stop it in order, and return its exit status."""
+        return self._end(SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._end(SIGKILL)
+
+    def signal(self, signum: Signals) -> None:
+        """Send it a signal."""
+        self._running().send_signal(signum)
+
+    def close(self) -> None:
+        """Kill it if it runs."""
+        if self._process is not None:
+            self.kill()
+
+    def _end(self, signum: Signals) -> int:
+        process = self._running()
+        process.send_signal(signum)
+        try:
+            status = process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{self._module} did not end after {signum.name}: {self.log[-20:]}") from None
+        finally:
+            self._process = None
+        if self._reader is not None:
+            self._reader.join()
+        return status
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        if process.stderr is None:
+            return
+        with process.stderr:
+            for text in process.stderr:
+                line = json.loads(text) if text.startswith("{") else {"event": "", "text": text.rstrip()}
+                with self._said:
+                    self.log.append(line)
+                    self._said.notify_all()
+        with self._said:
+            self._said.notify_all()
+
+    def _find(self, event: str) -> dict[str, Any] | None:
+        return next((line for line in self.log if line["event"] == event), None)
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise RuntimeError(f"{self._module} does not run")
+        return self._process
+
+
+@contextmanager
+def running(module: str, environment: Mapping[str, str], *, ready: str) -> Iterator[ServiceProcess]:
+    """A service that has said the event `ready`, and is gone at the end."""
+    service = ServiceProcess(module, environment)
+    try:
+        service.start()
+        service.wait_for(ready)
+        yield service
+    finally:
+        service.close()

@@ -1,0 +1,92 @@
+"""The catalogue: what is shipped, what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from tiro_core.catalogue import (
+    CatalogueError,
+    UnknownEngineError,
+    UnknownLanguageError,
+    UnknownModelError,
+    load_catalogue,
+)
+
+OWN = """
+default_engine = "mine"
+[[engines]]
+name = "mine"
+default_model = "{default_model}"
+[[engines.models]]
+name = "m"
+languages = ["en"]
+files = [{{ name = "{file}", size_bytes = 3, sha256 = "{sha256}" }}]
+"""
+
+
+def own(folder: Path, *, default_model: str = "m", file: str = "model.bin", sha256: str = "a" * 64) -> Path:
+    """Write a deployment's own catalogue."""
+    path = folder / "catalogue.toml"
+    path.write_text(OWN.format(default_model=default_model, file=file, sha256=sha256))
+    return path
+
+
+def test_empty_names_are_the_defaults() -> None:
+    """Without names, faster-whisper's multilingual base is meant."""
+    assert load_catalogue().model("", "").name == "base"
+    assert load_catalogue().engine("").name == "faster-whisper"
+
+
+def test_models_are_pinned() -> None:
+    """Every model that has weights names a commit of a repository, and a digest."""
+    models = load_catalogue().engine("faster-whisper").models.values()
+    assert {"tiny.en", "base", "small", "medium", "large-v3", "large-v3-turbo", "distil-large-v3"} <= {
+        model.name for model in models
+    }
+    for model in models:
+        assert model.repository
+        assert len(model.revision) == 40
+        assert model.digest.removeprefix("sha256:") in {file.sha256 for file in model.files}
+
+
+def test_wheel_parts_name_files_of_the_model() -> None:
+    """A part that belongs to no file could never be used."""
+    for model in load_catalogue().engine("faster-whisper").models.values():
+        assert {part.file for part in model.wheel_parts} <= {file.name for file in model.files}
+
+
+def test_unknown_names_are_told_with_the_known_ones() -> None:
+    """An unknown engine, model or language is refused with what there is instead."""
+    catalogue = load_catalogue()
+    with pytest.raises(UnknownEngineError, match=r"unknown engine 'vosk'.*faster-whisper"):
+        catalogue.engine("vosk")
+    with pytest.raises(UnknownModelError, match=r"unknown model 'huge'.*tiny\.en"):
+        catalogue.model("faster-whisper", "huge")
+    with pytest.raises(UnknownLanguageError) as refused:
+        catalogue.model("faster-whisper", "tiny.en").require_language("es")
+    assert refused.value.known == ("en",)
+
+
+def test_languages_are_those_of_the_tokenizer() -> None:
+    """large-v3 knows all of Whisper's languages, base all but Cantonese, which came with large-v3."""
+    tokenizer = pytest.importorskip("faster_whisper.tokenizer")
+    codes = frozenset(tokenizer._LANGUAGE_CODES)
+    engine = load_catalogue().engine("faster-whisper")
+    assert engine.model("large-v3").languages == codes
+    assert engine.model("base").languages == codes - {"yue"}
+
+
+def test_a_deployment_brings_its_own(tmp_path: Path) -> None:
+    """A catalogue of one's own replaces the shipped one."""
+    catalogue = load_catalogue(own(tmp_path))
+    assert catalogue.model("", "").digest == "sha256:" + "a" * 64
+    with pytest.raises(UnknownEngineError):
+        catalogue.engine("faster-whisper")
+
+
+@pytest.mark.parametrize("wrong", [{"sha256": "A1"}, {"file": "../model.bin"}, {"default_model": "n"}])
+def test_a_wrong_catalogue_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
+    """A digest that is none, a name that leaves the folder and a default that does not exist are told with the file."""
+    path = own(tmp_path, **wrong)
+    with pytest.raises(CatalogueError, match=str(path)):
+        load_catalogue(path)

