@@ -33,4 +33,44 @@ lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with ha
 
 .PHONY: protos
 protos: setup ## Generate the Python code from protos/
-	$(BIN)/python tools/protos.py generate
+	$(BIN)/python -m tools.protos generate
+
+.PHONY: check
+check: setup ## Formatting, lint, types, the contract, isolated imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests
+	$(BIN)/python -m tools.protos lint
+	$(BIN)/python -m tools.protos breaking
+	$(BIN)/python -m tools.protos up-to-date
+	$(BIN)/python -m tools.isolation $(UV)
+
+.PHONY: test
+test: setup ## All tests that take minutes at most
+	$(BIN)/pytest -m "not long"
+
+.PHONY: test-long
+test-long: setup ## The tests that take longer
+	$(BIN)/pytest -m long
+
+.PHONY: demo
+demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
+	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
+
+.PHONY: run
+run: setup ## Keep Tiro running on this machine until Ctrl-C
+	$(BIN)/python -m deploy.local.run
+
+.PHONY: bench-batch
+bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
+	$(BIN)/python -m benchmarks.batch $(if $(MANIFEST),"$(MANIFEST)")
+
+.PHONY: format
+format: setup ## Format everything
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format -w protos
+
+.PHONY: clean
+clean: ## Remove what was built and what ran; keeps fetched models
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache var/run

@@ -1,0 +1,101 @@
+"""Show what Tiro does, on this machine: `make demo`, or `make demo AUDIO=path/to/any/file`.
+
+It starts Tiro in a folder of its own and on free ports, transcribes a recording as a job, then streams the same speech
+at its natural pace, and stops.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+from rich.console import Console
+from rich.rule import Rule
+
+from deploy.local.stack import BIN, ROOT, NotReady, environment, running_stack, wait_ready
+
+SAMPLE = ROOT / "samples" / "dictation.wav"
+LIVE_SECONDS_MAX = 60
+"""Longer recordings are streamed so far only: the natural pace is slow."""
+RATE_HZ = 16_000
+
+console = Console()
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("audio", nargs="?", type=Path, default=SAMPLE, help="any recording (default: a sample)")
+    parser.add_argument("--model", default="base", help="the model to use (default: base)")
+    arguments = parser.parse_args()
+    audio = arguments.audio.expanduser()
+    if not audio.is_file():
+        sys.exit(f"demo: there is no file {audio}")
+    begun = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="tiro-demo-") as folder:
+            _show(audio, arguments.model, Path(folder))
+    except KeyboardInterrupt:
+        sys.exit("\nstopped")
+    except NotReady as error:
+        sys.exit(f"demo: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+    console.print(
+        f"\nThat took {time.monotonic() - begun:.0f} s. `make run` keeps Tiro running; the README goes on there."
+    )
+
+
+def _show(audio: Path, model: str, folder: Path) -> None:
+    settings = {**environment(folder, any_ports=True), "TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model}
+    _title(f"the model {model}")
+    _tiro(settings, "models", "pull", model)
+    _title("starting NATS, ingest, streamer and transcriber")
+    with running_stack(settings) as supervisor:
+        begun = time.monotonic()
+
+        def ready(name: str) -> None:
+            console.print(f"  {name} ready after {time.monotonic() - begun:.1f} s")
+
+        wait_ready(settings, supervisor, ready)
+        _title(f"{audio.name} as a job")
+        _tiro(settings, "transcribe", str(audio), "--format", "srt")
+        _title(f"{audio.name} as a live stream, at its natural pace")
+        live = folder / "live.wav"
+        _as_wav(audio, live)
+        _tiro(settings, "listen", str(live))
+        _title("stopping")
+
+
+def _tiro(settings: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run([str(BIN / "tiro"), *arguments], env=dict(settings), check=True)
+
+
+def _title(text: str) -> None:
+    console.print(Rule(text, align="left"))
+
+
+def _as_wav(source: Path, target: Path) -> None:
+    """The beginning of any recording as 16 kHz mono. The user's own file on their own machine: decoded here directly."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
+    left = LIVE_SECONDS_MAX * RATE_HZ
+    with av.open(str(source)) as container, wave.open(str(target), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE_HZ)
+        for frame in container.decode(audio=0):
+            for piece in resampler.resample(frame):
+                samples = piece.to_ndarray()[0][:left]
+                out.writeframes(samples.tobytes())
+                left -= len(samples)
+            if left <= 0:
+                break
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Import every module of every member in an environment that holds nothing but what the member declares.
+
+A service that works only because another member happens to be installed beside it would break in its own image.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.lock import MEMBERS, ROOT
+
+NEEDS = {
+    "tiro-protos": ["protos"],
+    "tiro-core": ["protos", "core"],
+    "tiro-client": ["protos", "client"],
+    "tiro-ingest": ["protos", "core", "services/ingest"],
+    "tiro-transcriber": ["protos", "core", "services/transcriber"],
+    "tiro-streamer": ["protos", "core", "services/streamer"],
+}
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, name + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+"""
+ENGINE_LIBRARIES = ("ctranslate2", "faster_whisper", "onnxruntime")
+
+
+def main() -> None:
+    """Check each member."""
+    uv = str(Path(sys.argv[1]).absolute())
+    with tempfile.TemporaryDirectory() as scratch:
+        for member, folder in MEMBERS.items():
+            _check(uv, member, folder, Path(scratch) / member)
+
+
+def _check(uv: str, member: str, folder: str, environment: Path) -> None:
+    python = str(environment / "bin" / "python")
+    pins = str(ROOT / "requirements" / f"{member}.txt")
+    _run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
+    _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", pins)
+    _run(
+        uv, "pip", "install", "--quiet", "--python", python, "--no-deps", *(str(ROOT / part) for part in NEEDS[member])
+    )
+    packages = (
+        ["tiro"] if member == "tiro-protos" else [path.parent.name for path in (ROOT / folder).glob("*/py.typed")]
+    )
+    _run(python, "-c", IMPORT_ALL, *packages)
+    if member in ("tiro-ingest", "tiro-streamer"):
+        present = subprocess.run([uv, "pip", "freeze", "--python", python], capture_output=True, text=True, check=True)
+        if any(library.replace("_", "-") in present.stdout for library in ENGINE_LIBRARIES):
+            sys.exit(f"{member} would install an engine")
+    print(f"{member}: imports by itself")
+
+
+def _run(*command: str) -> None:
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        sys.exit(f"failed: {' '.join(command[:4])} ...")
+
+
+if __name__ == "__main__":
+    main()
