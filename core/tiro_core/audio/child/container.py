@@ -1,0 +1,127 @@
+"""Opening a container and reading it packet by packet."""
+
+from collections.abc import Callable, Iterator
+from typing import Never
+
+import av
+from av import AudioFrame, FFmpegError, Packet
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard
+
+from tiro_core.audio.child.formats import CONTAINERS, DECODERS, STATES_NO_DURATION
+from tiro_core.audio.child.source import FileSource, LiveSource
+from tiro_core.audio.errors import AudioUndecodableError, NoAudioStreamError, NotAudioError
+
+FAILED_READS_IN_A_ROW_MAX = 100
+"""A demuxer that fails this often without a packet between has lost its place for good."""
+
+
+def _refuse_to_open(*_: object) -> Never:
+    raise PermissionError("media may not refer to other files")
+
+
+class AudioContainer:
+    """The best audio stream of a container.
+
+    Attributes:
+        name: FFmpeg's name of the container.
+        damaged_packets: packets stepped over so far.
+    """
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._decode: Callable[[Packet[AudioStream]], list[AudioFrame]] = stream.codec_context.decode
+        self.name = container.format.name
+        self.codec = stream.codec_context.codec.canonical_name
+        self.damaged_packets = 0
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """What the header claims, in seconds; None where it claims nothing."""
+        if self.name in STATES_NO_DURATION:
+            return None
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return float(self._stream.duration * self._stream.time_base)
+        if self._container.duration is not None:
+            return self._container.duration / av.time_base
+        return None
+
+    def packets(self) -> "Iterator[Packet[AudioStream]]":
+        """Yield the stream's packets, the last one empty to flush the decoder; unreadable ones are counted."""
+        failed_in_a_row = 0
+        while failed_in_a_row < FAILED_READS_IN_A_ROW_MAX:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failed_in_a_row = 0
+                    if packet.size or packet.dts is None:  # only the flush has neither; decoders refuse empty packets
+                        yield packet
+            except MemoryError:
+                raise
+            except FFmpegError:
+                self.damaged_packets += 1
+                failed_in_a_row += 1
+            else:
+                return
+
+    def decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
+        """Return the frames of one packet, none when it is damaged (which is counted)."""
+        try:
+            return self._decode(packet)
+        except MemoryError:
+            raise
+        except EOFError:  # the decoder was flushed before: a second flush has nothing to give
+            return []
+        except FFmpegError:
+            self.damaged_packets += 1
+            return []
+
+    def frames(self) -> Iterator[AudioFrame]:
+        """Yield everything that can be decoded."""
+        for packet in self.packets():
+            yield from self.decode(packet)
+
+
+def open_container(source: FileSource | LiveSource, *, container_format: str | None = None) -> AudioContainer:
+    """Open the audio in `source`.
+
+    Args:
+        source: bytes to read.
+        container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
+
+    Raises:
+        NotAudioError: no accepted container was recognised.
+        NoAudioStreamError: the container has no sound.
+        AudioUndecodableError: the sound is in a codec that is not accepted.
+    """
+    options = {"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)}
+    try:
+        container = av.open(
+            source,
+            mode="r",
+            format=container_format,
+            container_options=options,
+            metadata_errors="replace",
+            io_open=_refuse_to_open,
+        )
+    except MemoryError:
+        raise
+    except FFmpegError as error:
+        raise NotAudioError from error
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream):
+        raise NoAudioStreamError
+    _check_decoder(stream)
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    stream.codec_context.thread_count = 1  # one process a job is the unit of parallel work
+    return AudioContainer(container, stream)
+
+
+def _check_decoder(stream: AudioStream) -> None:
+    if stream.codec_context is None:
+        raise AudioUndecodableError("the audio is in an unknown codec")
+    if stream.codec_context.codec.name not in DECODERS:
+        raise AudioUndecodableError(f"the audio codec {stream.codec_context.codec.canonical_name} is not accepted")

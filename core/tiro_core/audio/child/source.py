@@ -1,0 +1,60 @@
+"""What FFmpeg reads from: a descriptor, never a name."""
+
+import io
+import os
+import socket
+
+
+class FileSource:
+    """A regular file read at positions of its own.
+
+    The descriptor shares its offset with every other process that holds the file, so reads name their position.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._position = 0
+        self.size = os.fstat(fd).st_size
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        data = os.pread(self._fd, size, self._position)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to `offset`, as `io.IOBase.seek` does."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+
+class LiveSource:
+    """Bytes that are still being written, readable once.
+
+    `read` returns what has arrived rather than waiting for as much as was asked for: that wait would be latency.
+    """
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._pushed_back = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the first `size` bytes, fewer only when the stream ends before; they will be read again."""
+        while len(self._pushed_back) < size:
+            data = self._channel.recv(size - len(self._pushed_back))
+            if not data:
+                break
+            self._pushed_back += data
+        return self._pushed_back[:size]
+
+    def read(self, size: int) -> bytes:
+        """Return from 1 to `size` bytes; none at the end."""
+        if self._pushed_back:
+            data, self._pushed_back = self._pushed_back[:size], self._pushed_back[size:]
+            return data
+        return self._channel.recv(size)

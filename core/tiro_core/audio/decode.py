@@ -1,0 +1,34 @@
+"""Decoding a file to samples."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tiro_core.audio.launcher import HasFileno, MediaLauncher
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.audio.stream import PcmStream
+from tiro_core.audio.wire import Job
+
+
+@asynccontextmanager
+async def decode(
+    launcher: MediaLauncher, file: HasFileno | int, *, rate: int | None = 16_000, limits: DecodeLimits
+) -> AsyncIterator[PcmStream]:
+    """Decode `file` to int16 mono, in a process that ends with the context.
+
+    Channels are mixed down. Damaged packets are stepped over and counted in the report.
+
+    Args:
+        launcher: where the process comes from.
+        file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
+            it must have been flushed.
+        rate: output sample rate in Hz; None keeps the source's own.
+        limits: what decoding may cost.
+
+    Yields:
+        The samples. Iterating raises `AudioError` when the audio is refused.
+    """
+    process = await launcher.start(Job(kind="decode", limits=limits, rate=rate), file)
+    try:
+        yield PcmStream(process)
+    finally:
+        await process.aclose()

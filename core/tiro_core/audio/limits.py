@@ -1,0 +1,28 @@
+"""What one probe, file or live stream may cost."""
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+DURATION_SECONDS_MIN = 0.1
+"""Below this nothing can be a word; it is also less than one analysis window of the models we run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeLimits:
+    """Limits on one decoding process.
+
+    Attributes:
+        duration_seconds_min: less decoded audio than this is AUDIO_TOO_SHORT.
+        duration_seconds_max: more decoded audio than this is AUDIO_TOO_LONG, whatever the header says.
+        timeout_seconds: time that the caller may spend waiting for the process, summed over the whole file. Time the
+            caller takes to use the audio does not count: a slow reader only makes the decoder pause.
+        cpu_seconds: processor time of the process; the kernel stops it there, in whatever loop it is.
+        memory_bytes: address space of the process (RLIMIT_AS). The idle process maps about 140 MiB.
+    """
+
+    duration_seconds_min: float = DURATION_SECONDS_MIN
+    duration_seconds_max: float = 10 * 3600.0
+    timeout_seconds: float = 300.0
+    cpu_seconds: int = 300
+    memory_bytes: int = 1024 * MIB

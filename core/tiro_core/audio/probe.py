@@ -1,0 +1,44 @@
+"""Finding out what a file is and how long it lasts."""
+
+from contextlib import aclosing
+
+from pydantic import TypeAdapter
+
+from tiro_core.audio.errors import DecodeCrashedError
+from tiro_core.audio.launcher import HasFileno, MediaLauncher
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.audio.media_process import read_json
+from tiro_core.audio.report import AudioInfo
+from tiro_core.audio.wire import RESULT, Job
+
+AUDIO_INFO = TypeAdapter(AudioInfo)
+
+
+async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: DecodeLimits) -> AudioInfo:
+    """Return what the audio in `file` is.
+
+    Every packet is read and the first ones are decoded; when these do not last as long as they state, all are. The
+    duration is therefore measured, whatever the header says.
+
+    Args:
+        launcher: where the process comes from.
+        file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
+            it must have been flushed.
+        limits: what probing may cost, and how long the audio may be.
+
+    Raises:
+        EmptyAudioError: the file has no bytes.
+        NotAudioError: it is in no accepted container.
+        NoAudioStreamError: the container has no sound.
+        AudioTooShortError: there is less audio than `limits.duration_seconds_min`.
+        AudioTooLongError: there is more audio than `limits.duration_seconds_max`.
+        AudioUndecodableError: the sound cannot be decoded.
+        DecodeTimeoutError: probing used up its time.
+        DecodeCrashedError: the audio made its decoder fail.
+    """
+    process = await launcher.start(Job(kind="probe", limits=limits), file)
+    async with aclosing(process):
+        message = await process.receive()
+    if message.kind != RESULT:
+        raise DecodeCrashedError
+    return read_json(message.payload, AUDIO_INFO)

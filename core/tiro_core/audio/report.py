@@ -1,0 +1,80 @@
+"""What probing and decoding say about audio."""
+
+from dataclasses import dataclass
+
+MISSING_SECONDS_TOLERATED = 0.5
+"""Encoder padding and rounding make honest files differ from their header by less than this."""
+
+MISSING_FRACTION_TOLERATED = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioSource:
+    """The stream that is being decoded, as found in its container.
+
+    Attributes:
+        container: FFmpeg's name of the container, for example `wav` or `mov,mp4,m4a,3gp,3g2,mj2`.
+        codec: FFmpeg's name of the codec, for example `aac`.
+        sample_rate_hz: rate of the source, before any resampling.
+        channels: channels of the source, before mixing down.
+        container_duration_seconds: what the header claims; None where the format states no duration.
+    """
+
+    container: str
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    container_duration_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioInfo:
+    """What a probe found.
+
+    Attributes:
+        container: FFmpeg's name of the container.
+        codec: FFmpeg's name of the codec.
+        sample_rate_hz: rate of the source.
+        channels: channels of the source.
+        duration_seconds: measured over all packets, not taken from the header.
+        damaged_packets: packets that could not be read or decoded, among those that the probe looked at.
+        container_duration_seconds: what the header claims; None where the format states no duration.
+    """
+
+    container: str
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    duration_seconds: float
+    damaged_packets: int
+    container_duration_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeReport:
+    """How decoding went, known once all audio was read.
+
+    Attributes:
+        samples: samples given out, at the output rate.
+        damaged_packets: packets that were stepped over because they could not be read or decoded.
+        decoded_duration_seconds: `samples` divided by the output rate.
+        container_duration_seconds: what the header claims; None where the format states no duration.
+    """
+
+    samples: int
+    damaged_packets: int
+    decoded_duration_seconds: float
+    container_duration_seconds: float | None
+
+    @property
+    def missing_seconds(self) -> float:
+        """Seconds that the header promised and the stream did not hold; 0.0 where the header promises nothing."""
+        if self.container_duration_seconds is None:
+            return 0.0
+        return max(0.0, self.container_duration_seconds - self.decoded_duration_seconds)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether so much is missing that the caller should be warned."""
+        promised = self.container_duration_seconds or 0.0
+        return self.missing_seconds > max(MISSING_SECONDS_TOLERATED, promised * MISSING_FRACTION_TOLERATED)

@@ -1,0 +1,54 @@
+"""What a service and its decoding process say to each other.
+
+The child may have been taken over by the bytes it reads, so its side is a fixed header, lengths with a limit, JSON
+and samples: nothing that could run code in the parent. A message is one kind byte, a little-endian uint32 length, and
+that many bytes.
+"""
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tiro_core.audio.limits import DecodeLimits
+
+HEADER = struct.Struct("<cI")
+PAYLOAD_BYTES_MAX = 256 * 1024
+EXIT_STATUS = struct.Struct("<i")  # what the lifeline carries when the process has ended; negative for a signal
+
+SOURCE = b"S"  # JSON of AudioSource, once, before the first audio
+AUDIO = b"A"  # int16 mono samples in the machine's byte order
+RESULT = b"R"  # JSON of AudioInfo or DecodeReport, the last message of a good run
+ERROR = b"E"  # JSON of a reason and a message, the last message of a refusal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a decoding process is asked to do.
+
+    Attributes:
+        kind: which function of the child runs.
+        limits: what it may cost.
+        rate: output sample rate in Hz; None keeps the source's own.
+        live_format: container that a live stream was announced to be; empty for files.
+    """
+
+    kind: Literal["probe", "decode", "live"]
+    limits: DecodeLimits
+    rate: int | None = None
+    live_format: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return the job as JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Job":
+        """Return the job that `to_bytes` wrote."""
+        fields: dict[str, Any] = json.loads(data)
+        return cls(**{**fields, "limits": DecodeLimits(**fields["limits"])})
+
+
+def pack(kind: bytes, payload: bytes) -> bytes:
+    """Return one message."""
+    return HEADER.pack(kind, len(payload)) + payload

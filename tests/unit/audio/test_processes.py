@@ -1,0 +1,211 @@
+"""Decoding processes: bounded, killable, and never left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import BinaryIO
+
+import psutil
+import pytest
+
+from tiro_core.audio.decode import decode
+from tiro_core.audio.errors import AudioError
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.limits import MIB, DecodeLimits
+from tiro_core.audio.live import LiveFormat, decode_live
+from tiro_core.audio.probe import probe
+from tiro_core.audio.stream import PcmStream
+
+AsFile = Callable[[bytes], BinaryIO]
+Encode = Callable[..., bytes]
+
+
+def template_of(process: psutil.Process) -> psutil.Process:
+    """Return the only child, from which decoding processes are forked."""
+    (template,) = process.children()
+    return template
+
+
+def decoder_of(process: psutil.Process) -> psutil.Process:
+    """Return the only decoding process."""
+    (decoder,) = template_of(process).children()
+    return decoder
+
+
+async def read_to_the_end(stream: PcmStream) -> int:
+    """Return how many samples were left."""
+    return sum([chunk.size async for chunk in stream])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does and nobody is told about."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - there is no event: the kernel is asked
+            await asyncio.sleep(0.01)
+
+
+async def test_a_reader_that_pauses_makes_the_decoder_wait(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """A process that nobody reads blocks on its channel instead of filling memory."""
+    file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
+    async with decode(launcher, file, limits=limits) as stream:
+        first = await anext(stream)
+        decoder = decoder_of(psutil.Process())
+        await until(lambda: decoder.status() == psutil.STATUS_SLEEPING)
+        buffered = decoder.memory_info().rss
+        samples = first.size + await read_to_the_end(stream)
+        assert buffered < 100 * MIB
+    assert samples == 300 * 16_000
+
+
+async def test_leaving_early_leaves_no_process(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """When the context has ended, the process has."""
+    file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
+    async with decode(launcher, file, limits=limits) as stream:
+        await anext(stream)
+        decoder = decoder_of(psutil.Process())
+    assert not decoder.is_running()
+    assert template_of(psutil.Process()).children() == []
+
+
+async def test_cancelling_leaves_no_process(launcher: MediaLauncher, limits: DecodeLimits) -> None:
+    """A task cancelled while it waits for live audio takes its process with it."""
+    waiting = asyncio.Event()
+
+    async def listen() -> None:
+        async with decode_live(launcher, LiveFormat.FLAC, limits=limits) as stream:
+            waiting.set()
+            await anext(stream)
+
+    task = asyncio.create_task(listen())
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert template_of(psutil.Process()).children() == []
+
+
+async def test_a_decoder_that_dies_costs_only_its_own_job(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """A crash is an error with a reason, and the next file decodes."""
+    file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
+    async with decode(launcher, file, limits=limits) as stream:
+        await anext(stream)
+        decoder_of(psutil.Process()).send_signal(signal.SIGSEGV)
+        with pytest.raises(AudioError) as refusal:
+            await read_to_the_end(stream)
+    assert refusal.value.reason == "DECODE_CRASHED"
+    assert (await probe(launcher, file, limits=limits)).duration_seconds == pytest.approx(300)
+
+
+async def test_a_decoder_that_hangs_is_given_up(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """The wait for a process that says nothing is bounded, and the process is killed."""
+    file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
+    async with decode(launcher, file, limits=replace(limits, timeout_seconds=1.0)) as stream:
+        await anext(stream)
+        decoder_of(psutil.Process()).suspend()
+        with pytest.raises(AudioError) as refusal:
+            await read_to_the_end(stream)
+    assert refusal.value.reason == "DECODE_TIMEOUT"
+    assert template_of(psutil.Process()).children() == []
+
+
+async def test_a_live_decoder_that_hangs_at_the_end_is_given_up(launcher: MediaLauncher, limits: DecodeLimits) -> None:
+    """Waiting for input has no limit, waiting for what is left has, also when the wait began before the end."""
+    async with decode_live(launcher, LiveFormat.FLAC, limits=replace(limits, timeout_seconds=0.5)) as stream:
+        me = psutil.Process()
+        await until(lambda: bool(template_of(me).children()))
+        decoder_of(me).suspend()
+        waiting = asyncio.create_task(read_to_the_end(stream))
+        await asyncio.sleep(0)
+        await stream.end()
+        with pytest.raises(AudioError) as refusal:
+            await waiting
+    assert refusal.value.reason == "DECODE_TIMEOUT"
+
+
+async def test_processor_time_is_limited(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """The kernel stops a process that computes for longer than it may."""
+    file = as_file(encode("wav", "pcm_s16le", 8_000, seconds=3600.0))
+    async with decode(
+        launcher, file, rate=48_000, limits=replace(limits, duration_seconds_max=1e9, cpu_seconds=1)
+    ) as stream:
+        with pytest.raises(AudioError) as refusal:
+            await read_to_the_end(stream)
+    assert refusal.value.reason == "DECODE_TIMEOUT"
+
+
+async def test_memory_is_limited(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """A process that may map no more memory refuses the audio, or fails, alone."""
+    file = as_file(encode("flac", "flac", 16_000))
+    with pytest.raises(AudioError) as refusal:
+        await probe(launcher, file, limits=replace(limits, memory_bytes=8 * MIB))
+    assert refusal.value.reason in {"AUDIO_UNDECODABLE", "DECODE_CRASHED"}
+
+
+async def test_a_dead_template_is_replaced(
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+) -> None:
+    """If the process that others are forked from is killed, the next start brings a new one."""
+    file = as_file(encode("flac", "flac", 16_000))
+    template = template_of(psutil.Process())
+    template.kill()
+    await until(lambda: not template.is_running() or template.status() == psutil.STATUS_ZOMBIE)
+    assert (await probe(launcher, file, limits=limits)).duration_seconds == pytest.approx(1.0)
+
+
+async def test_places_are_limited_and_given_back(limits: DecodeLimits, as_file: AsFile, encode: Encode) -> None:
+    """With one place, a second stream starts when the first has ended."""
+    async with MediaLauncher(processes_max=1) as launcher:
+        async with decode_live(launcher, LiveFormat.FLAC, limits=limits):
+            second = asyncio.create_task(probe(launcher, as_file(encode("flac", "flac", 16_000)), limits=limits))
+            done, _ = await asyncio.wait({second}, timeout=0.2)
+            assert not done
+        assert (await second).codec == "flac"
+
+
+OWNER = """
+import asyncio
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.audio.live import LiveFormat, decode_live
+
+async def main():
+    async with MediaLauncher() as launcher, decode_live(launcher, LiveFormat.FLAC, limits=DecodeLimits()):
+        print("open", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_its_owner(end: signal.Signals) -> None:
+    """A service that is killed, or told Ctrl-C with its whole group, leaves no process."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"open\n"
+        process = psutil.Process(owner.pid)
+        while len(process.children(recursive=True)) < 2:  # the template, and the decoder that it is forking
+            time.sleep(0.01)
+        family = process.children(recursive=True)
+        os.killpg(owner.pid, end)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
