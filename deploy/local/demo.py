@@ -81,7 +81,7 @@ def _title(text: str) -> None:
 
 
 def _as_wav(source: Path, target: Path) -> None:
-    """The beginning of any recording as 16 kHz mono. The user's own file on their own machine: decoded here directly."""
+    """The beginning of any recording as 16 kHz mono. It is the user's own file, so it is decoded right here."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
     left = LIVE_SECONDS_MAX * RATE_HZ
     with av.open(str(source)) as container, wave.open(str(target), "wb") as out:

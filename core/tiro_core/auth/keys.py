@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tiro.events.v1.api_key_pb2 import ApiKeyRecord
@@ -47,12 +47,7 @@ class ApiKeys:
 
     async def list(self) -> list[ApiKeyRecord]:
         """All keys, the oldest first."""
-        found = []
-        async for change in self._records.watch(">"):
-            if change is None:
-                break
-            if change.value is not None:
-                found.append(change.value)
+        found = [record for _, record in await self._all()]
         return sorted(found, key=lambda record: record.create_time.ToNanoseconds())
 
     async def revoke(self, key_id: str) -> ApiKeyRecord:
@@ -66,12 +61,20 @@ class ApiKeys:
             if not record.HasField("revoke_time"):
                 record.revoke_time.CopyFrom(now())
 
-        async for change in self._records.watch(">"):
-            if change is None:
-                break
-            if change.value is not None and change.value.key_id == key_id:
-                return (await self._records.mutate(change.key, end)).value
+        for key, record in await self._all():
+            if record.key_id == key_id:
+                return (await self._records.mutate(key, end)).value
         raise KeyError(key_id)
+
+    async def _all(self) -> Sequence[tuple[str, ApiKeyRecord]]:
+        found = []
+        async with self._records.watch(">") as changes:
+            async for change in changes:
+                if change is None:
+                    break
+                if change.value is not None:
+                    found.append((change.key, change.value))
+        return found
 
 
 class KeyRing:
@@ -87,13 +90,14 @@ class KeyRing:
 
     async def follow(self, bus: Bus) -> None:
         """Keep up to date, until cancelled."""
-        async for change in RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord).watch(">"):
-            if change is None:
-                self._complete.set()
-            elif change.value is None:
-                self._records.pop(change.key, None)
-            else:
-                self._records[change.key] = change.value
+        async with RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord).watch(">") as changes:
+            async for change in changes:
+                if change is None:
+                    self._complete.set()
+                elif change.value is None:
+                    self._records.pop(change.key, None)
+                else:
+                    self._records[change.key] = change.value
 
     async def complete(self) -> None:
         """Wait until every key there was at the start is known."""

@@ -1,5 +1,7 @@
 """Publishing that knows whether it happened: with an expected sequence, patient while NATS is away."""
 
+import secrets
+
 import stamina
 from nats.errors import ConnectionClosedError, OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -11,6 +13,7 @@ PATIENCE_SECONDS = 60.0
 """How long a write is tried again while NATS is away, before its caller is told."""
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+_WRITE_ID = "Tiro-Write-Id"
 _WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequenceErrF, JSStreamWrongLastSequenceConstantErr
 
 TRANSIENT = (
@@ -52,7 +55,7 @@ async def publish(bus: Bus, subject: str, payload: bytes, *, headers: dict[str, 
 async def publish_expecting(bus: Bus, stream: str, subject: str, payload: bytes, *, last: int) -> int:
     """Store a message if `last` is the sequence of the newest one on its subject (0: there is none).
 
-    A write whose acknowledgement was lost is told from a lost race by looking at what is there.
+    A write whose acknowledgement was lost is told from a lost race by the id that it carries.
 
     Returns:
         The message's sequence in the stream.
@@ -61,8 +64,10 @@ async def publish_expecting(bus: Bus, stream: str, subject: str, payload: bytes,
         Conflict: Something newer is there, and it is not this.
         BusUnavailable: NATS stayed away.
     """
+    write_id = secrets.token_hex(8)
+    headers = {EXPECTED_SEQUENCE: str(last), _WRITE_ID: write_id}
     try:
-        return await publish(bus, subject, payload, headers={EXPECTED_SEQUENCE: str(last)})
+        return await publish(bus, subject, payload, headers=headers)
     except APIError as error:
         if error.err_code not in _WRONG_SEQUENCE:
             raise
@@ -70,6 +75,6 @@ async def publish_expecting(bus: Bus, stream: str, subject: str, payload: bytes,
         newest = await bus.jetstream.get_msg(stream, subject=subject)
     except NotFoundError:
         raise Conflict(subject) from None
-    if newest.data == payload and newest.seq is not None and newest.seq > last:
+    if newest.seq is not None and (newest.headers or {}).get(_WRITE_ID) == write_id:
         return newest.seq
     raise Conflict(subject)

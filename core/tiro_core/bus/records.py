@@ -1,8 +1,9 @@
 """Records: one protobuf message a key, changed by compare-and-set only. They are the truth, messages are hints."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 from google.protobuf.message import Message
 from nats.js.errors import NotFoundError
@@ -111,17 +112,39 @@ class RecordStore(Generic[M]):
         skip = len(self._subject(""))
         return [subject[skip:] for subject in info.state.subjects or {}]
 
-    async def watch(self, keys: str) -> AsyncIterator[Change[M] | None]:
+    def watch(self, keys: str) -> "Watch[M]":
         """The records that match `keys` (wildcards as in subjects), then None once, then every change to them."""
-        subject = self._subject(keys)
-        async with Tail(self._bus, self._stream, subject, start=Start.LAST_PER_SUBJECT) as tail:
-            async for entry in tail:
-                if entry is None:
-                    yield None
-                    continue
-                key = entry.subject[len(self._subject("")) :]
-                deleted = entry.headers.get(_OPERATION) == _DELETED
-                yield Change(key, None if deleted else self._type.FromString(entry.data), entry.sequence)
+        tail = Tail(self._bus, self._stream, self._subject(keys), start=Start.LAST_PER_SUBJECT)
+        return Watch(tail, self._type, len(self._subject("")))
 
     def _subject(self, key: str) -> str:
         return topology.bucket_subject(self._bucket, key)
+
+
+class Watch(Generic[M]):
+    """Gives out changes. An `async with` owns what it holds on the server."""
+
+    def __init__(self, tail: Tail, message_type: type[M], prefix_length: int) -> None:
+        self._tail = tail
+        self._type = message_type
+        self._prefix_length = prefix_length
+
+    async def __aenter__(self) -> Self:
+        await self._tail.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._tail.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Change[M] | None:
+        entry = await anext(self._tail)
+        if entry is None:
+            return None
+        deleted = entry.headers.get(_OPERATION) == _DELETED
+        value = None if deleted else self._type.FromString(entry.data)
+        return Change(entry.subject[self._prefix_length :], value, entry.sequence)

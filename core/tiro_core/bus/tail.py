@@ -6,7 +6,7 @@ silence, and begins again after the last message it has seen.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
 from nats.errors import TimeoutError as NatsTimeoutError
-from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tiro_core.bus.connection import Bus
 from tiro_core.logs import get_logger
@@ -65,7 +65,7 @@ class _Restart(Exception):  # noqa: N818 - control flow of this module
 
 
 class Tail:
-    """Iterates over `Entry`s, and over one None when everything that was there at the start has been seen."""
+    """Gives out `Entry`s, and one None when everything that was there at the start has been given out."""
 
     def __init__(
         self, bus: Bus, stream: str, subject: str, *, start: Start = Start.ALL, after_sequence: int = 0
@@ -76,6 +76,7 @@ class Tail:
         self._start = start
         self._last = after_sequence
         self._caught_up = False
+        self._pending = 0
         self._name = ""
         self._subscription: Subscription | None = None
         self._delivered = 0
@@ -89,18 +90,18 @@ class Tail:
     ) -> None:
         await self._close()
 
-    async def __aiter__(self) -> AsyncIterator[Entry | None]:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Entry | None:
         while True:
             try:
-                info = await self._open()
-                if not self._caught_up and not info.num_pending:
+                subscription = self._subscription or await self._open()
+                if not self._caught_up and not self._pending:
                     self._caught_up = True
-                    yield None
-                async for message in self._messages():
-                    yield Entry(message.subject, message.data, message.headers or {}, self._last)
-                    if not self._caught_up and not message.metadata.num_pending:
-                        self._caught_up = True
-                        yield None
+                    return None
+                message = await self._next(subscription)
+                return Entry(message.subject, message.data, message.headers or {}, self._last)
             except ConnectionClosedError:
                 raise
             except (_Restart, Error) as reason:
@@ -108,10 +109,9 @@ class Tail:
                 await self._close()
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _open(self) -> ConsumerInfo:
+    async def _open(self) -> Subscription:
         client = self._bus.client
-        inbox = client.new_inbox()
-        self._subscription = await client.subscribe(inbox, pending_msgs_limit=4 * BATCH)
+        self._subscription = subscription = await client.subscribe(client.new_inbox(), pending_msgs_limit=4 * BATCH)
         self._delivered = self._outstanding = 0
         policy, first = self._begin()
         config = ConsumerConfig(
@@ -124,8 +124,8 @@ class Tail:
             num_replicas=1,
         )
         info = await self._bus.jetstream.add_consumer(self._stream, config)
-        self._name = info.name
-        return info
+        self._name, self._pending = info.name, info.num_pending or 0
+        return subscription
 
     def _begin(self) -> tuple[DeliverPolicy, int | None]:
         if self._last:
@@ -137,10 +137,7 @@ class Tail:
         }
         return policies[self._start], None
 
-    async def _messages(self) -> AsyncIterator[Msg]:
-        subscription = self._subscription
-        if subscription is None:
-            raise _Restart("no subscription")
+    async def _next(self, subscription: Subscription) -> Msg:
         while True:
             if self._outstanding <= BATCH // 2:
                 await self._request(subscription.subject)
@@ -149,11 +146,10 @@ class Tail:
             except NatsTimeoutError:
                 raise _Restart("silence") from None
             status = (message.headers or {}).get(_STATUS)
-            if status is not None:
-                self._take_status(status, message)
-                continue
-            self._take_message(message)
-            yield message
+            if status is None:
+                self._take_message(message)
+                return message
+            self._take_status(status, message)
 
     async def _request(self, inbox: str) -> None:
         request = {
@@ -181,6 +177,7 @@ class Tail:
             raise _Restart(f"gap: message {sequence.consumer} after {self._delivered}")
         self._delivered = sequence.consumer
         self._last = sequence.stream
+        self._pending = message.metadata.num_pending
         self._outstanding -= 1
 
     async def _close(self) -> None:

@@ -34,13 +34,14 @@ class WorkerDirectory:
     async def follow(self, bus: Bus) -> None:
         """Keep up to date, until cancelled."""
         store = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
-        async for change in store.watch(">"):
-            if change is None:
-                self._complete.set()
-            elif change.value is None:
-                self._seen.pop(change.key, None)
-            else:
-                self._seen[change.key] = (change.value, time.monotonic())
+        async with store.watch(">") as changes:
+            async for change in changes:
+                if change is None:
+                    self._complete.set()
+                elif change.value is None:
+                    self._seen.pop(change.key, None)
+                else:
+                    self._seen[change.key] = (change.value, time.monotonic())
 
     async def complete(self) -> None:
         """Wait until all workers that were alive at the start are known."""

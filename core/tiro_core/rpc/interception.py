@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # grpc's classes cannot be subscripted when the program runs
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -43,8 +44,8 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
             wrapped = self._returning(handler.stream_unary, method, streams_in=True)
             return grpc.stream_unary_rpc_method_handler(wrapped, **codec)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._yielding(handler.unary_stream, method), **codec)
-        wrapped = self._yielding(handler.stream_stream, method, streams_in=True)
+            return grpc.unary_stream_rpc_method_handler(self._streaming(handler.unary_stream, method), **codec)
+        wrapped = self._streaming(handler.stream_stream, method, streams_in=True)
         return grpc.stream_stream_rpc_method_handler(wrapped, **codec)
 
     def _returning(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
@@ -53,6 +54,11 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
                 return await behaviour(self._looked_at(request, streams_in=streams_in), context)
 
         return call
+
+    def _streaming(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
+        """A method that streams out either yields its responses or writes them to the context and returns nothing."""
+        wrap = self._yielding if inspect.isasyncgenfunction(behaviour) else self._returning
+        return wrap(behaviour, method, streams_in=streams_in)
 
     def _yielding(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:

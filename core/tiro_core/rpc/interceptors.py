@@ -25,6 +25,9 @@ from tiro_core.rpc.interception import AroundInterceptor, Context
 RETRY_AFTER = timedelta(seconds=1)
 """When a caller who was turned away may come again."""
 
+ABORT_SECONDS_MAX = 1.0
+"""How long a call's end waits for a client that does not read."""
+
 CALLS = Counter("tiro_grpc_calls_total", "Calls that ended, by method and how", ["method", "code", "reason"])
 ACTIVE = Gauge("tiro_grpc_calls_active", "Calls being served", ["method"])
 SECONDS = Histogram("tiro_grpc_call_seconds", "How long calls took", ["method"])
@@ -58,22 +61,31 @@ class ErrorInterceptor(AroundInterceptor):
             yield
         except TiroError as error:
             code, reason = error.code, reason_name(error.reason)
-            await context.abort_with_status(rpc_status.to_status(error.to_status()))
+            await _abort(context, error)
         except (BusUnavailable, *TRANSIENT) as error:
             code, reason = grpc.StatusCode.UNAVAILABLE, "NOT_READY"
             log.warning("nats_unavailable", error=repr(error))
             away = unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
-            await context.abort_with_status(rpc_status.to_status(away.to_status()))
+            await _abort(context, away)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
         except Exception as error:  # noqa: BLE001 - this is where unknown faults end: in the log, with an id for the caller
             code, reason = grpc.StatusCode.INTERNAL, "INTERNAL"
-            await context.abort_with_status(rpc_status.to_status(_internal(error).to_status()))
+            await _abort(context, _internal(error))
         finally:
             ACTIVE.labels(name).dec()
             CALLS.labels(name, code.name, reason).inc()
             SECONDS.labels(name).observe(time.monotonic() - begun)
+
+
+async def _abort(context: Context, error: TiroError) -> None:
+    """End the call. A client that does not read gets the status when it does; nobody waits for that."""
+    try:
+        async with asyncio.timeout(ABORT_SECONDS_MAX):
+            await context.abort_with_status(rpc_status.to_status(error.to_status()))
+    except TimeoutError:
+        log.info("status_unread", reason=reason_name(error.reason))
 
 
 def _internal(error: Exception) -> TiroError:

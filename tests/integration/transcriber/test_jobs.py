@@ -26,7 +26,7 @@ def reason_of(record: TranscriptionRecord) -> str:
     """The reason of a record's error."""
     info = error_details_pb2.ErrorInfo()
     record.error.details[0].Unpack(info)
-    return info.reason
+    return str(info.reason)
 
 
 def words_told(events: list[TranscriptionEvent]) -> list[str]:

@@ -78,7 +78,7 @@ class Session:
             async for entry in tail:
                 if entry is not None:
                     found.append(LiveEvent.FromString(entry.data))
-                    if [event.WhichOneof("event") for event in found].count(until) == count:
+                    if sum(event.WhichOneof("event") == until for event in found) == count:
                         break
         return found
 
@@ -195,9 +195,10 @@ async def test_the_record_ends_and_the_audio_goes(session: Session, worker: Work
     await session.send(encode(range(3)))
     await session.end()
     await session.events()
-    async for change in session.records.watch(session.key):
-        if change is not None and change.value is not None and change.value.state == SessionRecord.STATE_ENDED:
-            break
+    async with session.records.watch(session.key) as changes:
+        async for change in changes:
+            if change is not None and change.value is not None and change.value.state == SessionRecord.STATE_ENDED:
+                break
     await worker()
     subject = subjects.live_audio(session.tenant, session.id)
     info = await bus.jetstream.stream_info(topology.LIVE_AUDIO, subjects_filter=subject)

@@ -24,6 +24,7 @@ from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.report import DecodeReport
 from tiro_core.bus.blobs import BlobStore
 from tiro_core.clock import duration
+from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import SAMPLE_RATE, DetectedLanguage, RecognitionOptions, Segment, WindowResult
@@ -86,8 +87,13 @@ class Recognizer:
             writer.add(to_proto(segment, with_words=config.enable_word_time_offsets))
 
         async with aclosing(cut_windows(chunks, self._window_seconds)) as windows:
-            async for window in windows:
-                summary.add(await self._host.transcribe(window, summary.options(), emit))
+            while True:
+                with telemetry.stage("decode"):
+                    window = await anext(windows, None)
+                if window is None:
+                    break
+                with telemetry.stage("engine"):
+                    summary.add(await self._host.transcribe(window, summary.options(), emit))
                 writer.reached((window.offset + len(window.samples)) / SAMPLE_RATE)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from tiro_core.bus.blobs import BlobStore, read_parts, upload_key
+from tiro_transcriber import telemetry
 
 
 @asynccontextmanager
@@ -21,7 +22,8 @@ async def spooled(
         OSError: The folder's disk is full.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
-        async for part in read_parts(blobs, upload_key(tenant, upload_id), size):
-            await asyncio.to_thread(file.write, part)
-        await asyncio.to_thread(file.flush)
+        with telemetry.stage("spool"):
+            async for part in read_parts(blobs, upload_key(tenant, upload_id), size):
+                await asyncio.to_thread(file.write, part)
+            await asyncio.to_thread(file.flush)
         yield file

@@ -71,7 +71,8 @@ class JobWorker:
                 log.exception("job_unsettled")
 
     async def _claim_and_run(self, task: TranscriptionTask, message: Msg) -> None:
-        claim = await self._claims.claim(subjects.record(task.tenant, task.transcription_id))
+        with telemetry.stage("claim"):
+            claim = await self._claims.claim(subjects.record(task.tenant, task.transcription_id))
         history = JobHistory(self._bus, task.tenant, task.transcription_id)
         match claim:
             case Claimed(owned):
@@ -100,15 +101,16 @@ class JobWorker:
         except ExceptionGroup as group:
             await self._failed(owned, history, message, first_cause(group))
             return
-        await self._commit(owned, history, transcript)
-        await message.ack()
+        with telemetry.stage("commit"):
+            await self._commit(owned, history, transcript)
+            await message.ack()
 
     async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory) -> Transcript:
         record = owned.value
         upload = await self._uploads.get(subjects.record(record.tenant, record.upload_id))
         if upload is None:
             raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload is gone")
-        with telemetry.job_seconds():
+        with telemetry.JOB_SECONDS.time():
             async with open_transcript_writer(self._blobs, history, record) as writer:
                 return await self._recognizer.recognize(record, upload.value.committed_size, writer)
 

@@ -1,0 +1,50 @@
+"""The engine alone, in a process of its own: what a plain loop with faster-whisper does on the same files.
+
+It reads paths from stdin, a line each, and an empty line begins a round; it answers each round with a line of JSON.
+"""
+
+import json
+import sys
+import time
+
+import ctranslate2
+from faster_whisper import WhisperModel, decode_audio
+
+
+def main() -> None:
+    """Load the model, say so, and serve rounds until stdin ends."""
+    folder, threads = sys.argv[1], int(sys.argv[2])
+    model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
+    print(json.dumps({"ready": ctranslate2.__version__}), flush=True)
+    paths: list[str] = []
+    for line in sys.stdin:
+        if line.strip():
+            paths.append(line.strip())
+            continue
+        print(json.dumps(_round(model, paths)), flush=True)
+        paths = []
+
+
+def _round(model: WhisperModel, paths: list[str]) -> dict[str, object]:
+    texts = []
+    decode_seconds = 0.0
+    begun = time.perf_counter()
+    for path in paths:
+        decoding = time.perf_counter()
+        samples = decode_audio(path)
+        decode_seconds += time.perf_counter() - decoding
+        # The options of the worker's engine, word for word.
+        segments, _ = model.transcribe(
+            samples,
+            language="en",
+            beam_size=5,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            vad_filter=True,
+        )
+        texts.append(" ".join(segment.text.strip() for segment in segments))
+    return {"seconds": time.perf_counter() - begun, "decode_seconds": decode_seconds, "texts": texts}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Jobs through the whole system against the engine alone, side by side in one run: `make bench-batch`.
+
+The same files, model, options, threads and cores; rounds take turns, so that what else the machine does meets both.
+The recordings are uploaded before the clock starts. The table says where the difference goes, from the worker's own
+metrics.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.manifest import Recording, load_manifest, word_error_rate
+from benchmarks.report import machine, record, table
+from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wait_ready
+from tiro_client import AsyncClient
+
+IDLE_STARTS = 21
+"""Jobs submitted one after the other to an idle worker, to see how soon it starts."""
+UPLOADS_AT_ONCE = 4
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("manifest", nargs="?", type=Path, default=ROOT / "samples" / "MANIFEST.jsonl")
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--files-max", type=int, default=60)
+    parser.add_argument("--seconds-max", type=float, default=120.0, help="leave out longer recordings")
+    parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
+    arguments = parser.parse_args()
+    recordings = load_manifest(
+        arguments.manifest, language="en", seconds_max=arguments.seconds_max, files_max=arguments.files_max
+    )
+    if not recordings:
+        sys.exit(f"bench-batch: no English recordings with a reference in {arguments.manifest}")
+    subprocess.run([BIN / "tiro", "models", "pull", arguments.model, "--models-dir", str(MODELS)], check=True)
+    body = asyncio.run(_measure(recordings, arguments.model, arguments.rounds))
+    print(machine())
+    print(body)
+    if arguments.record:
+        record("Jobs through the system against the engine alone", body)
+
+
+async def _measure(recordings: list[Recording], model: str, rounds: int) -> str:
+    threads = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            **environment(Path(folder), any_ports=True),
+            "TIRO_MODEL": model,
+            "TIRO_DEFAULT_MODEL": model,
+            "TIRO_THREADS": str(threads),
+        }
+        with running_stack(settings) as supervisor, _alone(MODELS / model, threads) as alone:
+            wait_ready(settings, supervisor, lambda name: print(f"{name} is ready", file=sys.stderr))
+            addresses = {"address": settings["TIRO_ADDRESS"], "streaming_address": settings["TIRO_STREAMING_ADDRESS"]}
+            async with AsyncClient(**addresses) as client:
+                return await _rounds(client, alone, recordings, rounds, settings)
+
+
+async def _rounds(
+    client: AsyncClient,
+    alone: "subprocess.Popen[str]",
+    recordings: list[Recording],
+    rounds: int,
+    settings: Mapping[str, str],
+) -> str:
+    uploads = await _upload(client, recordings)
+    idle = await _idle_starts(client, uploads[0])
+    _ask(alone, recordings[:2])  # both sides are warm now
+    system_seconds, alone_seconds, alone_decoding = [], [], []
+    texts: dict[str, list[str]] = {}
+    before = _stages(settings)
+    for number in range(rounds):
+        seconds, texts["system"] = await _through_system(client, uploads)
+        system_seconds.append(seconds)
+        answer = await asyncio.to_thread(_ask, alone, recordings)
+        alone_seconds.append(answer["seconds"])
+        alone_decoding.append(answer["decode_seconds"])
+        texts["alone"] = answer["texts"]
+        print(f"round {number + 1}: system {seconds:.1f} s, alone {answer['seconds']:.1f} s", file=sys.stderr)
+    after = _stages(settings)
+    audio = sum(recording.seconds for recording in recordings)
+    system, plain = statistics.median(system_seconds), statistics.median(alone_seconds)
+    references = [recording.reference for recording in recordings]
+    error_rate = {side: word_error_rate(references, found, "en") for side, found in texts.items()}
+    ratio = statistics.median(a / s for a, s in zip(alone_seconds, system_seconds, strict=True))
+    rows = [
+        ["engine alone", f"{plain:.1f}", f"{audio / plain:.1f}", "1", f"{100 * error_rate['alone']:.2f} %"],
+        [
+            "whole system",
+            f"{system:.1f}",
+            f"{audio / system:.1f}",
+            f"{ratio:.3f}",
+            f"{100 * error_rate['system']:.2f} %",
+        ],
+    ]
+    stages = [
+        [name, f"{(after[name] - before.get(name, 0)) / rounds / len(recordings) * 1000:.1f}"] for name in sorted(after)
+    ]
+    stages.append(
+        ["(engine alone: decoding the file)", f"{statistics.median(alone_decoding) / len(recordings) * 1000:.1f}"]
+    )
+    return "\n\n".join(
+        [
+            f"{len(recordings)} recordings, {audio:.0f} s of speech, {rounds} rounds in turns, medians.",
+            table(["", "seconds", "times real time", "ratio", "WER"], rows),
+            "Where a job's time goes, in the worker's own measure:",
+            table(["stage", "ms a job"], stages),
+            f"An idle worker starts a submitted job after {statistics.median(idle) * 1000:.1f} ms (median of {len(idle)}).",
+        ]
+    )
+
+
+async def _upload(client: AsyncClient, recordings: list[Recording]) -> list[str]:
+    places = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+    async def upload(recording: Recording) -> str:
+        async with places:
+            return (await client.upload(recording.path)).name
+
+    return await asyncio.gather(*(upload(recording) for recording in recordings))
+
+
+async def _idle_starts(client: AsyncClient, upload: str) -> list[float]:
+    """How long after the submission's answer began the job runs, by the record's own times."""
+    waits = []
+    for _ in range(IDLE_STARTS):
+        job = await client.submit(upload, language="en")
+        finished = await client.wait(job.name)
+        waits.append((finished.start_time - finished.create_time).total_seconds())
+    return waits[1:]
+
+
+async def _through_system(client: AsyncClient, uploads: list[str]) -> tuple[float, list[str]]:
+    begun = time.perf_counter()
+    jobs = [await client.submit(upload, language="en", word_timestamps=True) for upload in uploads]
+    for job in jobs:
+        await client.wait(job.name)
+    seconds = time.perf_counter() - begun
+    return seconds, [str(await client.get_transcript(job.name, format="txt")) for job in jobs]
+
+
+def _ask(alone: "subprocess.Popen[str]", recordings: list[Recording]) -> dict[str, list[str]]:
+    if alone.stdin is None or alone.stdout is None:
+        raise AssertionError("the engine's process was started with pipes")
+    alone.stdin.write("".join(f"{recording.path}\n" for recording in recordings) + "\n")
+    alone.stdin.flush()
+    answer: dict[str, list[str]] = json.loads(alone.stdout.readline())
+    return answer
+
+
+@contextmanager
+def _alone(model: Path, threads: int) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "benchmarks.alone", str(model), str(threads)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        if process.stdout is None:
+            raise AssertionError("the engine's process was started with pipes")
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _stages(settings: Mapping[str, str]) -> dict[str, float]:
+    url = f"http://{settings['TIRO_TRANSCRIBER_METRICS_ADDRESS']}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return {
+        sample.labels["stage"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "tiro_job_stage_seconds_sum"
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Recordings to measure with: a folder with a MANIFEST.jsonl, one JSON object a line."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jiwer
+from whisper_normalizer.basic import BasicTextNormalizer
+from whisper_normalizer.english import EnglishTextNormalizer
+
+SCORED_TIERS = ("gold", "known-text")
+"""How far a reference must be trusted to be scored: a data set's or a script's own text, or a published one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One line of a manifest."""
+
+    path: Path
+    seconds: float
+    language: str
+    reference: str
+    scored: bool
+
+
+def load_manifest(manifest: Path, *, language: str, seconds_max: float, files_max: int) -> list[Recording]:
+    """The recordings in one language, with speech and a reference to score, the shortest ones that fit first."""
+    found = []
+    for line in manifest.read_text().splitlines():
+        entry = json.loads(line)
+        recording = Recording(
+            manifest.parent / entry["file"],
+            float(entry["seconds"]),
+            entry["lang"],
+            entry["ref"],
+            entry["ref_tier"] in SCORED_TIERS and not entry["expect_empty"],
+        )
+        if recording.language == language and recording.scored and recording.seconds <= seconds_max:
+            found.append(recording)
+    return found[:files_max]
+
+
+def word_error_rate(references: list[str], hypotheses: list[str], language: str) -> float:
+    """Word error rate over all texts together, after Whisper's normalizer for the language."""
+    normalize: Callable[[str], str] = EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
+    pairs = [(normalize(a), normalize(b)) for a, b in zip(references, hypotheses, strict=True)]
+    return float(jiwer.wer([a for a, _ in pairs], [b for _, b in pairs]))

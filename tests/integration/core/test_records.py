@@ -1,0 +1,148 @@
+"""Records over a real NATS server: compare-and-set, deletion, watching, ownership."""
+
+import asyncio
+
+import pytest
+
+from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import OwnedRecord, OwnershipLost, lease_seconds_left, new_lease
+from tiro_core.bus.publishing import Conflict
+from tiro_core.bus.records import RecordStore
+
+Workers = RecordStore[WorkerRecord]
+
+
+@pytest.fixture
+def store(bus: Bus) -> Workers:
+    """A store of records."""
+    return RecordStore(bus, topology.JOBS_BUCKET, WorkerRecord)
+
+
+async def test_what_is_written_is_read(store: Workers, tenant: str) -> None:
+    """A record that was created is there for the next reader, and one that was not is None."""
+    assert await store.get(f"{tenant}.a") is None
+    written = await store.create(f"{tenant}.a", WorkerRecord(worker_id="1"))
+    assert await store.get(f"{tenant}.a") == written
+
+
+async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> None:
+    """Of two that create a record one wins, and its record stays."""
+    await store.create(f"{tenant}.a", WorkerRecord(worker_id="1"))
+    with pytest.raises(Conflict):
+        await store.create(f"{tenant}.a", WorkerRecord(worker_id="2"))
+    stored = await store.get(f"{tenant}.a")
+    assert stored is not None
+    assert stored.value.worker_id == "1"
+
+
+async def test_an_update_needs_the_newest_revision(store: Workers, tenant: str) -> None:
+    """A write on top of an old revision is refused."""
+    first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
+    await store.update(f"{tenant}.a", WorkerRecord(jobs=2), first.revision)
+    with pytest.raises(Conflict):
+        await store.update(f"{tenant}.a", WorkerRecord(jobs=3), first.revision)
+
+
+async def test_concurrent_changes_all_count(store: Workers, tenant: str) -> None:
+    """Changes that meet each other are made one after the other; none is lost."""
+    await store.create(f"{tenant}.a", WorkerRecord())
+
+    def count(record: WorkerRecord) -> None:
+        record.jobs += 1
+
+    await asyncio.gather(*(store.mutate(f"{tenant}.a", count) for _ in range(5)))
+    stored = await store.get(f"{tenant}.a")
+    assert stored is not None
+    assert stored.value.jobs == 5
+
+
+async def test_a_change_that_raises_changes_nothing(store: Workers, tenant: str) -> None:
+    """A change may look at the record and refuse."""
+    written = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
+
+    def refuse(record: WorkerRecord) -> None:
+        record.jobs = 9
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await store.mutate(f"{tenant}.a", refuse)
+    assert await store.get(f"{tenant}.a") == written
+
+
+async def test_a_record_can_be_deleted_and_created_again(store: Workers, tenant: str) -> None:
+    """A deleted record is None; only who knows its revision can write it, so a plain create is refused."""
+    await store.create(f"{tenant}.a", WorkerRecord())
+    await store.delete(f"{tenant}.a")
+    assert await store.get(f"{tenant}.a") is None
+
+
+async def test_keys_are_those_of_the_tenant(store: Workers, tenant: str) -> None:
+    """Listing one tenant's keys shows no other's."""
+    await store.create(f"{tenant}.a", WorkerRecord())
+    await store.create(f"{tenant}.b", WorkerRecord())
+    await store.create(f"{tenant}x.c", WorkerRecord())
+    assert sorted(await store.keys(tenant)) == [f"{tenant}.a", f"{tenant}.b"]
+
+
+async def test_a_watcher_sees_what_is_there_and_what_comes(store: Workers, tenant: str) -> None:
+    """First the records, then None, then every change, deletions included."""
+    await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
+    seen = []
+    async with store.watch(f"{tenant}.*") as changes:
+        async for change in changes:
+            seen.append((change.value.jobs if change.value else "deleted") if change else None)
+            if seen == [1, None]:
+                await store.create(f"{tenant}.b", WorkerRecord(jobs=2))
+                await store.delete(f"{tenant}.a")
+            if len(seen) == 4:
+                break
+    assert seen == [1, None, 2, "deleted"]
+
+
+def _owned(stored: object, store: RecordStore[TranscriptionRecord], key: str) -> OwnedRecord[TranscriptionRecord]:
+    return OwnedRecord(store, key, stored, worker_id="w", lease_seconds=10)  # type: ignore[arg-type] # see the callers
+
+
+async def test_an_owner_renews_and_changes(bus: Bus, tenant: str) -> None:
+    """The owner's writes go through as long as it owns the record."""
+    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING, lease=new_lease("w", 1))
+    owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
+    await owned.renew()
+    assert 9 < lease_seconds_left(owned.value) <= 10
+    await owned.update(lambda value: value.MergeFrom(TranscriptionRecord(attempts=[Attempt(worker_id="w")])))
+    stored = await store.get(f"{tenant}.a")
+    assert stored is not None
+    assert len(stored.value.attempts) == 1
+
+
+async def test_a_replaced_owner_is_refused(bus: Bus, tenant: str) -> None:
+    """A zombie cannot write: its first write after the epoch has changed raises."""
+    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING)
+    owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
+
+    def claim(value: TranscriptionRecord) -> None:
+        value.epoch = 2
+
+    await store.mutate(f"{tenant}.a", claim)
+    with pytest.raises(OwnershipLost):
+        await owned.renew()
+
+
+async def test_an_owner_lives_with_changes_beside_it(bus: Bus, tenant: str) -> None:
+    """A change by somebody else that leaves epoch and state alone is kept."""
+    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING)
+    owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
+
+    def rename(value: TranscriptionRecord) -> None:
+        value.display_name = "renamed"
+
+    await store.mutate(f"{tenant}.a", rename)
+    await owned.renew()
+    assert owned.value.display_name == "renamed"
