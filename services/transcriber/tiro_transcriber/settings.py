@@ -45,6 +45,7 @@ class TranscriberSettings(CoreSettings):
         threads = self.threads or ((os.cpu_count() or 1) if self.job_slots else 1)
         return EngineSettings(
             models_dir=str(self.models_dir),
+            catalogue=self.catalogue,
             device=self.device,
             compute_type=self.compute_type,
             threads=threads,

@@ -8,6 +8,7 @@ time.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -250,6 +251,8 @@ class EngineSettings:
 
     models_dir: str
     """Where verified weights are kept."""
+    catalogue: Path | None = None
+    """A catalogue of models instead of the one shipped."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     compute_type: str = "auto"

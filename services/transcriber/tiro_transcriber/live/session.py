@@ -8,7 +8,6 @@ committed. What is final or silent leaves the window, so a session's memory is b
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
     Final,
-    Partial,
     Samples,
     SessionOptions,
     SessionUpdate,
@@ -16,10 +15,10 @@ from tiro_transcriber.engines.interface import (
     SpeechStarted,
     UtteranceEnd,
 )
-from tiro_transcriber.live.agreement import LocalAgreement
 from tiro_transcriber.live.cutting import best_boundary, best_pause
 from tiro_transcriber.live.decoder import Decoded, WindowDecoder
 from tiro_transcriber.live.endpointer import SPEECH_SAMPLES_MIN, Endpointer
+from tiro_transcriber.live.partials import Partials
 from tiro_transcriber.live.segments import segment_of
 from tiro_transcriber.live.voice import VoiceActivity
 from tiro_transcriber.live.window import AudioWindow
@@ -28,7 +27,7 @@ LEAD_IN_SAMPLES = SAMPLE_RATE * 300 // 1000
 """Kept from before speech begins: voice activity notices soft consonants late."""
 
 HANGOVER_SAMPLES = SAMPLE_RATE * 300 // 1000
-"""Decoded after speech has ended, for the same reason."""
+"""Decoded after speech has ended, for the same reason. What is left of the silence is the next utterance's lead-in."""
 
 BLOCK_SAMPLES = SAMPLE_RATE
 """Audio is taken in steps of this size, so that the window stays bounded however much one call brings."""
@@ -45,21 +44,18 @@ class LiveSession:
         self._voice = voice
         self._options = options
         self._endpointer = Endpointer(options.endpointing)
-        self._agreement = LocalAgreement()
+        self._partials = Partials(decoder, options, start)
         self._window = AudioWindow(start)
         self._frame_start = start
         self._longest = round(SAMPLE_RATE * min(options.endpointing.utterance_seconds_max, decoder.seconds_max))
-        self._interval = SAMPLE_RATE * options.partial_interval_ms // 1000
-        self._decoded_until = start
-        self._shown = ""
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""
         updates: list[SessionUpdate] = []
         for begin in range(0, len(samples), BLOCK_SAMPLES):
             updates += self._take(samples[begin : begin + BLOCK_SAMPLES])
-        if self._options.interim_results and self._has_news():
-            updates += self._decode_partial()
+        if self._endpointer.speaking and self._partials.due(self._window.end, self._endpointer.speech_end):
+            updates += self._partials.decode(self._window)
         return updates
 
     def finalize(self) -> list[SessionUpdate]:
@@ -81,8 +77,9 @@ class LiveSession:
         match self._endpointer.hear(start, end, probability):
             case SpeechStarted(at):
                 self._window.trim(at - LEAD_IN_SAMPLES)
-                self._decoded_until = max(at, self._window.start)  # a frame may begin before what was finalized
-                return [SpeechStarted(self._decoded_until)]
+                begun = max(at, self._window.start)  # a frame may begin before what was finalized
+                self._partials.restart(begun)
+                return [SpeechStarted(begun)]
             case SpeechEnded(at):
                 return [SpeechEnded(at), *self._end_utterance(max(self._window.start, min(end, at + HANGOVER_SAMPLES)))]
         if not self._endpointer.speaking:
@@ -121,46 +118,11 @@ class LiveSession:
     def _commit(self, decoded: Decoded, at: int) -> list[SessionUpdate]:
         if not decoded.words:
             return []
-        segment = segment_of(
-            decoded.words,
-            self._window.start,
-            at,
-            decoded.language,
-            with_words=self._options.recognition.word_timestamps,
-        )
+        with_words = self._options.recognition.word_timestamps
+        segment = segment_of(decoded.words, self._window.start, at, decoded.language, with_words=with_words)
         return [Final(segment, resume_at=at)]
 
     def _close(self, at: int) -> None:
         """Go on behind the sample `at`: everything before it is final."""
         self._window.trim(at)
-        self._agreement.reset()
-        self._decoded_until = at
-        self._shown = ""
-
-    def _has_news(self) -> bool:
-        """Whether enough audio has come since the last decoding, and some of it was speech."""
-        return (
-            self._endpointer.speaking
-            and self._endpointer.speech_end > self._decoded_until
-            and self._window.end - self._decoded_until >= self._interval
-        )
-
-    def _decode_partial(self) -> list[SessionUpdate]:
-        end = self._window.end
-        decoded = self._decoder.decode_partial(self._window.until(end))
-        self._decoded_until = end
-        words = self._agreement.update(decoded.words)
-        stable = self._agreement.stable_count
-        looks = f"{stable} {''.join(word.raw for word in words)}"
-        if not words or looks == self._shown:
-            return []
-        self._shown = looks
-        segment = segment_of(
-            words,
-            self._window.start,
-            end,
-            decoded.language,
-            with_words=self._options.recognition.word_timestamps,
-            stable=stable,
-        )
-        return [Partial(segment)]
+        self._partials.restart(at)

@@ -35,7 +35,7 @@ class SessionOutput:
         self._revision = 0
         self.final_count = 0
         self.next_sample = 0
-        """Where the last final ends, in the session's samples: a new owner begins there."""
+        """Everything before it is final, in the session's samples: a new owner begins there."""
 
     async def take_over(self, worker_id: str) -> None:
         """Learn what the owners before have told, then refuse whatever they may still write."""
@@ -59,10 +59,11 @@ class SessionOutput:
             match update:
                 case Partial(segment):
                     await self._tell_partial(segment)
-                case Final(segment):
+                case Final(segment, resume_at):
                     self.final_count += 1
-                    self.next_sample = self._to_session(segment.end)
-                    await self._append(LiveEvent(final=to_proto(segment, with_words=self._with_words)))
+                    self.next_sample = self._to_session(resume_at)
+                    final = to_proto(segment, with_words=self._with_words)
+                    await self._append(LiveEvent(final=final, resume_sample=self.next_sample))
                 case SpeechStarted(at):
                     await self._append(LiveEvent(speech_started_sample=self._to_session(at)))
                 case SpeechEnded(at):
@@ -100,8 +101,7 @@ class SessionOutput:
     def _learn(self, event: LiveEvent) -> None:
         if event.WhichOneof("event") == "final":
             self.final_count += 1
-            rate = self._record.sample_rate_hertz
-            self.next_sample = round(event.final.end_offset.ToNanoseconds() * rate / 1e9)
+            self.next_sample = event.resume_sample
 
     def _to_session(self, sample: int) -> int:
         """From the engine's samples to the session's."""

@@ -230,6 +230,7 @@ class LiveEvent(_message.Message):
     SPEECH_ENDED_SAMPLE_FIELD_NUMBER: _builtins.int
     UTTERANCE_ENDED_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    RESUME_SAMPLE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, without gaps."""
     epoch: _builtins.int
@@ -238,6 +239,10 @@ class LiveEvent(_message.Message):
     """Speech began at this sample."""
     speech_ended_sample: _builtins.int
     """Speech ended at this sample."""
+    resume_sample: _builtins.int
+    """With a final: everything before this sample is final, so a new owner begins there. It lies between the final's last word
+    and whatever comes next.
+    """
     @_builtins.property
     def owner_changed(self) -> Global___OwnerChanged:
         """A worker begins, or another one goes on. It refuses what the one before it may still write."""
@@ -265,10 +270,11 @@ class LiveEvent(_message.Message):
         speech_ended_sample: _builtins.int = ...,
         utterance_ended: Global___UtteranceEnded | None = ...,
         ended: Global___LiveEnded | None = ...,
+        resume_sample: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

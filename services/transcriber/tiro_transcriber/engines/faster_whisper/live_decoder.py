@@ -15,12 +15,14 @@ from tiro_transcriber.engines.interface import SAMPLE_RATE, RecognitionOptions, 
 from tiro_transcriber.live.decoder import Decoded, DecodedWord
 
 ENCODER_SECONDS_MAX = 30
+SAMPLES_MIN = SAMPLE_RATE // 10
+"""Shorter windows hold no word, and Whisper writes nonsense over them."""
 TOKENS_PER_SECOND_MAX = 25
 """The fastest speech in the scripts that take most tokens. It ends a repetition long before the model's own limit."""
 TOKENS_MIN = 16
 LANGUAGE_PROBABILITY_MIN = 0.5
 """Below this the language heard earlier in the session is the better guess; the same limit as faster-whisper's."""
-REPEATED_WORDS = 3
+REPEATED_TOKENS = 3
 """A run of this many tokens may not come twice when a repetitive text is decoded again."""
 
 _PREPENDED = "\"'“¿([{-"
@@ -28,13 +30,15 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - punctuation of 
 
 
 @dataclass(frozen=True, slots=True)
-class _Effort:
+class Effort:
+    """How much a decoding may cost."""
+
     pad_seconds: float
     beam_size: int
 
 
-PARTIAL = _Effort(pad_seconds=2, beam_size=1)
-FINAL = _Effort(pad_seconds=8, beam_size=5)
+PARTIAL = Effort(pad_seconds=2, beam_size=1)
+FINAL = Effort(pad_seconds=8, beam_size=5)
 
 
 class WhisperDecoder:
@@ -56,13 +60,15 @@ class WhisperDecoder:
         """Decode with beam search; a repetitive result is decoded again without repetitions."""
         return self._decode(samples, FINAL)
 
-    def _decode(self, samples: Samples, effort: _Effort) -> Decoded:
+    def _decode(self, samples: Samples, effort: Effort) -> Decoded:
+        if len(samples) < SAMPLES_MIN:
+            return Decoded(language=self._options.language or self._heard or "")
         encoded = self._whisper.encode(self._features(samples, effort.pad_seconds))
         language = self._language(encoded)
         vocabulary = self._languages.vocabulary(language)
         generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size)
         if is_repetitive(generated) and effort is FINAL:
-            generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size, REPEATED_WORDS)
+            generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size, REPEATED_TOKENS)
         if is_invented(generated) or is_repetitive(generated):
             return Decoded(language=language)
         return Decoded(self._words(encoded, vocabulary, generated.tokens, len(samples)), language)

@@ -23,7 +23,7 @@ _SILERO_FILE = "silero_vad_v6.onnx"
 
 def load_engine(model: str, settings: EngineSettings) -> FasterWhisperEngine:
     """Load a model; see `EngineType.load`."""
-    verified = _verified(model, Path(settings.models_dir))
+    verified = _verified(model, settings)
     device = choose_device(settings.device)
     whisper = WhisperModel(
         str(verified.path),
@@ -36,9 +36,10 @@ def load_engine(model: str, settings: EngineSettings) -> FasterWhisperEngine:
     return FasterWhisperEngine(whisper, silero, ModelInfo(NAME, verified.name, verified.digest))
 
 
-def _verified(model: str, models_dir: Path) -> VerifiedModel:
+def _verified(model: str, settings: EngineSettings) -> VerifiedModel:
     try:
-        return ModelStore(models_dir, load_catalogue().engine(NAME)).ensure(model)
+        catalogue = load_catalogue(settings.catalogue)
+        return ModelStore(Path(settings.models_dir), catalogue.engine(NAME)).ensure(model)
     except UnknownModelError as error:
         raise ModelUnavailable(str(error)) from error
 

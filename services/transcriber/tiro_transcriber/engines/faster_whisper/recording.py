@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
     Cancelled,
@@ -40,15 +41,20 @@ def transcribe_window(
     if info.duration_after_vad == 0:
         return WindowResult(language=None)
     earliest = window.offset
+    invented = 0
     for segment in found:
         if cancelled.is_set():
             raise Cancelled
+        if is_invented(Generated(segment.tokens, segment.text.strip(), segment.avg_logprob, segment.no_speech_prob)):
+            invented += 1
+            continue
         placed = _placed(segment, window, earliest, info.language)
         earliest = placed.end
         emit(placed)
     if cancelled.is_set():
         raise Cancelled
-    return WindowResult(DetectedLanguage(info.language, float(info.language_probability)))
+    warnings = (f"{invented} segments were dropped as invented rather than heard",) if invented else ()
+    return WindowResult(DetectedLanguage(info.language, float(info.language_probability)), warnings)
 
 
 def _placed(segment: Any, window: Window, earliest: int, language: str) -> Segment:

@@ -1,4 +1,4 @@
-"""Tells text that Whisper heard from text that it made up."""
+"""Tells text that Whisper heard from text that it made up, in recordings and live."""
 
 import zlib
 from dataclasses import dataclass

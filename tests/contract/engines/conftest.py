@@ -1,0 +1,91 @@
+"""The engines that the behaviour suite runs on, each with speech that it understands."""
+
+import os
+import re
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tiro_transcriber.engines.fake.markers import encode
+from tiro_transcriber.engines.interface import Engine, EngineSettings, Samples
+from tiro_transcriber.engines.registry import find_engine
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An engine under test, speech for it, what is said in it, and the word error rate it may have."""
+
+    engine: Engine
+    speech: Samples
+    transcript: str
+    error_rate_max: float
+
+
+def _samples(pcm: NDArray[np.int16]) -> Samples:
+    return pcm.astype(np.float32) / np.float32(32768)
+
+
+def _fake() -> Subject:
+    engine = find_engine("fake").load("markers", EngineSettings(models_dir=""))
+    pause = np.zeros(16_000, dtype=np.int16)
+    pcm = np.concatenate((pause, encode(range(1, 13)), pause, encode(range(13, 25)), pause))
+    return Subject(engine, _samples(pcm), " ".join(f"w{word}" for word in range(1, 25)), error_rate_max=0.0)
+
+
+def _faster_whisper(models_dir: Path) -> Subject:
+    settings = EngineSettings(models_dir=str(models_dir), device="cpu", parallel=2)
+    engine = find_engine("faster-whisper").load("tiny.en", settings)
+    with wave.open(str(ROOT / "samples" / "dictation.wav")) as recording:
+        pcm = np.frombuffer(recording.readframes(recording.getnframes()), dtype=np.int16)
+    transcript = (ROOT / "samples" / "dictation.txt").read_text(encoding="utf-8")
+    return Subject(engine, _samples(pcm), transcript, error_rate_max=0.15)
+
+
+@pytest.fixture(scope="package")
+def tiny_en_models_dir() -> Path:
+    """Where tiny.en is kept. Loading it from there downloads it the first time."""
+    return Path(os.environ.get("TIRO_MODELS_DIR") or ROOT / "var" / "models")
+
+
+@pytest.fixture(scope="package", params=["fake", "faster-whisper"])
+def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterator[Subject]:
+    """Give one engine after the other, loaded once."""
+    found = _fake() if request.param == "fake" else _faster_whisper(tiny_en_models_dir)
+    yield found
+    found.engine.close()
+
+
+@pytest.fixture(scope="package")
+def engine(subject: Subject) -> Engine:
+    """Give the engine under test."""
+    return subject.engine
+
+
+@pytest.fixture(scope="package")
+def speech(subject: Subject) -> Samples:
+    """Give about ten seconds of speech that the engine understands."""
+    return subject.speech
+
+
+@pytest.fixture(scope="package")
+def error_rate(subject: Subject) -> Callable[[str], float]:
+    """Give the word error rate of what was heard in `speech`. Case and punctuation do not count."""
+
+    def plain(text: str) -> str:
+        return " ".join(re.findall(r"[\w']+", text.casefold()))
+
+    return lambda heard: float(jiwer.wer(plain(subject.transcript), plain(heard)))
+
+
+@pytest.fixture(scope="package")
+def error_rate_max(subject: Subject) -> float:
+    """Give the word error rate that the engine may have."""
+    return subject.error_rate_max

@@ -1,0 +1,143 @@
+"""How every engine transcribes windows of a recording."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tiro_transcriber.engines.interface import (
+    Cancelled,
+    Engine,
+    RecognitionOptions,
+    Samples,
+    Segment,
+    UnsupportedLanguage,
+    Window,
+    WindowResult,
+)
+
+ENGLISH = RecognitionOptions(language="en")
+
+
+def transcribe(
+    engine: Engine, samples: Samples, *, offset: int = 0, options: RecognitionOptions = ENGLISH
+) -> tuple[list[Segment], WindowResult]:
+    """Transcribe a window that nobody cancels."""
+    segments: list[Segment] = []
+    result = engine.transcribe(Window(samples, offset), options, segments.append, threading.Event())
+    return segments, result
+
+
+def text_of(segments: list[Segment]) -> str:
+    """Join what the segments say."""
+    return " ".join(segment.text for segment in segments)
+
+
+def test_recognizes_the_words(
+    engine: Engine, speech: Samples, error_rate: Callable[[str], float], error_rate_max: float
+) -> None:
+    """The words that are said come out."""
+    segments, _ = transcribe(engine, speech)
+    assert error_rate(text_of(segments)) <= error_rate_max
+
+
+def test_reports_the_language(engine: Engine, speech: Samples) -> None:
+    """A window with speech names its language and how sure the engine is."""
+    segments, result = transcribe(engine, speech)
+    assert result.language is not None
+    assert result.language.code == "en"
+    assert 0 < result.language.probability <= 1
+    assert {segment.language for segment in segments} == {"en"}
+
+
+def test_positions_are_absolute(engine: Engine, speech: Samples) -> None:
+    """The same window further back in the recording gives the same segments, moved by the offset."""
+    near, _ = transcribe(engine, speech)
+    far, _ = transcribe(engine, speech, offset=1_000_000)
+    assert text_of(far) == text_of(near)
+    assert [(s.start - 1_000_000, s.end - 1_000_000) for s in far] == [(s.start, s.end) for s in near]
+
+
+def test_segments_are_ordered_and_inside_the_window(engine: Engine, speech: Samples) -> None:
+    """Segments follow each other without overlap, and their words lie in them in order."""
+    offset = 480_000
+    segments, _ = transcribe(engine, speech, offset=offset)
+    assert segments[0].start >= offset
+    assert segments[-1].end <= offset + len(speech)
+    assert all(first.end <= second.start for first, second in pairwise(segments))
+    for segment in segments:
+        assert segment.words
+        assert segment.start <= segment.words[0].start
+        assert segment.words[-1].end <= segment.end
+        assert all(first.end <= second.start for first, second in pairwise(segment.words))
+        assert all(word.start <= word.end and 0 <= word.probability <= 1 for word in segment.words)
+        assert all(word.text == word.text.strip() != "" for word in segment.words)
+
+
+def test_leaves_out_words_that_were_not_asked_for(engine: Engine, speech: Samples) -> None:
+    """Without word timestamps a segment has its text and no words."""
+    segments, _ = transcribe(engine, speech, options=RecognitionOptions("en", word_timestamps=False))
+    assert text_of(segments)
+    assert all(segment.words == () for segment in segments)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 800, 160_000])
+def test_writes_nothing_over_silence(engine: Engine, samples: int) -> None:
+    """A window of zeros, of whatever length, holds no words and no language."""
+    assert transcribe(engine, np.zeros(samples, dtype=np.float32)) == ([], WindowResult(None))
+
+
+def test_writes_nothing_over_noise(engine: Engine) -> None:
+    """White noise at -40 dB holds no words."""
+    noise = np.random.default_rng(1).normal(0, 0.01, 160_000).astype(np.float32)
+    assert transcribe(engine, noise) == ([], WindowResult(None))
+
+
+def test_does_nothing_once_cancelled(engine: Engine, speech: Samples) -> None:
+    """A window that was cancelled before it began emits nothing."""
+    cancelled = threading.Event()
+    cancelled.set()
+    segments: list[Segment] = []
+    with pytest.raises(Cancelled):
+        engine.transcribe(Window(speech, 0), ENGLISH, segments.append, cancelled)
+    assert segments == []
+
+
+def test_stops_at_the_next_segment_when_cancelled(engine: Engine, speech: Samples) -> None:
+    """Cancelling while a segment is handed over ends the window with it."""
+    cancelled = threading.Event()
+    segments: list[Segment] = []
+
+    def emit(segment: Segment) -> None:
+        segments.append(segment)
+        cancelled.set()
+
+    with pytest.raises(Cancelled):
+        engine.transcribe(Window(speech, 0), ENGLISH, emit, cancelled)
+    assert len(segments) == 1
+
+
+def test_serves_several_threads_at_once(engine: Engine, speech: Samples) -> None:
+    """Windows transcribed side by side come out as each would alone."""
+    alone = transcribe(engine, speech)
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda _: transcribe(engine, speech), range(3)))
+    assert together == [alone] * 3
+
+
+def test_refuses_a_language_it_does_not_have(engine: Engine, speech: Samples) -> None:
+    """A language outside the capabilities is refused, not replaced."""
+    assert "xx" not in engine.capabilities.languages
+    with pytest.raises(UnsupportedLanguage, match="xx"):
+        transcribe(engine, speech, options=RecognitionOptions("xx"))
+
+
+def test_says_which_weights_it_runs(engine: Engine) -> None:
+    """Engine, model and digest name what made a transcript."""
+    model = engine.model
+    assert model.engine in {"fake", "faster-whisper"}
+    assert model.model
+    assert model.digest.startswith("sha256:")

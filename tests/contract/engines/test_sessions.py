@@ -1,0 +1,230 @@
+"""How every engine runs live sessions."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tiro_transcriber.engines.interface import (
+    Endpointing,
+    Engine,
+    EngineSession,
+    Final,
+    Partial,
+    RecognitionOptions,
+    Samples,
+    SessionOptions,
+    SessionUpdate,
+    SpeechStarted,
+    UnsupportedLanguage,
+    UtteranceEnd,
+)
+
+WordErrorRate = Callable[[str], float]
+
+ENGLISH = RecognitionOptions(language="en")
+OPTIONS = SessionOptions(ENGLISH)
+STEP = 4_800
+
+
+def feed(session: EngineSession, samples: Samples, step: int = STEP) -> list[SessionUpdate]:
+    """Hand samples over in steps."""
+    return [
+        update for start in range(0, len(samples), step) for update in session.advance(samples[start : start + step])
+    ]
+
+
+def stream(engine: Engine, samples: Samples, options: SessionOptions = OPTIONS, start: int = 0) -> list[SessionUpdate]:
+    """Run a whole session."""
+    session = engine.open_session(options, start)
+    return [*feed(session, samples), *session.finalize()]
+
+
+def finals_of(updates: Sequence[SessionUpdate]) -> list[Final]:
+    """Pick the finals."""
+    return [update for update in updates if isinstance(update, Final)]
+
+
+def partials_of(updates: Sequence[SessionUpdate]) -> list[Partial]:
+    """Pick the partials."""
+    return [update for update in updates if isinstance(update, Partial)]
+
+
+def text_of(finals: Sequence[Final]) -> str:
+    """Join what the finals say."""
+    return " ".join(final.segment.text for final in finals)
+
+
+@pytest.fixture(scope="module")
+def streamed(engine: Engine, speech: Samples) -> list[SessionUpdate]:
+    """Give the updates of a session that heard all the speech."""
+    return stream(engine, speech)
+
+
+def test_finals_hold_the_words(streamed: list[SessionUpdate], error_rate: WordErrorRate, error_rate_max: float) -> None:
+    """What is said in a session is in its finals."""
+    finals = finals_of(streamed)
+    assert error_rate(text_of(finals)) <= error_rate_max
+
+
+def test_partials_come_before_the_final(streamed: list[SessionUpdate]) -> None:
+    """While an utterance lasts its words are shown, after its beginning was told and before its final."""
+    updates = streamed
+    first_final = updates.index(finals_of(updates)[0])
+    assert isinstance(updates[0], SpeechStarted)
+    assert len(partials_of(updates[:first_final])) > 1
+
+
+def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: Samples) -> None:
+    """Each final begins where the one before it let go, or later, and its words lie in it in order."""
+    finals = finals_of(streamed)
+    assert all(first.resume_at <= second.segment.start for first, second in pairwise(finals))
+    assert finals[0].segment.start >= 0
+    for final in finals:
+        words = final.segment.words
+        assert final.segment.start <= final.segment.end <= final.resume_at <= len(speech)
+        assert (words[0].start, words[-1].end) == (final.segment.start, final.segment.end)
+        assert all(first.end <= second.start for first, second in pairwise(words))
+        assert all(word.stable for word in words)
+
+
+def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> None:
+    """A partial never takes back a word that the one before it called stable."""
+    shown: list[str] = []
+    kept = 0
+    for update in streamed:
+        if isinstance(update, Partial):
+            words = [word.text for word in update.segment.words]
+            assert words[: len(shown)] == shown
+            shown = [word.text for word in update.segment.words if word.stable]
+            kept += len(shown)
+        elif isinstance(update, Final):
+            shown = []
+    assert kept > 0
+
+
+def test_partials_can_be_switched_off(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+    """A caller that wants finals only gets no partial, and the same finals."""
+    quiet = stream(engine, speech, SessionOptions(ENGLISH, interim_results=False))
+    assert partials_of(quiet) == []
+    assert finals_of(quiet) == finals_of(streamed)
+
+
+def test_words_can_be_left_out(engine: Engine, speech: Samples) -> None:
+    """Without word timestamps the segments have text and no words."""
+    updates = stream(engine, speech, SessionOptions(RecognitionOptions("en", word_timestamps=False)))
+    segments = [update.segment for update in updates if isinstance(update, Final | Partial)]
+    assert all(segment.text and not segment.words for segment in segments)
+
+
+def test_one_call_gives_the_same_finals_as_many(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+    """A session that was behind and gets all its audio at once commits the same."""
+    session = engine.open_session(OPTIONS, 0)
+    updates = [*session.advance(speech), *session.finalize()]
+    assert finals_of(updates) == finals_of(streamed)
+    assert len(partials_of(updates)) <= 1
+
+
+def test_samples_are_numbered_from_the_start(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+    """A session that begins at a later sample gives the same finals, that much later."""
+    start = 1_600_000
+    near = finals_of(streamed)
+    far = finals_of(stream(engine, speech, start=start))
+    assert text_of(far) == text_of(near)
+    assert [final.resume_at - start for final in far] == [final.resume_at for final in near]
+    assert [final.segment.start - start for final in far] == [final.segment.start for final in near]
+
+
+def test_advancing_by_nothing_changes_nothing(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+    """Calls without samples, at whatever point, say nothing and change no final."""
+    session = engine.open_session(OPTIONS, 0)
+    updates: list[SessionUpdate] = []
+    nothing = np.zeros(0, dtype=np.float32)
+    for start in range(0, len(speech), STEP):
+        assert session.advance(nothing) == []
+        updates += session.advance(speech[start : start + STEP])
+    updates += session.finalize()
+    assert finals_of(updates) == finals_of(streamed)
+
+
+def test_finalizing_an_empty_session_is_harmless(engine: Engine) -> None:
+    """A session that heard nothing answers every finalize with the same end and no words."""
+    session = engine.open_session(OPTIONS, 320)
+    assert session.finalize() == session.finalize() == [UtteranceEnd(320)]
+
+
+def test_finalizing_commits_at_once_and_goes_on(
+    engine: Engine, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
+) -> None:
+    """Finalizing in mid-speech makes the words so far final; those that follow come in later finals."""
+    session = engine.open_session(OPTIONS, 0)
+    half = len(speech) // 3
+    feed(session, speech[:half])
+    early = session.finalize()
+    assert len(finals_of(early)) == 1
+    assert isinstance(early[-1], UtteranceEnd)
+    assert session.finalize() == early[-1:]
+    late = [*feed(session, speech[half:]), *session.finalize()]
+    assert finals_of(late)[0].segment.start >= early[-1].at
+    # a word that was cut in two may be heard as two others
+    allowed = error_rate_max and error_rate_max + 0.1
+    assert error_rate(text_of([*finals_of(early), *finals_of(late)])) <= allowed
+
+
+def test_finalizing_over_and_over_is_harmless(engine: Engine, speech: Samples) -> None:
+    """A caller that finalizes after every few samples gets an end each time, and finals that never go back."""
+    session = engine.open_session(OPTIONS, 0)
+    updates: list[SessionUpdate] = []
+    for start in range(16_000, 40_000, 1_000):
+        updates += session.advance(speech[start : start + 1_000])
+        updates += session.finalize()
+        assert isinstance(updates[-1], UtteranceEnd)
+    finals = finals_of(updates)
+    assert all(first.resume_at <= second.segment.start for first, second in pairwise(finals))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.01])
+def test_says_nothing_over_silence_and_noise(engine: Engine, speech: Samples, level: float) -> None:
+    """Twenty seconds without speech give no update at all."""
+    noise = np.random.default_rng(1).normal(0, 1, 320_000).astype(np.float32) * np.float32(level)
+    assert feed(engine.open_session(OPTIONS, 0), noise) == []
+
+
+def test_a_long_utterance_is_cut_without_losing_words(
+    engine: Engine, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
+) -> None:
+    """Speech that goes on is committed in pieces no longer than allowed, with all its words."""
+    options = SessionOptions(ENGLISH, Endpointing(silence_ms=1_500, utterance_seconds_max=3.0))
+    finals = finals_of(stream(engine, speech, options))
+    assert len(finals) >= 3
+    assert all(final.segment.end - final.segment.start <= 3.1 * 16_000 for final in finals)
+    # the words beside a cut have less context than they would have without it
+    allowed = error_rate_max and error_rate_max + 0.1
+    assert error_rate(text_of(finals)) <= allowed
+
+
+def test_another_session_can_take_over_after_a_final(
+    engine: Engine, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
+) -> None:
+    """A new session that starts where a final let go says what is missing, and nothing twice."""
+    options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
+    first = finals_of(stream(engine, speech, options))[0]
+    rest = finals_of(stream(engine, speech[first.resume_at :], options, start=first.resume_at))
+    assert rest[0].segment.start >= first.resume_at
+    assert error_rate(text_of([first, *rest])) <= error_rate_max
+
+
+def test_sessions_run_side_by_side(streamed: list[SessionUpdate]) -> None:
+    """Sessions on several threads do not hear each other."""
+    alone = streamed
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda _: streamed, range(3)))
+    assert together == [alone] * 3
+
+
+def test_refuses_a_language_it_does_not_have(engine: Engine) -> None:
+    """A session in a language outside the capabilities is refused when it is opened."""
+    with pytest.raises(UnsupportedLanguage, match="xx"):
+        engine.open_session(SessionOptions(RecognitionOptions("xx")), 0)

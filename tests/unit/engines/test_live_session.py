@@ -1,0 +1,174 @@
+"""Live decoding, on a decoder that reads word markers and voice activity that hears them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, SILENT_BELOW, encode, find
+from tiro_transcriber.engines.interface import (
+    Endpointing,
+    Final,
+    Partial,
+    Samples,
+    SessionOptions,
+    SessionUpdate,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceEnd,
+)
+from tiro_transcriber.live.decoder import Decoded, DecodedWord
+from tiro_transcriber.live.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, LiveSession
+
+FRAME = 512
+
+
+class MarkerDecoder:
+    """A `WindowDecoder` that reads markers and notes how long the windows were."""
+
+    seconds_max = 28.0
+
+    def __init__(self) -> None:
+        self.partial_windows: list[int] = []
+        self.final_windows: list[int] = []
+
+    def decode_partial(self, samples: Samples) -> Decoded:
+        """Read the markers."""
+        self.partial_windows.append(len(samples))
+        return self._decode(samples)
+
+    def decode_final(self, samples: Samples) -> Decoded:
+        """Read the markers."""
+        self.final_windows.append(len(samples))
+        return self._decode(samples)
+
+    def _decode(self, samples: Samples) -> Decoded:
+        words = (DecodedWord(f" w{marker.word}", marker.start, marker.end, 1.0) for marker in find(samples))
+        return Decoded(tuple(words), "en")
+
+
+class SoundActivity:
+    """A `VoiceActivity` that takes every sound for speech."""
+
+    frame_samples = FRAME
+
+    def __init__(self) -> None:
+        self._rest: Samples = np.zeros(0, np.float32)
+
+    def probabilities(self, samples: Samples) -> list[float]:
+        """Return 1 for frames with sound in them."""
+        heard = np.concatenate((self._rest, samples))
+        count = len(heard) // FRAME
+        self._rest = heard[count * FRAME :]
+        return [float(np.abs(frame).max() > SILENT_BELOW) for frame in heard[: count * FRAME].reshape(-1, FRAME)]
+
+
+def open_session(silence_ms: int = 500, utterance_seconds_max: float = 15.0) -> tuple[LiveSession, MarkerDecoder]:
+    """Open a session with these endpointing options."""
+    decoder = MarkerDecoder()
+    options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max))
+    return LiveSession(decoder, SoundActivity(), options, start=0), decoder
+
+
+def feed(session: LiveSession, samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
+    """Hand samples over in steps."""
+    return [u for start in range(0, len(samples), step) for u in session.advance(samples[start : start + step])]
+
+
+def silence(seconds: float) -> Samples:
+    """Make silence."""
+    return np.zeros(round(16_000 * seconds), np.float32)
+
+
+def markers(words: Sequence[int], gap_ms: int = 60) -> Samples:
+    """Make markers."""
+    return encode(words, gap_ms=gap_ms).astype(np.float32) / np.float32(32768)
+
+
+def texts(updates: Sequence[SessionUpdate]) -> list[str]:
+    """List what the finals say."""
+    return [update.segment.text for update in updates if isinstance(update, Final)]
+
+
+def test_an_utterance_from_beginning_to_end() -> None:
+    """Its updates come in order: started, partials, ended, the final, the end of the utterance."""
+    session, _ = open_session()
+    updates = feed(session, np.concatenate((silence(1), markers(range(5)), silence(1))))
+    kinds = [type(update) for update in updates if not isinstance(update, Partial)]
+    assert kinds == [SpeechStarted, SpeechEnded, Final, UtteranceEnd]
+    assert isinstance(updates[1], Partial)
+    assert texts(updates) == ["w0 w1 w2 w3 w4"]
+
+
+def test_partials_are_not_decoded_more_often_than_asked() -> None:
+    """At least the partial interval of new audio lies between two decodings, and silence causes none."""
+    session, decoder = open_session(silence_ms=5_000)
+    feed(session, np.concatenate((markers(range(10)), silence(4))))
+    assert np.diff(decoder.partial_windows).min() >= 8_000
+    assert len(decoder.partial_windows) <= 6
+
+
+def test_the_window_holds_no_more_than_the_longest_utterance() -> None:
+    """However much one call brings, the memory of a session is bounded."""
+    session, decoder = open_session(utterance_seconds_max=4)
+    updates = [*session.advance(markers(range(300))), *session.finalize()]
+    assert max(decoder.final_windows) <= 4 * 16_000 + FRAME
+    assert len(session._window._samples) <= 4 * 16_000 + BLOCK_SAMPLES
+    assert " ".join(texts(updates)) == " ".join(f"w{word}" for word in range(300))
+
+
+def test_silence_leaves_the_window() -> None:
+    """Before speech begins only what may belong to it is kept."""
+    session, decoder = open_session()
+    feed(session, silence(30))
+    assert len(session._window._samples) < 2 * LEAD_IN_SAMPLES
+    feed(session, np.concatenate((markers([1]), silence(1))))
+    assert decoder.final_windows[0] <= LEAD_IN_SAMPLES + MARKER_SAMPLES + HANGOVER_SAMPLES + 2 * FRAME
+
+
+def test_a_long_utterance_is_cut_at_its_longest_pause() -> None:
+    """Of the pauses in its later part the longest divides it."""
+    session, _ = open_session(utterance_seconds_max=4, silence_ms=900)
+    parts = [markers(range(8)), silence(0.4), markers(range(8, 10)), silence(0.2), markers(range(10, 16))]
+    updates = [*feed(session, np.concatenate(parts)), *session.finalize()]
+    assert texts(updates)[0] == "w0 w1 w2 w3 w4 w5 w6 w7"
+    assert " ".join(texts(updates)) == " ".join(f"w{word}" for word in range(16))
+
+
+def test_a_cut_does_not_end_the_utterance() -> None:
+    """Speech that goes on after a cut has one beginning and one end."""
+    session, _ = open_session(utterance_seconds_max=2)
+    updates = [*feed(session, markers(range(20))), *session.finalize()]
+    assert len(texts(updates)) > 2
+    assert sum(isinstance(update, SpeechStarted) for update in updates) == 1
+    assert sum(isinstance(update, UtteranceEnd) for update in updates) == 1
+
+
+def test_silence_after_a_cut_is_not_decoded() -> None:
+    """An utterance that was cut in its last pause has nothing left to commit when it ends."""
+    session, decoder = open_session(utterance_seconds_max=3, silence_ms=2_000)
+    updates = feed(session, np.concatenate((markers(range(8)), silence(4))))
+    assert len(decoder.final_windows) == 1
+    assert [type(update) for update in updates if not isinstance(update, Partial)] == [
+        SpeechStarted,
+        Final,
+        SpeechEnded,
+        UtteranceEnd,
+    ]  # fmt: skip - one utterance on one line
+    final, end = (u for u in updates if isinstance(u, Final | UtteranceEnd))
+    assert isinstance(final, Final)
+    assert isinstance(end, UtteranceEnd)
+    assert final.resume_at <= end.at
+
+
+def test_a_click_is_no_speech() -> None:
+    """A sound of two frames begins no utterance."""
+    session, decoder = open_session()
+    assert feed(session, np.concatenate((silence(1), np.ones(FRAME, np.float32), silence(1)))) == []
+    assert decoder.final_windows == []
+
+
+def test_sound_without_words_commits_nothing() -> None:
+    """An utterance in which nothing is understood ends without a final."""
+    session, _ = open_session()
+    updates = feed(session, np.concatenate((silence(1), np.ones(16_000, np.float32), silence(1))))
+    assert [type(update) for update in updates] == [SpeechStarted, SpeechEnded, UtteranceEnd]
