@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -65,8 +66,7 @@ async def _measure(recordings: list[Recording], model: str, rounds: int) -> str:
         }
         with running_stack(settings) as supervisor, _alone(MODELS / model, threads) as alone:
             wait_ready(settings, supervisor, lambda name: print(f"{name} is ready", file=sys.stderr))
-            addresses = {"address": settings["TIRO_ADDRESS"], "streaming_address": settings["TIRO_STREAMING_ADDRESS"]}
-            async with AsyncClient(**addresses) as client:
+            async with AsyncClient(settings["TIRO_ADDRESS"]) as client:
                 return await _rounds(client, alone, recordings, rounds, settings)
 
 
@@ -87,10 +87,10 @@ async def _rounds(
         seconds, texts["system"] = await _through_system(client, uploads)
         system_seconds.append(seconds)
         answer = await asyncio.to_thread(_ask, alone, recordings)
-        alone_seconds.append(answer["seconds"])
-        alone_decoding.append(answer["decode_seconds"])
-        texts["alone"] = answer["texts"]
-        print(f"round {number + 1}: system {seconds:.1f} s, alone {answer['seconds']:.1f} s", file=sys.stderr)
+        alone_seconds.append(answer.seconds)
+        alone_decoding.append(answer.decode_seconds)
+        texts["alone"] = answer.texts
+        print(f"round {number + 1}: system {seconds:.1f} s, alone {answer.seconds:.1f} s", file=sys.stderr)
     after = _stages(settings)
     audio = sum(recording.seconds for recording in recordings)
     system, plain = statistics.median(system_seconds), statistics.median(alone_seconds)
@@ -140,6 +140,8 @@ async def _idle_starts(client: AsyncClient, upload: str) -> list[float]:
     for _ in range(IDLE_STARTS):
         job = await client.submit(upload, language="en")
         finished = await client.wait(job.name)
+        if finished.start_time is None or finished.create_time is None:
+            raise AssertionError("a job that has ended has begun")
         waits.append((finished.start_time - finished.create_time).total_seconds())
     return waits[1:]
 
@@ -153,13 +155,21 @@ async def _through_system(client: AsyncClient, uploads: list[str]) -> tuple[floa
     return seconds, [str(await client.get_transcript(job.name, format="txt")) for job in jobs]
 
 
-def _ask(alone: "subprocess.Popen[str]", recordings: list[Recording]) -> dict[str, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What the engine alone did in a round; see `benchmarks/alone.py`."""
+
+    seconds: float
+    decode_seconds: float
+    texts: list[str]
+
+
+def _ask(alone: "subprocess.Popen[str]", recordings: list[Recording]) -> Alone:
     if alone.stdin is None or alone.stdout is None:
         raise AssertionError("the engine's process was started with pipes")
     alone.stdin.write("".join(f"{recording.path}\n" for recording in recordings) + "\n")
     alone.stdin.flush()
-    answer: dict[str, list[str]] = json.loads(alone.stdout.readline())
-    return answer
+    return Alone(**json.loads(alone.stdout.readline()))
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def load_manifest(manifest: Path, *, language: str, seconds_max: float, files_ma
     found = []
     for line in manifest.read_text().splitlines():
         entry = json.loads(line)
+        if entry["seconds"] is None:
+            continue
         recording = Recording(
             manifest.parent / entry["file"],
             float(entry["seconds"]),
