@@ -19,7 +19,8 @@ class ServiceProcess:
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         self._module = module
-        self._environment = {**os.environ, **environment, "TIRO_LOG_FORMAT": "json"}
+        self.environment = {**os.environ, **environment, "TIRO_LOG_FORMAT": "json"}
+        """What it is told when it is started."""
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._said = threading.Condition()
@@ -35,7 +36,7 @@ class ServiceProcess:
         """Start it, without waiting."""
         self.log = []
         command = [sys.executable, "-m", self._module]
-        self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -68,20 +69,28 @@ class ServiceProcess:
         if self._process is not None:
             self.kill()
 
-    def _end(self, signum: Signals) -> int:
+    def wait(self) -> int:
+        """Wait until it has ended by itself, and return its exit status.
+
+        Raises:
+            AssertionError: It has not in time; the message has the end of its log.
+        """
         process = self._running()
-        process.send_signal(signum)
         try:
             status = process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise AssertionError(f"{self._module} did not end after {signum.name}: {self.log[-20:]}") from None
+            raise AssertionError(f"{self._module} did not end: {self.log[-20:]}") from None
         finally:
             self._process = None
         if self._reader is not None:
             self._reader.join()
         return status
+
+    def _end(self, signum: Signals) -> int:
+        self.signal(signum)
+        return self.wait()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         if process.stderr is None:

@@ -1,0 +1,136 @@
+"""Live speech becomes text while it is spoken: real processes, real tiny.en."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.e2e.speech import encoded, error_rate, pcm16
+from tiro_client import (
+    AsyncClient,
+    Final,
+    LiveConfig,
+    LiveEvent,
+    Partial,
+    SessionEnded,
+    SessionStarted,
+    Unavailable,
+    UtteranceEnd,
+)
+
+RATE = 16_000
+FRAME_SECONDS = 0.1
+
+
+async def paced(samples: NDArray[np.int16], *, speed: float = 1.0) -> AsyncIterator[bytes]:
+    """Samples as a microphone gives them, or `speed` times as fast."""
+    frame = int(RATE * FRAME_SECONDS)
+    begun = asyncio.get_running_loop().time()
+    for index, begin in enumerate(range(0, len(samples), frame)):
+        due = begun + index * FRAME_SECONDS / speed
+        await asyncio.sleep(due - asyncio.get_running_loop().time())
+        yield samples[begin : begin + frame].tobytes()
+
+
+async def at_once(data: bytes, size: int = 4000) -> AsyncIterator[bytes]:
+    """Bytes as fast as they are taken."""
+    for begin in range(0, len(data), size):
+        yield data[begin : begin + size]
+
+
+def text_of(events: list[LiveEvent]) -> str:
+    """All finals."""
+    return " ".join(event.segment.text for event in events if isinstance(event, Final))
+
+
+async def test_words_come_while_the_speaker_speaks(client: AsyncClient) -> None:
+    """At natural pace partials come before their finals, and the finals are right, in order, without overlap."""
+    audio = paced(pcm16("dictation.wav"))
+    events = [event async for event in client.stream(audio, sample_rate=RATE, language="en")]
+    finals = [event.segment for event in events if isinstance(event, Final)]
+    assert isinstance(events[0], SessionStarted)
+    assert isinstance(events[-1], SessionEnded)
+    assert events[-1].final_count == len(finals)
+    assert error_rate(text_of(events), "dictation.wav") <= 0.15
+    first_final = next(index for index, event in enumerate(events) if isinstance(event, Final))
+    assert sum(isinstance(event, Partial) for event in events[:first_final]) >= 2
+    assert all(before.end_seconds <= after.start_seconds for before, after in pairwise(finals))
+    numbers = [event.sequence for event in events if event.sequence]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_faster_than_real_time_gives_the_same_words(client: AsyncClient) -> None:
+    """A client that sends a file in one burst is slowed down, not cut short."""
+    audio = at_once(pcm16("dictation.wav").tobytes())
+    events = [event async for event in client.stream(audio, sample_rate=RATE, language="en")]
+    assert error_rate(text_of(events), "dictation.wav") <= 0.15
+
+
+@pytest.mark.parametrize(
+    ("encoding", "container", "codec", "rate"),
+    [("flac", "flac", "flac", 16_000), ("ogg_opus", "ogg", "libopus", 48_000)],
+)
+async def test_compressed_audio(client: AsyncClient, encoding: str, container: str, codec: str, rate: int) -> None:
+    """FLAC and Opus need no rate: their header says it."""
+    audio = at_once(encoded("dictation.wav", container, codec, rate))
+    events = [event async for event in client.stream(audio, encoding=encoding)]
+    assert error_rate(text_of(events), "dictation.wav") <= 0.15
+
+
+async def test_telephone_audio(client: AsyncClient) -> None:
+    """8 kHz mu-law is understood."""
+    coded = encoded("dictation.wav", "mulaw", "pcm_mulaw", 8_000)
+    events = [event async for event in client.stream(at_once(coded), encoding="mulaw", sample_rate=8_000)]
+    assert error_rate(text_of(events), "dictation.wav") <= 0.2
+
+
+async def test_finalize_answers_at_once(client: AsyncClient) -> None:
+    """What was said so far becomes final when asked for, and the session goes on."""
+    samples = pcm16("dictation.wav")
+    async with client.open_stream(LiveConfig(sample_rate=RATE, language="en")) as live:
+        await live.send(samples[: 3 * RATE].tobytes())
+        await live.finalize()
+        events: list[LiveEvent] = []
+        async for event in live:
+            events.append(event)
+            if isinstance(event, UtteranceEnd):
+                break
+        assert isinstance(events[-1], UtteranceEnd)
+        assert events[-1].finalized
+        assert "Rome" in text_of(events)
+        await live.send(samples[3 * RATE :].tobytes())
+        await live.end()
+        events += [event async for event in live]
+    assert error_rate(text_of(events), "dictation.wav") <= 0.3
+
+
+async def test_silence_says_nothing(client: AsyncClient) -> None:
+    """Nobody speaks: no partial, no final."""
+    audio = at_once(pcm16("no_speech.flac").tobytes())
+    events = [event async for event in client.stream(audio, sample_rate=RATE)]
+    assert not [event for event in events if isinstance(event, Partial | Final)]
+
+
+async def test_several_streams_at_once(client: AsyncClient) -> None:
+    """Streams beside each other do not mix."""
+
+    async def text(begin: int, end: int) -> str:
+        samples = pcm16("dictation.wav")[begin * RATE : end * RATE]
+        events = [event async for event in client.stream(paced(samples, speed=2), sample_rate=RATE, language="en")]
+        return text_of(events)
+
+    first, second = await asyncio.gather(text(0, 6), text(6, 10))
+    assert "secretary" in first
+    assert "small sign" in second
+    assert "small sign" not in first
+
+
+async def test_no_worker_for_the_model(client: AsyncClient) -> None:
+    """A model that no worker has loaded is refused at once, as something that may change."""
+    with pytest.raises(Unavailable) as caught:
+        async for _ in client.stream(at_once(b"\0\0" * 1600), sample_rate=RATE, model="base"):
+            pass
+    assert caught.value.reason == "NO_WORKER"

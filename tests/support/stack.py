@@ -1,0 +1,68 @@
+"""All of Tiro as real processes: NATS, ingest, streamer, transcriber."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.support.nats import NatsServer, running_nats
+from tests.support.processes import ServiceProcess, running
+
+ANY_PORT = "127.0.0.1:0"
+READY = {"ingest": "listening", "streamer": "listening", "transcriber": "ready"}
+"""What each service says once it can be used."""
+
+
+class Stack:
+    """The processes, and where they are."""
+
+    def __init__(self, nats: NatsServer, services: Mapping[str, ServiceProcess]) -> None:
+        self.nats = nats
+        self.ingest = services["ingest"]
+        self.streamer = services["streamer"]
+        self.transcriber = services["transcriber"]
+        self.address = str(self.ingest.wait_for("listening")["address"])
+        self.streaming_address = str(self.streamer.wait_for("listening")["address"])
+
+    def restart(self, name: str) -> None:
+        """Start a service again that was killed, on the same address."""
+        service: ServiceProcess = getattr(self, name)
+        service.start()
+        service.wait_for(READY[name])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the client needs to find it."""
+        return {"TIRO_ADDRESS": self.address, "TIRO_STREAMING_ADDRESS": self.streaming_address}
+
+
+@contextmanager
+def running_stack(folder: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
+    """Everything on free ports, gone at the end.
+
+    Args:
+        folder: Where NATS keeps its data.
+        settings: What the services are told besides.
+    """
+    with ExitStack() as stack:
+        nats = stack.enter_context(running_nats(folder))
+        environment = {
+            "TIRO_NATS_URL": nats.url,
+            "TIRO_NATS_MONITOR_URL": nats.monitor_url,
+            "TIRO_AUTH": "off",
+            "TIRO_INGEST_METRICS_ADDRESS": "",
+            "TIRO_STREAMER_METRICS_ADDRESS": "",
+            "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+            "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
+            **settings,
+        }
+        services = {
+            name: stack.enter_context(
+                running(f"tiro_{name}", {**environment, f"TIRO_{name.upper()}_ADDRESS": ANY_PORT}, ready=ready)
+            )
+            for name, ready in READY.items()
+        }
+        for name in ("ingest", "streamer"):
+            # A service that is started again must be found where it was.
+            address = str(services[name].wait_for("listening")["address"])
+            services[name].environment[f"TIRO_{name.upper()}_ADDRESS"] = address
+        yield Stack(nats, services)
