@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import publish
+from tiro_core.bus.publishing import publish, publish_expecting
 
 PART_BYTES = 512 * 1024
 """The size of every part but the last. Half of NATS's default limit for a message."""
@@ -29,6 +29,16 @@ class BlobStore(Protocol):
 
     async def put_part(self, key: str, index: int, data: bytes) -> None:
         """Store or replace a part of at most `PART_BYTES`."""
+
+    async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: int) -> None:
+        """Store a part if what is there now has this revision (0: nothing is there).
+
+        Raises:
+            Conflict: Something else is there.
+        """
+
+    async def part_revision(self, key: str, index: int) -> int:
+        """The revision of a part, 0 when it is not there."""
 
     async def get_part(self, key: str, index: int) -> bytes:
         """Read a part.
@@ -49,10 +59,24 @@ class JetStreamBlobStore:
 
     async def put_part(self, key: str, index: int, data: bytes) -> None:
         """Store or replace a part of at most `PART_BYTES`."""
-        if len(data) > PART_BYTES:
-            raise ValueError(f"a part has at most {PART_BYTES} bytes, not {len(data)}")
-        digest = hashlib.sha256(data).hexdigest()
-        await publish(self._bus, _subject(key, index), data, headers={_DIGEST: digest})
+        await publish(self._bus, _subject(key, index), data, headers=_headers(data))
+
+    async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: int) -> None:
+        """Store a part if what is there now has this revision (0: nothing is there).
+
+        Raises:
+            Conflict: Something else is there.
+        """
+        subject = _subject(key, index)
+        await publish_expecting(self._bus, topology.BLOBS, subject, data, last=revision, headers=_headers(data))
+
+    async def part_revision(self, key: str, index: int) -> int:
+        """The revision of a part, 0 when it is not there."""
+        try:
+            # From the stream's leader: a replica may not have what was just written.
+            return (await self._bus.jetstream.get_msg(topology.BLOBS, subject=_subject(key, index))).seq or 0
+        except NotFoundError:
+            return 0
 
     async def get_part(self, key: str, index: int) -> bytes:
         """Read a part.
@@ -96,6 +120,12 @@ def upload_key(tenant: str, upload_id: str) -> str:
 def transcript_key(tenant: str, job: str, epoch: int) -> str:
     """The blob of a transcript as one owner of the job wrote it."""
     return f"{tenant}.{job}.transcript.{epoch}"
+
+
+def _headers(data: bytes) -> dict[str, str]:
+    if len(data) > PART_BYTES:
+        raise ValueError(f"a part has at most {PART_BYTES} bytes, not {len(data)}")
+    return {_DIGEST: hashlib.sha256(data).hexdigest()}
 
 
 def _subject(key: str, index: int) -> str:

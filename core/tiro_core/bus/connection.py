@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from tiro_core.bus.cancellation import keeping_cancellation
 from tiro_core.logs import get_logger
 from tiro_core.settings import CoreSettings
 
@@ -19,6 +21,21 @@ PENDING_BYTES_MAX = 2 * 1024 * 1024
 """What a publish may leave unsent while the connection is down; more raises at once."""
 
 log = get_logger()
+
+
+class _Client(Client):
+    """nats-py's client, whose requests can be relied upon to be cancelled."""
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = REQUEST_TIMEOUT_SECONDS,
+        old_style: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> Msg:
+        """Send a request and wait for its answer."""
+        return await keeping_cancellation(super().request(subject, payload, timeout, old_style, headers))
 
 
 class Bus:
@@ -37,7 +54,7 @@ class Bus:
 @asynccontextmanager
 async def open_bus(settings: CoreSettings, service: str) -> AsyncIterator[Bus]:
     """Connect, however long it takes until a server is there, and close at the end."""
-    client = Client()
+    client = _Client()
     reporter = _Reporter(settings.nats_url)
     await client.connect(
         servers=settings.nats_url.split(","),
@@ -61,6 +78,8 @@ async def open_bus(settings: CoreSettings, service: str) -> AsyncIterator[Bus]:
                 await client.close()
         except TimeoutError:
             log.warning("nats_close_timeout", timeout_seconds=CLOSE_TIMEOUT_SECONDS)
+        except ConnectionError:  # it was lost with something unsent, which is reported by whoever waits for an answer
+            log.debug("nats_closed_while_away")
 
 
 class _Reporter:

@@ -1,6 +1,7 @@
 """Publishing that knows whether it happened: with an expected sequence, patient while NATS is away."""
 
 import secrets
+from collections.abc import Mapping
 
 import stamina
 from nats.errors import ConnectionClosedError, OutboundBufferLimitError
@@ -52,7 +53,9 @@ async def publish(bus: Bus, subject: str, payload: bytes, *, headers: dict[str, 
     raise AssertionError("unreachable: the retries end with a return or an error")
 
 
-async def publish_expecting(bus: Bus, stream: str, subject: str, payload: bytes, *, last: int) -> int:
+async def publish_expecting(
+    bus: Bus, stream: str, subject: str, payload: bytes, *, last: int, headers: Mapping[str, str] | None = None
+) -> int:
     """Store a message if `last` is the sequence of the newest one on its subject (0: there is none).
 
     A write whose acknowledgement was lost is told from a lost race by the id that it carries.
@@ -65,9 +68,9 @@ async def publish_expecting(bus: Bus, stream: str, subject: str, payload: bytes,
         BusUnavailable: NATS stayed away.
     """
     write_id = secrets.token_hex(8)
-    headers = {EXPECTED_SEQUENCE: str(last), _WRITE_ID: write_id}
+    expecting = {**(headers or {}), EXPECTED_SEQUENCE: str(last), _WRITE_ID: write_id}
     try:
-        return await publish(bus, subject, payload, headers=headers)
+        return await publish(bus, subject, payload, headers=expecting)
     except APIError as error:
         if error.err_code not in _WRONG_SEQUENCE:
             raise

@@ -18,6 +18,7 @@ from nats.errors import ConnectionClosedError, Error
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from tiro_core.bus.cancellation import keeping_cancellation
 from tiro_core.bus.connection import Bus
 from tiro_core.logs import get_logger
 
@@ -142,7 +143,7 @@ class Tail:
             if self._outstanding <= BATCH // 2:
                 await self._request(subscription.subject)
             try:
-                message = await subscription.next_msg(timeout=SILENCE_SECONDS_MAX)
+                message = await keeping_cancellation(subscription.next_msg(timeout=SILENCE_SECONDS_MAX))
             except NatsTimeoutError:
                 raise _Restart("silence") from None
             status = (message.headers or {}).get(_STATUS)

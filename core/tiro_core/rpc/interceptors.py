@@ -86,6 +86,8 @@ async def _abort(context: Context, error: TiroError) -> None:
             await context.abort_with_status(rpc_status.to_status(error.to_status()))
     except TimeoutError:
         log.info("status_unread", reason=reason_name(error.reason))
+    except grpc.aio.InternalError:  # what gRPC says when there is nobody to write to
+        log.info("caller_gone", reason=reason_name(error.reason))
 
 
 def _internal(error: Exception) -> TiroError:

@@ -1,0 +1,30 @@
+"""Where the command line writes: results to stdout, everything else to stderr."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+
+
+def results() -> Console:
+    """The console for results. Text is written as it is: no markup, no colours of its own, no wrapping when piped."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def notes() -> Console:
+    """The console for progress, notes and errors."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_json(console: Console, value: Any) -> None:
+    """Print a value as one line of JSON."""
+    console.print(json.dumps(value, ensure_ascii=False), style=None)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `mm:ss.cc`, with hours before them where there are any."""
+    centiseconds = round(seconds * 100)
+    minutes, rest = divmod(centiseconds, 6000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{minutes:02}:{rest // 100:02}.{rest % 100:02}"
+    return f"{hours}:{text}" if hours else text

@@ -1,0 +1,103 @@
+"""Live text on the terminal: partials overwrite themselves, finals stay."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from tiro_client.cli.console import clock
+from tiro_client.live_events import Final, LiveEvent, Partial, WorkerChanged
+from tiro_client.transcript import Segment
+
+UNSTABLE_STYLE = "dim"
+REFRESH_PER_SECOND = 10
+
+
+class LiveView(Protocol):
+    """Shows what happens. A context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def show(self, event: LiveEvent) -> None:
+        """Show one event, if there is something to show."""
+
+
+class TerminalView:
+    """For people: the partial is the last line, until its final takes its place."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, transient=True, refresh_per_second=REFRESH_PER_SECOND)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.update(Text())
+        self._live.stop()
+
+    def show(self, event: LiveEvent) -> None:
+        """Overwrite the partial, or print a final above it."""
+        match event:
+            case Partial(segment=segment):
+                self._live.update(partial_text(segment))
+            case Final(segment=segment):
+                self._live.update(Text())
+                self._live.console.print(final_line(segment), soft_wrap=True)
+            case WorkerChanged():
+                # What it knew of the partial is gone; the new worker's comes soon.
+                self._live.update(Text())
+
+
+class LineView:
+    """For programs and files: a line for each final, nothing else."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._console.file.flush()
+
+    def show(self, event: LiveEvent) -> None:
+        """Print a final."""
+        if isinstance(event, Final):
+            self._console.print(final_line(event.segment).plain)
+            self._console.file.flush()
+
+
+def view_on(console: Console) -> LiveView:
+    """The view that suits where the output goes."""
+    return TerminalView(console) if console.is_terminal else LineView(console)
+
+
+def final_line(segment: Segment) -> Text:
+    """A final with its times."""
+    times = f"[{clock(segment.start_seconds)} - {clock(segment.end_seconds)}] "
+    return Text(times, style="cyan").append(Text(segment.text.strip(), style="default"))
+
+
+def partial_text(segment: Segment) -> Text:
+    """A partial with its stable words plain and the rest dim."""
+    text = Text(segment.text.strip(), style=UNSTABLE_STYLE)
+    position = 0
+    for word in segment.words:
+        found = text.plain.find(word.text, position)
+        if found < 0:
+            break
+        position = found + len(word.text)
+        if word.stable:
+            text.stylize("not dim", found, position)
+    return text

@@ -1,0 +1,105 @@
+"""Where transcripts go: files that appear whole or not at all, or stdout in the order of the command line."""
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from tiro_client.formats import TranscriptFormat, render
+from tiro_client.transcript import Transcript
+
+
+class OutputClash(ValueError):  # noqa: N818 - a clash is what it is
+    """Two recordings would be written to the same file."""
+
+
+def output_names(files: Sequence[Path]) -> dict[Path, str]:
+    """What each recording's transcripts are called, without the format: `talk.flac` gives `talk`.
+
+    Recordings that differ in their ending only keep it: `talk.flac` and `talk.wav` give `talk.flac` and `talk.wav`.
+
+    Raises:
+        OutputClash: Two recordings in different folders have the same name.
+    """
+    distinct = list(dict.fromkeys(files))
+    stems = Counter(file.stem for file in distinct)
+    names = {file: file.stem if stems[file.stem] == 1 else file.name for file in distinct}
+    for name, count in Counter(names.values()).items():
+        if count > 1:
+            raise OutputClash(f"{count} of the files would be written to {name}: give them different names")
+    return names
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all, and leave nothing else behind.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with draft.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class FolderOutput:
+    """Writes each transcript to files in a folder, which is made when the first one comes."""
+
+    def __init__(self, folder: Path, formats: Sequence[TranscriptFormat], names: dict[Path, str]) -> None:
+        self._folder = folder
+        self._formats = formats
+        self._names = names
+
+    def add(self, file: Path, transcript: Transcript | None) -> None:
+        """Write one recording's transcript. None for one that failed.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
+        if transcript is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for format_ in self._formats:
+            target = self._folder / f"{self._names[file]}.{format_.value}"
+            write_atomically(target, render(transcript, format_))
+
+
+class StdoutOutput:
+    """Prints transcripts in the order of the command line, each as soon as those before it are there."""
+
+    def __init__(self, console: Console, format_: TranscriptFormat, files: Sequence[Path]) -> None:
+        self._console = console
+        self._format = format_
+        self._waiting = list(files)
+        self._headed = len(files) > 1
+        self._done: dict[Path, str | None] = {}
+
+    def add(self, file: Path, transcript: Transcript | None) -> None:
+        """Take one recording's transcript. None for one that failed."""
+        self._done[file] = None if transcript is None else render(transcript, self._format)
+        while self._waiting and self._waiting[0] in self._done:
+            first = self._waiting.pop(0)
+            text = self._done.pop(first)
+            if text is not None:
+                self._print(first, text)
+
+    def _print(self, file: Path, text: str) -> None:
+        if self._headed:
+            self._console.print(f"==> {file} <==")
+        self._console.out(text, end="", highlight=False)
+        self._console.file.flush()
+
+
+Output = FolderOutput | StdoutOutput
+"""Where transcripts go."""
+
+
+def displayed(path: Path) -> str:
+    """A path for people, also when its bytes are no text."""
+    return os.fsencode(path).decode("utf-8", "replace")

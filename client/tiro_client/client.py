@@ -1,0 +1,323 @@
+"""The client: one object for uploads, jobs, transcripts and live streams."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, overload
+
+from tiro_client.channel import Connection, open_connection
+from tiro_client.formats import TranscriptFormat, render
+from tiro_client.job_models import Job, JobEvent
+from tiro_client.jobs import Jobs
+from tiro_client.live import LiveStream, transcribe_stream
+from tiro_client.live_config import AudioEncoding, LiveConfig
+from tiro_client.live_events import LiveEvent
+from tiro_client.recognition import recognition_config
+from tiro_client.settings import ClientSettings
+from tiro_client.submission import Source, Submission, display_name_of
+from tiro_client.transcript import Transcript
+from tiro_client.uploads import ProgressCallback, Upload, Uploads
+
+TIMEOUT_SECONDS = 30.0
+"""How long a call with one answer may take, unless the caller says otherwise."""
+TextFormat = Literal["txt", "srt", "vtt", "json"]
+
+
+class AsyncClient:
+    """Talks to a Tiro deployment. Use as an async context manager.
+
+        async with AsyncClient() as client:
+            transcript = await client.transcribe("speech.flac")
+            print(transcript.text)
+
+    Every method raises a `TiroError` when the service refuses or fails. Calls that are safe to repeat are repeated
+    while the service is away or full, for a limited time (`tiro_client.retrying` has the limits); uploads and watches
+    go on where they broke off.
+
+    Args:
+        address: `host:port` of uploads and jobs, else `TIRO_ADDRESS`, else 127.0.0.1:50051.
+        streaming_address: `host:port` of live streams, else `TIRO_STREAMING_ADDRESS`, else the address if one was given
+            (a gateway serves both), else 127.0.0.1:50052.
+        api_key: The API key, else `TIRO_API_KEY`, else none.
+        tls: A PEM file of certificate authorities, or True for those that gRPC brings along, else `TIRO_TLS_CA` (a
+            file, or `system`), else no TLS. False is no TLS for certain.
+        timeout_seconds: How long a call with one answer may take.
+
+    Raises:
+        ValueError: An address has no port.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        streaming_address: str | None = None,
+        api_key: str | None = None,
+        tls: str | Path | bool | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._settings = ClientSettings.resolve(address, streaming_address, api_key, tls)
+        self._timeout_seconds = timeout_seconds
+        self._resources = AsyncExitStack()
+        self._batch: Connection | None = None
+        self._streaming: Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the channels. They connect with the first call.
+
+        Raises:
+            OSError: The file of certificate authorities cannot be read.
+        """
+        settings = self._settings
+        async with AsyncExitStack() as resources:
+            self._batch = await resources.enter_async_context(self._connection(settings.address))
+            shared = settings.streaming_address == settings.address
+            self._streaming = (
+                self._batch
+                if shared
+                else await resources.enter_async_context(self._connection(settings.streaming_address))
+            )
+            self._resources = resources.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._batch = self._streaming = None
+        await self._resources.aclose()
+
+    async def upload(
+        self,
+        source: str | Path | bytes,
+        *,
+        display_name: str | None = None,
+        request_id: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Upload:
+        """Send a recording. A broken connection costs only what was not yet stored.
+
+        Args:
+            source: A file, or the bytes themselves.
+            display_name: What to call it. The file's name when None.
+            request_id: Makes the same upload of two calls with the same id. One is made when None.
+            progress: Called with the bytes sent and the bytes in all.
+
+        Raises:
+            OSError: The file cannot be read.
+            InvalidRequest: It is no recording that the deployment takes; the reason says why.
+            TiroError: As everywhere.
+        """
+        content = source if isinstance(source, bytes) else Path(source)
+        name = display_name_of(content) if display_name is None else display_name
+        return await self._uploads.upload(content, display_name=name, request_id=request_id, progress=progress)
+
+    async def submit(
+        self,
+        source: Source,
+        *,
+        engine: str = "",
+        model: str = "",
+        language: str = "",
+        hotwords: Sequence[str] = (),
+        word_timestamps: bool = True,
+        display_name: str | None = None,
+        request_id: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Job:
+        """Create a job and return it at once. Once this returns, the job ends, whatever becomes of this program.
+
+        Args:
+            source: A file, bytes, an `Upload`, or the name of one (`uploads/{id}`).
+            engine: The engine; empty for the deployment's default.
+            model: The engine's model; empty for the deployment's default.
+            language: ISO 639 code; empty detects it, where the model can.
+            hotwords: Words that are likely to be said.
+            word_timestamps: Whether segments carry their words with times and confidence.
+            display_name: What to call it. The file's name when None.
+            request_id: Makes the same job of two calls with the same id. One is made when None.
+            progress: Called with the bytes sent and the bytes in all, when there is something to upload.
+
+        Raises:
+            OSError: The file cannot be read.
+            InvalidRequest: The recording, engine, model or language is not taken; the reason says which and why.
+            TiroError: As everywhere.
+        """
+        submission = Submission(
+            source=source,
+            config=recognition_config(
+                engine=engine, model=model, language=language, hotwords=hotwords, word_timestamps=word_timestamps
+            ),
+            display_name=display_name_of(source) if display_name is None else display_name,
+            request_id=request_id,
+            progress=progress,
+        )
+        return await submission.create(self._uploads, self._jobs)
+
+    async def get(self, job: Job | str) -> Job:
+        """A job as it stands.
+
+        Args:
+            job: The job, its name, or its bare id.
+        """
+        return await self._jobs.get(job)
+
+    def list(self, *, page_size: int = 50) -> AsyncGenerator[Job, None]:
+        """All jobs of the tenant, the newest first.
+
+        Args:
+            page_size: How many are asked for at a time, 1 to 1000.
+        """
+        return self._jobs.list(page_size)
+
+    def watch(self, job: Job | str, *, after_sequence: int = 0) -> AsyncGenerator[JobEvent, None]:
+        """What happens to a job, from any point of its history to its end. Goes on by itself when the service is away.
+
+        Args:
+            job: The job, its name, or its bare id.
+            after_sequence: Only what comes after this event. 0 for everything.
+        """
+        return self._jobs.watch(job, after_sequence)
+
+    async def wait(self, job: Job | str, *, timeout_seconds: float | None = None) -> Job:
+        """Wait until a job has succeeded.
+
+        Args:
+            job: The job, its name, or its bare id.
+            timeout_seconds: How long at most. None waits for as long as it takes.
+
+        Raises:
+            JobFailed: It failed; the reason says why.
+            DeadlineExceeded: It did not end in time. It goes on.
+        """
+        return await self._jobs.wait(job, timeout_seconds)
+
+    @overload
+    async def get_transcript(self, job: Job | str, *, format: Literal["segments"] = "segments") -> Transcript: ...
+
+    @overload
+    async def get_transcript(self, job: Job | str, *, format: TextFormat) -> str: ...
+
+    async def get_transcript(
+        self,
+        job: Job | str,
+        *,
+        format: Literal["segments"] | TextFormat = "segments",  # noqa: A002 - the word for it
+    ) -> Transcript | str:
+        """The transcript of a job that has succeeded.
+
+        Args:
+            job: The job, its name, or its bare id.
+            format: `segments` for a `Transcript`; `txt`, `srt`, `vtt` or `json` for text.
+
+        Raises:
+            FailedPrecondition: The job has not succeeded.
+        """
+        transcript = await self._jobs.transcript(job)
+        return transcript if format == "segments" else render(transcript, TranscriptFormat(format))
+
+    async def transcribe(
+        self,
+        source: Source,
+        *,
+        engine: str = "",
+        model: str = "",
+        language: str = "",
+        hotwords: Sequence[str] = (),
+        word_timestamps: bool = True,
+        display_name: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Transcript:
+        """Submit a recording, wait, and return its transcript. Takes what `submit` takes and raises what it raises.
+
+        Args:
+            source: As in `submit`.
+            engine: As in `submit`.
+            model: As in `submit`.
+            language: As in `submit`.
+            hotwords: As in `submit`.
+            word_timestamps: As in `submit`.
+            display_name: As in `submit`.
+            timeout_seconds: How long to wait for the job once it is accepted. None for as long as it takes.
+
+        Raises:
+            JobFailed: The job failed; the reason says why.
+            DeadlineExceeded: It did not end in time. It goes on.
+        """
+        job = await self.submit(
+            source,
+            engine=engine,
+            model=model,
+            language=language,
+            hotwords=hotwords,
+            word_timestamps=word_timestamps,
+            display_name=display_name,
+        )
+        await self.wait(job, timeout_seconds=timeout_seconds)
+        return await self.get_transcript(job)
+
+    def open_stream(self, config: LiveConfig) -> LiveStream:
+        """A live session to be opened with `async with`, for programs that send and read as they like."""
+        return LiveStream(self._opened(self._streaming), config)
+
+    def stream(
+        self,
+        audio: AsyncIterable[bytes],
+        *,
+        sample_rate: int = 0,
+        encoding: AudioEncoding | str = AudioEncoding.LINEAR16,
+        engine: str = "",
+        model: str = "",
+        language: str = "",
+        hotwords: Sequence[str] = (),
+        word_timestamps: bool = True,
+        interim_results: bool = True,
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """Transcribe audio while it comes. To leave before the end, close the iterator (`contextlib.aclosing`).
+
+        Args:
+            audio: The audio, in pieces of 20 to 200 ms. When it ends, the last finals follow.
+            sample_rate: Samples a second, 8000 to 48000. Needed for LINEAR16 and MULAW.
+            encoding: How the audio is encoded: `linear16`, `mulaw`, `flac`, `ogg_opus`.
+            engine: The engine; empty for the deployment's default.
+            model: The engine's model; empty for the deployment's default.
+            language: ISO 639 code; empty detects it, where the model can.
+            hotwords: Words that are likely to be said.
+            word_timestamps: Whether segments carry their words.
+            interim_results: Whether partials are wanted, or finals only.
+
+        Raises:
+            Unavailable: No worker offers the model.
+            TiroError: The session was refused or cut short.
+            Exception: Whatever `audio` raises.
+        """
+        config = LiveConfig(
+            encoding=AudioEncoding(encoding),
+            sample_rate=sample_rate,
+            engine=engine,
+            model=model,
+            language=language,
+            hotwords=hotwords,
+            word_timestamps=word_timestamps,
+            interim_results=interim_results,
+        )
+        return transcribe_stream(self.open_stream(config), audio)
+
+    @property
+    def _uploads(self) -> Uploads:
+        return Uploads(self._opened(self._batch))
+
+    @property
+    def _jobs(self) -> Jobs:
+        return Jobs(self._opened(self._batch))
+
+    def _connection(self, address: str) -> AbstractAsyncContextManager[Connection]:
+        settings = self._settings
+        return open_connection(
+            address, api_key=settings.api_key, tls_ca=settings.tls_ca, timeout_seconds=self._timeout_seconds
+        )
+
+    def _opened(self, connection: Connection | None) -> Connection:
+        if connection is None:
+            raise RuntimeError("the client is not open: use `async with AsyncClient() as client`")
+        return connection

@@ -1,0 +1,126 @@
+"""Jobs: create, look at, list, follow, read their transcripts."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from tiro.speech.v1.transcript_pb2 import Segment as SegmentMessage
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import (
+    CreateTranscriptionRequest,
+    GetTranscriptionRequest,
+    GetTranscriptRequest,
+    ListTranscriptionsRequest,
+    WatchTranscriptionRequest,
+)
+from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
+from tiro_client.channel import Connection
+from tiro_client.error_details import translated
+from tiro_client.errors import DeadlineExceeded, InternalError, JobFailed, TiroError
+from tiro_client.job_models import Job, JobEvent, JobState, JobStateChanged, event_from_proto
+from tiro_client.retrying import Resumption, is_transient
+from tiro_client.transcript import Transcript
+
+TRANSCRIPT_PAGE_SEGMENTS = 200
+"""Segments a page. With all their words they stay below gRPC's default message limit."""
+WATCH_STEADY_SECONDS = 5.0
+"""A watch that lasted this long counts as progress, also when nothing happened to the job."""
+
+
+def job_name(job: Job | str) -> str:
+    """The name of a job given as an object, a name, or a bare id."""
+    if isinstance(job, Job):
+        return job.name
+    return job if "/" in job else f"transcriptions/{job}"
+
+
+class Jobs:
+    """The jobs of the caller's tenant."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = TranscriptionServiceStub(connection.channel)
+
+    async def create(self, transcription: Transcription, request_id: str | None) -> Job:
+        """Create a job. A `request_id` makes the call safe to repeat, so one is made where none is given."""
+        request = CreateTranscriptionRequest(transcription=transcription, request_id=request_id or str(uuid.uuid4()))
+        return Job.from_proto(await self._connection.call(self._stub.CreateTranscription, request))
+
+    async def get(self, job: Job | str) -> Job:
+        """A job as it stands."""
+        request = GetTranscriptionRequest(name=job_name(job))
+        return Job.from_proto(await self._connection.call(self._stub.GetTranscription, request))
+
+    async def list(self, page_size: int) -> AsyncGenerator[Job, None]:
+        """All jobs, the newest first, page by page."""
+        token = ""
+        while True:
+            request = ListTranscriptionsRequest(page_size=page_size, page_token=token)
+            page = await self._connection.call(self._stub.ListTranscriptions, request)
+            for item in page.transcriptions:
+                yield Job.from_proto(item)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def watch(self, job: Job | str, after_sequence: int) -> AsyncGenerator[JobEvent, None]:
+        """What happens to a job, to its end. Goes on after the last event when the connection breaks."""
+        name, cursor = job_name(job), after_sequence
+        resumption = Resumption()
+        while True:
+            begun, begun_at = cursor, time.monotonic()
+            request = WatchTranscriptionRequest(name=name, after_sequence=cursor)
+            call = self._stub.WatchTranscription(request, metadata=self._connection.metadata)
+            try:
+                with translated():
+                    async for response in call:
+                        cursor = response.sequence
+                        event = event_from_proto(response)
+                        if event is not None:
+                            yield event
+            except TiroError as error:
+                if not is_transient(error):
+                    raise
+                steady = time.monotonic() - begun_at >= WATCH_STEADY_SECONDS
+                await resumption.pause(error, progressed=cursor > begun or steady)
+            else:
+                return
+            finally:
+                call.cancel()
+
+    async def wait(self, job: Job | str, timeout_seconds: float | None) -> Job:
+        """A job's end."""
+        name = job_name(job)
+        try:
+            async with asyncio.timeout(timeout_seconds), aclosing(self.watch(name, 0)) as events:
+                async for event in events:
+                    if isinstance(event, JobStateChanged) and event.job.state.is_terminal:
+                        return succeeded(event.job)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{name} did not end within {timeout_seconds} s") from None
+        raise InternalError(f"the service stopped telling about {name} before its end")
+
+    async def transcript(self, job: Job | str) -> Transcript:
+        """The transcript of a job that has succeeded, all pages of it."""
+        token = ""
+        segments: list[SegmentMessage] = []
+        while True:
+            request = GetTranscriptRequest(name=job_name(job), page_size=TRANSCRIPT_PAGE_SEGMENTS, page_token=token)
+            page = await self._connection.call(self._stub.GetTranscript, request)
+            segments.extend(page.segments)
+            token = page.next_page_token
+            if not token:
+                return Transcript.from_proto(page.transcript, segments)
+
+
+def succeeded(job: Job) -> Job:
+    """A job that has ended, if it ended well.
+
+    Raises:
+        JobFailed: It failed.
+    """
+    if job.state is JobState.FAILED:
+        raise JobFailed(job, job.error or TiroError("the job failed and does not say why"))
+    return job

@@ -1,0 +1,80 @@
+"""Where the services are and who calls: from arguments, then from the environment, then by default."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+ADDRESS_VARIABLE = "TIRO_ADDRESS"
+STREAMING_ADDRESS_VARIABLE = "TIRO_STREAMING_ADDRESS"
+API_KEY_VARIABLE = "TIRO_API_KEY"
+TLS_CA_VARIABLE = "TIRO_TLS_CA"
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+DEFAULT_STREAMING_ADDRESS = "127.0.0.1:50052"
+SYSTEM_ROOTS = "system"
+"""Instead of a CA file in `TIRO_TLS_CA`: TLS with the certificate authorities that gRPC brings along."""
+
+TlsCa = Path | Literal[True] | None
+"""A PEM file of certificate authorities, True for those that gRPC brings along, None for no TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Where the services are and who calls."""
+
+    address: str
+    """`host:port` of uploads and jobs."""
+    streaming_address: str
+    """`host:port` of live streams."""
+    api_key: str | None
+    tls_ca: TlsCa
+
+    @classmethod
+    def resolve(
+        cls,
+        address: str | None = None,
+        streaming_address: str | None = None,
+        api_key: str | None = None,
+        tls: str | Path | bool | None = None,
+        *,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Fill in what is not given. An empty string counts as not given.
+
+        A deployment behind a gateway has one address for everything: an `address` that was given serves live streams
+        too, unless they have their own.
+
+        Args:
+            address: `host:port`, else `TIRO_ADDRESS`, else 127.0.0.1:50051.
+            streaming_address: `host:port`, else `TIRO_STREAMING_ADDRESS`, else the address if one was given, else
+                127.0.0.1:50052.
+            api_key: The key, else `TIRO_API_KEY`, else none.
+            tls: A CA file or True, else `TIRO_TLS_CA` (a file, or `system`), else no TLS. False is no TLS for certain.
+            environment: Where the variables are read.
+
+        Raises:
+            ValueError: An address has no port.
+        """
+        given = address or environment.get(ADDRESS_VARIABLE)
+        streaming = streaming_address or environment.get(STREAMING_ADDRESS_VARIABLE)
+        return cls(
+            address=_checked(given or DEFAULT_ADDRESS),
+            streaming_address=_checked(streaming or given or DEFAULT_STREAMING_ADDRESS),
+            api_key=api_key or environment.get(API_KEY_VARIABLE) or None,
+            tls_ca=_tls_ca(environment.get(TLS_CA_VARIABLE) if tls is None else tls),
+        )
+
+
+def _checked(address: str) -> str:
+    _, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal():
+        raise ValueError(f"an address is host:port, not {address!r}")
+    return address
+
+
+def _tls_ca(tls: str | Path | bool | None) -> TlsCa:
+    if tls is True or tls == SYSTEM_ROOTS:
+        return True
+    return Path(tls) if tls else None

@@ -1,0 +1,14 @@
+"""Starts ingest."""
+
+from tiro_core.lifecycle import run_service
+from tiro_ingest.app import serve
+from tiro_ingest.settings import IngestSettings
+
+
+def main() -> None:
+    """Run ingest until it is told to stop."""
+    run_service("ingest", IngestSettings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Ingest's object graph: the only place where its parts are put together.
+
+The order at the end: not ready, no new calls; watchers and writers of uploads are told to go on elsewhere, and what was
+written is recorded; other calls get their grace; then the janitor ends and the connections are closed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import stamina
+
+from tiro.transcription.v1 import transcription_service_pb2_grpc, upload_service_pb2_grpc
+from tiro.transcription.v1.transcription_service_pb2 import DESCRIPTOR as TRANSCRIPTION
+from tiro.transcription.v1.upload_service_pb2 import DESCRIPTOR as UPLOAD
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.auth.keys import open_key_ring
+from tiro_core.auth.tenant import ApiKeyAuthentication, Authenticator, NoAuthentication
+from tiro_core.bus.blobs import JetStreamBlobStore
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.monitor import ServerMonitor, require_safe_server
+from tiro_core.bus.publishing import TRANSIENT
+from tiro_core.bus.topology import ensure_streams
+from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
+from tiro_core.catalogue import load_catalogue
+from tiro_core.lifecycle import unless_stopping
+from tiro_core.metrics import serve_metrics
+from tiro_core.recognition import RecognitionResolver
+from tiro_core.rpc.server import create_server, serving
+from tiro_ingest.finishing import Finisher
+from tiro_ingest.idempotency import RequestIds
+from tiro_ingest.inline_audio import InlineAudio
+from tiro_ingest.janitor import Janitor
+from tiro_ingest.receiving import UploadReceiver
+from tiro_ingest.settings import IngestSettings
+from tiro_ingest.storage_guard import StorageGuard
+from tiro_ingest.transcription_service import TranscriptionService
+from tiro_ingest.transcriptions import Transcriptions
+from tiro_ingest.transcripts import TranscriptReader
+from tiro_ingest.upload_service import UploadService
+from tiro_ingest.uploads import Uploads
+from tiro_ingest.watch import JobWatcher
+
+SERVICES = (
+    UPLOAD.services_by_name["UploadService"].full_name,
+    TRANSCRIPTION.services_by_name["TranscriptionService"].full_name,
+)
+
+
+async def serve(settings: IngestSettings, stopping: asyncio.Event) -> None:
+    """Run ingest until told to stop."""
+    async with open_ingest(settings, stopping):
+        await stopping.wait()
+
+
+@asynccontextmanager
+async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> AsyncIterator[int]:
+    """Ingest as it serves, and the port it serves on.
+
+    Raises:
+        StoppedEarly: It was told to stop while it waited for NATS.
+        UnsafeServer: NATS may lose what it acknowledges.
+        ServerSettingsError: The settings contradict each other.
+        OSError: An address is taken.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(serve_metrics(settings.ingest_metrics_address))
+        bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "ingest")), stopping)
+        await require_safe_server(settings)
+        await unless_stopping(_ensure_streams(bus, settings.nats_replicas), stopping)
+        workers = await stack.enter_async_context(open_worker_directory(bus))
+        launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.probes_max))
+        authenticator = await _authenticator(settings, bus, stack)
+        server, health, port = create_server(settings, settings.ingest_address, authenticator, SERVICES)
+        parts = _Parts(settings, bus, launcher, workers, stopping)
+        upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
+        transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.callback(tasks.create_task(parts.janitor.run(), name="janitor").cancel)
+        await stack.enter_async_context(
+            serving(
+                server, health, bus, address=settings.ingest_address, port=port, grace_seconds=settings.grace_seconds
+            )
+        )
+        yield port
+
+
+class _Parts:
+    """What is made of the settings and the open resources. It opens nothing itself."""
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        bus: Bus,
+        launcher: MediaLauncher,
+        workers: WorkerDirectory,
+        stopping: asyncio.Event,
+    ) -> None:
+        blobs = JetStreamBlobStore(bus)
+        uploads = Uploads(bus, blobs, ttl_seconds=settings.upload_ttl_seconds)
+        guard = StorageGuard(ServerMonitor(settings.nats_monitor_url), settings.storage_reserve_bytes)
+        request_ids = RequestIds(bus)
+        resolver = RecognitionResolver(
+            load_catalogue(settings.catalogue),
+            workers,
+            default_engine=settings.default_engine,
+            default_model=settings.default_model,
+        )
+        finisher = Finisher(
+            uploads,
+            blobs,
+            launcher,
+            limits=DecodeLimits(
+                duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.probe_seconds_max
+            ),
+            spool_dir=settings.spool_dir,
+            at_once_max=settings.probes_max,
+        )
+        receiver = UploadReceiver(
+            uploads,
+            blobs,
+            finisher,
+            guard,
+            stopping,
+            bytes_max=settings.upload_bytes_max,
+            idle_seconds=settings.upload_idle_seconds,
+        )
+        inline_audio = InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max)
+        jobs = Transcriptions(
+            bus,
+            uploads=uploads,
+            inline_audio=inline_audio,
+            resolver=resolver,
+            request_ids=request_ids,
+            guard=guard,
+        )
+        watcher = JobWatcher(bus, jobs, stopping, check_seconds=settings.watch_check_seconds)
+        self.upload_service = UploadService(uploads, receiver, request_ids, guard, bytes_max=settings.upload_bytes_max)
+        self.transcription_service = TranscriptionService(
+            jobs, watcher, TranscriptReader(blobs), workers, send_seconds_max=settings.watch_send_seconds_max
+        )
+        self.janitor = Janitor(uploads, settings.janitor_interval_seconds)
+
+
+async def _authenticator(settings: IngestSettings, bus: Bus, stack: AsyncExitStack) -> Authenticator:
+    if settings.auth == "off":
+        return NoAuthentication()
+    return ApiKeyAuthentication(await stack.enter_async_context(open_key_ring(bus)))
+
+
+async def _ensure_streams(bus: Bus, replicas: int) -> None:
+    """Have every stream, however long a NATS server that has just started needs for it."""
+    async for attempt in stamina.retry_context(on=TRANSIENT, attempts=None, timeout=None, wait_max=2.0):
+        with attempt:
+            await ensure_streams(bus.jetstream, replicas)

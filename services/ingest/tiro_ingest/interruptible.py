@@ -1,0 +1,51 @@
+"""Reading a stream that may fall silent, in a service that may be told to stop."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import timedelta
+from typing import TypeVar
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.errors import unavailable
+
+RETRY_AFTER = timedelta(seconds=1)
+"""When a caller of a service that stops may try the next one."""
+
+T = TypeVar("T")
+
+
+async def until_stopping(
+    source: AsyncIterator[T], stopping: asyncio.Event, *, silence_seconds: float
+) -> AsyncGenerator[T | None, None]:
+    """The items of `source`, and a None whenever none came for `silence_seconds`.
+
+    Raises:
+        TiroError: UNAVAILABLE; the service was told to stop. The caller goes on with another one.
+    """
+    told = asyncio.create_task(stopping.wait())
+    upcoming = asyncio.create_task(_next(source))
+    try:
+        while True:
+            await asyncio.wait((told, upcoming), timeout=silence_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if told.done():
+                raise unavailable(
+                    reasons.ERROR_REASON_SHUTTING_DOWN, "the service is stopping", retry_after=RETRY_AFTER
+                )
+            if not upcoming.done():
+                yield None
+                continue
+            try:
+                item = upcoming.result()
+            except StopAsyncIteration:
+                return
+            upcoming = asyncio.create_task(_next(source))
+            yield item
+    finally:
+        told.cancel()
+        upcoming.cancel()
+        # The source can only be closed once nobody waits for it any more. Its own errors came out above.
+        await asyncio.gather(told, upcoming, return_exceptions=True)
+
+
+async def _next(source: AsyncIterator[T]) -> T:
+    return await anext(source)

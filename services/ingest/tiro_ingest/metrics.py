@@ -1,0 +1,7 @@
+"""What ingest counts besides its calls."""
+
+from prometheus_client import Counter
+
+UPLOADED_BYTES = Counter("tiro_ingest_uploaded_bytes_total", "Bytes of recordings that were stored")
+UPLOADS_ENDED = Counter("tiro_ingest_uploads_ended_total", "Uploads that ended, by how", ["state"])
+JOBS_CREATED = Counter("tiro_ingest_jobs_created_total", "Jobs that were accepted", ["engine", "model"])

@@ -1,0 +1,40 @@
+"""What ingest is told."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from tiro_core.settings import ServerSettings
+
+_GIB = 1024**3
+_HOUR = 3600.0
+
+
+class IngestSettings(ServerSettings):
+    """Settings of the ingest service."""
+
+    ingest_address: str = Field(default="127.0.0.1:50051", description="host:port to serve on; port 0 takes a free one")
+    ingest_metrics_address: str = Field(default="127.0.0.1:9101", description="host:port of /metrics; empty: none")
+    upload_bytes_max: int = Field(default=2 * _GIB, ge=1, description="The largest recording taken")
+    audio_seconds_max: float = Field(default=12 * _HOUR, gt=0, description="The longest recording")
+    upload_ttl_seconds: float = Field(
+        default=24 * _HOUR, gt=0, description="An unfinished upload to which nothing is written for so long goes"
+    )
+    upload_idle_seconds: float = Field(
+        default=60, gt=0, description="A call that writes an upload and sends nothing for so long is ended"
+    )
+    storage_reserve_bytes: int = Field(
+        default=_GIB, ge=0, description="What must stay free in NATS's store; below it nothing is accepted"
+    )
+    janitor_interval_seconds: float = Field(
+        default=300, gt=0, description="How often expired and refused uploads are looked for"
+    )
+    probes_max: int = Field(default=2, ge=1, le=64, description="Finished uploads that are checked at once")
+    probe_seconds_max: float = Field(default=300, gt=0, description="How long probing one recording may take")
+    spool_dir: Path | None = Field(default=None, description="Where a recording lies while it is probed. Empty: TMPDIR")
+    watch_check_seconds: float = Field(
+        default=2, gt=0, description="A watcher that hears nothing for so long looks whether the job has ended"
+    )
+    watch_send_seconds_max: float = Field(
+        default=30, gt=0, description="A watcher whose caller leaves an event unread for so long is ended"
+    )

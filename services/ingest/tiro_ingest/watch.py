@@ -1,0 +1,93 @@
+"""Following a job: its history from any point, to its end."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.line import EventLine
+from tiro_core.bus.publishing import TRANSIENT
+from tiro_core.bus.tail import Tail
+from tiro_core.logs import get_logger
+from tiro_ingest.interruptible import until_stopping
+from tiro_ingest.public import public_event
+from tiro_ingest.transcriptions import Transcriptions
+
+_ENDED = (Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED)
+
+log = get_logger()
+
+
+class JobWatcher:
+    """Follows jobs for callers.
+
+    Args:
+        bus: Where the histories are.
+        jobs: Where the records are.
+        stopping: Set when the service stops: watchers end, and their callers go on elsewhere.
+        check_seconds: After so much silence the record is looked at.
+    """
+
+    def __init__(self, bus: Bus, jobs: Transcriptions, stopping: asyncio.Event, *, check_seconds: float) -> None:
+        self._bus = bus
+        self._jobs = jobs
+        self._stopping = stopping
+        self._check_seconds = check_seconds
+
+    async def watch(
+        self, tenant: str, job_id: str, after_sequence: int
+    ) -> AsyncGenerator[WatchTranscriptionResponse, None]:
+        """Everything that happened and happens to a job after `after_sequence`, to its terminal state.
+
+        Raises:
+            TiroError: NOT_FOUND; or UNAVAILABLE, the service stops.
+        """
+        job = await self._jobs.get(tenant, job_id)
+        seen = 0
+        async with (
+            Tail(self._bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id)) as tail,
+            aclosing(until_stopping(aiter(tail), self._stopping, silence_seconds=self._check_seconds)) as entries,
+        ):
+            async for entry in entries:
+                event = (
+                    await self._missing_end(job, max(seen, after_sequence))
+                    if entry is None
+                    else TranscriptionEvent.FromString(entry.data)
+                )
+                if event is None:
+                    continue
+                seen = event.sequence
+                if seen > after_sequence:
+                    yield public_event(event, job)
+                if event.state_changed.state in _ENDED:
+                    return
+
+    async def _missing_end(self, job: TranscriptionRecord, seen: int) -> TranscriptionEvent | None:
+        """The terminal event of a job that is over although its history does not say so.
+
+        A worker that ends a job writes the record, then the event, and may die in between; histories are also kept for
+        a shorter time than records. What is made up here is what the worker would have written, number included.
+        """
+        try:
+            record = await self._jobs.get(job.tenant, job.transcription_id)
+            if record.state not in _ENDED:
+                return None
+            # Read after the record: what the worker wrote before it ended the job is in the line by now.
+            line = EventLine(
+                self._bus,
+                topology.JOB_EVENTS,
+                subjects.job_events(job.tenant, job.transcription_id),
+                TranscriptionEvent,
+                lambda event: event.sequence,
+            )
+            await line.resume()
+        except TRANSIENT as error:
+            log.debug("job_not_looked_at", error=repr(error))
+            return None
+        if line.sequence > seen:
+            return None
+        return TranscriptionEvent(sequence=seen + 1, attempt=len(record.attempts), state_changed=record)

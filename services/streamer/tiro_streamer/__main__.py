@@ -1,0 +1,14 @@
+"""Start the streamer."""
+
+from tiro_core.lifecycle import run_service
+from tiro_streamer.app import serve
+from tiro_streamer.settings import StreamerSettings
+
+
+def main() -> None:
+    """Run the streamer until SIGTERM or Ctrl-C."""
+    run_service("streamer", StreamerSettings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The streamer's object graph, and the order in which it starts and stops.
+
+It starts when NATS is there and would keep what it acknowledges. On SIGTERM: not ready; new streams are refused with
+SHUTTING_DOWN; running ones have `grace_seconds` to end; what is left then is ended with the same reason; the port is
+closed, then the decoding processes, then the connection to NATS.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from tiro.streaming.v1 import streaming_pb2
+from tiro.streaming.v1.streaming_pb2_grpc import add_StreamingServiceServicer_to_server
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.auth.keys import open_key_ring
+from tiro_core.auth.tenant import ApiKeyAuthentication, Authenticator, NoAuthentication
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.monitor import require_safe_server
+from tiro_core.bus.topology import ensure_streams
+from tiro_core.bus.workers import open_worker_directory
+from tiro_core.catalogue import load_catalogue
+from tiro_core.lifecycle import unless_stopping
+from tiro_core.metrics import serve_metrics, split_address
+from tiro_core.recognition import RecognitionResolver
+from tiro_core.rpc.server import create_server, serving
+from tiro_streamer.door import Door
+from tiro_streamer.servicer import StreamingService
+from tiro_streamer.session import Surroundings
+from tiro_streamer.settings import StreamerSettings
+
+SERVICE_NAME = streaming_pb2.DESCRIPTOR.services_by_name["StreamingService"].full_name
+STOP_SECONDS = 1.0
+"""What gRPC gets for calls that are over for us, when every session has had its grace."""
+
+
+async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:
+    """Run the streamer until `stopping` is set."""
+    async with open_streamer(settings, stopping):
+        await stopping.wait()
+
+
+@asynccontextmanager
+async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> AsyncIterator[str]:
+    """A streamer that serves while the context lasts. Gives the address that it listens on.
+
+    Raises:
+        StoppedEarly: `stopping` was set before NATS was there.
+        UnsafeServer: The NATS server would lose acknowledged jobs.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(serve_metrics(settings.streamer_metrics_address))
+        bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "streamer")), stopping)
+        await require_safe_server(settings)
+        await ensure_streams(bus.jetstream, settings.nats_replicas)
+        workers = await stack.enter_async_context(open_worker_directory(bus))
+        authenticator = await _authenticator(settings, bus, stack)
+        launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
+        door = Door()
+        resolver = RecognitionResolver(
+            load_catalogue(settings.catalogue),
+            workers,
+            default_engine=settings.default_engine,
+            default_model=settings.default_model,
+        )
+        service = StreamingService(Surroundings(settings, bus, workers, launcher, door), resolver)
+        server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
+        add_StreamingServiceServicer_to_server(service, server)
+        async with serving(
+            server, health, bus, address=settings.streamer_address, port=port, grace_seconds=STOP_SECONDS
+        ):
+            try:
+                yield f"{split_address(settings.streamer_address)[0]}:{port}"
+            finally:
+                await health.servicer.enter_graceful_shutdown()
+                await door.drain(settings.grace_seconds)
+
+
+async def _authenticator(settings: StreamerSettings, bus: Bus, stack: AsyncExitStack) -> Authenticator:
+    if settings.auth == "off":
+        return NoAuthentication()
+    return ApiKeyAuthentication(await stack.enter_async_context(open_key_ring(bus)))

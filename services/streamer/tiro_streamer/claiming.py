@@ -1,0 +1,77 @@
+"""Getting a session a worker: offered by a hint, claimed by whoever has room, withdrawn when nobody has."""
+
+from google.rpc.status_pb2 import Status
+
+from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import lease_seconds_left
+from tiro_core.bus.publishing import publish
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.workers import WorkerDirectory
+from tiro_streamer.faults import no_worker
+from tiro_streamer.settings import StreamerSettings
+
+
+class _LeaveAsItIs(Exception):  # noqa: N818 - control flow of this module
+    """The record needs no change from us."""
+
+    def __init__(self, *, ended: bool) -> None:
+        super().__init__()
+        self.ended = ended
+
+
+def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: StreamerSettings) -> float:
+    """How long to wait for a worker to take a session.
+
+    Raises:
+        TiroError: NO_WORKER; nobody alive takes live sessions with this engine and model.
+    """
+    offers = [record for record in workers.offering(asked.engine, asked.model) if record.session_slots]
+    if not offers:
+        raise no_worker(asked.engine, asked.model)
+    # Their word is a second or two old: a slot may just have become free.
+    free = any(record.sessions < record.session_slots for record in offers)
+    return settings.claim_seconds_max if free else settings.claim_seconds_full
+
+
+class SessionOffer:
+    """A session's record, as long as no worker has it."""
+
+    def __init__(self, bus: Bus, record: SessionRecord) -> None:
+        self._bus = bus
+        self._record = record
+        self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+        self._key = subjects.record(record.tenant, record.session_id)
+
+    async def publish(self) -> None:
+        """Create the record and tell the workers."""
+        record = self._record
+        await self._store.create(self._key, record)
+        subject = subjects.session(record.recognition.engine, record.recognition.model, record.tenant)
+        hint = SessionTask(tenant=record.tenant, session_id=record.session_id)
+        await publish(self._bus, subject, hint.SerializeToString(), headers={"Nats-Msg-Id": record.session_id})
+
+    async def withdraw(self, error: Status) -> bool:
+        """End the session unless a worker holds it, so that none takes it later. Returns whether it is ended.
+
+        A record that a worker holds is that worker's to end: it does so when it meets the end of the line.
+        """
+
+        def end(record: SessionRecord) -> None:
+            held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
+            ended = record.state == SessionRecord.STATE_ENDED
+            if held or ended:
+                raise _LeaveAsItIs(ended=ended)
+            record.state = SessionRecord.STATE_ENDED
+            record.ClearField("lease")
+            record.error.CopyFrom(error)
+
+        try:
+            await self._store.mutate(self._key, end)
+        except _LeaveAsItIs as outcome:
+            return outcome.ended
+        except KeyError:  # it was never created
+            return True
+        return True

@@ -1,0 +1,72 @@
+"""What comes in: the client's audio, decoded, and its controls, brought to the session's line."""
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.speech.v1.audio_pb2 import AudioFormat
+from tiro_core.audio.errors import AudioError, AudioTooLongError
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.pcm import SAMPLE_BYTES
+from tiro_core.errors import TiroError
+from tiro_streamer.audio_line import AudioLine
+from tiro_streamer.decoding import open_decoder
+from tiro_streamer.faults import first_fault
+from tiro_streamer.requests import Requests
+from tiro_streamer.settings import StreamerSettings
+
+
+class Intake:
+    """Reads one client."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        audio_format: AudioFormat,
+        record: SessionRecord,
+        line: AudioLine,
+        *,
+        launcher: MediaLauncher,
+        settings: StreamerSettings,
+    ) -> None:
+        self._requests = requests
+        self._format = audio_format
+        self._line = line
+        self._launcher = launcher
+        self._settings = settings
+        self._samples_max = int(settings.session_seconds_max * record.sample_rate_hertz)
+        self.fault: TiroError | None = None
+        """What was wrong with the input. The good part before it is transcribed, then the client is told."""
+
+    async def run(self) -> None:
+        """Read until the client half-closes or does something wrong, then end the line."""
+        try:
+            await self._read()
+        except (TiroError, AudioError, ExceptionGroup) as failure:
+            fault = first_fault(failure)
+            if not isinstance(fault, TiroError):
+                raise
+            self.fault = fault
+        await self._line.end()
+
+    async def _read(self) -> None:
+        decoding = open_decoder(
+            self._format,
+            self._take,
+            launcher=self._launcher,
+            seconds_max=self._settings.session_seconds_max,
+            start_seconds_max=self._settings.decoder_start_seconds_max,
+        )
+        async with decoding as decoder:
+            async for request in self._requests:
+                kind = request.WhichOneof("request")
+                if kind == "audio":
+                    await decoder.write(request.audio)
+                elif kind == "finalize":
+                    await decoder.settle()
+                    await self._line.finalize()
+            await decoder.end()
+
+    async def _take(self, pcm16: bytes) -> None:
+        room_bytes = SAMPLE_BYTES * (self._samples_max - self._line.accepted_samples)
+        if pcm16[:room_bytes]:
+            await self._line.write(pcm16[:room_bytes])
+        if len(pcm16) > room_bytes:
+            raise AudioTooLongError(f"a session takes {self._settings.session_seconds_max:g} s of audio")

@@ -1,0 +1,51 @@
+"""Reading what the client sends, with a limit on its silence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from tiro.streaming.v1.streaming_pb2 import StreamingConfig, StreamingTranscribeRequest
+from tiro_streamer.faults import config_missing, config_repeated, session_idle
+
+CANCELLATION_LAG_SECONDS = 0.005
+"""gRPC reports a cancelled call as the end of its requests, and as cancelled a few turns of the loop later. A pause
+keeps a client that has vanished from being taken for one that has half-closed."""
+
+
+class Requests:
+    """The requests of one call, in order."""
+
+    def __init__(self, stream: AsyncIterator[StreamingTranscribeRequest], *, idle_seconds_max: float) -> None:
+        self._stream = stream
+        self._idle_seconds_max = idle_seconds_max
+
+    async def config(self) -> StreamingConfig:
+        """The first request.
+
+        Raises:
+            TiroError: CONFIG_MISSING or SESSION_IDLE.
+        """
+        first = await self._next()
+        if first is None or first.WhichOneof("request") != "config":
+            raise config_missing()
+        return first.config
+
+    async def __aiter__(self) -> AsyncIterator[StreamingTranscribeRequest]:
+        """The others, until the client half-closes.
+
+        Raises:
+            TiroError: CONFIG_REPEATED or SESSION_IDLE.
+        """
+        while (request := await self._next()) is not None:
+            if request.WhichOneof("request") == "config":
+                raise config_repeated()
+            yield request
+
+    async def _next(self) -> StreamingTranscribeRequest | None:
+        try:
+            async with asyncio.timeout(self._idle_seconds_max):
+                request = await anext(self._stream, None)
+        except TimeoutError:
+            raise session_idle(self._idle_seconds_max) from None
+        if request is None:
+            await asyncio.sleep(CANCELLATION_LAG_SECONDS)
+        return request

@@ -1,0 +1,94 @@
+"""The one writer to a client. Finals and states are all sent; of partials and acknowledgements only the newest."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from tiro.events.v1.live_pb2 import LivePartial
+from tiro_streamer.faults import client_too_slow
+from tiro_streamer.responses import Response, of_partial
+from tiro_streamer.telemetry import PARTIALS_DROPPED
+
+EVENTS_WAITING_MAX = 16
+"""Finals and states that wait for the client; more wait in NATS."""
+
+
+class Responder:
+    """Sends responses in turn."""
+
+    def __init__(self, write: Callable[[Response], Awaitable[None]], *, write_seconds_max: float) -> None:
+        self._write = write
+        self._write_seconds_max = write_seconds_max
+        self._events: deque[Response] = deque()
+        self._room = asyncio.Semaphore(EVENTS_WAITING_MAX)
+        self._partial: LivePartial | None = None
+        self._acknowledgement: Response | None = None
+        self._wake = asyncio.Event()
+        self._closed = False
+        self._sequence = 0
+
+    async def put(self, event: Response) -> None:
+        """Take a final or a state. Waits while too many wait."""
+        await self._room.acquire()
+        self._events.append(event)
+        self._wake.set()
+
+    def offer_partial(self, partial: LivePartial) -> None:
+        """Take a partial in place of the one that waits."""
+        if self._partial is not None:
+            PARTIALS_DROPPED.labels("replaced").inc()
+        self._partial = partial
+        self._wake.set()
+
+    def offer_acknowledgement(self, acknowledgement: Response) -> None:
+        """Take an acknowledgement in place of the one that waits."""
+        self._acknowledgement = acknowledgement
+        self._wake.set()
+
+    def close(self) -> None:
+        """Nothing more comes; `run` returns once all is sent."""
+        self._closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until closed.
+
+        Raises:
+            TiroError: CLIENT_TOO_SLOW.
+        """
+        while True:
+            self._wake.clear()
+            while (response := self._next()) is not None:
+                await self._send(response)
+            if self._closed:
+                return
+            await self._wake.wait()
+
+    async def _send(self, response: Response) -> None:
+        try:
+            async with asyncio.timeout(self._write_seconds_max):
+                await self._write(response)
+        except TimeoutError:
+            raise client_too_slow(self._write_seconds_max) from None
+
+    def _next(self) -> Response | None:
+        acknowledgement, self._acknowledgement = self._acknowledgement, None
+        if acknowledgement is not None:
+            return acknowledgement
+        if self._events:
+            event = self._events.popleft()
+            self._room.release()
+            self._sequence = event.sequence
+            return event
+        return self._current_partial()
+
+    def _current_partial(self) -> Response | None:
+        """The partial that waits, if the client has seen the event that it comes after, and none since."""
+        partial = self._partial
+        if partial is None or partial.after_sequence > self._sequence:
+            return None
+        self._partial = None
+        if partial.after_sequence < self._sequence:
+            PARTIALS_DROPPED.labels("out_of_date").inc()
+            return None
+        return of_partial(partial)

@@ -1,0 +1,58 @@
+"""What a worker says, as the client sees it: samples become durations, one event one response."""
+
+from tiro.events.v1.live_pb2 import LiveEvent, LivePartial
+from tiro.streaming.v1 import streaming_pb2 as streaming
+from tiro_core.clock import duration_of
+
+Response = streaming.StreamingTranscribeResponse
+
+
+class ResponseBuilder:
+    """Builds the responses of one session."""
+
+    def __init__(self, started: streaming.SessionStarted, rate_hz: int) -> None:
+        """`started` is what the client is told when a worker has the session."""
+        self._started = started
+        self._rate_hz = rate_hz
+
+    def of_event(self, event: LiveEvent) -> Response:
+        """The response for an event of the session's line, under the event's number.
+
+        Raises:
+            ValueError: The event is of a kind that this streamer does not know.
+        """
+        response = Response(sequence=event.sequence)
+        kind = event.WhichOneof("event")
+        if kind == "owner_changed":
+            self._owner_changed(event, response)
+        elif kind == "final":
+            response.final.segment.CopyFrom(event.final)
+        elif kind == "speech_started_sample":
+            response.speech_started.offset.CopyFrom(duration_of(event.speech_started_sample, self._rate_hz))
+        elif kind == "speech_ended_sample":
+            response.speech_ended.offset.CopyFrom(duration_of(event.speech_ended_sample, self._rate_hz))
+        elif kind == "utterance_ended":
+            response.utterance_end.offset.CopyFrom(duration_of(event.utterance_ended.sample, self._rate_hz))
+            response.utterance_end.finalized = event.utterance_ended.finalized
+        elif kind == "ended":
+            response.session_ended.audio_duration.CopyFrom(duration_of(event.ended.sample_count, self._rate_hz))
+            response.session_ended.final_count = event.ended.final_count
+        else:
+            raise ValueError(f"event {event.sequence} is of an unknown kind")
+        return response
+
+    def of_stored(self, samples: int) -> Response:
+        """The acknowledgement of so much audio."""
+        return Response(audio_ack=streaming.AudioAck(offset=duration_of(samples, self._rate_hz)))
+
+    def _owner_changed(self, event: LiveEvent, response: Response) -> None:
+        if event.sequence == 1:
+            response.session_started.CopyFrom(self._started)
+        else:
+            offset = duration_of(event.owner_changed.first_sample, self._rate_hz)
+            response.worker_changed.offset.CopyFrom(offset)
+
+
+def of_partial(partial: LivePartial) -> Response:
+    """The response for a partial."""
+    return Response(partial=streaming.Partial(segment=partial.segment, after_sequence=partial.after_sequence))

@@ -1,0 +1,155 @@
+"""One live session, from its offer to the workers to its end."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.workers import WorkerDirectory
+from tiro_core.logs import get_logger
+from tiro_streamer.abandoning import abandon
+from tiro_streamer.audio_line import AudioLine, LineTaken
+from tiro_streamer.claiming import SessionOffer
+from tiro_streamer.door import Door
+from tiro_streamer.faults import first_fault, no_capacity, session_failed
+from tiro_streamer.intake import Intake
+from tiro_streamer.outlet import Outlet
+from tiro_streamer.responder import Responder
+from tiro_streamer.settings import StreamerSettings
+from tiro_streamer.telemetry import CLAIM_SECONDS
+
+OWNER_CHECK_SECONDS = 1.0
+"""How often a session looks whether its worker is still alive."""
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every session of a streamer shares."""
+
+    settings: StreamerSettings
+    bus: Bus
+    workers: WorkerDirectory
+    launcher: MediaLauncher
+    door: Door
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What makes up one session."""
+
+    record: SessionRecord
+    offer: SessionOffer
+    line: AudioLine
+    intake: Intake
+    outlet: Outlet
+    responder: Responder
+
+
+class LiveSession:
+    """A session. `run` is its whole life."""
+
+    def __init__(self, around: Surroundings, parts: SessionParts, *, claim_seconds: float) -> None:
+        """`claim_seconds` is how long to wait for a worker to take it."""
+        self._settings = around.settings
+        self._around = around
+        self._parts = parts
+        self._claim_seconds = claim_seconds
+
+    async def run(self) -> None:
+        """Serve the session.
+
+        Raises:
+            TiroError: Why it could not be finished.
+            BusUnavailable: NATS stayed away.
+        """
+        parts = self._parts
+        try:
+            await self._conduct()
+        except BaseException as failure:
+            fault = first_fault(failure)
+            await abandon(self._around.bus, parts.record, parts.offer, parts.line.stored_samples, fault)
+            if fault is failure:
+                raise
+            raise fault from failure
+        log.info("session_ended", samples=parts.line.stored_samples)
+        if parts.intake.fault is not None:
+            raise parts.intake.fault
+
+    async def _conduct(self) -> None:
+        """Run the session's tasks until the worker's last event is passed on."""
+        parts = self._parts
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(parts.responder.run(), name="responses")
+            forwarding = tasks.create_task(parts.outlet.forward_events(), name="events")
+            helpers = [tasks.create_task(self._around.door.until_closing(), name="closing")]
+            await self._be_claimed()
+            work = [parts.intake.run(), self._publish(), parts.outlet.acknowledge(), self._watch_owner()]
+            if parts.record.enable_interim_results:
+                work.append(parts.outlet.forward_partials())
+            helpers += [tasks.create_task(one) for one in work]
+            await forwarding
+            for helper in helpers:
+                helper.cancel()
+            parts.responder.close()
+
+    async def _be_claimed(self) -> None:
+        """Offer the session and wait until a worker has it.
+
+        Raises:
+            TiroError: NO_CAPACITY, or SESSION_FAILED when a worker took it and said nothing.
+        """
+        begun = time.monotonic()
+        offer, owned = self._parts.offer, self._parts.outlet.owned
+        await offer.publish()
+        if not await _is_set_within(owned, self._claim_seconds):
+            refusal = no_capacity("all workers")
+            if await offer.withdraw(refusal.to_status()):
+                raise refusal
+            if not await _is_set_within(owned, self._settings.takeover_seconds_max):
+                raise session_failed("the worker that took the session is gone")
+        CLAIM_SECONDS.observe(time.monotonic() - begun)
+
+    async def _publish(self) -> None:
+        """Store the line, then wait for the worker to finish.
+
+        Raises:
+            TiroError: SESSION_FAILED; it does not, or the line was taken from us.
+        """
+        message = "the last words were not transcribed in time"
+        try:
+            await self._parts.line.publish()
+        except LineTaken:
+            # A worker that ends a session early also purges its line: then its last event is on its way to us.
+            message = "the session's audio was taken over by another streamer"
+        if not await _is_set_within(self._parts.outlet.ended, self._settings.finish_seconds_max):
+            raise session_failed(message)
+
+    async def _watch_owner(self) -> None:
+        """Give up when the worker is gone and no other one takes the session over.
+
+        Raises:
+            TiroError: SESSION_FAILED.
+        """
+        seen_at = time.monotonic()
+        while time.monotonic() - seen_at < self._settings.takeover_seconds_max:
+            await asyncio.sleep(OWNER_CHECK_SECONDS)
+            # While NATS is away nobody can say that they are alive.
+            if not self._around.bus.is_connected or self._owner_is_alive():
+                seen_at = time.monotonic()
+        raise session_failed("the session's worker is gone and no other one took it over")
+
+    def _owner_is_alive(self) -> bool:
+        return any(worker.worker_id == self._parts.outlet.owner for worker in self._around.workers.alive())
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

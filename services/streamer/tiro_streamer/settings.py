@@ -1,0 +1,28 @@
+"""What a streamer is told."""
+
+from pydantic import Field
+
+from tiro_core.settings import ServerSettings
+
+
+class StreamerSettings(ServerSettings):
+    """Settings of the streamer."""
+
+    streamer_address: str = Field("127.0.0.1:50052", description="host:port of gRPC")
+    streamer_metrics_address: str = Field("127.0.0.1:9102", description="host:port of /metrics; empty serves none")
+    session_seconds_max: float = Field(4 * 3600, gt=0, le=24 * 3600, description="The longest live session, in audio")
+    idle_seconds_max: float = Field(30, gt=0, description="A session is ended when its client is silent for so long")
+    write_seconds_max: float = Field(10, gt=0, description="How long a client may leave a response unread")
+    claim_seconds_max: float = Field(5, gt=0, description="How long a session waits for a worker to take it")
+    claim_seconds_full: float = Field(1, gt=0, description="The same while every worker says that it is full")
+    takeover_seconds_max: float = Field(
+        30, gt=0, description="How long a session whose worker is gone waits for another one"
+    )
+    finish_seconds_max: float = Field(90, gt=0, description="How long the last finals may take after the last audio")
+    audio_buffer_bytes_max: int = Field(
+        1024 * 1024,
+        ge=64 * 1024,
+        description="PCM16 of one session that waits for NATS; then its client is read no further",
+    )
+    decoders_max: int = Field(64, ge=1, description="FLAC and Opus sessions at once; each has a decoding process")
+    decoder_start_seconds_max: float = Field(5, gt=0, description="How long a session waits for a decoding process")

@@ -1,0 +1,16 @@
+"""What a streamer tells Prometheus."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SESSIONS_ACTIVE = Gauge("tiro_streamer_sessions_active", "Live sessions under way")
+AUDIO_SECONDS = Counter("tiro_streamer_audio_seconds_total", "Seconds of live audio stored")
+CLAIM_SECONDS = Histogram(
+    "tiro_streamer_claim_seconds",
+    "From offering a session to the first word of the worker that took it",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
+)
+PARTIALS_DROPPED = Counter(
+    "tiro_streamer_partials_dropped_total",
+    "Partials not sent: out of date, or replaced before the client had read so far",
+    ["why"],
+)

@@ -1,0 +1,38 @@
+"""A deployment that speaks the contract, and a client of it."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.integration.client.servers import Deployment
+from tiro_client import AsyncClient
+
+
+@pytest.fixture
+def deployment() -> Deployment:
+    """Servers that a test tells how to behave."""
+    return Deployment()
+
+
+@pytest.fixture
+async def address(deployment: Deployment) -> AsyncIterator[str]:
+    """Where the deployment is served."""
+    async with deployment.serving() as served:
+        yield served
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[AsyncClient]:
+    """A client of the deployment, with a key."""
+    async with AsyncClient(address, api_key="tiro_test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def unused_address() -> Iterator[str]:
+    """An address where nobody listens, for as long as the test runs."""
+    with socket.socket() as reserved:
+        # Bound and not listening: connections are refused, and nobody else gets the port.
+        reserved.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{reserved.getsockname()[1]}"

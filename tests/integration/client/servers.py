@@ -1,0 +1,313 @@
+"""gRPC servers that speak the contract and fail on request: they hold the client to its part of it.
+
+They keep nothing beyond a test and recognize nothing. Tiro's own services are tested with the client in `tests/e2e`.
+"""
+# ruff: noqa: D102, N802 - the methods are the contract's: it names and documents them
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from grpc_status import rpc_status
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.transcript_pb2 import Segment, Transcript
+from tiro.streaming.v1 import streaming_pb2, streaming_pb2_grpc
+from tiro.transcription.v1 import (
+    transcription_service_pb2,
+    transcription_service_pb2_grpc,
+    upload_service_pb2,
+    upload_service_pb2_grpc,
+)
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.errors import (
+    TiroError,
+    failed_precondition,
+    invalid_argument,
+    not_found,
+    resource_exhausted,
+    unavailable,
+)
+
+PART_BYTES = 100_000
+"""What the upload server commits at a time: not a multiple of the client's messages."""
+
+AWAY = unavailable(reasons.ERROR_REASON_NOT_READY, "the bus is away", retry_after=timedelta(milliseconds=10))
+FULL = resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=timedelta(milliseconds=10))
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+async def refuse(context: Context, error: TiroError) -> None:
+    """End a call as Tiro's services do."""
+    await context.abort_with_status(rpc_status.to_status(error.to_status()))
+
+
+def seconds(value: float) -> Duration:
+    """Seconds as a message."""
+    duration = Duration()
+    duration.FromNanoseconds(round(value * 1e9))
+    return duration
+
+
+@dataclass
+class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
+    """Takes uploads; breaks calls off after so many bytes."""
+
+    break_after: list[int] = field(default_factory=list)
+    """How many bytes each of the next calls takes before it breaks off."""
+    lose_answers: int = 0
+    """How many finished calls break off in place of their answer."""
+    refusal: TiroError | None = None
+    """Why the recording is refused when it is finished."""
+    size_bytes_max: int | None = None
+    """How much is taken before the upload is refused as too large."""
+    stored: bytearray = field(default_factory=bytearray)
+    upload: Upload = field(default_factory=lambda: Upload(name=f"uploads/{uuid.uuid4()}", state=Upload.STATE_OPEN))
+    offsets: list[int] = field(default_factory=list)
+    """Where each call began."""
+    message_sizes: list[int] = field(default_factory=list)
+    create_failures: list[TiroError] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
+
+    async def CreateUpload(self, request: upload_service_pb2.CreateUploadRequest, context: Context) -> Upload:
+        self.request_ids.append(request.request_id)
+        if self.create_failures:
+            await refuse(context, self.create_failures.pop(0))
+        self.upload.display_name = request.upload.display_name
+        self.upload.size_bytes = request.upload.size_bytes
+        return self.upload
+
+    async def GetUpload(self, request: upload_service_pb2.GetUploadRequest, context: Context) -> Upload:
+        if request.name != self.upload.name:
+            await refuse(context, not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "there is no such upload"))
+        return self.upload
+
+    async def WriteUpload(
+        self, requests: AsyncIterator[upload_service_pb2.WriteUploadRequest], context: Context
+    ) -> Upload:
+        budget = self.break_after.pop(0) if self.break_after else None
+        received = bytearray()
+        first = True
+        async for request in requests:
+            if first:
+                await self._begin(request, context)
+                first = False
+            received += request.data
+            self.message_sizes.append(len(request.data))
+            if budget is not None and len(received) >= budget:
+                whole = len(received) - len(received) % PART_BYTES
+                self.stored += received[:whole]
+                self.upload.committed_size = len(self.stored)
+                await refuse(context, AWAY)
+            if self.size_bytes_max is not None and len(received) > self.size_bytes_max:
+                await refuse(context, invalid_argument(reasons.ERROR_REASON_UPLOAD_TOO_LARGE, "too large"))
+            if request.finish_write:
+                self.stored += received
+                await self._finish(request.sha256, context)
+        return self.upload
+
+    async def _begin(self, request: upload_service_pb2.WriteUploadRequest, context: Context) -> None:
+        self.offsets.append(request.write_offset)
+        if request.write_offset != len(self.stored):
+            error = failed_precondition(
+                reasons.ERROR_REASON_WRITE_OFFSET_MISMATCH, "elsewhere", committed_size=str(len(self.stored))
+            )
+            await refuse(context, error)
+
+    async def _finish(self, sha256: str, context: Context) -> None:
+        if self.refusal is not None:
+            self.upload.state = Upload.STATE_FAILED
+            self.upload.error.CopyFrom(self.refusal.to_status())
+            if not self.lose_answers:
+                await refuse(context, self.refusal)
+        elif sha256 != hashlib.sha256(self.stored).hexdigest():
+            await refuse(context, invalid_argument(reasons.ERROR_REASON_UPLOAD_MISMATCH, "another digest"))
+        else:
+            self.upload.state = Upload.STATE_READY
+            self.upload.sha256 = sha256
+            self.upload.committed_size = len(self.stored)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            await refuse(context, AWAY)
+
+
+@dataclass
+class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
+    """Answers from what a test put in; fails as often as it is told."""
+
+    failures: list[TiroError] = field(default_factory=list)
+    """What the next calls with one answer end with."""
+    created: list[transcription_service_pb2.CreateTranscriptionRequest] = field(default_factory=list)
+    jobs: list[Transcription] = field(default_factory=list)
+    events: list[transcription_service_pb2.WatchTranscriptionResponse] = field(default_factory=list)
+    watch_break_after: list[int] = field(default_factory=list)
+    """After how many events each of the next watches breaks off."""
+    watched_after: list[int] = field(default_factory=list)
+    """Where each watch began."""
+    watch_holds: bool = False
+    """Whether a watch stays open after the last event."""
+    watch_refusal: TiroError | None = None
+    """Why a watch is refused."""
+    holds: bool = False
+    """Whether calls with one answer are not answered."""
+    segments: list[Segment] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    calls: int = 0
+
+    async def _fail_or_go_on(self, context: Context) -> None:
+        self.calls += 1
+        self.metadata.append(dict(context.invocation_metadata() or ()))
+        if self.failures:
+            await refuse(context, self.failures.pop(0))
+        if self.holds:
+            await asyncio.Event().wait()
+
+    async def CreateTranscription(
+        self, request: transcription_service_pb2.CreateTranscriptionRequest, context: Context
+    ) -> Transcription:
+        self.created.append(request)
+        await self._fail_or_go_on(context)
+        job = Transcription(name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED)
+        job.display_name = request.transcription.display_name
+        job.config.CopyFrom(request.transcription.config)
+        return job
+
+    async def GetTranscription(
+        self, request: transcription_service_pb2.GetTranscriptionRequest, context: Context
+    ) -> Transcription:
+        await self._fail_or_go_on(context)
+        for job in self.jobs:
+            if job.name == request.name:
+                return job
+        await refuse(context, not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, "there is no such job"))
+        raise AssertionError("refusing ends the call")
+
+    async def ListTranscriptions(
+        self, request: transcription_service_pb2.ListTranscriptionsRequest, context: Context
+    ) -> transcription_service_pb2.ListTranscriptionsResponse:
+        await self._fail_or_go_on(context)
+        begin = int(request.page_token or 0)
+        end = begin + request.page_size
+        token = str(end) if end < len(self.jobs) else ""
+        return transcription_service_pb2.ListTranscriptionsResponse(
+            transcriptions=self.jobs[begin:end], next_page_token=token
+        )
+
+    async def WatchTranscription(
+        self, request: transcription_service_pb2.WatchTranscriptionRequest, context: Context
+    ) -> AsyncIterator[transcription_service_pb2.WatchTranscriptionResponse]:
+        self.watched_after.append(request.after_sequence)
+        if self.watch_refusal is not None:
+            await refuse(context, self.watch_refusal)
+        budget = self.watch_break_after.pop(0) if self.watch_break_after else None
+        for count, event in enumerate(item for item in self.events if item.sequence > request.after_sequence):
+            if count == budget:
+                break
+            yield event
+        if budget is not None:
+            await refuse(context, AWAY)
+        if self.watch_holds:
+            await asyncio.Event().wait()
+
+    async def GetTranscript(
+        self, request: transcription_service_pb2.GetTranscriptRequest, context: Context
+    ) -> transcription_service_pb2.GetTranscriptResponse:
+        await self._fail_or_go_on(context)
+        begin = int(request.page_token or 0)
+        end = begin + request.page_size
+        return transcription_service_pb2.GetTranscriptResponse(
+            transcript=Transcript(engine="fake", model="words", segment_count=len(self.segments)),
+            segments=self.segments[begin:end],
+            next_page_token=str(end) if end < len(self.segments) else "",
+        )
+
+
+@dataclass
+class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
+    """Answers each audio message with a partial, each finalize with a final, and the end with `session_ended`."""
+
+    refusal: TiroError | None = None
+    """Why the session is refused."""
+    cut_after: int | None = None
+    """After how many audio messages the session is cut short."""
+    idle_seconds_max: float = 60.0
+    received: list[streaming_pb2.StreamingTranscribeRequest] = field(default_factory=list)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a session is over, for whatever reason."""
+    kept_alive: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def StreamingTranscribe(
+        self, requests: AsyncIterator[streaming_pb2.StreamingTranscribeRequest], context: Context
+    ) -> AsyncIterator[streaming_pb2.StreamingTranscribeResponse]:
+        try:
+            async for response in self._session(requests, context):
+                yield response
+        finally:
+            self.left.set()
+
+    async def _session(
+        self, requests: AsyncIterator[streaming_pb2.StreamingTranscribeRequest], context: Context
+    ) -> AsyncIterator[streaming_pb2.StreamingTranscribeResponse]:
+        response = streaming_pb2.StreamingTranscribeResponse
+        sequence = finals = pieces = 0
+        async for request in requests:
+            self.received.append(request)
+            match request.WhichOneof("request"):
+                case "config":
+                    if self.refusal is not None:
+                        await refuse(context, self.refusal)
+                    sequence += 1
+                    started = streaming_pb2.SessionStarted(session_id="s", idle_max=seconds(self.idle_seconds_max))
+                    yield response(sequence=sequence, session_started=started)
+                case "audio":
+                    pieces += 1
+                    if pieces == self.cut_after:
+                        await refuse(context, AWAY)
+                    partial = streaming_pb2.Partial(segment=Segment(text=f"word{pieces}"), after_sequence=sequence)
+                    yield response(partial=partial)
+                case "finalize":
+                    sequence += 1
+                    finals += 1
+                    yield response(sequence=sequence, final=streaming_pb2.Final(segment=Segment(text=f"final{finals}")))
+                case "keep_alive":
+                    self.kept_alive.set()
+        sequence += 1
+        ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(pieces))
+        yield response(sequence=sequence, session_ended=ended)
+
+
+@dataclass
+class Deployment:
+    """All three servers behind one address."""
+
+    uploads: UploadServer = field(default_factory=UploadServer)
+    jobs: JobServer = field(default_factory=JobServer)
+    live: LiveServer = field(default_factory=LiveServer)
+
+    @asynccontextmanager
+    async def serving(
+        self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+    ) -> AsyncIterator[str]:
+        """Serve while the context lasts. At its end calls are cut off. Gives the address."""
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self.uploads, server)
+        transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(self.jobs, server)
+        streaming_pb2_grpc.add_StreamingServiceServicer_to_server(self.live, server)
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+        await server.start()
+        try:
+            yield f"{address.rpartition(':')[0]}:{port}"
+        finally:
+            await server.stop(None)

@@ -1,0 +1,284 @@
+"""Jobs over real connections: retries, paging, watching, waiting."""
+
+import uuid
+from contextlib import AsyncExitStack, aclosing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.integration.client.servers import AWAY, FULL, Deployment, seconds
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.transcript_pb2 import Segment, Word
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
+from tiro_client import (
+    AsyncClient,
+    DeadlineExceeded,
+    InvalidRequest,
+    JobFailed,
+    JobProgress,
+    JobSegments,
+    JobState,
+    JobStateChanged,
+    NotFound,
+    Unavailable,
+)
+from tiro_client.retrying import ATTEMPTS_MAX
+from tiro_client.submission import INLINE_BYTES_MAX
+from tiro_core.errors import invalid_argument, not_found, unavailable
+
+JOB = f"transcriptions/{uuid.uuid4()}"
+
+
+def state_event(sequence: int, state: "Transcription.State.ValueType", attempt: int = 1) -> WatchTranscriptionResponse:
+    """A change of state."""
+    job = Transcription(name=JOB, state=state, attempt=attempt)
+    return WatchTranscriptionResponse(sequence=sequence, attempt=attempt, state_changed=job)
+
+
+def progress_event(sequence: int, done: float) -> WatchTranscriptionResponse:
+    """Progress."""
+    progress = WatchTranscriptionResponse.Progress(transcribed_duration=seconds(done), audio_duration=seconds(10))
+    return WatchTranscriptionResponse(sequence=sequence, attempt=1, progress=progress)
+
+
+def segments_event(sequence: int, *texts: str) -> WatchTranscriptionResponse:
+    """Segments."""
+    segments = WatchTranscriptionResponse.Segments(segments=[Segment(text=text) for text in texts])
+    return WatchTranscriptionResponse(sequence=sequence, attempt=1, segments=segments)
+
+
+@pytest.fixture
+def history() -> list[WatchTranscriptionResponse]:
+    """The events of a job that succeeds."""
+    return [
+        state_event(1, Transcription.STATE_QUEUED, attempt=0),
+        state_event(2, Transcription.STATE_RUNNING),
+        progress_event(3, 5.0),
+        segments_event(4, "one", "two"),
+        progress_event(5, 10.0),
+        state_event(6, Transcription.STATE_SUCCEEDED),
+    ]
+
+
+async def test_small_recordings_travel_inline(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
+    """A small file goes with the request that creates the job, under its name, with the options asked for."""
+    path = tmp_path / "talk.wav"
+    path.write_bytes(b"RIFF")
+    job = await client.submit(path, engine="fake", model="words", language="en", hotwords=["Tiro"])
+    (request,) = deployment.jobs.created
+    assert request.transcription.content == b"RIFF"
+    assert request.transcription.config.hotwords == ["Tiro"]
+    assert request.transcription.config.enable_word_time_offsets
+    assert (job.display_name, job.state, job.engine) == ("talk.wav", JobState.QUEUED, "fake")
+
+
+async def test_large_recordings_are_uploaded(client: AsyncClient, deployment: Deployment) -> None:
+    """What does not fit a request is uploaded first."""
+    await client.submit(bytes(INLINE_BYTES_MAX + 1))
+    (request,) = deployment.jobs.created
+    assert request.transcription.upload == deployment.uploads.upload.name
+    assert len(deployment.uploads.stored) == INLINE_BYTES_MAX + 1
+
+
+async def test_an_upload_can_be_named(client: AsyncClient, deployment: Deployment) -> None:
+    """A string that is the name of an upload is no path."""
+    await client.submit(deployment.uploads.upload.name)
+    assert deployment.jobs.created[0].transcription.upload == deployment.uploads.upload.name
+
+
+async def test_creating_is_repeated_under_one_id(client: AsyncClient, deployment: Deployment) -> None:
+    """A creation that was turned away is repeated with the same `request_id`, so that there is one job."""
+    deployment.jobs.failures = [AWAY, FULL]
+    await client.submit(b"RIFF")
+    ids = [request.request_id for request in deployment.jobs.created]
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+
+
+async def test_the_caller_may_choose_the_id(client: AsyncClient, deployment: Deployment) -> None:
+    """A `request_id` of the caller's own is sent as it is."""
+    await client.submit(b"RIFF", request_id="mine")
+    assert deployment.jobs.created[0].request_id == "mine"
+
+
+async def test_retries_end(client: AsyncClient, deployment: Deployment) -> None:
+    """A service that stays away is tried a limited number of times."""
+    deployment.jobs.failures = [AWAY] * 100
+    with pytest.raises(Unavailable):
+        await client.get(JOB)
+    assert deployment.jobs.calls == ATTEMPTS_MAX
+
+
+async def test_what_cannot_pass_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
+    """A wrong request is made once, and its violations are told."""
+    deployment.jobs.failures = [
+        invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model", field_path="transcription.config.model")
+    ]
+    with pytest.raises(InvalidRequest) as raised:
+        await client.submit(b"RIFF", model="none")
+    assert raised.value.reason == "UNKNOWN_MODEL"
+    assert raised.value.violations[0].field == "transcription.config.model"
+    assert deployment.jobs.calls == 1
+
+
+async def test_a_service_that_is_not_there(unused_address: str) -> None:
+    """Without a service the error is `Unavailable`, within seconds."""
+    async with AsyncClient(unused_address) as client:
+        with pytest.raises(Unavailable):
+            await client.get(JOB)
+
+
+async def test_the_key_goes_with_every_call(client: AsyncClient, deployment: Deployment) -> None:
+    """The API key travels as the services expect it."""
+    with pytest.raises(NotFound):
+        await client.get(uuid.uuid4().hex)
+    assert deployment.jobs.metadata[0]["authorization"] == "Bearer tiro_test"
+
+
+async def test_lists_go_over_all_pages(client: AsyncClient, deployment: Deployment) -> None:
+    """All jobs come, in order, however many pages they fill."""
+    names = [f"transcriptions/{uuid.uuid4()}" for _ in range(7)]
+    deployment.jobs.jobs = [Transcription(name=name) for name in names]
+    assert [job.name async for job in client.list(page_size=3)] == names
+    assert deployment.jobs.calls == 3
+
+
+async def test_a_job_may_be_given_by_its_bare_id(client: AsyncClient, deployment: Deployment) -> None:
+    """The id alone is enough to find a job."""
+    deployment.jobs.jobs = [Transcription(name=JOB)]
+    assert (await client.get(JOB.removeprefix("transcriptions/"))).name == JOB
+
+
+async def test_watching_tells_everything(
+    client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
+) -> None:
+    """Each event comes once, in order, as its own type, and the iteration ends with the job."""
+    deployment.jobs.events = history
+    events = [event async for event in client.watch(JOB)]
+    assert [event.sequence for event in events] == [1, 2, 3, 4, 5, 6]
+    assert isinstance(events[0], JobStateChanged)
+    assert events[2] == JobProgress(3, 1, 5.0, 10.0)
+    assert isinstance(events[3], JobSegments)
+    assert [segment.text for segment in events[3].segments] == ["one", "two"]
+
+
+async def test_a_broken_watch_goes_on(
+    client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
+) -> None:
+    """After a break the watch goes on after the last event: none is missed, none repeated."""
+    deployment.jobs.events = history
+    deployment.jobs.watch_break_after = [2, 0, 1]
+    events = [event async for event in client.watch(JOB)]
+    assert [event.sequence for event in events] == [1, 2, 3, 4, 5, 6]
+    assert deployment.jobs.watched_after == [0, 2, 2, 3]
+
+
+async def test_a_watch_survives_a_restart(deployment: Deployment, history: list[WatchTranscriptionResponse]) -> None:
+    """When the service goes and comes back at the same address, the watch goes on where it was."""
+    deployment.jobs.events, rest = history[:2], history[2:]
+    deployment.jobs.watch_holds = True
+    async with AsyncExitStack() as first, AsyncExitStack() as resources:
+        address = await first.enter_async_context(deployment.serving())
+        client = await resources.enter_async_context(AsyncClient(address))
+        events = await resources.enter_async_context(aclosing(client.watch(JOB)))
+        seen = [(await anext(events)).sequence, (await anext(events)).sequence]
+        await first.aclose()
+        deployment.jobs.events += rest
+        deployment.jobs.watch_holds = False
+        await resources.enter_async_context(deployment.serving(address))
+        seen += [event.sequence async for event in events]
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_watch_that_is_refused_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
+    """A job that is not there is told at once."""
+    deployment.jobs.watch_refusal = not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, "no such job")
+    with pytest.raises(NotFound, match="no such job"):
+        await anext(client.watch(JOB))
+    assert deployment.jobs.watched_after == [0]
+
+
+async def test_events_of_a_later_service_are_stepped_over(
+    client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
+) -> None:
+    """An event of a kind that the client does not know is no error."""
+    deployment.jobs.events = [history[0], WatchTranscriptionResponse(sequence=2), history[5]]
+    assert [event.sequence async for event in client.watch(JOB)] == [1, 6]
+
+
+async def test_waiting_ends_with_the_job(
+    client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
+) -> None:
+    """The wait ends with the terminal event, also when the service keeps the watch open."""
+    deployment.jobs.events = history
+    deployment.jobs.watch_holds = True
+    job = await client.wait(JOB)
+    assert job.state is JobState.SUCCEEDED
+
+
+async def test_waiting_for_a_job_that_fails(client: AsyncClient, deployment: Deployment) -> None:
+    """A job that fails raises, with the job and the reason."""
+    failed = state_event(2, Transcription.STATE_FAILED)
+    error = invalid_argument(reasons.ERROR_REASON_AUDIO_UNDECODABLE, "nothing in it could be decoded")
+    failed.state_changed.error.CopyFrom(error.to_status())
+    deployment.jobs.events = [state_event(1, Transcription.STATE_QUEUED), failed]
+    with pytest.raises(JobFailed) as raised:
+        await client.wait(JOB)
+    assert raised.value.reason == "AUDIO_UNDECODABLE"
+    assert raised.value.job.name == JOB
+
+
+async def test_waiting_has_a_limit(
+    client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
+) -> None:
+    """A job that does not end in time raises `DeadlineExceeded`."""
+    deployment.jobs.events = history[:2]
+    deployment.jobs.watch_holds = True
+    with pytest.raises(DeadlineExceeded, match=JOB):
+        await client.wait(JOB, timeout_seconds=0.2)
+
+
+async def test_a_transcript_is_joined_from_its_pages(client: AsyncClient, deployment: Deployment) -> None:
+    """All segments come, in order, with their words and times in seconds."""
+    word = Word(text="w", start_offset=seconds(1.25), end_offset=seconds(1.5), confidence=0.5)
+    deployment.jobs.segments = [Segment(text=f"s{index}", words=[word]) for index in range(450)]
+    transcript = await client.get_transcript(JOB)
+    assert [segment.text for segment in transcript.segments] == [f"s{index}" for index in range(450)]
+    assert transcript.segments[0].words[0].start_seconds == 1.25
+    assert transcript.segments[0].words[0].confidence == 0.5
+    assert deployment.jobs.calls == 3
+
+
+async def test_a_transcript_as_text(client: AsyncClient, deployment: Deployment) -> None:
+    """A format gives text."""
+    deployment.jobs.segments = [Segment(text="Hello.", end_offset=seconds(1.5))]
+    assert await client.get_transcript(JOB, format="txt") == "Hello.\n"
+    assert "00:00:00,000 --> 00:00:01,500" in await client.get_transcript(JOB, format="srt")
+
+
+async def test_transcribe_does_it_all(
+    client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
+) -> None:
+    """One call from recording to transcript."""
+    deployment.jobs.events = history
+    deployment.jobs.segments = [Segment(text="one"), Segment(text="two")]
+    assert (await client.transcribe(b"RIFF")).text == "one two"
+
+
+async def test_a_slow_answer_is_not_waited_for(address: str, deployment: Deployment) -> None:
+    """A call that gets no answer in time raises `DeadlineExceeded`."""
+    deployment.jobs.holds = True
+    async with AsyncClient(address, timeout_seconds=0.2) as client:
+        with pytest.raises(DeadlineExceeded):
+            await client.get(JOB)
+
+
+async def test_no_worker_tells_when_to_come_again(client: AsyncClient, deployment: Deployment) -> None:
+    """What the service says about trying again is on the error after the last try."""
+    delay = timedelta(milliseconds=20)
+    deployment.jobs.failures = [unavailable(reasons.ERROR_REASON_NO_WORKER, "nobody", retry_after=delay)] * ATTEMPTS_MAX
+    with pytest.raises(Unavailable) as raised:
+        await client.get(JOB)
+    assert (raised.value.reason, raised.value.retry_after) == ("NO_WORKER", delay)

@@ -1,0 +1,204 @@
+"""Live streams over real connections."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from tests.integration.client.servers import AWAY, Deployment
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.audio_pb2 import AUDIO_ENCODING_LINEAR16
+from tiro_client import (
+    AsyncClient,
+    Final,
+    InvalidRequest,
+    LiveConfig,
+    Partial,
+    SessionEnded,
+    SessionStarted,
+    StreamClosed,
+    Unavailable,
+)
+from tiro_client.live import AUDIO_BYTES_MAX
+from tiro_core.errors import invalid_argument
+
+NOTICE_SECONDS_MAX = 5.0
+CONFIG = LiveConfig(sample_rate=16000)
+
+
+async def pieces(count: int) -> AsyncIterator[bytes]:
+    """Pieces of audio."""
+    for index in range(count):
+        yield bytes([index, 0]) * 160
+
+
+def kinds(deployment: Deployment) -> list[str | None]:
+    """What the service received, in order."""
+    return [request.WhichOneof("request") for request in deployment.live.received]
+
+
+async def hung_up(deployment: Deployment) -> None:
+    """Wait until the service has noticed that the client has gone."""
+    async with asyncio.timeout(NOTICE_SECONDS_MAX):
+        await deployment.live.left.wait()
+
+
+async def test_audio_goes_up_and_events_come_down(client: AsyncClient, deployment: Deployment) -> None:
+    """The config goes first, the audio follows in order, and each event comes as its own type to the last."""
+    events = [event async for event in client.stream(pieces(3), sample_rate=16000, language="en", hotwords=["Tiro"])]
+    config = deployment.live.received[0].config
+    assert config.format.encoding == AUDIO_ENCODING_LINEAR16
+    assert (config.format.sample_rate_hertz, config.recognition.language_code) == (16000, "en")
+    assert config.enable_interim_results
+    assert [request.audio[0] for request in deployment.live.received[1:]] == [0, 1, 2]
+    assert [type(event) for event in events] == [SessionStarted, Partial, Partial, Partial, SessionEnded]
+
+
+async def test_events_come_while_audio_is_sent(client: AsyncClient) -> None:
+    """The partial of a piece is there before the next piece is sent."""
+    heard = asyncio.Queue[str]()
+
+    async def in_turn() -> AsyncIterator[bytes]:
+        for index in range(3):
+            yield b"\0\0"
+            assert await heard.get() == f"word{index + 1}"
+
+    async for event in client.stream(in_turn(), sample_rate=16000):
+        if isinstance(event, Partial):
+            heard.put_nowait(event.segment.text)
+
+
+async def test_finalize_makes_a_final_and_goes_on(client: AsyncClient) -> None:
+    """`finalize` is answered by a final while the session stays open for more."""
+    async with client.open_stream(CONFIG) as live:
+        events = aiter(live)
+        assert isinstance(await anext(events), SessionStarted)
+        await live.send(b"\0\0")
+        await live.finalize()
+        assert isinstance(await anext(events), Partial)
+        assert isinstance(await anext(events), Final)
+        await live.send(b"\0\0")
+        await live.end()
+        assert [type(event) async for event in events] == [Partial, SessionEnded]
+
+
+async def test_large_audio_is_sent_in_several_messages(client: AsyncClient, deployment: Deployment) -> None:
+    """Audio over the message limit is split between samples, and nothing is sent for no audio."""
+    audio = bytes(range(256)) * (AUDIO_BYTES_MAX // 256 * 2) + b"\1\2"
+    async with client.open_stream(CONFIG) as live:
+        await live.send(audio)
+        await live.send(b"")
+        await live.end()
+        assert [event async for event in live]
+    sent = [request.audio for request in deployment.live.received[1:]]
+    assert [len(piece) for piece in sent] == [AUDIO_BYTES_MAX, AUDIO_BYTES_MAX, 2]
+    assert b"".join(sent) == audio
+
+
+async def test_silence_on_our_side_is_bridged(client: AsyncClient, deployment: Deployment) -> None:
+    """While the caller sends nothing, keep-alives go out, as often as the service's limit asks for."""
+    deployment.live.idle_seconds_max = 0.3
+    async with client.open_stream(CONFIG) as live:
+        assert isinstance(await anext(aiter(live)), SessionStarted)
+        async with asyncio.timeout(2):
+            await deployment.live.kept_alive.wait()
+
+
+async def test_a_refused_session_says_why(client: AsyncClient, deployment: Deployment) -> None:
+    """A config that is not taken raises from the iteration, with the reason."""
+    deployment.live.refusal = invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model")
+    with pytest.raises(InvalidRequest) as raised:
+        await anext(client.stream(pieces(3), sample_rate=16000, model="none"))
+    assert raised.value.reason == "UNKNOWN_MODEL"
+
+
+async def test_a_refusal_while_audio_is_sent_is_not_lost(client: AsyncClient, deployment: Deployment) -> None:
+    """The reason survives however the refusal and the audio under way meet (grpc/grpc#36066)."""
+    deployment.live.refusal = invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model")
+    for _ in range(30):
+        with pytest.raises(InvalidRequest, match="no such model"):
+            await anext(client.stream(pieces(20), sample_rate=16000))
+
+
+async def test_a_session_that_is_cut_says_why(client: AsyncClient, deployment: Deployment) -> None:
+    """What came before the cut is yielded, then the reason is raised; nothing is retried behind the caller's back."""
+    deployment.live.cut_after = 2
+    events = client.stream(pieces(100), sample_rate=16000)
+    seen = [type(await anext(events)), type(await anext(events))]
+    with pytest.raises(Unavailable) as raised:
+        await anext(events)
+    assert raised.value.reason == "NOT_READY"
+    assert seen == [SessionStarted, Partial]
+    assert kinds(deployment).count("config") == 1
+
+
+async def test_sending_after_the_end_is_an_error(client: AsyncClient, deployment: Deployment) -> None:
+    """After `end`, and after the service ended the session, sending raises `StreamClosed`."""
+    async with client.open_stream(CONFIG) as live:
+        await live.end()
+        with pytest.raises(StreamClosed):
+            await live.send(b"\0\0")
+    deployment.live.refusal = AWAY
+    async with client.open_stream(CONFIG) as live:
+        with pytest.raises(Unavailable):
+            await anext(aiter(live))
+        with pytest.raises(StreamClosed):
+            await live.send(b"\0\0")
+
+
+async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment: Deployment) -> None:
+    """An exception of the audio iterator reaches the caller, and the service learns that the client has gone."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"\0\0"
+        raise LookupError("the cable fell out")
+
+    with pytest.raises(LookupError, match="cable"):
+        async for _ in client.stream(broken(), sample_rate=16000):
+            pass
+    await hung_up(deployment)
+
+
+async def test_leaving_early_abandons_the_session(client: AsyncClient, deployment: Deployment) -> None:
+    """Closing the iterator ends the call and stops reading the audio."""
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"\0\0"
+                await asyncio.sleep(0.01)
+        finally:
+            closed.set()
+
+    async with aclosing(endless()) as audio, aclosing(client.stream(audio, sample_rate=16000)) as events:
+        async for event in events:
+            if isinstance(event, Partial):
+                break
+    assert closed.is_set()
+    await hung_up(deployment)
+
+
+async def test_cancelling_the_reader_is_not_mistaken_for_a_failure(client: AsyncClient, deployment: Deployment) -> None:
+    """A task that is cancelled while it reads ends cancelled."""
+    started = asyncio.Event()
+
+    async def read() -> None:
+        async with client.open_stream(CONFIG) as live:
+            async for _ in live:
+                started.set()
+
+    reading = asyncio.create_task(read())
+    await started.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await hung_up(deployment)
+
+
+async def test_no_service_for_streams(unused_address: str) -> None:
+    """Without a streaming service the error is `Unavailable`."""
+    async with AsyncClient(unused_address) as client:
+        with pytest.raises(Unavailable):
+            await anext(client.stream(pieces(1), sample_rate=16000))

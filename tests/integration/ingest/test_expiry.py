@@ -1,0 +1,56 @@
+"""What is never finished, or refused, goes when its time is over."""
+
+import asyncio
+import hashlib
+
+import grpc
+import pytest
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, PartMissing, upload_key
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.subjects import record as record_key
+from tiro_core.bus.topology import UPLOADS_BUCKET
+
+
+async def _gone(bus: Bus, tenant: str, upload: Upload) -> None:
+    """Wait until an upload's record is deleted."""
+    records = RecordStore(bus, UPLOADS_BUCKET, UploadRecord)
+    key = record_key(tenant, upload.name.removeprefix("uploads/"))
+    async with asyncio.timeout(DEADLINE_SECONDS), records.watch(key) as changes:
+        async for change in changes:
+            if change is not None and change.value is None:
+                return
+
+
+async def test_an_abandoned_upload_leaves_nothing_behind(
+    start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
+) -> None:
+    """Its record and its parts are deleted after its time."""
+    ingest = await start_ingest(upload_ttl_seconds=0.5, janitor_interval_seconds=0.1)
+    created = await ingest.create()
+    written = await ingest.write(created.name, long_recording[: 2 * PART_BYTES], finish=False)
+    assert written.expire_time.ToNanoseconds() > created.expire_time.ToNanoseconds()
+    await _gone(bus, tenant, created)
+    async with refused(grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"):
+        await ingest.get(created.name)
+    for index in range(2):
+        with pytest.raises(PartMissing):
+            await JetStreamBlobStore(bus).get_part(upload_key(tenant, created.name.removeprefix("uploads/")), index)
+
+
+async def test_a_refused_upload_goes_and_a_finished_one_stays(
+    start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """A failed upload tells why until its time is over; a READY one has no such time."""
+    ingest: Ingest = await start_ingest(upload_ttl_seconds=0.5, janitor_interval_seconds=0.1)
+    ready = await ingest.upload(speech)
+    failed = await ingest.create()
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "EMPTY_AUDIO"):
+        await ingest.write(failed.name, b"")
+    assert (await ingest.get(failed.name)).state == Upload.STATE_FAILED
+    await _gone(bus, tenant, failed)
+    assert (await ingest.get(ready.name)).sha256 == hashlib.sha256(speech).hexdigest()

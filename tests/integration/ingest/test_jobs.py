@@ -1,0 +1,254 @@
+"""Jobs: accepted, repeated, read, listed."""
+
+import secrets
+import uuid
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, detail, refused
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import (
+    CreateTranscriptionRequest,
+    GetTranscriptionRequest,
+    GetTranscriptRequest,
+    ListTranscriptionsRequest,
+    ListTranscriptionsResponse,
+    WatchTranscriptionRequest,
+)
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.subjects import record as record_key
+from tiro_core.bus.tail import Tail
+from tiro_core.ids import new_id
+from tiro_ingest.idempotency import RequestIds, repeatable
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+NOT_FOUND = grpc.StatusCode.NOT_FOUND
+
+
+async def _job(ingest: Ingest, name: str) -> Transcription:
+    job: Transcription = await ingest.jobs.GetTranscription(GetTranscriptionRequest(name=name), **ingest.options)
+    return job
+
+
+async def _list(ingest: Ingest, page_size: int = 0, page_token: str = "") -> ListTranscriptionsResponse:
+    request = ListTranscriptionsRequest(page_size=page_size, page_token=page_token)
+    response: ListTranscriptionsResponse = await ingest.jobs.ListTranscriptions(request, **ingest.options)
+    return response
+
+
+async def _stored(bus: Bus, stream: str, subject: str) -> list[bytes]:
+    """Everything that is on a subject now."""
+    found = []
+    async with Tail(bus, stream, subject) as tail:
+        async for entry in tail:
+            if entry is None:
+                break
+            found.append(entry.data)
+    return found
+
+
+async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The record, the first event and the hint to the workers are there when the caller hears of the job."""
+    upload = await ingest.upload(speech)
+    config = RecognitionConfig(hotwords=["Cicero"], enable_word_time_offsets=True)
+    job = await ingest.transcribe(upload=upload.name, display_name="a speech", config=config)
+    assert (job.state, job.display_name, job.upload) == (Transcription.STATE_QUEUED, "a speech", upload.name)
+    assert (job.config.engine, job.config.model, list(job.config.hotwords)) == ("fake", "markers", ["Cicero"])
+    assert job.audio_duration == upload.audio.duration
+    assert await _job(ingest, job.name) == job
+
+    job_id = job.name.removeprefix("transcriptions/")
+    records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    stored = await records.get(record_key(tenant, job_id))
+    assert stored is not None
+    (first,) = await _stored(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id))
+    assert TranscriptionEvent.FromString(first) == TranscriptionEvent(sequence=1, state_changed=stored.value)
+    (hint,) = await _stored_tasks(bus, tenant)
+    assert hint == TranscriptionTask(tenant=tenant, transcription_id=job_id)
+
+
+async def _stored_tasks(bus: Bus, tenant: str) -> list[TranscriptionTask]:
+    """The hints for a tenant. A work queue refuses a reader besides its workers, so each is read by its number."""
+    subject = subjects.task("fake", "markers", tenant)
+    found = []
+    info = await bus.jetstream.stream_info(topology.TASKS, subjects_filter=subject)
+    if subject in (info.state.subjects or {}):
+        for sequence in range(info.state.first_seq, info.state.last_seq + 1):
+            message = await bus.jetstream.get_msg(topology.TASKS, sequence)
+            if message.subject == subject:
+                found.append(TranscriptionTask.FromString(message.data or b""))
+    return found
+
+
+async def test_small_audio_comes_with_the_job(ingest: Ingest, speech: bytes) -> None:
+    """It becomes an upload, which the answer names instead."""
+    job = await ingest.transcribe(content=speech)
+    assert not job.content
+    upload = await ingest.get(job.upload)
+    assert upload.committed_size == len(speech)
+    assert job.audio_duration == upload.audio.duration
+
+
+async def test_audio_too_large_for_a_message_is_refused(ingest: Ingest) -> None:
+    """More than 2 MiB has to be uploaded."""
+    async with refused(INVALID, "INVALID_REQUEST") as errors:
+        await ingest.transcribe(content=bytes(2 * 1024 * 1024 + 1))
+    assert detail(errors[0], error_details_pb2.BadRequest).field_violations[0].field == "transcription.content"
+
+
+async def test_a_repeated_request_gives_the_same_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """Once, with one event and one hint, as long as the content is the same."""
+    first = await ingest.transcribe(content=speech, request_id="mine")
+    assert await ingest.transcribe(content=speech, request_id="mine") == first
+    async with refused(INVALID, "REQUEST_ID_REUSED") as errors:
+        await ingest.transcribe(content=speech, display_name="other", request_id="mine")
+    assert detail(errors[0], error_details_pb2.BadRequest).field_violations[0].field == "request_id"
+    assert [job.name for job in (await _list(ingest)).transcriptions] == [first.name]
+    job_id = first.name.removeprefix("transcriptions/")
+    assert len(await _stored(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id))) == 1
+    assert len(await _stored_tasks(bus, tenant)) == 1
+
+
+async def test_a_repeated_request_finishes_what_a_crash_left(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """A service that died after writing the request's record leaves an id; the job is created under it."""
+    request = CreateTranscriptionRequest(transcription=Transcription(content=speech), request_id="mine")
+    reserved = await RequestIds(bus).reserve(repeatable(tenant, "CreateTranscription", "mine", request))
+    job = await ingest.jobs.CreateTranscription(request, **ingest.options)
+    assert job.name == f"transcriptions/{reserved}"
+    assert len(await _stored_tasks(bus, tenant)) == 1
+
+
+async def test_a_repeated_request_announces_what_a_crash_did_not(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """A service that died after writing the job's record is made up for: the first event and the hint."""
+    job = await ingest.transcribe(content=speech, request_id="mine")
+    subject = subjects.job_events(tenant, job.name.removeprefix("transcriptions/"))
+    await bus.jetstream.purge_stream(topology.JOB_EVENTS, subject=subject)
+    assert await ingest.transcribe(content=speech, request_id="mine") == job
+    assert len(await _stored(bus, topology.JOB_EVENTS, subject)) == 1
+
+
+async def test_tenants_request_ids_do_not_meet(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """The same request_id of two tenants gives two jobs."""
+    mine = await ingest.transcribe(content=speech, request_id="same")
+    theirs = await stranger.transcribe(content=speech, display_name="other", request_id="same")
+    assert mine.name != theirs.name
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "field"),
+    [
+        (RecognitionConfig(engine="abacus"), "UNKNOWN_ENGINE", "transcription.config.engine"),
+        (RecognitionConfig(engine="fake", model="huge"), "UNKNOWN_MODEL", "transcription.config.model"),
+        (
+            RecognitionConfig(engine="faster-whisper", model="tiny.en", language_code="es"),
+            "UNSUPPORTED_LANGUAGE",
+            "transcription.config.language_code",
+        ),
+    ],
+)
+async def test_what_nobody_knows_is_refused_by_name(
+    ingest: Ingest, speech: bytes, config: RecognitionConfig, reason: str, field: str
+) -> None:
+    """An unknown engine, model or language is told at once, and no job comes of it."""
+    async with refused(INVALID, reason) as errors:
+        await ingest.transcribe(content=speech, config=config)
+    assert detail(errors[0], error_details_pb2.BadRequest).field_violations[0].field == field
+    assert not (await _list(ingest)).transcriptions
+
+
+async def test_a_job_needs_a_finished_upload(ingest: Ingest) -> None:
+    """Neither an upload that does not exist nor one that is still open will do."""
+    async with refused(NOT_FOUND, "UPLOAD_NOT_FOUND"):
+        await ingest.transcribe(upload=f"uploads/{uuid.uuid4()}")
+    created = await ingest.create()
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_NOT_READY"):
+        await ingest.transcribe(upload=created.name)
+    async with refused(INVALID, "INVALID_REQUEST"):
+        await ingest.transcribe(display_name="nothing to transcribe")
+
+
+async def test_a_job_without_a_worker_says_what_it_waits_for(
+    start_ingest: StartIngest, bus: Bus, speech: bytes
+) -> None:
+    """Until a live worker offers its model. A worker's own engine is known although the catalogue has it not."""
+    engine = f"own-{secrets.token_hex(4)}"
+    worker = WorkerRecord(worker_id=new_id(), engine=engine, model="large", language_codes=["en"])
+    workers = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
+    await workers.put(worker.worker_id, worker)
+    ingest = await start_ingest()
+    job = await ingest.transcribe(content=speech, config=RecognitionConfig(engine=engine, model="large"))
+    assert job.waiting_for == ""
+    await workers.delete(worker.worker_id)
+    ingest = await start_ingest()
+    assert "large" in (await _job(ingest, job.name)).waiting_for
+    assert "large" in (await _list(ingest)).transcriptions[0].waiting_for
+
+
+async def test_jobs_are_listed_newest_first_in_pages(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """Every job is on one page, and another tenant's on none."""
+    upload = await ingest.upload(speech)
+    names = [(await ingest.transcribe(upload=upload.name)).name for _ in range(5)]
+    await stranger.transcribe(content=speech)
+    seen, token = [], ""
+    while True:
+        page = await _list(ingest, page_size=2, page_token=token)
+        seen.append([job.name for job in page.transcriptions])
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [names[:2:-1], names[2:0:-1], names[:1]]
+    assert [job.name for job in (await _list(ingest)).transcriptions] == names[::-1]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "AAAA", "ümläut"])
+async def test_a_page_token_of_no_list_is_refused(ingest: Ingest, token: str) -> None:
+    """Whatever it is."""
+    async with refused(INVALID, "INVALID_PAGE_TOKEN"):
+        await _list(ingest, page_token=token)
+
+
+async def test_a_page_token_of_another_tenant_is_refused(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """A token belongs to the list it came from."""
+    upload = await ingest.upload(speech)
+    for _ in range(2):
+        await ingest.transcribe(upload=upload.name)
+    token = (await _list(ingest, page_size=1)).next_page_token
+    async with refused(INVALID, "INVALID_PAGE_TOKEN"):
+        await _list(stranger, page_token=token)
+
+
+async def test_another_tenants_job_is_not_found(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """It cannot be read, watched, or its transcript read; nor can one that does not exist."""
+    job = await ingest.transcribe(content=speech)
+    for client, name in ((stranger, job.name), (ingest, f"transcriptions/{uuid.uuid4()}")):
+        async with refused(NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+            await _job(client, name)
+        async with refused(NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+            await client.jobs.GetTranscript(GetTranscriptRequest(name=name), **client.options)
+        async with refused(NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+            await client.jobs.WatchTranscription(WatchTranscriptionRequest(name=name), **client.options).read()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ((), "API_KEY_MISSING"),
+        ((("authorization", "Basic dXNlcg=="),), "API_KEY_MISSING"),
+        ((("authorization", "Bearer tiro_wrong"),), "API_KEY_INVALID"),
+    ],
+)
+async def test_a_call_needs_a_key(ingest: Ingest, metadata: tuple[tuple[str, str], ...], reason: str) -> None:
+    """Without one, or with a wrong one, nothing is answered."""
+    async with refused(grpc.StatusCode.UNAUTHENTICATED, reason):
+        await ingest.jobs.ListTranscriptions(ListTranscriptionsRequest(), timeout=DEADLINE_SECONDS, metadata=metadata)

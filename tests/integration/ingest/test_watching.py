@@ -1,0 +1,220 @@
+"""Watching jobs and reading transcripts, with a worker played by the test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from tests.integration.ingest.conftest import Ingest, StartIngest, refused
+from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionEvent, TranscriptionRecord, TranscriptPage
+from tiro.speech.v1.transcript_pb2 import Segment, Transcript
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import (
+    GetTranscriptRequest,
+    GetTranscriptResponse,
+    WatchTranscriptionRequest,
+    WatchTranscriptionResponse,
+)
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.blobs import JetStreamBlobStore
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.line import EventLine
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.subjects import record as record_key
+from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, write_page
+from tiro_core.clock import duration, now
+
+RUNNING = Transcription.STATE_RUNNING
+SUCCEEDED = Transcription.STATE_SUCCEEDED
+
+
+@dataclass
+class Worker:
+    """Does to one job what a worker does, without recognizing anything."""
+
+    bus: Bus
+    tenant: str
+    job: Transcription
+    line: EventLine[TranscriptionEvent]
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.job.name.removeprefix("transcriptions/")
+
+    async def begin(self) -> None:
+        """Claim the job, and say so."""
+
+        def claim(record: TranscriptionRecord) -> None:
+            record.state = RUNNING
+            record.epoch += 1
+            record.attempts.append(Attempt(worker_id="played", start_time=now()))
+
+        record = await self._change(claim)
+        await self.line.resume()
+        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, state_changed=record))
+
+    async def tell(self, text: str) -> None:
+        """Write a segment and progress to the history."""
+        page = TranscriptPage(segments=[Segment(text=text)])
+        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, segments=page))
+        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, transcribed_duration=duration(1)))
+
+    async def end(self, segments: int = 0) -> TranscriptionRecord:
+        """End the job in its record."""
+        blobs = JetStreamBlobStore(self.bus)
+        for index, first in enumerate(range(0, segments, SEGMENTS_PER_PAGE)):
+            numbers = range(first, min(first + SEGMENTS_PER_PAGE, segments))
+            page = [Segment(text=f"segment {number}") for number in numbers]
+            await write_page(blobs, self.tenant, self.job_id, epoch=1, index=index, segments=page)
+
+        def succeed(record: TranscriptionRecord) -> None:
+            record.state = SUCCEEDED
+            record.transcript_epoch = 1
+            record.transcript.CopyFrom(Transcript(engine="fake", segment_count=segments))
+            record.end_time.CopyFrom(now())
+
+        return await self._change(succeed)
+
+    async def tell_end(self, record: TranscriptionRecord) -> None:
+        """Write the end to the history."""
+        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, state_changed=record))
+
+    async def _change(self, change: Callable[[TranscriptionRecord], None]) -> TranscriptionRecord:
+        records = RecordStore(self.bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        return (await records.mutate(record_key(self.tenant, self.job_id), change)).value
+
+
+@pytest.fixture
+async def worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> Worker:
+    """A worker with a new job."""
+    job = await ingest.transcribe(content=speech)
+    subject = subjects.job_events(tenant, job.name.removeprefix("transcriptions/"))
+    line = EventLine(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
+    return Worker(bus, tenant, job, line)
+
+
+def _watch(ingest: Ingest, job: Transcription, after_sequence: int = 0) -> AsyncIterator[WatchTranscriptionResponse]:
+    request = WatchTranscriptionRequest(name=job.name, after_sequence=after_sequence)
+    responses: AsyncIterator[WatchTranscriptionResponse] = aiter(
+        ingest.jobs.WatchTranscription(request, **ingest.options)
+    )
+    return responses
+
+
+async def test_a_watcher_sees_everything_in_order(ingest: Ingest, worker: Worker) -> None:
+    """States, segments and progress as they happen, without a gap, and then the stream ends."""
+    seen = []
+    async for response in _watch(ingest, worker.job):
+        seen.append(response)
+        if len(seen) == 1:
+            assert response.state_changed.state == Transcription.STATE_QUEUED
+            await worker.begin()
+            await worker.tell("hello")
+            await worker.tell_end(await worker.end())
+    assert [response.sequence for response in seen] == [1, 2, 3, 4, 5]
+    assert [response.WhichOneof("event") for response in seen] == [
+        "state_changed",
+        "state_changed",
+        "segments",
+        "progress",
+        "state_changed",
+    ]
+    assert [response.attempt for response in seen] == [0, 1, 1, 1, 1]
+    assert seen[2].segments.segments[0].text == "hello"
+    assert seen[3].progress.audio_duration == worker.job.audio_duration
+    assert seen[4].state_changed.state == SUCCEEDED
+
+
+async def test_a_watcher_can_begin_anywhere(ingest: Ingest, worker: Worker) -> None:
+    """After any number it has seen; after the last one there is nothing, and the stream ends."""
+    await worker.begin()
+    await worker.tell("hello")
+    await worker.tell_end(await worker.end())
+    assert [response.sequence async for response in _watch(ingest, worker.job, 3)] == [4, 5]
+    assert [response.sequence async for response in _watch(ingest, worker.job, 5)] == []
+
+
+async def test_a_watcher_ends_although_the_last_event_is_missing(start_ingest: StartIngest, worker: Worker) -> None:
+    """A worker that died after ending the job in its record left no event: the record tells."""
+    ingest = await start_ingest(watch_check_seconds=0.1)
+    await worker.begin()
+    watching = _watch(ingest, worker.job)
+    seen = [await anext(watching), await anext(watching)]
+    await worker.end()
+    seen += [response async for response in watching]
+    assert [response.sequence for response in seen] == [1, 2, 3]
+    assert seen[-1].state_changed.state == SUCCEEDED
+
+
+async def test_a_job_whose_history_is_gone_still_has_an_end(ingest: Ingest, worker: Worker, bus: Bus) -> None:
+    """Histories are kept for a shorter time than records."""
+    await worker.begin()
+    await worker.tell_end(await worker.end())
+    subject = subjects.job_events(worker.tenant, worker.job_id)
+    await bus.jetstream.purge_stream(topology.JOB_EVENTS, subject=subject)
+    (only,) = [response async for response in _watch(ingest, worker.job)]
+    assert only.state_changed.state == SUCCEEDED
+
+
+async def test_a_watcher_is_sent_elsewhere_when_the_service_stops(start_ingest: StartIngest, worker: Worker) -> None:
+    """At once, with a reason that tells a client to go on with another service."""
+    stopping = asyncio.Event()
+    ingest = await start_ingest(stopping=stopping)
+    watching = _watch(ingest, worker.job)
+    assert (await anext(watching)).sequence == 1
+    stopping.set()
+    async with refused(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN"):
+        await anext(watching)
+
+
+async def _transcript(
+    ingest: Ingest, job: Transcription, page_size: int = 0, page_token: str = ""
+) -> GetTranscriptResponse:
+    request = GetTranscriptRequest(name=job.name, page_size=page_size, page_token=page_token)
+    response: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
+    return response
+
+
+@pytest.mark.parametrize("page_size", [1, 7, SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE + 3, 1000])
+async def test_a_transcript_is_read_in_pages_of_any_size(ingest: Ingest, worker: Worker, page_size: int) -> None:
+    """Every segment comes once, in order, whatever the pages it is stored in."""
+    total = SEGMENTS_PER_PAGE + 5 if page_size == 1 else 3 * SEGMENTS_PER_PAGE + 1
+    await worker.begin()
+    await worker.end(segments=total)
+    texts: list[str] = []
+    token = ""
+    while True:
+        page = await _transcript(ingest, worker.job, page_size, token)
+        assert page.transcript.segment_count == total
+        assert len(page.segments) <= page_size
+        texts += [segment.text for segment in page.segments]
+        token = page.next_page_token
+        if not token:
+            break
+    assert texts == [f"segment {number}" for number in range(total)]
+
+
+async def test_an_empty_transcript_is_a_page_without_segments(ingest: Ingest, worker: Worker) -> None:
+    """Silence has a transcript, and nothing in it."""
+    await worker.begin()
+    await worker.end(segments=0)
+    page = await _transcript(ingest, worker.job)
+    assert (len(page.segments), page.next_page_token, page.transcript.engine) == (0, "", "fake")
+
+
+async def test_a_job_that_has_not_succeeded_has_no_transcript(ingest: Ingest, worker: Worker) -> None:
+    """The error says where the job is instead."""
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPT_NOT_READY") as errors:
+        await _transcript(ingest, worker.job)
+    assert "QUEUED" in str(errors[0].details())
+
+
+async def test_a_page_token_of_another_transcript_is_refused(ingest: Ingest, worker: Worker) -> None:
+    """A token of the list of jobs leads nowhere in a transcript."""
+    await worker.begin()
+    await worker.end(segments=2)
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
+        await _transcript(ingest, worker.job, 0, "AAAAAAAAAAAAAA==")

@@ -1,0 +1,79 @@
+"""The line that a session's audio takes into NATS."""
+
+import asyncio
+
+import pytest
+
+from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import publish
+from tiro_core.bus.tail import Tail
+from tiro_core.ids import new_id
+from tiro_streamer.audio_line import AudioLine, LineTaken
+
+BUFFER_BYTES = 64 * 1024
+
+
+@pytest.fixture
+def record(tenant: str) -> SessionRecord:
+    """A session."""
+    return SessionRecord(tenant=tenant, session_id=new_id(), sample_rate_hertz=16_000)
+
+
+@pytest.fixture
+def line(bus: Bus, record: SessionRecord) -> AudioLine:
+    """Its line, with nothing on it."""
+    return AudioLine(bus, record, buffer_bytes_max=BUFFER_BYTES)
+
+
+async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
+    """What is on the line."""
+    found = []
+    async with Tail(bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id)) as tail:
+        async for entry in tail:
+            if entry is None:
+                break
+            found.append(LiveInput.FromString(entry.data))
+    return found
+
+
+async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, line: AudioLine) -> None:
+    """What waits is gathered into one message, but never across a control."""
+    await line.write(b"\1\0" * 10)
+    await line.write(b"\2\0" * 10)
+    await line.finalize()
+    await line.write(b"\3\0" * 5)
+    await line.end()
+    await line.publish()
+    found = await stored(bus, record)
+    assert [(item.first_sample, item.WhichOneof("input")) for item in found] == [
+        (0, "pcm16"),
+        (20, "finalize"),
+        (20, "pcm16"),
+        (25, "end"),
+    ]
+    assert found[0].pcm16 == b"\1\0" * 10 + b"\2\0" * 10
+    assert line.stored_samples == line.accepted_samples == 25
+
+
+async def test_a_full_buffer_makes_the_reader_wait(line: AudioLine) -> None:
+    """While nothing can be stored, no more than the limit is taken; it goes on once there is room."""
+    await line.write(bytes(BUFFER_BYTES))
+    waiting = asyncio.create_task(line.write(bytes(2)))
+    done, _ = await asyncio.wait([waiting], timeout=0.05)
+    assert not done
+    publishing = asyncio.create_task(line.publish())
+    await waiting
+    await line.end()
+    await publishing
+    assert line.stored_samples == BUFFER_BYTES // 2 + 1
+
+
+async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, line: AudioLine) -> None:
+    """A line on which somebody else has written is not written to."""
+    await publish(bus, subjects.live_audio(record.tenant, record.session_id), LiveInput().SerializeToString())
+    await line.write(bytes(2))
+    with pytest.raises(LineTaken):
+        await line.publish()
+    assert len(await stored(bus, record)) == 1

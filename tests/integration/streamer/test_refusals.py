@@ -1,0 +1,184 @@
+"""Input that cannot be served: each kind with its own reason, and the good part before it is transcribed."""
+
+from collections.abc import Sequence
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from tests.integration.streamer.conftest import (
+    LINEAR16,
+    Client,
+    Request,
+    StartStreamer,
+    error_of,
+    info_of,
+    pieces,
+    read_until,
+    reason_of,
+)
+from tests.integration.streamer.test_conversation import encoded, tone
+from tests.support.scripted_worker import ScriptedWorker, running_worker
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.streaming.v1.streaming_pb2 import Endpointing, StreamingConfig
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.clock import duration
+
+FLAC = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC, sample_rate_hertz=16_000)
+OPUS = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_OGG_OPUS)
+
+
+async def sessions_of(bus: Bus, engine: str) -> Sequence[SessionRecord]:
+    """All sessions for an engine."""
+    found = []
+    async for change in RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).watch(">"):
+        if change is None:
+            break
+        if change.value is not None and change.value.recognition.engine == engine:
+            found.append(change.value)
+    return found
+
+
+async def test_audio_first(client: Client) -> None:
+    """A stream that begins with audio is refused."""
+    error = await client.be_refused(Request(audio=b"\0\0"), client.config())
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "CONFIG_MISSING")
+
+
+async def test_nothing_at_all(client: Client) -> None:
+    """A stream without a message is refused like one without a config."""
+    assert reason_of(await client.be_refused()) == "CONFIG_MISSING"
+
+
+async def test_a_config_twice(client: Client) -> None:
+    """A second config ends the session."""
+    error = await client.be_refused(client.config(), client.config())
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "CONFIG_REPEATED")
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (StreamingConfig(), "config.format"),
+        (StreamingConfig(format=AudioFormat(sample_rate_hertz=8000)), "config.format.encoding"),
+        (
+            StreamingConfig(
+                format=AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=96_000)
+            ),
+            "config.format.sample_rate_hertz",
+        ),
+        (StreamingConfig(format=AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_LINEAR16)), "config.format"),
+        (
+            StreamingConfig(format=LINEAR16, endpointing=Endpointing(silence=duration(60))),
+            "config.endpointing.silence",
+        ),
+        (
+            StreamingConfig(format=LINEAR16, recognition=RecognitionConfig(language_code="English")),
+            "config.recognition.language_code",
+        ),
+    ],
+)
+async def test_a_config_that_is_wrong(client: Client, config: StreamingConfig, field: str) -> None:
+    """The error names the field that breaks a rule."""
+    error = await client.be_refused(Request(config=config))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    violations = info_of(error, error_details_pb2.BadRequest).field_violations
+    assert [item.field for item in violations] == [field]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (RecognitionConfig(engine="no-such-engine"), "UNKNOWN_ENGINE"),
+        (RecognitionConfig(engine="faster-whisper", model="no-such-model"), "UNKNOWN_MODEL"),
+        (RecognitionConfig(language_code="fr"), "UNSUPPORTED_LANGUAGE"),
+    ],
+)
+async def test_what_nobody_knows(client: Client, asked: RecognitionConfig, reason: str) -> None:
+    """An unknown engine, model or language is refused by name."""
+    recognition = RecognitionConfig(engine=client.engine)
+    recognition.MergeFrom(asked)
+    error = await client.be_refused(client.config(recognition=recognition))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
+    assert violation.field.startswith("config.recognition.")
+
+
+async def test_a_header_of_another_rate(client: Client) -> None:
+    """A compressed stream whose header contradicts its config is refused."""
+    data = encoded(tone(0.5, 44_100), 44_100, codec="flac", container="flac")
+    error = await client.be_refused(client.config(FLAC), *pieces(data, 1000))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "AUDIO_FORMAT_MISMATCH")
+    assert "44100" in str(error.details())
+
+
+@pytest.mark.parametrize("announced", [FLAC, OPUS])
+async def test_bytes_that_are_something_else(client: Client, announced: AudioFormat) -> None:
+    """Text that is announced as compressed audio is refused."""
+    error = await client.be_refused(client.config(announced), Request(audio=b"this is no audio at all " * 100))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "AUDIO_FORMAT_MISMATCH")
+
+
+async def test_half_a_sample_at_the_end(client: Client, worker: ScriptedWorker) -> None:
+    """A stream that ends within a sample is told so, after its whole samples were transcribed."""
+    call = await client.start()
+    await call.write(Request(audio=bytes(3201)))
+    await call.done_writing()
+    assert (await read_until(call, "final")).final.segment.text == "1600"
+    error = await error_of(call)
+    assert reason_of(error) == "AUDIO_FORMAT_MISMATCH"
+
+
+async def test_a_session_that_is_too_long(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """What fits is transcribed to the sample, the rest is refused."""
+    client = await start_streamer(session_seconds_max=1.0)
+    call = await client.start()
+    await call.write(Request(audio=bytes(2 * 20_000)))
+    error = await error_of(call)
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "AUDIO_TOO_LONG")
+    assert len((await worker.only_session()).pcm16) == 2 * 16_000
+
+
+async def test_no_worker(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
+    """A stream for a known model that nobody offers live is refused at the door, with a delay to try again."""
+    async with running_worker(bus, engine, session_slots=0):
+        client = await start_streamer()
+        error = await client.be_refused(client.config())
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "NO_WORKER")
+    assert info_of(error, error_details_pb2.RetryInfo).retry_delay.ToTimedelta().total_seconds() > 0
+    assert not await sessions_of(bus, engine)
+
+
+async def test_no_capacity(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
+    """A session that no worker takes is refused with a delay, and nobody takes it later."""
+    async with running_worker(bus, engine, session_slots=1, sessions=1) as worker:
+        worker.script.claims = False
+        client = await start_streamer(claim_seconds_max=30, claim_seconds_full=0.3)
+        error = await client.be_refused(client.config())
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "NO_CAPACITY")
+        assert info_of(error, error_details_pb2.RetryInfo).retry_delay.ToTimedelta().total_seconds() > 0
+        [record] = await sessions_of(bus, engine)
+        assert record.state == SessionRecord.STATE_ENDED
+        assert record.error.message
+
+
+async def test_no_free_decoder(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """A compressed stream beyond the deployment's decoding processes is refused; others go on."""
+    client = await start_streamer(decoders_max=1, decoder_start_seconds_max=0.2)
+    first = await client.start(client.config(FLAC))
+    error = await client.be_refused(client.config(FLAC))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "NO_CAPACITY")
+    assert (await client.converse(client.config())).last.HasField("session_ended")
+    first.cancel()
+    assert await worker_end(worker, first)
+
+
+async def worker_end(worker: ScriptedWorker, call: object) -> bool:
+    """Wait until every session of the worker has ended."""
+    for heard in worker.heard.values():
+        await heard.ended.wait()
+    return True

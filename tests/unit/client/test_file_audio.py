@@ -1,0 +1,110 @@
+"""Files as live audio."""
+
+import array
+import struct
+import time
+import wave
+from pathlib import Path
+
+import pytest
+
+from tiro_client.cli import audio_source
+from tiro_client.cli.audio_source import AudioSourceError, PacedAudio
+from tiro_client.cli.file_audio import open_audio_file
+from tiro_client.live_config import AudioEncoding
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+
+
+def write_wave(path: Path, samples: list[int], *, channels: int = 1, rate: int = 8000, width: int = 2) -> Path:
+    """A WAV file of these samples, interleaved."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(b"".join(sample.to_bytes(width, "little", signed=width > 1) for sample in samples))
+    return path
+
+
+def test_wave_samples_come_in_pieces_of_a_tenth_of_a_second(tmp_path: Path) -> None:
+    """A WAV file is its samples, all of them, without its header."""
+    samples = [index % 1000 for index in range(2000)]
+    audio = open_audio_file(write_wave(tmp_path / "a.wav", samples))
+    assert (audio.encoding, audio.sample_rate) == (AudioEncoding.LINEAR16, 8000)
+    pieces = list(audio.pieces)
+    assert [len(piece) for piece in pieces] == [1600, 1600, 800]
+    assert array.array("h", b"".join(pieces)).tolist() == samples
+
+
+def test_channels_are_mixed(tmp_path: Path) -> None:
+    """A live stream has one channel: the mean of the file's."""
+    audio = open_audio_file(write_wave(tmp_path / "a.wav", [100, 300, -32768, -32768], channels=2))
+    assert array.array("h", b"".join(audio.pieces)).tolist() == [200, -32768]
+
+
+def test_flac_is_sent_as_it_is() -> None:
+    """FLAC is sent byte for byte, in about as many pieces as it has tenths of a second."""
+    path = SAMPLES / "spanish.flac"
+    audio = open_audio_file(path)
+    pieces = list(audio.pieces)
+    assert (audio.encoding, audio.sample_rate) == (AudioEncoding.FLAC, 22050)
+    assert b"".join(pieces) == path.read_bytes()
+    assert len(pieces) == pytest.approx(105, abs=2)
+
+
+def ogg_page(payload: bytes, position: int) -> bytes:
+    """A page of an Ogg stream, without a valid checksum: nothing here reads it."""
+    return b"OggS" + struct.pack("<BBqIIIB", 0, 0, position, 1, 0, 0, 1) + bytes([len(payload)]) + payload
+
+
+def test_opus_is_paced_by_its_last_page(tmp_path: Path) -> None:
+    """Ogg Opus lasts as long as its last page says, at 48 kHz."""
+    path = tmp_path / "a.opus"
+    path.write_bytes(ogg_page(b"OpusHead" + bytes(11), 0) + ogg_page(bytes(200), 48_000) + ogg_page(bytes(200), 96_000))
+    audio = open_audio_file(path)
+    pieces = list(audio.pieces)
+    assert audio.encoding is AudioEncoding.OGG_OPUS
+    assert b"".join(pieces) == path.read_bytes()
+    assert len(pieces) == pytest.approx(20, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"ID3\x04 an mp3", "takes WAV"),
+        (b"", "takes WAV"),
+        (b"RIFF\x04\x00\x00\x00WAVE", "not a WAV file"),
+        (b"RIFF", "cut off"),
+        (b"fLaC\x00\x00", "cut off"),
+        (b"fLaC" + bytes(60), "how long"),
+        (ogg_page(b"\x01vorbis" + bytes(20), 0), "takes WAV"),
+        (ogg_page(b"OpusHead" + bytes(11), 0), "how long"),
+    ],
+)
+def test_what_cannot_be_streamed_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    """Each kind of file that cannot be sent live is refused with the reason, and names the file."""
+    path = tmp_path / "file.bin"
+    path.write_bytes(content)
+    with pytest.raises(AudioSourceError, match=why) as refusal:
+        list(open_audio_file(path).pieces)
+    assert str(path) in str(refusal.value)
+
+
+def test_other_sample_sizes_are_refused(tmp_path: Path) -> None:
+    """A WAV file with 24-bit samples is refused by name."""
+    with pytest.raises(AudioSourceError, match="24-bit"):
+        open_audio_file(write_wave(tmp_path / "a.wav", [1, 2], width=3))
+
+
+async def test_pieces_come_at_their_natural_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece comes when it would have been spoken, and a slow reader does not slow down the rest."""
+    monkeypatch.setattr(audio_source, "CHUNK_SECONDS", 0.02)
+    pieces = [bytes([index]) for index in range(10)]
+    begun = time.monotonic()
+    came = []
+    async for piece in PacedAudio(AudioEncoding.LINEAR16, 8000, iter(pieces)).chunks():
+        came.append((piece, time.monotonic() - begun))
+        if len(came) == 1:
+            time.sleep(0.05)  # noqa: ASYNC251 - a reader that is busy
+    assert [piece for piece, _ in came] == pieces
+    assert all(moment >= (index + 1) * 0.02 - 0.001 for index, (_, moment) in enumerate(came))

@@ -1,0 +1,75 @@
+"""Live text on a terminal and elsewhere."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tiro_client.cli.console import clock
+from tiro_client.cli.live_view import LineView, TerminalView, partial_text, view_on
+from tiro_client.live_events import Final, Partial, SpeechStarted, WorkerChanged
+from tiro_client.transcript import Segment, Word
+
+WORDS = (Word("long", 0.0, 0.3, stable=True), Word("ago", 0.3, 0.5, stable=False))
+PARTIAL = Partial(0, Segment("long ago", 0.0, 0.5, WORDS), 1)
+FINAL = Final(2, Segment("Long ago in [Rome].", 0.25, 62.5))
+
+
+def terminal() -> tuple[Console, io.StringIO]:
+    """A console that believes it is on a terminal, and what it wrote."""
+    stream = io.StringIO()
+    return Console(file=stream, force_terminal=True, width=60, _environ={"TERM": "xterm"}), stream
+
+
+def test_stable_words_are_plain_and_the_rest_dim() -> None:
+    """In a partial, the words that may change are dim."""
+    console, _ = terminal()
+    dim = {
+        piece.text: bool(piece.style and piece.style.dim)
+        for piece in console.render(partial_text(PARTIAL.segment))
+        if piece.text.strip()
+    }
+    assert dim == {"long": False, " ago": True}
+
+
+def test_a_partial_without_words_is_dim() -> None:
+    """Nothing is known to be stable when no word is known."""
+    console, _ = terminal()
+    pieces = list(console.render(partial_text(Segment("long ago", 0.0, 0.5))))
+    assert [bool(piece.style and piece.style.dim) for piece in pieces if piece.text.strip()] == [True]
+
+
+def test_a_terminal_keeps_finals_only() -> None:
+    """When all is over, the finals stand with their times, and no partial does."""
+    console, stream = terminal()
+    with TerminalView(console) as view:
+        view.show(PARTIAL)
+        view.show(WorkerChanged(2, 0.0))
+        view.show(FINAL)
+    shown = stream.getvalue()
+    assert "Long ago in [Rome]." in shown
+    # Whatever was written of the partial was erased before the final was.
+    assert "long ago" not in shown.rpartition("\x1b[2K")[2]
+
+
+def test_elsewhere_each_final_is_a_line() -> None:
+    """Output that is no terminal has a line for each final, without escapes, and nothing for the rest."""
+    stream = io.StringIO()
+    with LineView(Console(file=stream, highlight=False)) as view:
+        for event in (SpeechStarted(1, 0.2), PARTIAL, FINAL):
+            view.show(event)
+    assert stream.getvalue() == "[00:00.25 - 01:02.50] Long ago in [Rome].\n"
+
+
+def test_the_view_follows_the_output() -> None:
+    """A terminal gets the view for people, a pipe the one for programs."""
+    assert isinstance(view_on(terminal()[0]), TerminalView)
+    assert isinstance(view_on(Console(file=io.StringIO())), LineView)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "00:00.00"), (59.999, "01:00.00"), (61.25, "01:01.25"), (3661.5, "1:01:01.50")]
+)
+def test_clock(seconds: float, text: str) -> None:
+    """Times are minutes, seconds and hundredths, with hours when there are any."""
+    assert clock(seconds) == text

@@ -1,0 +1,99 @@
+"""Where transcripts go."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tiro_client.cli.output import FolderOutput, OutputClash, StdoutOutput, output_names, write_atomically
+from tiro_client.cli.transcribe import parse_formats
+from tiro_client.formats import TranscriptFormat
+from tiro_client.transcript import Segment, Transcript
+
+MakeTranscript = Callable[[Sequence[Segment]], Transcript]
+ONE, TWO, THREE = Path("one.wav"), Path("two.wav"), Path("three.wav")
+
+
+def said(make: MakeTranscript, text: str) -> Transcript:
+    """A transcript of one segment."""
+    return make([Segment(text, 0.0, 1.0)])
+
+
+def test_names_are_the_stems() -> None:
+    """`talk.flac` is written to `talk`, and so for each."""
+    assert output_names([Path("a/talk.flac"), Path("b/other.wav")]) == {
+        Path("a/talk.flac"): "talk",
+        Path("b/other.wav"): "other",
+    }
+
+
+def test_names_keep_the_ending_where_stems_meet() -> None:
+    """Two files that differ in their ending only are written to two files."""
+    names = output_names([Path("talk.flac"), Path("talk.wav")])
+    assert list(names.values()) == ["talk.flac", "talk.wav"]
+
+
+def test_files_of_the_same_name_clash() -> None:
+    """Two files of the same name in two folders are refused before anything is transcribed."""
+    with pytest.raises(OutputClash, match=r"talk\.wav"):
+        output_names([Path("a/talk.wav"), Path("b/talk.wav")])
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """An existing transcript is replaced, and nothing else is left in the folder."""
+    target = tmp_path / "talk.txt"
+    target.write_text("old")
+    write_atomically(target, "new ü\n")
+    assert target.read_text(encoding="utf-8") == "new ü\n"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """When the target cannot be replaced, the draft goes and the error comes out."""
+    (tmp_path / "talk.txt").mkdir()
+    with pytest.raises(OSError, match=r"talk\.txt"):
+        write_atomically(tmp_path / "talk.txt", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.txt"]
+
+
+def test_the_folder_is_made_and_each_format_written(tmp_path: Path, transcript_of: MakeTranscript) -> None:
+    """A folder output writes NAME.FORMAT for each format into a folder it makes."""
+    folder = tmp_path / "deep" / "out"
+    output = FolderOutput(folder, [TranscriptFormat.TXT, TranscriptFormat.VTT], {ONE: "one"})
+    output.add(ONE, said(transcript_of, "Hello"))
+    assert sorted(path.name for path in folder.iterdir()) == ["one.txt", "one.vtt"]
+    assert (folder / "one.txt").read_text() == "Hello\n"
+
+
+def test_a_failed_file_writes_nothing(tmp_path: Path) -> None:
+    """Without a transcript there is no file, and no folder either."""
+    FolderOutput(tmp_path / "out", [TranscriptFormat.TXT], {ONE: "one"}).add(ONE, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stdout_keeps_the_order_of_the_command_line(transcript_of: MakeTranscript) -> None:
+    """Transcripts are printed in order, each as soon as those before it are there; failed ones are left out."""
+    stream = io.StringIO()
+    output = StdoutOutput(Console(file=stream, soft_wrap=True), TranscriptFormat.TXT, [ONE, TWO, THREE])
+    output.add(TWO, said(transcript_of, "second"))
+    assert stream.getvalue() == ""
+    output.add(ONE, None)
+    assert stream.getvalue() == "==> two.wav <==\nsecond\n"
+    output.add(THREE, said(transcript_of, "third [bold]x[/bold] :smile:"))
+    assert stream.getvalue().endswith("==> three.wav <==\nthird [bold]x[/bold] :smile:\n")
+
+
+def test_one_file_has_no_heading(transcript_of: MakeTranscript) -> None:
+    """The transcript of one file is all there is on stdout, however long its lines are."""
+    stream = io.StringIO()
+    text = "word " * 100 + "end"
+    StdoutOutput(Console(file=stream, width=40), TranscriptFormat.TXT, [ONE]).add(ONE, said(transcript_of, text))
+    assert stream.getvalue() == text + "\n"
+
+
+def test_formats_come_repeated_or_in_a_list() -> None:
+    """`-f srt,vtt -f SRT` asks for two formats; nothing asks for txt."""
+    assert parse_formats(["srt,vtt", "SRT"]) == [TranscriptFormat.SRT, TranscriptFormat.VTT]
+    assert parse_formats([]) == [TranscriptFormat.TXT]

@@ -1,0 +1,95 @@
+"""Commands of other packages, there, missing or broken."""
+
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+import typer
+
+from tiro_client.cli import exit_codes, plugins
+from tiro_client.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The entry points that seem to be installed: name to object reference."""
+    found: dict[str, str] = {}
+
+    def fake_entry_points(*, group: str) -> list[EntryPoint]:
+        return [EntryPoint(name, value, group) for name, value in found.items()]
+
+    monkeypatch.setattr(plugins, "entry_points", fake_entry_points)
+    return found
+
+
+@pytest.fixture
+def greeting(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An object reference to a command group with one command, `hello`."""
+    app = typer.Typer(help="Greets.", no_args_is_help=True)
+
+    @app.command()
+    def hello(name: str) -> None:
+        typer.echo(f"hello {name}")
+
+    @app.command()
+    def other() -> None:
+        typer.echo("other")
+
+    module = ModuleType("tiro_test_greeting")
+    vars(module)["app"] = app
+    vars(module)["no_app"] = object()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return f"{module.__name__}:app"
+
+
+def test_an_installed_command_is_run(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
+    """A command of another package works as one of ours."""
+    installed["greet"] = greeting
+    assert main(["greet", "hello", "Cicero"]) == exit_codes.OK
+    assert capsys.readouterr().out == "hello Cicero\n"
+
+
+def test_help_lists_installed_commands(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
+    """`tiro --help` shows them with ours."""
+    installed["greet"] = greeting
+    assert main(["--help"]) == exit_codes.OK
+    shown = capsys.readouterr().out
+    assert "Greets." in shown
+    assert "transcribe" in shown
+
+
+@pytest.mark.parametrize(("command", "package"), list(plugins.KNOWN.items()))
+@pytest.mark.usefixtures("installed")
+def test_a_missing_package_is_named(command: str, package: str, capsys: Capture) -> None:
+    """A command of ours whose package is not installed says which one to install, whatever its arguments."""
+    assert main([command, "list", "--all"]) == exit_codes.USAGE
+    assert capsys.readouterr().err == f"tiro: `tiro {command}` comes with the package {package}: install it here\n"
+
+
+@pytest.mark.parametrize("reference", ["tiro_no_such_module:app", "tiro_test_greeting:no_app"])
+@pytest.mark.usefixtures("greeting")
+def test_a_broken_package_says_so(installed: dict[str, str], reference: str, capsys: Capture) -> None:
+    """A command that cannot be loaded is one line on stderr."""
+    installed["broken"] = reference
+    assert main(["broken", "now"]) == exit_codes.USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tiro: `tiro broken`")
+
+
+def test_a_broken_package_leaves_the_others_alone(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
+    """Help and the other commands work beside a broken one."""
+    installed["broken"] = "tiro_no_such_module:app"
+    installed["greet"] = greeting
+    assert main(["--help"]) == exit_codes.OK
+    assert "Not usable" in capsys.readouterr().out
+    assert main(["greet", "hello", "Tiro"]) == exit_codes.OK
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_unknown_command_is_wrong_usage(capsys: Capture) -> None:
+    """A command that nobody has ends with the code for wrong usage."""
+    assert main(["frobnicate"]) == exit_codes.USAGE
+    assert "frobnicate" in capsys.readouterr().err

@@ -1,0 +1,60 @@
+"""Where the services are: arguments, environment, defaults."""
+
+from pathlib import Path
+
+import pytest
+
+from tiro_client.settings import ClientSettings
+
+DEFAULTS = ("127.0.0.1:50051", "127.0.0.1:50052")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "expected"),
+    [
+        ({}, {}, DEFAULTS),
+        ({}, {"TIRO_ADDRESS": ""}, DEFAULTS),
+        ({}, {"TIRO_ADDRESS": "gate:443"}, ("gate:443", "gate:443")),
+        ({"address": "mine:1"}, {"TIRO_ADDRESS": "gate:443"}, ("mine:1", "mine:1")),
+        ({}, {"TIRO_STREAMING_ADDRESS": "live:2"}, ("127.0.0.1:50051", "live:2")),
+        ({"address": "mine:1"}, {"TIRO_STREAMING_ADDRESS": "live:2"}, ("mine:1", "live:2")),
+        ({"streaming_address": "own:3"}, {"TIRO_STREAMING_ADDRESS": "live:2"}, ("127.0.0.1:50051", "own:3")),
+        ({"address": "[::1]:5"}, {}, ("[::1]:5", "[::1]:5")),
+    ],
+)
+def test_addresses(arguments: dict[str, str], environment: dict[str, str], expected: tuple[str, str]) -> None:
+    """An argument comes before the environment, and an address that was given serves live streams too."""
+    settings = ClientSettings.resolve(**arguments, environment=environment)
+    assert (settings.address, settings.streaming_address) == expected
+
+
+def test_the_key_comes_from_the_environment() -> None:
+    """`TIRO_API_KEY` is the key unless one is given; an empty one is none."""
+    environment = {"TIRO_API_KEY": "tiro_env"}
+    assert ClientSettings.resolve(environment=environment).api_key == "tiro_env"
+    assert ClientSettings.resolve(api_key="tiro_own", environment=environment).api_key == "tiro_own"
+    assert ClientSettings.resolve(environment={"TIRO_API_KEY": ""}).api_key is None
+
+
+@pytest.mark.parametrize(
+    ("tls", "variable", "expected"),
+    [
+        (None, None, None),
+        (None, "system", True),
+        (None, "/ca.pem", Path("/ca.pem")),
+        (False, "system", None),
+        (True, None, True),
+        ("own.pem", "system", Path("own.pem")),
+    ],
+)
+def test_tls(tls: str | bool | None, variable: str | None, expected: object) -> None:
+    """TLS is off unless asked for; False turns it off for certain."""
+    environment = {} if variable is None else {"TIRO_TLS_CA": variable}
+    assert ClientSettings.resolve(tls=tls, environment=environment).tls_ca == expected
+
+
+@pytest.mark.parametrize("address", ["localhost", "https://host", "host:"])
+def test_an_address_needs_a_port(address: str) -> None:
+    """What cannot be dialled is refused at once, not after a timeout."""
+    with pytest.raises(ValueError, match="host:port"):
+        ClientSettings.resolve(address, environment={})
