@@ -51,7 +51,7 @@ class StreamingService(StreamingServiceServicer):
             requests = Requests(request_iterator, idle_seconds_max=self._around.settings.idle_seconds_max)
             config = await requests.config()
             record = self._new_record(config)
-            structlog.contextvars.bind_contextvars(session_id=record.session_id)
+            structlog.contextvars.bind_contextvars(session=record.session_id)
             patience = claim_seconds(self._around.workers, record.recognition, self._around.settings)
             log.info("session_begins", engine=record.recognition.engine, model=record.recognition.model)
             parts = self._parts(config, record, requests, context)

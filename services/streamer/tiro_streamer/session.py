@@ -85,15 +85,15 @@ class LiveSession:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.responder.run(), name="responses")
             forwarding = tasks.create_task(parts.outlet.forward_events(), name="events")
-            helpers = [tasks.create_task(self._around.door.until_closing(), name="closing")]
+            beside = [tasks.create_task(self._around.door.until_closing(), name="closing")]
             await self._be_claimed()
             work = [parts.intake.run(), self._publish(), parts.outlet.acknowledge(), self._watch_owner()]
             if parts.record.enable_interim_results:
                 work.append(parts.outlet.forward_partials())
-            helpers += [tasks.create_task(one) for one in work]
+            beside += [tasks.create_task(one) for one in work]
             await forwarding
-            for helper in helpers:
-                helper.cancel()
+            for running in beside:
+                running.cancel()
             parts.responder.close()
 
     async def _be_claimed(self) -> None:

@@ -8,6 +8,7 @@ from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 
+from tiro_core.bus.cancellation import keeping_cancellation
 from tiro_core.bus.connection import Bus
 from tiro_core.logs import get_logger
 
@@ -81,7 +82,7 @@ class Feed:
 
     async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg | None:
         try:
-            [message] = await subscription.fetch(1, timeout=FETCH_SECONDS)
+            [message] = await keeping_cancellation(subscription.fetch(1, timeout=FETCH_SECONDS))
         except NatsTimeoutError:
             return None
         return message

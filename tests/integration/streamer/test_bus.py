@@ -97,7 +97,8 @@ async def test_a_real_process_serves_and_stops(nats_server: NatsServer, worker: 
             assert reason_of(await error_of(call)) == "SHUTTING_DOWN"
         assert status == 0
         said = [line for line in process.log if line["event"] == "session_owned"]
-        assert all(line["tenant"] == "default" and line["session_id"] for line in said)
+        assert said
+        assert all(line["tenant"] == "default" and line["session"] for line in said)
 
 
 async def test_a_process_waits_for_nats(tmp_path: Path, engine: str) -> None:
