@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import stamina
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -16,6 +17,7 @@ from nats.js.api import (
 from nats.js.errors import BadRequestError
 
 from tiro_core.bus import subjects
+from tiro_core.bus.publishing import TRANSIENT
 
 TASKS = "TIRO_TASKS"
 SESSIONS = "TIRO_SESSIONS"
@@ -101,7 +103,16 @@ _STREAMS = [
 
 
 async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
-    """Create what is not there, and bring what is there up to date."""
+    """Create what is not there, and bring what is there up to date.
+
+    Tries for as long as it takes: a NATS server that has just started answers for itself before it does for JetStream.
+    """
+    async for attempt in stamina.retry_context(on=TRANSIENT, attempts=None, timeout=None, wait_max=2.0):
+        with attempt:
+            await _ensure_streams(jetstream, replicas)
+
+
+async def _ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
     for config in _STREAMS:
         wanted = replace(config, num_replicas=replicas)
         if wanted.name == LIVE_AUDIO and replicas == 1:

@@ -8,19 +8,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import stamina
-
 from tiro.transcription.v1 import transcription_service_pb2_grpc, upload_service_pb2_grpc
 from tiro.transcription.v1.transcription_service_pb2 import DESCRIPTOR as TRANSCRIPTION
 from tiro.transcription.v1.upload_service_pb2 import DESCRIPTOR as UPLOAD
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
-from tiro_core.auth.keys import open_key_ring
-from tiro_core.auth.tenant import ApiKeyAuthentication, Authenticator, NoAuthentication
+from tiro_core.auth.opening import open_authenticator
 from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import ServerMonitor, require_safe_server
-from tiro_core.bus.publishing import TRANSIENT
 from tiro_core.bus.topology import ensure_streams
 from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
 from tiro_core.catalogue import load_catalogue
@@ -68,10 +64,10 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         stack.enter_context(serve_metrics(settings.ingest_metrics_address))
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "ingest")), stopping)
         await require_safe_server(settings)
-        await unless_stopping(_ensure_streams(bus, settings.nats_replicas), stopping)
+        await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         workers = await stack.enter_async_context(open_worker_directory(bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.probes_max))
-        authenticator = await _authenticator(settings, bus, stack)
+        authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         server, health, port = create_server(settings, settings.ingest_address, authenticator, SERVICES)
         parts = _Parts(settings, bus, launcher, workers, stopping)
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
@@ -140,17 +136,4 @@ class _Parts:
         self.transcription_service = TranscriptionService(
             jobs, watcher, TranscriptReader(blobs), workers, send_seconds_max=settings.watch_send_seconds_max
         )
-        self.janitor = Janitor(uploads, settings.janitor_interval_seconds)
-
-
-async def _authenticator(settings: IngestSettings, bus: Bus, stack: AsyncExitStack) -> Authenticator:
-    if settings.auth == "off":
-        return NoAuthentication()
-    return ApiKeyAuthentication(await stack.enter_async_context(open_key_ring(bus)))
-
-
-async def _ensure_streams(bus: Bus, replicas: int) -> None:
-    """Have every stream, however long a NATS server that has just started needs for it."""
-    async for attempt in stamina.retry_context(on=TRANSIENT, attempts=None, timeout=None, wait_max=2.0):
-        with attempt:
-            await ensure_streams(bus.jetstream, replicas)
+        self.janitor = Janitor(bus, blobs, settings.janitor_interval_seconds)

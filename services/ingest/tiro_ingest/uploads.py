@@ -1,6 +1,6 @@
 """Upload records: OPEN while bytes come, then READY or FAILED. Every change is a compare-and-set."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
@@ -15,7 +15,7 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
-from tiro_core.clock import in_seconds, now, seconds_until
+from tiro_core.clock import in_seconds, now
 from tiro_core.errors import TiroError, failed_precondition, not_found, reason_name
 from tiro_core.logs import get_logger
 from tiro_ingest.metrics import UPLOADS_ENDED
@@ -26,10 +26,6 @@ log = get_logger()
 
 class UploadRefused(TiroError):  # noqa: N818 - reads as the condition it reports
     """The bytes can never become a recording that is taken: the upload has failed."""
-
-
-class _InUseAgain(Exception):  # noqa: N818 - reads as the condition it reports
-    """The upload has not expired after all."""
 
 
 class Uploads:
@@ -141,33 +137,6 @@ class Uploads:
         log.info("upload_ready", size_bytes=size, codec=audio.codec, audio_seconds=seconds)
         return ready
 
-    async def expired(self) -> AsyncGenerator[UploadRecord, None]:
-        """The uploads of all tenants whose time is over."""
-        async with self._records.watch(">") as changes:
-            async for change in changes:
-                if change is None:
-                    return
-                if change.value is not None and _has_expired(change.value):
-                    yield change.value
-
-    async def remove_expired(self, tenant: str, upload_id: str) -> bool:
-        """Delete an expired upload with its bytes. False when a writer has come back to it, or it is gone."""
-
-        def end(record: UploadRecord) -> None:
-            if not _has_expired(record):
-                raise _InUseAgain
-            # Whoever still writes to it is refused from here on, so that no part arrives after the deletion.
-            record.state = Upload.STATE_FAILED
-
-        key = record_key(tenant, upload_id)
-        try:
-            await self._records.mutate(key, end)
-        except (KeyError, _InUseAgain):
-            return False
-        await self._blobs.delete(upload_key(tenant, upload_id))
-        await self._records.delete(key)
-        return True
-
     @asynccontextmanager
     async def refusing(self, writer: UploadRecord) -> AsyncIterator[None]:
         """Fail the upload when `UploadRefused` comes out of the context, and pass it on to the caller."""
@@ -228,7 +197,3 @@ def _require_open(record: UploadRecord) -> None:
 
 def _not_found(upload_id: str) -> TiroError:
     return not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, f"there is no upload {upload_name(upload_id)!r}")
-
-
-def _has_expired(record: UploadRecord) -> bool:
-    return record.HasField("expire_time") and seconds_until(record.expire_time) < 0

@@ -12,9 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tiro.streaming.v1 import streaming_pb2
 from tiro.streaming.v1.streaming_pb2_grpc import add_StreamingServiceServicer_to_server
 from tiro_core.audio.launcher import MediaLauncher
-from tiro_core.auth.keys import open_key_ring
-from tiro_core.auth.tenant import ApiKeyAuthentication, Authenticator, NoAuthentication
-from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.auth.opening import open_authenticator
+from tiro_core.bus.connection import open_bus
 from tiro_core.bus.monitor import require_safe_server
 from tiro_core.bus.topology import ensure_streams
 from tiro_core.bus.workers import open_worker_directory
@@ -51,9 +50,9 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         stack.enter_context(serve_metrics(settings.streamer_metrics_address))
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "streamer")), stopping)
         await require_safe_server(settings)
-        await ensure_streams(bus.jetstream, settings.nats_replicas)
+        await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         workers = await stack.enter_async_context(open_worker_directory(bus))
-        authenticator = await _authenticator(settings, bus, stack)
+        authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
         door = Door()
         resolver = RecognitionResolver(
@@ -73,9 +72,3 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
             finally:
                 await health.servicer.enter_graceful_shutdown()
                 await door.drain(settings.grace_seconds)
-
-
-async def _authenticator(settings: StreamerSettings, bus: Bus, stack: AsyncExitStack) -> Authenticator:
-    if settings.auth == "off":
-        return NoAuthentication()
-    return ApiKeyAuthentication(await stack.enter_async_context(open_key_ring(bus)))

@@ -46,7 +46,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         health = await stack.enter_async_context(_health(settings))
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "transcriber")), stopping)
         await require_safe_server(settings)
-        await topology.ensure_streams(bus.jetstream, settings.nats_replicas)
+        await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         engine = load_catalogue(settings.catalogue).engine(settings.engine)
         model = settings.model or engine.default_model
         loaded = await unless_stopping(load_engine(engine.name, model, settings.for_engine()), stopping)
