@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -57,6 +57,7 @@ class LiveStream:
         self._config = config
         self._call: _Call | None = None
         self._status: CallStatus | None = None
+        self._responses: AsyncIterator[StreamingTranscribeResponse] | None = None
         # gRPC takes one message at a time: the caller's and the keep-alives queue here.
         self._sending = asyncio.Lock()
         self._half_closed = False
@@ -125,21 +126,31 @@ class LiveStream:
         self._failure = error
         self._opened.cancel()
 
-    async def __aiter__(self) -> AsyncGenerator[LiveEvent, None]:
-        """The events, in order, to the session's end.
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> LiveEvent:
+        """The next event.
 
         Raises:
+            StopAsyncIteration: The session is over.
             TiroError: The session was refused or cut short.
         """
+        while True:
+            event = event_from_proto(await self._read())
+            if isinstance(event, SessionStarted):
+                self._adopt(event)
+            if event is not None:
+                return event
+
+    async def _read(self) -> StreamingTranscribeResponse:
+        if self._responses is None:
+            self._responses = aiter(self._opened)
         try:
-            async for response in self._opened:
-                event = event_from_proto(response)
-                if isinstance(event, SessionStarted):
-                    self._adopt(event)
-                if event is not None:
-                    yield event
+            return await anext(self._responses)
         except grpc.aio.AioRpcError as seen:
             await self._raise_unless_ended_well(seen)
+            raise StopAsyncIteration from None
         except asyncio.CancelledError:
             # gRPC raises this too when the call was cancelled and not the task that reads it.
             task = asyncio.current_task()

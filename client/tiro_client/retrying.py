@@ -16,8 +16,8 @@ RETRY_SECONDS_MAX = 30.0
 WAIT_SECONDS_MIN = 0.1
 WAIT_SECONDS_MAX = 5.0
 """The longest wait between attempts, whatever the service asks for."""
-FRUITLESS_MAX = 10
-"""How often a broken stream is resumed without any progress in between."""
+FRUITLESS_MAX = 15
+"""How often a stream is tried without progress in between: with the waits, a service may be away for 50 s."""
 
 
 def is_transient(error: Exception) -> bool:

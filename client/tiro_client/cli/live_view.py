@@ -50,11 +50,12 @@ class TerminalView:
             case Partial(segment=segment):
                 self._live.update(partial_text(segment))
             case Final(segment=segment):
-                self._live.update(Text())
+                # At once: printing would draw the old partial below the final that replaces it.
+                self._live.update(Text(), refresh=True)
                 self._live.console.print(final_line(segment), soft_wrap=True)
             case WorkerChanged():
                 # What it knew of the partial is gone; the new worker's comes soon.
-                self._live.update(Text())
+                self._live.update(Text(), refresh=True)
 
 
 class LineView:

@@ -11,7 +11,7 @@ from tiro_client.cli import exit_codes
 from tiro_client.cli.console import notes
 from tiro_client.client import AsyncClient
 from tiro_client.errors import TiroError
-from tiro_client.settings import ADDRESS_VARIABLE
+from tiro_client.settings import ADDRESS_VARIABLE, STREAMING_ADDRESS_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,10 @@ def describe(error: TiroError) -> str:
     """An error in one line, with what can be done about it where that is known."""
     text = " ".join(str(error).split())
     if error.code.name == "UNAVAILABLE" and not error.reason:
-        return f"the service cannot be reached ({text}); is it running, and is {ADDRESS_VARIABLE} right?"
+        return (
+            f"the service cannot be reached ({text}); is it running, and is its address right "
+            f"({ADDRESS_VARIABLE}, {STREAMING_ADDRESS_VARIABLE})?"
+        )
     return text
 
 

@@ -1,6 +1,5 @@
 """API keys: made once, shown once, stored as a hash, revoked at any time."""
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 from tiro.events.v1.api_key_pb2 import ApiKeyRecord
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.mirror import Mirror, open_mirror
 from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.ids import check_tenant
@@ -78,40 +78,18 @@ class ApiKeys:
 
 
 class KeyRing:
-    """All keys, kept up to date in memory, so that a call costs no look-up and a revocation counts at once."""
+    """All keys in memory, so that a call costs no look-up and a revocation counts at once."""
 
-    def __init__(self) -> None:
-        self._records: dict[str, ApiKeyRecord] = {}
-        self._complete = asyncio.Event()
+    def __init__(self, mirror: Mirror[ApiKeyRecord]) -> None:
+        self._mirror = mirror
 
     def find(self, key: str) -> ApiKeyRecord | None:
         """The record of a key, revoked ones included. None when there is none."""
-        return self._records.get(hash_key(key))
-
-    async def follow(self, bus: Bus) -> None:
-        """Keep up to date, until cancelled."""
-        async with RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord).watch(">") as changes:
-            async for change in changes:
-                if change is None:
-                    self._complete.set()
-                elif change.value is None:
-                    self._records.pop(change.key, None)
-                else:
-                    self._records[change.key] = change.value
-
-    async def complete(self) -> None:
-        """Wait until every key there was at the start is known."""
-        await self._complete.wait()
+        return self._mirror.get(hash_key(key))
 
 
 @asynccontextmanager
 async def open_key_ring(bus: Bus) -> AsyncIterator[KeyRing]:
     """A key ring that is complete and follows the changes."""
-    ring = KeyRing()
-    async with asyncio.TaskGroup() as tasks:
-        follower = tasks.create_task(ring.follow(bus), name="key-ring")
-        await ring.complete()
-        try:
-            yield ring
-        finally:
-            follower.cancel()
+    async with open_mirror(RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord)) as mirror:
+        yield KeyRing(mirror)

@@ -146,6 +146,8 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
 
     failures: list[TiroError] = field(default_factory=list)
     """What the next calls with one answer end with."""
+    refusals: dict[str, TiroError] = field(default_factory=dict)
+    """What the creation of jobs of these display names ends with."""
     created: list[transcription_service_pb2.CreateTranscriptionRequest] = field(default_factory=list)
     jobs: list[Transcription] = field(default_factory=list)
     events: list[transcription_service_pb2.WatchTranscriptionResponse] = field(default_factory=list)
@@ -155,6 +157,8 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     """Where each watch began."""
     watch_holds: bool = False
     """Whether a watch stays open after the last event."""
+    watching: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a watch has told all there is and stays open."""
     watch_refusal: TiroError | None = None
     """Why a watch is refused."""
     holds: bool = False
@@ -176,6 +180,8 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     ) -> Transcription:
         self.created.append(request)
         await self._fail_or_go_on(context)
+        if request.transcription.display_name in self.refusals:
+            await refuse(context, self.refusals[request.transcription.display_name])
         job = Transcription(name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED)
         job.display_name = request.transcription.display_name
         job.config.CopyFrom(request.transcription.config)
@@ -216,6 +222,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
         if budget is not None:
             await refuse(context, AWAY)
         if self.watch_holds:
+            self.watching.set()
             await asyncio.Event().wait()
 
     async def GetTranscript(
@@ -239,8 +246,14 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     """Why the session is refused."""
     cut_after: int | None = None
     """After how many audio messages the session is cut short."""
+    never_ends: bool = False
+    """Whether the last final never comes."""
     idle_seconds_max: float = 60.0
     received: list[streaming_pb2.StreamingTranscribeRequest] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when audio has come."""
+    half_closed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the client sends no more."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a session is over, for whatever reason."""
     kept_alive: asyncio.Event = field(default_factory=asyncio.Event)
@@ -273,6 +286,7 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
                     if pieces == self.cut_after:
                         await refuse(context, AWAY)
                     partial = streaming_pb2.Partial(segment=Segment(text=f"word{pieces}"), after_sequence=sequence)
+                    self.heard.set()
                     yield response(partial=partial)
                 case "finalize":
                     sequence += 1
@@ -280,6 +294,14 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
                     yield response(sequence=sequence, final=streaming_pb2.Final(segment=Segment(text=f"final{finals}")))
                 case "keep_alive":
                     self.kept_alive.set()
+        self.half_closed.set()
+        if self.never_ends:
+            await asyncio.Event().wait()
+        if pieces and not finals:
+            sequence += 1
+            finals += 1
+            last = Segment(text=f"all {pieces}", end_offset=seconds(pieces / 10))
+            yield response(sequence=sequence, final=streaming_pb2.Final(segment=last))
         sequence += 1
         ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(pieces))
         yield response(sequence=sequence, session_ended=ended)

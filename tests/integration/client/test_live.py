@@ -52,7 +52,7 @@ async def test_audio_goes_up_and_events_come_down(client: AsyncClient, deploymen
     assert (config.format.sample_rate_hertz, config.recognition.language_code) == (16000, "en")
     assert config.enable_interim_results
     assert [request.audio[0] for request in deployment.live.received[1:]] == [0, 1, 2]
-    assert [type(event) for event in events] == [SessionStarted, Partial, Partial, Partial, SessionEnded]
+    assert [type(event) for event in events] == [SessionStarted, Partial, Partial, Partial, Final, SessionEnded]
 
 
 async def test_events_come_while_audio_is_sent(client: AsyncClient) -> None:

@@ -68,6 +68,7 @@ class Ingest:
     """A client of one ingest service."""
 
     channel: grpc.aio.Channel
+    port: int
     key: str
 
     @property
@@ -145,10 +146,12 @@ def settings_for(nats: NatsServer, **changes: Any) -> IngestSettings:
 
 
 @asynccontextmanager
-async def running_ingest(settings: IngestSettings, stopping: asyncio.Event) -> AsyncIterator[grpc.aio.Channel]:
-    """An ingest, and a channel to it."""
+async def running_ingest(
+    settings: IngestSettings, stopping: asyncio.Event
+) -> AsyncIterator[tuple[grpc.aio.Channel, int]]:
+    """An ingest: a channel to it, and its port."""
     async with open_ingest(settings, stopping) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield channel
+        yield channel, port
 
 
 StartIngest = Callable[..., Awaitable[Ingest]]
@@ -168,8 +171,9 @@ async def start_ingest(nats_server: NatsServer, key: str) -> AsyncIterator[Start
 
         async def start(*, stopping: asyncio.Event | None = None, **changes: Any) -> Ingest:
             settings = settings_for(nats_server, **changes)
-            channel = await stack.enter_async_context(running_ingest(settings, stopping or asyncio.Event()))
-            return Ingest(channel, key)
+            running = running_ingest(settings, stopping or asyncio.Event())
+            channel, port = await stack.enter_async_context(running)
+            return Ingest(channel, port, key)
 
         yield start
 
@@ -184,7 +188,7 @@ async def ingest(start_ingest: StartIngest) -> Ingest:
 async def stranger(ingest: Ingest, bus: Bus) -> Ingest:
     """A client of the same ingest with another tenant's key."""
     made, _ = await ApiKeys(bus).create(f"test-{secrets.token_hex(6)}", "test")
-    return Ingest(ingest.channel, made)
+    return Ingest(ingest.channel, ingest.port, made)
 
 
 @pytest.fixture(scope="session")

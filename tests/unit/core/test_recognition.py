@@ -1,20 +1,23 @@
 """What a request may ask to recognize with."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro_core.bus.mirror import Mirror
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.catalogue import load_catalogue
 from tiro_core.errors import TiroError
 from tiro_core.recognition import RecognitionResolver
 
 
-class Workers(WorkerDirectory):
-    """A directory with one worker of an engine that no catalogue has."""
+class HouseWorker(Mirror[WorkerRecord]):
+    """One live worker of an engine that no catalogue has."""
 
-    def alive(self) -> "iter[WorkerRecord]":  # type: ignore[valid-type] # an iterator of records
+    def heard_within(self, seconds: float) -> Iterator[WorkerRecord]:
         """The one worker."""
         return iter([WorkerRecord(engine="house", model="own", language_codes=["en", "fi"])])
 
@@ -22,7 +25,7 @@ class Workers(WorkerDirectory):
 @pytest.fixture
 def resolver() -> RecognitionResolver:
     """A deployment with the shipped catalogue, and that worker."""
-    return RecognitionResolver(load_catalogue(), Workers())
+    return RecognitionResolver(load_catalogue(), WorkerDirectory(HouseWorker()))
 
 
 def test_defaults_are_filled_in(resolver: RecognitionResolver) -> None:
@@ -33,7 +36,7 @@ def test_defaults_are_filled_in(resolver: RecognitionResolver) -> None:
 
 def test_a_deployments_own_default_model() -> None:
     """A deployment may choose another model; it does not apply to another engine."""
-    resolver = RecognitionResolver(load_catalogue(), WorkerDirectory(), default_model="tiny.en")
+    resolver = RecognitionResolver(load_catalogue(), WorkerDirectory(Mirror()), default_model="tiny.en")
     assert resolver.resolve(RecognitionConfig(), "config").model == "tiny.en"
     assert resolver.resolve(RecognitionConfig(engine="fake"), "config").model == "markers"
 

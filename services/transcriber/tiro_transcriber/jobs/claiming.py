@@ -14,31 +14,11 @@ from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore, Stored
 from tiro_core.clock import now
 from tiro_core.errors import TiroError
+from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.jobs.history import TERMINAL
 
 LEASE_SECONDS = 15.0
 """How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The job is ours."""
-
-    owned: OwnedRecord[TranscriptionRecord]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Another worker has it, and is alive as far as its lease goes."""
-
-    retry_in: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """It wants no worker: it is over, as the record says, or there is no record."""
-
-    record: TranscriptionRecord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +36,7 @@ class Claims:
         self._worker_id = worker_id
         self._attempts_max = attempts_max
 
-    async def claim(self, key: str) -> Claimed | Taken | Over | Exhausted:
+    async def claim(self, key: str) -> Claimed[TranscriptionRecord] | Taken | Over[TranscriptionRecord] | Exhausted:
         """Claim a job, or say why not."""
         while True:
             stored = await self._store.get(key)

@@ -23,8 +23,9 @@ from tiro_core.clock import now
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
+from tiro_transcriber.claims import Claimed, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
-from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claimed, Claims, Exhausted, Taken, counted_attempts, give_up
+from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims, Exhausted, counted_attempts, give_up
 from tiro_transcriber.jobs.history import JobHistory
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer

@@ -1,42 +1,25 @@
 """Claiming a live session: delivery only offers it, the record decides."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro_core.bus.ownership import OwnedRecord, lease_seconds_left, new_lease
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
+from tiro_transcriber.claims import Claimed, Over, Taken
 
 LEASE_SECONDS = 6.0
 """How long a worker may be silent before its session is another's. Shorter than the redelivery of its message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The session is ours."""
-
-    owned: OwnedRecord[SessionRecord]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Another worker has it, and is alive as far as its lease goes."""
-
-    retry_in: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """It wants no worker."""
-
-
-async def claim(store: RecordStore[SessionRecord], key: str, worker_id: str) -> Claimed | Taken | Over:
+async def claim(
+    store: RecordStore[SessionRecord], key: str, worker_id: str
+) -> Claimed[SessionRecord] | Taken | Over[SessionRecord]:
     """Claim a session, or say why not."""
     while True:
         stored = await store.get(key)
         if stored is None or stored.value.state == SessionRecord.STATE_ENDED:
-            return Over()
+            return Over(stored.value if stored else None)
         left = lease_seconds_left(stored.value)
         if stored.value.state == SessionRecord.STATE_ACTIVE and left > 0:
             return Taken(timedelta(seconds=left))

@@ -18,11 +18,12 @@ from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
+from tiro_transcriber.claims import Claimed, Taken
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.failures import first_cause
 from tiro_transcriber.keepalive import kept
-from tiro_transcriber.sessions.claiming import LEASE_SECONDS, Claimed, Taken, claim
+from tiro_transcriber.sessions.claiming import LEASE_SECONDS, claim
 from tiro_transcriber.sessions.input import open_session_input
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.transcribing import Transcribing, options_of

@@ -1,0 +1,247 @@
+"""The `tiro` command as a process of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.integration.client.servers import Deployment, seconds
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.transcript_pb2 import Segment
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
+from tiro_client.cli import exit_codes
+from tiro_core.errors import TiroError, invalid_argument
+
+END_SECONDS_MAX = 20.0
+"""How long a command may take to end, on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+@asynccontextmanager
+async def tiro(address: str, *arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A running command. It is killed when the test ends before it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TIRO_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tiro_client", *map(str, arguments)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**environment, "TIRO_ADDRESS": address},
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def end_of(process: asyncio.subprocess.Process) -> Ended:
+    """Wait for a command's end."""
+    async with asyncio.timeout(END_SECONDS_MAX):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    assert b"Traceback" not in err
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def run(address: str, *arguments: str | Path) -> Ended:
+    """Run a command to its end."""
+    async with tiro(address, *arguments) as process:
+        return await end_of(process)
+
+
+@pytest.fixture
+def succeeding(deployment: Deployment) -> Deployment:
+    """A deployment whose jobs succeed with two segments."""
+    states = (Transcription.STATE_QUEUED, Transcription.STATE_RUNNING, Transcription.STATE_SUCCEEDED)
+    deployment.jobs.events = [
+        WatchTranscriptionResponse(sequence=sequence, state_changed=Transcription(state=state))
+        for sequence, state in enumerate(states, start=1)
+    ]
+    deployment.jobs.segments = [
+        Segment(text="Buenos días.", end_offset=seconds(1)),
+        Segment(text="Adiós.", start_offset=seconds(1), end_offset=seconds(2.5)),
+    ]
+    return deployment
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[Path]:
+    """Three files."""
+    paths = [tmp_path / name for name in ("one.wav", "two.mp3", "three.ogg")]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    return paths
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """A WAV file of 0.3 s."""
+    return silence(tmp_path / "speech.wav", 0.3)
+
+
+def silence(path: Path, length_seconds: float) -> Path:
+    """A WAV file of so many seconds."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(round(8000 * length_seconds) * 2))
+    return path
+
+
+@pytest.mark.usefixtures("succeeding")
+async def test_one_file_goes_to_stdout(address: str, recordings: list[Path]) -> None:
+    """The transcript is all there is on stdout; without a terminal there are no bars."""
+    ended = await run(address, "transcribe", recordings[0])
+    assert ended == Ended(exit_codes.OK, "Buenos días.\nAdiós.\n", "")
+
+
+async def test_many_files_go_to_a_folder(address: str, succeeding: Deployment, recordings: list[Path]) -> None:
+    """Each file has its transcripts in each format; one that is refused does not stop the others, and is told."""
+    succeeding.jobs.refusals["two.mp3"] = invalid_argument(reasons.ERROR_REASON_NOT_AUDIO, "this is no recording")
+    folder = recordings[0].parent / "out"
+    ended = await run(address, "transcribe", *recordings, "--format", "srt,json", "-o", folder, "-j", "2")
+    assert ended.code == exit_codes.FAILED
+    assert ended.out == ""
+    assert f"{recordings[1]}: this is no recording (NOT_AUDIO)\n" in ended.err
+    assert "2 of 3 files transcribed, 1 failed" in ended.err
+    assert sorted(path.name for path in folder.iterdir()) == ["one.json", "one.srt", "three.json", "three.srt"]
+    assert json.loads((folder / "one.json").read_text())["text"] == "Buenos días. Adiós."
+
+
+@pytest.mark.usefixtures("succeeding")
+async def test_a_missing_file_is_told(address: str, recordings: list[Path]) -> None:
+    """A file that is not there fails by itself."""
+    missing = recordings[0].with_name("none.wav")
+    ended = await run(address, "transcribe", missing, recordings[0])
+    assert ended.code == exit_codes.FAILED
+    assert f"{missing}: No such file or directory\n" in ended.err
+    assert ended.out.endswith("Buenos días.\nAdiós.\n")
+
+
+async def test_a_job_that_fails(address: str, deployment: Deployment, recordings: list[Path]) -> None:
+    """A failed job ends with its reason and the code for failed jobs."""
+    failed = Transcription(state=Transcription.STATE_FAILED)
+    failed.error.CopyFrom(invalid_argument(reasons.ERROR_REASON_AUDIO_UNDECODABLE, "undecodable").to_status())
+    deployment.jobs.events = [WatchTranscriptionResponse(sequence=1, state_changed=failed)]
+    ended = await run(address, "transcribe", recordings[0])
+    assert ended == Ended(exit_codes.FAILED, "", f"{recordings[0]}: undecodable (AUDIO_UNDECODABLE)\n")
+
+
+async def test_no_service(unused_address: str) -> None:
+    """Without a service there is one line that says what to look at, and a code of its own."""
+    ended = await run(unused_address, "jobs", "list")
+    assert ended.code == exit_codes.UNREACHABLE
+    (line,) = ended.err.splitlines()
+    assert "TIRO_ADDRESS" in line
+
+
+async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
+    """A refused key has a code of its own."""
+    refused = TiroError(grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_API_KEY_INVALID, "not known")
+    deployment.jobs.failures = [refused]
+    ended = await run(address, "--api-key", "tiro_wrong", "jobs", "list")
+    assert ended == Ended(exit_codes.UNAUTHENTICATED, "", "tiro: not known (API_KEY_INVALID)\n")
+    assert deployment.jobs.metadata[0]["authorization"] == "Bearer tiro_wrong"
+
+
+async def test_interrupting_names_the_jobs_that_go_on(
+    address: str, deployment: Deployment, recordings: list[Path]
+) -> None:
+    """Ctrl-C ends at once, says which job goes on, and leaves no file behind."""
+    deployment.jobs.watch_holds = True
+    folder = recordings[0].parent / "out"
+    async with tiro(address, "transcribe", recordings[0], "-o", folder) as process:
+        await deployment.jobs.watching.wait()
+        process.send_signal(signal.SIGINT)
+        ended = await end_of(process)
+    assert ended.code == exit_codes.INTERRUPTED
+    assert f"{recordings[0]}: goes on as transcriptions/" in ended.err
+    assert not folder.exists()
+
+
+async def test_jobs_as_json(address: str, deployment: Deployment) -> None:
+    """`jobs list --json` is a line of JSON for each job, as many as asked for."""
+    deployment.jobs.jobs = [
+        Transcription(name=f"transcriptions/{index}", state=Transcription.STATE_RUNNING, audio_duration=seconds(2.5))
+        for index in range(5)
+    ]
+    ended = await run(address, "jobs", "list", "--json", "--limit", "3")
+    jobs = [json.loads(line) for line in ended.out.splitlines()]
+    assert [job["name"] for job in jobs] == ["transcriptions/0", "transcriptions/1", "transcriptions/2"]
+    assert (jobs[0]["state"], jobs[0]["audio_seconds"], jobs[0]["error"]) == ("running", 2.5, None)
+
+
+@pytest.mark.usefixtures("succeeding")
+async def test_watching_a_job(address: str) -> None:
+    """`jobs watch` prints each event and ends with the job."""
+    ended = await run(address, "jobs", "watch", "some-job")
+    assert [line.split() for line in ended.out.splitlines()] == [["1", "queued"], ["2", "running"], ["3", "succeeded"]]
+    assert ended.code == exit_codes.OK
+
+
+async def test_listening_to_a_file(address: str, deployment: Deployment, speech: Path) -> None:
+    """A file is sent in its own format, a piece every tenth of a second, and each final is a line."""
+    ended = await run(address, "listen", speech, "--language", "en")
+    assert ended == Ended(exit_codes.OK, "[00:00.00 - 00:00.30] all 3\n", "")
+    config = deployment.live.received[0].config
+    assert (config.format.sample_rate_hertz, config.recognition.language_code) == (8000, "en")
+
+
+async def test_the_first_interrupt_waits_for_the_last_words(
+    address: str, deployment: Deployment, tmp_path: Path
+) -> None:
+    """Ctrl-C while listening ends the audio, prints the last final, and is no failure."""
+    async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
+        await deployment.live.heard.wait()
+        process.send_signal(signal.SIGINT)
+        ended = await end_of(process)
+    assert ended.code == exit_codes.OK
+    assert ended.out.startswith("[00:00.00 - ")
+
+
+async def test_the_second_interrupt_does_not_wait(address: str, deployment: Deployment, tmp_path: Path) -> None:
+    """Ctrl-C again ends at once when the last words do not come."""
+    deployment.live.never_ends = True
+    async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
+        await deployment.live.heard.wait()
+        process.send_signal(signal.SIGINT)
+        await deployment.live.half_closed.wait()
+        process.send_signal(signal.SIGINT)
+        ended = await end_of(process)
+    assert ended.code == exit_codes.INTERRUPTED
+
+
+async def test_listening_to_what_cannot_be_streamed(address: str, tmp_path: Path) -> None:
+    """A file of another kind is refused in one line, and nothing is sent."""
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"ID3\4")
+    ended = await run(address, "listen", path)
+    assert ended.code == exit_codes.USAGE
+    assert ended.err.startswith(f"tiro: {path}: a live stream takes WAV")
+
+
+async def test_several_formats_need_a_folder(address: str, recordings: list[Path]) -> None:
+    """What cannot go to one stdout is refused before anything is sent."""
+    ended = await run(address, "transcribe", recordings[0], "-f", "srt,vtt")
+    assert ended.code == exit_codes.USAGE
+    assert "--output-dir" in ended.err
