@@ -113,13 +113,14 @@ async def _rounds(
     stages.append(
         ["(engine alone: decoding the file)", f"{statistics.median(alone_decoding) / len(recordings) * 1000:.1f}"]
     )
+    start_ms = statistics.median(idle) * 1000
     return "\n\n".join(
         [
             f"{len(recordings)} recordings, {audio:.0f} s of speech, {rounds} rounds in turns, medians.",
             table(["", "seconds", "times real time", "ratio", "WER"], rows),
             "Where a job's time goes, in the worker's own measure:",
             table(["stage", "ms a job"], stages),
-            f"An idle worker starts a submitted job after {statistics.median(idle) * 1000:.1f} ms (median of {len(idle)}).",
+            f"An idle worker starts a submitted job after {start_ms:.1f} ms (median of {len(idle)}).",
         ]
     )
 
