@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tiro_core.starting import CannotStart
+
 DIGEST_PREFIX = "sha256:"
 
 # Names end up in paths, NATS subjects and command lines: nothing that could leave a folder or open an option.
@@ -20,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class CatalogueError(Exception):
+class CatalogueError(CannotStart):
     """A catalogue file does not say what a catalogue must say."""
 
 

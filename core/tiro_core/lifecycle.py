@@ -14,14 +14,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
-from tiro_core.bus.monitor import UnsafeServer
 from tiro_core.logs import configure_logging, get_logger
 from tiro_core.settings import CoreSettings
-
-EXIT_USAGE = 2
-"""The settings make no sense."""
-EXIT_REFUSED = 3
-"""The service refused to start where it could not keep its promises."""
+from tiro_core.starting import EXIT_SETTINGS, CannotStart
 
 S = TypeVar("S", bound=CoreSettings)
 T = TypeVar("T")
@@ -45,14 +40,15 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
         settings = CliApp.run(settings_type)
     except (ValidationError, SettingsError) as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-        sys.exit(EXIT_USAGE)
+        sys.exit(EXIT_SETTINGS)
     configure_logging(name, settings.log_format, settings.log_level)
     try:
         asyncio.run(_until_signalled(settings, serve))
-    except* UnsafeServer as group:
-        for refusal in _leaves(group):
+    except* CannotStart as group:
+        refusals = _leaves(group)
+        for refusal in refusals:
             log.critical("refused_to_start", reason=str(refusal))
-        sys.exit(EXIT_REFUSED)
+        sys.exit(max(refusal.exit_status for refusal in refusals))
     log.info("stopped")
 
 
@@ -100,8 +96,8 @@ async def unless_stopping(work: Awaitable[T], stopping: asyncio.Event) -> T:
         await asyncio.gather(task, signalled, return_exceptions=True)
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    leaves: list[BaseException] = []
+def _leaves(group: ExceptionGroup[CannotStart]) -> list[CannotStart]:
+    leaves: list[CannotStart] = []
     for member in group.exceptions:
-        leaves.extend(_leaves(member) if isinstance(member, BaseExceptionGroup) else [member])
+        leaves.extend(_leaves(member) if isinstance(member, ExceptionGroup) else [member])
     return leaves

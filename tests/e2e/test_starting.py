@@ -79,17 +79,34 @@ def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", READY)
 def test_settings_that_make_no_sense(name: str) -> None:
     """Status 2, and the setting is named."""
+    assert "grace_seconds" in refused(name, TIRO_GRACE_SECONDS="soon")
+
+
+def refused(name: str, **settings: str) -> str:
+    """What a service says that does not start because of its settings."""
     done = subprocess.run(
         [sys.executable, "-m", f"tiro_{name}"],
-        env={**os.environ, "TIRO_GRACE_SECONDS": "soon"},
+        env={**os.environ, **settings},
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,
         check=False,
     )
-    assert done.returncode == 2
-    assert "grace_seconds" in done.stderr
+    assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_settings_that_cannot_be_met(nats_server: NatsServer) -> None:
+    """What only shows when the service starts is one line and status 2 as well."""
+    usual = environment(nats_server)
+    assert "loopback" in refused("ingest", **{**usual, "TIRO_INGEST_ADDRESS": "0.0.0.0:0"})
+    assert "host:port" in refused("streamer", **{**usual, "TIRO_STREAMER_ADDRESS": "nonsense"})
+    assert "no engine 'none'" in refused("transcriber", **{**usual, "TIRO_ENGINE": "none"})
+    assert "unknown model 'none'" in refused("transcriber", **{**usual, "TIRO_MODEL": "none"})
+    busy = nats_server.url.removeprefix("nats://")
+    assert "cannot listen" in refused("ingest", **{**usual, "TIRO_INGEST_ADDRESS": busy})
+    assert "metrics" in refused("streamer", **{**usual, "TIRO_STREAMER_METRICS_ADDRESS": busy})
 
 
 @pytest.mark.parametrize("name", READY)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from tiro_core.logs import get_logger
 from tiro_core.settings import CoreSettings
+from tiro_core.starting import EXIT_UNSAFE, CannotStart
 
 TIMEOUT_SECONDS = 2.0
 FRESH_SECONDS = 5.0
@@ -20,8 +21,10 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = get_logger()
 
 
-class UnsafeServer(Exception):  # noqa: N818 - reads as the condition it reports
+class UnsafeServer(CannotStart):
     """The NATS server may lose acknowledged jobs, or nobody can tell."""
+
+    exit_status = EXIT_UNSAFE
 
 
 @dataclass(frozen=True, slots=True)

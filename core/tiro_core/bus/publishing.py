@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import stamina
 from nats.errors import ConnectionClosedError, OutboundBufferLimitError
@@ -14,6 +15,7 @@ PATIENCE_SECONDS = 60.0
 """How long a write is tried again while NATS is away, before its caller is told."""
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+_STORE_FAILED = 10077  # JSStreamStoreFailedF: a limit of the stream
 _WRITE_ID = "Tiro-Write-Id"
 _WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequenceErrF, JSStreamWrongLastSequenceConstantErr
 
@@ -31,6 +33,10 @@ class Conflict(Exception):  # noqa: N818 - the loser of a race has made no error
     """Somebody else wrote first."""
 
 
+class StreamFull(Exception):  # noqa: N818 - reads as the condition it reports
+    """The stream, or the subject in it, takes no more messages. The message says which."""
+
+
 class BusUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
     """NATS stayed away for longer than we wait."""
 
@@ -39,18 +45,30 @@ async def publish(bus: Bus, subject: str, payload: bytes, *, headers: dict[str, 
     """Store a message and return its sequence in the stream. It may be stored twice when NATS fails in between.
 
     Raises:
+        StreamFull: There is no room for it.
         BusUnavailable: NATS stayed away.
     """
     try:
         async for attempt in stamina.retry_context(
-            on=TRANSIENT, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.1, wait_max=2.0
+            on=_is_transient, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.1, wait_max=2.0
         ):
             with attempt:
                 acknowledgement = await bus.jetstream.publish(subject, payload, headers=headers)
                 return acknowledgement.seq
     except (*TRANSIENT, ConnectionClosedError) as error:
+        if _is_full(error):
+            raise StreamFull(error.description or subject) from error
         raise BusUnavailable(f"NATS did not take a message for {PATIENCE_SECONDS:.0f} s") from error
     raise AssertionError("unreachable: the retries end with a return or an error")
+
+
+def _is_full(error: Exception) -> TypeGuard[ServiceUnavailableError]:
+    return isinstance(error, ServiceUnavailableError) and error.err_code == _STORE_FAILED
+
+
+def _is_transient(error: Exception) -> bool:
+    """Whether trying again may help. A full stream says 503 as well."""
+    return isinstance(error, TRANSIENT) and not _is_full(error)
 
 
 async def publish_expecting(

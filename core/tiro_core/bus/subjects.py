@@ -18,24 +18,24 @@ def token(name: str) -> str:
     return name.replace(".", "_")
 
 
-def task(engine: str, model: str, tenant: str) -> str:
-    """Where jobs for a model are offered."""
-    return f"tiro.task.{engine}.{token(model)}.{LANE}.{tenant}"
+def task(engine: str, model: str, tenant: str, job: str) -> str:
+    """Where a job is offered. Of its own, so that it cannot be offered twice at a time."""
+    return f"tiro.task.{engine}.{token(model)}.{LANE}.{tenant}.{job}"
 
 
 def tasks_of(engine: str, model: str) -> str:
     """What a worker with this model takes jobs from."""
-    return f"tiro.task.{engine}.{token(model)}.{LANE}.*"
+    return f"tiro.task.{engine}.{token(model)}.{LANE}.>"
 
 
-def session(engine: str, model: str, tenant: str) -> str:
-    """Where live sessions for a model are offered."""
-    return f"tiro.session.{engine}.{token(model)}.{tenant}"
+def session(engine: str, model: str, tenant: str, session_id: str) -> str:
+    """Where a live session is offered."""
+    return f"tiro.session.{engine}.{token(model)}.{tenant}.{session_id}"
 
 
 def sessions_of(engine: str, model: str) -> str:
     """What a worker with this model takes sessions from."""
-    return f"tiro.session.{engine}.{token(model)}.*"
+    return f"tiro.session.{engine}.{token(model)}.>"
 
 
 def job_events(tenant: str, job: str) -> str:

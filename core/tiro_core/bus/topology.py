@@ -73,8 +73,14 @@ def _bucket(bucket: str, *, max_age: float = 0) -> StreamConfig:
     )
 
 
-_WORK = StreamConfig(retention=RetentionPolicy.WORK_QUEUE, storage=StorageType.FILE, discard=DiscardPolicy.NEW)
-"""What wants a worker: gone once acknowledged."""
+_WORK = StreamConfig(
+    retention=RetentionPolicy.WORK_QUEUE,
+    storage=StorageType.FILE,
+    discard=DiscardPolicy.NEW,
+    max_msgs_per_subject=1,
+    discard_new_per_subject=True,
+)
+"""What wants a worker: one hint a record, refused while there is one, gone once acknowledged."""
 _HISTORY = StreamConfig(
     retention=RetentionPolicy.LIMITS, storage=StorageType.FILE, discard=DiscardPolicy.NEW, allow_direct=True
 )

@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.auth.tenant import Authenticator, set_tenant
-from tiro_core.bus.publishing import TRANSIENT, BusUnavailable
+from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, StreamFull
 from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted, unavailable
 from tiro_core.logs import get_logger
 from tiro_core.rpc.interception import AroundInterceptor, Context
@@ -59,20 +59,13 @@ class ErrorInterceptor(AroundInterceptor):
         code, reason = grpc.StatusCode.OK, ""
         try:
             yield
-        except TiroError as error:
-            code, reason = error.code, reason_name(error.reason)
-            await _abort(context, error)
-        except (BusUnavailable, *TRANSIENT) as error:
-            code, reason = grpc.StatusCode.UNAVAILABLE, "NOT_READY"
-            log.warning("nats_unavailable", error=repr(error))
-            away = unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
-            await _abort(context, away)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
-        except Exception as error:  # noqa: BLE001 - this is where unknown faults end: in the log, with an id for the caller
-            code, reason = grpc.StatusCode.INTERNAL, "INTERNAL"
-            await _abort(context, _internal(error))
+        except Exception as error:  # noqa: BLE001 - every fault of a method ends here, told to its caller
+            told = _for_caller(error)
+            code, reason = told.code, reason_name(told.reason)
+            await _abort(context, told)
         finally:
             ACTIVE.labels(name).dec()
             CALLS.labels(name, code.name, reason).inc()
@@ -88,6 +81,19 @@ async def _abort(context: Context, error: TiroError) -> None:
         log.info("status_unread", reason=reason_name(error.reason))
     except grpc.aio.InternalError:  # what gRPC says when there is nobody to write to
         log.info("caller_gone", reason=reason_name(error.reason))
+
+
+def _for_caller(error: Exception) -> TiroError:
+    """What a caller is told of a fault: what is theirs to know, or an id that the log has too."""
+    if isinstance(error, TiroError):
+        return error
+    if isinstance(error, StreamFull):
+        log.warning("stream_full", error=str(error))
+        return resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=RETRY_AFTER)
+    if isinstance(error, (BusUnavailable, *TRANSIENT)):
+        log.warning("nats_unavailable", error=repr(error))
+        return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+    return _internal(error)
 
 
 def _internal(error: Exception) -> TiroError:

@@ -16,6 +16,7 @@ from tiro_core.logs import get_logger
 from tiro_core.metrics import split_address
 from tiro_core.rpc.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
 from tiro_core.settings import ServerSettings
+from tiro_core.starting import CannotStart
 
 HEALTH_INTERVAL_SECONDS = 0.5
 """How often the health answer is brought in line with the service's state."""
@@ -26,8 +27,15 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = get_logger()
 
 
-class ServerSettingsError(ValueError):
+class ServerSettingsError(CannotStart, ValueError):
     """The settings of a server contradict each other."""
+
+
+class ListenError(CannotStart, OSError):
+    """An address is taken, or not one of this machine."""
+
+    def __init__(self, address: str, cause: Exception) -> None:
+        super().__init__(f"cannot listen on {address}: {cause}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ def create_server(
 
     Raises:
         ServerSettingsError: Authentication is off on an address that others can reach, or half of TLS is missing.
-        OSError: The address is taken.
+        ListenError: The address is taken.
     """
     host, _ = split_address(address)
     if settings.auth == "off" and host not in _LOOPBACK:
@@ -89,13 +97,13 @@ def create_health_server(address: str) -> tuple[grpc.aio.Server, Health, int]:
     """Make a server that has nothing but health and reflection, for a service without calls of its own.
 
     Raises:
-        OSError: The address is taken.
+        ListenError: The address is taken.
     """
     server = grpc.aio.server()
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: {error}") from error
+        raise ListenError(address, error) from error
     return server, _add_health(server, ()), port
 
 
@@ -126,7 +134,7 @@ def _listen(server: grpc.aio.Server, settings: ServerSettings, address: str) -> 
             return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
         return server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: {error}") from error
+        raise ListenError(address, error) from error
 
 
 @asynccontextmanager

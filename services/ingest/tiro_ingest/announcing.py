@@ -2,18 +2,17 @@
 
 import asyncio
 
-from nats.js.errors import APIError
-
-from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.hints import offer_job
 from tiro_core.bus.line import EventLine, Fenced
-from tiro_core.bus.publishing import BusUnavailable, publish
+from tiro_core.bus.publishing import BusUnavailable, StreamFull
 from tiro_core.logs import get_logger
 
 HINT_SECONDS_MAX = 10.0
-"""How long a caller waits for the hint. The job is safe without it: hints are published again for records that wait."""
+"""How long a caller waits for the hint. The job is safe without it: the reconciler offers jobs that wait."""
 
 log = get_logger()
 
@@ -33,8 +32,8 @@ class JobAnnouncer:
         await self._begin_history(record)
         try:
             async with asyncio.timeout(HINT_SECONDS_MAX):
-                await self._hint(record)
-        except (TimeoutError, BusUnavailable, APIError) as error:
+                await offer_job(self._bus, record)
+        except (TimeoutError, BusUnavailable, StreamFull) as error:
             log.warning("hint_not_published", error=repr(error))
 
     async def _begin_history(self, record: TranscriptionRecord) -> None:
@@ -46,13 +45,6 @@ class JobAnnouncer:
             await line.append(lambda sequence: TranscriptionEvent(sequence=sequence, state_changed=record))
         except Fenced:
             log.debug("history_has_begun")  # a worker was faster, or the same request came twice
-
-    async def _hint(self, record: TranscriptionRecord) -> None:
-        subject = subjects.task(record.config.engine, record.config.model, record.tenant)
-        task = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
-        # Within JetStream's window for duplicates a repeated request adds no second hint.
-        headers = {"Nats-Msg-Id": f"{record.tenant}.{record.transcription_id}.{record.epoch}"}
-        await publish(self._bus, subject, task.SerializeToString(), headers=headers)
 
 
 def waits(record: TranscriptionRecord) -> bool:

@@ -29,6 +29,7 @@ from tiro_ingest.idempotency import RequestIds
 from tiro_ingest.inline_audio import InlineAudio
 from tiro_ingest.janitor import Janitor
 from tiro_ingest.receiving import UploadReceiver
+from tiro_ingest.reconciler import Reconciler
 from tiro_ingest.settings import IngestSettings
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.transcription_service import TranscriptionService
@@ -74,6 +75,7 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(tasks.create_task(parts.janitor.run(), name="janitor").cancel)
+        stack.callback(tasks.create_task(parts.reconciler.run(), name="reconciler").cancel)
         await stack.enter_async_context(
             serving(
                 server, health, bus, address=settings.ingest_address, port=port, grace_seconds=settings.grace_seconds
@@ -136,4 +138,5 @@ class _Parts:
         self.transcription_service = TranscriptionService(
             jobs, watcher, TranscriptReader(blobs), workers, send_seconds_max=settings.watch_send_seconds_max
         )
+        self.reconciler = Reconciler(bus, settings.reconcile_seconds)
         self.janitor = Janitor(bus, blobs, settings.janitor_interval_seconds)

@@ -29,6 +29,9 @@ class IngestSettings(ServerSettings):
     janitor_interval_seconds: float = Field(
         default=300, gt=0, description="How often expired and refused uploads are looked for"
     )
+    reconcile_seconds: float = Field(
+        default=30, gt=0, description="A job of which nothing was heard for so long is offered to the workers again"
+    )
     probes_max: int = Field(default=2, ge=1, le=64, description="Finished uploads that are checked at once")
     probe_seconds_max: float = Field(default=300, gt=0, description="How long probing one recording may take")
     spool_dir: Path | None = Field(default=None, description="Where a recording lies while it is probed. Empty: TMPDIR")

@@ -2,12 +2,12 @@
 
 from google.rpc.status_pb2 import Status
 
-from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
+from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.hints import offer_session
 from tiro_core.bus.ownership import lease_seconds_left
-from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_streamer.faults import no_worker
@@ -47,11 +47,8 @@ class SessionOffer:
 
     async def publish(self) -> None:
         """Create the record and tell the workers."""
-        record = self._record
-        await self._store.create(self._key, record)
-        subject = subjects.session(record.recognition.engine, record.recognition.model, record.tenant)
-        hint = SessionTask(tenant=record.tenant, session_id=record.session_id)
-        await publish(self._bus, subject, hint.SerializeToString(), headers={"Nats-Msg-Id": record.session_id})
+        await self._store.create(self._key, self._record)
+        await offer_session(self._bus, self._record)
 
     async def withdraw(self, error: Status) -> bool:
         """End the session unless a worker holds it, so that none takes it later. Returns whether it is ended.

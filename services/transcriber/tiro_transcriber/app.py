@@ -26,7 +26,10 @@ from tiro_core.lifecycle import unless_stopping
 from tiro_core.logs import get_logger
 from tiro_core.metrics import serve_metrics
 from tiro_core.rpc.server import Health, create_health_server
+from tiro_core.starting import CannotStart
 from tiro_transcriber.engine_host import EngineHost, open_engine_host
+from tiro_transcriber.engines.interface import EngineType
+from tiro_transcriber.engines.registry import find_engine
 from tiro_transcriber.feed import Feed
 from tiro_transcriber.jobs.claiming import Claims
 from tiro_transcriber.jobs.recognizing import Recognizer
@@ -47,14 +50,30 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "transcriber")), stopping)
         await require_safe_server(settings)
         await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
-        engine = load_catalogue(settings.catalogue).engine(settings.engine)
-        model = settings.model or engine.default_model
-        loaded = await unless_stopping(load_engine(engine.name, model, settings.for_engine()), stopping)
+        kind, engine, model = _engine_of(settings)
+        loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine()), stopping)
         host = await stack.enter_async_context(
             open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_threads)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
         await Worker(settings, bus, host, launcher).run(health, stopping)
+
+
+def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
+    """The engine to run, its name, and the model to load.
+
+    Raises:
+        CannotStart: There is no such engine, or it has no such model.
+    """
+    catalogue = load_catalogue(settings.catalogue)
+    try:
+        name = settings.engine or catalogue.default_engine
+        kind = find_engine(name)
+        # An engine that another package brings need not be in the catalogue; it knows its models itself.
+        known = catalogue.engines.get(name)
+        return kind, name, known.model(settings.model).name if known else settings.model
+    except LookupError as error:
+        raise CannotStart(str(error)) from error
 
 
 @asynccontextmanager

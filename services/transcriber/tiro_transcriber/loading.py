@@ -4,21 +4,15 @@ import asyncio
 import time
 
 from tiro_core.logs import get_logger
-from tiro_transcriber.engines.interface import Engine, EngineSettings, ModelUnavailable
-from tiro_transcriber.engines.registry import find_engine
+from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
 
 RETRY_SECONDS = 30.0
 
 log = get_logger()
 
 
-async def load_engine(engine: str, model: str, settings: EngineSettings) -> Engine:
-    """Load an engine with its model. Until that has succeeded the worker is not ready.
-
-    Raises:
-        UnknownEngine: No engine of this name is installed.
-    """
-    kind = find_engine(engine)
+async def load_engine(kind: EngineType, engine: str, model: str, settings: EngineSettings) -> Engine:
+    """Load an engine with its model. Until that has succeeded the worker is not ready."""
     while True:
         begun = time.monotonic()
         log.info("engine_loading", engine=engine, model=model)

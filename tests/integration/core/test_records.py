@@ -19,7 +19,7 @@ Workers = RecordStore[WorkerRecord]
 @pytest.fixture
 def store(bus: Bus) -> Workers:
     """A store of records."""
-    return RecordStore(bus, topology.JOBS_BUCKET, WorkerRecord)
+    return RecordStore(bus, topology.REQUESTS_BUCKET, WorkerRecord)
 
 
 async def test_what_is_written_is_read(store: Workers, tenant: str) -> None:
@@ -109,7 +109,7 @@ def _owned(stored: object, store: RecordStore[TranscriptionRecord], key: str) ->
 
 async def test_an_owner_renews_and_changes(bus: Bus, tenant: str) -> None:
     """The owner's writes go through as long as it owns the record."""
-    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    store = RecordStore(bus, topology.REQUESTS_BUCKET, TranscriptionRecord)
     record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING, lease=new_lease("w", 1))
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
     await owned.renew()
@@ -122,7 +122,7 @@ async def test_an_owner_renews_and_changes(bus: Bus, tenant: str) -> None:
 
 async def test_a_replaced_owner_is_refused(bus: Bus, tenant: str) -> None:
     """A zombie cannot write: its first write after the epoch has changed raises."""
-    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    store = RecordStore(bus, topology.REQUESTS_BUCKET, TranscriptionRecord)
     record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING)
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
 
@@ -136,7 +136,7 @@ async def test_a_replaced_owner_is_refused(bus: Bus, tenant: str) -> None:
 
 async def test_an_owner_lives_with_changes_beside_it(bus: Bus, tenant: str) -> None:
     """A change by somebody else that leaves epoch and state alone is kept."""
-    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    store = RecordStore(bus, topology.REQUESTS_BUCKET, TranscriptionRecord)
     record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING)
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
 

@@ -75,16 +75,12 @@ async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, t
 
 
 async def _stored_tasks(bus: Bus, tenant: str) -> list[TranscriptionTask]:
-    """The hints for a tenant. A work queue refuses a reader besides its workers, so each is read by its number."""
-    subject = subjects.task("fake", "markers", tenant)
-    found = []
-    info = await bus.jetstream.stream_info(topology.TASKS, subjects_filter=subject)
-    if subject in (info.state.subjects or {}):
-        for sequence in range(info.state.first_seq, info.state.last_seq + 1):
-            message = await bus.jetstream.get_msg(topology.TASKS, sequence)
-            if message.subject == subject:
-                found.append(TranscriptionTask.FromString(message.data or b""))
-    return found
+    """The hints for a tenant. A work queue refuses a reader besides its workers, so each is read by its subject."""
+    info = await bus.jetstream.stream_info(
+        topology.TASKS, subjects_filter=subjects.task("fake", "markers", tenant, "*")
+    )
+    found = [await bus.jetstream.get_msg(topology.TASKS, subject=subject) for subject in info.state.subjects or {}]
+    return [TranscriptionTask.FromString(message.data or b"") for message in found]
 
 
 async def test_small_audio_comes_with_the_job(ingest: Ingest, speech: bytes) -> None:

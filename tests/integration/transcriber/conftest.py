@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from tests.support.nats import NatsServer
-from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
@@ -17,7 +17,7 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import publish
+from tiro_core.bus.hints import offer_job
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.tail import Tail
 from tiro_core.bus.workers import open_worker_directory
@@ -83,8 +83,7 @@ class Jobs:
 
     async def offer(self, job: str) -> None:
         """Offer a job to the workers."""
-        task = TranscriptionTask(tenant=self.tenant, transcription_id=job)
-        await publish(self.bus, subjects.task("fake", "markers", self.tenant), task.SerializeToString())
+        await offer_job(self.bus, await self.record(job))
 
     async def record(self, job: str) -> TranscriptionRecord:
         """The job's record."""

@@ -10,12 +10,13 @@ import pytest
 from tests.integration.transcriber.conftest import Start
 from tests.support.nats import NatsServer
 from tests.support.processes import running
-from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, SessionRecord, SessionTask
+from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1.streaming_pb2 import Finalize
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.hints import offer_session
 from tiro_core.bus.ownership import new_lease
 from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
@@ -41,19 +42,16 @@ class Session:
 
     async def open(self) -> None:
         """Write the record and offer the session."""
-        await self.records.create(
-            self.key,
-            SessionRecord(
-                tenant=self.tenant,
-                session_id=self.id,
-                state=SessionRecord.STATE_WAITING,
-                recognition=RecognitionConfig(engine="fake", model="markers", enable_word_time_offsets=True),
-                enable_interim_results=True,
-                sample_rate_hertz=RATE,
-            ),
+        record = SessionRecord(
+            tenant=self.tenant,
+            session_id=self.id,
+            state=SessionRecord.STATE_WAITING,
+            recognition=RecognitionConfig(engine="fake", model="markers", enable_word_time_offsets=True),
+            enable_interim_results=True,
+            sample_rate_hertz=RATE,
         )
-        task = SessionTask(tenant=self.tenant, session_id=self.id)
-        await publish(self._bus, subjects.session("fake", "markers", self.tenant), task.SerializeToString())
+        await self.records.create(self.key, record)
+        await offer_session(self._bus, record)
 
     async def send(self, samples: np.ndarray) -> None:
         """Put samples on the line in frames."""

@@ -28,4 +28,4 @@ def test_a_tenants_name_cannot_leave_its_place(name: str) -> None:
 
 def test_a_model_is_one_token_of_a_subject() -> None:
     """A dot in a model's name would make two."""
-    assert subjects.task("faster-whisper", "tiny.en", "t") == "tiro.task.faster-whisper.tiny_en.standard.t"
+    assert subjects.task("faster-whisper", "tiny.en", "t", "j") == "tiro.task.faster-whisper.tiny_en.standard.t.j"

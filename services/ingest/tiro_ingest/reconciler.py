@@ -1,0 +1,83 @@
+"""Offering jobs again that have waited too long: their hint was never given, or was lost.
+
+A caller may be told that a job is accepted, and ingest or NATS die before its hint is stored. The record says that it
+waits; here is who looks. Offering is harmless: a job has at most one hint, and the record decides what becomes of it.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.hints import offer_job
+from tiro_core.bus.ownership import lease_seconds_left
+from tiro_core.bus.publishing import BusUnavailable, StreamFull
+from tiro_core.bus.records import RecordStore
+from tiro_core.logs import get_logger
+
+_OPEN = (Transcription.STATE_QUEUED, Transcription.STATE_RUNNING)
+
+log = get_logger()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    record: TranscriptionRecord
+    since: float
+    """When it was last written or offered, by the monotonic clock."""
+
+
+class Reconciler:
+    """Knows the jobs that are not over, and offers those again of which nothing was heard for a time.
+
+    Several may run at once, one in each ingest service. What it keeps in memory grows with the jobs that are not over.
+    """
+
+    def __init__(self, bus: Bus, after_seconds: float) -> None:
+        self._bus = bus
+        self._after_seconds = after_seconds
+        self._open: dict[str, _Waiting] = {}
+
+    async def run(self) -> None:
+        """Follow the jobs and offer those that wait, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(), name="reconciler-follow")
+            tasks.create_task(self._offer_again(), name="reconciler-offer")
+
+    async def _follow(self) -> None:
+        records = RecordStore(self._bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        async with records.watch(">") as changes:
+            async for change in changes:
+                if change is None:
+                    continue
+                if change.value is not None and change.value.state in _OPEN:
+                    self._open[change.key] = _Waiting(change.value, time.monotonic())
+                else:
+                    self._open.pop(change.key, None)
+
+    async def _offer_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._after_seconds / 2)
+            for waiting in list(self._open.values()):
+                if self._forgotten(waiting):
+                    await self._offer(waiting)
+
+    def _forgotten(self, waiting: _Waiting) -> bool:
+        quiet = time.monotonic() - waiting.since
+        running = waiting.record.state == Transcription.STATE_RUNNING
+        return quiet >= self._after_seconds and not (running and lease_seconds_left(waiting.record) > 0)
+
+    async def _offer(self, waiting: _Waiting) -> None:
+        with structlog.contextvars.bound_contextvars(tenant=waiting.record.tenant, job=waiting.record.transcription_id):
+            try:
+                if await offer_job(self._bus, waiting.record):
+                    log.warning("job_offered_again", note="its hint was lost")
+            except (BusUnavailable, StreamFull) as error:
+                log.warning("job_not_offered", error=repr(error))
+                return
+        waiting.since = time.monotonic()
