@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import publish, publish_expecting
+from tiro_core.bus.publishing import patiently, publish, publish_expecting
 
 PART_BYTES = 512 * 1024
 """The size of every part but the last. Half of NATS's default limit for a message."""
@@ -86,7 +86,9 @@ class JetStreamBlobStore:
         """
         subject = _subject(key, index)
         try:
-            message = await self._bus.jetstream.get_msg(topology.BLOBS, subject=subject, direct=True)
+            message = await patiently(
+                self._bus, lambda: self._bus.jetstream.get_msg(topology.BLOBS, subject=subject, direct=True)
+            )
         except NotFoundError:
             raise PartMissing(f"part {index} of {key} is not there") from None
         data = message.data or b""

@@ -1,8 +1,10 @@
 """The connection to NATS: made once, kept for ever, and honest about being down."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 import nats
 from nats.aio.client import Client
@@ -41,9 +43,21 @@ class _Client(Client):
 class Bus:
     """A connection to NATS with JetStream."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, read_patience_seconds: float = 0.0) -> None:
         self.client = client
+        self.read_patience_seconds = read_patience_seconds
+        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they are told."""
+        self._back_at: float | None = None
         self.jetstream: JetStreamContext = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
+
+    @property
+    def seconds_since_outage(self) -> float:
+        """How long ago the connection came back. Infinite when it was never lost."""
+        return inf if self._back_at is None else time.monotonic() - self._back_at
+
+    def came_back(self) -> None:
+        """Note that the connection was lost and is there again."""
+        self._back_at = time.monotonic()
 
     @property
     def is_connected(self) -> bool:
@@ -52,10 +66,16 @@ class Bus:
 
 
 @asynccontextmanager
-async def open_bus(settings: CoreSettings, service: str) -> AsyncIterator[Bus]:
+async def open_bus(settings: CoreSettings, service: str, *, read_patience_seconds: float = 0.0) -> AsyncIterator[Bus]:
     """Connect, however long it takes until a server is there, and close at the end."""
     client = _Client()
+    bus = Bus(client, read_patience_seconds=read_patience_seconds)
     reporter = _Reporter(settings.nats_url)
+
+    async def came_back() -> None:
+        bus.came_back()
+        await reporter.connected()
+
     await client.connect(
         servers=settings.nats_url.split(","),
         name=service,
@@ -66,11 +86,11 @@ async def open_bus(settings: CoreSettings, service: str) -> AsyncIterator[Bus]:
         pending_size=PENDING_BYTES_MAX,
         error_cb=reporter.error,
         disconnected_cb=reporter.disconnected,
-        reconnected_cb=reporter.connected,
+        reconnected_cb=came_back,
     )
     await reporter.connected()
     try:
-        yield Bus(client)
+        yield bus
     finally:
         reporter.closing = True
         try:

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from nats.js.errors import NotFoundError
 
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import Conflict, publish_expecting
+from tiro_core.bus.publishing import Conflict, patiently, publish_expecting
 
 E = TypeVar("E", bound=Message)
 
@@ -37,13 +37,19 @@ class EventLine(Generic[E]):
     async def resume(self) -> E | None:
         """Take up where the line ends, and return its last event."""
         try:
-            newest = await self._bus.jetstream.get_msg(self._stream, subject=self._subject)
+            newest = await patiently(
+                self._bus, lambda: self._bus.jetstream.get_msg(self._stream, subject=self._subject)
+            )
         except NotFoundError:
             return None
         event = self._type.FromString(newest.data or b"")
-        self._stored_at = newest.seq or 0
-        self.sequence = self._sequence_of(event)
+        self.resume_at(event, newest.seq or 0)
         return event
+
+    def resume_at(self, event: E, stored_at: int) -> None:
+        """Take up after an event that was read elsewhere, at its sequence in the stream."""
+        self._stored_at = stored_at
+        self.sequence = self._sequence_of(event)
 
     async def append(self, build: Callable[[int], E]) -> E:
         """Write the event that `build` makes for its sequence number.

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import Lease, TranscriptionRecord
+from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore, Stored
 from tiro_core.clock import in_seconds, seconds_until
@@ -25,6 +26,14 @@ class OwnershipLost(Exception):  # noqa: N818 - the worker has made no error; it
 def lease_seconds_left(record: TranscriptionRecord | SessionRecord) -> float:
     """How long the record's owner may be silent before another one may claim it; 0 or less when it may now."""
     return seconds_until(record.lease.expire_time) if record.HasField("lease") else 0.0
+
+
+def claimable_in(bus: Bus, record: TranscriptionRecord | SessionRecord, lease_seconds: float) -> float:
+    """In how many seconds another worker may claim an owned record; 0 or less when it may now.
+
+    While NATS was away nobody could renew: an owner who is alive gets the length of a lease to do so.
+    """
+    return max(lease_seconds_left(record), lease_seconds - bus.seconds_since_outage)
 
 
 class OwnedRecord(Generic[R]):

@@ -1,8 +1,8 @@
 """Publishing that knows whether it happened: with an expected sequence, patient while NATS is away."""
 
 import secrets
-from collections.abc import Mapping
-from typing import TypeGuard
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeGuard, TypeVar
 
 import stamina
 from nats.errors import ConnectionClosedError, OutboundBufferLimitError
@@ -10,6 +10,8 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
 from tiro_core.bus.connection import Bus
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
 """How long a write is tried again while NATS is away, before its caller is told."""
@@ -48,17 +50,32 @@ async def publish(bus: Bus, subject: str, payload: bytes, *, headers: dict[str, 
         StreamFull: There is no room for it.
         BusUnavailable: NATS stayed away.
     """
+    acknowledgement = await _while_away(
+        lambda: bus.jetstream.publish(subject, payload, headers=headers), PATIENCE_SECONDS
+    )
+    return acknowledgement.seq
+
+
+async def patiently(bus: Bus, read: Callable[[], Awaitable[T]]) -> T:
+    """Read something from NATS, for as long as this service has patience when NATS is away.
+
+    Raises:
+        BusUnavailable: NATS stayed away.
+    """
+    return await _while_away(read, bus.read_patience_seconds) if bus.read_patience_seconds else await read()
+
+
+async def _while_away(call: Callable[[], Awaitable[T]], seconds: float) -> T:
     try:
         async for attempt in stamina.retry_context(
-            on=_is_transient, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.1, wait_max=2.0
+            on=_is_transient, attempts=None, timeout=seconds, wait_initial=0.1, wait_max=2.0
         ):
             with attempt:
-                acknowledgement = await bus.jetstream.publish(subject, payload, headers=headers)
-                return acknowledgement.seq
+                return await call()
     except (*TRANSIENT, ConnectionClosedError) as error:
         if _is_full(error):
-            raise StreamFull(error.description or subject) from error
-        raise BusUnavailable(f"NATS did not take a message for {PATIENCE_SECONDS:.0f} s") from error
+            raise StreamFull(error.description or "a limit of the stream") from error
+        raise BusUnavailable(f"NATS did not answer for {seconds:.0f} s") from error
     raise AssertionError("unreachable: the retries end with a return or an error")
 
 
@@ -93,7 +110,7 @@ async def publish_expecting(
         if error.err_code not in _WRONG_SEQUENCE:
             raise
     try:
-        newest = await bus.jetstream.get_msg(stream, subject=subject)
+        newest = await _while_away(lambda: bus.jetstream.get_msg(stream, subject=subject), PATIENCE_SECONDS)
     except NotFoundError:
         raise Conflict(subject) from None
     if newest.seq is not None and (newest.headers or {}).get(_WRITE_ID) == write_id:

@@ -10,7 +10,7 @@ from nats.js.errors import NotFoundError
 
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import Conflict, publish, publish_expecting
+from tiro_core.bus.publishing import Conflict, patiently, publish, publish_expecting
 from tiro_core.bus.tail import Start, Tail
 
 MUTATE_TRIES_MAX = 10
@@ -51,10 +51,11 @@ class RecordStore(Generic[M]):
     async def get(self, key: str) -> Stored[M] | None:
         """Read a record from the stream's leader, so that what was just written is seen. None when there is none."""
         try:
-            message = await self._bus.jetstream.get_msg(self._stream, subject=self._subject(key))
+            subject = self._subject(key)
+            message = await patiently(self._bus, lambda: self._bus.jetstream.get_msg(self._stream, subject=subject))
         except NotFoundError:
             return None
-        if message.headers and message.headers.get(_OPERATION) == _DELETED:
+        if _OPERATION in (message.headers or {}):  # deleted by us, or purged with NATS's own tools
             return None
         return Stored(self._type.FromString(message.data or b""), message.seq or 0)
 
@@ -145,6 +146,6 @@ class Watch(Generic[M]):
         entry = await anext(self._tail)
         if entry is None:
             return None
-        deleted = entry.headers.get(_OPERATION) == _DELETED
+        deleted = _OPERATION in entry.headers
         value = None if deleted else self._type.FromString(entry.data)
         return Change(entry.subject[self._prefix_length :], value, entry.sequence)

@@ -105,7 +105,7 @@ class Tail:
                 return Entry(message.subject, message.data, message.headers or {}, self._last)
             except ConnectionClosedError:
                 raise
-            except (_Restart, Error) as reason:
+            except (_Restart, Error, ConnectionError) as reason:
                 log.debug("tail_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
                 await self._close()
                 await asyncio.sleep(RETRY_SECONDS)
@@ -184,12 +184,10 @@ class Tail:
     async def _close(self) -> None:
         subscription, self._subscription = self._subscription, None
         name, self._name = self._name, ""
-        if not self._bus.is_connected:
-            return
         try:
             if subscription is not None:
                 await subscription.unsubscribe()
-            if name:
+            if name and self._bus.is_connected:
                 await self._bus.jetstream.delete_consumer(self._stream, name)
         except Error as error:
             # The server forgets it after INACTIVE_SECONDS.

@@ -41,6 +41,9 @@ SESSION_REDELIVERY_SECONDS = 8
 """The same for a live session, where somebody is waiting."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
 """Work in progress on one model, over all workers. The server's own default, 1000, would stop a large deployment."""
+LINE_HEARTBEAT_SECONDS = 10.0
+"""A live session's audio line is written to this often also when nothing is said: its worker knows that somebody is
+there."""
 WORKER_EXPIRY_SECONDS = 10
 """A worker that has not renewed its record for so long is gone."""
 
@@ -98,7 +101,7 @@ _STREAMS = [
     replace(_HISTORY, name=LIVE_EVENTS, subjects=[subjects.LIVE_EVENTS], max_age=_LIVE_AGE),
     replace(_NEWEST, name=LIVE_PARTIALS, subjects=[subjects.LIVE_PARTIALS], max_age=_LIVE_AGE),
     replace(_HISTORY, name=BLOBS, subjects=[subjects.BLOBS], max_msgs_per_subject=1),
-    replace(_HISTORY, name=DEAD, subjects=[subjects.DEAD], max_age=_HISTORY_AGE),
+    replace(_HISTORY, name=DEAD, subjects=[subjects.DEAD], max_age=_HISTORY_AGE, max_msgs_per_subject=1),
     _bucket(JOBS_BUCKET),
     _bucket(UPLOADS_BUCKET),
     _bucket(REQUESTS_BUCKET),

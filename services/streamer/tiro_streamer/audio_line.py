@@ -100,8 +100,13 @@ class AudioLine:
 
     async def _next(self) -> LiveInput:
         async with self._changed:
-            await self._changed.wait_for(lambda: bool(self._waiting))
             message = LiveInput(first_sample=self.stored_samples)
+            try:
+                async with asyncio.timeout(topology.LINE_HEARTBEAT_SECONDS):
+                    await self._changed.wait_for(lambda: bool(self._waiting))
+            except TimeoutError:
+                message.pcm16 = b""
+                return message
             first = self._waiting[0]
             if isinstance(first, bytearray):
                 message.pcm16 = bytes(first[:MESSAGE_BYTES_MAX])

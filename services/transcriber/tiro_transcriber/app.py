@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from nats.aio.msg import Msg
 
-from tiro.events.v1.live_pb2 import SessionRecord
-from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
@@ -19,6 +17,7 @@ from tiro_core.bus import topology
 from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import require_safe_server
+from tiro_core.bus.publishing import PATIENCE_SECONDS
 from tiro_core.bus.records import RecordStore
 from tiro_core.catalogue import load_catalogue
 from tiro_core.ids import new_id
@@ -31,6 +30,7 @@ from tiro_transcriber.engine_host import EngineHost, open_engine_host
 from tiro_transcriber.engines.interface import EngineType
 from tiro_transcriber.engines.registry import find_engine
 from tiro_transcriber.feed import Feed
+from tiro_transcriber.finishing import within
 from tiro_transcriber.jobs.claiming import Claims
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.worker import JobWorker
@@ -47,7 +47,10 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(settings.transcriber_metrics_address))
         health = await stack.enter_async_context(_health(settings))
-        bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "transcriber")), stopping)
+        bus = await unless_stopping(
+            stack.enter_async_context(open_bus(settings, "transcriber", read_patience_seconds=PATIENCE_SECONDS)),
+            stopping,
+        )
         await require_safe_server(settings)
         await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         kind, engine, model = _engine_of(settings)
@@ -94,6 +97,7 @@ class Worker:
 
     def __init__(self, settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher) -> None:
         self._bus = bus
+        self._grace_seconds = settings.grace_seconds
         self._model = host.engine.model
         self._jobs: Feed | None = None
         self._sessions: Feed | None = None
@@ -104,8 +108,13 @@ class Worker:
             jobs = _job_worker(settings, bus, host, launcher, worker_id)
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
         if record.session_slots:
-            sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
-            worker = SessionWorker(bus, host, sessions, worker_id)
+            worker = SessionWorker(
+                bus,
+                host,
+                worker_id,
+                grace_seconds=settings.grace_seconds,
+                line_silence_seconds_max=settings.line_silence_seconds_max,
+            )
             self._sessions = self._feed(
                 topology.SESSIONS, topology.ensure_session_consumer, record.session_slots, worker.handle
             )
@@ -123,7 +132,7 @@ class Worker:
             await health.set(serving=False)
             for feed in feeds:
                 feed.cancel()
-        await self._registration.end()
+        await within(self._grace_seconds, self._registration.end())
 
     def _load(self) -> tuple[int, int]:
         return (self._jobs.active if self._jobs else 0, self._sessions.active if self._sessions else 0)
@@ -158,12 +167,12 @@ def _job_worker(
         window_seconds=settings.window_seconds,
         spool_dir=settings.spool_dir,
     )
-    jobs = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     return JobWorker(
         bus,
         blobs,
         recognizer,
-        claims=Claims(jobs, worker_id, settings.attempts_max),
+        claims=Claims(bus, worker_id, settings.attempts_max),
         uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
         attempts_max=settings.attempts_max,
+        grace_seconds=settings.grace_seconds,
     )

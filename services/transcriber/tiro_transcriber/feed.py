@@ -39,7 +39,7 @@ class Feed:
             stream: The work queue.
             ensure_consumer: Has the consumer, and returns its name.
             slots: How many messages may be in hand at once.
-            handle: Does the work of one message and acknowledges it. It must not raise.
+            handle: Does the work of one message and settles it.
             changed: Called whenever `active` changes.
         """
         self._bus = bus
@@ -57,7 +57,7 @@ class Feed:
             while True:
                 try:
                     await self._take(tasks)
-                except Error as error:
+                except (Error, ConnectionError) as error:
                     log.warning("feed_interrupted", stream=self._stream, error=repr(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
@@ -77,8 +77,7 @@ class Feed:
                     tasks.create_task(self._work(message), name=f"{self._stream}:{message.subject}")
         finally:
             # Without its inbox the server drops our open request, so that it offers the next message to somebody alive.
-            if self._bus.is_connected:
-                await subscription.unsubscribe()
+            await subscription.unsubscribe()
 
     async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg | None:
         try:
@@ -92,6 +91,8 @@ class Feed:
         self._changed()
         try:
             await self._handle(message)
+        except Exception:  # one piece of work must not take the others along; its message is offered again
+            log.exception("work_failed", subject=message.subject, delivered=message.metadata.num_delivered)
         finally:
             self.active -= 1
             self._slots.release()

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from nats.aio.msg import Msg
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro_core.bus.ownership import OwnedRecord
+from tiro_core.bus.ownership import OwnedRecord, lease_seconds_left
+from tiro_core.bus.publishing import TRANSIENT
 
 R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 
@@ -31,6 +32,9 @@ async def kept(owned: OwnedRecord[R], message: Msg, interval_seconds: float) -> 
 
 async def _renew(owned: OwnedRecord[R], message: Msg, interval_seconds: float) -> None:
     while True:
-        await asyncio.sleep(interval_seconds)
-        await message.in_progress()
+        # A renewal that NATS took late is worth less: the next one comes sooner.
+        left = lease_seconds_left(owned.value)
+        await asyncio.sleep(max(0.0, min(interval_seconds, left - interval_seconds)))
+        with suppress(*TRANSIENT):  # it only puts the redelivery off; the renewal decides
+            await message.in_progress()
         await owned.renew()

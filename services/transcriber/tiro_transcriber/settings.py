@@ -28,6 +28,11 @@ class TranscriberSettings(CoreSettings):
     job_slots: int = Field(1, ge=0, le=64, description="Jobs transcribed at once; 0 takes none")
     session_slots: int = Field(8, ge=0, le=1000, description="Live sessions served at once; 0 takes none")
     session_threads: int = Field(2, ge=1, le=64, description="Decodings for live sessions that may run at once")
+    line_silence_seconds_max: float = Field(
+        60,
+        gt=0,
+        description="A live session whose streamer has not been heard of for so long is ended",
+    )
     window_seconds: int = Field(
         WINDOW_SECONDS_MAX, ge=30, le=WINDOW_SECONDS_MAX, description="The longest piece of a recording decoded at once"
     )

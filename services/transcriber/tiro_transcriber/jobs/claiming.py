@@ -1,6 +1,5 @@
 """Claiming a job: delivery only offers it, the record decides."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc
@@ -9,9 +8,11 @@ from google.rpc.status_pb2 import Status
 from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus.ownership import OwnedRecord, lease_seconds_left, new_lease
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import OwnedRecord, claimable_in, new_lease
 from tiro_core.bus.publishing import Conflict
-from tiro_core.bus.records import RecordStore, Stored
+from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.errors import TiroError
 from tiro_transcriber.claims import Claimed, Over, Taken
@@ -21,28 +22,22 @@ LEASE_SECONDS = 15.0
 """How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exhausted:
-    """It was begun as often as is allowed, and is FAILED now."""
-
-    record: TranscriptionRecord
-
-
 class Claims:
     """Claims jobs for one worker."""
 
-    def __init__(self, store: RecordStore[TranscriptionRecord], worker_id: str, attempts_max: int) -> None:
-        self._store = store
+    def __init__(self, bus: Bus, worker_id: str, attempts_max: int) -> None:
+        self._bus = bus
+        self._store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self._worker_id = worker_id
         self._attempts_max = attempts_max
 
-    async def claim(self, key: str) -> Claimed[TranscriptionRecord] | Taken | Over[TranscriptionRecord] | Exhausted:
-        """Claim a job, or say why not."""
+    async def claim(self, key: str) -> Claimed[TranscriptionRecord] | Taken | Over[TranscriptionRecord]:
+        """Claim a job, or say why not. One that was begun too often is FAILED by this."""
         while True:
             stored = await self._store.get(key)
             if stored is None or stored.value.state in TERMINAL:
                 return Over(stored.value if stored else None)
-            left = lease_seconds_left(stored.value)
+            left = claimable_in(self._bus, stored.value, LEASE_SECONDS)
             if stored.value.state == Transcription.STATE_RUNNING and left > 0:
                 return Taken(timedelta(seconds=left))
             record = TranscriptionRecord()
@@ -57,13 +52,10 @@ class Claims:
             except Conflict:
                 continue
             if exhausted:
-                return Exhausted(written.value)
+                return Over(written.value)
             return Claimed(
                 OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
             )
-
-    def _owned(self, key: str, written: Stored[TranscriptionRecord]) -> OwnedRecord[TranscriptionRecord]:
-        return OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
 
     def _begin(self, record: TranscriptionRecord) -> None:
         record.state = Transcription.STATE_RUNNING

@@ -7,10 +7,13 @@ from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import EventLine
+from tiro_core.bus.line import EventLine, Fenced
 from tiro_core.clock import duration
 
 TERMINAL = frozenset({Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED})
+
+
+TAKE_OVER_TRIES_MAX = 5
 
 
 class JobHistory:
@@ -27,11 +30,21 @@ class JobHistory:
         self._attempt = 0
 
     async def state_changed(self, record: TranscriptionRecord) -> None:
-        """Tell a new state. The first event of an owner: it refuses what the owner before may still write."""
+        """Tell a new state."""
         self._attempt = len(record.attempts)
         await self._line.append(
             lambda sequence: TranscriptionEvent(sequence=sequence, attempt=self._attempt, state_changed=record)
         )
+
+    async def take_over(self, record: TranscriptionRecord) -> None:
+        """Write the first event of a new owner. What the owner before slips in meanwhile is before it."""
+        for _ in range(TAKE_OVER_TRIES_MAX):
+            await self.resume()
+            try:
+                return await self.state_changed(record)
+            except Fenced:
+                continue
+        raise Fenced(record.transcription_id)
 
     async def progress(self, seconds: float) -> None:
         """Tell how much is transcribed."""

@@ -5,6 +5,7 @@ import random
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 
 from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionRecord, TranscriptionTask
@@ -15,17 +16,17 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects
 from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import Fenced
-from tiro_core.bus.ownership import OwnedRecord, OwnershipLost
-from tiro_core.bus.publishing import BusUnavailable, publish
+from tiro_core.bus.ownership import OwnedRecord
+from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
-from tiro_transcriber.claims import Claimed, Taken
+from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
-from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims, Exhausted, counted_attempts, give_up
+from tiro_transcriber.finishing import LEFT, uninterrupted, within
+from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims, counted_attempts, give_up
 from tiro_transcriber.jobs.history import JobHistory
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
@@ -51,6 +52,7 @@ class JobWorker:
         claims: Claims,
         uploads: RecordStore[UploadRecord],
         attempts_max: int,
+        grace_seconds: float,
     ) -> None:
         self._bus = bus
         self._blobs = blobs
@@ -58,53 +60,63 @@ class JobWorker:
         self._claims = claims
         self._uploads = uploads
         self._attempts_max = attempts_max
+        self._grace_seconds = grace_seconds
 
     async def handle(self, message: Msg) -> None:
         """Do what an offered task needs, and settle its message."""
-        task = TranscriptionTask.FromString(message.data)
+        try:
+            task = TranscriptionTask.FromString(message.data)
+        except DecodeError as error:
+            log.error("hint_unreadable", subject=message.subject, error=repr(error))  # noqa: TRY400 - a line says it all
+            await message.term()
+            return
         with structlog.contextvars.bound_contextvars(tenant=task.tenant, job=task.transcription_id):
             try:
                 await self._claim_and_run(task, message)
-            except (BusUnavailable, Fenced, OwnershipLost) as error:
-                # Somebody else's now, or offered again once NATS is back: the message stays unsettled.
+            except LEFT as error:
+                # The message stays unsettled: it is offered again when its time is over.
                 log.warning("job_left", reason=repr(error))
-            except Exception:
-                log.exception("job_unsettled")
 
     async def _claim_and_run(self, task: TranscriptionTask, message: Msg) -> None:
-        with telemetry.stage("claim"):
-            claim = await self._claims.claim(subjects.record(task.tenant, task.transcription_id))
         history = JobHistory(self._bus, task.tenant, task.transcription_id)
+
+        async def give_back(claim: object) -> None:
+            if isinstance(claim, Claimed):
+                await self._hand_over(claim.owned, history, message)
+
+        with telemetry.stage("claim"):
+            claiming = self._claims.claim(subjects.record(task.tenant, task.transcription_id))
+            claim = await uninterrupted(claiming, self._grace_seconds, give_back)
         match claim:
             case Claimed(owned):
                 await self._run(owned, history, message)
             case Taken(retry_in):
                 await message.nak(delay=retry_in.total_seconds())
-            case Exhausted(record):
+            case Over(record):
+                await self._over(record, history, message)
+
+    async def _over(self, record: TranscriptionRecord | None, history: JobHistory, message: Msg) -> None:
+        """Make up for what the owner of a job that is over may have left undone."""
+        if record is not None:
+            if record.state == Transcription.STATE_FAILED:
                 await self._park(record)
-                await history.end_with(record)
-                await message.ack()
-            case _:
-                if claim.record is not None:
-                    await history.end_with(claim.record)
-                await message.ack()
+            await history.end_with(record)
+        await message.ack()
 
     async def _run(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
         log.info("job_started", attempt=len(owned.value.attempts))
         try:
             async with kept(owned, message, RENEWAL_SECONDS):
-                await history.resume()
-                await history.state_changed(owned.value)
+                await history.take_over(owned.value)
                 transcript = await self._transcribe(owned, history)
         except asyncio.CancelledError:
-            await asyncio.shield(self._hand_over(owned, history, message))
+            await within(self._grace_seconds, self._hand_over(owned, history, message))
             raise
         except ExceptionGroup as group:
-            await self._failed(owned, history, message, first_cause(group))
+            await uninterrupted(self._failed(owned, history, message, first_cause(group)), self._grace_seconds)
             return
         with telemetry.stage("commit"):
-            await self._commit(owned, history, transcript)
-            await message.ack()
+            await uninterrupted(self._commit(owned, history, message, transcript), self._grace_seconds)
 
     async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory) -> Transcript:
         record = owned.value
@@ -116,7 +128,7 @@ class JobWorker:
                 return await self._recognizer.recognize(record, upload.value.committed_size, writer)
 
     async def _commit(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, transcript: Transcript
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, transcript: Transcript
     ) -> None:
         def succeed(record: TranscriptionRecord) -> None:
             record.state = Transcription.STATE_SUCCEEDED
@@ -128,6 +140,7 @@ class JobWorker:
 
         record = await owned.update(succeed)
         await history.state_changed(record)
+        await message.ack()
         telemetry.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
         log.info("job_succeeded", segments=transcript.segment_count)
 
@@ -139,15 +152,17 @@ class JobWorker:
             record.attempts[-1].handed_over = True
             _end_attempt(record)
 
-        await history.state_changed(await owned.update(requeue))
+        record = await owned.update(requeue)
         await message.nak()
+        await history.resume()  # a write that was cancelled may have been stored
+        await history.state_changed(record)
         telemetry.job_ended("handed_over", "", 0)
         log.info("job_handed_over")
 
     async def _failed(
         self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, cause: BaseException
     ) -> None:
-        if isinstance(cause, OwnershipLost | Fenced | BusUnavailable):
+        if isinstance(cause, LEFT):
             raise cause
         error, again = explain(cause)
         again = again and counted_attempts(owned.value) < self._attempts_max
@@ -163,6 +178,7 @@ class JobWorker:
         record = await owned.update(end)
         if not again:
             await self._park(record)
+        await history.resume()  # a write that was cancelled may have been stored
         await history.state_changed(record)
         if again:
             await message.nak(delay=_backoff(counted_attempts(record)))

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from tiro.events.v1.live_pb2 import SessionRecord
-from tiro_core.bus.ownership import OwnedRecord, lease_seconds_left, new_lease
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import OwnedRecord, claimable_in, new_lease
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_transcriber.claims import Claimed, Over, Taken
@@ -13,14 +14,14 @@ LEASE_SECONDS = 6.0
 
 
 async def claim(
-    store: RecordStore[SessionRecord], key: str, worker_id: str
+    bus: Bus, store: RecordStore[SessionRecord], key: str, worker_id: str
 ) -> Claimed[SessionRecord] | Taken | Over[SessionRecord]:
     """Claim a session, or say why not."""
     while True:
         stored = await store.get(key)
         if stored is None or stored.value.state == SessionRecord.STATE_ENDED:
             return Over(stored.value if stored else None)
-        left = lease_seconds_left(stored.value)
+        left = claimable_in(bus, stored.value, LEASE_SECONDS)
         if stored.value.state == SessionRecord.STATE_ACTIVE and left > 0:
             return Taken(timedelta(seconds=left))
         record = SessionRecord()

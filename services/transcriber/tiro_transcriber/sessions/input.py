@@ -26,19 +26,31 @@ class LineBroken(Exception):  # noqa: N818 - reads as the condition it reports
 class SessionInput:
     """What comes on the line: samples, and controls between them."""
 
-    def __init__(self, first_sample: int) -> None:
+    def __init__(self, bus: Bus, first_sample: int, *, answered_finalizes: int) -> None:
+        self._bus = bus
         self.position = first_sample
         """The number of the next sample."""
+        self._answered_finalizes = answered_finalizes
         self._queue: asyncio.Queue[LiveInput] = asyncio.Queue(QUEUED_MAX)
         self._control: LiveInput | None = None
 
-    async def follow(self, bus: Bus, record: SessionRecord) -> None:
+    @property
+    def seconds_since_outage(self) -> float:
+        """How long NATS has been there without a break; 0 while it is away."""
+        return self._bus.seconds_since_outage if self._bus.is_connected else 0.0
+
+    async def follow(self, record: SessionRecord) -> None:
         """Read the line until cancelled."""
         subject = subjects.live_audio(record.tenant, record.session_id)
-        async with Tail(bus, topology.LIVE_AUDIO, subject) as tail:
+        async with Tail(self._bus, topology.LIVE_AUDIO, subject) as tail:
             async for entry in tail:
-                if entry is not None:
-                    await self._queue.put(LiveInput.FromString(entry.data))
+                if entry is None:
+                    continue
+                message = LiveInput.FromString(entry.data)
+                if message.HasField("finalize") and self._answered_finalizes:
+                    self._answered_finalizes -= 1  # an owner before us has answered it
+                    continue
+                await self._queue.put(message)
 
     async def next(self, wait_seconds: float | None) -> tuple[Pcm16, LiveInput | None]:
         """All samples that have come, up to a control, and that control.
@@ -71,11 +83,13 @@ class SessionInput:
 
 
 @asynccontextmanager
-async def open_session_input(bus: Bus, record: SessionRecord, first_sample: int) -> AsyncIterator[SessionInput]:
-    """The line from `first_sample` on, read while the context lasts."""
-    line = SessionInput(first_sample)
+async def open_session_input(
+    bus: Bus, record: SessionRecord, first_sample: int, *, answered_finalizes: int
+) -> AsyncIterator[SessionInput]:
+    """The line from `first_sample` on, without the finalizes that are answered, read while the context lasts."""
+    line = SessionInput(bus, first_sample, answered_finalizes=answered_finalizes)
     async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(line.follow(bus, record), name="session-input")
+        following = tasks.create_task(line.follow(record), name="session-input")
         try:
             yield line
         finally:

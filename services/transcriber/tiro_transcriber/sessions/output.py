@@ -7,7 +7,7 @@ from google.rpc.status_pb2 import Status
 from tiro.events.v1.live_pb2 import LiveEnded, LiveEvent, LivePartial, OwnerChanged, SessionRecord, UtteranceEnded
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import EventLine
+from tiro_core.bus.line import EventLine, Fenced
 from tiro_core.bus.tail import Tail
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engines.interface import (
@@ -21,6 +21,8 @@ from tiro_transcriber.engines.interface import (
     UtteranceEnd,
 )
 
+TAKE_OVER_TRIES_MAX = 5
+
 
 class SessionOutput:
     """The writing end of a session's events."""
@@ -33,20 +35,30 @@ class SessionOutput:
         self._line = EventLine(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
         self._with_words = record.recognition.enable_word_time_offsets
         self._revision = 0
+        self._has_ended = False
         self.final_count = 0
+        self.finalize_count = 0
+        """How many of the caller's requests to finalize are answered."""
         self.next_sample = 0
         """Everything before it is final, in the session's samples: a new owner begins there."""
 
-    async def take_over(self, worker_id: str) -> None:
-        """Learn what the owners before have told, then refuse whatever they may still write."""
-        async with Tail(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
-            async for entry in tail:
-                if entry is None:
-                    break
-                self._learn(LiveEvent.FromString(entry.data))
-        await self._line.resume()
-        changed = OwnerChanged(worker_id=worker_id, first_sample=self.next_sample)
-        await self._append(LiveEvent(owner_changed=changed))
+    async def take_over(self, worker_id: str) -> bool:
+        """Learn what the owners before have told, then refuse whatever they may still write.
+
+        Returns:
+            Whether there is anything left to do: not when an owner before has told the end.
+        """
+        for _ in range(TAKE_OVER_TRIES_MAX):
+            await self._learn()
+            if self._has_ended:
+                return False
+            changed = OwnerChanged(worker_id=worker_id, first_sample=self.next_sample)
+            try:
+                await self._append(LiveEvent(owner_changed=changed))
+            except Fenced:  # the owner before has written once more
+                continue
+            return True
+        raise Fenced(self._subject)
 
     async def tell(self, updates: Sequence[SessionUpdate], *, finalized: bool = False) -> None:
         """Tell what the engine's session has said, in order.
@@ -73,7 +85,9 @@ class SessionOutput:
                     await self._append(LiveEvent(utterance_ended=ended))
 
     async def end(self, sample_count: int, error: Status | None) -> None:
-        """Tell that the session is over."""
+        """Tell that the session is over, unless an owner before has."""
+        if self._has_ended:
+            return
         ended = LiveEnded(sample_count=sample_count, final_count=self.final_count, error=error)
         await self._append(LiveEvent(ended=ended))
 
@@ -98,10 +112,26 @@ class SessionOutput:
         await self._line.append(numbered)
         self._revision = 0
 
-    def _learn(self, event: LiveEvent) -> None:
-        if event.WhichOneof("event") == "final":
-            self.final_count += 1
-            self.next_sample = event.resume_sample
+    async def resume(self) -> None:
+        """Take up where the line ends: a write that was cancelled may have been stored."""
+        await self._line.resume()
+
+    async def _learn(self) -> None:
+        self.final_count = self.finalize_count = self.next_sample = 0
+        async with Tail(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
+            async for entry in tail:
+                if entry is None:
+                    return
+                event = LiveEvent.FromString(entry.data)
+                self._line.resume_at(event, entry.sequence)
+                match event.WhichOneof("event"):
+                    case "final":
+                        self.final_count += 1
+                        self.next_sample = event.resume_sample
+                    case "utterance_ended":
+                        self.finalize_count += event.utterance_ended.finalized
+                    case "ended":
+                        self._has_ended = True
 
     def _to_session(self, sample: int) -> int:
         """From the engine's samples to the session's."""

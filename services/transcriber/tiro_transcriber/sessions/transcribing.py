@@ -1,11 +1,16 @@
 """One live session: from its audio line through the engine to its event line."""
 
+import time
+
+import grpc
 import numpy as np
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.audio.pcm import Resampler, pcm16_to_float32
+from tiro_core.errors import TiroError
 from tiro_transcriber import telemetry
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import (
@@ -45,19 +50,33 @@ def options_of(record: SessionRecord) -> SessionOptions:
     )
 
 
+def _dead_line() -> Status:
+    message = "nothing came from the session's streamer for too long"
+    return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_IDLE, message).to_status()
+
+
 class Transcribing:
     """The loop of one session."""
 
     def __init__(
-        self, host: EngineHost, session: EngineSession, record: SessionRecord, line: SessionInput, output: SessionOutput
+        self,
+        host: EngineHost,
+        session: EngineSession,
+        line: SessionInput,
+        output: SessionOutput,
+        *,
+        rate_hz: int,
+        line_silence_seconds_max: float,
     ) -> None:
         self._host = host
         self._session = session
-        self._rate = record.sample_rate_hertz
+        self._rate = rate_hz
+        self._line_silence_seconds_max = line_silence_seconds_max
         self._resampler = Resampler(self._rate, SAMPLE_RATE)
         self._line = line
         self._output = output
         self._speaking = False
+        self._heard_at = time.monotonic()
 
     async def run(self) -> Status | None:
         """Transcribe until the audio ends.
@@ -67,16 +86,25 @@ class Transcribing:
         """
         while True:
             try:
-                samples, control = await self._line.next(SILENT_LINE_SECONDS if self._speaking else None)
+                samples, control = await self._line.next(SILENT_LINE_SECONDS)
             except TimeoutError:
-                await self._finalize(finalized=False)
+                if self._speaking:
+                    await self._finalize(finalized=False)
+                if self._line_is_dead():
+                    return _dead_line()
                 continue
+            self._heard_at = time.monotonic()
             await self._advance(samples)
             match control.WhichOneof("input") if control else None:
                 case "finalize":
                     await self._finalize(finalized=True)
                 case "end":
                     return await self._end(control)
+
+    def _line_is_dead(self) -> bool:
+        """Whether the session's streamer has gone without a word, which NATS being away does not prove."""
+        quiet = min(time.monotonic() - self._heard_at, self._line.seconds_since_outage)
+        return quiet > self._line_silence_seconds_max
 
     async def _advance(self, samples: NDArray[np.int16]) -> None:
         if len(samples):

@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from nats.aio.msg import Msg
 
@@ -11,17 +12,16 @@ from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import Fenced
-from tiro_core.bus.ownership import OwnedRecord, OwnershipLost
-from tiro_core.bus.publishing import BusUnavailable
+from tiro_core.bus.ownership import OwnedRecord
 from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
-from tiro_transcriber.claims import Claimed, Taken
+from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.failures import first_cause
+from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.keepalive import kept
 from tiro_transcriber.sessions.claiming import LEASE_SECONDS, claim
 from tiro_transcriber.sessions.input import open_session_input
@@ -39,56 +39,80 @@ log = get_logger()
 class SessionWorker:
     """Handles offered sessions. One for all session slots of a worker."""
 
-    def __init__(self, bus: Bus, host: EngineHost, store: RecordStore[SessionRecord], worker_id: str) -> None:
+    def __init__(
+        self, bus: Bus, host: EngineHost, worker_id: str, *, grace_seconds: float, line_silence_seconds_max: float
+    ) -> None:
         self._bus = bus
         self._host = host
-        self._store = store
+        self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._worker_id = worker_id
+        self._grace_seconds = grace_seconds
+        self._line_silence_seconds_max = line_silence_seconds_max
 
     async def handle(self, message: Msg) -> None:
         """Do what an offered session needs, and settle its message."""
-        task = SessionTask.FromString(message.data)
+        try:
+            task = SessionTask.FromString(message.data)
+        except DecodeError as error:
+            log.error("hint_unreadable", subject=message.subject, error=repr(error))  # noqa: TRY400 - a line says it all
+            await message.term()
+            return
         with structlog.contextvars.bound_contextvars(tenant=task.tenant, session=task.session_id):
             try:
-                match await claim(self._store, subjects.record(task.tenant, task.session_id), self._worker_id):
-                    case Claimed(owned):
-                        with telemetry.SESSIONS_ACTIVE.track_inprogress():
-                            await self._run(owned, message)
-                    case Taken(retry_in):
-                        await message.nak(delay=retry_in.total_seconds())
-                    case _:
-                        await message.ack()
-            except (BusUnavailable, Fenced, OwnershipLost) as error:
-                # Somebody else's now, or offered again once NATS is back: the message stays unsettled.
+                await self._claim_and_run(task, message)
+            except LEFT as error:
+                # The message stays unsettled: it is offered again when its time is over.
                 telemetry.SESSIONS.labels("lost").inc()
                 log.warning("session_left", reason=repr(error))
-            except Exception:
-                log.exception("session_unsettled")
+
+    async def _claim_and_run(self, task: SessionTask, message: Msg) -> None:
+        async def give_back(outcome: object) -> None:
+            if isinstance(outcome, Claimed):
+                await self._hand_over(outcome.owned, message, delay_seconds=0)
+
+        claiming = claim(self._bus, self._store, subjects.record(task.tenant, task.session_id), self._worker_id)
+        match await uninterrupted(claiming, self._grace_seconds, give_back):
+            case Claimed(owned):
+                with telemetry.SESSIONS_ACTIVE.track_inprogress():
+                    await self._run(owned, message)
+            case Taken(retry_in):
+                await message.nak(delay=retry_in.total_seconds())
+            case Over():
+                await message.ack()
 
     async def _run(self, owned: OwnedRecord[SessionRecord], message: Msg) -> None:
         log.info("session_claimed", epoch=owned.epoch)
         output = SessionOutput(self._bus, owned.value)
+        error, samples = None, 0
         try:
             async with kept(owned, message, RENEWAL_SECONDS):
-                await output.take_over(self._worker_id)
-                error, samples = await self._transcribe(owned.value, output)
+                if await output.take_over(self._worker_id):
+                    error, samples = await self._transcribe(owned.value, output)
         except asyncio.CancelledError:
-            await asyncio.shield(self._hand_over(owned, message, delay_seconds=0))
+            await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0))
             telemetry.SESSIONS.labels("handed_over").inc()
             log.info("session_handed_over")
             raise
         except ExceptionGroup as group:
-            await self._broken(owned, output, message, first_cause(group))
+            await uninterrupted(self._broken(owned, output, message, first_cause(group)), self._grace_seconds)
             return
-        await self._end(owned, output, message, samples=samples, error=error)
+        await uninterrupted(self._end(owned, output, message, samples=samples, error=error), self._grace_seconds)
 
     async def _transcribe(self, record: SessionRecord, output: SessionOutput) -> tuple[Status | None, int]:
         first = output.next_sample
         engine_start = round(first * SAMPLE_RATE / record.sample_rate_hertz)
         session = await self._host.open_session(options_of(record), engine_start)
-        async with open_session_input(self._bus, record, first) as line:
-            error = await Transcribing(self._host, session, record, line, output).run()
-            return error, line.position
+        reading = open_session_input(self._bus, record, first, answered_finalizes=output.finalize_count)
+        async with reading as line:
+            transcribing = Transcribing(
+                self._host,
+                session,
+                line,
+                output,
+                rate_hz=record.sample_rate_hertz,
+                line_silence_seconds_max=self._line_silence_seconds_max,
+            )
+            return await transcribing.run(), line.position
 
     async def _end(
         self,
@@ -108,16 +132,16 @@ class SessionWorker:
                 record.error.CopyFrom(error)
 
         record = await owned.update(end)
-        await message.ack()
         audio = subjects.live_audio(record.tenant, record.session_id)
         await self._bus.jetstream.purge_stream(topology.LIVE_AUDIO, subject=audio)
+        await message.ack()
         telemetry.SESSIONS.labels("cut_short" if error else "ended").inc()
         log.info("session_ended", samples=samples, finals=output.final_count, reason=error.message if error else "")
 
     async def _broken(
         self, owned: OwnedRecord[SessionRecord], output: SessionOutput, message: Msg, cause: BaseException
     ) -> None:
-        if isinstance(cause, OwnershipLost | Fenced | BusUnavailable):
+        if isinstance(cause, LEFT):
             raise cause
         log.error("session_broken", epoch=owned.epoch, exc_info=cause)
         if owned.epoch < OWNERS_MAX:
@@ -127,6 +151,7 @@ class SessionWorker:
         failed = TiroError(
             grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, "the engine failed on this session"
         )
+        await output.resume()
         await self._end(owned, output, message, samples=output.next_sample, error=failed.to_status())
 
     async def _hand_over(self, owned: OwnedRecord[SessionRecord], message: Msg, *, delay_seconds: float) -> None:

@@ -165,7 +165,9 @@ class LiveInput(_message.Message):
     first_sample: _builtins.int
     """How many samples of the session come before this."""
     pcm16: _builtins.bytes
-    """The next samples: 16-bit signed little-endian, mono, at the session's rate."""
+    """The next samples: 16-bit signed little-endian, mono, at the session's rate. Empty when nothing came for a while, so
+    that the worker knows that the streamer is there.
+    """
     @_builtins.property
     def finalize(self) -> _streaming_pb2.Finalize:
         """Make everything before this final."""
