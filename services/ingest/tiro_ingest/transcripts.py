@@ -7,7 +7,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptResponse
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.bus.blobs import BlobStore, PartMissing
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
 from tiro_core.errors import failed_precondition
 from tiro_ingest.paging import page_token, position_of
@@ -59,6 +59,8 @@ class TranscriptReader:
             stored = await read_page(
                 self._blobs, job.tenant, job.transcription_id, epoch=job.transcript_epoch, index=index
             )
+            if len(stored) <= skip:
+                raise PartMissing(f"page {index} of {job.transcription_id} has {len(stored)} segments")
             for segment in stored[skip : skip + count - len(segments)]:
                 size += segment.ByteSize()
                 if segments and size > PAGE_BYTES_MAX:

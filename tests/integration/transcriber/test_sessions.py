@@ -80,6 +80,12 @@ class Session:
                         break
         return found
 
+    async def newest_event(self) -> LiveEvent:
+        """The newest event there is."""
+        subject = subjects.live_events(self.tenant, self.id)
+        message = await self._bus.jetstream.get_msg(topology.LIVE_EVENTS, subject=subject)
+        return LiveEvent.FromString(message.data or b"")
+
     async def partial(self) -> LivePartial:
         """The newest partial, once there is one."""
         subject = subjects.live_partial(self.tenant, self.id)

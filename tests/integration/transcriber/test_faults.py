@@ -1,0 +1,211 @@
+"""What goes wrong between two writes: each fault is made to happen, over a real NATS server."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any
+
+import pytest
+
+from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tests.integration.transcriber.test_sessions import Session, numbered, words
+from tests.support.nats import running_nats
+from tests.support.processes import running
+from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.speech.v1.transcript_pb2 import Segment
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import OwnedRecord
+from tiro_core.bus.publishing import BusUnavailable, publish
+from tiro_core.bus.records import RecordStore
+from tiro_core.ids import new_id
+from tiro_transcriber.engines.fake.markers import encode
+from tiro_transcriber.sessions.output import SessionOutput
+from tiro_transcriber.settings import TranscriberSettings
+
+RATE = 16_000
+
+
+@pytest.mark.parametrize("subject", ["tiro.task.fake.markers.standard.x.y", "tiro.session.fake.markers.x.y"])
+async def test_a_hint_that_makes_no_sense_harms_nothing(jobs: Jobs, start_worker: Start, subject: str) -> None:
+    """It is thrown away, and the worker goes on with the next job."""
+    await publish(jobs.bus, subject, b"\xff\xff\xff")
+    await start_worker()
+    job = await jobs.submit(recording(range(3)))
+    await jobs.history(job)
+    assert (await jobs.record(job)).state == Transcription.STATE_SUCCEEDED
+
+
+def slow_update(monkeypatch: pytest.MonkeyPatch, tenant: str, state: int, *, before: bool) -> asyncio.Event:
+    """Make the write of a job's state slow: `before` it is stored, or its acknowledgement."""
+    update: Callable[..., Any] = RecordStore.update
+    under_way = asyncio.Event()
+
+    async def slow(self: Any, key: str, value: Any, revision: int) -> Any:
+        ours = isinstance(value, TranscriptionRecord) and value.tenant == tenant
+        chosen = ours and value.state == state and not under_way.is_set()
+        if chosen and before:
+            under_way.set()
+            await asyncio.sleep(0.5)
+        written = await update(self, key, value, revision)
+        if chosen and not before:
+            under_way.set()
+            await asyncio.sleep(0.5)
+        return written
+
+    monkeypatch.setattr(RecordStore, "update", slow)
+    return under_way
+
+
+async def test_told_to_stop_while_claiming(jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim is stored and not yet acknowledged: the job is handed over, and the attempt does not count."""
+    claiming = slow_update(monkeypatch, jobs.tenant, Transcription.STATE_RUNNING, before=False)
+    stop = await start_worker()
+    job = await jobs.submit(recording(range(3)))
+    await claiming.wait()
+    await stop()
+    record = await jobs.record(job)
+    assert record.state == Transcription.STATE_QUEUED
+    assert record.attempts[-1].handed_over
+
+
+async def test_told_to_stop_while_committing(jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is done is committed, with its terminal event, rather than handed over."""
+    committing = slow_update(monkeypatch, jobs.tenant, Transcription.STATE_SUCCEEDED, before=True)
+    stop = await start_worker()
+    job = await jobs.submit(recording(range(3)))
+    await committing.wait()
+    await stop()
+    assert (await jobs.record(job)).state == Transcription.STATE_SUCCEEDED
+    assert (await jobs.history(job))[-1].state_changed.state == Transcription.STATE_SUCCEEDED
+
+
+@pytest.fixture
+async def session(bus: Bus, tenant: str) -> Session:
+    """A session that is open."""
+    session = Session(bus, tenant)
+    await session.open()
+    return session
+
+
+async def test_a_worker_dies_after_it_has_told_the_end(
+    session: Session, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next owner ends the record and tells nothing more: a session has one end."""
+    update: Callable[..., Any] = OwnedRecord.update
+    died = asyncio.Event()
+
+    async def dying(self: Any, change: Callable[[Any], None]) -> Any:
+        value = type(self.value)()
+        value.CopyFrom(self.value)
+        change(value)
+        if isinstance(value, SessionRecord) and value.state == SessionRecord.STATE_ENDED and not died.is_set():
+            died.set()
+            raise BusUnavailable("killed here")
+        return await update(self, change)
+
+    monkeypatch.setattr(OwnedRecord, "update", dying)
+    await start_worker()
+    await session.send(encode(range(3)))
+    await session.end()
+    async with session.records.watch(session.key) as changes:
+        async for change in changes:
+            if change and change.value and change.value.state == SessionRecord.STATE_ENDED:
+                break
+    events = await session.events()
+    assert words(events) == numbered(0, 3)
+    newest = await session.newest_event()
+    assert newest == events[-1]
+
+
+async def test_a_request_to_finalize_is_answered_once(session: Session, start_worker: Start) -> None:
+    """A new owner meets the old requests in the line and knows that they are answered."""
+    stop = await start_worker()
+    await session.send(encode(range(3)))
+    await session.finalize()
+    await session.events("utterance_ended")
+    await stop()
+    await start_worker()
+    await session.events("owner_changed", 2)
+    await session.send(encode(range(3, 5)))
+    await session.end()
+    events = await session.events()
+    assert sum(event.utterance_ended.finalized for event in events) == 1
+    assert words(events) == numbered(0, 5)
+
+
+async def test_a_session_whose_streamer_died_frees_its_slot(
+    bus: Bus, tenant: str, settings: TranscriberSettings, start_worker: Start
+) -> None:
+    """Nothing comes on the line, not even that the streamer is there: the session ends, and another has room."""
+    settings.session_slots = 1
+    settings.line_silence_seconds_max = 1
+    await start_worker()
+    dead = Session(bus, tenant)
+    await dead.open()
+    await dead.send(encode(range(3)))
+    events = await dead.events()
+    assert "streamer" in events[-1].ended.error.message
+    other = Session(bus, tenant)
+    await other.open()
+    await other.events("owner_changed")
+    await other.end()
+    await other.events()
+
+
+async def test_a_final_that_slips_in_before_a_takeover(bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new owner begins behind it: no word twice."""
+    record = SessionRecord(tenant=tenant, session_id=new_id(), epoch=1, sample_rate_hertz=RATE)
+    old = SessionOutput(bus, record)
+    await old.take_over("old")
+    new = SessionOutput(
+        bus, SessionRecord(tenant=tenant, session_id=record.session_id, epoch=2, sample_rate_hertz=RATE)
+    )
+    learn = new._learn
+    slipped = asyncio.Event()
+
+    async def learn_then_slip() -> None:
+        await learn()
+        if not slipped.is_set():
+            slipped.set()
+            await old._append(LiveEvent(final=Segment(text="w0"), resume_sample=RATE))
+
+    monkeypatch.setattr(new, "_learn", learn_then_slip)
+    assert await new.take_over("new")
+    assert (new.next_sample, new.final_count) == (RATE, 1)
+
+
+async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> None:
+    """What cannot be handed over is left to its lease: the process ends in order, within its grace."""
+    with running_nats(tmp_path) as nats:
+        environment = {
+            "TIRO_NATS_URL": nats.url,
+            "TIRO_NATS_MONITOR_URL": nats.monitor_url,
+            "TIRO_ENGINE": "fake",
+            "TIRO_TRANSCRIBER_HEALTH_ADDRESS": "127.0.0.1:0",
+            "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+            "TIRO_GRACE_SECONDS": "2",
+        }
+        with running("tiro_transcriber", environment, ready="ready") as worker:
+            await asyncio.to_thread(nats.kill)
+            await asyncio.to_thread(worker.wait_for, "nats_disconnected")
+            begun = time.monotonic()
+            assert await asyncio.to_thread(worker.stop) == 0
+            assert time.monotonic() - begun < 15
+            worker_said = [line["event"] for line in worker.log]
+    assert SIGTERM.name in [line.get("signal") for line in worker.log]
+    assert "left_to_expire" in worker_said
+
+
+async def test_a_key_that_was_purged_with_other_tools_is_gone(bus: Bus, tenant: str) -> None:
+    """`nats kv purge` leaves another marker than our own deletion."""
+    store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    key = subjects.record(tenant, new_id())
+    await store.create(key, TranscriptionRecord(tenant=tenant, state=Transcription.STATE_SUCCEEDED))
+    bucket = await bus.jetstream.key_value(topology.JOBS_BUCKET)
+    await bucket.purge(key)
+    assert await store.get(key) is None
