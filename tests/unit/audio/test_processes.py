@@ -15,7 +15,7 @@ import pytest
 
 from tiro_core.audio.decode import decode
 from tiro_core.audio.errors import AudioError
-from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.launcher import TEMPLATE_MODULE, MediaLauncher
 from tiro_core.audio.limits import MIB, DecodeLimits
 from tiro_core.audio.live import LiveFormat, decode_live
 from tiro_core.audio.probe import probe
@@ -26,8 +26,8 @@ Encode = Callable[..., bytes]
 
 
 def template_of(process: psutil.Process) -> psutil.Process:
-    """Return the only child, from which decoding processes are forked."""
-    (template,) = process.children()
+    """Return the child from which decoding processes are forked; other tests' servers may stand beside it."""
+    (template,) = [child for child in process.children() if TEMPLATE_MODULE in child.cmdline()]
     return template
 
 
@@ -181,7 +181,7 @@ async def test_places_are_limited_and_given_back(limits: DecodeLimits, as_file: 
 
 OWNER = """
 import asyncio
-from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.launcher import TEMPLATE_MODULE, MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.live import LiveFormat, decode_live
 
