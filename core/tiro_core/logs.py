@@ -5,6 +5,7 @@ import sys
 from typing import Literal
 
 import structlog
+from stamina.instrumentation import PrometheusOnRetryHook, set_on_retry_hooks
 from structlog.typing import FilteringBoundLogger, Processor
 
 
@@ -33,6 +34,8 @@ def configure_logging(service: str, log_format: Literal["json", "console"], leve
     # Libraries speak up for what somebody should look at; what they retry by themselves we report in our own words.
     for library in ("nats", "httpx", "httpcore", "huggingface_hub", "faster_whisper", "asyncio"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    # Each retry while NATS is away would be a line; the outage is one, and the retries are counted.
+    set_on_retry_hooks([PrometheusOnRetryHook])
     structlog.contextvars.bind_contextvars(service=service)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from tiro_core.settings import ServerSettings
 
@@ -12,6 +13,8 @@ _HOUR = 3600.0
 
 class IngestSettings(ServerSettings):
     """Settings of the ingest service."""
+
+    model_config = SettingsConfigDict(cli_prog_name="tiro-ingest")
 
     ingest_address: str = Field(default="127.0.0.1:50051", description="host:port to serve on; port 0 takes a free one")
     ingest_metrics_address: str = Field(default="127.0.0.1:9101", description="host:port of /metrics; empty: none")

@@ -1,12 +1,15 @@
 """What a streamer is told."""
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from tiro_core.settings import ServerSettings
 
 
 class StreamerSettings(ServerSettings):
     """Settings of the streamer."""
+
+    model_config = SettingsConfigDict(cli_prog_name="tiro-streamer")
 
     streamer_address: str = Field("127.0.0.1:50052", description="host:port of gRPC")
     streamer_metrics_address: str = Field("127.0.0.1:9102", description="host:port of /metrics; empty serves none")

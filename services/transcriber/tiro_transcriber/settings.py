@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from tiro_core.settings import CoreSettings
 from tiro_transcriber.engines.interface import WINDOW_SECONDS_MAX, EngineSettings
@@ -15,6 +16,8 @@ def _default_models_dir() -> Path:
 
 class TranscriberSettings(CoreSettings):
     """Settings of the transcriber. One worker loads one model of one engine."""
+
+    model_config = SettingsConfigDict(cli_prog_name="tiro-transcriber")
 
     engine: str = Field("", description="The engine to run. Empty: the catalogue's default")
     model: str = Field("", description="The model to load. Empty: the engine's default")
