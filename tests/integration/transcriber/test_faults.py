@@ -19,7 +19,7 @@ from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.ownership import OwnedRecord
+from tiro_core.bus.ownership import OwnedRecord, new_lease
 from tiro_core.bus.publishing import BusUnavailable, publish
 from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
@@ -155,6 +155,34 @@ async def test_a_session_whose_streamer_died_frees_its_slot(
     await other.events("owner_changed")
     await other.end()
     await other.events()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_session_that_breaks_every_worker_is_given_up(
+    bus: Bus, tenant: str, start_worker: Start, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """Whether the engine fails on it or workers are lost over it: after some of them it ends with an error."""
+    monkeypatch.setattr("tiro_transcriber.sessions.worker.RETRY_SECONDS", 0.05)
+    session = Session(bus, tenant)
+    await session.open()
+    if fails:
+
+        def broken(*_: Any) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("tiro_transcriber.engines.fake.session.FakeSession.advance", broken)
+    else:
+
+        def lost(record: SessionRecord) -> None:
+            record.state = SessionRecord.STATE_ACTIVE
+            record.breakages = 3
+            record.lease.CopyFrom(new_lease("gone", -1))
+
+        await session.records.mutate(session.key, lost)
+    await session.send(encode(range(3)))
+    await start_worker()
+    events = await session.events()
+    assert "given up after 4" in events[-1].ended.error.message
 
 
 async def test_a_final_that_slips_in_before_a_takeover(bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:

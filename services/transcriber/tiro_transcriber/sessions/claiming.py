@@ -26,6 +26,7 @@ async def claim(
             return Taken(timedelta(seconds=left))
         record = SessionRecord()
         record.CopyFrom(stored.value)
+        record.breakages += record.state == SessionRecord.STATE_ACTIVE  # its owner was lost
         record.state = SessionRecord.STATE_ACTIVE
         record.epoch += 1
         record.lease.CopyFrom(new_lease(worker_id, LEASE_SECONDS))

@@ -112,10 +112,6 @@ class SessionOutput:
         await self._line.append(numbered)
         self._revision = 0
 
-    async def resume(self) -> None:
-        """Take up where the line ends: a write that was cancelled may have been stored."""
-        await self._line.resume()
-
     async def _learn(self) -> None:
         self.final_count = self.finalize_count = self.next_sample = 0
         async with Tail(self._bus, topology.LIVE_EVENTS, self._subject) as tail:

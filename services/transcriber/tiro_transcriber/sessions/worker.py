@@ -29,8 +29,8 @@ from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.transcribing import Transcribing, options_of
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
-OWNERS_MAX = 5
-"""A session that has broken so many workers is ended rather than given to another one."""
+BREAKAGES_MAX = 4
+"""A session over which so many workers were lost or failed is ended rather than tried once more."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()
@@ -87,16 +87,23 @@ class SessionWorker:
         try:
             async with kept(owned, message, RENEWAL_SECONDS):
                 if await output.take_over(self._worker_id):
-                    error, samples = await self._transcribe(owned.value, output)
+                    error, samples = await self._transcribe_or_give_up(owned.value, output)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0))
             telemetry.SESSIONS.labels("handed_over").inc()
             log.info("session_handed_over")
             raise
         except ExceptionGroup as group:
-            await uninterrupted(self._broken(owned, output, message, first_cause(group)), self._grace_seconds)
+            await uninterrupted(self._broken(owned, message, first_cause(group)), self._grace_seconds)
             return
         await uninterrupted(self._end(owned, output, message, samples=samples, error=error), self._grace_seconds)
+
+    async def _transcribe_or_give_up(self, record: SessionRecord, output: SessionOutput) -> tuple[Status | None, int]:
+        if record.breakages < BREAKAGES_MAX:
+            return await self._transcribe(record, output)
+        message = f"given up after {record.breakages} workers were lost over this session or failed on it"
+        failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, message)
+        return failed.to_status(), output.next_sample
 
     async def _transcribe(self, record: SessionRecord, output: SessionOutput) -> tuple[Status | None, int]:
         first = output.next_sample
@@ -138,27 +145,21 @@ class SessionWorker:
         telemetry.SESSIONS.labels("cut_short" if error else "ended").inc()
         log.info("session_ended", samples=samples, finals=output.final_count, reason=error.message if error else "")
 
-    async def _broken(
-        self, owned: OwnedRecord[SessionRecord], output: SessionOutput, message: Msg, cause: BaseException
-    ) -> None:
+    async def _broken(self, owned: OwnedRecord[SessionRecord], message: Msg, cause: BaseException) -> None:
         if isinstance(cause, LEFT):
             raise cause
         log.error("session_broken", epoch=owned.epoch, exc_info=cause)
-        if owned.epoch < OWNERS_MAX:
-            await self._hand_over(owned, message, delay_seconds=RETRY_SECONDS)
-            telemetry.SESSIONS.labels("broken").inc()
-            return
-        failed = TiroError(
-            grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, "the engine failed on this session"
-        )
-        await output.resume()
-        await self._end(owned, output, message, samples=output.next_sample, error=failed.to_status())
+        await self._hand_over(owned, message, delay_seconds=RETRY_SECONDS, breakages=1)
+        telemetry.SESSIONS.labels("broken").inc()
 
-    async def _hand_over(self, owned: OwnedRecord[SessionRecord], message: Msg, *, delay_seconds: float) -> None:
+    async def _hand_over(
+        self, owned: OwnedRecord[SessionRecord], message: Msg, *, delay_seconds: float, breakages: int = 0
+    ) -> None:
         """Give the session back, for another worker to go on from its last final."""
 
         def wait(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_WAITING
+            record.breakages += breakages
             record.ClearField("lease")
 
         await owned.update(wait)

@@ -69,6 +69,7 @@ class SessionRecord(_message.Message):
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    BREAKAGES_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     session_id: _builtins.str
@@ -81,6 +82,8 @@ class SessionRecord(_message.Message):
     """Whether partials are wanted."""
     sample_rate_hertz: _builtins.int
     """Samples a second of the PCM16 audio on the session's line."""
+    breakages: _builtins.int
+    """How many workers were lost over it, or failed on it. One that was told to stop does not count."""
     @_builtins.property
     def lease(self) -> _transcription_pb2.Lease:
         """Who works on it, while ACTIVE."""
@@ -115,10 +118,11 @@ class SessionRecord(_message.Message):
         sample_rate_hertz: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         error: _status_pb2.Status | None = ...,
+        breakages: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "endpointing", b"endpointing", "error", b"error", "lease", b"lease", "recognition", b"recognition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "lease", b"lease", "recognition", b"recognition", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakages", b"breakages", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "lease", b"lease", "recognition", b"recognition", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
