@@ -1,11 +1,14 @@
 """What every test has: a real NATS server, a connection to it, a tenant of its own, and a watch over what it leaves."""
 
 import asyncio
+import logging
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import psutil
 import pytest
+import structlog
 
 from tests.support.nats import NatsServer, running_nats
 from tiro_core.bus.connection import Bus, open_bus
@@ -14,6 +17,23 @@ from tiro_core.settings import CoreSettings
 
 PROCESS_END_SECONDS = 2.0
 """How long a process that was told to end may take to be gone."""
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C mean what it usually does: a shell's background job, and all that it starts, would ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def leaves_logging_alone() -> Iterator[None]:
+    """Put logging back as it was: a test may run a program's start in this process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

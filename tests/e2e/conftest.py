@@ -19,7 +19,7 @@ def models_dir() -> Path:
     return Path(os.environ.get("TIRO_MODELS_DIR") or ROOT / "var" / "models")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Stack]:
     """Tiro with tiny.en."""
     settings = {
