@@ -4,6 +4,7 @@ import io
 import json
 import wave
 from pathlib import Path
+from typing import cast
 
 import av
 import jiwer
@@ -42,20 +43,20 @@ def encoded(name: str, container: str, codec: str, rate: int = 16_000) -> bytes:
     """A sample in another container and codec."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as target:
-        stream = target.add_stream(codec, rate=rate)
+        stream = cast("av.AudioStream", target.add_stream(codec, rate=rate))
         layout = "mono"
-        stream.layout = layout  # type: ignore[union-attr] # the stream of an audio codec has one
+        stream.layout = layout
         frame = av.AudioFrame.from_ndarray(pcm16(name, rate)[None, :], format="s16", layout=layout)
         frame.sample_rate = rate
         fifo = av.AudioFifo()
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate)  # type: ignore[union-attr, arg-type]
+        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate)
         for piece in resampler.resample(frame):
             fifo.write(piece)
-        size = stream.frame_size or 1024  # type: ignore[union-attr]
+        size = stream.frame_size or 1024
         while chunk := fifo.read(size, partial=True):
-            for packet in stream.encode(chunk):  # type: ignore[union-attr, arg-type]
+            for packet in stream.encode(chunk):
                 target.mux(packet)
-        for packet in stream.encode(None):  # type: ignore[union-attr]
+        for packet in stream.encode(None):
             target.mux(packet)
     return file.getvalue()
 

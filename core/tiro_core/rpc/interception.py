@@ -3,6 +3,7 @@
 from __future__ import annotations  # grpc's classes cannot be subscripted when the program runs
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -12,12 +13,12 @@ import grpc
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class AroundInterceptor(grpc.aio.ServerInterceptor):
+class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
     """Wraps every method, whatever it takes and returns. Subclasses say what happens around a call."""
 
+    @abstractmethod
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
         """What to do around one call. Exceptions of the method come out of the `yield`."""
-        raise NotImplementedError
 
     def on_request(self, request: Any) -> None:
         """Look at each request before the method sees it."""
