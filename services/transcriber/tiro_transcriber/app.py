@@ -124,8 +124,7 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             registering = tasks.create_task(self._registration.keep(), name="registration")
             feeds = [tasks.create_task(feed.run(), name="feed") for feed in (self._jobs, self._sessions) if feed]
-            answering = tasks.create_task(health.follow(self._bus), name="health")
-            log.info("ready", engine=self._model.engine, model=self._model.model)
+            answering = tasks.create_task(self._answer(health), name="health")
             await stopping.wait()
             answering.cancel()
             registering.cancel()
@@ -133,6 +132,12 @@ class Worker:
             for feed in feeds:
                 feed.cancel()
         await within(self._grace_seconds, self._registration.end())
+
+    async def _answer(self, health: Health) -> None:
+        """Be ready once the others know of this worker: before, a stream for its model would be refused."""
+        await self._registration.known.wait()
+        log.info("ready", engine=self._model.engine, model=self._model.model)
+        await health.follow(self._bus)
 
     def _load(self) -> tuple[int, int]:
         return (self._jobs.active if self._jobs else 0, self._sessions.active if self._sessions else 0)

@@ -44,6 +44,8 @@ class Registration:
         self._record = record
         self._load = load
         self._changed = asyncio.Event()
+        self.known = asyncio.Event()
+        """Set once the others can know of this worker."""
 
     def load_changed(self) -> None:
         """A slot was taken or freed: tell it now rather than at the next renewal."""
@@ -58,6 +60,8 @@ class Registration:
                 await self._store.put(self._record.worker_id, self._record)
             except BusUnavailable as error:
                 log.warning("registration_late", error=str(error))
+            else:
+                self.known.set()
             try:
                 async with asyncio.timeout(INTERVAL_SECONDS):
                     await self._changed.wait()
