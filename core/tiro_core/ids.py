@@ -1,7 +1,6 @@
 """Ids and names: UUIDv7 for what we make, checked names for what others give."""
 
 import re
-import uuid
 
 import uuid_utils
 
@@ -13,14 +12,6 @@ DEFAULT_TENANT = "default"
 def new_id() -> str:
     """A new UUIDv7: ids made later sort later."""
     return str(uuid_utils.uuid7())
-
-
-def is_id(text: str) -> bool:
-    """Whether `text` is a UUID in its canonical form, so that it can stand in a key or a subject."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def check_tenant(name: str) -> str:
