@@ -58,6 +58,11 @@ def live_partial(tenant: str, session_id: str) -> str:
     return f"tiro.live.{tenant}.{session_id}.partial"
 
 
+def live_progress(tenant: str, session_id: str) -> str:
+    """How far the worker of a session has come. In no stream."""
+    return f"tiro.live.{tenant}.{session_id}.progress"
+
+
 def dead(tenant: str, job: str) -> str:
     """Where a job is parked that was given up."""
     return f"tiro.dead.{tenant}.{job}"

@@ -138,8 +138,8 @@ class SessionOptions:
     recognition: RecognitionOptions = RecognitionOptions()
     endpointing: Endpointing = Endpointing()
     interim_results: bool = True
-    partial_interval_ms: int = 500
-    """Least audio between two partials."""
+    freeze_stable: bool = False
+    """A stable word of a partial is in the final too, as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +186,38 @@ SessionUpdate = SpeechStarted | SpeechEnded | Partial | Final | UtteranceEnd
 
 
 class EngineSession(Protocol):
-    """The state of one live session: from its samples to updates, in order."""
+    """The state of one live session: from its samples to updates, in order.
+
+    What is final depends on the samples, the options and where `finalize` and `configure` were called alone: not on how
+    the samples were cut into calls, nor (unless stable words are frozen) on when partials were decoded.
+    """
+
+    @property
+    def settled_at(self) -> int:
+        """Nothing before this sample is needed any more: it is final, or held no speech.
+
+        A new session that starts here goes on as this one would. Never goes back; never behind a final's `resume_at`.
+        """
+
+    @property
+    def wants_partial(self) -> bool:
+        """Whether speech has come that no partial shows yet. Always false when none are wanted."""
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
-        """Take the next samples and say what they changed.
+        """Take the next samples and say what they changed: speech that began or ended, and finals.
 
-        The caller hands over all that has come since the last call, so a slow engine is called with more audio less
-        often. At most one partial is decoded per call. Samples may be of any length, also 0.
+        Samples may be of any length, also 0. Partials are `decode_partial`'s: the caller decides when they are worth
+        their cost. (An engine that gets its partials for nothing may return them here.)
+        """
+
+    def decode_partial(self) -> list[SessionUpdate]:
+        """Say how the text since the last final looks now: one partial, or nothing where nothing has changed."""
+
+    def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
+        """Recognize differently from the next sample on.
+
+        Raises:
+            UnsupportedLanguage: The options name a language that is none of the capabilities'. Nothing has changed.
         """
 
     def finalize(self) -> list[SessionUpdate]:

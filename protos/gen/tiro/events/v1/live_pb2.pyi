@@ -4,11 +4,13 @@ isort:skip_file
 """
 
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from tiro.events.v1 import transcription_pb2 as _transcription_pb2
+from tiro.speech.v1 import audio_pb2 as _audio_pb2
 from tiro.speech.v1 import recognition_pb2 as _recognition_pb2
 from tiro.speech.v1 import transcript_pb2 as _transcript_pb2
 from tiro.streaming.v1 import streaming_pb2 as _streaming_pb2
@@ -70,6 +72,12 @@ class SessionRecord(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     BREAKAGES_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_SHA256_FIELD_NUMBER: _builtins.int
+    RESUME_WINDOW_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    FREEZE_STABLE_FIELD_NUMBER: _builtins.int
+    KEEP_RECORDING_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     session_id: _builtins.str
@@ -84,6 +92,12 @@ class SessionRecord(_message.Message):
     """Samples a second of the PCM16 audio on the session's line."""
     breakages: _builtins.int
     """How many workers were lost over it, or failed on it. One that was told to stop does not count."""
+    resume_token_sha256: _builtins.bytes
+    """SHA-256 of the token that resumes it. Empty when it cannot be resumed."""
+    freeze_stable: _builtins.bool
+    """A stable word stays as it is in the final."""
+    keep_recording: _builtins.bool
+    """Its audio becomes an upload, under the session's id."""
     @_builtins.property
     def lease(self) -> _transcription_pb2.Lease:
         """Who works on it, while ACTIVE."""
@@ -104,6 +118,18 @@ class SessionRecord(_message.Message):
     def error(self) -> _status_pb2.Status:
         """Why it ended before its audio did. Absent when it did not."""
 
+    @_builtins.property
+    def resume_window(self) -> _duration_pb2.Duration:
+        """How long it waits for its client when the connection is lost."""
+
+    @_builtins.property
+    def format(self) -> _audio_pb2.AudioFormat:
+        """How the client encodes its audio."""
+
+    @_builtins.property
+    def checkpoint(self) -> Global___Checkpoint:
+        """Where a new owner may begin to read the audio line. Absent: at its beginning."""
+
     def __init__(
         self,
         *,
@@ -119,14 +145,46 @@ class SessionRecord(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         error: _status_pb2.Status | None = ...,
         breakages: _builtins.int = ...,
+        resume_token_sha256: _builtins.bytes = ...,
+        resume_window: _duration_pb2.Duration | None = ...,
+        format: _audio_pb2.AudioFormat | None = ...,
+        freeze_stable: _builtins.bool = ...,
+        keep_recording: _builtins.bool = ...,
+        checkpoint: Global___Checkpoint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "endpointing", b"endpointing", "error", b"error", "lease", b"lease", "recognition", b"recognition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "create_time", b"create_time", "endpointing", b"endpointing", "error", b"error", "format", b"format", "lease", b"lease", "recognition", b"recognition", "resume_window", b"resume_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakages", b"breakages", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "lease", b"lease", "recognition", b"recognition", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakages", b"breakages", "checkpoint", b"checkpoint", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionRecord: _TypeAlias = SessionRecord  # noqa: Y015
+
+@_typing.final
+class Checkpoint(_message.Message):
+    """A place on a session's audio line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    LINE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    sample: _builtins.int
+    """Nothing before this sample is needed any more: it is final, or was silence."""
+    line_sequence: _builtins.int
+    """Everything up to this sequence of the stream lies before that sample."""
+    def __init__(
+        self,
+        *,
+        sample: _builtins.int = ...,
+        line_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_sequence", b"line_sequence", "sample", b"sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
 
 @_typing.final
 class SessionTask(_message.Message):
@@ -166,12 +224,17 @@ class LiveInput(_message.Message):
     PCM16_FIELD_NUMBER: _builtins.int
     FINALIZE_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
+    UPDATE_CONFIG_FIELD_NUMBER: _builtins.int
+    FIRST_CONTROL_FIELD_NUMBER: _builtins.int
     first_sample: _builtins.int
     """How many samples of the session come before this."""
     pcm16: _builtins.bytes
     """The next samples: 16-bit signed little-endian, mono, at the session's rate. Empty when nothing came for a while, so
     that the worker knows that the streamer is there.
     """
+    first_control: _builtins.int
+    """How many controls of the client (finalize, update_config) come before this."""
     @_builtins.property
     def finalize(self) -> _streaming_pb2.Finalize:
         """Make everything before this final."""
@@ -180,6 +243,14 @@ class LiveInput(_message.Message):
     def end(self) -> Global___EndOfAudio:
         """No more comes."""
 
+    @_builtins.property
+    def pause(self) -> Global___Pause:
+        """The client is there and has sent nothing for a while: an utterance under way is over."""
+
+    @_builtins.property
+    def update_config(self) -> _streaming_pb2.UpdateConfig:
+        """Recognize differently from here on."""
+
     def __init__(
         self,
         *,
@@ -187,16 +258,36 @@ class LiveInput(_message.Message):
         pcm16: _builtins.bytes = ...,
         finalize: _streaming_pb2.Finalize | None = ...,
         end: Global___EndOfAudio | None = ...,
+        pause: Global___Pause | None = ...,
+        update_config: _streaming_pb2.UpdateConfig | None = ...,
+        first_control: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "input", b"input", "pcm16", b"pcm16"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "input", b"input", "pause", b"pause", "pcm16", b"pcm16", "update_config", b"update_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "first_sample", b"first_sample", "input", b"input", "pcm16", b"pcm16"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "first_control", b"first_control", "first_sample", b"first_sample", "input", b"input", "pause", b"pause", "pcm16", b"pcm16", "update_config", b"update_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["pcm16", "finalize", "end"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["pcm16", "finalize", "end", "pause", "update_config"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___LiveInput: _TypeAlias = LiveInput  # noqa: Y015
+
+@_typing.final
+class Pause(_message.Message):
+    """The client pauses by the clock, as with push to talk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pause: _TypeAlias = Pause  # noqa: Y015
 
 @_typing.final
 class EndOfAudio(_message.Message):
@@ -236,7 +327,9 @@ class LiveEvent(_message.Message):
     SPEECH_ENDED_SAMPLE_FIELD_NUMBER: _builtins.int
     UTTERANCE_ENDED_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
     RESUME_SAMPLE_FIELD_NUMBER: _builtins.int
+    ANSWERED_CONTROLS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, without gaps."""
     epoch: _builtins.int
@@ -249,6 +342,8 @@ class LiveEvent(_message.Message):
     """With a final: everything before this sample is final, so a new owner begins there. It lies between the final's last word
     and whatever comes next.
     """
+    answered_controls: _builtins.int
+    """With an event that answers a control of the client: how many are answered with it. 0 otherwise."""
     @_builtins.property
     def owner_changed(self) -> Global___OwnerChanged:
         """A worker begins, or another one goes on. It refuses what the one before it may still write."""
@@ -265,6 +360,10 @@ class LiveEvent(_message.Message):
     def ended(self) -> Global___LiveEnded:
         """The session is over."""
 
+    @_builtins.property
+    def config_updated(self) -> Global___LiveConfigUpdated:
+        """The session recognizes differently from here on."""
+
     def __init__(
         self,
         *,
@@ -276,17 +375,53 @@ class LiveEvent(_message.Message):
         speech_ended_sample: _builtins.int = ...,
         utterance_ended: Global___UtteranceEnded | None = ...,
         ended: Global___LiveEnded | None = ...,
+        config_updated: Global___LiveConfigUpdated | None = ...,
         resume_sample: _builtins.int = ...,
+        answered_controls: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_updated", b"config_updated", "ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_updated", b"config_updated", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended", "config_updated"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___LiveEvent: _TypeAlias = LiveEvent  # noqa: Y015
+
+@_typing.final
+class LiveConfigUpdated(_message.Message):
+    """The session recognizes differently from here on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    RECOGNITION_FIELD_NUMBER: _builtins.int
+    ENDPOINTING_FIELD_NUMBER: _builtins.int
+    sample: _builtins.int
+    """From this sample on."""
+    @_builtins.property
+    def recognition(self) -> _recognition_pb2.RecognitionConfig:
+        """The config as it is used now."""
+
+    @_builtins.property
+    def endpointing(self) -> _streaming_pb2.Endpointing:
+        """The same."""
+
+    def __init__(
+        self,
+        *,
+        sample: _builtins.int = ...,
+        recognition: _recognition_pb2.RecognitionConfig | None = ...,
+        endpointing: _streaming_pb2.Endpointing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpointing", b"endpointing", "recognition", b"recognition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpointing", b"endpointing", "recognition", b"recognition", "sample", b"sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveConfigUpdated: _TypeAlias = LiveConfigUpdated  # noqa: Y015
 
 @_typing.final
 class OwnerChanged(_message.Message):
@@ -349,10 +484,13 @@ class LiveEnded(_message.Message):
     SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     FINAL_COUNT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
     sample_count: _builtins.int
     """How many samples it had."""
     final_count: _builtins.int
     """How many finals it had."""
+    upload_id: _builtins.str
+    """The upload with its audio, when that was to be kept."""
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """Why, when it was cut short."""
@@ -363,14 +501,41 @@ class LiveEnded(_message.Message):
         sample_count: _builtins.int = ...,
         final_count: _builtins.int = ...,
         error: _status_pb2.Status | None = ...,
+        upload_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "final_count", b"final_count", "sample_count", b"sample_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "final_count", b"final_count", "sample_count", b"sample_count", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LiveEnded: _TypeAlias = LiveEnded  # noqa: Y015
+
+@_typing.final
+class LiveProgress(_message.Message):
+    """How far a session's owner has come. Not stored: the next one says more. Subject `tiro.live.<tenant>.<session>.progress`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    HEARD_SAMPLE_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """The owner's epoch."""
+    heard_sample: _builtins.int
+    """It has heard everything before this sample."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        heard_sample: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "heard_sample", b"heard_sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveProgress: _TypeAlias = LiveProgress  # noqa: Y015
 
 @_typing.final
 class LivePartial(_message.Message):

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -37,6 +38,9 @@ class WorkerRecord(_message.Message):
     SESSION_SLOTS_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
+    SESSION_CAPACITY_FIELD_NUMBER: _builtins.int
+    SESSION_LAG_FIELD_NUMBER: _builtins.int
+    SESSIONS_REFUSED_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """The worker's id, a UUIDv7: a new one at each start."""
     host_name: _builtins.str
@@ -57,6 +61,10 @@ class WorkerRecord(_message.Message):
     """How many live sessions it takes at once; 0 when it takes none."""
     sessions: _builtins.int
     """How many of them are taken."""
+    session_capacity: _builtins.int
+    """How many live sessions it could keep up with, by what it has measured; 0 when it takes none."""
+    sessions_refused: _builtins.bool
+    """It takes no new live sessions now: it is full, or behind."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The languages it knows, ISO 639 codes."""
@@ -64,6 +72,10 @@ class WorkerRecord(_message.Message):
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it started."""
+
+    @_builtins.property
+    def session_lag(self) -> _duration_pb2.Duration:
+        """How long the audio of its live sessions waits for a free thread now."""
 
     def __init__(
         self,
@@ -80,10 +92,13 @@ class WorkerRecord(_message.Message):
         session_slots: _builtins.int = ...,
         sessions: _builtins.int = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
+        session_capacity: _builtins.int = ...,
+        session_lag: _duration_pb2.Duration | None = ...,
+        sessions_refused: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session_lag", b"session_lag", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "session_slots", b"session_slots", "sessions", b"sessions", "start_time", b"start_time", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

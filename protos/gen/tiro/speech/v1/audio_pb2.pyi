@@ -58,21 +58,27 @@ class AudioFormat(_message.Message):
 
     ENCODING_FIELD_NUMBER: _builtins.int
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _builtins.int
+    CHANNEL_COUNT_FIELD_NUMBER: _builtins.int
     encoding: Global___AudioEncoding.ValueType
     """The encoding of every audio message of the stream."""
     sample_rate_hertz: _builtins.int
     """Samples a second and channel, 8000 to 48000. Required for LINEAR16 and MULAW. For FLAC and OGG_OPUS the stream's
     own header says it; when given here as well, the two must agree (Opus: 48000).
     """
+    channel_count: _builtins.int
+    """Interleaved channels, 1 to 8; they are mixed to one. 0 means 1. For LINEAR16 and MULAW: the other encodings' own
+    headers say it.
+    """
     def __init__(
         self,
         *,
         encoding: Global___AudioEncoding.ValueType = ...,
         sample_rate_hertz: _builtins.int = ...,
+        channel_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoding", b"encoding", "sample_rate_hertz", b"sample_rate_hertz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_count", b"channel_count", "encoding", b"encoding", "sample_rate_hertz", b"sample_rate_hertz"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

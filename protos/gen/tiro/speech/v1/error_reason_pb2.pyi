@@ -96,6 +96,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The client does not read its responses."""
     ERROR_REASON_SESSION_FAILED: _ErrorReason.ValueType  # 56
     """The session could not be carried on."""
+    ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 57
+    """There is no such session in this tenant, or its history is gone."""
+    ERROR_REASON_RESUME_TOKEN_INVALID: _ErrorReason.ValueType  # 58
+    """The token does not resume the session."""
+    ERROR_REASON_SEQUENCE_OUT_OF_RANGE: _ErrorReason.ValueType  # 59
+    """The session has no event with this sequence number yet."""
     ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 60
     """The store is full or nearly so; nothing can be accepted now."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 61
@@ -106,6 +112,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is stopping; another one will take the call."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 64
     """A fault of ours; `error_id` in the metadata is found in the log."""
+    ERROR_REASON_SESSION_RESUMED_ELSEWHERE: _ErrorReason.ValueType  # 70
+    """The session goes on over another connection."""
+    ERROR_REASON_SESSION_ABANDONED: _ErrorReason.ValueType  # 71
+    """The client left before the session's end, or cancelled it."""
+    ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 72
+    """As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed: the `reason` of the `google.rpc.ErrorInfo` that every error carries, in the domain
@@ -186,6 +198,12 @@ ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 55
 """The client does not read its responses."""
 ERROR_REASON_SESSION_FAILED: ErrorReason.ValueType  # 56
 """The session could not be carried on."""
+ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 57
+"""There is no such session in this tenant, or its history is gone."""
+ERROR_REASON_RESUME_TOKEN_INVALID: ErrorReason.ValueType  # 58
+"""The token does not resume the session."""
+ERROR_REASON_SEQUENCE_OUT_OF_RANGE: ErrorReason.ValueType  # 59
+"""The session has no event with this sequence number yet."""
 ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 60
 """The store is full or nearly so; nothing can be accepted now."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 61
@@ -196,4 +214,10 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 63
 """The service is stopping; another one will take the call."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 64
 """A fault of ours; `error_id` in the metadata is found in the log."""
+ERROR_REASON_SESSION_RESUMED_ELSEWHERE: ErrorReason.ValueType  # 70
+"""The session goes on over another connection."""
+ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71
+"""The client left before the session's end, or cancelled it."""
+ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 72
+"""As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

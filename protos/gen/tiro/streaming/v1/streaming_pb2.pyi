@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from tiro.speech.v1 import audio_pb2 as _audio_pb2
 from tiro.speech.v1 import recognition_pb2 as _recognition_pb2
 from tiro.speech.v1 import transcript_pb2 as _transcript_pb2
@@ -30,6 +32,9 @@ class StreamingTranscribeRequest(_message.Message):
     AUDIO_FIELD_NUMBER: _builtins.int
     FINALIZE_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
+    UPDATE_CONFIG_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """The next audio, in the config's format: at most 256 KiB a message. 20 ms to 200 ms of it is a good size."""
     @_builtins.property
@@ -44,6 +49,18 @@ class StreamingTranscribeRequest(_message.Message):
     def keep_alive(self) -> Global___KeepAlive:
         """The client is alive and has nothing to say. Without audio, send one every few seconds."""
 
+    @_builtins.property
+    def resume(self) -> Global___Resume:
+        """Go on with a session whose connection was lost. The first message, instead of the config."""
+
+    @_builtins.property
+    def update_config(self) -> Global___UpdateConfig:
+        """Recognize differently from here on."""
+
+    @_builtins.property
+    def cancel(self) -> Global___Cancel:
+        """End the session now; what is not final yet is not wanted."""
+
     def __init__(
         self,
         *,
@@ -51,12 +68,15 @@ class StreamingTranscribeRequest(_message.Message):
         audio: _builtins.bytes = ...,
         finalize: Global___Finalize | None = ...,
         keep_alive: Global___KeepAlive | None = ...,
+        resume: Global___Resume | None = ...,
+        update_config: Global___UpdateConfig | None = ...,
+        cancel: Global___Cancel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "finalize", b"finalize", "keep_alive", b"keep_alive", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancel", b"cancel", "config", b"config", "finalize", b"finalize", "keep_alive", b"keep_alive", "request", b"request", "resume", b"resume", "update_config", b"update_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "finalize", b"finalize", "keep_alive", b"keep_alive", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cancel", b"cancel", "config", b"config", "finalize", b"finalize", "keep_alive", b"keep_alive", "request", b"request", "resume", b"resume", "update_config", b"update_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "audio", "finalize", "keep_alive"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "audio", "finalize", "keep_alive", "resume", "update_config", "cancel"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -72,11 +92,20 @@ class StreamingConfig(_message.Message):
     RECOGNITION_FIELD_NUMBER: _builtins.int
     ENABLE_INTERIM_RESULTS_FIELD_NUMBER: _builtins.int
     ENDPOINTING_FIELD_NUMBER: _builtins.int
+    FREEZE_STABLE_FIELD_NUMBER: _builtins.int
+    KEEP_RECORDING_FIELD_NUMBER: _builtins.int
+    RESUME_WINDOW_FIELD_NUMBER: _builtins.int
     enable_interim_results: _builtins.bool
     """Whether partials are wanted, or finals only."""
+    freeze_stable: _builtins.bool
+    """A stable word of a partial stays as it is in the final too. Without this a final may change one, rarely: it is
+    decoded once more, with more care and with all of its audio.
+    """
+    keep_recording: _builtins.bool
+    """Keep the audio as an upload, so that a job can transcribe it again in full quality."""
     @_builtins.property
     def format(self) -> _audio_pb2.AudioFormat:
-        """How the audio is encoded. One channel."""
+        """How the audio is encoded."""
 
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
@@ -86,6 +115,12 @@ class StreamingConfig(_message.Message):
     def endpointing(self) -> Global___Endpointing:
         """When an utterance ends. Absent takes the defaults."""
 
+    @_builtins.property
+    def resume_window(self) -> _duration_pb2.Duration:
+        """How long the session waits for its client when the connection is lost: up to 45 s. Absent: it ends with its
+        connection.
+        """
+
     def __init__(
         self,
         *,
@@ -93,14 +128,116 @@ class StreamingConfig(_message.Message):
         recognition: _recognition_pb2.RecognitionConfig | None = ...,
         enable_interim_results: _builtins.bool = ...,
         endpointing: Global___Endpointing | None = ...,
+        freeze_stable: _builtins.bool = ...,
+        keep_recording: _builtins.bool = ...,
+        resume_window: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["endpointing", b"endpointing", "format", b"format", "recognition", b"recognition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpointing", b"endpointing", "format", b"format", "recognition", b"recognition", "resume_window", b"resume_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "format", b"format", "recognition", b"recognition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "recognition", b"recognition", "resume_window", b"resume_window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamingConfig: _TypeAlias = StreamingConfig  # noqa: Y015
+
+@_typing.final
+class Resume(_message.Message):
+    """Goes on with a session, from another connection. The old one, should it still live, is cut off.
+
+    The answer is session_resumed, which says what the server has; then what the client missed; then the session goes on.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AUDIO_FROM_START_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    resume_token: _builtins.str
+    """As session_started gave it."""
+    after_sequence: _builtins.int
+    """The last sequence number that the client has seen: it gets everything after it."""
+    audio_from_start: _builtins.bool
+    """The client sends its audio again from the very beginning, for encodings that cannot be taken up in the middle (FLAC,
+    OGG_OPUS). The server skips what it has. Without this the client goes on at the offset in session_resumed.
+    """
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+        audio_from_start: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "audio_from_start", b"audio_from_start", "resume_token", b"resume_token", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Resume: _TypeAlias = Resume  # noqa: Y015
+
+@_typing.final
+class UpdateConfig(_message.Message):
+    """Recognizes differently from here on. What is not said here stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOTWORDS_FIELD_NUMBER: _builtins.int
+    ENDPOINTING_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    language_code: _builtins.str
+    """The language spoken from here on. Empty detects it, where the model can."""
+    @_builtins.property
+    def hotwords(self) -> Global___Hotwords:
+        """The words that are likely to be said from here on, in place of those before."""
+
+    @_builtins.property
+    def endpointing(self) -> Global___Endpointing:
+        """When an utterance ends, in place of what was said before."""
+
+    def __init__(
+        self,
+        *,
+        hotwords: Global___Hotwords | None = ...,
+        endpointing: Global___Endpointing | None = ...,
+        language_code: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_code", b"_language_code", "endpointing", b"endpointing", "hotwords", b"hotwords", "language_code", b"language_code"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_code", b"_language_code", "endpointing", b"endpointing", "hotwords", b"hotwords", "language_code", b"language_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language_code: _TypeAlias = _typing.Literal["language_code"]  # noqa: Y015
+    _WhichOneofArgType__language_code: _TypeAlias = _typing.Literal["_language_code", b"_language_code"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language_code) -> _WhichOneofReturnType__language_code | None: ...
+
+Global___UpdateConfig: _TypeAlias = UpdateConfig  # noqa: Y015
+
+@_typing.final
+class Hotwords(_message.Message):
+    """Words and phrases that are likely to be said. None are a list as well."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHRASES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def phrases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 100, of at most 100 characters each."""
+
+    def __init__(
+        self,
+        *,
+        phrases: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phrases", b"phrases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Hotwords: _TypeAlias = Hotwords  # noqa: Y015
 
 @_typing.final
 class Endpointing(_message.Message):
@@ -173,6 +310,23 @@ class KeepAlive(_message.Message):
 Global___KeepAlive: _TypeAlias = KeepAlive  # noqa: Y015
 
 @_typing.final
+class Cancel(_message.Message):
+    """Ends the session now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cancel: _TypeAlias = Cancel  # noqa: Y015
+
+@_typing.final
 class StreamingTranscribeResponse(_message.Message):
     """What the server sends."""
 
@@ -188,6 +342,9 @@ class StreamingTranscribeResponse(_message.Message):
     AUDIO_ACK_FIELD_NUMBER: _builtins.int
     WORKER_CHANGED_FIELD_NUMBER: _builtins.int
     SESSION_ENDED_FIELD_NUMBER: _builtins.int
+    SESSION_RESUMED_FIELD_NUMBER: _builtins.int
+    CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The number of this event in the session: 1, 2, 3, without gaps, for finals and states. 0 for what is not part of
     the record: partials and acknowledgements.
@@ -228,6 +385,18 @@ class StreamingTranscribeResponse(_message.Message):
     def session_ended(self) -> Global___SessionEnded:
         """The session is over. The last message."""
 
+    @_builtins.property
+    def session_resumed(self) -> Global___SessionResumed:
+        """The session goes on over this connection. The first message after a resume."""
+
+    @_builtins.property
+    def config_updated(self) -> Global___ConfigUpdated:
+        """The session recognizes differently from here on."""
+
+    @_builtins.property
+    def lag(self) -> Global___Lag:
+        """The server is behind what it was sent, or no longer."""
+
     def __init__(
         self,
         *,
@@ -241,12 +410,15 @@ class StreamingTranscribeResponse(_message.Message):
         audio_ack: Global___AudioAck | None = ...,
         worker_changed: Global___WorkerChanged | None = ...,
         session_ended: Global___SessionEnded | None = ...,
+        session_resumed: Global___SessionResumed | None = ...,
+        config_updated: Global___ConfigUpdated | None = ...,
+        lag: Global___Lag | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "final", b"final", "partial", b"partial", "response", b"response", "session_ended", b"session_ended", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "final", b"final", "partial", b"partial", "response", b"response", "sequence", b"sequence", "session_ended", b"session_ended", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "sequence", b"sequence", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["session_started", "partial", "final", "speech_started", "speech_ended", "utterance_end", "audio_ack", "worker_changed", "session_ended"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["session_started", "partial", "final", "speech_started", "speech_ended", "utterance_end", "audio_ack", "worker_changed", "session_ended", "session_resumed", "config_updated", "lag"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -262,8 +434,14 @@ class SessionStarted(_message.Message):
     RECOGNITION_FIELD_NUMBER: _builtins.int
     DURATION_MAX_FIELD_NUMBER: _builtins.int
     IDLE_MAX_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_WINDOW_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session's id, a UUIDv7."""
+    resume_token: _builtins.str
+    """What resumes the session from another connection. Empty when the config asked for no resume_window, and for those who
+    watch.
+    """
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
         """The engine and model that were chosen, and the rest of the config as it is used."""
@@ -276,6 +454,10 @@ class SessionStarted(_message.Message):
     def idle_max(self) -> _duration_pb2.Duration:
         """The session is ended when nothing has come from the client for this long."""
 
+    @_builtins.property
+    def resume_window(self) -> _duration_pb2.Duration:
+        """How long the session waits for its client when the connection is lost."""
+
     def __init__(
         self,
         *,
@@ -283,14 +465,104 @@ class SessionStarted(_message.Message):
         recognition: _recognition_pb2.RecognitionConfig | None = ...,
         duration_max: _duration_pb2.Duration | None = ...,
         idle_max: _duration_pb2.Duration | None = ...,
+        resume_token: _builtins.str = ...,
+        resume_window: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration_max", b"duration_max", "idle_max", b"idle_max", "recognition", b"recognition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration_max", b"duration_max", "idle_max", b"idle_max", "recognition", b"recognition", "resume_window", b"resume_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_max", b"duration_max", "idle_max", b"idle_max", "recognition", b"recognition", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_max", b"duration_max", "idle_max", b"idle_max", "recognition", b"recognition", "resume_token", b"resume_token", "resume_window", b"resume_window", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionStarted: _TypeAlias = SessionStarted  # noqa: Y015
+
+@_typing.final
+class SessionResumed(_message.Message):
+    """The session goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_OFFSET_FIELD_NUMBER: _builtins.int
+    CONTROL_COUNT_FIELD_NUMBER: _builtins.int
+    control_count: _builtins.int
+    """How many of the controls (finalize, update_config) are stored: the client sends those after them again."""
+    @_builtins.property
+    def audio_offset(self) -> _duration_pb2.Duration:
+        """How much of the audio is stored: the client goes on from here."""
+
+    def __init__(
+        self,
+        *,
+        audio_offset: _duration_pb2.Duration | None = ...,
+        control_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_offset", b"audio_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_offset", b"audio_offset", "control_count", b"control_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionResumed: _TypeAlias = SessionResumed  # noqa: Y015
+
+@_typing.final
+class ConfigUpdated(_message.Message):
+    """The session recognizes differently from here on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    RECOGNITION_FIELD_NUMBER: _builtins.int
+    ENDPOINTING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offset(self) -> _duration_pb2.Duration:
+        """From where on, from the start of the session."""
+
+    @_builtins.property
+    def recognition(self) -> _recognition_pb2.RecognitionConfig:
+        """The config as it is used now."""
+
+    @_builtins.property
+    def endpointing(self) -> Global___Endpointing:
+        """The same. Absent where the defaults are used."""
+
+    def __init__(
+        self,
+        *,
+        offset: _duration_pb2.Duration | None = ...,
+        recognition: _recognition_pb2.RecognitionConfig | None = ...,
+        endpointing: Global___Endpointing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpointing", b"endpointing", "offset", b"offset", "recognition", b"recognition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpointing", b"endpointing", "offset", b"offset", "recognition", b"recognition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigUpdated: _TypeAlias = ConfigUpdated  # noqa: Y015
+
+@_typing.final
+class Lag(_message.Message):
+    """How far the server is behind what it was sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEHIND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def behind(self) -> _duration_pb2.Duration:
+        """Audio that is stored and has not been heard by a worker yet. Zero once the server has caught up."""
+
+    def __init__(
+        self,
+        *,
+        behind: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["behind", b"behind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behind", b"behind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lag: _TypeAlias = Lag  # noqa: Y015
 
 @_typing.final
 class Partial(_message.Message):
@@ -422,23 +694,27 @@ Global___UtteranceEnd: _TypeAlias = UtteranceEnd  # noqa: Y015
 
 @_typing.final
 class AudioAck(_message.Message):
-    """Audio that is stored, so that the client may forget it."""
+    """What is stored, so that the client may forget it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFSET_FIELD_NUMBER: _builtins.int
+    CONTROL_COUNT_FIELD_NUMBER: _builtins.int
+    control_count: _builtins.int
+    """How many controls (finalize, update_config)."""
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """How much, from the start of the session."""
+        """How much audio, from the start of the session."""
 
     def __init__(
         self,
         *,
         offset: _duration_pb2.Duration | None = ...,
+        control_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_count", b"control_count", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,8 +752,11 @@ class SessionEnded(_message.Message):
 
     AUDIO_DURATION_FIELD_NUMBER: _builtins.int
     FINAL_COUNT_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
     final_count: _builtins.int
     """How many finals it had."""
+    upload_id: _builtins.str
+    """The upload with its audio, when the config asked to keep it and there was any."""
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
         """How much audio it had."""
@@ -487,11 +766,66 @@ class SessionEnded(_message.Message):
         *,
         audio_duration: _duration_pb2.Duration | None = ...,
         final_count: _builtins.int = ...,
+        upload_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "final_count", b"final_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "final_count", b"final_count", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionEnded: _TypeAlias = SessionEnded  # noqa: Y015
+
+@_typing.final
+class WatchSessionRequest(_message.Message):
+    """Which session to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ENABLE_INTERIM_RESULTS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    after_sequence: _builtins.int
+    """Everything after this sequence number; 0 gives the whole history."""
+    enable_interim_results: _builtins.bool
+    """Whether partials are wanted too. There are none in a session that was opened without them."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+        enable_interim_results: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "enable_interim_results", b"enable_interim_results", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionRequest: _TypeAlias = WatchSessionRequest  # noqa: Y015
+
+@_typing.final
+class WatchSessionResponse(_message.Message):
+    """What whoever follows a session gets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___StreamingTranscribeResponse:
+        """What the speaker's own connection got: finals, states and partials, with the same numbers."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___StreamingTranscribeResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionResponse: _TypeAlias = WatchSessionResponse  # noqa: Y015

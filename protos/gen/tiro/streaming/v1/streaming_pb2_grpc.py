@@ -40,6 +40,11 @@ class StreamingServiceStub:
                 request_serializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.StreamingTranscribeRequest.SerializeToString,
                 response_deserializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.StreamingTranscribeResponse.FromString,
                 _registered_method=True)
+        self.WatchSession = channel.unary_stream(
+                '/tiro.streaming.v1.StreamingService/WatchSession',
+                request_serializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.WatchSessionRequest.SerializeToString,
+                response_deserializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.WatchSessionResponse.FromString,
+                _registered_method=True)
 
 
 class StreamingServiceServicer:
@@ -55,6 +60,16 @@ class StreamingServiceServicer:
         (the speaker pauses)        server: speech_ended, final, utterance_end
         client: finalize            server: final, utterance_end
         client: half-close          server: final, utterance_end, session_ended
+
+        A client that lost its connection begins another call, to any server, with resume instead of the config.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSession(self, request, context):
+        """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
+        session's end. Any number may follow, and whether they do changes nothing for the speaker.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,6 +82,11 @@ def add_StreamingServiceServicer_to_server(servicer, server):
                     servicer.StreamingTranscribe,
                     request_deserializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.StreamingTranscribeRequest.FromString,
                     response_serializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.StreamingTranscribeResponse.SerializeToString,
+            ),
+            'WatchSession': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSession,
+                    request_deserializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.WatchSessionRequest.FromString,
+                    response_serializer=tiro_dot_streaming_dot_v1_dot_streaming__pb2.WatchSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -97,6 +117,33 @@ class StreamingService:
             '/tiro.streaming.v1.StreamingService/StreamingTranscribe',
             tiro_dot_streaming_dot_v1_dot_streaming__pb2.StreamingTranscribeRequest.SerializeToString,
             tiro_dot_streaming_dot_v1_dot_streaming__pb2.StreamingTranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tiro.streaming.v1.StreamingService/WatchSession',
+            tiro_dot_streaming_dot_v1_dot_streaming__pb2.WatchSessionRequest.SerializeToString,
+            tiro_dot_streaming_dot_v1_dot_streaming__pb2.WatchSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,12 @@ class StreamingServiceStub:
       (the speaker pauses)        server: speech_ended, final, utterance_end
       client: finalize            server: final, utterance_end
       client: half-close          server: final, utterance_end, session_ended
+
+    A client that lost its connection begins another call, to any server, with resume instead of the config.
+    """
+    WatchSession: _grpc.UnaryStreamMultiCallable[_streaming_pb2.WatchSessionRequest, _streaming_pb2.WatchSessionResponse]
+    """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
+    session's end. Any number may follow, and whether they do changes nothing for the speaker.
     """
 
 @_typing.type_check_only
@@ -58,6 +64,12 @@ class StreamingServiceAsyncStub(StreamingServiceStub):
       (the speaker pauses)        server: speech_ended, final, utterance_end
       client: finalize            server: final, utterance_end
       client: half-close          server: final, utterance_end, session_ended
+
+    A client that lost its connection begins another call, to any server, with resume instead of the config.
+    """
+    WatchSession: _aio.UnaryStreamMultiCallable[_streaming_pb2.WatchSessionRequest, _streaming_pb2.WatchSessionResponse]  # type: ignore[assignment]
+    """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
+    session's end. Any number may follow, and whether they do changes nothing for the speaker.
     """
 
 class StreamingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +89,18 @@ class StreamingServiceServicer(metaclass=_abc_1.ABCMeta):
           (the speaker pauses)        server: speech_ended, final, utterance_end
           client: finalize            server: final, utterance_end
           client: half-close          server: final, utterance_end, session_ended
+
+        A client that lost its connection begins another call, to any server, with resume instead of the config.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchSession(
+        self,
+        request: _streaming_pb2.WatchSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_streaming_pb2.WatchSessionResponse], _abc.AsyncIterator[_streaming_pb2.WatchSessionResponse]]:
+        """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
+        session's end. Any number may follow, and whether they do changes nothing for the speaker.
         """
 
 def add_StreamingServiceServicer_to_server(servicer: StreamingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
