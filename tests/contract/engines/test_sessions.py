@@ -30,10 +30,11 @@ STEP = 4_800
 
 
 def feed(session: EngineSession, samples: Samples, step: int = STEP) -> list[SessionUpdate]:
-    """Hand samples over in steps."""
-    return [
-        update for start in range(0, len(samples), step) for update in session.advance(samples[start : start + step])
-    ]
+    """Hand samples over in steps, with a partial after each step."""
+    updates: list[SessionUpdate] = []
+    for start in range(0, len(samples), step):
+        updates += [*session.advance(samples[start : start + step]), *session.decode_partial()]
+    return updates
 
 
 def stream(engine: Engine, samples: Samples, options: SessionOptions = OPTIONS, start: int = 0) -> list[SessionUpdate]:
@@ -124,7 +125,7 @@ def test_one_call_gives_the_same_finals_as_many(streamed: list[SessionUpdate], e
     session = engine.open_session(OPTIONS, 0)
     updates = [*session.advance(speech), *session.finalize()]
     assert finals_of(updates) == finals_of(streamed)
-    assert len(partials_of(updates)) <= 1
+    assert partials_of(updates) == []
 
 
 def test_samples_are_numbered_from_the_start(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
@@ -216,12 +217,50 @@ def test_another_session_can_take_over_after_a_final(
     assert error_rate(text_of([first, *rest])) <= error_rate_max
 
 
-def test_sessions_run_side_by_side(streamed: list[SessionUpdate]) -> None:
+def test_sessions_run_side_by_side(engine: Engine, streamed: list[SessionUpdate], speech: Samples) -> None:
     """Sessions on several threads do not hear each other."""
-    alone = streamed
     with ThreadPoolExecutor(3) as pool:
-        together = list(pool.map(lambda _: streamed, range(3)))
-    assert together == [alone] * 3
+        together = list(pool.map(lambda _: finals_of(stream(engine, speech)), range(3)))
+    assert together == [finals_of(streamed)] * 3
+
+
+def test_a_new_session_can_begin_where_everything_is_settled(engine: Engine, speech: Samples) -> None:
+    """Whenever a session is given up, another one that begins at its `settled_at` says the rest, and nothing twice."""
+    options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
+    session, updates, settled = engine.open_session(options, 0), [], 0
+    for start in range(0, len(speech) // 2, STEP):
+        updates += session.advance(speech[start : start + STEP])
+        assert session.settled_at >= settled
+        settled = session.settled_at
+    assert all(final.resume_at <= settled for final in finals_of(updates))
+    rest = stream(engine, speech[settled:], options, start=settled)
+    whole = stream(engine, speech, options)
+    assert text_of([*finals_of(updates), *finals_of(rest)]) == text_of(finals_of(whole))
+
+
+def test_options_change_from_the_next_sample_on(engine: Engine, speech: Samples) -> None:
+    """Endpointing that is changed in mid-session counts from then on; a refused language changes nothing."""
+    session = engine.open_session(SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=25.0)), 0)
+    with pytest.raises(UnsupportedLanguage, match="xx"):
+        session.configure(RecognitionOptions("xx"), Endpointing(utterance_seconds_max=1.0))
+    session.configure(ENGLISH, Endpointing(silence_ms=1_500, utterance_seconds_max=3.0))
+    finals = finals_of([*feed(session, speech), *session.finalize()])
+    assert all(final.segment.end - final.segment.start <= 3.1 * 16_000 for final in finals)
+
+
+def test_frozen_words_are_in_the_final(engine: Engine, speech: Samples) -> None:
+    """With `freeze_stable` a final begins with the stable words of the partial before it, as they were."""
+    updates = stream(engine, speech, SessionOptions(ENGLISH, Endpointing(silence_ms=1_500), freeze_stable=True))
+    stable: list[str] = []
+    checked = 0
+    for update in updates:
+        if isinstance(update, Partial):
+            stable = [word.text for word in update.segment.words if word.stable]
+        elif isinstance(update, Final):
+            assert [word.text for word in update.segment.words][: len(stable)] == stable
+            checked += len(stable)
+            stable = []
+    assert checked > 0
 
 
 def test_refuses_a_language_it_does_not_have(engine: Engine) -> None:

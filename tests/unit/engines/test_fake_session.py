@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tiro_transcriber.engines.fake.engine import FakeEngine
 from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, encode
 from tiro_transcriber.engines.fake.session import FakeSession
 from tiro_transcriber.engines.interface import (
@@ -33,7 +34,7 @@ def speech(*runs: range, pause_ms: int = 500) -> Samples:
 
 def session(start: int = 0) -> FakeSession:
     """Open a session."""
-    return FakeSession(OPTIONS, start, language="en")
+    return FakeSession(OPTIONS, start, FakeEngine(frozenset({"en"})).capabilities.require_language)
 
 
 def finals_of(updates: list[SessionUpdate]) -> list[Final]:

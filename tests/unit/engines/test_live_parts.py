@@ -1,5 +1,6 @@
 """The parts of live decoding, one by one."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from faster_whisper.vad import get_vad_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiro_transcriber.engines.interface import Endpointing, Samples, SpeechEnded, SpeechStarted
+from tiro_transcriber.engines.interface import Endpointing, RecognitionOptions, Samples, SpeechEnded, SpeechStarted
 from tiro_transcriber.live.agreement import LocalAgreement
 from tiro_transcriber.live.cutting import best_boundary, best_pause
-from tiro_transcriber.live.decoder import DecodedWord
+from tiro_transcriber.live.decoder import Decoded, DecodedWord
 from tiro_transcriber.live.endpointer import Endpointer, Pause
+from tiro_transcriber.live.finals import decode_all
 from tiro_transcriber.live.segments import segment_of
 from tiro_transcriber.live.silero import SileroModel, SileroVoiceActivity
 from tiro_transcriber.live.window import AudioWindow
@@ -29,7 +31,9 @@ def words(text: str, spacing: int = 1_000) -> list[DecodedWord]:
 
 def shown(agreement: LocalAgreement, text: str) -> tuple[str, int]:
     """Update with a decoding; return the text shown and how many of its words are stable."""
-    return "".join(word.raw for word in agreement.update(words(text))).strip(), agreement.stable_count
+    return "".join(
+        word.raw for word in agreement.update(words(text), certain_until=100_000)
+    ).strip(), agreement.stable_count
 
 
 def test_words_become_stable_when_two_decodings_agree() -> None:
@@ -150,3 +154,51 @@ def test_voice_activity_does_not_depend_on_chunking(silero: SileroModel, cuts: l
     found = [p for a, b in pairwise(bounds) for p in voice.probabilities(samples[a:b])]
     whole = get_vad_model()(samples.copy()).reshape(-1).tolist()
     assert found[:-1] == pytest.approx(whole[:-1], abs=1e-5)  # the library blanks the end of the last frame
+
+
+class ForgetfulDecoder:
+    """A `WindowDecoder` that stops after the first word of a long window, as Whisper may at the end of a sentence."""
+
+    seconds_max = 28.0
+
+    def __init__(self) -> None:
+        self.windows: list[int] = []
+
+    def configure(self, options: RecognitionOptions) -> None:
+        """Change nothing."""
+
+    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
+        """Hear nothing."""
+        return Decoded()
+
+    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
+        """Say one word a second of a short window, and one in all of a long one."""
+        self.windows.append(len(samples))
+        count = 1 if len(samples) > 5 * 16_000 else len(samples) // 16_000
+        return Decoded(
+            tuple(DecodedWord(f" {len(samples)}", i * 16_000, i * 16_000 + 8_000, 1.0) for i in range(count))
+        )
+
+
+def test_a_window_that_says_too_little_is_decoded_in_parts() -> None:
+    """Where a pause divides it, both parts are decoded, and their words lie where they were said."""
+    decoder = ForgetfulDecoder()
+    samples = np.zeros(8 * 16_000, np.float32)
+    found = decode_all(decoder, samples, [Pause(60_000, 68_000)])
+    assert decoder.windows == [128_000, 64_000, 64_000]
+    assert [word.start for word in found.words] == [second * 16_000 for second in range(8)]
+
+
+def test_a_short_answer_to_little_speech_stands() -> None:
+    """A word in a window that is mostly pause is all there is."""
+    decoder = ForgetfulDecoder()
+    found = decode_all(decoder, np.zeros(8 * 16_000, np.float32), [Pause(20_000, 120_000)])
+    assert decoder.windows == [128_000]
+    assert len(found.words) == 1
+
+
+def test_a_window_without_a_pause_is_left_whole() -> None:
+    """There is no place to divide it without harm."""
+    decoder = ForgetfulDecoder()
+    decode_all(decoder, np.zeros(8 * 16_000, np.float32), [])
+    assert decoder.windows == [128_000]

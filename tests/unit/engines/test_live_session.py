@@ -9,6 +9,7 @@ from tiro_transcriber.engines.interface import (
     Endpointing,
     Final,
     Partial,
+    RecognitionOptions,
     Samples,
     SessionOptions,
     SessionUpdate,
@@ -30,15 +31,24 @@ class MarkerDecoder:
     def __init__(self) -> None:
         self.partial_windows: list[int] = []
         self.final_windows: list[int] = []
+        self.before: list[int] = []
+        self.agreed: list[list[str]] = []
+        self.options = RecognitionOptions()
 
-    def decode_partial(self, samples: Samples) -> Decoded:
+    def configure(self, options: RecognitionOptions) -> None:
+        """Take note of the options."""
+        self.options = options
+
+    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
         """Read the markers."""
         self.partial_windows.append(len(samples))
+        self.before.append(len(before))
         return self._decode(samples)
 
-    def decode_final(self, samples: Samples) -> Decoded:
+    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
         """Read the markers."""
         self.final_windows.append(len(samples))
+        self.agreed.append([word.text for word in agreed])
         return self._decode(samples)
 
     def _decode(self, samples: Samples) -> Decoded:
@@ -62,16 +72,21 @@ class SoundActivity:
         return [float(np.abs(frame).max() > SILENT_BELOW) for frame in heard[: count * FRAME].reshape(-1, FRAME)]
 
 
-def open_session(silence_ms: int = 500, utterance_seconds_max: float = 15.0) -> tuple[LiveSession, MarkerDecoder]:
-    """Open a session with these endpointing options."""
+def open_session(
+    silence_ms: int = 500, utterance_seconds_max: float = 15.0, *, freeze_stable: bool = False
+) -> tuple[LiveSession, MarkerDecoder]:
+    """Open a session with these options."""
     decoder = MarkerDecoder()
-    options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max))
+    options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max), freeze_stable=freeze_stable)
     return LiveSession(decoder, SoundActivity(), options, start=0), decoder
 
 
 def feed(session: LiveSession, samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
-    """Hand samples over in steps."""
-    return [u for start in range(0, len(samples), step) for u in session.advance(samples[start : start + step])]
+    """Hand samples over in steps, with a partial after each step that is worth one."""
+    updates: list[SessionUpdate] = []
+    for start in range(0, len(samples), step):
+        updates += [*session.advance(samples[start : start + step]), *session.decode_partial()]
+    return updates
 
 
 def silence(seconds: float) -> Samples:
@@ -99,12 +114,35 @@ def test_an_utterance_from_beginning_to_end() -> None:
     assert texts(updates) == ["w0 w1 w2 w3 w4"]
 
 
-def test_partials_are_not_decoded_more_often_than_asked() -> None:
-    """At least the partial interval of new audio lies between two decodings, and silence causes none."""
+def test_silence_wants_no_partial() -> None:
+    """A partial is worth decoding while speech comes that none has shown."""
     session, decoder = open_session(silence_ms=5_000)
-    feed(session, np.concatenate((markers(range(10)), silence(4))))
-    assert np.diff(decoder.partial_windows).min() >= 8_000
-    assert len(decoder.partial_windows) <= 6
+    feed(session, np.concatenate((markers(range(10)), silence(0.1))))
+    decoded = len(decoder.partial_windows)
+    assert not session.wants_partial
+    feed(session, silence(4))
+    assert len(decoder.partial_windows) == decoded
+
+
+def test_a_partial_costs_what_its_last_seconds_cost() -> None:
+    """However long somebody speaks, what is stable leaves the window that partials decode, and stays in their text."""
+    session, decoder = open_session(utterance_seconds_max=25)
+    updates = feed(session, markers(range(80)))
+    assert max(decoder.partial_windows) <= 5 * 16_000
+    assert decoder.before[-1] > 50
+    last = [update for update in updates if isinstance(update, Partial)][-1]
+    assert last.segment.text == " ".join(f"w{word}" for word in range(80))
+
+
+def test_frozen_words_are_given_to_the_final() -> None:
+    """With `freeze_stable` the final is decoded from the stable words on; without, from nothing."""
+    frozen, decoder = open_session(freeze_stable=True)
+    feed(frozen, np.concatenate((markers(range(10)), silence(1))))
+    assert decoder.agreed == [[f"w{word}" for word in range(len(decoder.agreed[0]))]]
+    assert len(decoder.agreed[0]) > 5
+    free, decoder = open_session()
+    feed(free, np.concatenate((markers(range(10)), silence(1))))
+    assert decoder.agreed == [[]]
 
 
 def test_the_window_holds_no_more_than_the_longest_utterance() -> None:

@@ -8,7 +8,11 @@ Transcription System" (2023).
 from collections.abc import Sequence
 from itertools import takewhile
 
+from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.live.decoder import DecodedWord
+
+SAME_WORD_SAMPLES = SAMPLE_RATE
+"""Two decodings place a word so far apart at most."""
 
 
 class LocalAgreement:
@@ -19,14 +23,29 @@ class LocalAgreement:
         self._rest: list[DecodedWord] = []
 
     @property
+    def stable(self) -> Sequence[DecodedWord]:
+        """The stable words."""
+        return self._stable
+
+    @property
     def stable_count(self) -> int:
         """How many words of the last `update`, from the first on, are stable."""
         return len(self._stable)
 
-    def update(self, words: Sequence[DecodedWord]) -> list[DecodedWord]:
-        """Take a new decoding of the utterance; return the words to show, of which the stable ones never change."""
+    def update(self, words: Sequence[DecodedWord], *, certain_until: int) -> list[DecodedWord]:
+        """Take a new decoding of the utterance; return the words to show, of which the stable ones never change.
+
+        Args:
+            words: The decoding.
+            certain_until: A word that ends behind this sample does not become stable: it may go on.
+        """
         rest = self._after_stable(words)
-        agreed = sum(1 for _ in takewhile(_same, zip(self._rest, rest, strict=False)))
+        agreed = sum(
+            1
+            for _ in takewhile(
+                lambda pair: _same(*pair) and pair[1].end <= certain_until, zip(self._rest, rest, strict=False)
+            )
+        )
         self._stable += rest[:agreed]
         self._rest = rest[agreed:]
         return self._stable + self._rest
@@ -37,16 +56,25 @@ class LocalAgreement:
         self._rest.clear()
 
     def _after_stable(self, words: Sequence[DecodedWord]) -> list[DecodedWord]:
-        """Return what follows the stable words: by count where the decoding repeats them, by time where it does not."""
+        """Return what follows the stable words: by count where the decoding repeats them.
+
+        Where it does not, what follows the last of them, if it is heard at about its time; failing that, by time.
+        """
         count = len(self._stable)
-        if len(words) >= count and all(map(_same, zip(self._stable, words, strict=False))):
+        if len(words) >= count and all(map(_same, self._stable, words)):
             return list(words[count:])
-        heard_until = self._stable[-1].end
-        return [word for word in words if word.start + word.end > 2 * heard_until]
+        last = self._stable[-1]
+        again = [
+            (abs(word.end - last.end), index)
+            for index, word in enumerate(words)
+            if _same(word, last) and abs(word.end - last.end) <= SAME_WORD_SAMPLES
+        ]
+        if again:
+            return list(words[min(again)[1] + 1 :])
+        return [word for word in words if word.start + word.end > 2 * last.end]
 
 
-def _same(pair: tuple[DecodedWord, DecodedWord]) -> bool:
-    first, second = pair
+def _same(first: DecodedWord, second: DecodedWord) -> bool:
     return _spelling(first) == _spelling(second)
 
 

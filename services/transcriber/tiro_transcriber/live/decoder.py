@@ -1,9 +1,10 @@
 """What live decoding asks of an engine: words for a window of samples."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tiro_transcriber.engines.interface import Samples
+from tiro_transcriber.engines.interface import RecognitionOptions, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,12 @@ class DecodedWord:
     """Samples from the beginning of the window."""
     end: int
     probability: float
+    tokens: tuple[int, ...] = ()
+    """What the decoder wrote for it, where it writes tokens."""
+
+    def shifted(self, by: int) -> "DecodedWord":
+        """The word in a window that begins `by` samples earlier."""
+        return replace(self, start=self.start + by, end=self.end + by)
 
     @property
     def text(self) -> str:
@@ -38,8 +45,25 @@ class WindowDecoder(Protocol):
     def seconds_max(self) -> float:
         """The longest window it can decode."""
 
-    def decode_partial(self, samples: Samples) -> Decoded:
-        """Decode as fast as possible: the result is shown and replaced."""
+    def configure(self, options: RecognitionOptions) -> None:
+        """Recognize differently from the next window on.
 
-    def decode_final(self, samples: Samples) -> Decoded:
-        """Decode as well as possible: the result is committed."""
+        Raises:
+            UnsupportedLanguage: The options name a language that it does not know. Nothing has changed.
+        """
+
+    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
+        """Decode as fast as possible: the result is shown and replaced.
+
+        Args:
+            samples: A window, or the end of one.
+            before: The words of the same utterance that come before these samples: context, not part of the result.
+        """
+
+    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
+        """Decode as well as possible: the result is committed.
+
+        Args:
+            samples: The whole window.
+            agreed: Words that the result must begin with.
+        """

@@ -36,14 +36,18 @@ class Endpointer:
     """Follows one session's frames. All positions are absolute samples."""
 
     def __init__(self, options: Endpointing) -> None:
-        self._threshold = options.threshold
-        self._floor = max(options.threshold - HYSTERESIS, 0.01)
-        self._silence = SAMPLE_RATE * options.silence_ms // 1000
+        self.configure(options)
         self._candidate: int | None = None
         self._pauses: list[Pause] = []
         self.speaking = False
         self.speech_end = 0
         """End of the last frame of speech."""
+
+    def configure(self, options: Endpointing) -> None:
+        """Take other options from the next frame on."""
+        self._threshold = options.threshold
+        self._floor = max(options.threshold - HYSTERESIS, 0.01)
+        self._silence = SAMPLE_RATE * options.silence_ms // 1000
 
     def hear(self, start: int, end: int, probability: float) -> SpeechStarted | SpeechEnded | None:
         """Take the frame from `start` to `end`; say whether an utterance began or ended with it."""
@@ -52,7 +56,7 @@ class Endpointer:
         )
 
     def pauses(self, after: int, now: int) -> list[Pause]:
-        """Return the pauses of this utterance that begin after a sample, with the one that may last until `now`."""
+        """Return the pauses that begin after a sample, with the one that may last until `now`."""
         return [pause for pause in (*self._pauses, Pause(self.speech_end, now)) if pause.start > after and pause.long]
 
     def cut(self, at: int) -> None:
@@ -60,7 +64,7 @@ class Endpointer:
         self._pauses = [pause for pause in self._pauses if pause.start > at]
 
     def reset(self) -> None:
-        """End the utterance."""
+        """End the utterance, and forget its pauses."""
         self.speaking = False
         self._candidate = None
         self._pauses.clear()
@@ -84,5 +88,5 @@ class Endpointer:
             return None
         if end - self.speech_end < self._silence:
             return None
-        self.reset()
+        self.speaking = False
         return SpeechEnded(self.speech_end)

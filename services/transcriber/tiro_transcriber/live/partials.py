@@ -1,47 +1,90 @@
-"""The text of the utterance under way: when to decode it anew, and what to show of it."""
+"""The text of the utterance under way, decoded anew now and then.
 
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Partial, SessionOptions
+A long utterance is not decoded from its beginning every time: once words are stable and far enough from the end, the
+next decoding begins behind them and has them as context. So a partial costs what the last few seconds cost, however
+long somebody speaks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.live.agreement import LocalAgreement
-from tiro_transcriber.live.decoder import WindowDecoder
-from tiro_transcriber.live.segments import segment_of
+from tiro_transcriber.live.cutting import best_boundary
+from tiro_transcriber.live.decoder import DecodedWord, WindowDecoder
 from tiro_transcriber.live.window import AudioWindow
+
+WINDOW_SAMPLES_MAX = 4 * SAMPLE_RATE
+"""A window that is longer is begun later next time."""
+WINDOW_SAMPLES_KEPT = SAMPLE_RATE * 3 // 2
+"""So much is decoded again at least: words are heard wrong where a window begins and where it ends."""
+UNCERTAIN_SAMPLES = SAMPLE_RATE // 4
+"""A word that ends so near to the end of what was heard may go on: it does not become stable yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a partial shows. Words are placed from the beginning of the utterance's window."""
+
+    words: Sequence[DecodedWord]
+    stable_count: int
+    language: str
 
 
 class Partials:
-    """Decodes the window now and then, and keeps what two decodings agreed on."""
+    """Decodes the utterance's end and keeps what two decodings agreed on."""
 
-    def __init__(self, decoder: WindowDecoder, options: SessionOptions, start: int) -> None:
+    def __init__(self, decoder: WindowDecoder, start: int) -> None:
         self._decoder = decoder
-        self._options = options
-        self._interval = SAMPLE_RATE * options.partial_interval_ms // 1000
         self._agreement = LocalAgreement()
-        self._decoded_until = start
-        self._shown = ""
+        self.decoded_until = start
+        """Everything before this sample is in a partial, or final."""
+        self._window_start = start
+        self._begin = start
+        self._shown: Shown | None = None
 
     def restart(self, at: int) -> None:
         """Begin a new text at the sample `at`."""
         self._agreement.reset()
-        self._decoded_until = at
-        self._shown = ""
+        self.decoded_until = self._begin = at
+        self._shown = None
 
-    def due(self, end: int, speech_end: int) -> bool:
-        """Whether enough audio has come since the last decoding, and some of it was speech."""
-        return (
-            self._options.interim_results
-            and speech_end > self._decoded_until
-            and end - self._decoded_until >= self._interval
+    def decode(self, window: AudioWindow) -> Shown | None:
+        """Decode the end of the window. Returns what it looks like now, or None where nothing has changed."""
+        self.decoded_until = window.end
+        self._window_start = window.start
+        begin = max(self._begin, window.start)
+        before = self._before(begin - window.start)
+        decoded = self._decoder.decode_partial(window.since(begin), before)
+        length = window.end - window.start
+        words = self._agreement.update(
+            [*before, *(word.shifted(begin - window.start) for word in decoded.words)],
+            certain_until=length - UNCERTAIN_SAMPLES,
         )
+        shown = Shown(words, self._agreement.stable_count, decoded.language)
+        if not words or (self._shown is not None and _looks(shown) == _looks(self._shown)):
+            return None
+        self._shown = shown
+        if window.end - begin > WINDOW_SAMPLES_MAX:
+            self._begin_later(begin - window.start, length)
+        return shown
 
-    def decode(self, window: AudioWindow) -> list[Partial]:
-        """Decode the window. Returns one partial, or none where nothing has changed."""
-        self._decoded_until = window.end
-        decoded = self._decoder.decode_partial(window.until(window.end))
-        words = self._agreement.update(decoded.words)
-        stable = self._agreement.stable_count
-        looks = f"{stable} {''.join(word.raw for word in words)}"
-        if not words or looks == self._shown:
-            return []
-        self._shown = looks
-        with_words = self._options.recognition.word_timestamps
-        segment = segment_of(words, window.start, window.end, decoded.language, with_words=with_words, stable=stable)
-        return [Partial(segment)]
+    def stable_until(self, at: int) -> Sequence[DecodedWord]:
+        """The stable words that end before the sample `at`."""
+        return list(takewhile(lambda word: self._window_start + word.end <= at, self._agreement.stable))
+
+    def _before(self, begin: int) -> list[DecodedWord]:
+        return [word for word in self._agreement.stable if word.end <= begin]
+
+    def _begin_later(self, begin: int, length: int) -> None:
+        """Begin the next decoding behind a stable word: at the widest gap that leaves enough to decode again."""
+        latest = length - WINDOW_SAMPLES_KEPT
+        movable = [word for word in self._agreement.stable if word.start >= begin and word.start <= latest]
+        count = best_boundary(movable, after=begin)
+        if count is not None:
+            self._begin = self._window_start + (movable[count - 1].end + movable[count].start + 1) // 2
+
+
+def _looks(shown: Shown) -> tuple[int, str]:
+    return shown.stable_count, "".join(word.raw for word in shown.words)

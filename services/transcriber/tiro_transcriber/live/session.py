@@ -5,9 +5,14 @@ partials. A pause, the longest utterance allowed or the caller closes it: it is 
 committed. What is final or silent leaves the window, so a session's memory is bounded by the longest utterance.
 """
 
+from dataclasses import replace
+
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
+    Endpointing,
     Final,
+    Partial,
+    RecognitionOptions,
     Samples,
     SessionOptions,
     SessionUpdate,
@@ -17,7 +22,8 @@ from tiro_transcriber.engines.interface import (
 )
 from tiro_transcriber.live.cutting import best_boundary, best_pause
 from tiro_transcriber.live.decoder import Decoded, WindowDecoder
-from tiro_transcriber.live.endpointer import SPEECH_SAMPLES_MIN, Endpointer
+from tiro_transcriber.live.endpointer import SPEECH_SAMPLES_MIN, Endpointer, Pause
+from tiro_transcriber.live.finals import decode_all
 from tiro_transcriber.live.partials import Partials
 from tiro_transcriber.live.segments import segment_of
 from tiro_transcriber.live.voice import VoiceActivity
@@ -44,25 +50,56 @@ class LiveSession:
         self._voice = voice
         self._options = options
         self._endpointer = Endpointer(options.endpointing)
-        self._partials = Partials(decoder, options, start)
+        self._partials = Partials(decoder, start)
         self._window = AudioWindow(start)
         self._frame_start = start
-        self._longest = round(SAMPLE_RATE * min(options.endpointing.utterance_seconds_max, decoder.seconds_max))
+
+    @property
+    def settled_at(self) -> int:
+        """Where the window begins."""
+        return self._window.start
+
+    @property
+    def wants_partial(self) -> bool:
+        """Whether speech has come since the last partial was decoded."""
+        speech_end = self._endpointer.speech_end if self._endpointer.speaking else 0
+        return self._options.interim_results and speech_end > self._partials.decoded_until
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""
         updates: list[SessionUpdate] = []
         for begin in range(0, len(samples), BLOCK_SAMPLES):
             updates += self._take(samples[begin : begin + BLOCK_SAMPLES])
-        if self._endpointer.speaking and self._partials.due(self._window.end, self._endpointer.speech_end):
-            updates += self._partials.decode(self._window)
         return updates
+
+    def decode_partial(self) -> list[SessionUpdate]:
+        """Decode the end of the window; see `EngineSession.decode_partial`."""
+        if not self.wants_partial:
+            return []
+        shown = self._partials.decode(self._window)
+        if shown is None:
+            return []
+        with_words = self._options.recognition.word_timestamps
+        segment = segment_of(
+            shown.words,
+            self._window.start,
+            self._window.end,
+            shown.language,
+            with_words=with_words,
+            stable=shown.stable_count,
+        )
+        return [Partial(segment)]
+
+    def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
+        """Take other options; see `EngineSession.configure`."""
+        self._decoder.configure(recognition)
+        self._endpointer.configure(endpointing)
+        self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
 
     def finalize(self) -> list[SessionUpdate]:
         """Make everything heard so far final; see `EngineSession.finalize`."""
         at = self._window.end
         ended = [SpeechEnded(at)] if self._endpointer.speaking else []
-        self._endpointer.reset()
         return [*ended, *self._end_utterance(at)]
 
     def _take(self, samples: Samples) -> list[SessionUpdate]:
@@ -84,28 +121,45 @@ class LiveSession:
                 return [SpeechEnded(at), *self._end_utterance(max(self._window.start, min(end, at + HANGOVER_SAMPLES)))]
         if not self._endpointer.speaking:
             self._window.trim(end - LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
-        elif end - self._window.start >= self._longest:
+        elif end - self._window.start >= self._longest():
             return self._cut_utterance(end)
         return []
 
     def _end_utterance(self, at: int) -> list[SessionUpdate]:
         updates: list[SessionUpdate] = []
         if self._endpointer.speech_end > self._window.start:  # else a cut has committed all the speech there was
-            updates += self._commit(self._decoder.decode_final(self._window.until(at)), at)
+            updates += self._commit(self._decode_final(at), at)
+        self._endpointer.reset()
         self._close(at)
         return [*updates, UtteranceEnd(at)]
 
     def _cut_utterance(self, end: int) -> list[SessionUpdate]:
         """Commit the front of the window, up to a pause or failing that a word boundary; speech goes on after it."""
-        after = round(self._longest * CUT_AFTER_SHARE)
+        after = round(self._longest() * CUT_AFTER_SHARE)
         if pause := best_pause(self._endpointer.pauses(self._window.start + after, end)):
-            at, decoded = pause.middle, self._decoder.decode_final(self._window.until(pause.middle))
+            at, decoded = pause.middle, self._decode_final(pause.middle)
         else:
-            at, decoded = self._front(self._decoder.decode_final(self._window.until(end)), end, after)
+            at, decoded = self._front(self._decode_final(end), end, after)
         updates = self._commit(decoded, at)
         self._endpointer.cut(at)
         self._close(at)
         return updates
+
+    def _longest(self) -> int:
+        return round(SAMPLE_RATE * min(self._options.endpointing.utterance_seconds_max, self._decoder.seconds_max))
+
+    def _decode_final(self, at: int) -> Decoded:
+        """Decode the window up to `at`, beginning with the stable words that end before it where they are frozen."""
+        samples = self._window.until(at)
+        if self._options.freeze_stable and (agreed := self._partials.stable_until(at)):
+            return self._decoder.decode_final(samples, agreed)
+        start = self._window.start
+        pauses = [
+            Pause(pause.start - start, min(pause.end, at) - start)
+            for pause in self._endpointer.pauses(start, at)
+            if pause.start < at
+        ]
+        return decode_all(self._decoder, samples, pauses)
 
     def _front(self, decoded: Decoded, end: int, after: int) -> tuple[int, Decoded]:
         count = best_boundary(decoded.words, after)

@@ -30,6 +30,10 @@ class AudioWindow:
         """Return the samples from the start up to the position `end`."""
         return self._samples[: end - self._start]
 
+    def since(self, start: int) -> Samples:
+        """Return the samples from the position `start` on."""
+        return self._samples[start - self._start :]
+
     def trim(self, start: int) -> None:
         """Let go of all samples before the position `start`."""
         dropped = min(start, self.end) - self._start

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tiro_transcriber.engines.fake.markers import Marker, find
 from tiro_transcriber.engines.fake.session import FakeSession
-from tiro_transcriber.engines.fake.words import segment_of, word_of
+from tiro_transcriber.engines.fake.words import LANGUAGE, segment_of, word_of
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
     Cancelled,
@@ -21,8 +21,6 @@ from tiro_transcriber.engines.interface import (
 )
 
 MODEL = "markers"
-LANGUAGE = "en"
-"""What it hears where no language is named."""
 _PAUSE_SAMPLES = SAMPLE_RATE // 2
 """Silence between two markers that puts them into two segments."""
 
@@ -57,7 +55,7 @@ class FakeEngine:
     def open_session(self, options: SessionOptions, start: int) -> FakeSession:
         """Begin a live session whose first sample is number `start`."""
         self.capabilities.require_language(options.recognition.language)
-        return FakeSession(options, start, language=options.recognition.language or LANGUAGE)
+        return FakeSession(options, start, self.capabilities.require_language)
 
     def close(self) -> None:
         """Nothing is held."""

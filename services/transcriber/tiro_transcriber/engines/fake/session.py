@@ -4,14 +4,19 @@ What becomes final depends on the samples alone, never on how they were cut into
 when the session is finalized belongs to the next utterance.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, Marker, find, first_sound
-from tiro_transcriber.engines.fake.words import segment_of, word_of
+from tiro_transcriber.engines.fake.words import LANGUAGE, segment_of, word_of
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
+    Endpointing,
     Final,
     Partial,
+    RecognitionOptions,
     Samples,
     Segment,
     SessionOptions,
@@ -26,11 +31,9 @@ from tiro_transcriber.engines.interface import (
 class FakeSession:
     """The words since the last final, and the samples that may hold the beginning of the next one."""
 
-    def __init__(self, options: SessionOptions, start: int, *, language: str) -> None:
+    def __init__(self, options: SessionOptions, start: int, require_language: Callable[[str | None], None]) -> None:
         self._options = options
-        self._language = language
-        self._silence = SAMPLE_RATE * options.endpointing.silence_ms // 1000
-        self._longest = round(SAMPLE_RATE * options.endpointing.utterance_seconds_max)
+        self._require_language = require_language
         self._unread: Samples = np.zeros(0, dtype=np.float32)
         self._unread_start = start
         self._words: list[Word] = []
@@ -43,11 +46,30 @@ class FakeSession:
         for marker in list(find(self._unread)):
             updates += self._take(marker)
         self._drop_read()
-        updates += self._close_if_silent(until=self._unread_start)
-        if self._options.interim_results and len(self._words) > self._shown:
-            updates.append(Partial(self._segment(stable=self._shown)))
-            self._shown = len(self._words)
-        return updates
+        return [*updates, *self._close_if_silent(until=self._unread_start)]
+
+    @property
+    def settled_at(self) -> int:
+        """Where the first word that is not final begins, or else what may be the next one."""
+        return self._words[0].start if self._words else self._unread_start
+
+    @property
+    def wants_partial(self) -> bool:
+        """Whether there is a word that no partial has shown."""
+        return self._options.interim_results and len(self._words) > self._shown
+
+    def decode_partial(self) -> list[SessionUpdate]:
+        """Show the words; see `EngineSession.decode_partial`."""
+        if not self.wants_partial:
+            return []
+        partial = Partial(self._segment(stable=self._shown))
+        self._shown = len(self._words)
+        return [partial]
+
+    def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
+        """Take other options; see `EngineSession.configure`."""
+        self._require_language(recognition.language)
+        self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
 
     def finalize(self) -> list[SessionUpdate]:
         """Make the words heard so far final; see `EngineSession.finalize`."""
@@ -57,7 +79,7 @@ class FakeSession:
     def _take(self, marker: Marker) -> list[SessionUpdate]:
         word = word_of(marker, self._unread_start)
         updates = self._close_if_silent(until=word.start)
-        if self._words and word.end - self._words[0].start > self._longest:
+        if self._words and word.end - self._words[0].start > self._longest():
             updates.append(self._commit(word.start))
         elif not self._words:
             updates.append(SpeechStarted(word.start))
@@ -65,9 +87,15 @@ class FakeSession:
         return updates
 
     def _close_if_silent(self, until: int) -> list[SessionUpdate]:
-        if not self._words or until - self._words[-1].end < self._silence:
+        if not self._words or until - self._words[-1].end < self._silence():
             return []
-        return self._close(self._words[-1].end + self._silence)
+        return self._close(self._words[-1].end + self._silence())
+
+    def _silence(self) -> int:
+        return SAMPLE_RATE * self._options.endpointing.silence_ms // 1000
+
+    def _longest(self) -> int:
+        return round(SAMPLE_RATE * self._options.endpointing.utterance_seconds_max)
 
     def _close(self, at: int) -> list[SessionUpdate]:
         ended = SpeechEnded(self._words[-1].end)
@@ -82,7 +110,7 @@ class FakeSession:
     def _segment(self, stable: int | None = None) -> Segment:
         return segment_of(
             self._words,
-            language=self._language,
+            language=self._options.recognition.language or LANGUAGE,
             word_timestamps=self._options.recognition.word_timestamps,
             stable=stable,
         )

@@ -6,6 +6,9 @@ from dataclasses import replace
 from tiro_transcriber.engines.fake.markers import Marker
 from tiro_transcriber.engines.interface import Segment, Word
 
+LANGUAGE = "en"
+"""What the fake engine hears where no language is named."""
+
 
 def word_of(marker: Marker, offset: int) -> Word:
     """Return the word that a marker stands for. `offset` is where the searched samples begin."""

@@ -47,7 +47,9 @@ class FasterWhisperEngine:
     def open_session(self, options: SessionOptions, start: int) -> EngineSession:
         """Begin a live session; see `Engine.open_session`."""
         self.capabilities.require_language(options.recognition.language)
-        decoder = WhisperDecoder(self._whisper, self._languages, options.recognition)
+        decoder = WhisperDecoder(
+            self._whisper, self._languages, options.recognition, self.capabilities.require_language
+        )
         return LiveSession(decoder, SileroVoiceActivity(self._silero), options, start)
 
     def close(self) -> None:

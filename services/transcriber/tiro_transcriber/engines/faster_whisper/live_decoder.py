@@ -4,11 +4,13 @@ Whisper was trained on 30 s, silence filling them up. An utterance with 2 s of i
 partial; with 8 s it gives a final as good as with 30. With none the decoder repeats itself until its length limit.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tiro_transcriber.engines.faster_whisper.alignment import align
 from tiro_transcriber.engines.faster_whisper.languages import Languages, Vocabulary
 from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
 from tiro_transcriber.engines.interface import SAMPLE_RATE, RecognitionOptions, Samples
@@ -25,9 +27,6 @@ LANGUAGE_PROBABILITY_MIN = 0.5
 REPEATED_TOKENS = 3
 """A run of this many tokens may not come twice when a repetitive text is decoded again."""
 
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - punctuation of Chinese and Japanese is what it is
-
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -38,7 +37,20 @@ class Effort:
 
 
 PARTIAL = Effort(pad_seconds=2, beam_size=1)
-FINAL = Effort(pad_seconds=8, beam_size=5)
+FINAL = Effort(pad_seconds=8, beam_size=2)
+CONTEXT_TOKENS_MAX = 64
+"""Of the same utterance, before what a partial decodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How to decode a window, and what is known of its text, in tokens."""
+
+    effort: Effort
+    context: Sequence[int] = ()
+    """Said before the window."""
+    prefix: Sequence[int] = ()
+    """Said at the window's beginning: the result begins with it."""
 
 
 class WhisperDecoder:
@@ -46,32 +58,45 @@ class WhisperDecoder:
 
     seconds_max = ENCODER_SECONDS_MAX - PARTIAL.pad_seconds
 
-    def __init__(self, whisper: Any, languages: Languages, options: RecognitionOptions) -> None:
+    def __init__(
+        self,
+        whisper: Any,
+        languages: Languages,
+        options: RecognitionOptions,
+        require_language: Callable[[str | None], None],
+    ) -> None:
         self._whisper = whisper
         self._languages = languages
         self._options = options
+        self._require_language = require_language
         self._heard: str | None = None
 
-    def decode_partial(self, samples: Samples) -> Decoded:
+    def configure(self, options: RecognitionOptions) -> None:
+        """Take other options; see `WindowDecoder.configure`."""
+        self._require_language(options.language)
+        self._options = options
+
+    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
         """Decode greedily; a repetitive result is withheld."""
-        return self._decode(samples, PARTIAL)
+        return self._decode(samples, Task(PARTIAL, context=_tokens(before)[-CONTEXT_TOKENS_MAX:]))
 
-    def decode_final(self, samples: Samples) -> Decoded:
+    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
         """Decode with beam search; a repetitive result is decoded again without repetitions."""
-        return self._decode(samples, FINAL)
+        return self._decode(samples, Task(FINAL, prefix=_tokens(agreed)))
 
-    def _decode(self, samples: Samples, effort: Effort) -> Decoded:
+    def _decode(self, samples: Samples, task: Task) -> Decoded:
         if len(samples) < SAMPLES_MIN:
             return Decoded(language=self._options.language or self._heard or "")
-        encoded = self._whisper.encode(self._features(samples, effort.pad_seconds))
+        encoded = self._whisper.encode(self._features(samples, task.effort.pad_seconds))
         language = self._language(encoded)
         vocabulary = self._languages.vocabulary(language)
-        generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size)
-        if is_repetitive(generated) and effort is FINAL:
-            generated = self._generate(encoded, vocabulary, len(samples), effort.beam_size, REPEATED_TOKENS)
-        if is_invented(generated) or is_repetitive(generated):
-            return Decoded(language=language)
-        return Decoded(self._words(encoded, vocabulary, generated.tokens, len(samples)), language)
+        generated = self._generate(encoded, vocabulary, len(samples), task)
+        if is_repetitive(generated) and task.effort is FINAL:
+            generated = self._generate(encoded, vocabulary, len(samples), task, REPEATED_TOKENS)
+        # What cannot be trusted is withheld, but for the words that were promised.
+        doubtful = is_invented(generated) or is_repetitive(generated)
+        tokens = list(task.prefix) if doubtful else generated.tokens
+        return Decoded(align(self._whisper, vocabulary.tokenizer, encoded, tokens, len(samples)), language)
 
     def _features(self, samples: Samples, pad_seconds: float) -> Any:
         pad = min(round(pad_seconds * SAMPLE_RATE), ENCODER_SECONDS_MAX * SAMPLE_RATE - len(samples))
@@ -90,15 +115,22 @@ class WhisperDecoder:
         return detected
 
     def _generate(
-        self, encoded: Any, vocabulary: Vocabulary, samples: int, beam_size: int, no_repeat_ngram_size: int = 0
+        self,
+        encoded: Any,
+        vocabulary: Vocabulary,
+        samples: int,
+        task: Task,
+        no_repeat_ngram_size: int = 0,
     ) -> Generated:
         hotwords = " ".join(self._options.hotwords) or None
-        prompt = self._whisper.get_prompt(vocabulary.tokenizer, [], without_timestamps=True, hotwords=hotwords)
-        tokens = TOKENS_MIN + TOKENS_PER_SECOND_MAX * samples // SAMPLE_RATE
+        context = list(task.context)
+        prompt = self._whisper.get_prompt(vocabulary.tokenizer, context, without_timestamps=True, hotwords=hotwords)
+        prompt += task.prefix
+        tokens = len(task.prefix) + TOKENS_MIN + TOKENS_PER_SECOND_MAX * samples // SAMPLE_RATE
         result = self._whisper.model.generate(
             encoded,
             [prompt],
-            beam_size=beam_size,
+            beam_size=task.effort.beam_size,
             no_repeat_ngram_size=no_repeat_ngram_size,
             # CTranslate2 generates at most half of this, and what the prompt leaves of it
             max_length=min(max(2 * tokens, len(prompt) + tokens), self._whisper.max_length),
@@ -114,19 +146,6 @@ class WhisperDecoder:
             no_speech_probability=result.no_speech_prob,
         )
 
-    def _words(self, encoded: Any, vocabulary: Vocabulary, tokens: list[int], samples: int) -> tuple[DecodedWord, ...]:
-        seconds = samples / SAMPLE_RATE
-        segment: dict[str, Any] = {"seek": 0, "start": 0.0, "end": seconds, "tokens": tokens}
-        frames = round(seconds * self._whisper.frames_per_second)
-        self._whisper.add_word_timestamps(
-            [[segment]], vocabulary.tokenizer, encoded, frames, _PREPENDED, _APPENDED, last_speech_timestamp=0.0
-        )
-        return tuple(
-            DecodedWord(
-                word["word"],
-                round(word["start"] * SAMPLE_RATE),
-                round(word["end"] * SAMPLE_RATE),
-                float(word["probability"]),
-            )
-            for word in segment["words"]
-        )
+
+def _tokens(words: Sequence[DecodedWord]) -> list[int]:
+    return [token for word in words for token in word.tokens]
