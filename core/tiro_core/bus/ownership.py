@@ -77,14 +77,19 @@ class OwnedRecord(Generic[R]):
                 else:
                     return self._stored.value
 
-    async def renew(self) -> None:
-        """Extend the lease.
+    async def renew(self, note: Callable[[R], None] = lambda _: None) -> None:
+        """Extend the lease, and write what else there is to note.
 
         Raises:
             OwnershipLost: It is no longer ours.
             BusUnavailable: NATS stayed away.
         """
-        await self.update(lambda record: record.lease.CopyFrom(new_lease(self._worker_id, self._lease_seconds)))
+
+        def change(record: R) -> None:
+            record.lease.CopyFrom(new_lease(self._worker_id, self._lease_seconds))
+            note(record)
+
+        await self.update(change)
 
     async def _reread(self) -> None:
         """Take in what somebody else changed; whoever changed the epoch or ended it has taken it from us."""

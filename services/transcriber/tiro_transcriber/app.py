@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from nats.aio.msg import Msg
 
 from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.bus import topology
@@ -20,12 +21,14 @@ from tiro_core.bus.monitor import require_safe_server
 from tiro_core.bus.publishing import PATIENCE_SECONDS
 from tiro_core.bus.records import RecordStore
 from tiro_core.catalogue import load_catalogue
+from tiro_core.clock import duration
 from tiro_core.ids import new_id
 from tiro_core.lifecycle import unless_stopping
 from tiro_core.logs import get_logger
 from tiro_core.metrics import serve_metrics
 from tiro_core.rpc.server import Health, create_health_server
 from tiro_core.starting import CannotStart
+from tiro_transcriber import telemetry
 from tiro_transcriber.engine_host import EngineHost, open_engine_host
 from tiro_transcriber.engines.interface import EngineType
 from tiro_transcriber.engines.registry import find_engine
@@ -36,6 +39,7 @@ from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.worker import JobWorker
 from tiro_transcriber.loading import load_engine
 from tiro_transcriber.registration import Registration, describe
+from tiro_transcriber.sessions.load import Load, reserve
 from tiro_transcriber.sessions.worker import SessionWorker
 from tiro_transcriber.settings import TranscriberSettings
 
@@ -56,7 +60,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         kind, engine, model = _engine_of(settings)
         loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine()), stopping)
         host = await stack.enter_async_context(
-            open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_threads)
+            open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_parallel)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
         await Worker(settings, bus, host, launcher).run(health, stopping)
@@ -103,7 +107,9 @@ class Worker:
         self._sessions: Feed | None = None
         worker_id = new_id()
         record = describe(worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots)
-        self._registration = Registration(bus, record, self._load)
+        self._registration = Registration(bus, record, self._describe_load)
+        self._load = Load(settings.session_parallel, record.session_slots, self._registration.load_changed)
+        telemetry.session_gauges(self._load)
         if record.job_slots:
             jobs = _job_worker(settings, bus, host, launcher, worker_id)
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
@@ -112,11 +118,15 @@ class Worker:
                 bus,
                 host,
                 worker_id,
+                self._load,
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
             )
             self._sessions = self._feed(
-                topology.SESSIONS, topology.ensure_session_consumer, record.session_slots, worker.handle
+                topology.SESSIONS,
+                topology.ensure_session_consumer,
+                record.session_slots + reserve(record.session_slots),
+                worker.handle,
             )
 
     async def run(self, health: Health, stopping: asyncio.Event) -> None:
@@ -139,8 +149,13 @@ class Worker:
         log.info("ready", engine=self._model.engine, model=self._model.model)
         await health.follow(self._bus)
 
-    def _load(self) -> tuple[int, int]:
-        return (self._jobs.active if self._jobs else 0, self._sessions.active if self._sessions else 0)
+    def _describe_load(self, record: WorkerRecord) -> None:
+        record.jobs = self._jobs.active if self._jobs else 0
+        if record.session_slots:
+            record.sessions = self._load.sessions
+            record.session_capacity = self._load.capacity
+            record.session_lag.CopyFrom(duration(self._load.lag_seconds))
+            record.sessions_refused = not self._load.has_room
 
     def _feed(
         self,

@@ -20,7 +20,7 @@ class Claimed(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Another worker has it, and is alive as far as its lease goes."""
+    """It is not for us now: another worker has it and is alive as far as its lease goes, or we have no room."""
 
     retry_in: timedelta
 

@@ -5,7 +5,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 from tiro_core.logs import get_logger
 from tiro_transcriber.engines.interface import (
@@ -18,8 +17,7 @@ from tiro_transcriber.engines.interface import (
     Window,
     WindowResult,
 )
-
-T = TypeVar("T")
+from tiro_transcriber.session_threads import SessionThreads, open_session_threads
 
 log = get_logger()
 
@@ -27,10 +25,10 @@ log = get_logger()
 class EngineHost:
     """Runs an engine on threads of its own: some for jobs, some for live sessions; neither waits for the other."""
 
-    def __init__(self, engine: Engine, job_threads: ThreadPoolExecutor, session_threads: ThreadPoolExecutor) -> None:
+    def __init__(self, engine: Engine, job_threads: ThreadPoolExecutor, session_threads: SessionThreads) -> None:
         self.engine = engine
         self._job_threads = job_threads
-        self._session_threads = session_threads
+        self.session_threads = session_threads
 
     async def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None]
@@ -59,11 +57,7 @@ class EngineHost:
 
     async def open_session(self, options: SessionOptions, start: int) -> EngineSession:
         """Begin a live session whose first sample is number `start`."""
-        return await self.in_session_thread(lambda: self.engine.open_session(options, start))
-
-    async def in_session_thread(self, work: Callable[[], T]) -> T:
-        """Run a session's blocking call."""
-        return await asyncio.get_running_loop().run_in_executor(self._session_threads, work)
+        return (await self.session_threads.urgent(lambda: self.engine.open_session(options, start))).result
 
 
 def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:
@@ -76,10 +70,9 @@ def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:
 async def open_engine_host(engine: Engine, *, job_slots: int, session_threads: int) -> AsyncIterator[EngineHost]:
     """Threads for an engine. At the end decodings that still run are waited for, then the engine is closed."""
     jobs = ThreadPoolExecutor(max(1, job_slots), thread_name_prefix="job")
-    sessions = ThreadPoolExecutor(session_threads, thread_name_prefix="session")
     try:
-        yield EngineHost(engine, jobs, sessions)
+        async with open_session_threads(session_threads) as sessions:
+            yield EngineHost(engine, jobs, sessions)
     finally:
-        for threads in (jobs, sessions):
-            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(jobs.shutdown, wait=True, cancel_futures=True)
         engine.close()

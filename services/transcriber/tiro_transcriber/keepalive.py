@@ -1,7 +1,7 @@
 """Keeping what is owned: the record's lease and the message's redelivery are both put off while the work goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -16,25 +16,33 @@ R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 
 
 @asynccontextmanager
-async def kept(owned: OwnedRecord[R], message: Msg, interval_seconds: float) -> AsyncIterator[None]:
+async def kept(
+    owned: OwnedRecord[R], message: Msg, interval_seconds: float, note: Callable[[R], None] = lambda _: None
+) -> AsyncIterator[None]:
     """Renew while the context lasts. When a renewal is refused the work inside is cancelled at once.
+
+    Args:
+        owned: The record.
+        message: The hint that it was claimed for.
+        interval_seconds: How often to renew.
+        note: Writes into the record how far the work is, with each renewal.
 
     Raises:
         ExceptionGroup: With `OwnershipLost` when the record is no longer ours, or what the work raised.
     """
     async with asyncio.TaskGroup() as tasks:
-        renewing = tasks.create_task(_renew(owned, message, interval_seconds), name="lease")
+        renewing = tasks.create_task(_renew(owned, message, interval_seconds, note), name="lease")
         try:
             yield
         finally:
             renewing.cancel()
 
 
-async def _renew(owned: OwnedRecord[R], message: Msg, interval_seconds: float) -> None:
+async def _renew(owned: OwnedRecord[R], message: Msg, interval_seconds: float, note: Callable[[R], None]) -> None:
     while True:
         # A renewal that NATS took late is worth less: the next one comes sooner.
         left = lease_seconds_left(owned.value)
         await asyncio.sleep(max(0.0, min(interval_seconds, left - interval_seconds)))
         with suppress(*TRANSIENT):  # it only puts the redelivery off; the renewal decides
             await message.in_progress()
-        await owned.renew()
+        await owned.renew(note)

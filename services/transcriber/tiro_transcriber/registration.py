@@ -38,24 +38,24 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
 class Registration:
     """This worker's record among the live ones. It expires when it is not renewed."""
 
-    def __init__(self, bus: Bus, record: WorkerRecord, load: Callable[[], tuple[int, int]]) -> None:
-        """`load` tells how many jobs and how many sessions are under way."""
+    def __init__(self, bus: Bus, record: WorkerRecord, describe_load: Callable[[WorkerRecord], None]) -> None:
+        """`describe_load` writes into the record what is under way."""
         self._store = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
         self._record = record
-        self._load = load
+        self._describe_load = describe_load
         self._changed = asyncio.Event()
         self.known = asyncio.Event()
         """Set once the others can know of this worker."""
 
     def load_changed(self) -> None:
-        """A slot was taken or freed: tell it now rather than at the next renewal."""
+        """Something that others go by has changed: tell it now rather than at the next renewal."""
         self._changed.set()
 
     async def keep(self) -> None:
         """Renew the record until cancelled."""
         while True:
             self._changed.clear()
-            self._record.jobs, self._record.sessions = self._load()
+            self._describe_load(self._record)
             try:
                 await self._store.put(self._record.worker_id, self._record)
             except BusUnavailable as error:

@@ -29,8 +29,12 @@ class TranscriberSettings(CoreSettings):
         0, ge=0, description="CPU threads for one decoding. 0: all cores, or 1 where no jobs are taken"
     )
     job_slots: int = Field(1, ge=0, le=64, description="Jobs transcribed at once; 0 takes none")
-    session_slots: int = Field(8, ge=0, le=1000, description="Live sessions served at once; 0 takes none")
-    session_threads: int = Field(2, ge=1, le=64, description="Decodings for live sessions that may run at once")
+    session_slots: int = Field(
+        64, ge=0, le=1000, description="Live sessions served at once at most, however much it could do; 0 takes none"
+    )
+    session_threads: int = Field(
+        0, ge=0, le=64, description="Decodings for live sessions that may run at once. 0: as many as there are cores"
+    )
     line_silence_seconds_max: float = Field(
         60,
         gt=0,
@@ -57,5 +61,10 @@ class TranscriberSettings(CoreSettings):
             device=self.device,
             compute_type=self.compute_type,
             threads=threads,
-            parallel=max(1, self.job_slots + (self.session_threads if self.session_slots else 0)),
+            parallel=max(1, self.job_slots + (self.session_parallel if self.session_slots else 0)),
         )
+
+    @property
+    def session_parallel(self) -> int:
+        """Decodings for live sessions that may run at once."""
+        return self.session_threads or os.cpu_count() or 1

@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from tiro_transcriber.sessions.load import Load
+
 JOBS = Counter("tiro_jobs_total", "Attempts at jobs that ended, by how", ["outcome", "reason"])
 JOB_AUDIO_SECONDS = Counter("tiro_job_audio_seconds_total", "Seconds of recordings transcribed")
 JOB_SECONDS = Histogram(
@@ -17,13 +19,21 @@ JOB_STAGE_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
 )
 SESSIONS_ACTIVE = Gauge("tiro_sessions_active", "Live sessions on this worker")
+SESSION_CAPACITY = Gauge("tiro_session_capacity", "Live sessions that this worker could keep up with, as measured")
+SESSION_LAG = Gauge("tiro_session_lag_seconds", "How long live audio waits for a thread: 95th percentile of 5 s")
+SESSION_PARTIAL_INTERVAL = Gauge("tiro_session_partial_interval_seconds", "From one partial of a session to the next")
+SESSION_PARTIALS = Counter("tiro_session_partials_total", "Partials decoded")
+SESSIONS_TAKEN_OVER = Counter("tiro_sessions_taken_over_total", "Live sessions that another worker had before")
 SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, by how", ["outcome"])
 SESSION_AUDIO_SECONDS = Counter("tiro_session_audio_seconds_total", "Seconds of live audio transcribed")
-SESSION_LAG_SECONDS = Histogram(
-    "tiro_session_lag_seconds",
-    "Audio that had come by the time a step of a session began",
-    buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 16),
-)
+
+
+def session_gauges(load: Load) -> None:
+    """Have the gauges of live sessions read what is measured, whenever somebody asks for them."""
+    SESSIONS_ACTIVE.set_function(lambda: load.sessions)
+    SESSION_CAPACITY.set_function(lambda: load.capacity)
+    SESSION_LAG.set_function(lambda: load.lag_seconds)
+    SESSION_PARTIAL_INTERVAL.set_function(lambda: load.interval_seconds)
 
 
 def job_ended(outcome: str, reason: str, audio_seconds: float) -> None:

@@ -10,10 +10,10 @@ import pytest
 from tests.integration.transcriber.conftest import Start
 from tests.support.nats import NatsServer
 from tests.support.processes import running
-from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, SessionRecord
+from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, LiveProgress, Pause, SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.streaming.v1.streaming_pb2 import Finalize
+from tiro.streaming.v1.streaming_pb2 import Endpointing, Finalize, Hotwords, UpdateConfig
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_session
@@ -21,12 +21,14 @@ from tiro_core.bus.ownership import new_lease
 from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.tail import Tail
+from tiro_core.clock import duration
 from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
 from tiro_transcriber.engines.fake.markers import encode
 
 RATE = 16_000
 FRAME = RATE // 10
+SHORT = duration(0.25)
 
 
 class Session:
@@ -39,6 +41,7 @@ class Session:
         self.key = subjects.record(tenant, self.id)
         self.records = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self.sent = 0
+        self.controls = 0
 
     async def open(self) -> None:
         """Write the record and offer the session."""
@@ -62,7 +65,15 @@ class Session:
 
     async def finalize(self) -> None:
         """Ask for everything so far to become final."""
-        await self._put(LiveInput(finalize=Finalize()))
+        await self._control(LiveInput(finalize=Finalize()))
+
+    async def update(self, update: UpdateConfig) -> None:
+        """Ask to recognize differently."""
+        await self._control(LiveInput(update_config=update))
+
+    async def pause(self) -> None:
+        """Say that nothing comes for now."""
+        await self._put(LiveInput(pause=Pause()))
 
     async def end(self, end: EndOfAudio | None = None) -> None:
         """End the audio."""
@@ -95,8 +106,25 @@ class Session:
                     return LivePartial.FromString(entry.data)
         raise AssertionError("unreachable: a tail does not end")
 
+    async def heard(self, sample: int) -> int:
+        """Wait until the worker has heard everything before a sample, and return how far it is."""
+        subscription = await self._bus.client.subscribe(subjects.live_progress(self.tenant, self.id))
+        try:
+            async for message in subscription.messages:
+                progress = LiveProgress.FromString(message.data)
+                if progress.heard_sample >= sample:
+                    return progress.heard_sample
+        finally:
+            await subscription.unsubscribe()
+        raise AssertionError("unreachable: a subscription does not end")
+
+    async def _control(self, message: LiveInput) -> None:
+        await self._put(message)
+        self.controls += 1
+
     async def _put(self, message: LiveInput) -> None:
         message.first_sample = self.sent
+        message.first_control = self.controls
         await publish(self._bus, subjects.live_audio(self.tenant, self.id), message.SerializeToString())
 
 
@@ -166,11 +194,14 @@ async def test_finalize_flushes_and_the_session_goes_on(session: Session, worker
     assert words(await session.events()) == numbered(0, 6)
 
 
-async def test_no_audio_after_speech_ends_the_utterance(session: Session, worker: Worker) -> None:
-    """Someone who pushes to talk stops sending: the clock ends the utterance."""
+async def test_a_pause_by_the_clock_ends_the_utterance(session: Session, worker: Worker) -> None:
+    """Someone who pushes to talk stops sending: their streamer says so. A second pause says nothing new."""
     await session.send(encode(range(3)))
+    await session.pause()
     events = await session.events(until="utterance_ended")
     assert words(events) == numbered(0, 3)
+    assert not events[-1].utterance_ended.finalized
+    await session.pause()
     await session.end()
     await session.events()
 
@@ -268,3 +299,86 @@ async def test_a_killed_workers_session_goes_on(session: Session, nats_server: N
         await session.send(encode(range(9, 12)))
         await session.end()
         assert words(await session.events()) == numbered(0, 12)
+
+
+async def test_a_change_of_config_counts_from_its_place_on(session: Session, worker: Worker) -> None:
+    """An update is answered with the config in use, and changes what comes after it."""
+    await session.send(encode(range(2)))
+    await session.update(UpdateConfig(hotwords=Hotwords(phrases=["Tiro"]), endpointing=Endpointing(silence=SHORT)))
+    await session.send(encode(range(2, 4), gap_ms=300))
+    await session.end()
+    events = await session.events()
+    [told] = [event for event in events if event.HasField("config_updated")]
+    assert told.answered_controls == 1
+    assert told.config_updated.sample == len(encode(range(2)))
+    assert list(told.config_updated.recognition.hotwords) == ["Tiro"]
+    assert told.config_updated.recognition.engine == "fake"
+    finals = [event.final.text for event in events if event.HasField("final")]
+    assert finals[-1] == "w3"  # 300 ms end an utterance now
+    assert words(events) == numbered(0, 4)
+
+
+async def test_a_language_that_the_engine_lacks_ends_the_session(session: Session, worker: Worker) -> None:
+    """What the streamer let through and the engine refuses is told as what it is."""
+    await session.send(encode(range(2)))
+    await session.update(UpdateConfig(language_code="xx"))
+    events = await session.events()
+    assert "xx" in events[-1].ended.error.message
+
+
+async def test_a_takeover_repeats_no_state_and_answers_no_control_twice(
+    session: Session, worker: Worker, start_worker: Start
+) -> None:
+    """In mid-utterance the next owner announces no speech anew, and goes on with the config that was told."""
+    await session.update(UpdateConfig(hotwords=Hotwords(phrases=["Tiro"])))
+    await session.send(encode(range(3)))
+    await session.partial()
+    await worker()
+    await start_worker()
+    await session.send(encode(range(3, 6)))
+    await session.update(UpdateConfig(endpointing=Endpointing(silence=SHORT)))
+    await session.end()
+    events = await session.events()
+    assert words(events) == numbered(0, 6)
+    assert sum(event.HasField("speech_started_sample") for event in events) == 1
+    told = [event.config_updated for event in events if event.HasField("config_updated")]
+    assert [list(update.recognition.hotwords) for update in told] == [["Tiro"], ["Tiro"]]
+    assert told[1].endpointing.silence == SHORT
+
+
+async def test_a_takeover_reads_from_the_checkpoint(
+    session: Session, worker: Worker, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Audio that is final or silence is not read again."""
+    await session.send(np.zeros(20 * RATE, np.int16))
+    await session.send(encode(range(3)))
+    await session.finalize()
+    await session.events(until="utterance_ended")
+    await session.send(np.zeros(20 * RATE, np.int16))
+    heard = await session.heard(40 * RATE)
+    await worker()
+    stored = await session.records.get(session.key)
+    assert stored is not None
+    assert stored.value.checkpoint.sample > heard - 2 * RATE
+    read: list[int] = []
+    real = LiveInput.FromString
+
+    def spy(data: bytes) -> LiveInput:
+        message = real(data)
+        read.append(message.first_sample)
+        return message
+
+    monkeypatch.setattr("tiro_transcriber.sessions.input.parse_input", spy)
+    await start_worker()
+    await session.send(encode(range(3, 6)))
+    await session.end()
+    assert words(await session.events()) == numbered(0, 6)
+    assert min(read) > 38 * RATE
+
+
+async def test_the_streamer_is_told_how_far_the_session_is(session: Session, worker: Worker) -> None:
+    """Progress comes while audio does, and while none does."""
+    await session.send(encode(range(5)))
+    assert await session.heard(session.sent) == session.sent
+    await session.end()
+    await session.events()

@@ -38,6 +38,9 @@ HANGOVER_SAMPLES = SAMPLE_RATE * 300 // 1000
 BLOCK_SAMPLES = SAMPLE_RATE
 """Audio is taken in steps of this size, so that the window stays bounded however much one call brings."""
 
+NEWS_SAMPLES_MIN = SAMPLE_RATE * 300 // 1000
+"""A word lasts about so long: with less new speech a partial would show nothing new."""
+
 CUT_AFTER_SHARE = 0.4
 """A too long utterance is cut behind this share of it: a cut harms the words beside it, so there should be few."""
 
@@ -61,9 +64,9 @@ class LiveSession:
 
     @property
     def wants_partial(self) -> bool:
-        """Whether speech has come since the last partial was decoded."""
-        speech_end = self._endpointer.speech_end if self._endpointer.speaking else 0
-        return self._options.interim_results and speech_end > self._partials.decoded_until
+        """Whether enough speech for another word has come since the last partial was decoded."""
+        fresh = self._endpointer.speech_end - self._partials.decoded_until
+        return self._options.interim_results and self._endpointer.speaking and fresh >= NEWS_SAMPLES_MIN
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""

@@ -8,15 +8,20 @@ from tiro_core.bus.ownership import OwnedRecord, claimable_in, new_lease
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_transcriber.claims import Claimed, Over, Taken
+from tiro_transcriber.sessions.load import Load
 
 LEASE_SECONDS = 6.0
 """How long a worker may be silent before its session is another's. Shorter than the redelivery of its message."""
 
 
+NO_ROOM_RETRY = timedelta(milliseconds=200)
+"""When a session that this worker has no room for is offered again, to it or to another one."""
+
+
 async def claim(
-    bus: Bus, store: RecordStore[SessionRecord], key: str, worker_id: str
+    bus: Bus, store: RecordStore[SessionRecord], key: str, worker_id: str, load: Load
 ) -> Claimed[SessionRecord] | Taken | Over[SessionRecord]:
-    """Claim a session, or say why not."""
+    """Claim a session, or say why not. One that has lost its worker is taken also when a new one would not be."""
     while True:
         stored = await store.get(key)
         if stored is None or stored.value.state == SessionRecord.STATE_ENDED:
@@ -24,6 +29,8 @@ async def claim(
         left = claimable_in(bus, stored.value, LEASE_SECONDS)
         if stored.value.state == SessionRecord.STATE_ACTIVE and left > 0:
             return Taken(timedelta(seconds=left))
+        if not (load.has_room_for_orphan if stored.value.epoch else load.has_room):
+            return Taken(NO_ROOM_RETRY)
         record = SessionRecord()
         record.CopyFrom(stored.value)
         record.breakages += record.state == SessionRecord.STATE_ACTIVE  # its owner was lost

@@ -1,14 +1,16 @@
-"""The audio line of a session, read from where its last final ended."""
+"""The audio line of a session, read from where nothing before is needed any more."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
-from tiro_core.audio.pcm import pcm16_from_bytes
+from tiro_core.audio.pcm import SAMPLE_BYTES, pcm16_from_bytes
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.tail import Tail
@@ -23,16 +25,40 @@ class LineBroken(Exception):  # noqa: N818 - reads as the condition it reports
     """Audio is missing from the line."""
 
 
+def parse_input(data: bytes) -> LiveInput:
+    """A message of the line."""
+    return LiveInput.FromString(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a session hears at a time: samples, and perhaps a control after them."""
+
+    samples: Pcm16
+    control: LiveInput | None
+
+
 class SessionInput:
     """What comes on the line: samples, and controls between them."""
 
-    def __init__(self, bus: Bus, first_sample: int, *, answered_finalizes: int) -> None:
+    def __init__(self, bus: Bus, first_sample: int, *, came: Callable[[], None]) -> None:
+        """`came` is called whenever something has come."""
         self._bus = bus
+        self._came = came
+        self._queue: asyncio.Queue[tuple[int, LiveInput]] = asyncio.Queue(QUEUED_MAX)
+        self._rest: Pcm16 = np.empty(0, np.int16)
+        self._ends: deque[tuple[int, int]] = deque()
+        """Where each message taken ends, and its sequence: at most as many as the engine's window has messages."""
+        self._settled_sequence = 0
+        self.waiting_samples = 0
+        """Samples that have come and are not taken yet."""
         self.position = first_sample
-        """The number of the next sample."""
-        self._answered_finalizes = answered_finalizes
-        self._queue: asyncio.Queue[LiveInput] = asyncio.Queue(QUEUED_MAX)
-        self._control: LiveInput | None = None
+        """The number of the sample after the last message taken."""
+
+    @property
+    def taken(self) -> int:
+        """The number of the next sample that `take` gives."""
+        return self.position - len(self._rest)
 
     @property
     def seconds_since_outage(self) -> float:
@@ -42,52 +68,76 @@ class SessionInput:
     async def follow(self, record: SessionRecord) -> None:
         """Read the line until cancelled."""
         subject = subjects.live_audio(record.tenant, record.session_id)
-        async with Tail(self._bus, topology.LIVE_AUDIO, subject) as tail:
+        after = record.checkpoint.line_sequence
+        self._settled_sequence = after
+        async with Tail(self._bus, topology.LIVE_AUDIO, subject, after_sequence=after) as tail:
             async for entry in tail:
                 if entry is None:
                     continue
-                message = LiveInput.FromString(entry.data)
-                if message.HasField("finalize") and self._answered_finalizes:
-                    self._answered_finalizes -= 1  # an owner before us has answered it
-                    continue
-                await self._queue.put(message)
+                message = parse_input(entry.data)
+                await self._queue.put((entry.sequence, message))
+                self.waiting_samples += len(message.pcm16) // SAMPLE_BYTES
+                self._came()
 
-    async def next(self, wait_seconds: float | None) -> tuple[Pcm16, LiveInput | None]:
-        """All samples that have come, up to a control, and that control.
-
-        Args:
-            wait_seconds: How long to wait for something to come. None waits for ever.
+    def take(self, samples_max: int) -> Turn | None:
+        """What has come, up to a control or so many samples. None when nothing has.
 
         Raises:
-            TimeoutError: Nothing came.
             LineBroken: Samples are missing.
         """
-        async with asyncio.timeout(wait_seconds):
-            message = await self._queue.get()
         pieces: list[Pcm16] = []
-        while message.WhichOneof("input") == "pcm16":
-            pieces.append(self._samples(message))
-            if self._queue.empty():
-                return np.concatenate(pieces), None
-            message = self._queue.get_nowait()
-        return np.concatenate(pieces) if pieces else np.empty(0, np.int16), message
+        count = 0
+        control: LiveInput | None = None
+        came = False
+        while count < samples_max and control is None:
+            if not len(self._rest):
+                if self._queue.empty():
+                    break
+                came = True
+                control = self._next()
+                continue
+            piece, self._rest = self._rest[: samples_max - count], self._rest[samples_max - count :]
+            pieces.append(piece)
+            count += len(piece)
+            self.waiting_samples -= len(piece)
+        if not came and not pieces:
+            return None
+        samples = np.concatenate(pieces) if pieces else np.empty(0, np.int16)
+        return Turn(samples, control)
 
-    def _samples(self, message: LiveInput) -> Pcm16:
+    def sequence_before(self, sample: int) -> int:
+        """The sequence of the last message that lies wholly before a sample. Samples must not decrease over calls."""
+        while self._ends and self._ends[0][0] <= sample:
+            self._settled_sequence = self._ends.popleft()[1]
+        return self._settled_sequence
+
+    def _next(self) -> LiveInput | None:
+        """Take the next message: its samples become the rest; a control is returned."""
+        sequence, message = self._queue.get_nowait()
+        if message.WhichOneof("input") == "pcm16":
+            self._rest = self._fresh(message)
+            self._ends.append((self.position, sequence))
+            return None
+        self._ends.append((self.position, sequence))
+        return message
+
+    def _fresh(self, message: LiveInput) -> Pcm16:
         """The samples of a message that are not behind us."""
         samples = pcm16_from_bytes(message.pcm16)
         if message.first_sample > self.position:
             raise LineBroken(f"sample {self.position} is missing; the line goes on at {message.first_sample}")
         fresh = samples[self.position - message.first_sample :]
         self.position += len(fresh)
+        self.waiting_samples -= len(samples) - len(fresh)
         return fresh
 
 
 @asynccontextmanager
 async def open_session_input(
-    bus: Bus, record: SessionRecord, first_sample: int, *, answered_finalizes: int
+    bus: Bus, record: SessionRecord, first_sample: int, *, came: Callable[[], None]
 ) -> AsyncIterator[SessionInput]:
-    """The line from `first_sample` on, without the finalizes that are answered, read while the context lasts."""
-    line = SessionInput(bus, first_sample, answered_finalizes=answered_finalizes)
+    """The line from `first_sample` on, read while the context lasts."""
+    line = SessionInput(bus, first_sample, came=came)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(line.follow(record), name="session-input")
         try:

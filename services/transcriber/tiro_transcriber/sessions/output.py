@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from google.rpc.status_pb2 import Status
 
-from tiro.events.v1.live_pb2 import LiveEnded, LiveEvent, LivePartial, OwnerChanged, SessionRecord, UtteranceEnded
+from tiro.events.v1.live_pb2 import (
+    LiveConfigUpdated,
+    LiveEnded,
+    LiveEvent,
+    LivePartial,
+    LiveProgress,
+    OwnerChanged,
+    SessionRecord,
+    UtteranceEnded,
+)
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import EventLine, Fenced
@@ -32,15 +41,19 @@ class SessionOutput:
         self._record = record
         self._subject = subjects.live_events(record.tenant, record.session_id)
         self._partial_subject = subjects.live_partial(record.tenant, record.session_id)
+        self._progress_subject = subjects.live_progress(record.tenant, record.session_id)
         self._line = EventLine(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
         self._with_words = record.recognition.enable_word_time_offsets
         self._revision = 0
         self._has_ended = False
+        self._speaking = False
+        self._utterance_told = -1
+        self._updates_told: list[LiveConfigUpdated] = []
         self.final_count = 0
-        self.finalize_count = 0
-        """How many of the caller's requests to finalize are answered."""
+        self.answered_controls = 0
+        """How many of the caller's controls are answered."""
         self.next_sample = 0
-        """Everything before it is final, in the session's samples: a new owner begins there."""
+        """Everything before it is final or silence, in the session's samples: a new owner begins there."""
 
     async def take_over(self, worker_id: str) -> bool:
         """Learn what the owners before have told, then refuse whatever they may still write.
@@ -60,12 +73,19 @@ class SessionOutput:
             return True
         raise Fenced(self._subject)
 
-    async def tell(self, updates: Sequence[SessionUpdate], *, finalized: bool = False) -> None:
+    def config_at(self, sample: int) -> LiveConfigUpdated | None:
+        """The config that an owner before has told for this sample. None: the record's."""
+        told = [update for update in self._updates_told if update.sample <= sample]
+        return told[-1] if told else None
+
+    async def tell(self, updates: Sequence[SessionUpdate], *, answers: int = 0) -> None:
         """Tell what the engine's session has said, in order.
+
+        What an owner before has told of an utterance that is now heard again is not told once more.
 
         Args:
             updates: What it said.
-            finalized: The caller had asked for it.
+            answers: The number of the control that had asked for it. 0: none had.
         """
         for update in updates:
             match update:
@@ -77,19 +97,36 @@ class SessionOutput:
                     final = to_proto(segment, with_words=self._with_words)
                     await self._append(LiveEvent(final=final, resume_sample=self.next_sample))
                 case SpeechStarted(at):
-                    await self._append(LiveEvent(speech_started_sample=self._to_session(at)))
+                    await self._tell_speech(self._to_session(at), speaking=True)
                 case SpeechEnded(at):
-                    await self._append(LiveEvent(speech_ended_sample=self._to_session(at)))
+                    await self._tell_speech(self._to_session(at), speaking=False)
                 case UtteranceEnd(at):
-                    ended = UtteranceEnded(sample=self._to_session(at), finalized=finalized)
-                    await self._append(LiveEvent(utterance_ended=ended))
+                    await self._tell_utterance_end(self._to_session(at), answers)
 
-    async def end(self, sample_count: int, error: Status | None) -> None:
+    async def tell_config(self, update: LiveConfigUpdated, *, answers: int) -> None:
+        """Tell the config that is used from a sample on, and the number of the control that asked for it."""
+        await self._append(LiveEvent(config_updated=update, answered_controls=answers))
+
+    async def end(self, sample_count: int, error: Status | None, upload_id: str = "") -> None:
         """Tell that the session is over, unless an owner before has."""
         if self._has_ended:
             return
-        ended = LiveEnded(sample_count=sample_count, final_count=self.final_count, error=error)
+        ended = LiveEnded(sample_count=sample_count, final_count=self.final_count, error=error, upload_id=upload_id)
         await self._append(LiveEvent(ended=ended))
+
+    async def _tell_speech(self, sample: int, *, speaking: bool) -> None:
+        if speaking == self._speaking or sample < self._utterance_told:
+            return
+        self._speaking = speaking
+        event = LiveEvent(speech_started_sample=sample) if speaking else LiveEvent(speech_ended_sample=sample)
+        await self._append(event)
+
+    async def _tell_utterance_end(self, sample: int, answers: int) -> None:
+        if not answers and sample <= self._utterance_told:
+            return
+        self._utterance_told = sample
+        ended = UtteranceEnded(sample=sample, finalized=answers > 0)
+        await self._append(LiveEvent(utterance_ended=ended, answered_controls=answers))
 
     async def _tell_partial(self, segment: Segment) -> None:
         """Publish a partial without waiting: the next one replaces it, and a lost one is made up for by that."""
@@ -102,6 +139,11 @@ class SessionOutput:
         )
         await self._bus.client.publish(self._partial_subject, message.SerializeToString())
 
+    async def tell_progress(self, heard_sample: int) -> None:
+        """Publish how far the session is heard, without waiting: the next one says more."""
+        message = LiveProgress(epoch=self._record.epoch, heard_sample=heard_sample)
+        await self._bus.client.publish(self._progress_subject, message.SerializeToString())
+
     async def _append(self, event: LiveEvent) -> None:
         event.epoch = self._record.epoch
 
@@ -113,21 +155,36 @@ class SessionOutput:
         self._revision = 0
 
     async def _learn(self) -> None:
-        self.final_count = self.finalize_count = self.next_sample = 0
+        self.final_count = self.answered_controls = self.next_sample = 0
+        self._updates_told.clear()
         async with Tail(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
             async for entry in tail:
                 if entry is None:
+                    self.next_sample = max(self.next_sample, self._record.checkpoint.sample)
                     return
                 event = LiveEvent.FromString(entry.data)
                 self._line.resume_at(event, entry.sequence)
-                match event.WhichOneof("event"):
-                    case "final":
-                        self.final_count += 1
-                        self.next_sample = event.resume_sample
-                    case "utterance_ended":
-                        self.finalize_count += event.utterance_ended.finalized
-                    case "ended":
-                        self._has_ended = True
+                self._learn_from(event)
+
+    def _learn_from(self, event: LiveEvent) -> None:
+        self.answered_controls = max(self.answered_controls, event.answered_controls)
+        match event.WhichOneof("event"):
+            case "final":
+                self.final_count += 1
+                self.next_sample = event.resume_sample
+                # Of the configs told before, a new owner needs the last one only.
+                told = [update for update in self._updates_told if update.sample <= self.next_sample]
+                self._updates_told = [*told[-1:], *self._updates_told[len(told) :]]
+            case "speech_started_sample":
+                self._speaking = True
+            case "speech_ended_sample":
+                self._speaking = False
+            case "utterance_ended":
+                self._utterance_told = event.utterance_ended.sample
+            case "config_updated":
+                self._updates_told.append(event.config_updated)
+            case "ended":
+                self._has_ended = True
 
     def _to_session(self, sample: int) -> int:
         """From the engine's samples to the session's."""

@@ -1,6 +1,7 @@
 """The session worker: from an offered session to one that is claimed, run, and ended or handed over."""
 
 import asyncio
+from collections.abc import Callable
 
 import grpc
 import structlog
@@ -24,9 +25,12 @@ from tiro_transcriber.failures import first_cause
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.keepalive import kept
 from tiro_transcriber.sessions.claiming import LEASE_SECONDS, claim
+from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import open_session_input
+from tiro_transcriber.sessions.load import Load
 from tiro_transcriber.sessions.output import SessionOutput
-from tiro_transcriber.sessions.transcribing import Transcribing, options_of
+from tiro_transcriber.sessions.place import Place
+from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
 BREAKAGES_MAX = 4
@@ -40,10 +44,18 @@ class SessionWorker:
     """Handles offered sessions. One for all session slots of a worker."""
 
     def __init__(
-        self, bus: Bus, host: EngineHost, worker_id: str, *, grace_seconds: float, line_silence_seconds_max: float
+        self,
+        bus: Bus,
+        host: EngineHost,
+        worker_id: str,
+        load: Load,
+        *,
+        grace_seconds: float,
+        line_silence_seconds_max: float,
     ) -> None:
         self._bus = bus
         self._host = host
+        self._load = load
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._worker_id = worker_id
         self._grace_seconds = grace_seconds
@@ -70,10 +82,11 @@ class SessionWorker:
             if isinstance(outcome, Claimed):
                 await self._hand_over(outcome.owned, message, delay_seconds=0)
 
-        claiming = claim(self._bus, self._store, subjects.record(task.tenant, task.session_id), self._worker_id)
+        key = subjects.record(task.tenant, task.session_id)
+        claiming = claim(self._bus, self._store, key, self._worker_id, self._load)
         match await uninterrupted(claiming, self._grace_seconds, give_back):
             case Claimed(owned):
-                with telemetry.SESSIONS_ACTIVE.track_inprogress():
+                with self._load.session():
                     await self._run(owned, message)
             case Taken(retry_in):
                 await message.nak(delay=retry_in.total_seconds())
@@ -82,14 +95,17 @@ class SessionWorker:
 
     async def _run(self, owned: OwnedRecord[SessionRecord], message: Msg) -> None:
         log.info("session_claimed", epoch=owned.epoch)
+        if owned.epoch > 1:
+            telemetry.SESSIONS_TAKEN_OVER.inc()
         output = SessionOutput(self._bus, owned.value)
+        place = Place(owned.value.checkpoint)
         error, samples = None, 0
         try:
-            async with kept(owned, message, RENEWAL_SECONDS):
+            async with kept(owned, message, RENEWAL_SECONDS, place.note):
                 if await output.take_over(self._worker_id):
-                    error, samples = await self._transcribe_or_give_up(owned.value, output)
+                    error, samples = await self._transcribe_or_give_up(owned.value, output, place)
         except asyncio.CancelledError:
-            await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0))
+            await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0, note=place.note))
             telemetry.SESSIONS.labels("handed_over").inc()
             log.info("session_handed_over")
             raise
@@ -98,28 +114,35 @@ class SessionWorker:
             return
         await uninterrupted(self._end(owned, output, message, samples=samples, error=error), self._grace_seconds)
 
-    async def _transcribe_or_give_up(self, record: SessionRecord, output: SessionOutput) -> tuple[Status | None, int]:
+    async def _transcribe_or_give_up(
+        self, record: SessionRecord, output: SessionOutput, place: Place
+    ) -> tuple[Status | None, int]:
         if record.breakages < BREAKAGES_MAX:
-            return await self._transcribe(record, output)
+            return await self._transcribe(record, output, place)
         message = f"given up after {record.breakages} workers were lost over this session or failed on it"
         failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, message)
         return failed.to_status(), output.next_sample
 
-    async def _transcribe(self, record: SessionRecord, output: SessionOutput) -> tuple[Status | None, int]:
+    async def _transcribe(
+        self, record: SessionRecord, output: SessionOutput, place: Place
+    ) -> tuple[Status | None, int]:
         first = output.next_sample
+        config = SessionConfig(record, output.config_at(first))
         engine_start = round(first * SAMPLE_RATE / record.sample_rate_hertz)
-        session = await self._host.open_session(options_of(record), engine_start)
-        reading = open_session_input(self._bus, record, first, answered_finalizes=output.finalize_count)
-        async with reading as line:
-            transcribing = Transcribing(
-                self._host,
-                session,
-                line,
-                output,
-                rate_hz=record.sample_rate_hertz,
-                line_silence_seconds_max=self._line_silence_seconds_max,
-            )
-            return await transcribing.run(), line.position
+        session = await self._host.open_session(config.options, engine_start)
+        transcribing = Transcribing(
+            Engine(session, self._host.session_threads, self._load),
+            output,
+            config,
+            place,
+            rate_hz=record.sample_rate_hertz,
+            line_silence_seconds_max=self._line_silence_seconds_max,
+        )
+        async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
+            try:
+                return await transcribing.run(line), line.position
+            except Refused as refused:
+                return refused.status, line.position
 
     async def _end(
         self,
@@ -153,11 +176,18 @@ class SessionWorker:
         telemetry.SESSIONS.labels("broken").inc()
 
     async def _hand_over(
-        self, owned: OwnedRecord[SessionRecord], message: Msg, *, delay_seconds: float, breakages: int = 0
+        self,
+        owned: OwnedRecord[SessionRecord],
+        message: Msg,
+        *,
+        delay_seconds: float,
+        breakages: int = 0,
+        note: Callable[[SessionRecord], None] = lambda _: None,
     ) -> None:
-        """Give the session back, for another worker to go on from its last final."""
+        """Give the session back, for another worker to go on where this one was."""
 
         def wait(record: SessionRecord) -> None:
+            note(record)
             record.state = SessionRecord.STATE_WAITING
             record.breakages += breakages
             record.ClearField("lease")

@@ -1,0 +1,130 @@
+"""How busy a worker's live sessions keep it: how often partials are worth it, and how many sessions it could hold.
+
+See docs/adr/0013-capacity.md for the formulas.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+INTERVAL_SECONDS_MIN = 0.5
+"""More frequent partials show nothing new: a word lasts 0.3 s."""
+INTERVAL_SECONDS_MAX = 2.0
+"""The longest that partials are stretched: the latency of words that is still live."""
+SPENT_ON_PARTIALS = 0.7
+"""The share of the threads that partials, finals and voice activity may take together before partials are stretched."""
+SPENT_AT_CAPACITY = 0.85
+"""The share that they may take when partials are stretched as far as they go. The rest is for what comes in bursts."""
+LAG_SECONDS_MAX = 1.0
+"""A worker whose work waits longer than this for a thread takes no new sessions."""
+LAG_WINDOW_SECONDS = 5.0
+LAG_SHARE = 0.95
+WAITS_KEPT_MAX = 4096
+HALF_LIFE_SECONDS = 30.0
+"""What was measured so long ago counts half."""
+RESERVE_SHARE = 0.25
+"""Kept for sessions that have lost their worker, beyond what new ones may take."""
+
+
+class _Mean:
+    """A mean of what was measured, in which the past fades."""
+
+    def __init__(self) -> None:
+        self._sum = self._weight = 0.0
+        self._at = time.monotonic()
+
+    def add(self, amount: float, weight: float) -> None:
+        now = time.monotonic()
+        fade = 0.5 ** ((now - self._at) / HALF_LIFE_SECONDS)
+        self._sum, self._weight, self._at = self._sum * fade + amount, self._weight * fade + weight, now
+
+    @property
+    def value(self) -> float | None:
+        return self._sum / self._weight if self._weight else None
+
+
+class Load:
+    """What one worker measures of its sessions."""
+
+    def __init__(self, threads: int, slots: int, changed: Callable[[], None]) -> None:
+        """`changed` is called when a session has begun."""
+        self._threads = threads
+        self._slots = slots
+        self._changed = changed
+        self._waits: deque[tuple[float, float]] = deque(maxlen=WAITS_KEPT_MAX)
+        self._essential = _Mean()
+        self._partial = _Mean()
+        self._speaking: set[int] = set()
+        self.sessions = 0
+        """Under way."""
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Count a session while the context lasts."""
+        self.sessions += 1
+        self._changed()
+        try:
+            yield
+        finally:
+            self.sessions -= 1
+
+    def waited(self, seconds: float) -> None:
+        """A call of a session has waited so long for a thread."""
+        self._waits.append((time.monotonic(), seconds))
+
+    def heard(self, busy_seconds: float, audio_seconds: float) -> None:
+        """Voice activity and finals over so much audio with speech have kept a thread busy so long."""
+        self._essential.add(busy_seconds, audio_seconds)
+
+    def decoded_partial(self, busy_seconds: float) -> None:
+        """A partial has kept a thread busy so long."""
+        self._partial.add(busy_seconds, 1.0)
+
+    def speaking(self, session: int, *, speaking: bool) -> None:
+        """Somebody speaks in a session, or no longer."""
+        (self._speaking.add if speaking else self._speaking.discard)(session)
+
+    @property
+    def interval_seconds(self) -> float:
+        """How long a session waits from one partial to the next."""
+        cost = self._partial.value or 0.0
+        left = SPENT_ON_PARTIALS * self._threads / max(1, len(self._speaking)) - (self._essential.value or 0.0)
+        if left <= 0:
+            return INTERVAL_SECONDS_MAX
+        return min(max(cost / left, INTERVAL_SECONDS_MIN), INTERVAL_SECONDS_MAX)
+
+    @property
+    def capacity(self) -> int:
+        """How many sessions, in all of which somebody speaks, it could keep up with; `slots` before it knows."""
+        essential, partial = self._essential.value, self._partial.value or 0.0
+        if essential is None:
+            return self._slots
+        cost = essential + partial / INTERVAL_SECONDS_MAX
+        fit = math.floor(SPENT_AT_CAPACITY * self._threads / cost) if cost else self._slots
+        return max(1, min(self._slots, fit))
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long work waits for a thread: the 95th percentile of the last seconds."""
+        since = time.monotonic() - LAG_WINDOW_SECONDS
+        while self._waits and self._waits[0][0] < since:
+            self._waits.popleft()
+        waits = sorted(seconds for _, seconds in self._waits)
+        return waits[min(len(waits) - 1, int(LAG_SHARE * len(waits)))] if waits else 0.0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes a new session."""
+        return self.sessions < self.capacity and self.lag_seconds < LAG_SECONDS_MAX
+
+    @property
+    def has_room_for_orphan(self) -> bool:
+        """Whether it takes a session that has lost its worker."""
+        return self.sessions < self.capacity + reserve(self.capacity)
+
+
+def reserve(slots: int) -> int:
+    """How many sessions that have lost their worker are taken beyond so many slots."""
+    return max(1, math.floor(RESERVE_SHARE * slots))

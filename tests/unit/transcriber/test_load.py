@@ -1,0 +1,104 @@
+"""How often partials are worth it, and how many sessions fit, from what was measured."""
+
+import asyncio
+import threading
+
+import pytest
+
+from tiro_transcriber.session_threads import open_session_threads
+from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Load, reserve
+
+
+def load(threads: int = 2, slots: int = 64) -> Load:
+    """A worker that has measured nothing yet."""
+    return Load(threads, slots, lambda: None)
+
+
+def test_a_worker_that_has_measured_nothing_takes_what_it_may() -> None:
+    """Without a measurement the slots count, and partials come as often as they may."""
+    fresh = load()
+    assert fresh.capacity == 64
+    assert fresh.has_room
+    assert fresh.interval_seconds == INTERVAL_SECONDS_MIN
+
+
+def test_partials_stretch_with_the_number_of_speakers() -> None:
+    """The interval is what leaves the threads busy for 70 % of the time, between its bounds."""
+    busy = load()
+    busy.heard(busy_seconds=0.4, audio_seconds=10.0)
+    busy.decoded_partial(0.06)
+    intervals = []
+    for number in range(40):
+        busy.speaking(number, speaking=True)
+        intervals.append(busy.interval_seconds)
+    assert intervals[0] == INTERVAL_SECONDS_MIN
+    assert intervals[19] == pytest.approx(0.06 / (0.7 * 2 / 20 - 0.04))
+    assert intervals[-1] == INTERVAL_SECONDS_MAX
+    assert intervals == sorted(intervals)
+    for number in range(40):
+        busy.speaking(number, speaking=False)
+    assert busy.interval_seconds == INTERVAL_SECONDS_MIN
+
+
+def test_capacity_is_what_fits_at_the_longest_interval() -> None:
+    """Measured costs say how many sessions fit, at most the slots, at least one."""
+    busy = load()
+    busy.heard(busy_seconds=0.4, audio_seconds=10.0)
+    busy.decoded_partial(0.06)
+    assert busy.capacity == int(0.85 * 2 / (0.04 + 0.06 / 2.0))
+    assert load(slots=3).capacity == 3
+    slow = load()
+    slow.heard(busy_seconds=50.0, audio_seconds=10.0)
+    assert slow.capacity == 1
+
+
+def test_a_full_worker_keeps_a_reserve_for_orphans() -> None:
+    """A new session is refused at capacity; one that has lost its worker is not, up to a quarter more."""
+    full = load(slots=4)
+    with full.session(), full.session(), full.session(), full.session():
+        assert (full.has_room, full.has_room_for_orphan) == (False, True)
+        with full.session():
+            assert (full.has_room, full.has_room_for_orphan) == (False, False)
+    assert (full.has_room, full.has_room_for_orphan) == (True, True)
+    assert reserve(2) == 1
+
+
+def test_a_worker_that_is_behind_takes_no_new_session() -> None:
+    """Work that waits over a second for a thread is a fact that no computation outweighs."""
+    behind = load()
+    for _ in range(20):
+        behind.waited(1.5)
+    assert behind.lag_seconds == 1.5
+    assert not behind.has_room
+    assert behind.has_room_for_orphan
+
+
+async def test_what_is_urgent_goes_before_partials_and_the_longest_due_first() -> None:
+    """While the only thread is taken, work queues; it runs in the order of its urgency."""
+    order: list[str] = []
+    taken, go = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        taken.set()
+        go.wait()
+
+    async with open_session_threads(1) as threads:
+        first = asyncio.ensure_future(threads.urgent(occupy))
+        await asyncio.to_thread(taken.wait)
+        late = threads.partial(lambda: order.append("late partial"), due=20.0)
+        early = threads.partial(lambda: order.append("early partial"), due=10.0)
+        withdrawn = threads.partial(lambda: order.append("withdrawn"), due=5.0)
+        urgent = asyncio.ensure_future(threads.urgent(lambda: order.append("final")))
+        await asyncio.sleep(0)  # lets the task submit
+        assert withdrawn.cancel()
+        go.set()
+        await asyncio.gather(first, urgent, asyncio.wrap_future(late), asyncio.wrap_future(early))
+    assert order == ["final", "early partial", "late partial"]
+
+
+async def test_a_call_that_fails_fails_its_caller_only() -> None:
+    """An exception reaches whoever waits; the thread goes on."""
+    async with open_session_threads(1) as threads:
+        with pytest.raises(ZeroDivisionError):
+            await threads.urgent(lambda: 1 / 0)
+        assert (await threads.urgent(lambda: 7)).result == 7
