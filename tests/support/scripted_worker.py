@@ -14,10 +14,12 @@ from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from tiro.events.v1.live_pb2 import (
+    LiveConfigUpdated,
     LiveEnded,
     LiveEvent,
     LiveInput,
     LivePartial,
+    LiveProgress,
     OwnerChanged,
     SessionRecord,
     SessionTask,
@@ -45,6 +47,8 @@ FETCH_SECONDS = 0.5
 class Script:
     """What a worker does that a good one would not."""
 
+    hears: bool = True
+    """Whether it tells how far it is."""
     claims: bool = True
     """Whether it takes what is offered."""
     fails_with: Status | None = None
@@ -71,11 +75,12 @@ class Heard:
         return b"".join(message.pcm16 for message in self.inputs)
 
     def check_contiguous(self) -> None:
-        """Fail when a sample is missing, or there twice."""
-        position = 0
+        """Fail when a sample or a control is missing, or there twice."""
+        position = controls = 0
         for message in self.inputs:
-            assert message.first_sample == position
+            assert (message.first_sample, message.first_control) == (position, controls)
             position += len(message.pcm16) // 2
+            controls += message.WhichOneof("input") in {"finalize", "update_config"}
 
 
 class ScriptedWorker:
@@ -202,12 +207,21 @@ class _Session:
                 await self._end(self._script.fails_with)
                 return True
             self._samples += len(message.pcm16) // 2
+            if self._script.hears:
+                await self._publish_progress()
             await self._publish_partial()
             for _ in range(self._script.finals_per_input):
                 await self._final(self._script.final_text)
         elif kind == "finalize":
             await self._final()
-            await self._tell(LiveEvent(utterance_ended=UtteranceEnded(sample=self._samples, finalized=True)))
+            ended = UtteranceEnded(sample=self._samples, finalized=True)
+            await self._tell(LiveEvent(utterance_ended=ended, answered_controls=message.first_control + 1))
+        elif kind == "update_config":
+            changed = LiveConfigUpdated(sample=self._samples, recognition=self.heard.record.recognition)
+            changed.recognition.hotwords[:] = message.update_config.hotwords.phrases
+            await self._tell(LiveEvent(config_updated=changed, answered_controls=message.first_control + 1))
+        elif kind == "pause":
+            await self._final()
         else:
             if not message.end.HasField("error"):
                 await self._final()
@@ -224,6 +238,12 @@ class _Session:
         await self._tell(LiveEvent(final=self._segment(text)))
         self._final_from = self._samples
         self._finals += 1
+
+    async def _publish_progress(self) -> None:
+        record = self.heard.record
+        subject = subjects.live_progress(record.tenant, record.session_id)
+        progress = LiveProgress(epoch=record.epoch, heard_sample=self._samples)
+        await self._bus.client.publish(subject, progress.SerializeToString())
 
     async def _publish_partial(self) -> None:
         self._revision += 1

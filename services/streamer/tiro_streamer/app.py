@@ -1,8 +1,9 @@
 """The streamer's object graph, and the order in which it starts and stops.
 
 It starts when NATS is there and would keep what it acknowledges. On SIGTERM: not ready; new streams are refused with
-SHUTTING_DOWN; running ones have `grace_seconds` to end; what is left then is ended with the same reason; the port is
-closed, then the decoding processes, then the connection to NATS.
+SHUTTING_DOWN; those that can be resumed, and those who watch, get the same at once and move; the others have
+`grace_seconds` to end; what is left then is ended with the same reason; the port is closed, then the decoding
+processes, then the connection to NATS.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from tiro_core.lifecycle import unless_stopping
 from tiro_core.metrics import serve_metrics, split_address
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.rpc.server import create_server, serving
+from tiro_streamer.detaching import open_detached
 from tiro_streamer.door import Door
 from tiro_streamer.servicer import StreamingService
 from tiro_streamer.session import Surroundings
@@ -54,6 +56,7 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         workers = await stack.enter_async_context(open_worker_directory(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
+        detached = await stack.enter_async_context(open_detached(bus, sessions_max=settings.detached_max))
         door = Door()
         resolver = RecognitionResolver(
             load_catalogue(settings.catalogue),
@@ -61,7 +64,7 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
             default_engine=settings.default_engine,
             default_model=settings.default_model,
         )
-        service = StreamingService(Surroundings(settings, bus, workers, launcher, door), resolver)
+        service = StreamingService(Surroundings(settings, bus, workers, launcher, door, detached), resolver)
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)
         async with serving(

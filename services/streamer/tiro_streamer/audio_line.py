@@ -7,19 +7,26 @@ that falls behind catches up in large messages.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
 
-from tiro.events.v1.live_pb2 import EndOfAudio, LiveInput, SessionRecord
-from tiro.streaming.v1.streaming_pb2 import Finalize
+from tiro.events.v1.live_pb2 import EndOfAudio, LiveInput, Pause, SessionRecord
+from tiro.streaming.v1.streaming_pb2 import Finalize, UpdateConfig
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict, publish_expecting
+from tiro_streamer.line_place import LinePlace
 from tiro_streamer.telemetry import AUDIO_SECONDS
 
 MESSAGE_BYTES_MAX = 128 * 1024
 """The most PCM16 in one message: a second and a third at 48 kHz."""
 CONTROLS_WAITING_MAX = 64
 """Controls that wait for NATS; more stop the reading, as audio does."""
+PAUSE_SECONDS = 1.5
+"""A client that sends no audio for so long pauses: with push to talk nobody sends silence."""
+
+Control: TypeAlias = Finalize | UpdateConfig | EndOfAudio
 
 
 class LineTaken(Exception):  # noqa: N818 - reads as the condition it reports
@@ -29,24 +36,58 @@ class LineTaken(Exception):  # noqa: N818 - reads as the condition it reports
 class AudioLine:
     """The writing end of a session's audio subject."""
 
-    def __init__(self, bus: Bus, record: SessionRecord, *, buffer_bytes_max: int) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        record: SessionRecord,
+        place: LinePlace = LinePlace(),  # noqa: B008 - it does not change
+        *,
+        buffer_bytes_max: int,
+        lead_seconds_max: float,
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            bus: Where the line is.
+            record: Whose line it is.
+            place: Where it ends.
+            buffer_bytes_max: PCM16 that waits for NATS before the reader waits.
+            lead_seconds_max: Audio that is taken beyond what a worker has heard.
+        """
         self._bus = bus
         self._subject = subjects.live_audio(record.tenant, record.session_id)
         self._rate_hz = record.sample_rate_hertz
         self._buffer_bytes_max = buffer_bytes_max
-        self._waiting: deque[bytearray | Finalize | EndOfAudio] = deque()
+        self._lead_samples_max = round(lead_seconds_max * record.sample_rate_hertz)
+        self._waiting: deque[bytearray | Control] = deque()
         self._waiting_bytes = 0
+        self._writers_waiting = 0
         self._changed = asyncio.Condition()
-        self._stored_at = 0
-        self.accepted_samples = 0
+        self._spoken = False
+        self._heard_samples = 0
+        self._storing: asyncio.Future[None] | None = None
+        self.place = place
+        """Where the line ends: what NATS has."""
+        self.accepted_samples = place.samples
         """Samples taken so far."""
-        self.stored_samples = 0
-        """Samples that NATS has."""
+
+    @property
+    def behind_seconds(self) -> float:
+        """Audio that is stored and not heard by a worker yet."""
+        return max(0, self.place.samples - self._heard_samples) / self._rate_hz
+
+    async def take_over(self) -> None:
+        """Refuse whoever wrote before.
+
+        Raises:
+            LineTaken: Somebody has written since.
+        """
+        await self._store(self._message())
 
     async def write(self, pcm16: bytes) -> None:
-        """Take little-endian samples; waits while too many wait already."""
+        """Take little-endian samples; waits while too many wait already, for NATS or for a worker."""
         async with self._changed:
-            await self._changed.wait_for(self._has_room)
+            await self._room(lambda: self._has_room() and self._has_lead())
             last = self._waiting[-1] if self._waiting else None
             if isinstance(last, bytearray):
                 last += pcm16
@@ -60,9 +101,20 @@ class AudioLine:
         """Take the wish to make everything so far final."""
         await self._control(Finalize())
 
+    async def update_config(self, update: UpdateConfig) -> None:
+        """Take the wish to recognize differently from here on."""
+        await self._control(update)
+
     async def end(self) -> None:
         """Take the end. Nothing may come after it."""
         await self._control(EndOfAudio())
+
+    async def heard(self, samples: int) -> None:
+        """A worker has heard everything before this sample."""
+        if samples > self._heard_samples:
+            async with self._changed:
+                self._heard_samples = samples
+                self._changed.notify_all()
 
     async def publish(self) -> None:
         """Store what is taken, until the end is stored.
@@ -71,52 +123,89 @@ class AudioLine:
             LineTaken: The line is not as we left it.
             BusUnavailable: NATS stayed away.
         """
-        ended = False
-        while not ended:
+        while not self.place.ended:
             message = await self._next()
-            try:
-                self._stored_at = await publish_expecting(
-                    self._bus,
-                    topology.LIVE_AUDIO,
-                    self._subject,
-                    message.SerializeToString(deterministic=True),
-                    last=self._stored_at,
-                )
-            except Conflict:
-                raise LineTaken(self._subject) from None
-            samples = len(message.pcm16) // SAMPLE_BYTES
-            self.stored_samples += samples
-            AUDIO_SECONDS.inc(samples / self._rate_hz)
-            ended = message.HasField("end")
+            await self._store(message)
+            AUDIO_SECONDS.inc(len(message.pcm16) / SAMPLE_BYTES / self._rate_hz)
 
-    async def _control(self, control: Finalize | EndOfAudio) -> None:
+    async def settle(self) -> None:
+        """Wait until what is on its way to NATS has arrived, so that `place` is true. Nothing is written after that.
+
+        Raises:
+            LineTaken: The line is not as we left it.
+            BusUnavailable: NATS stayed away.
+        """
+        if self._storing is not None:
+            await self._storing
+
+    async def _store(self, message: LiveInput) -> None:
+        self._storing = asyncio.ensure_future(self._store_whole(message))
+        await asyncio.shield(self._storing)
+
+    async def _store_whole(self, message: LiveInput) -> None:
+        """Store a message also when nobody waits for it any more: where the line ends must be known."""
+        payload = message.SerializeToString(deterministic=True)
+        try:
+            sequence = await publish_expecting(
+                self._bus, topology.LIVE_AUDIO, self._subject, payload, last=self.place.sequence
+            )
+        except Conflict:
+            raise LineTaken(self._subject) from None
+        self.place = self.place.after(message, sequence)
+
+    async def _control(self, control: Control) -> None:
         async with self._changed:
-            await self._changed.wait_for(self._has_room)
+            await self._room(self._has_room)
             self._waiting.append(control)
             self._changed.notify_all()
+
+    async def _room(self, has_room: Callable[[], bool]) -> None:
+        self._writers_waiting += 1
+        try:
+            await self._changed.wait_for(has_room)
+        finally:
+            self._writers_waiting -= 1
 
     def _has_room(self) -> bool:
         return self._waiting_bytes < self._buffer_bytes_max and len(self._waiting) < CONTROLS_WAITING_MAX
 
+    def _has_lead(self) -> bool:
+        return self.accepted_samples - self._heard_samples < self._lead_samples_max
+
+    def _message(self) -> LiveInput:
+        """A message that says nothing but that somebody is there."""
+        return LiveInput(first_sample=self.place.samples, first_control=self.place.controls, pcm16=b"")
+
     async def _next(self) -> LiveInput:
+        """The next message: what waits, or a sign of life, or that the client pauses."""
+        message = self._message()
         async with self._changed:
-            message = LiveInput(first_sample=self.stored_samples)
             try:
-                async with asyncio.timeout(topology.LINE_HEARTBEAT_SECONDS):
+                async with asyncio.timeout(PAUSE_SECONDS if self._spoken else topology.LINE_HEARTBEAT_SECONDS):
                     await self._changed.wait_for(lambda: bool(self._waiting))
             except TimeoutError:
-                message.pcm16 = b""
+                # A client that we do not read does not pause.
+                if self._spoken and not self._writers_waiting:
+                    self._spoken = False
+                    message.pause.CopyFrom(Pause())
                 return message
-            first = self._waiting[0]
-            if isinstance(first, bytearray):
-                message.pcm16 = bytes(first[:MESSAGE_BYTES_MAX])
-                del first[:MESSAGE_BYTES_MAX]
-                self._waiting_bytes -= len(message.pcm16)
-            elif isinstance(first, Finalize):
-                message.finalize.CopyFrom(first)
-            else:
-                message.end.CopyFrom(first)
-            if not isinstance(first, bytearray) or not first:
-                self._waiting.popleft()
+            self._fill(message)
             self._changed.notify_all()
-            return message
+        self._spoken = bool(message.pcm16)
+        return message
+
+    def _fill(self, message: LiveInput) -> None:
+        """Put what waits first into a message."""
+        first = self._waiting[0]
+        if isinstance(first, bytearray):
+            message.pcm16 = bytes(first[:MESSAGE_BYTES_MAX])
+            del first[:MESSAGE_BYTES_MAX]
+            self._waiting_bytes -= len(message.pcm16)
+        elif isinstance(first, Finalize):
+            message.finalize.CopyFrom(first)
+        elif isinstance(first, UpdateConfig):
+            message.update_config.CopyFrom(first)
+        else:
+            message.end.CopyFrom(first)
+        if not isinstance(first, bytearray) or not first:
+            self._waiting.popleft()

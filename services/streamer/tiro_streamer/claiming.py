@@ -31,8 +31,8 @@ def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: 
     offers = [record for record in workers.offering(asked.engine, asked.model) if record.session_slots]
     if not offers:
         raise no_worker(asked.engine, asked.model)
-    # Their word is a second or two old: a slot may just have become free.
-    free = any(record.sessions < record.session_slots for record in offers)
+    # Their word is a second or two old: there may just have become room.
+    free = any(not record.sessions_refused and record.sessions < record.session_slots for record in offers)
     return settings.claim_seconds_max if free else settings.claim_seconds_full
 
 

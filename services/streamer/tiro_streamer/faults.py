@@ -1,6 +1,7 @@
 """What can end a session before its time, each as a caller sees it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import grpc
@@ -13,6 +14,7 @@ from tiro_core.errors import (
     DOMAIN,
     TiroError,
     invalid_argument,
+    not_found,
     reason_from_name,
     resource_exhausted,
     unavailable,
@@ -28,14 +30,14 @@ AT_ONCE = timedelta(0)
 def config_missing() -> TiroError:
     """The stream does not begin with its config."""
     return invalid_argument(
-        reasons.ERROR_REASON_CONFIG_MISSING, "the first message must be the config", field_path="config"
+        reasons.ERROR_REASON_CONFIG_MISSING, "the first message must be the config or a resume", field_path="config"
     )
 
 
 def config_repeated() -> TiroError:
     """A second config came."""
     return invalid_argument(
-        reasons.ERROR_REASON_CONFIG_REPEATED, "only the first message may be a config", field_path="config"
+        reasons.ERROR_REASON_CONFIG_REPEATED, "only the first message may be a config or a resume", field_path="config"
     )
 
 
@@ -82,9 +84,53 @@ def not_ready() -> TiroError:
     return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
 
 
-def client_gone() -> TiroError:
+class ClientGone(TiroError):  # noqa: N818 - reads as the condition it reports
+    """The call was cancelled, or its connection is lost: its client may come back."""
+
+
+def client_gone() -> ClientGone:
     """The call was cancelled, or its connection is lost."""
-    return TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_FAILED, "the client is gone")
+    return ClientGone(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client is gone")
+
+
+def session_cancelled() -> TiroError:
+    """The client does not want the session any more."""
+    return TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client has cancelled it")
+
+
+def resumed_elsewhere() -> TiroError:
+    """Another connection has taken the session over."""
+    message = "the session goes on over another connection"
+    return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE, message)
+
+
+def session_not_found(session_id: str) -> TiroError:
+    """The tenant has no such session."""
+    return not_found(reasons.ERROR_REASON_SESSION_NOT_FOUND, f"there is no live session {session_id!r}")
+
+
+def history_gone() -> TiroError:
+    """The session is known, what it said is not."""
+    return not_found(reasons.ERROR_REASON_SESSION_NOT_FOUND, "what the session said is kept no longer")
+
+
+def token_invalid() -> TiroError:
+    """The token does not resume the session."""
+    message = "the token does not resume this session, or the session cannot be resumed"
+    return TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_RESUME_TOKEN_INVALID, message)
+
+
+def sequence_out_of_range(asked: int, newest: int) -> TiroError:
+    """The caller has seen what has not happened."""
+    message = f"the session's newest event is {newest}, so nobody can have seen {asked}"
+    return TiroError(grpc.StatusCode.OUT_OF_RANGE, reasons.ERROR_REASON_SEQUENCE_OUT_OF_RANGE, message)
+
+
+def too_many_watchers() -> TiroError:
+    """As many follow sessions as this streamer serves."""
+    return resource_exhausted(
+        reasons.ERROR_REASON_TOO_MANY_WATCHERS, "as many follow sessions as are served", retry_after=RETRY_AFTER
+    )
 
 
 def from_audio(error: AudioError) -> TiroError:
@@ -106,6 +152,15 @@ def from_worker(status: Status) -> TiroError:
     if reason == reasons.ERROR_REASON_SESSION_FAILED and status.code == code_pb2.UNKNOWN:
         code = grpc.StatusCode.UNAVAILABLE
     return TiroError(code, reason, status.message)
+
+
+@contextmanager
+def told_as_one() -> Iterator[None]:
+    """What a group of tasks raises becomes the one error to tell of."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise first_fault(group) from group
 
 
 def first_fault(failure: BaseException) -> BaseException:

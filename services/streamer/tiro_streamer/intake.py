@@ -1,7 +1,9 @@
 """What comes in: the client's audio, decoded, and its controls, brought to the session's line."""
 
+from collections.abc import Callable
+
 from tiro.events.v1.live_pb2 import SessionRecord
-from tiro.speech.v1.audio_pb2 import AudioFormat
+from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_core.audio.errors import AudioError, AudioTooLongError
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.pcm import SAMPLE_BYTES
@@ -13,21 +15,39 @@ from tiro_streamer.requests import Requests
 from tiro_streamer.settings import StreamerSettings
 
 
+class SessionCancelled(Exception):  # noqa: N818 - the client asked for it
+    """The client does not want the session any more."""
+
+
 class Intake:
     """Reads one client."""
 
     def __init__(
         self,
         requests: Requests,
-        audio_format: AudioFormat,
         record: SessionRecord,
         line: AudioLine,
         *,
         launcher: MediaLauncher,
         settings: StreamerSettings,
+        check_update: Callable[[UpdateConfig], None],
+        skip_samples: int = 0,
     ) -> None:
+        """Prepare to read.
+
+        Args:
+            requests: What the client sends.
+            record: Its session.
+            line: Where audio and controls go.
+            launcher: Where decoding processes come from.
+            settings: The limits.
+            check_update: Raises a `TiroError` for a change of config that cannot be served.
+            skip_samples: So many, from the first on, are stored already and come again.
+        """
         self._requests = requests
-        self._format = audio_format
+        self._check_update = check_update
+        self._skip_samples = skip_samples
+        self._format = record.format
         self._line = line
         self._launcher = launcher
         self._settings = settings
@@ -62,9 +82,18 @@ class Intake:
                 elif kind == "finalize":
                     await decoder.settle()
                     await self._line.finalize()
+                elif kind == "update_config":
+                    self._check_update(request.update_config)
+                    await decoder.settle()
+                    await self._line.update_config(request.update_config)
+                elif kind == "cancel":
+                    raise SessionCancelled
             await decoder.end()
 
     async def _take(self, pcm16: bytes) -> None:
+        known_bytes = min(len(pcm16), SAMPLE_BYTES * self._skip_samples)
+        self._skip_samples -= known_bytes // SAMPLE_BYTES
+        pcm16 = pcm16[known_bytes:]
         room_bytes = SAMPLE_BYTES * (self._samples_max - self._line.accepted_samples)
         if pcm16[:room_bytes]:
             await self._line.write(pcm16[:room_bytes])

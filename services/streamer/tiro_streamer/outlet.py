@@ -1,6 +1,7 @@
 """What goes out: the worker's events and partials, and what is stored, brought to the client."""
 
 import asyncio
+import time
 from contextlib import aclosing
 
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
@@ -11,10 +12,16 @@ from tiro_streamer.audio_line import AudioLine
 from tiro_streamer.faults import from_worker
 from tiro_streamer.intake import Intake
 from tiro_streamer.responder import Responder
-from tiro_streamer.responses import ResponseBuilder
+from tiro_streamer.responses import ResponseBuilder, of_lag
 
 ACKNOWLEDGE_SECONDS = 0.5
 """How often the client is told how much is stored."""
+LAG_SECONDS = 2.0
+"""The client is told when the worker is so far behind."""
+CAUGHT_UP_SECONDS = 1.0
+"""And once more when it is behind no further than this."""
+LAG_TOLD_SECONDS = 1.0
+"""How often it is told at most."""
 
 log = get_logger()
 
@@ -31,14 +38,19 @@ class Outlet:
         *,
         responder: Responder,
         responses: ResponseBuilder,
+        after_sequence: int = 0,
     ) -> None:
+        """`after_sequence` is the number of the last event that the client has already."""
         self._bus = bus
         self._record = record
         self._line = line
         self._intake = intake
         self._responder = responder
         self._responses = responses
-        self._acknowledged = 0
+        self._after_sequence = after_sequence
+        self._acknowledged = (0, 0)
+        self._lag_told = 0.0
+        self._lag_told_at = 0.0
         self.owner = ""
         """The id of the worker that has the session."""
         self.owned = asyncio.Event()
@@ -64,11 +76,18 @@ class Outlet:
             async for partial in partials:
                 self._responder.offer_partial(partial)
 
+    async def follow_progress(self) -> None:
+        """Let the line know how much is heard, until cancelled."""
+        async with aclosing(following.progress(self._bus, self._record.tenant, self._record.session_id)) as told:
+            async for progress in told:
+                await self._line.heard(progress.heard_sample)
+
     async def acknowledge(self) -> None:
-        """Tell now and then how much of the audio is stored, until cancelled."""
+        """Tell now and then how much is stored, and how far the worker is behind, until cancelled."""
         while True:
             await asyncio.sleep(ACKNOWLEDGE_SECONDS)
             self._tell_stored()
+            self._tell_lag()
 
     async def _take(self, event: LiveEvent) -> None:
         if event.HasField("ended"):
@@ -78,14 +97,25 @@ class Outlet:
             self._tell_stored()
             if self._intake.fault is not None:  # a status follows instead
                 return
-        await self._responder.put(self._responses.of_event(event))
+        if event.sequence > self._after_sequence:
+            await self._responder.put(self._responses.of_event(event))
         if event.HasField("owner_changed"):
             self.owner = event.owner_changed.worker_id
             self.owned.set()
             log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
 
     def _tell_stored(self) -> None:
-        stored = self._line.stored_samples
-        if stored > self._acknowledged:
+        stored = (self._line.place.samples, self._line.place.controls)
+        if stored != self._acknowledged:
             self._acknowledged = stored
-            self._responder.offer_acknowledgement(self._responses.of_stored(stored))
+            self._responder.offer_notice(self._responses.of_stored(*stored))
+
+    def _tell_lag(self) -> None:
+        behind, now = self._line.behind_seconds, time.monotonic()
+        if behind < CAUGHT_UP_SECONDS:
+            behind = 0.0
+        if behind >= LAG_SECONDS and now - self._lag_told_at < LAG_TOLD_SECONDS:
+            return
+        if behind >= LAG_SECONDS or (self._lag_told and not behind):
+            self._lag_told, self._lag_told_at = behind, now
+            self._responder.offer_notice(of_lag(behind))

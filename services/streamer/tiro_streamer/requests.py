@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from tiro.streaming.v1.streaming_pb2 import StreamingConfig, StreamingTranscribeRequest
+from tiro.streaming.v1.streaming_pb2 import Resume, StreamingConfig, StreamingTranscribeRequest
 from tiro_streamer.faults import config_missing, config_repeated, session_idle
 
 CANCELLATION_LAG_SECONDS = 0.005
@@ -18,16 +18,18 @@ class Requests:
         self._stream = stream
         self._idle_seconds_max = idle_seconds_max
 
-    async def config(self) -> StreamingConfig:
+    async def opening(self) -> StreamingConfig | Resume:
         """The first request.
 
         Raises:
             TiroError: CONFIG_MISSING or SESSION_IDLE.
         """
         first = await self._next()
-        if first is None or first.WhichOneof("request") != "config":
-            raise config_missing()
-        return first.config
+        if first is not None and first.HasField("config"):
+            return first.config
+        if first is not None and first.HasField("resume"):
+            return first.resume
+        raise config_missing()
 
     async def __aiter__(self) -> AsyncIterator[StreamingTranscribeRequest]:
         """The others, until the client half-closes.
@@ -36,7 +38,7 @@ class Requests:
             TiroError: CONFIG_REPEATED or SESSION_IDLE.
         """
         while (request := await self._next()) is not None:
-            if request.WhichOneof("request") == "config":
+            if request.WhichOneof("request") in {"config", "resume"}:
                 raise config_repeated()
             yield request
 

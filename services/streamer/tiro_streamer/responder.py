@@ -1,8 +1,9 @@
-"""The one writer to a client. Finals and states are all sent; of partials and acknowledgements only the newest."""
+"""The one writer to a client. Finals and states are all sent; of everything else only the newest of its kind."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from tiro.events.v1.live_pb2 import LivePartial
 from tiro_streamer.faults import client_too_slow
@@ -13,19 +14,24 @@ EVENTS_WAITING_MAX = 16
 """Finals and states that wait for the client; more wait in NATS."""
 
 
+Write: TypeAlias = Callable[[Any], Awaitable[None]]
+"""Sends one message of a call."""
+
+
 class Responder:
     """Sends responses in turn."""
 
-    def __init__(self, write: Callable[[Response], Awaitable[None]], *, write_seconds_max: float) -> None:
+    def __init__(self, write: Write, *, write_seconds_max: float, after_sequence: int = 0) -> None:
+        """`after_sequence` is the number of the last event that the client has already."""
         self._write = write
         self._write_seconds_max = write_seconds_max
         self._events: deque[Response] = deque()
         self._room = asyncio.Semaphore(EVENTS_WAITING_MAX)
         self._partial: LivePartial | None = None
-        self._acknowledgement: Response | None = None
+        self._notices: dict[str, Response] = {}
         self._wake = asyncio.Event()
         self._closed = False
-        self._sequence = 0
+        self._sequence = after_sequence
 
     async def put(self, event: Response) -> None:
         """Take a final or a state. Waits while too many wait."""
@@ -40,9 +46,9 @@ class Responder:
         self._partial = partial
         self._wake.set()
 
-    def offer_acknowledgement(self, acknowledgement: Response) -> None:
-        """Take an acknowledgement in place of the one that waits."""
-        self._acknowledgement = acknowledgement
+    def offer_notice(self, notice: Response) -> None:
+        """Take what is no part of the record, as an acknowledgement, in place of what waits of its kind."""
+        self._notices[str(notice.WhichOneof("response"))] = notice
         self._wake.set()
 
     def close(self) -> None:
@@ -72,9 +78,8 @@ class Responder:
             raise client_too_slow(self._write_seconds_max) from None
 
     def _next(self) -> Response | None:
-        acknowledgement, self._acknowledgement = self._acknowledgement, None
-        if acknowledgement is not None:
-            return acknowledgement
+        if self._notices:
+            return self._notices.pop(next(iter(self._notices)))
         if self._events:
             event = self._events.popleft()
             self._room.release()

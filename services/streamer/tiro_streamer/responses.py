@@ -1,8 +1,8 @@
 """What a worker says, as the client sees it: samples become durations, one event one response."""
 
-from tiro.events.v1.live_pb2 import LiveEvent, LivePartial
+from tiro.events.v1.live_pb2 import LiveConfigUpdated, LiveEvent, LivePartial
 from tiro.streaming.v1 import streaming_pb2 as streaming
-from tiro_core.clock import duration_of
+from tiro_core.clock import duration, duration_of
 
 Response = streaming.StreamingTranscribeResponse
 
@@ -34,16 +34,31 @@ class ResponseBuilder:
         elif kind == "utterance_ended":
             response.utterance_end.offset.CopyFrom(duration_of(event.utterance_ended.sample, self._rate_hz))
             response.utterance_end.finalized = event.utterance_ended.finalized
+        elif kind == "config_updated":
+            self._config_updated(event.config_updated, response.config_updated)
         elif kind == "ended":
             response.session_ended.audio_duration.CopyFrom(duration_of(event.ended.sample_count, self._rate_hz))
             response.session_ended.final_count = event.ended.final_count
+            response.session_ended.upload_id = event.ended.upload_id
         else:
             raise ValueError(f"event {event.sequence} is of an unknown kind")
         return response
 
-    def of_stored(self, samples: int) -> Response:
-        """The acknowledgement of so much audio."""
-        return Response(audio_ack=streaming.AudioAck(offset=duration_of(samples, self._rate_hz)))
+    def of_stored(self, samples: int, controls: int) -> Response:
+        """The acknowledgement of so much audio, and so many controls."""
+        offset = duration_of(samples, self._rate_hz)
+        return Response(audio_ack=streaming.AudioAck(offset=offset, control_count=controls))
+
+    def of_resumed(self, samples: int, controls: int) -> Response:
+        """What the client that resumes a session goes on from."""
+        offset = duration_of(samples, self._rate_hz)
+        return Response(session_resumed=streaming.SessionResumed(audio_offset=offset, control_count=controls))
+
+    def _config_updated(self, event: LiveConfigUpdated, response: streaming.ConfigUpdated) -> None:
+        response.offset.CopyFrom(duration_of(event.sample, self._rate_hz))
+        response.recognition.CopyFrom(event.recognition)
+        if event.HasField("endpointing"):
+            response.endpointing.CopyFrom(event.endpointing)
 
     def _owner_changed(self, event: LiveEvent, response: Response) -> None:
         if event.sequence == 1:
@@ -51,6 +66,11 @@ class ResponseBuilder:
         else:
             offset = duration_of(event.owner_changed.first_sample, self._rate_hz)
             response.worker_changed.offset.CopyFrom(offset)
+
+
+def of_lag(seconds: float) -> Response:
+    """How far the server is behind."""
+    return Response(lag=streaming.Lag(behind=duration(seconds)))
 
 
 def of_partial(partial: LivePartial) -> Response:

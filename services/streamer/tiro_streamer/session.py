@@ -1,20 +1,31 @@
-"""One live session, from its offer to the workers to its end."""
+"""One live session over one connection: from its offer to the workers, or its resumption, to its end."""
 
 import asyncio
 import time
 from dataclasses import dataclass
 
 from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.workers import WorkerDirectory
+from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_streamer.abandoning import abandon
 from tiro_streamer.audio_line import AudioLine, LineTaken
 from tiro_streamer.claiming import SessionOffer
+from tiro_streamer.detaching import Detached
 from tiro_streamer.door import Door
-from tiro_streamer.faults import first_fault, no_capacity, session_failed
-from tiro_streamer.intake import Intake
+from tiro_streamer.faults import (
+    ClientGone,
+    first_fault,
+    no_capacity,
+    resumed_elsewhere,
+    session_cancelled,
+    session_failed,
+)
+from tiro_streamer.intake import Intake, SessionCancelled
+from tiro_streamer.line_place import find_place
 from tiro_streamer.outlet import Outlet
 from tiro_streamer.responder import Responder
 from tiro_streamer.settings import StreamerSettings
@@ -35,6 +46,7 @@ class Surroundings:
     workers: WorkerDirectory
     launcher: MediaLauncher
     door: Door
+    detached: Detached
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +54,28 @@ class SessionParts:
     """What makes up one session."""
 
     record: SessionRecord
-    offer: SessionOffer
     line: AudioLine
     intake: Intake
     outlet: Outlet
     responder: Responder
+    offer: SessionOffer
+    claim_seconds: float | None
+    """How long to wait for a worker to take it. None: it had one before."""
 
 
 class LiveSession:
-    """A session. `run` is its whole life."""
+    """A session. `run` is its whole life on this connection."""
 
-    def __init__(self, around: Surroundings, parts: SessionParts, *, claim_seconds: float) -> None:
-        """`claim_seconds` is how long to wait for a worker to take it."""
+    def __init__(self, around: Surroundings, parts: SessionParts) -> None:
         self._settings = around.settings
         self._around = around
         self._parts = parts
-        self._claim_seconds = claim_seconds
 
     async def run(self) -> None:
         """Serve the session.
 
         Raises:
-            TiroError: Why it could not be finished.
+            TiroError: Why it could not be finished here.
             BusUnavailable: NATS stayed away.
         """
         parts = self._parts
@@ -71,23 +83,46 @@ class LiveSession:
             await self._conduct()
         except BaseException as failure:
             fault = first_fault(failure)
-            await abandon(self._around.bus, parts.record, parts.offer, parts.line.stored_samples, fault)
+            if isinstance(fault, SessionCancelled):
+                fault = session_cancelled()
+            if not self._is_for_others(fault):
+                await abandon(self._around.bus, parts.record, parts.offer, parts.line.place.samples, fault)
             if fault is failure:
                 raise
             raise fault from failure
-        log.info("session_ended", samples=parts.line.stored_samples)
+        log.info("session_ended", samples=parts.line.place.samples)
         if parts.intake.fault is not None:
             raise parts.intake.fault
+
+    def _is_for_others(self, fault: BaseException) -> bool:
+        """Whether the session goes on, or may go on, over another connection. Then it is left as it is."""
+        if isinstance(fault, TiroError) and fault.reason == reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE:
+            return True
+        parts = self._parts
+        return (
+            bool(parts.record.resume_token_sha256)
+            and parts.outlet.owned.is_set()
+            and _is_loss_of_connection(fault)
+            and self._around.detached.keep(parts.record, parts.line)
+        )
 
     async def _conduct(self) -> None:
         """Run the session's tasks until the worker's last event is passed on."""
         parts = self._parts
+        can_move = bool(parts.record.resume_token_sha256)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.responder.run(), name="responses")
             forwarding = tasks.create_task(parts.outlet.forward_events(), name="events")
-            beside = [tasks.create_task(self._around.door.until_closing(), name="closing")]
-            await self._be_claimed()
-            work = [parts.intake.run(), self._publish(), parts.outlet.acknowledge(), self._watch_owner()]
+            beside = [tasks.create_task(self._around.door.until_closing(can_move=can_move), name="closing")]
+            if parts.claim_seconds is not None:
+                await self._be_claimed(parts.claim_seconds)
+            work = [
+                parts.intake.run(),
+                self._publish(),
+                parts.outlet.acknowledge(),
+                parts.outlet.follow_progress(),
+                self._watch_owner(),
+            ]
             if parts.record.enable_interim_results:
                 work.append(parts.outlet.forward_partials())
             beside += [tasks.create_task(one) for one in work]
@@ -96,7 +131,7 @@ class LiveSession:
                 running.cancel()
             parts.responder.close()
 
-    async def _be_claimed(self) -> None:
+    async def _be_claimed(self, seconds: float) -> None:
         """Offer the session and wait until a worker has it.
 
         Raises:
@@ -105,7 +140,7 @@ class LiveSession:
         begun = time.monotonic()
         offer, owned = self._parts.offer, self._parts.outlet.owned
         await offer.publish()
-        if not await _is_set_within(owned, self._claim_seconds):
+        if not await _is_set_within(owned, seconds):
             refusal = no_capacity("all workers")
             if await offer.withdraw(refusal.to_status()):
                 raise refusal
@@ -117,16 +152,17 @@ class LiveSession:
         """Store the line, then wait for the worker to finish.
 
         Raises:
-            TiroError: SESSION_FAILED; it does not, or the line was taken from us.
+            TiroError: SESSION_FAILED; it does not. SESSION_RESUMED_ELSEWHERE; the line was taken from us.
         """
-        message = "the last words were not transcribed in time"
         try:
             await self._parts.line.publish()
         except LineTaken:
-            # A worker that ends a session early also purges its line: then its last event is on its way to us.
-            message = "the session's audio was taken over by another streamer"
+            record = self._parts.record
+            if (await find_place(self._around.bus, record.tenant, record.session_id)).sequence:
+                raise resumed_elsewhere() from None
+            # A worker that ends a session early also purges its line: its last event is on its way to us.
         if not await _is_set_within(self._parts.outlet.ended, self._settings.finish_seconds_max):
-            raise session_failed(message)
+            raise session_failed("the last words were not transcribed in time")
 
     async def _watch_owner(self) -> None:
         """Give up when the worker is gone and no other one takes the session over.
@@ -144,6 +180,13 @@ class LiveSession:
 
     def _owner_is_alive(self) -> bool:
         return any(worker.worker_id == self._parts.outlet.owner for worker in self._around.workers.alive())
+
+
+def _is_loss_of_connection(fault: BaseException) -> bool:
+    """Whether the client may come back: its call was cancelled or broken, or this streamer stops."""
+    if isinstance(fault, TiroError) and fault.reason == reasons.ERROR_REASON_SHUTTING_DOWN:
+        return True
+    return isinstance(fault, ClientGone | asyncio.CancelledError)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

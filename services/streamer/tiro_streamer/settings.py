@@ -17,7 +17,7 @@ class StreamerSettings(ServerSettings):
     idle_seconds_max: float = Field(30, gt=0, description="A session is ended when its client is silent for so long")
     write_seconds_max: float = Field(10, gt=0, description="How long a client may leave a response unread")
     claim_seconds_max: float = Field(5, gt=0, description="How long a session waits for a worker to take it")
-    claim_seconds_full: float = Field(1, gt=0, description="The same while every worker says that it is full")
+    claim_seconds_full: float = Field(0.5, gt=0, description="The same while every worker says that it is full")
     takeover_seconds_max: float = Field(
         30, gt=0, description="How long a session whose worker is gone waits for another one"
     )
@@ -27,5 +27,10 @@ class StreamerSettings(ServerSettings):
         ge=64 * 1024,
         description="PCM16 of one session that waits for NATS; then its client is read no further",
     )
+    lead_seconds_max: float = Field(
+        60, ge=5, description="Audio taken beyond what a worker has heard; then the client is read no further"
+    )
+    detached_max: int = Field(10_000, ge=0, description="Sessions that wait for their client to come back")
+    watchers_max: int = Field(1000, ge=0, description="Calls that follow sessions at once")
     decoders_max: int = Field(64, ge=1, description="FLAC and Opus sessions at once; each has a decoding process")
     decoder_start_seconds_max: float = Field(5, gt=0, description="How long a session waits for a decoding process")

@@ -3,6 +3,9 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 SESSIONS_ACTIVE = Gauge("tiro_streamer_sessions_active", "Live sessions under way")
+SESSIONS_RESUMED = Counter("tiro_streamer_sessions_resumed_total", "Live sessions that a client has resumed here")
+SESSIONS_DETACHED = Gauge("tiro_streamer_sessions_detached", "Live sessions that wait for their client to come back")
+WATCHERS = Gauge("tiro_streamer_watchers", "Calls that follow a session")
 AUDIO_SECONDS = Counter("tiro_streamer_audio_seconds_total", "Seconds of live audio stored")
 CLAIM_SECONDS = Histogram(
     "tiro_streamer_claim_seconds",

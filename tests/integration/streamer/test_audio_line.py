@@ -24,7 +24,7 @@ def record(tenant: str) -> SessionRecord:
 @pytest.fixture
 def line(bus: Bus, record: SessionRecord) -> AudioLine:
     """Its line, with nothing on it."""
-    return AudioLine(bus, record, buffer_bytes_max=BUFFER_BYTES)
+    return AudioLine(bus, record, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
 
 
 async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
@@ -54,7 +54,7 @@ async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, line: 
         (25, "end"),
     ]
     assert found[0].pcm16 == b"\1\0" * 10 + b"\2\0" * 10
-    assert line.stored_samples == line.accepted_samples == 25
+    assert line.place.samples == line.accepted_samples == 25
 
 
 async def test_a_full_buffer_makes_the_reader_wait(line: AudioLine) -> None:
@@ -67,7 +67,7 @@ async def test_a_full_buffer_makes_the_reader_wait(line: AudioLine) -> None:
     await waiting
     await line.end()
     await publishing
-    assert line.stored_samples == BUFFER_BYTES // 2 + 1
+    assert line.place.samples == BUFFER_BYTES // 2 + 1
 
 
 async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, line: AudioLine) -> None:

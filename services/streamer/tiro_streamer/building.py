@@ -1,0 +1,169 @@
+"""Puts together what serves one session over one connection: the same for a new session and a resumed one."""
+
+import grpc
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.streaming.v1.streaming_pb2 import SessionStarted, UpdateConfig
+from tiro_core.clock import duration
+from tiro_core.recognition import RecognitionResolver
+from tiro_core.rpc.interception import Context
+from tiro_streamer.audio_line import AudioLine
+from tiro_streamer.claiming import SessionOffer
+from tiro_streamer.faults import client_gone
+from tiro_streamer.intake import Intake
+from tiro_streamer.line_place import LinePlace
+from tiro_streamer.outlet import Outlet
+from tiro_streamer.requests import Requests
+from tiro_streamer.responder import Responder, Write
+from tiro_streamer.responses import ResponseBuilder
+from tiro_streamer.session import SessionParts, Surroundings
+from tiro_streamer.settings import StreamerSettings
+
+NOWHERE = LinePlace()
+
+
+class SessionBuilder:
+    """Builds the parts of sessions."""
+
+    def __init__(self, around: Surroundings, resolver: RecognitionResolver) -> None:
+        self._around = around
+        self._resolver = resolver
+
+    def new(
+        self, record: SessionRecord, requests: Requests, context: Context, *, claim_seconds: float, token: str
+    ) -> SessionParts:
+        """What serves a session that begins.
+
+        Args:
+            record: The session.
+            requests: What its client sends.
+            context: The call.
+            claim_seconds: How long to wait for a worker to take it.
+            token: What resumes it. Empty when nothing does.
+        """
+        line = self._line(record, NOWHERE)
+        intake = self._intake(record, requests, line, skip_samples=0)
+        responder = self.responder(context, after_sequence=0)
+        responses = ResponseBuilder(_started(record, self._around.settings, token), record.sample_rate_hertz)
+        outlet = Outlet(self._around.bus, record, line, intake, responder=responder, responses=responses)
+        return SessionParts(
+            record=record,
+            line=line,
+            intake=intake,
+            outlet=outlet,
+            responder=responder,
+            offer=SessionOffer(self._around.bus, record),
+            claim_seconds=claim_seconds,
+        )
+
+    async def resumed(
+        self,
+        record: SessionRecord,
+        requests: Requests,
+        context: Context,
+        *,
+        place: LinePlace,
+        after_sequence: int,
+        audio_from_start: bool,
+    ) -> SessionParts:
+        """What serves a session that goes on; its line is ours when this returns.
+
+        Args:
+            record: The session.
+            requests: What its client sends.
+            context: The call.
+            place: Where its line ends.
+            after_sequence: The number of the last event that its client has.
+            audio_from_start: The client sends its audio from the beginning again.
+
+        Raises:
+            LineTaken: Somebody else has written to the line since.
+        """
+        line = self._line(record, place)
+        await line.take_over()
+        intake = self._intake(record, requests, line, skip_samples=place.samples if audio_from_start else 0)
+        responder = self.responder(context, after_sequence=after_sequence)
+        responses = self.responses(record)
+        responder.offer_notice(responses.of_resumed(place.samples, place.controls))
+        outlet = Outlet(
+            self._around.bus,
+            record,
+            line,
+            intake,
+            responder=responder,
+            responses=responses,
+            after_sequence=after_sequence,
+        )
+        return SessionParts(
+            record=record,
+            line=line,
+            intake=intake,
+            outlet=outlet,
+            responder=responder,
+            offer=SessionOffer(self._around.bus, record),
+            claim_seconds=None,
+        )
+
+    def responder(self, context: Context, *, after_sequence: int) -> Responder:
+        """What writes to the client of a call."""
+        return Responder(
+            writing_to(context),
+            write_seconds_max=self._around.settings.write_seconds_max,
+            after_sequence=after_sequence,
+        )
+
+    def responses(self, record: SessionRecord) -> ResponseBuilder:
+        """What builds the responses for somebody who has not opened the session."""
+        return ResponseBuilder(_started(record, self._around.settings, token=""), record.sample_rate_hertz)
+
+    def _line(self, record: SessionRecord, place: LinePlace) -> AudioLine:
+        settings = self._around.settings
+        return AudioLine(
+            self._around.bus,
+            record,
+            place,
+            buffer_bytes_max=settings.audio_buffer_bytes_max,
+            lead_seconds_max=settings.lead_seconds_max,
+        )
+
+    def _intake(self, record: SessionRecord, requests: Requests, line: AudioLine, *, skip_samples: int) -> Intake:
+        def check_update(update: UpdateConfig) -> None:
+            if update.HasField("language_code"):
+                asked = RecognitionConfig()
+                asked.CopyFrom(record.recognition)
+                asked.language_code = update.language_code
+                self._resolver.resolve(asked, "update_config")
+
+        return Intake(
+            requests,
+            record,
+            line,
+            launcher=self._around.launcher,
+            settings=self._around.settings,
+            check_update=check_update,
+            skip_samples=skip_samples,
+        )
+
+
+def writing_to(context: Context) -> Write:
+    """Writes to a call."""
+
+    async def write(response: object) -> None:
+        try:
+            await context.write(response)
+        except grpc.aio.InternalError:  # what gRPC says when there is nobody to write to
+            raise client_gone() from None
+
+    return write
+
+
+def _started(record: SessionRecord, settings: StreamerSettings, token: str) -> SessionStarted:
+    return SessionStarted(
+        session_id=record.session_id,
+        recognition=record.recognition,
+        duration_max=duration(settings.session_seconds_max),
+        idle_max=duration(settings.idle_seconds_max),
+        resume_token=token,
+        resume_window=record.resume_window if record.resume_token_sha256 else None,
+    )
