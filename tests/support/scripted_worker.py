@@ -101,6 +101,7 @@ class ScriptedWorker:
             start_time=now(),
         )
         self.heard: dict[str, Heard] = {}
+        self._serving: list[_Session] = []
         self.claimed = asyncio.Condition()
 
     async def only_session(self) -> Heard:
@@ -109,6 +110,12 @@ class ScriptedWorker:
             await self.claimed.wait_for(lambda: bool(self.heard))
         [heard] = self.heard.values()
         return heard
+
+    async def tell_progress(self) -> None:
+        """Tell of every session how far it is, and from now on with each piece of audio."""
+        self.script.hears = True
+        for session in self._serving:
+            await session.publish_progress()
 
     async def run(self) -> None:
         """Be alive and work, until cancelled."""
@@ -154,6 +161,7 @@ class ScriptedWorker:
             return
         session = _Session(self._bus, claimed.value, self.script)
         self.heard[task.session_id] = session.heard
+        self._serving.append(session)
         async with self.claimed:
             self.claimed.notify_all()
         await session.run(self.record.worker_id)
@@ -208,7 +216,7 @@ class _Session:
                 return True
             self._samples += len(message.pcm16) // 2
             if self._script.hears:
-                await self._publish_progress()
+                await self.publish_progress()
             await self._publish_partial()
             for _ in range(self._script.finals_per_input):
                 await self._final(self._script.final_text)
@@ -239,7 +247,8 @@ class _Session:
         self._final_from = self._samples
         self._finals += 1
 
-    async def _publish_progress(self) -> None:
+    async def publish_progress(self) -> None:
+        """Tell how far it is."""
         record = self.heard.record
         subject = subjects.live_progress(record.tenant, record.session_id)
         progress = LiveProgress(epoch=record.epoch, heard_sample=self._samples)

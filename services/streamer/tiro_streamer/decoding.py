@@ -9,7 +9,7 @@ from tiro_core.audio.live import LiveFormat
 from tiro_core.audio.pcm import MODEL_RATE_HZ
 from tiro_streamer.compressed_decoder import open_compressed_decoder
 from tiro_streamer.decoder import Decoder, Sink
-from tiro_streamer.plain_decoders import Linear16Decoder, MulawDecoder
+from tiro_streamer.plain_decoders import linear16_decoder, mulaw_decoder
 
 _LIVE_FORMATS = {
     AudioEncoding.AUDIO_ENCODING_FLAC: LiveFormat.FLAC,
@@ -42,10 +42,11 @@ def open_decoder(
         seconds_max: The longest session, which bounds a decoding process's use of the processor.
         start_seconds_max: How long to wait for a free place for a decoding process.
     """
+    channels = announced.channel_count or 1
     if announced.encoding == AudioEncoding.AUDIO_ENCODING_LINEAR16:
-        return _opened(Linear16Decoder(sink))
+        return _opened(linear16_decoder(sink, channels))
     if announced.encoding == AudioEncoding.AUDIO_ENCODING_MULAW:
-        return _opened(MulawDecoder(sink))
+        return _opened(mulaw_decoder(sink, channels))
     return open_compressed_decoder(
         _LIVE_FORMATS[announced.encoding],
         sink,

@@ -1,0 +1,158 @@
+"""Clients that are faster, slower or more of them than they should be."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.integration.streamer.conftest import (
+    Client,
+    Conversation,
+    Request,
+    StartStreamer,
+    pieces,
+    read_all,
+    read_until,
+)
+from tests.support.scripted_worker import ScriptedWorker
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.streaming.v1 import streaming_pb2 as streaming
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_streamer.telemetry import SESSIONS_ACTIVE
+
+SECOND = bytes(32_000)
+LONG = 600
+"""Seconds of audio, 19 MB: more than the buffers of HTTP/2 and the kernel take."""
+CROWD = 1000
+AT_ONCE = 50
+
+
+async def _burst(call: Any, seconds: int) -> None:
+    for _ in range(seconds):
+        await call.write(Request(audio=SECOND))
+    await call.done_writing()
+
+
+async def test_a_burst_is_slowed_to_what_is_heard(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """A client that sends faster than a worker hears is read no further than the lead; then all of it goes through."""
+    client = await start_streamer(lead_seconds_max=5)
+    worker.script.hears = False
+    call = await client.start()
+    sending = asyncio.create_task(_burst(call, LONG))
+    lag = await read_until(call, "lag")
+    assert lag.lag.behind.ToMilliseconds() >= 2000
+    behind = (await read_until(call, "lag")).lag.behind.ToMilliseconds()
+    assert 5000 <= behind <= 6000  # the lead, and the message that went beyond it
+    heard = await worker.only_session()
+    assert len(heard.pcm16) <= 6 * len(SECOND)
+    assert not sending.done()
+    worker.script.hears = True
+    await worker.tell_progress()
+    conversation: Conversation = await read_all(call)
+    await sending
+    assert conversation.last.session_ended.audio_duration.seconds == LONG
+    heard.check_contiguous()
+    assert len(heard.pcm16) == LONG * len(SECOND)
+
+
+async def test_lag_is_told_to_be_over(client: Client, worker: ScriptedWorker) -> None:
+    """A client that was told of a lag is told when there is none any more."""
+    worker.script.hears = False
+    call = await client.start()
+    await call.write(Request(audio=3 * SECOND))
+    assert (await read_until(call, "lag")).lag.behind.ToMilliseconds() == 3000
+    await worker.tell_progress()
+    while (await read_until(call, "lag")).lag.behind.ToMilliseconds():
+        pass
+    await call.done_writing()
+    await read_all(call)
+
+
+async def test_a_pause_by_the_clock_is_written_once(client: Client, worker: ScriptedWorker) -> None:
+    """A client that is there and sends nothing after speech pauses; keep-alives are no speech."""
+    call = await client.start()
+    await call.write(Request(audio=SECOND))
+    await read_until(call, "final")  # the scripted worker's answer to a pause
+    await call.write(Request(keep_alive=streaming.KeepAlive()))
+    await call.done_writing()
+    await read_all(call)
+    heard = await worker.only_session()
+    assert [message.WhichOneof("input") for message in heard.inputs] == ["pcm16", "pause", "end"]
+    heard.check_contiguous()
+
+
+async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, worker: ScriptedWorker) -> None:
+    """It is met at its sample, answered with the config in use, and counted among the controls that are stored."""
+    call = await client.start()
+    update = streaming.UpdateConfig(hotwords=streaming.Hotwords(phrases=["Tiro"]), language_code="es")
+    await call.write(Request(audio=SECOND))
+    await call.write(Request(update_config=update))
+    updated = await read_until(call, "config_updated")
+    assert list(updated.config_updated.recognition.hotwords) == ["Tiro"]
+    assert updated.config_updated.offset.seconds == 1
+    while (await read_until(call, "audio_ack")).audio_ack.control_count != 1:
+        pass
+    await call.done_writing()
+    await read_all(call)
+    heard = await worker.only_session()
+    assert [message.update_config for message in heard.inputs if message.HasField("update_config")] == [update]
+
+
+async def test_a_language_that_nobody_speaks(client: Client, worker: ScriptedWorker) -> None:
+    """A change to it ends the session; what was good before it is transcribed first."""
+    error = await client.be_refused(
+        client.config(),
+        Request(audio=SECOND),
+        Request(update_config=streaming.UpdateConfig(language_code="xx")),
+    )
+    assert "xx" in error.details()
+    assert len((await worker.only_session()).pcm16) == len(SECOND)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+async def test_channels_are_mixed(client: Client, worker: ScriptedWorker, channels: int) -> None:
+    """Interleaved channels become one, however the messages are cut."""
+    frames = b"".join((1000 * (1 + number % channels)).to_bytes(2, "little") for number in range(channels * 16_000))
+    announced = client.config().config.format
+    announced.channel_count = channels
+    await client.converse(client.config(audio_format=announced), *pieces(frames, 9_999))
+    heard = await worker.only_session()
+    mean = sum(1000 * (1 + number) for number in range(channels)) // channels
+    assert heard.pcm16 == mean.to_bytes(2, "little") * 16_000
+
+
+async def test_a_thousand_streams_that_are_dropped(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
+    """Clients that open a stream and vanish leave nothing behind, and harm nobody."""
+    neighbour = await client.start()
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def drop(number: int) -> None:
+        async with places:
+            call = client.open()
+            await call.write(client.config())
+            if number % 2:
+                await call.read()
+            call.cancel()
+
+    await asyncio.gather(*(drop(number) for number in range(CROWD)))
+    await neighbour.write(Request(audio=SECOND))
+    await neighbour.done_writing()
+    assert (await read_all(neighbour)).last.session_ended.audio_duration.seconds == 1
+    for heard in list(worker.heard.values()):
+        await heard.ended.wait()
+    store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+    async with store.watch(">") as changes:
+        open_sessions: set[str] = set()
+        async for change in changes:
+            if change is None or change.value is None:
+                if not open_sessions:
+                    break
+                continue
+            record = change.value
+            if record.recognition.engine == client.engine:
+                ended = record.state == SessionRecord.STATE_ENDED
+                (open_sessions.discard if ended else open_sessions.add)(record.session_id)
+            if not open_sessions and not SESSIONS_ACTIVE._value.get():
+                break

@@ -1,0 +1,317 @@
+"""Sessions that go on over another connection."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from tests.integration.streamer.conftest import (
+    Client,
+    Conversation,
+    Request,
+    Response,
+    StartStreamer,
+    connected,
+    error_of,
+    pieces,
+    read_all,
+    read_until,
+    reason_of,
+)
+from tests.support.nats import NatsServer
+from tests.support.processes import running
+from tests.support.scripted_worker import ScriptedWorker
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
+from tiro.streaming.v1 import streaming_pb2 as streaming
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.ids import new_id
+
+SECOND = bytes(range(256)) * 125
+"""One second of PCM16 at 16 kHz in which no sample is like its neighbour."""
+FINALIZE = Request(finalize=streaming.Finalize())
+
+
+def window(seconds: float = 30) -> Duration:
+    """How long a session waits for its client."""
+    duration = Duration()
+    duration.FromMilliseconds(round(seconds * 1000))
+    return duration
+
+
+def resume(started: Response, after_sequence: int = 1, **changes: Any) -> Request:
+    """The request that resumes a session."""
+    told = started.session_started
+    fields = {"session_id": told.session_id, "resume_token": told.resume_token, "after_sequence": after_sequence}
+    return Request(resume=streaming.Resume(**{**fields, **changes}))
+
+
+async def begin(client: Client, **changes: Any) -> tuple[Any, Response]:
+    """A call with a session that can be resumed, and what it was told."""
+    call = client.open()
+    await call.write(client.config(resume_window=window(), **changes))
+    started = await call.read()
+    assert started.session_started.resume_token
+    return call, started
+
+
+async def stored(call: Any, seconds: float) -> streaming.AudioAck:
+    """Wait until so much audio is stored."""
+    while True:
+        acknowledged = (await read_until(call, "audio_ack")).audio_ack
+        if acknowledged.offset.ToMilliseconds() >= seconds * 1000:
+            return acknowledged
+
+
+async def reopened(client: Client, request: Request) -> tuple[Any, streaming.SessionResumed]:
+    """A new call that resumes, and where it goes on."""
+    call = client.open()
+    await call.write(request)
+    answer = await call.read()
+    assert answer.HasField("session_resumed"), answer
+    return call, answer.session_resumed
+
+
+async def test_a_lost_connection_costs_nothing(client: Client, worker: ScriptedWorker) -> None:
+    """After a cancelled call another one goes on: nothing is lost or repeated, of audio, controls or events."""
+    call, started = await begin(client)
+    await call.write(Request(audio=SECOND))
+    await call.write(FINALIZE)
+    end = await read_until(call, "utterance_end")
+    call.cancel()
+    call, place = await reopened(client, resume(started, after_sequence=end.sequence))
+    assert (place.audio_offset.ToMilliseconds(), place.control_count) == (1000, 1)
+    await call.write(Request(audio=SECOND))
+    await call.write(FINALIZE)
+    await call.done_writing()
+    conversation = await read_all(call)
+    assert [item.sequence for item in conversation.numbered()] == [4, 5, 6]
+    assert conversation.kinds() == ["final", "utterance_end", "session_ended"]
+    heard = await worker.only_session()
+    heard.check_contiguous()
+    assert heard.pcm16 == 2 * SECOND
+
+
+async def test_missed_events_are_told_again(client: Client, worker: ScriptedWorker) -> None:
+    """A client that has seen nothing but the start gets everything after it, once."""
+    call, started = await begin(client)
+    for _ in range(3):
+        await call.write(Request(audio=SECOND))
+        await call.write(FINALIZE)
+    await stored(call, 3)
+    call.cancel()
+    call, _ = await reopened(client, resume(started, after_sequence=1))
+    await call.done_writing()
+    conversation = await read_all(call)
+    assert [item.sequence for item in conversation.numbered()] == list(range(2, 9))
+
+
+async def test_the_old_connection_is_cut_off(client: Client, worker: ScriptedWorker) -> None:
+    """Where both connections live, the newer one has the session; the older one is told so and harms nothing."""
+    old, started = await begin(client)
+    await old.write(Request(audio=SECOND))
+    await stored(old, 1)
+    new, _ = await reopened(client, resume(started))
+    await old.write(Request(audio=SECOND))
+    error = await error_of(old)
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.ABORTED, "SESSION_RESUMED_ELSEWHERE")
+    await new.write(Request(audio=SECOND))
+    await new.done_writing()
+    assert (await read_all(new)).last.HasField("session_ended")
+    assert (await worker.only_session()).pcm16 == 2 * SECOND
+
+
+async def test_a_complete_session_can_be_heard_to_its_end(client: Client, worker: ScriptedWorker) -> None:
+    """A connection that was lost after half-close, before the last words came: resuming gives the rest."""
+    call, started = await begin(client)
+    await call.write(Request(audio=SECOND))
+    await call.done_writing()
+    await read_until(call, "session_ended")
+    call, place = await reopened(client, resume(started))
+    assert place.audio_offset.ToMilliseconds() == 1000
+    await call.done_writing()
+    assert (await read_all(call)).kinds() == ["final", "session_ended"]
+
+
+async def test_flac_comes_again_from_its_start(client: Client, worker: ScriptedWorker) -> None:
+    """An encoding that cannot be taken up in the middle is sent again; what is stored is skipped."""
+    mulaw = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_MULAW, sample_rate_hertz=8000)
+    call, started = await begin(client, audio_format=mulaw)
+    data = bytes(range(256)) * 50
+    await call.write(Request(audio=data[:8000]))
+    await stored(call, 1)
+    call.cancel()
+    call, _ = await reopened(client, resume(started, audio_from_start=True))
+    for request in pieces(data, 3000):
+        await call.write(request)
+    await call.done_writing()
+    await read_all(call)
+    heard = await worker.only_session()
+    heard.check_contiguous()
+    assert len(heard.pcm16) == 2 * len(data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"resume_token": "x" * 32}, "RESUME_TOKEN_INVALID"),
+        ({"session_id": new_id()}, "SESSION_NOT_FOUND"),
+        ({"after_sequence": 99}, "SEQUENCE_OUT_OF_RANGE"),
+        ({"session_id": "not an id"}, "INVALID_REQUEST"),
+    ],
+)
+async def test_what_resumes_nothing(
+    client: Client, worker: ScriptedWorker, changes: dict[str, Any], reason: str
+) -> None:
+    """A wrong token, id or number is refused by name, and the session beside it goes on."""
+    call, started = await begin(client)
+    await call.write(Request(audio=SECOND))
+    error = await client.be_refused(resume(started, **changes))
+    assert reason_of(error) == reason
+    await call.done_writing()
+    assert (await read_all(call)).last.HasField("session_ended")
+
+
+async def test_a_session_that_cannot_be_resumed(client: Client, worker: ScriptedWorker) -> None:
+    """Without a window there is no token, and the session ends with its connection."""
+    call = await client.start()
+    await call.write(Request(audio=SECOND))
+    call.cancel()
+    heard = await worker.only_session()
+    await heard.ended.wait()
+    assert heard.inputs[-1].end.HasField("error")
+
+
+async def test_a_resume_in_the_middle(client: Client, worker: ScriptedWorker) -> None:
+    """Only the first message resumes."""
+    _, started = await begin(client)
+    error = await client.be_refused(client.config(), resume(started))
+    assert reason_of(error) == "CONFIG_REPEATED"
+
+
+async def test_a_client_that_stays_away(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
+    """When the window is over the session ends, and its record says why."""
+    call = client.open()
+    await call.write(client.config(resume_window=window(0.3)))
+    started = await call.read()
+    await call.write(Request(audio=SECOND))
+    await stored(call, 1)
+    call.cancel()
+    heard = await worker.only_session()
+    await heard.ended.wait()
+    assert heard.inputs[-1].end.error.message == "the client is gone"
+    call = client.open()
+    await call.write(resume(started))
+    assert (await call.read()).HasField("session_resumed")
+    error = await error_of(call)
+    assert reason_of(error) == "SESSION_ABANDONED"
+
+
+async def test_a_cancelled_session_does_not_wait(client: Client, worker: ScriptedWorker) -> None:
+    """A client that says that it is done is believed at once, whatever its window."""
+    call, _ = await begin(client)
+    await call.write(Request(audio=SECOND))
+    await stored(call, 1)
+    await call.write(Request(cancel=streaming.Cancel()))
+    error = await error_of(call)
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.CANCELLED, "SESSION_ABANDONED")
+    heard = await worker.only_session()
+    await heard.ended.wait()
+
+
+async def test_a_full_house_keeps_nobody(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """Beyond the sessions that may wait, one that loses its client ends with its connection."""
+    client = await start_streamer(detached_max=0)
+    call, _ = await begin(client)
+    await call.write(Request(audio=SECOND))
+    call.cancel()
+    heard = await worker.only_session()
+    await heard.ended.wait()
+
+
+async def test_another_tenants_session_is_not_found(
+    nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus, client: Client
+) -> None:
+    """The tenant is in the key: whoever asks for another one's session asks for one that does not exist."""
+    call, started = await begin(client)
+    record = await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).get(
+        subjects.record("default", started.session_started.session_id)
+    )
+    assert record is not None
+    foreign = SessionRecord()
+    foreign.CopyFrom(record.value)
+    foreign.tenant, foreign.session_id = "other", new_id()
+    await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).create(
+        subjects.record(foreign.tenant, foreign.session_id), foreign
+    )
+    error = await client.be_refused(resume(started, session_id=foreign.session_id))
+    assert reason_of(error) == "SESSION_NOT_FOUND"
+    call.cancel()
+
+
+async def test_a_streamer_that_stops_sends_its_clients_on(
+    nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, engine: str
+) -> None:
+    """SIGTERM: who can move is told to at once, and goes on through another streamer."""
+    other = await start_streamer()
+    environment = _environment(nats_server)
+    with running("tiro_streamer", environment, ready="listening") as process:
+        async with connected(str(process.wait_for("listening")["address"]), engine) as client:
+            call, started = await _begin_when_known(client)
+            await call.write(Request(audio=SECOND))
+            await stored(call, 1)
+            stopping = asyncio.create_task(asyncio.to_thread(process.stop))
+            error = await error_of(call)
+            assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+            assert await stopping == 0
+    await _finish_elsewhere(other, started, worker)
+
+
+async def test_a_streamer_that_is_killed_loses_nothing(
+    nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, engine: str
+) -> None:
+    """Kill -9 in mid-session: through another streamer the session goes on, audio and events without a seam."""
+    other = await start_streamer()
+    with running("tiro_streamer", _environment(nats_server), ready="listening") as process:
+        async with connected(str(process.wait_for("listening")["address"]), engine) as client:
+            call, started = await _begin_when_known(client)
+            await call.write(Request(audio=SECOND))
+            await stored(call, 1)
+            await call.write(Request(audio=SECOND))
+            await asyncio.to_thread(process.kill)
+            assert (await error_of(call)).code() == grpc.StatusCode.UNAVAILABLE
+    await _finish_elsewhere(other, started, worker)
+
+
+async def _begin_when_known(client: Client) -> tuple[Any, Response]:
+    call = client.open()
+    await call.write(client.config(resume_window=window()))
+    return call, await call.read()
+
+
+async def _finish_elsewhere(other: Client, started: Response, worker: ScriptedWorker) -> None:
+    """Send what is not stored of two seconds and a third one, and see that each sample came once."""
+    call, place = await reopened(other, resume(started))
+    audio = 3 * SECOND
+    await call.write(Request(audio=audio[place.audio_offset.ToMilliseconds() * 32 :]))
+    await call.write(FINALIZE)
+    await call.done_writing()
+    conversation: Conversation = await read_all(call)
+    assert [item.sequence for item in conversation.numbered()] == [2, 3, 4]
+    heard = await worker.only_session()
+    heard.check_contiguous()
+    assert heard.pcm16 == audio
+
+
+def _environment(nats: NatsServer) -> dict[str, str]:
+    return {
+        "TIRO_NATS_URL": nats.url,
+        "TIRO_NATS_MONITOR_URL": nats.monitor_url,
+        "TIRO_AUTH": "off",
+        "TIRO_STREAMER_ADDRESS": "127.0.0.1:0",
+        "TIRO_STREAMER_METRICS_ADDRESS": "",
+    }

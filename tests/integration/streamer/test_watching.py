@@ -1,0 +1,165 @@
+"""Following a session that somebody else speaks in."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.status_pb2 import Status
+
+from tests.integration.streamer.conftest import (
+    Client,
+    Request,
+    Response,
+    StartStreamer,
+    read_all,
+    read_until,
+    reason_of,
+)
+from tests.support.scripted_worker import ScriptedWorker
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.streaming.v1 import streaming_pb2 as streaming
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.ids import new_id
+
+SECOND = bytes(32_000)
+FINALIZE = Request(finalize=streaming.Finalize())
+
+
+def watch(client: Client, session_id: str, after_sequence: int = 0, *, partials: bool = False) -> Any:
+    """A call that follows a session."""
+    request = streaming.WatchSessionRequest(
+        session_id=session_id, after_sequence=after_sequence, enable_interim_results=partials
+    )
+    follow: Any = client.stub.WatchSession
+    return follow(request, metadata=client.metadata)
+
+
+async def watched(call: Any) -> list[Response]:
+    """Everything that comes."""
+    return [response.event async for response in call]
+
+
+async def begin(client: Client) -> tuple[Any, str]:
+    """A call with a session, and the session's id."""
+    call = client.open()
+    await call.write(client.config())
+    started = await call.read()
+    return call, started.session_started.session_id
+
+
+async def speak(call: Any) -> int:
+    """A second and a final; the number of the event that ends it."""
+    await call.write(Request(audio=SECOND))
+    await call.write(FINALIZE)
+    return int((await read_until(call, "utterance_end")).sequence)
+
+
+async def test_everyone_sees_the_same(client: Client, start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """From the first event, in the middle, or after the end, here or at another streamer: no gap, no repetition."""
+    call, session = await begin(client)
+    other = await start_streamer()
+    early = asyncio.create_task(watched(watch(client, session)))
+    await speak(call)
+    late = asyncio.create_task(watched(watch(other, session)))
+    await speak(call)
+    tail = asyncio.create_task(watched(watch(client, session, after_sequence=4)))
+    await call.done_writing()
+    await read_all(call)
+    seen = [await early, await late, await watched(watch(client, session))]
+    assert [event.sequence for event in seen[0]] == list(range(1, 7))
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0][0].session_started.session_id == session
+    assert not seen[0][0].session_started.resume_token
+    assert seen[0][-1].HasField("session_ended")
+    assert await tail == seen[0][4:]
+
+
+async def test_partials_only_when_wanted(client: Client, worker: ScriptedWorker) -> None:
+    """Who asks for partials gets those that come after the events seen; the others get finals and states."""
+    call, session = await begin(client)
+    with_partials = watch(client, session, partials=True)
+    first = await with_partials.read()
+    assert first.event.HasField("session_started")
+    without = asyncio.create_task(watched(watch(client, session)))
+    await call.write(Request(audio=SECOND))
+    partial = await with_partials.read()
+    assert partial.event.partial.after_sequence == 1
+    await call.done_writing()
+    await read_all(call)
+    assert not any(event.HasField("partial") for event in await without)
+
+
+async def test_a_session_that_ends_badly_ends_so_for_all(client: Client, worker: ScriptedWorker) -> None:
+    """Watchers get what the speaker gets: the events, then the error."""
+    worker.script.fails_with = Status(code=13, message="the engine broke")
+    call, session = await begin(client)
+    follow = watch(client, session)
+    await call.write(Request(audio=SECOND))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watched(follow)
+    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INTERNAL, "the engine broke")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await read_all(call)
+
+
+@pytest.mark.parametrize(
+    ("session", "after", "reason"),
+    [(new_id(), 0, "SESSION_NOT_FOUND"), ("nonsense", 0, "INVALID_REQUEST"), ("", 7, "SEQUENCE_OUT_OF_RANGE")],
+)
+async def test_what_cannot_be_followed(
+    client: Client, worker: ScriptedWorker, session: str, after: int, reason: str
+) -> None:
+    """An unknown session, no id at all, a number from the future: each is refused by name."""
+    call, own = await begin(client)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watched(watch(client, session or own, after))
+    assert reason_of(caught.value) == reason
+    await call.done_writing()
+    await read_all(call)
+
+
+async def test_there_is_room_for_so_many(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """One too many is refused with a time to come again; when one leaves there is room."""
+    client = await start_streamer(watchers_max=1)
+    call, session = await begin(client)
+    first = watch(client, session)
+    responses = aiter(first)
+    await anext(responses)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watched(watch(client, session))
+    assert (caught.value.code(), reason_of(caught.value)) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "TOO_MANY_WATCHERS",
+    )
+    await call.done_writing()
+    await read_all(call)
+    assert [response.event.WhichOneof("response") async for response in responses] == ["session_ended"]
+    assert await watched(watch(client, session))
+
+
+async def test_a_session_that_nobody_took(start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus) -> None:
+    """Who follows a session that was refused is told why it ended."""
+    worker.script.claims = False
+    client = await start_streamer(claim_seconds_max=0.3)
+    call = client.open()
+    await call.write(client.config())
+    session = await _waiting(bus, client.engine)
+    follow = asyncio.create_task(watched(watch(client, session)))
+    with pytest.raises(grpc.aio.AioRpcError):
+        await read_all(call)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await follow
+    assert reason_of(caught.value) == "NO_CAPACITY"
+
+
+async def _waiting(bus: Bus, engine: str) -> str:
+    """The id of the session that waits for a worker of this engine, once there is one."""
+    store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+    async with store.watch(">") as changes:
+        async for change in changes:
+            if change is not None and change.value is not None and change.value.recognition.engine == engine:
+                return change.value.session_id
+    raise AssertionError("unreachable: a watch does not end")
