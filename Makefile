@@ -65,6 +65,10 @@ run: setup ## Keep Tiro running on this machine until Ctrl-C
 bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
 	$(BIN)/python -m benchmarks.batch $(if $(MANIFEST),"$(MANIFEST)")
 
+.PHONY: bench-live
+bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own
+	$(BIN)/python -m benchmarks.live $(if $(RECORDING),"$(RECORDING)")
+
 .PHONY: bench-live-accuracy
 bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
 	$(BIN)/python -m benchmarks.live_accuracy $(if $(MANIFEST),"$(MANIFEST)")

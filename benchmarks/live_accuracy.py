@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from pathlib import Path
 from threading import Event
 
@@ -21,6 +20,7 @@ from faster_whisper import decode_audio
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from benchmarks.report import machine, record, table
+from benchmarks.shown import ShownWord, Utterance
 from deploy.local.stack import MODELS, ROOT
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
@@ -35,7 +35,6 @@ from tiro_transcriber.engines.interface import (
     SessionOptions,
     SessionUpdate,
     Window,
-    Word,
 )
 from tiro_transcriber.engines.registry import find_engine
 
@@ -85,49 +84,10 @@ class Errors:
     whole: int
 
 
-class Utterance:
-    """The partials of one utterance, until its final says what was right."""
-
-    def __init__(self) -> None:
-        self._partials: list[tuple[float, Sequence[Word]]] = []
-
-    def show(self, now: float, segment: Segment) -> None:
-        """Take a partial."""
-        self._partials.append((now, segment.words))
-
-    def settle(self, now: float, final: Segment, totals: Totals) -> None:
-        """Compare the partials with the final, and forget what it settles."""
-        shown, stable = [now] * len(final.words), [now] * len(final.words)
-        for at, words in reversed(self._partials):
-            same = _matching(words, final.words)
-            for ours, theirs in same.items():
-                if shown[theirs] == _next(self._partials, at, now):
-                    shown[theirs] = at
-                if words[ours].stable:
-                    stable[theirs] = min(stable[theirs], at)
-        if self._partials:
-            last = [word for word in self._partials[-1][1] if word.stable and word.end <= final.end]
-            totals.stable += len(last)
-            totals.changed += len(last) - len(_matching(last, final.words))
-        totals.shown_after += [at - word.end / SAMPLE_RATE for at, word in zip(shown, final.words, strict=True)]
-        totals.stable_after += [at - word.end / SAMPLE_RATE for at, word in zip(stable, final.words, strict=True)]
-        # Where an utterance was cut, what partials have shown behind the cut is the next final's.
-        left = [(at, [word for word in words if word.start >= final.end]) for at, words in self._partials]
-        self._partials = [(at, words) for at, words in left if words]
-
-
-def _next(partials: Sequence[tuple[float, Sequence[Word]]], at: float, final: float) -> float:
-    """When what came after the partial at `at` came: a word that it does not have yet was not shown for good."""
-    return min((other for other, _ in partials if other > at), default=final)
-
-
-def _spelling(word: Word) -> str:
-    return "".join(filter(str.isalnum, word.text.casefold()))
-
-
-def _matching(ours: Sequence[Word], theirs: Sequence[Word]) -> dict[int, int]:
-    matcher = SequenceMatcher(None, [_spelling(word) for word in ours], [_spelling(word) for word in theirs], False)
-    return {a + i: b + i for a, b, size in matcher.get_matching_blocks() for i in range(size)}
+def _words(segment: Segment) -> list[ShownWord]:
+    return [
+        ShownWord(word.text, word.start / SAMPLE_RATE, word.end / SAMPLE_RATE, word.stable) for word in segment.words
+    ]
 
 
 def run_session(engine: Engine, samples: Samples, options: SessionOptions, interval: float, totals: Totals) -> str:
@@ -144,10 +104,12 @@ def run_session(engine: Engine, samples: Samples, options: SessionOptions, inter
         (cost or (totals.finals if found else totals.listening)).add(seconds)
         for update in updates:
             if isinstance(update, Partial):
-                utterance.show(now, update.segment)
+                utterance.show(now, _words(update.segment))
         for final in found:
             finals.append(final.text)
-            utterance.settle(now, final, totals)
+            told = utterance.settle(now, _words(final))
+            totals.shown_after += [one.shown_at - one.word.end for one in told]
+            totals.stable_after += [one.stable_at - one.word.end for one in told]
 
     for begin in range(0, len(samples), FRAME_SAMPLES):
         frame = samples[begin : begin + FRAME_SAMPLES]
@@ -158,6 +120,8 @@ def run_session(engine: Engine, samples: Samples, options: SessionOptions, inter
             timed(session.decode_partial, totals.partials, now)
     timed(session.finalize, None, len(samples) / SAMPLE_RATE)
     totals.audio_seconds += len(samples) / SAMPLE_RATE
+    totals.stable += utterance.stable
+    totals.changed += utterance.changed
     return " ".join(finals)
 
 
