@@ -81,10 +81,7 @@ def main() -> None:
         pcm = Path(folder) / "recording.pcm"
         samples = decode_audio(str(arguments.recording), sampling_rate=RATE)
         pcm.write_bytes((samples * 32767).astype("<i2").tobytes())
-        measured = [
-            _measure(Path(folder) / str(streams), pcm, streams, reference, arguments.model, arguments.times)
-            for streams in ladder
-        ]
+        measured = [_measure(Path(folder) / str(streams), pcm, streams, reference, arguments) for streams in ladder]
     body = _tables(measured, reference, arguments.times)
     print(machine(), body, sep="\n\n")
     if arguments.record:
@@ -112,24 +109,24 @@ def _reference(recording: Path, words: Path | None, model: str) -> Reference:
     return Reference(" ".join(word.text for word in found), found)
 
 
-def _measure(folder: Path, pcm: Path, streams: int, reference: Reference, model: str, times: int) -> Measured:
+def _measure(folder: Path, pcm: Path, streams: int, reference: Reference, asked: argparse.Namespace) -> Measured:
     """One number of streams, in a deployment of its own."""
     settings = {
         **environment(folder, any_ports=True),
-        "TIRO_MODEL": model,
-        "TIRO_DEFAULT_MODEL": model,
+        "TIRO_MODEL": asked.model,
+        "TIRO_DEFAULT_MODEL": asked.model,
         "TIRO_JOB_SLOTS": "0",
     }
     print(f"{streams} streams", file=sys.stderr)
     with running_stack(settings) as supervisor:
         wait_ready(settings, supervisor, lambda _: None)
         before = usage_below(supervisor.pid)
-        answer = _play(settings, pcm, streams, model, times)
+        answer = _play(settings, pcm, streams, asked.model, asked.times)
         after = usage_below(supervisor.pid)
-    seconds = times * pcm.stat().st_size / 2 / RATE
+    seconds = asked.times * pcm.stat().st_size / 2 / RATE
     measured = Measured(streams, streams * seconds)
     for stream in answer["streams"]:
-        _count(stream, reference, times, measured)
+        _count(stream, reference, asked.times, measured)
     nothing = Usage(0.0, 0)
     measured.cpu = {name: used.cpu_seconds - before.get(name, nothing).cpu_seconds for name, used in after.items()}
     measured.cpu["load"] = answer["cpu_seconds"]

@@ -11,9 +11,10 @@ from tiro_client.formats import TranscriptFormat, render
 from tiro_client.job_models import Job, JobEvent
 from tiro_client.jobs import Jobs
 from tiro_client.live import LiveStream, transcribe_stream
-from tiro_client.live_config import AudioEncoding, LiveConfig
+from tiro_client.live_config import RESUME_SECONDS, AudioEncoding, LiveConfig
 from tiro_client.live_events import LiveEvent
 from tiro_client.recognition import recognition_config
+from tiro_client.sessions import watch_session
 from tiro_client.settings import ClientSettings
 from tiro_client.submission import Source, Submission, display_name_of
 from tiro_client.transcript import Transcript
@@ -272,8 +273,14 @@ class AsyncClient:
         hotwords: Sequence[str] = (),
         word_timestamps: bool = True,
         interim_results: bool = True,
+        channels: int = 1,
+        freeze_stable: bool = False,
+        keep_recording: bool = False,
+        resume_seconds: float = RESUME_SECONDS,
     ) -> AsyncGenerator[LiveEvent, None]:
         """Transcribe audio while it comes. To leave before the end, close the iterator (`contextlib.aclosing`).
+
+        A lost connection is replaced without losing anything; see `LiveStream`.
 
         Args:
             audio: The audio, in pieces of 20 to 200 ms. When it ends, the last finals follow.
@@ -285,9 +292,14 @@ class AsyncClient:
             hotwords: Words that are likely to be said.
             word_timestamps: Whether segments carry their words.
             interim_results: Whether partials are wanted, or finals only.
+            channels: Interleaved channels, 1 to 8, for LINEAR16 and MULAW. They are mixed to one.
+            freeze_stable: Whether a stable word of a partial always stays as it is in the final.
+            keep_recording: Whether the audio becomes an upload, which `SessionEnded` names.
+            resume_seconds: How long a lost connection is tried to be replaced, up to 45. 0 raises at once.
 
         Raises:
-            Unavailable: No worker offers the model.
+            Unavailable: No worker offers the model, or the connection was lost for good.
+            ResourceExhausted: All workers are full; `retry_after` says when to come again.
             TiroError: The session was refused or cut short.
             Exception: Whatever `audio` raises.
         """
@@ -300,8 +312,32 @@ class AsyncClient:
             hotwords=hotwords,
             word_timestamps=word_timestamps,
             interim_results=interim_results,
+            channels=channels,
+            freeze_stable=freeze_stable,
+            keep_recording=keep_recording,
+            resume_seconds=resume_seconds,
         )
         return transcribe_stream(self.open_stream(config), audio)
+
+    def watch_session(
+        self, session_id: str, *, after_sequence: int = 0, partials: bool = True
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """What happens in a live session of the tenant, from any point of its history to its end.
+
+        Changes nothing for the speaker. Goes on by itself when the service is away.
+
+        Args:
+            session_id: The session, as `SessionStarted` gave it to the speaker.
+            after_sequence: Only what comes after this event. 0 for everything.
+            partials: Whether partials are wanted too.
+
+        Raises:
+            NotFound: There is no such session, or its history is gone.
+            TiroError: The session was cut short, or as everywhere.
+        """
+        return watch_session(
+            self._opened(self._streaming), session_id, after_sequence=after_sequence, partials=partials
+        )
 
     @property
     def _uploads(self) -> Uploads:

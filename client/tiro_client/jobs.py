@@ -1,10 +1,11 @@
 """Jobs: create, look at, list, follow, read their transcripts."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+
+import grpc
 
 from tiro.speech.v1.transcript_pb2 import Segment as SegmentMessage
 from tiro.transcription.v1.transcription_pb2 import Transcription
@@ -14,19 +15,17 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     GetTranscriptRequest,
     ListTranscriptionsRequest,
     WatchTranscriptionRequest,
+    WatchTranscriptionResponse,
 )
 from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
 from tiro_client.channel import Connection
-from tiro_client.error_details import translated
 from tiro_client.errors import DeadlineExceeded, InternalError, JobFailed, TiroError
+from tiro_client.following import follow
 from tiro_client.job_models import Job, JobEvent, JobState, JobStateChanged, event_from_proto
-from tiro_client.retrying import Resumption, is_transient
 from tiro_client.transcript import Transcript
 
 TRANSCRIPT_PAGE_SEGMENTS = 200
 """Segments a page. With all their words they stay below gRPC's default message limit."""
-WATCH_STEADY_SECONDS = 5.0
-"""A watch that lasted this long counts as progress, also when nothing happened to the job."""
 
 
 def job_name(job: Job | str) -> str:
@@ -67,28 +66,18 @@ class Jobs:
 
     async def watch(self, job: Job | str, after_sequence: int) -> AsyncGenerator[JobEvent, None]:
         """What happens to a job, to its end. Goes on after the last event when the connection breaks."""
-        name, cursor = job_name(job), after_sequence
-        resumption = Resumption()
-        while True:
-            begun, begun_at = cursor, time.monotonic()
-            request = WatchTranscriptionRequest(name=name, after_sequence=cursor)
-            call = self._stub.WatchTranscription(request, metadata=self._connection.metadata)
-            try:
-                with translated():
-                    async for response in call:
-                        cursor = response.sequence
-                        event = event_from_proto(response)
-                        if event is not None:
-                            yield event
-            except TiroError as error:
-                if not is_transient(error):
-                    raise
-                steady = time.monotonic() - begun_at >= WATCH_STEADY_SECONDS
-                await resumption.pause(error, progressed=cursor > begun or steady)
-            else:
-                return
-            finally:
-                call.cancel()
+        name = job_name(job)
+
+        def begin(after: int) -> "grpc.aio.UnaryStreamCall[WatchTranscriptionRequest, WatchTranscriptionResponse]":
+            request = WatchTranscriptionRequest(name=name, after_sequence=after)
+            return self._stub.WatchTranscription(request, metadata=self._connection.metadata)
+
+        history = follow(begin, lambda response: response.sequence, after_sequence=after_sequence)
+        async with aclosing(history) as responses:
+            async for response in responses:
+                event = event_from_proto(response)
+                if event is not None:
+                    yield event
 
     async def wait(self, job: Job | str, timeout_seconds: float | None) -> Job:
         """A job's end."""

@@ -1,45 +1,35 @@
 """A live stream: audio goes up, text comes down, at the same time."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
-import grpc
-
-from tiro.streaming.v1.streaming_pb2 import (
-    Finalize,
-    KeepAlive,
-    StreamingTranscribeRequest,
-    StreamingTranscribeResponse,
-)
-from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
-from tiro_client.call_status import CallStatus
+from tiro.streaming.v1.streaming_pb2 import Finalize, StreamingTranscribeRequest
 from tiro_client.channel import Connection
-from tiro_client.errors import DeadlineExceeded, StreamClosed
-from tiro_client.live_config import LiveConfig
-from tiro_client.live_events import LiveEvent, SessionStarted, event_from_proto
+from tiro_client.errors import StreamClosed
+from tiro_client.live_config import LiveConfig, LiveUpdate
+from tiro_client.live_events import LiveEvent
+from tiro_client.live_inbox import Inbox
+from tiro_client.live_outbox import outbox_for
+from tiro_client.live_session import LiveSession
 from tiro_client.tasks import cancel_and_wait
 
 AUDIO_BYTES_MAX = 128 * 1024
-"""Bytes of audio a message; more is sent in several. An even number, so that no sample is split."""
-KEEP_ALIVE_SECONDS = 3.0
-"""How long nothing is sent before a keep-alive is, unless the service ends idle sessions sooner."""
-KEEP_ALIVES_PER_IDLE = 3
-"""Keep-alives within the time after which the service ends an idle session."""
-SEND_SECONDS_MAX = 30.0
-"""How long the service may take nothing before sending fails."""
-
-_Call: TypeAlias = "grpc.aio.StreamStreamCall[StreamingTranscribeRequest, StreamingTranscribeResponse]"
+"""Bytes of audio a message, at most; more is sent in several."""
+CANCEL_SECONDS_MAX = 2.0
+"""How long the service is given to end a session that is left before its end."""
 
 
 class LiveStream:
-    """A live session. Use as an async context manager; leaving it before `SessionEnded` abandons the session.
+    """A live session. Use as an async context manager; leaving it before `SessionEnded` cancels the session.
 
     One task may send while another iterates over the events. Events must be read while audio is sent: a service ends
     the session of a client that does not read.
+
+    A lost connection is replaced for as long as the config's `resume_seconds` say: sending waits meanwhile, or goes on
+    into a buffer, what the service does not have is sent again, and the events go on after the last one, with a
+    `SessionResumed` between them. What is lost before `SessionStarted` came is not replaced: it raises.
 
         async with client.open_stream(LiveConfig(sample_rate=16000)) as live:
             await live.send(pcm16)
@@ -53,57 +43,41 @@ class LiveStream:
     """
 
     def __init__(self, connection: Connection, config: LiveConfig) -> None:
-        self._connection = connection
-        self._config = config
-        self._call: _Call | None = None
-        self._status: CallStatus | None = None
-        self._responses: AsyncIterator[StreamingTranscribeResponse] | None = None
-        # gRPC takes one message at a time: the caller's and the keep-alives queue here.
-        self._sending = asyncio.Lock()
-        self._half_closed = False
-        self._sent_at = 0.0
-        self._keep_alive_seconds = KEEP_ALIVE_SECONDS
-        self._interval_changed = asyncio.Event()
-        self._keep_alive_task: asyncio.Task[None] | None = None
-        self._failure: Exception | None = None
+        self._endpointing = LiveUpdate(
+            silence_seconds=config.silence_seconds,
+            utterance_seconds_max=config.utterance_seconds_max,
+            speech_threshold=config.speech_threshold,
+        )
+        frame_bytes = config.frame_bytes or 1
+        self._piece_bytes = AUDIO_BYTES_MAX - AUDIO_BYTES_MAX % frame_bytes
+        self._inbox = Inbox()
+        self._outbox = outbox_for(config)
+        self._session = LiveSession(connection, config, self._outbox, self._inbox)
+        self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the session. Whether the service takes it is told by the first event.
-
-        Raises:
-            TiroError: The service cannot be reached.
-        """
-        stub = StreamingServiceStub(self._connection.channel)
-        self._call = stub.StreamingTranscribe(metadata=self._connection.metadata)
-        self._status = CallStatus(self._call)
-        try:
-            await self._send(StreamingTranscribeRequest(config=self._config.to_proto()))
-        except StreamClosed:
-            # Refused already: reading says why.
-            pass
-        except BaseException:
-            self._call.cancel()
-            raise
-        self._keep_alive_task = asyncio.create_task(self._keep_alive(), name="live-keep-alive")
+        """Open the session. Whether the service takes it is told by the first event."""
+        self._running = asyncio.create_task(self._run(), name="live-session")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._keep_alive_task is not None:
-            await cancel_and_wait(self._keep_alive_task)
-        if self._call is not None:
-            self._call.cancel()
+        await self._leave()
 
     async def send(self, audio: bytes) -> None:
         """Send audio in the config's encoding: 20 to 200 ms of it at a time is a good size.
 
+        Returns once the audio is in a buffer, which holds up to a minute that the service does not have; waits while
+        that is full.
+
         Raises:
             StreamClosed: The session has ended, or `end` was called. Reading says why it ended.
-            DeadlineExceeded: The service takes nothing.
+            DeadlineExceeded: The service is connected and takes nothing.
         """
-        for start in range(0, len(audio), AUDIO_BYTES_MAX):
-            await self._send(StreamingTranscribeRequest(audio=audio[start : start + AUDIO_BYTES_MAX]))
+        self._check_open()
+        for start in range(0, len(audio), self._piece_bytes):
+            await self._outbox.put(StreamingTranscribeRequest(audio=audio[start : start + self._piece_bytes]))
 
     async def finalize(self) -> None:
         """Ask that everything sent so far be made final. The session goes on.
@@ -112,19 +86,57 @@ class LiveStream:
             StreamClosed: As `send`.
             DeadlineExceeded: As `send`.
         """
-        await self._send(StreamingTranscribeRequest(finalize=Finalize()))
+        self._check_open()
+        await self._outbox.put(StreamingTranscribeRequest(finalize=Finalize()))
+
+    async def update(
+        self,
+        *,
+        hotwords: Sequence[str] | None = None,
+        language: str | None = None,
+        silence_seconds: float | None = None,
+        utterance_seconds_max: float | None = None,
+        speech_threshold: float | None = None,
+    ) -> None:
+        """Recognize differently from the audio on that is sent next. `ConfigUpdated` answers. None leaves it as it is.
+
+        Args:
+            hotwords: The words that are likely to be said, in place of those before. `()` for none.
+            language: ISO 639 code; empty detects it, where the model can.
+            silence_seconds: Silence after speech that ends an utterance, 0.1 to 5.
+            utterance_seconds_max: The longest utterance, 5 to 25.
+            speech_threshold: The speech probability above which sound counts as speech, 0.1 to 0.95.
+
+        Raises:
+            StreamClosed: As `send`.
+            DeadlineExceeded: As `send`.
+        """
+        self._check_open()
+        endpointing = LiveUpdate(
+            silence_seconds=silence_seconds,
+            utterance_seconds_max=utterance_seconds_max,
+            speech_threshold=speech_threshold,
+        )
+        update = LiveUpdate(hotwords=hotwords, language=language)
+        if endpointing != LiveUpdate():
+            self._endpointing = endpointing.after(self._endpointing)
+            update = update.after(self._endpointing)
+        await self._outbox.put(StreamingTranscribeRequest(update_config=update.to_proto()))
 
     async def end(self) -> None:
         """Say that no more audio comes. The last finals and `SessionEnded` can still be read."""
-        async with self._sending:
-            if not self._half_closed:
-                self._half_closed = True
-                await self._opened.done_writing()
+        self._check_open()
+        await self._outbox.end()
 
-    def fail(self, error: Exception) -> None:
-        """Abandon the session because its audio cannot go on. Whoever iterates over the events gets `error`."""
-        self._failure = error
-        self._opened.cancel()
+    async def cancel(self) -> None:
+        """End the session now: what is not final yet is not wanted. Iterating ends without error."""
+        self._check_open()
+        await self._leave()
+
+    async def fail(self, error: Exception) -> None:
+        """Cancel the session because its audio cannot go on. Whoever iterates over the events gets `error`."""
+        await self._inbox.close(error)
+        await self._leave()
 
     def __aiter__(self) -> Self:
         return self
@@ -134,73 +146,40 @@ class LiveStream:
 
         Raises:
             StopAsyncIteration: The session is over.
-            TiroError: The session was refused or cut short.
+            TiroError: The session was refused or cut short, or its connection was lost for good.
         """
-        while True:
-            event = event_from_proto(await self._read())
-            if isinstance(event, SessionStarted):
-                self._adopt(event)
-            if event is not None:
-                return event
+        self._check_open()
+        event = await self._inbox.get()
+        if event is None:
+            raise StopAsyncIteration
+        return event
 
-    async def _read(self) -> StreamingTranscribeResponse:
-        if self._responses is None:
-            self._responses = aiter(self._opened)
-        try:
-            return await anext(self._responses)
-        except grpc.aio.AioRpcError as seen:
-            await self._raise_unless_ended_well(seen)
-            raise StopAsyncIteration from None
-        except asyncio.CancelledError:
-            # gRPC raises this too when the call was cancelled and not the task that reads it.
-            task = asyncio.current_task()
-            if self._failure is None or (task is not None and task.cancelling()):
-                raise
-            raise self._failure from None
-
-    async def _raise_unless_ended_well(self, seen: grpc.aio.AioRpcError) -> None:
-        error = None if self._status is None else await self._status.explain(seen)
-        if error is not None:
-            raise error from seen
-
-    @property
-    def _opened(self) -> _Call:
-        if self._call is None:
+    def _check_open(self) -> None:
+        if self._running is None:
             raise StreamClosed("the stream is not open: use `async with`")
-        return self._call
 
-    def _adopt(self, started: SessionStarted) -> None:
-        if started.idle_seconds_max > 0:
-            self._keep_alive_seconds = min(KEEP_ALIVE_SECONDS, started.idle_seconds_max / KEEP_ALIVES_PER_IDLE)
-            self._interval_changed.set()
+    async def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            await self._session.run()
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it reaches the caller, through the reader
+            error = failure
+        finally:
+            await self._outbox.close()
+            await self._inbox.close(error)
 
-    async def _send(self, request: StreamingTranscribeRequest) -> None:
-        async with self._sending:
-            if self._half_closed:
-                raise StreamClosed("the stream was ended; nothing more can be sent")
-            try:
-                async with asyncio.timeout(SEND_SECONDS_MAX):
-                    await self._opened.write(request)
-            except TimeoutError:
-                raise DeadlineExceeded(f"the service took nothing for {SEND_SECONDS_MAX:.0f} s") from None
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-                raise StreamClosed("the session has ended") from error
-            self._sent_at = time.monotonic()
-
-    async def _keep_alive(self) -> None:
-        while True:
-            due = self._sent_at + self._keep_alive_seconds - time.monotonic()
-            if due > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(due):
-                        await self._interval_changed.wait()
-                self._interval_changed.clear()
-                continue
-            try:
-                await self._send(StreamingTranscribeRequest(keep_alive=KeepAlive()))
-            except (StreamClosed, DeadlineExceeded):
-                # The session is over, or its end is noticed by whoever sends or reads.
-                return
+    async def _leave(self) -> None:
+        """Cancel the session, if it has not ended."""
+        # Nothing more is read, so that nothing waits for the reader.
+        await self._inbox.close()
+        running = self._running
+        if running is None or running.done():
+            return
+        await self._outbox.cancel()
+        if self._session.is_connected:
+            # The service must learn of it before the connection goes: else it waits for this client.
+            await asyncio.wait({running}, timeout=CANCEL_SECONDS_MAX)
+        await cancel_and_wait(running)
 
 
 async def transcribe_stream(live: LiveStream, audio: AsyncIterable[bytes]) -> AsyncGenerator[LiveEvent, None]:
@@ -232,4 +211,4 @@ async def _feed(live: LiveStream, audio: AsyncIterable[bytes]) -> None:
         # Whoever reads the events learns why.
         return
     except Exception as error:  # noqa: BLE001 - whatever the caller's audio raises reaches the caller, through the reader
-        live.fail(error)
+        await live.fail(error)

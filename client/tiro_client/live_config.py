@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from tiro.speech.v1.audio_pb2 import AudioEncoding as EncodingMessage
 from tiro.speech.v1.audio_pb2 import AudioFormat
-from tiro.streaming.v1.streaming_pb2 import Endpointing, StreamingConfig
+from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConfig, UpdateConfig
 from tiro_client.recognition import recognition_config
 from tiro_client.timing import duration_of
 
+RESUME_SECONDS = 30.0
+"""How long a session waits for its client when the connection is lost, unless the caller says otherwise."""
+
 
 class AudioEncoding(enum.StrEnum):
-    """How live audio is encoded. Always one channel."""
+    """How live audio is encoded."""
 
     LINEAR16 = "linear16"
     """16-bit signed little-endian samples without a header."""
@@ -32,6 +35,9 @@ _ENCODINGS = {
 }
 
 
+_SAMPLE_BYTES = {AudioEncoding.LINEAR16: 2, AudioEncoding.MULAW: 1}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveConfig:
     """How a live stream is transcribed. What is left empty or None is the deployment's choice."""
@@ -39,6 +45,8 @@ class LiveConfig:
     encoding: AudioEncoding = AudioEncoding.LINEAR16
     sample_rate: int = 0
     """Samples a second, 8000 to 48000. Needed for LINEAR16 and MULAW; the others say it in their header."""
+    channels: int = 1
+    """Interleaved channels, 1 to 8, which the service mixes to one. For LINEAR16 and MULAW; the others say it."""
     engine: str = ""
     model: str = ""
     language: str = ""
@@ -53,11 +61,27 @@ class LiveConfig:
     """The longest utterance, 5 to 25."""
     speech_threshold: float | None = None
     """The speech probability above which sound counts as speech, 0.1 to 0.95."""
+    freeze_stable: bool = False
+    """Whether a stable word of a partial always stays as it is in the final."""
+    keep_recording: bool = False
+    """Whether the audio becomes an upload, which `SessionEnded` names, so that a job can transcribe it again."""
+    resume_seconds: float = RESUME_SECONDS
+    """How long a lost connection is tried to be replaced, up to 45. 0 raises as soon as it is lost."""
+
+    @property
+    def frame_bytes(self) -> int | None:
+        """Bytes of one sample of all channels. None for an encoding whose bytes are no samples."""
+        sample_bytes = _SAMPLE_BYTES.get(self.encoding)
+        return None if sample_bytes is None else sample_bytes * max(self.channels, 1)
 
     def to_proto(self) -> StreamingConfig:
         """The message that opens a stream so configured."""
         return StreamingConfig(
-            format=AudioFormat(encoding=_ENCODINGS[self.encoding], sample_rate_hertz=self.sample_rate),
+            format=AudioFormat(
+                encoding=_ENCODINGS[self.encoding],
+                sample_rate_hertz=self.sample_rate,
+                channel_count=self.channels if self.encoding in _SAMPLE_BYTES else 0,
+            ),
             recognition=recognition_config(
                 engine=self.engine,
                 model=self.model,
@@ -66,15 +90,53 @@ class LiveConfig:
                 word_timestamps=self.word_timestamps,
             ),
             enable_interim_results=self.interim_results,
-            endpointing=self._endpointing(),
+            endpointing=_endpointing(self.silence_seconds, self.utterance_seconds_max, self.speech_threshold),
+            freeze_stable=self.freeze_stable,
+            keep_recording=self.keep_recording,
+            resume_window=duration_of(self.resume_seconds) if self.resume_seconds > 0 else None,
         )
 
-    def _endpointing(self) -> Endpointing:
-        endpointing = Endpointing()
-        if self.silence_seconds is not None:
-            endpointing.silence.CopyFrom(duration_of(self.silence_seconds))
-        if self.utterance_seconds_max is not None:
-            endpointing.utterance_max.CopyFrom(duration_of(self.utterance_seconds_max))
-        if self.speech_threshold is not None:
-            endpointing.speech_threshold = self.speech_threshold
-        return endpointing
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveUpdate:
+    """What changes in a session under way. None leaves it as it is."""
+
+    hotwords: Sequence[str] | None = None
+    language: str | None = None
+    silence_seconds: float | None = None
+    utterance_seconds_max: float | None = None
+    speech_threshold: float | None = None
+
+    def after(self, earlier: "LiveUpdate") -> "LiveUpdate":
+        """This one with what only the earlier one says: the service takes endpointing as a whole."""
+        return LiveUpdate(
+            hotwords=self.hotwords,
+            language=self.language,
+            silence_seconds=_first(self.silence_seconds, earlier.silence_seconds),
+            utterance_seconds_max=_first(self.utterance_seconds_max, earlier.utterance_seconds_max),
+            speech_threshold=_first(self.speech_threshold, earlier.speech_threshold),
+        )
+
+    def to_proto(self) -> UpdateConfig:
+        """The message that tells it."""
+        return UpdateConfig(
+            hotwords=None if self.hotwords is None else Hotwords(phrases=self.hotwords),
+            endpointing=_endpointing(self.silence_seconds, self.utterance_seconds_max, self.speech_threshold),
+            language_code=self.language,
+        )
+
+
+def _endpointing(
+    silence_seconds: float | None, utterance_seconds_max: float | None, speech_threshold: float | None
+) -> Endpointing | None:
+    if silence_seconds is None and utterance_seconds_max is None and speech_threshold is None:
+        return None
+    return Endpointing(
+        silence=None if silence_seconds is None else duration_of(silence_seconds),
+        utterance_max=None if utterance_seconds_max is None else duration_of(utterance_seconds_max),
+        speech_threshold=speech_threshold,
+    )
+
+
+def _first(value: float | None, otherwise: float | None) -> float | None:
+    return otherwise if value is None else value

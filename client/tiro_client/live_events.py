@@ -27,6 +27,8 @@ class SessionStarted(LiveEvent):
     """The longest session the deployment takes."""
     idle_seconds_max: float
     """The session is ended when nothing has come from the client for this long."""
+    resume_seconds: float
+    """How long the session waits for its client when the connection is lost. 0: it ends with its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,50 @@ class WorkerChanged(LiveEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionResumed(LiveEvent):
+    """The connection was lost, and the session goes on over another one. Nothing is lost; partials begin anew."""
+
+    offset_seconds: float
+    """How much of the audio the service had. What came after it is sent again."""
+    away_seconds: float
+    """How long there was no connection, from when this client noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigUpdated(LiveEvent):
+    """The session recognizes differently from here on. None is the deployment's choice."""
+
+    offset_seconds: float
+    language: str
+    hotwords: tuple[str, ...]
+    silence_seconds: float | None
+    utterance_seconds_max: float | None
+    speech_threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag(LiveEvent):
+    """The service is behind what it was sent, or no longer."""
+
+    behind_seconds: float
+    """Audio that it has and has not heard yet. 0 once it has caught up."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(LiveEvent):
     """The session is over. The last event."""
 
     audio_seconds: float
     final_count: int
+    upload: str = ""
+    """`uploads/{id}` of the recording. Empty unless it was to be kept and there was any audio."""
 
 
-def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> LiveEvent | None:  # noqa: PLR0911 - one return an event
-    """The event of a message. None for a kind that a later service knows and this client does not."""
+def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> LiveEvent | None:  # noqa: PLR0911, C901 - one return an event
+    """The event of a message. None for a kind that a later service knows and this client does not.
+
+    `SessionResumed` is not made here: the message is one connection's, and says what that one has to send again.
+    """
     sequence = response.sequence
     match response.WhichOneof("response"):
         case "session_started":
@@ -114,7 +151,12 @@ def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> Liv
             return WorkerChanged(sequence, seconds_of(response.worker_changed.offset))
         case "session_ended":
             ended = response.session_ended
-            return SessionEnded(sequence, seconds_of(ended.audio_duration), ended.final_count)
+            upload = f"uploads/{ended.upload_id}" if ended.upload_id else ""
+            return SessionEnded(sequence, seconds_of(ended.audio_duration), ended.final_count, upload)
+        case "config_updated":
+            return _updated(sequence, response.config_updated)
+        case "lag":
+            return Lag(sequence, seconds_of(response.lag.behind))
         case _:
             return None
 
@@ -128,4 +170,19 @@ def _started(sequence: int, started: streaming_pb2.SessionStarted) -> SessionSta
         language=started.recognition.language_code,
         duration_seconds_max=seconds_of(started.duration_max),
         idle_seconds_max=seconds_of(started.idle_max),
+        resume_seconds=seconds_of(started.resume_window) if started.resume_token else 0.0,
+    )
+
+
+def _updated(sequence: int, updated: streaming_pb2.ConfigUpdated) -> ConfigUpdated:
+    endpointing = updated.endpointing
+    longest = endpointing.utterance_max
+    return ConfigUpdated(
+        sequence=sequence,
+        offset_seconds=seconds_of(updated.offset),
+        language=updated.recognition.language_code,
+        hotwords=tuple(updated.recognition.hotwords),
+        silence_seconds=seconds_of(endpointing.silence) if endpointing.HasField("silence") else None,
+        utterance_seconds_max=seconds_of(longest) if endpointing.HasField("utterance_max") else None,
+        speech_threshold=endpointing.speech_threshold if endpointing.HasField("speech_threshold") else None,
     )

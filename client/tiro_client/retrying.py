@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterable
 from datetime import timedelta
 
+import grpc
 import stamina
 
 from tiro_client.errors import ResourceExhausted, TiroError, Unavailable
@@ -19,12 +20,30 @@ WAIT_SECONDS_MAX = 5.0
 FRUITLESS_MAX = 15
 """How often a stream is tried without progress in between: with the waits, a service may be away for 50 s."""
 
+_BROKEN = {
+    grpc.StatusCode.UNAVAILABLE,
+    # What gRPC and proxies make of a stream that was reset.
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+}
+_AWAY = {"NOT_READY", "SHUTTING_DOWN"}
+
 
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a little later: the service is away, or full and says when to come again."""
     if isinstance(error, Unavailable):
         return True
     return isinstance(error, ResourceExhausted) and error.retry_after is not None
+
+
+def is_lost(error: TiroError) -> bool:
+    """Whether a stream broke although nothing is wrong with it: the connection, or the service behind it, has gone.
+
+    Such an error comes from gRPC or a proxy, which know no reasons, or from a service that cannot go on just now.
+    """
+    return error.reason in _AWAY or (not error.reason and error.code in _BROKEN)
 
 
 def retrying() -> AsyncIterable[stamina.Attempt]:

@@ -43,6 +43,8 @@ PART_BYTES = 100_000
 AWAY = unavailable(reasons.ERROR_REASON_NOT_READY, "the bus is away", retry_after=timedelta(milliseconds=10))
 FULL = resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=timedelta(milliseconds=10))
 
+CANCELLED = TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client has cancelled it")
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -267,7 +269,7 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
         finally:
             self.left.set()
 
-    async def _session(
+    async def _session(  # noqa: C901 - a branch a request
         self, requests: AsyncIterator[streaming_pb2.StreamingTranscribeRequest], context: Context
     ) -> AsyncIterator[streaming_pb2.StreamingTranscribeResponse]:
         response = streaming_pb2.StreamingTranscribeResponse
@@ -294,6 +296,8 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
                     yield response(sequence=sequence, final=streaming_pb2.Final(segment=Segment(text=f"final{finals}")))
                 case "keep_alive":
                     self.kept_alive.set()
+                case "cancel":
+                    await refuse(context, CANCELLED)
         self.half_closed.set()
         if self.never_ends:
             await asyncio.Event().wait()

@@ -152,6 +152,7 @@ async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment
 
     async def broken() -> AsyncIterator[bytes]:
         yield b"\0\0"
+        await deployment.live.heard.wait()
         raise LookupError("the cable fell out")
 
     with pytest.raises(LookupError, match="cable"):

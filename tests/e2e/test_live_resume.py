@@ -1,0 +1,64 @@
+"""The client library carries a session over its streamer's death: real processes, the fake engine."""
+
+import asyncio
+from contextlib import aclosing
+
+from tests.support.stack import Stack
+from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, Partial, SessionResumed, SessionStarted
+from tiro_transcriber.engines.fake.markers import encode
+
+WORDS = range(40)
+TEXT = [f"w{number}" for number in WORDS]
+
+
+def words_of(events: list[LiveEvent]) -> list[str]:
+    """All words of the finals."""
+    return [word for event in events if isinstance(event, Final) for word in event.segment.text.split()]
+
+
+async def test_a_killed_streamer_costs_a_pause(fake_stack: Stack) -> None:
+    """Killed in mid-sentence and started again: one iterator, every word and every number once."""
+    samples = encode(WORDS)
+    half = len(samples) // 2
+    async with (
+        AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client,
+        client.open_stream(LiveConfig(sample_rate=16_000, engine="fake")) as live,
+    ):
+        await live.send(samples[:half].tobytes())
+        events: list[LiveEvent] = []
+        async for event in live:
+            events.append(event)
+            if isinstance(event, Partial):
+                break
+        await asyncio.to_thread(fake_stack.streamer.kill)
+        await live.send(samples[half:].tobytes())
+        await live.finalize()
+        await asyncio.to_thread(fake_stack.restart, "streamer")
+        await live.end()
+        events += [event async for event in live]
+    assert words_of(events) == TEXT
+    assert [type(event) for event in events].count(SessionResumed) == 1
+    numbers = [event.sequence for event in events if event.sequence]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_others_follow_a_session(fake_stack: Stack) -> None:
+    """A second client sees what the speaker sees, from the beginning, over a restart of the streamer."""
+    samples = encode(WORDS).tobytes()
+    async with (
+        AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client,
+        client.open_stream(LiveConfig(sample_rate=16_000, engine="fake")) as live,
+    ):
+        await live.send(samples)
+        started = await anext(live)
+        assert isinstance(started, SessionStarted)
+        following = client.watch_session(started.session_id, partials=False)
+        async with aclosing(following) as follow:
+            first = await anext(follow)
+            await asyncio.to_thread(fake_stack.streamer.kill)
+            await asyncio.to_thread(fake_stack.restart, "streamer")
+            await live.end()
+            seen = [first, *[event async for event in follow]]
+        told = [started, *[event async for event in live]]
+    assert words_of(seen) == words_of(told) == TEXT
+    assert [event.sequence for event in seen] == [event.sequence for event in told if event.sequence]
