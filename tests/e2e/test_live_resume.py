@@ -4,7 +4,17 @@ import asyncio
 from contextlib import aclosing
 
 from tests.support.stack import Stack
-from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, Partial, SessionResumed, SessionStarted
+from tiro_client import (
+    AsyncClient,
+    Final,
+    JobState,
+    LiveConfig,
+    LiveEvent,
+    Partial,
+    SessionEnded,
+    SessionResumed,
+    SessionStarted,
+)
 from tiro_transcriber.engines.fake.markers import encode
 
 WORDS = range(40)
@@ -62,3 +72,21 @@ async def test_others_follow_a_session(fake_stack: Stack) -> None:
         told = [started, *[event async for event in live]]
     assert words_of(seen) == words_of(told) == TEXT
     assert [event.sequence for event in seen] == [event.sequence for event in told if event.sequence]
+
+
+async def test_a_kept_recording_can_be_transcribed_again(fake_stack: Stack) -> None:
+    """With `keep_recording` the session's end names an upload, and a job reads the same words from it."""
+    samples = encode(WORDS).tobytes()
+    config = LiveConfig(sample_rate=16_000, engine="fake", keep_recording=True)
+    async with AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client:
+        async with client.open_stream(config) as live:
+            await live.send(samples)
+            await live.end()
+            events = [event async for event in live]
+        ended = events[-1]
+        assert isinstance(ended, SessionEnded)
+        job = await client.submit(ended.upload, engine="fake")
+        assert (await client.wait(job.name, timeout_seconds=60)).state == JobState.SUCCEEDED
+        transcript = await client.get_transcript(job.name)
+    assert transcript.text.split() == words_of(events) == TEXT
+    assert ended.audio_seconds == len(samples) / 32_000

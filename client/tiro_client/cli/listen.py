@@ -19,8 +19,8 @@ from tiro_client.cli.microphone import open_microphone
 from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model
 from tiro_client.cli.session import ClientOptions, options_of, run
 from tiro_client.live import transcribe_stream
-from tiro_client.live_config import LiveConfig
-from tiro_client.live_events import LiveEvent
+from tiro_client.live_config import RESUME_SECONDS, LiveConfig
+from tiro_client.live_events import LiveEvent, SessionEnded, SessionResumed, SessionStarted
 from tiro_client.tasks import cancel_and_wait
 
 LAST_FINALS_SECONDS = 10.0
@@ -38,9 +38,27 @@ def listen(
     model: Model = "",
     language: Language = "",
     hotwords: Hotwords = None,
+    freeze_stable: Annotated[
+        bool, typer.Option("--freeze-stable", help="A stable word stays as it is in the final too.")
+    ] = False,
+    keep_recording: Annotated[
+        bool, typer.Option("--keep-recording", help="Keep the audio as an upload, to transcribe it again as a job.")
+    ] = False,
+    resume_seconds: Annotated[
+        float,
+        typer.Option(min=0, max=45, help="How long a lost connection is tried to be replaced."),
+    ] = RESUME_SECONDS,
 ) -> None:
     """Transcribe live speech. Ctrl-C ends it after the last words; a second one at once."""
-    recognition = LiveConfig(engine=engine, model=model, language=language, hotwords=hotwords or ())
+    recognition = LiveConfig(
+        engine=engine,
+        model=model,
+        language=language,
+        hotwords=hotwords or (),
+        freeze_stable=freeze_stable,
+        keep_recording=keep_recording,
+        resume_seconds=resume_seconds,
+    )
     run(_listen(options_of(context), file, recognition))
 
 
@@ -53,14 +71,14 @@ async def _listen(options: ClientOptions, file: Path | None, recognition: LiveCo
         async with options.client() as client:
             with first_interrupt() as interrupted:
                 events = transcribe_stream(client.open_stream(config), until(interrupted, source.chunks()))
-                await _show(events, interrupted)
+                await show(events, interrupted)
     except AudioSourceError as error:
         notes().print(f"tiro: {error}")
         return exit_codes.USAGE
     return exit_codes.OK
 
 
-async def _show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Event) -> None:
+async def show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Event) -> None:
     """Show events to the session's end, or for a while after Ctrl-C."""
     try:
         async with asyncio.timeout(None) as patience:
@@ -70,10 +88,22 @@ async def _show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Ev
                     with view_on(results()) as view:
                         async for event in events:
                             view.show(event)
+                            _note(event)
             finally:
                 await cancel_and_wait(deadline)
     except TimeoutError:
         notes().print(f"tiro: the last words did not come within {LAST_FINALS_SECONDS:.0f} s")
+
+
+def _note(event: LiveEvent) -> None:
+    """Say beside the text what is worth knowing."""
+    match event:
+        case SessionStarted(session_id=session_id) if notes().is_terminal:
+            notes().print(f"others follow this session with `tiro watch {session_id}`", style="dim")
+        case SessionResumed(away_seconds=seconds):
+            notes().print(f"the connection was lost for {seconds:.1f} s; nothing else was", style="dim")
+        case SessionEnded(upload=upload) if upload:
+            notes().print(f"the recording is {upload}")
 
 
 async def _lose_patience(interrupted: asyncio.Event, patience: asyncio.Timeout) -> None:

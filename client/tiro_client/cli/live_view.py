@@ -8,10 +8,11 @@ from rich.live import Live
 from rich.text import Text
 
 from tiro_client.cli.console import clock
-from tiro_client.live_events import Final, LiveEvent, Partial, WorkerChanged
+from tiro_client.live_events import Final, Lag, LiveEvent, Partial, SessionResumed, WorkerChanged
 from tiro_client.transcript import Segment
 
 UNSTABLE_STYLE = "dim"
+LAG_STYLE = "yellow"
 REFRESH_PER_SECOND = 10
 
 
@@ -33,6 +34,8 @@ class TerminalView:
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, transient=True, refresh_per_second=REFRESH_PER_SECOND)
+        self._partial = Text()
+        self._behind_seconds = 0.0
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -48,14 +51,23 @@ class TerminalView:
         """Overwrite the partial, or print a final above it."""
         match event:
             case Partial(segment=segment):
-                self._live.update(partial_text(segment))
+                self._draw(partial_text(segment))
             case Final(segment=segment):
                 # At once: printing would draw the old partial below the final that replaces it.
-                self._live.update(Text(), refresh=True)
+                self._draw(Text(), at_once=True)
                 self._live.console.print(final_line(segment), soft_wrap=True)
-            case WorkerChanged():
-                # What it knew of the partial is gone; the new worker's comes soon.
-                self._live.update(Text(), refresh=True)
+            case WorkerChanged() | SessionResumed():
+                # What was known of the partial is gone; the next one comes soon.
+                self._draw(Text(), at_once=True)
+            case Lag(behind_seconds=seconds):
+                self._behind_seconds = seconds
+                self._draw(self._partial)
+
+    def _draw(self, partial: Text, *, at_once: bool = False) -> None:
+        """Draw the last line: the partial, and the lag where there is some."""
+        self._partial = partial
+        lag = Text(f"  {self._behind_seconds:.1f} s behind", style=LAG_STYLE) if self._behind_seconds else Text()
+        self._live.update(partial + lag, refresh=at_once)
 
 
 class LineView:

@@ -8,7 +8,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from tiro_client.cli import exit_codes, jobs, listen, transcribe
+from tiro_client.cli import exit_codes, jobs, listen, transcribe, watch
 from tiro_client.cli.plugins import PluginGroup
 from tiro_client.cli.session import ClientOptions
 from tiro_client.settings import (
@@ -32,6 +32,7 @@ def build_app() -> typer.Typer:
     app.callback()(_common)
     app.command("transcribe")(transcribe.transcribe)
     app.command("listen")(listen.listen)
+    app.command("watch")(watch.watch)
     app.add_typer(jobs.app, name="jobs")
     return app
 

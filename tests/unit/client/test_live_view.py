@@ -7,7 +7,7 @@ from rich.console import Console
 
 from tiro_client.cli.console import clock
 from tiro_client.cli.live_view import LineView, TerminalView, partial_text, view_on
-from tiro_client.live_events import Final, Partial, SpeechStarted, WorkerChanged
+from tiro_client.live_events import Final, Lag, Partial, SessionResumed, SpeechStarted, WorkerChanged
 from tiro_client.transcript import Segment, Word
 
 WORDS = (Word("long", 0.0, 0.3, stable=True), Word("ago", 0.3, 0.5, stable=False))
@@ -49,6 +49,20 @@ def test_a_terminal_keeps_finals_only() -> None:
     shown = stream.getvalue()
     assert "Long ago in [Rome]." in shown
     assert "long" not in shown.partition("Long ago in [Rome].")[2]
+
+
+def test_a_lag_is_shown_until_it_is_over() -> None:
+    """Beside the partial stands how far the service is behind, as long as it is."""
+    console, stream = terminal()
+    with TerminalView(console) as view:
+        view.show(PARTIAL)
+        view.show(Lag(0, 2.34))
+        view.show(SessionResumed(0, 1.0, 0.5))
+        shown = stream.getvalue()
+        view.show(Lag(0, 0.0))
+        view.show(FINAL)
+    assert "2.3 s behind" in shown
+    assert "behind" not in stream.getvalue()[len(shown) :].replace("2.3 s behind", "", 1)
 
 
 def test_elsewhere_each_final_is_a_line() -> None:

@@ -30,6 +30,7 @@ from tiro_transcriber.sessions.input import open_session_input
 from tiro_transcriber.sessions.load import Load
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
+from tiro_transcriber.sessions.recording import keep_recording
 from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
@@ -99,11 +100,13 @@ class SessionWorker:
             telemetry.SESSIONS_TAKEN_OVER.inc()
         output = SessionOutput(self._bus, owned.value)
         place = Place(owned.value.checkpoint)
-        error, samples = None, 0
+        error, samples, upload_id = None, 0, ""
         try:
             async with kept(owned, message, RENEWAL_SECONDS, place.note):
                 if await output.take_over(self._worker_id):
                     error, samples = await self._transcribe_or_give_up(owned.value, output, place)
+                    if owned.value.keep_recording and samples:
+                        upload_id = await keep_recording(self._bus, owned.value, samples)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0, note=place.note))
             telemetry.SESSIONS.labels("handed_over").inc()
@@ -112,7 +115,8 @@ class SessionWorker:
         except ExceptionGroup as group:
             await uninterrupted(self._broken(owned, message, first_cause(group)), self._grace_seconds)
             return
-        await uninterrupted(self._end(owned, output, message, samples=samples, error=error), self._grace_seconds)
+        ending = self._end(owned, output, message, samples=samples, error=error, upload_id=upload_id)
+        await uninterrupted(ending, self._grace_seconds)
 
     async def _transcribe_or_give_up(
         self, record: SessionRecord, output: SessionOutput, place: Place
@@ -152,8 +156,9 @@ class SessionWorker:
         *,
         samples: int,
         error: Status | None,
+        upload_id: str,
     ) -> None:
-        await output.end(samples, error)
+        await output.end(samples, error, upload_id)
 
         def end(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_ENDED
