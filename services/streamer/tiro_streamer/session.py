@@ -99,9 +99,10 @@ class LiveSession:
         if isinstance(fault, TiroError) and fault.reason == reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE:
             return True
         parts = self._parts
+        has_token = parts.outlet.owned.is_set() or parts.claim_seconds is None
         return (
             bool(parts.record.resume_token_sha256)
-            and parts.outlet.owned.is_set()
+            and has_token
             and _is_loss_of_connection(fault)
             and self._around.detached.keep(parts.record, parts.line)
         )
