@@ -1,5 +1,7 @@
 """Puts together what serves one session over one connection: the same for a new session and a resumed one."""
 
+from dataclasses import dataclass
+
 import grpc
 
 from tiro.events.v1.live_pb2 import SessionRecord
@@ -23,6 +25,15 @@ from tiro_streamer.settings import StreamerSettings
 NOWHERE = LinePlace()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told what."""
+
+    record: SessionRecord
+    responder: Responder
+    responses: ResponseBuilder
+
+
 class SessionBuilder:
     """Builds the parts of sessions."""
 
@@ -43,9 +54,9 @@ class SessionBuilder:
             token: What resumes it. Empty when nothing does.
         """
         line = self._line(record, NOWHERE)
-        intake = self._intake(record, requests, line, skip_samples=0)
         responder = self.responder(context, after_sequence=0)
         responses = ResponseBuilder(_started(record, self._around.settings, token), record.sample_rate_hertz)
+        intake = self._intake(requests, line, Told(record, responder, responses), skip_samples=0)
         outlet = Outlet(self._around.bus, record, line, intake, responder=responder, responses=responses)
         return SessionParts(
             record=record,
@@ -82,9 +93,10 @@ class SessionBuilder:
         """
         line = self._line(record, place)
         await line.take_over()
-        intake = self._intake(record, requests, line, skip_samples=place.samples if audio_from_start else 0)
         responder = self.responder(context, after_sequence=after_sequence)
         responses = self.responses(record)
+        skip_samples = place.samples if audio_from_start else 0
+        intake = self._intake(requests, line, Told(record, responder, responses), skip_samples=skip_samples)
         responder.offer_notice(responses.of_resumed(place.samples, place.controls))
         outlet = Outlet(
             self._around.bus,
@@ -127,7 +139,12 @@ class SessionBuilder:
             lead_seconds_max=settings.lead_seconds_max,
         )
 
-    def _intake(self, record: SessionRecord, requests: Requests, line: AudioLine, *, skip_samples: int) -> Intake:
+    def _intake(self, requests: Requests, line: AudioLine, told: Told, *, skip_samples: int) -> Intake:
+        record = told.record
+
+        async def confirm_half_close() -> None:
+            await told.responder.confirm(told.responses.of_stored(line.place.samples, line.place.controls))
+
         def check_update(update: UpdateConfig) -> None:
             if update.HasField("language_code"):
                 asked = RecognitionConfig()
@@ -142,6 +159,7 @@ class SessionBuilder:
             launcher=self._around.launcher,
             settings=self._around.settings,
             check_update=check_update,
+            confirm_half_close=confirm_half_close,
             skip_samples=skip_samples,
         )
 

@@ -1,6 +1,6 @@
 """What comes in: the client's audio, decoded, and its controls, brought to the session's line."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
@@ -31,6 +31,7 @@ class Intake:
         launcher: MediaLauncher,
         settings: StreamerSettings,
         check_update: Callable[[UpdateConfig], None],
+        confirm_half_close: Callable[[], Awaitable[None]],
         skip_samples: int = 0,
     ) -> None:
         """Prepare to read.
@@ -42,10 +43,12 @@ class Intake:
             launcher: Where decoding processes come from.
             settings: The limits.
             check_update: Raises a `TiroError` for a change of config that cannot be served.
+            confirm_half_close: Returns if the end of the requests was the client's wish, and not the loss of it.
             skip_samples: So many, from the first on, are stored already and come again.
         """
         self._requests = requests
         self._check_update = check_update
+        self._confirm_half_close = confirm_half_close
         self._skip_samples = skip_samples
         self._format = record.format
         self._line = line
@@ -88,6 +91,7 @@ class Intake:
                     await self._line.update_config(request.update_config)
                 elif kind == "cancel":
                     raise SessionCancelled
+            await self._confirm_half_close()
             await decoder.end()
 
     async def _take(self, pcm16: bytes) -> None:

@@ -6,10 +6,6 @@ from collections.abc import AsyncIterator
 from tiro.streaming.v1.streaming_pb2 import Resume, StreamingConfig, StreamingTranscribeRequest
 from tiro_streamer.faults import config_missing, config_repeated, session_idle
 
-CANCELLATION_LAG_SECONDS = 0.005
-"""gRPC reports a cancelled call as the end of its requests, and as cancelled a few turns of the loop later. A pause
-keeps a client that has vanished from being taken for one that has half-closed."""
-
 
 class Requests:
     """The requests of one call, in order."""
@@ -45,9 +41,6 @@ class Requests:
     async def _next(self) -> StreamingTranscribeRequest | None:
         try:
             async with asyncio.timeout(self._idle_seconds_max):
-                request = await anext(self._stream, None)
+                return await anext(self._stream, None)
         except TimeoutError:
             raise session_idle(self._idle_seconds_max) from None
-        if request is None:
-            await asyncio.sleep(CANCELLATION_LAG_SECONDS)
-        return request

@@ -29,6 +29,7 @@ class Responder:
         self._room = asyncio.Semaphore(EVENTS_WAITING_MAX)
         self._partial: LivePartial | None = None
         self._notices: dict[str, Response] = {}
+        self._confirming: deque[tuple[Response, asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
         self._closed = False
         self._sequence = after_sequence
@@ -51,6 +52,17 @@ class Responder:
         self._notices[str(notice.WhichOneof("response"))] = notice
         self._wake.set()
 
+    async def confirm(self, notice: Response) -> None:
+        """Send something and wait until it is sent, which only a client that is there lets happen.
+
+        gRPC reports a call that was cancelled, or whose connection is lost, as the end of its requests first and as
+        cancelled later; a write fails at once.
+        """
+        sent = asyncio.get_running_loop().create_future()
+        self._confirming.append((notice, sent))
+        self._wake.set()
+        await sent
+
     def close(self) -> None:
         """Nothing more comes; `run` returns once all is sent."""
         self._closed = True
@@ -64,6 +76,10 @@ class Responder:
         """
         while True:
             self._wake.clear()
+            while self._confirming:
+                notice, sent = self._confirming.popleft()
+                await self._send(notice)
+                sent.set_result(None)
             while (response := self._next()) is not None:
                 await self._send(response)
             if self._closed:
