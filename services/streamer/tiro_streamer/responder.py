@@ -79,7 +79,8 @@ class Responder:
             while self._confirming:
                 notice, sent = self._confirming.popleft()
                 await self._send(notice)
-                sent.set_result(None)
+                if not sent.done():  # whoever waited may have been cancelled
+                    sent.set_result(None)
             while (response := self._next()) is not None:
                 await self._send(response)
             if self._closed:

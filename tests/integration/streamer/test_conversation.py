@@ -205,7 +205,9 @@ async def test_stored_audio_is_acknowledged(client: Client) -> None:
     await call.write(Request(audio=bytes(FRAME_BYTES)))
     await call.done_writing()
     rest = (await read_all(call)).responses
-    assert [item.audio_ack.offset for item in rest if item.HasField("audio_ack")] == [duration_of(3200, RATE)]
+    acknowledged = [item.audio_ack.offset.ToMilliseconds() for item in rest if item.HasField("audio_ack")]
+    assert acknowledged == sorted(acknowledged)
+    assert acknowledged[-1] == 200
     assert rest[-1].HasField("session_ended")
 
 
