@@ -15,15 +15,12 @@ from typing import Any
 
 import grpc
 
+from benchmarks.pacing import RATE, paced
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
-
-RATE = 16_000
-FRAME_SECONDS = 0.1
-FRAME_BYTES = round(2 * RATE * FRAME_SECONDS)
 
 Request = streaming.StreamingTranscribeRequest
 
@@ -58,10 +55,8 @@ async def speak(stub: StreamingServiceStub, pcm: bytes, task: dict[str, Any], de
         yield Request(config=config)
         await ready.wait()
         seen["begun"] = begun = time.monotonic()
-        for number in range(-(-len(pcm) // FRAME_BYTES)):
-            # A frame goes when its last sample has been spoken, by the clock rather than by the frame before.
-            await asyncio.sleep(max(0.0, begun + (number + 1) * FRAME_SECONDS - time.monotonic()))
-            yield Request(audio=pcm[number * FRAME_BYTES : (number + 1) * FRAME_BYTES])
+        async for frame in paced(pcm, begun):
+            yield Request(audio=frame)
         seen["half_closed"] = time.monotonic()
 
     try:

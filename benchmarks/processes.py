@@ -1,8 +1,12 @@
 """What the processes of a deployment have used, from /proc."""
 
 import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -22,6 +26,18 @@ class Usage:
     resident_bytes: int
 
 
+_NOTHING = Usage(0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was used at a moment, by name."""
+
+    at: float
+    """By the monotonic clock."""
+    usage: Mapping[str, Usage]
+
+
 def usage_below(root: int) -> dict[str, Usage]:
     """What NATS and the services use that a process has started, by name. A child counts as its service."""
     parents, stats = {}, {}
@@ -38,9 +54,43 @@ def usage_below(root: int) -> dict[str, Usage]:
     for pid, usage in stats.items():
         name = _service_of(pid, parents, root)
         if name:
-            before = found.get(name, Usage(0.0, 0))
+            before = found.get(name, _NOTHING)
             found[name] = Usage(before.cpu_seconds + usage.cpu_seconds, before.resident_bytes + usage.resident_bytes)
     return found
+
+
+def cpu_between(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict[str, float]:
+    """CPU seconds used from one moment to another, by name."""
+    return {name: used.cpu_seconds - before.get(name, _NOTHING).cpu_seconds for name, used in after.items()}
+
+
+@contextmanager
+def sampling(root: int, seconds: float, tell: Callable[[Sample], None] | None = None) -> Iterator[list[Sample]]:
+    """Look at the processes below `root` every so many seconds until the context ends, when the list is whole.
+
+    Args:
+        root: The process that has started them.
+        seconds: From one look to the next.
+        tell: Called with each look, in a thread of its own.
+    """
+    samples: list[Sample] = []
+    ended = Event()
+
+    def look() -> None:
+        while True:
+            samples.append(Sample(time.monotonic(), usage_below(root)))
+            if tell is not None:
+                tell(samples[-1])
+            if ended.wait(seconds):
+                return
+
+    thread = Thread(target=look, name="sampling")
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _service_of(pid: int, parents: dict[int, int], root: int) -> str:
