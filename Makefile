@@ -8,6 +8,7 @@ MEMBERS := protos core client services/ingest services/transcriber services/stre
 EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 PINS := requirements/all.txt $(foreach member,$(MEMBERS),$(member)/pyproject.toml)
 AUDIO ?=
+PEER := var/peers/whisperlive
 
 .PHONY: help
 help: ## Show what there is
@@ -72,6 +73,15 @@ bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file fo
 .PHONY: bench-live-soak
 bench-live-soak: setup ## Memory over half an hour of eight live streams: RECORDING=path/to/any/file for your own
 	$(BIN)/python -m benchmarks.live_soak $(if $(RECORDING),"$(RECORDING)")
+
+.PHONY: bench-live-peers
+bench-live-peers: setup $(PEER)/.ready ## The same live streams through Tiro and through WhisperLive: RECORDING=path/to/any/file
+	$(BIN)/python -m benchmarks.peers.live $(if $(RECORDING),"$(RECORDING)")
+
+$(PEER)/.ready: benchmarks/peers/whisperlive.txt | setup
+	$(UV) venv --quiet --allow-existing --python '>=3.11' $(PEER)
+	$(UV) pip sync --quiet --python $(PEER)/bin/python --require-hashes benchmarks/peers/whisperlive.txt
+	@touch $@
 
 .PHONY: bench-live-accuracy
 bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings

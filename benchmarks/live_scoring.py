@@ -52,6 +52,14 @@ class _Heard:
     lag_max: float = 0.0
 
 
+def score_all(streams: Iterable[dict[str, Any]], spoken: Spoken) -> Scores:
+    """Score the streams of a load generator's answer."""
+    scores = Scores()
+    for stream in streams:
+        score(stream, spoken, scores)
+    return scores
+
+
 def score(stream: dict[str, Any], spoken: Spoken, scores: Scores) -> None:
     """Add one stream, as a load generator reports it, to the scores."""
     scores.streams += 1

@@ -5,23 +5,19 @@ its children included, is sampled. Growth is from the minute after `SETTLED_MINU
 streams speak, each the median of its samples.
 """
 
-import argparse
 import math
 import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from benchmarks.live_reference import Spoken, pcm_of, words_of
-from benchmarks.live_run import Play, deployment, play, pull
-from benchmarks.live_scoring import Scores, score
+from benchmarks.live_reference import Spoken
+from benchmarks.live_run import deployment, play
+from benchmarks.live_scoring import score_all
 from benchmarks.live_tables import PROCESSES, Measured, costs, latencies, refusals
-from benchmarks.pacing import seconds_of
+from benchmarks.live_task import Task, live_parser, prepared, tell
 from benchmarks.processes import Sample, cpu_between, sampling
-from benchmarks.report import machine, record, table
-from deploy.local.stack import ROOT
+from benchmarks.report import table
 from tiro_streamer.settings import StreamerSettings
 
 SAMPLE_SECONDS = 10.0
@@ -30,6 +26,8 @@ SETTLED_MINUTES = 5
 SETTLED_PART = 1 / 3
 """Of a run so short that it would be over by then."""
 GROWTH_AIM = 0.05
+MARGIN_MINUTES = 0.5
+"""So much longer each stream speaks: they do not begin at once."""
 ROWS_MAX = 10
 """Of the table over time."""
 SERVICES = PROCESSES[:-1]
@@ -37,47 +35,37 @@ SERVICES = PROCESSES[:-1]
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recording", nargs="?", type=Path, default=ROOT / "samples" / "panel.ogg")
-    parser.add_argument("--words", type=Path, help='JSON with {"words": [[text, start, end], ...]} of the recording')
+    parser = live_parser(__doc__)
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--record", default="", help="write the tables to docs/benchmarks.md under this name")
     arguments = parser.parse_args()
-    pull(arguments.model)
-    pcm = pcm_of(arguments.recording)
-    seconds = seconds_of(pcm)
-    times = math.ceil(arguments.minutes * 60 / seconds)
+    with prepared(arguments, lambda seconds: _turns(arguments.minutes, seconds)) as task:
+        measured, by_minute = _measure(task, arguments.streams)
+    tell(arguments, task.spoken, _tables(measured, by_minute, task.spoken))
+
+
+def _turns(minutes: float, seconds: float) -> int:
+    """How often to play a recording that lasts so many seconds, in one session."""
     longest = StreamerSettings.model_fields["session_seconds_max"].default
-    if times * seconds > longest:
-        parser.error(f"a session lasts {longest / 60:.0f} minutes at most")
-    spoken = Spoken(words_of(arguments.recording, arguments.words, arguments.model), seconds, times)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recording.pcm"
-        file.write_bytes(pcm)
-        what = Play(file, arguments.streams, arguments.model, times)
-        measured, by_minute = _measure(Path(folder) / "stack", what, spoken)
-    body = _tables(measured, by_minute, spoken)
-    print(machine(), body, sep="\n\n")
-    if arguments.record:
-        name = f"{arguments.recording.name}, {seconds:.0f} s, {times} times in a row, {arguments.model}."
-        record(arguments.record, f"{name}\n\n{body}")
+    turns = math.ceil((minutes + MARGIN_MINUTES) * 60 / seconds)
+    if turns * seconds > longest:
+        sys.exit(f"{turns} turns of {seconds:.0f} s are longer than a session may last: {longest:.0f} s")
+    return turns
 
 
 Minutes = list[dict[str, float]]
 """Resident MiB in each minute of speech, by process."""
 
 
-def _measure(folder: Path, what: Play, spoken: Spoken) -> tuple[Measured, Minutes]:
-    with deployment(folder, what.model) as (settings, root), sampling(root, SAMPLE_SECONDS, _Progress()) as samples:
-        answer = play(settings, what)
-    scores = Scores()
-    for stream in answer["streams"]:
-        score(stream, spoken, scores)
+def _measure(task: Task, streams: int) -> tuple[Measured, Minutes]:
+    with (
+        deployment(task.folder / "stack", task.model) as (settings, root),
+        sampling(root, SAMPLE_SECONDS, _Progress()) as samples,
+    ):
+        answer = play(settings, task.play(streams))
     measured = Measured(
-        scores,
-        what.streams * spoken.seconds * spoken.times,
+        score_all(answer["streams"], task.spoken),
+        streams * task.spoken.seconds * task.spoken.times,
         {**cpu_between(samples[0].usage, samples[-1].usage), "load": answer["cpu_seconds"]},
         {name: used.resident_bytes for name, used in samples[-1].usage.items()},
     )

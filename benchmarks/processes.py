@@ -15,6 +15,7 @@ _NAMES = {
     "tiro_ingest": "ingest",
     "tiro_streamer": "streamer",
     "tiro_transcriber": "transcriber",
+    "whisperlive_server": "whisperlive",
 }
 
 

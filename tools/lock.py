@@ -20,6 +20,10 @@ MEMBERS = {
     "tiro-streamer": "services/streamer",
 }
 UV_VERSION = "0.13.8"
+PYTHON_VERSION = "3.11"
+"""The oldest that pins are for."""
+WHISPERLIVE = ROOT / "benchmarks" / "peers" / "whisperlive.in"
+WHISPERLIVE_PIN = "whisper-live==0.10.0"
 HEADER = "# Made by `make lock`. Do not edit.\n"
 
 
@@ -34,9 +38,17 @@ def main() -> None:
         for member in MEMBERS:
             _export(uv, workspace, ["--package", member, "--no-dev", "--all-extras"], out / f"{member}.txt")
         _export(uv, workspace, ["--all-packages", "--all-groups", "--all-extras"], out / "all.txt")
-    bootstrap = [uv, "pip", "compile", "-q", "--generate-hashes", "--universal", "--no-annotate", "--no-header", "-"]
-    pins = subprocess.run(bootstrap, input=f"uv=={UV_VERSION}\n", text=True, stdout=subprocess.PIPE, check=True).stdout
-    (out / "uv.txt").write_text(HEADER + pins)
+    (out / "uv.txt").write_text(HEADER + _compile(uv, f"uv=={UV_VERSION}\n"))
+    # A peer that benchmarks measure against: its own environment, with less than it declares.
+    peer = _compile(uv, WHISPERLIVE.read_text()) + _compile(uv, f"{WHISPERLIVE_PIN}\n", "--no-deps")
+    WHISPERLIVE.with_suffix(".txt").write_text(HEADER + peer)
+
+
+def _compile(uv: str, wanted: str, *options: str) -> str:
+    """Pin what a list of requirements needs."""
+    command = [uv, "pip", "compile", "-q", "--generate-hashes", "--universal", "--python-version", PYTHON_VERSION]
+    command += ["--no-annotate", "--no-header", *options, "-"]
+    return subprocess.run(command, input=wanted, text=True, stdout=subprocess.PIPE, check=True).stdout
 
 
 def _copy_projects(workspace: Path) -> None:

@@ -1,0 +1,67 @@
+"""Live streams through Tiro and through WhisperLive, in turns in one run: `make bench-live-peers`.
+
+The same recording, model, frames of 100 ms and scoring for both; each with the whole machine to itself while it is
+measured. CPU is what was used from the first frame to the last word, by each process.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.live_reference import Spoken
+from benchmarks.live_run import deployment
+from benchmarks.live_run import play as play_to_tiro
+from benchmarks.live_scoring import score_all
+from benchmarks.live_tables import Measured
+from benchmarks.live_task import Task, live_parser, prepared, tell
+from benchmarks.peers.tables import TIRO, WHISPERLIVE, Pair, tables
+from benchmarks.peers.whisperlive import play as play_to_whisperlive
+from benchmarks.peers.whisperlive import whisperlive
+from benchmarks.processes import Sample, cpu_between, sampling
+
+SAMPLE_SECONDS = 0.5
+"""From one look at the processes to the next: the CPU of so long more, at both ends, is counted for both servers."""
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = live_parser(__doc__)
+    parser.add_argument("--streams", default="1,2", help="numbers of streams, one run of each server each")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of WhisperLive's inference")
+    arguments = parser.parse_args()
+    with prepared(arguments) as task:
+        pairs = [_measure(task, int(streams), arguments.threads) for streams in arguments.streams.split(",")]
+    tell(arguments, task.spoken, tables(pairs, task.spoken.text, arguments.threads))
+
+
+def _measure(task: Task, streams: int, threads: int) -> Pair:
+    folder, what = task.folder / str(streams), task.play(streams)
+    print(f"{streams} streams: {TIRO}", file=sys.stderr)
+    with deployment(folder / "tiro", task.model) as (settings, root), sampling(root, SAMPLE_SECONDS) as samples:
+        answer = play_to_tiro(settings, what)
+    tiro = _measured(answer, samples, task.spoken)
+    print(f"{streams} streams: {WHISPERLIVE}", file=sys.stderr)
+    with (
+        whisperlive(folder / "whisperlive", task.model, threads) as port,
+        sampling(os.getpid(), SAMPLE_SECONDS) as samples,
+    ):
+        answer = play_to_whisperlive(port, what)
+    return Pair(streams, tiro, _measured(answer, samples, task.spoken))
+
+
+def _measured(answer: Mapping[str, Any], samples: Sequence[Sample], spoken: Spoken) -> Measured:
+    scores = score_all(answer["streams"], spoken)
+    heard = [stream for stream in answer["streams"] if not stream["error"]]
+    if not heard:
+        return Measured(scores, 0.0)
+    begun = min(stream["begun"] for stream in heard)
+    ended = max(max([stream["half_closed"], *(at for at, *_ in stream["events"])]) for stream in heard)
+    before = [sample for sample in samples if sample.at <= begun][-1]
+    after = next((sample for sample in samples if sample.at >= ended), samples[-1])
+    cpu = {**cpu_between(before.usage, after.usage), "load": answer["cpu_seconds"]}
+    return Measured(scores, len(heard) * spoken.seconds, cpu)
+
+
+if __name__ == "__main__":
+    main()
