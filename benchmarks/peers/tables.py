@@ -42,7 +42,8 @@ def tables(pairs: Sequence[Pair], text: str, threads: int) -> str:
     rows = [row for pair in pairs for row in _rows(pair, text)]
     how = (
         f"{versions()}; its voice activity filter on, one model for all clients, {threads} threads, as it is by default"
-        " for the rest. The CPU is the server's (NATS counts to Tiro), without the speakers."
+        " for the rest; its text as its own client shows it. The CPU is the server's (NATS counts to Tiro), without the"
+        " speakers."
     )
     parts = [
         how,

@@ -3,7 +3,7 @@
 Reads one JSON object on stdin, plays a recording over as many connections as it says, at natural pace, and prints one
 JSON object with everything that came back and when, as `benchmarks.live_load` does. WhisperLive tells the whole text
 again with every message, so each is a partial, and the last of them is the final. It does not say when its last words
-have come: like its own client, a speaker waits until nothing comes any more.
+have come: like its own client, a speaker waits until nothing new comes any more.
 """
 
 import asyncio
@@ -20,9 +20,12 @@ from websockets.exceptions import ConnectionClosed
 from benchmarks.pacing import paced
 from benchmarks.peers.whisperlive_transcript import Transcript
 
-QUIET_SECONDS = 15.0
-"""A speaker that has ended hears nothing for so long: that was all. WhisperLive's own client waits as long."""
-FINISH_SECONDS_MAX = 120.0
+QUIET_SECONDS = 45.0
+"""A speaker that has ended hears nothing new for so long: that was all.
+
+WhisperLive's own client waits 15 s; a server that is behind is given more, so that it loses no words to impatience.
+"""
+FINISH_SECONDS_MAX = 180.0
 """The last words may take so long after the audio."""
 END_OF_AUDIO = b"END_OF_AUDIO"
 
@@ -71,19 +74,21 @@ async def _converse(socket: ClientConnection, pcm: bytes, seen: dict[str, Any]) 
 
 
 async def _listen(socket: ClientConnection, seen: dict[str, Any]) -> None:
-    """Note what comes until the speaker has ended and nothing comes any more."""
+    """Note what comes until the speaker has ended and nothing new comes any more."""
     transcript = Transcript()
-    while not seen["half_closed"] or time.monotonic() < seen["half_closed"] + FINISH_SECONDS_MAX:
+    changed_at = time.monotonic()
+    while not seen["half_closed"] or time.monotonic() < max(changed_at, seen["half_closed"]) + QUIET_SECONDS:
         try:
             async with asyncio.timeout(QUIET_SECONDS):
                 message = json.loads(await socket.recv())
         except TimeoutError:
-            if seen["half_closed"]:
-                return
             continue
         words = transcript.update(message.get("segments", ()))
         if words is not None:
-            seen["events"].append((time.monotonic(), "partial", words))
+            changed_at = time.monotonic()
+            seen["events"].append((changed_at, "partial", words))
+            if seen["half_closed"] and changed_at > seen["half_closed"] + FINISH_SECONDS_MAX:
+                return
 
 
 async def main() -> None:

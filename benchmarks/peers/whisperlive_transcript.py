@@ -7,25 +7,32 @@ Word = tuple[str, float, float, bool]
 
 
 class Transcript:
-    """The text that a connection was told so far."""
+    """The text that a connection was told so far, as WhisperLive's own client shows it."""
 
     def __init__(self) -> None:
         self._completed: dict[tuple[str, str], list[Word]] = {}
-        self._shown: list[Word] = []
+        self._under_way: list[Word] = []
+        self._texts: list[str] = []
 
     def update(self, segments: Sequence[dict[str, Any]]) -> list[Word] | None:
-        """Take a message's segments, the newest only. Returns all words so far, or None where none has changed."""
+        """Take a message's segments. Returns all words so far, or None where none has changed.
+
+        A message that names nothing new takes nothing back: what was under way stays, as its client keeps showing it.
+        """
+        before = len(self._completed)
         under_way: list[Word] = []
         for segment in segments:
-            words = _words(segment)
             if segment["completed"]:
-                self._completed.setdefault((segment["start"], segment["end"]), words)
+                self._completed.setdefault((segment["start"], segment["end"]), _words(segment))
             else:
-                under_way += words
-        shown = [word for words in self._completed.values() for word in words] + under_way
-        if [word[0] for word in shown] == [word[0] for word in self._shown]:
+                under_way += _words(segment)
+        if under_way or len(self._completed) > before:
+            self._under_way = under_way
+        shown = [word for words in self._completed.values() for word in words] + self._under_way
+        texts = [word[0] for word in shown]
+        if texts == self._texts:
             return None
-        self._shown = shown
+        self._texts = texts
         return shown
 
 
