@@ -71,7 +71,9 @@ async def open_engine_host(engine: Engine, *, job_slots: int, session_threads: i
     """Threads for an engine. At the end decodings that still run are waited for, then the engine is closed."""
     jobs = ThreadPoolExecutor(max(1, job_slots), thread_name_prefix="job")
     try:
-        async with open_session_threads(session_threads) as sessions:
+        async with open_session_threads(
+            session_threads, engine.decode_partials, engine.partials_together_max
+        ) as sessions:
             yield EngineHost(engine, jobs, sessions)
     finally:
         await asyncio.to_thread(jobs.shutdown, wait=True, cancel_futures=True)

@@ -1,29 +1,26 @@
-"""The threads on which live sessions run their engine: what cannot wait first, then the partial that is due longest."""
+"""The threads on which live sessions run their engine: what cannot wait first, then the partials that are due longest.
+
+Partials of several sessions are decoded together at less cost each. So where several are expected, the first one waits
+a moment for the others.
+"""
 
 import asyncio
+import heapq
 import itertools
-import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from tiro_transcriber.engines.interface import EngineSession, SessionUpdate
+
 T = TypeVar("T")
 
-_URGENT, _PARTIAL, _STOP = range(3)
-
-
-@dataclass(order=True)
-class _Job:
-    priority: int
-    due: float
-    number: int
-    work: Callable[[], Any] = field(compare=False)
-    future: "Future[Any]" = field(compare=False)
-    submitted: float = field(compare=False)
+DecodePartials = Callable[[Sequence[EngineSession]], list[list[SessionUpdate]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,41 @@ class Ran(Generic[T]):
     waited_seconds: float
     """For a thread."""
     busy_seconds: float
+    """Its share of the thread's time."""
+    begun: float
+    """On the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Which other partials are worth waiting for."""
+
+    count: int = 1
+    """So many are begun at once as soon as they are there."""
+    seconds_max: float = 0.0
+    """So long after it was due, those are begun that are there."""
+
+
+ALONE = Company()
+
+PartialFuture = Future[Ran[list[SessionUpdate]]]
+
+
+@dataclass(slots=True)
+class _Urgent:
+    work: Callable[[], Any]
+    future: "Future[Any]"
+    submitted: float
+
+
+@dataclass(order=True, slots=True)
+class _Partial:
+    due: float
+    number: int
+    session: EngineSession = field(compare=False)
+    company: Company = field(compare=False)
+    future: PartialFuture = field(compare=False)
+    submitted: float = field(compare=False)
 
 
 class SessionThreads:
@@ -42,55 +74,123 @@ class SessionThreads:
     A session has one call under way at a time, so at most as many wait as there are sessions.
     """
 
-    def __init__(self) -> None:
-        self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+    def __init__(self, decode_partials: DecodePartials, together_max: int) -> None:
+        self._decode_partials = decode_partials
+        self._together_max = together_max
+        self._changed = threading.Condition()
+        self._urgent: deque[_Urgent] = deque()
+        self._partials: list[_Partial] = []
         self._numbers = itertools.count()
+        self._stopping = False
 
     async def urgent(self, work: Callable[[], T]) -> Ran[T]:
         """Run what a speaker waits for: voice activity and finals, in the order of their coming."""
-        return await asyncio.wrap_future(self._submit(_URGENT, 0.0, work))
+        future: Future[Ran[T]] = Future()
+        with self._changed:
+            self._urgent.append(_Urgent(work, future, time.monotonic()))
+            self._changed.notify()
+        return await asyncio.wrap_future(future)
 
-    def partial(self, work: Callable[[], T], due: float) -> "Future[Ran[T]]":
-        """Run a partial when nothing is urgent, the one with the smallest `due` first.
+    def partial(self, session: EngineSession, due: float, company: Company = ALONE) -> PartialFuture:
+        """Decode a session's partial when nothing is urgent, the one with the smallest `due` first.
 
         As long as it waits for a thread, cancelling the future withdraws it.
+
+        Args:
+            session: The session.
+            due: On the monotonic clock.
+            company: Which partials of other sessions it waits for.
         """
-        return self._submit(_PARTIAL, due, work)
+        future: PartialFuture = Future()
+        with self._changed:
+            job = _Partial(due, next(self._numbers), session, company, future, time.monotonic())
+            heapq.heappush(self._partials, job)
+            self._changed.notify()
+        return future
 
     def run(self) -> None:
         """Work until stopped. The body of each thread."""
-        while (job := self._jobs.get()).priority != _STOP:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            begun = time.monotonic()
-            try:
-                result = job.work()
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the result gets it
-                job.future.set_exception(error)
+        while (next_up := self._take()) is not None:
+            if isinstance(next_up, _Urgent):
+                _run_urgent(next_up)
             else:
-                job.future.set_result(Ran(result, begun - job.submitted, time.monotonic() - begun))
+                self._run_partials(next_up)
 
-    def stop(self, threads: int) -> None:
-        """Let so many threads end, once all that waits is done."""
-        for _ in range(threads):
-            self._jobs.put(_Job(_STOP, 0.0, next(self._numbers), lambda: None, Future(), 0.0))
+    def stop(self) -> None:
+        """Let the threads end, once all that waits is done."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
 
-    def _submit(self, priority: int, due: float, work: Callable[[], T]) -> "Future[Ran[T]]":
-        future: Future[Ran[T]] = Future()
-        self._jobs.put(_Job(priority, due, next(self._numbers), work, future, time.monotonic()))
-        return future
+    def _take(self) -> _Urgent | list[_Partial] | None:
+        """Wait for what is next: one urgent call, or the partials to begin together. None at the end."""
+        with self._changed:
+            while True:
+                if self._urgent:
+                    return self._urgent.popleft()
+                self._forget_withdrawn()
+                patience = self._patience_seconds()
+                if self._partials and patience <= 0:
+                    count = min(self._together_max, len(self._partials))
+                    return [heapq.heappop(self._partials) for _ in range(count)]
+                if self._stopping and not self._partials:
+                    return None
+                self._changed.wait(patience if self._partials else None)
+
+    def _forget_withdrawn(self) -> None:
+        if any(job.future.cancelled() for job in self._partials):
+            self._partials = [job for job in self._partials if not job.future.cancelled()]
+            heapq.heapify(self._partials)
+
+    def _patience_seconds(self) -> float:
+        """How long the partial that is due first waits for others."""
+        if not self._partials:
+            return 0.0
+        first = self._partials[0]
+        if self._stopping or len(self._partials) >= min(first.company.count, self._together_max):
+            return 0.0
+        return first.due + first.company.seconds_max - time.monotonic()
+
+    def _run_partials(self, jobs: Sequence[_Partial]) -> None:
+        running = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        if not running:
+            return
+        begun = time.monotonic()
+        try:
+            results = self._decode_partials([job.session for job in running])
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the results gets it
+            for job in running:
+                job.future.set_exception(error)
+            return
+        share = (time.monotonic() - begun) / len(running)
+        for job, result in zip(running, results, strict=True):
+            job.future.set_result(Ran(result, begun - job.submitted, share, begun))
+
+
+def _run_urgent(job: _Urgent) -> None:
+    if not job.future.set_running_or_notify_cancel():
+        return
+    begun = time.monotonic()
+    try:
+        result = job.work()
+    except BaseException as error:  # noqa: BLE001 - whoever waits for the result gets it
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(Ran(result, begun - job.submitted, time.monotonic() - begun, begun))
 
 
 @asynccontextmanager
-async def open_session_threads(count: int) -> AsyncIterator[SessionThreads]:
+async def open_session_threads(
+    count: int, decode_partials: DecodePartials, together_max: int
+) -> AsyncIterator[SessionThreads]:
     """So many threads. At the end the calls that still run are waited for."""
-    work = SessionThreads()
+    work = SessionThreads(decode_partials, together_max)
     threads = [threading.Thread(target=work.run, name=f"session-{number}", daemon=True) for number in range(count)]
     for thread in threads:
         thread.start()
     try:
         yield work
     finally:
-        work.stop(count)
+        work.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join)

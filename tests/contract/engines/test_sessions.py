@@ -53,6 +53,11 @@ def partials_of(updates: Sequence[SessionUpdate]) -> list[Partial]:
     return [update for update in updates if isinstance(update, Partial)]
 
 
+def plain(partials: Sequence[Partial]) -> list[str]:
+    """The words of partials: punctuation changes with the padding of a window."""
+    return ["".join(filter(str.isalnum, word.text.casefold())) for one in partials for word in one.segment.words]
+
+
 def text_of(finals: Sequence[Final]) -> str:
     """Join what the finals say."""
     return " ".join(final.segment.text for final in finals)
@@ -267,3 +272,19 @@ def test_refuses_a_language_it_does_not_have(engine: Engine) -> None:
     """A session in a language outside the capabilities is refused when it is opened."""
     with pytest.raises(UnsupportedLanguage, match="xx"):
         engine.open_session(SessionOptions(RecognitionOptions("xx")), 0)
+
+
+def test_partials_decoded_together_are_those_decoded_alone(engine: Engine, speech: Samples) -> None:
+    """Each session gets its own, whatever the others are; one that wants none gets nothing."""
+
+    def hear(seconds: float) -> EngineSession:
+        session = engine.open_session(OPTIONS, 0)
+        session.advance(speech[: round(16_000 * seconds)])
+        return session
+
+    heard = (3.0, 4.5, 0.0, 3.0)
+    alone = [partials_of(hear(seconds).decode_partial()) for seconds in heard]
+    together = [partials_of(updates) for updates in engine.decode_partials([hear(seconds) for seconds in heard])]
+    assert [len(partials) for partials in together] == [1, 1, 0, 1]
+    words = [[plain(partials) for partials in side] for side in (alone, together)]
+    assert words[0] == words[1]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiro_transcriber.engines.interface import Endpointing, RecognitionOptions, Samples, SpeechEnded, SpeechStarted
 from tiro_transcriber.live.agreement import LocalAgreement
 from tiro_transcriber.live.cutting import best_boundary, best_pause
-from tiro_transcriber.live.decoder import Decoded, DecodedWord
+from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.endpointer import Endpointer, Pause
 from tiro_transcriber.live.finals import decode_all
 from tiro_transcriber.live.segments import segment_of
@@ -167,7 +167,7 @@ class ForgetfulDecoder:
     def configure(self, options: RecognitionOptions) -> None:
         """Change nothing."""
 
-    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
+    def decode_partial(self, window: PartialWindow) -> Decoded:
         """Hear nothing."""
         return Decoded()
 

@@ -17,7 +17,7 @@ from tiro_transcriber.engines.interface import (
     SpeechStarted,
     UtteranceEnd,
 )
-from tiro_transcriber.live.decoder import Decoded, DecodedWord
+from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, LiveSession
 
 FRAME = 512
@@ -39,11 +39,11 @@ class MarkerDecoder:
         """Take note of the options."""
         self.options = options
 
-    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
+    def decode_partial(self, window: PartialWindow) -> Decoded:
         """Read the markers."""
-        self.partial_windows.append(len(samples))
-        self.before.append(len(before))
-        return self._decode(samples)
+        self.partial_windows.append(len(window.samples))
+        self.before.append(len(window.before))
+        return self._decode(window.samples)
 
     def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
         """Read the markers."""
@@ -74,14 +74,14 @@ class SoundActivity:
 
 def open_session(
     silence_ms: int = 500, utterance_seconds_max: float = 15.0, *, freeze_stable: bool = False
-) -> tuple[LiveSession, MarkerDecoder]:
+) -> tuple[LiveSession[MarkerDecoder], MarkerDecoder]:
     """Open a session with these options."""
     decoder = MarkerDecoder()
     options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max), freeze_stable=freeze_stable)
     return LiveSession(decoder, SoundActivity(), options, start=0), decoder
 
 
-def feed(session: LiveSession, samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
+def feed(session: LiveSession[MarkerDecoder], samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
     """Hand samples over in steps, with a partial after each step that is worth one."""
     updates: list[SessionUpdate] = []
     for start in range(0, len(samples), step):

@@ -1,11 +1,8 @@
 """How often partials are worth it, and how many sessions fit, from what was measured."""
 
-import asyncio
-import threading
-
 import pytest
 
-from tiro_transcriber.session_threads import open_session_threads
+from tiro_transcriber.session_threads import ALONE, Company
 from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Load, reserve
 
 
@@ -73,32 +70,12 @@ def test_a_worker_that_is_behind_takes_no_new_session() -> None:
     assert behind.has_room_for_orphan
 
 
-async def test_what_is_urgent_goes_before_partials_and_the_longest_due_first() -> None:
-    """While the only thread is taken, work queues; it runs in the order of its urgency."""
-    order: list[str] = []
-    taken, go = threading.Event(), threading.Event()
-
-    def occupy() -> None:
-        taken.set()
-        go.wait()
-
-    async with open_session_threads(1) as threads:
-        first = asyncio.ensure_future(threads.urgent(occupy))
-        await asyncio.to_thread(taken.wait)
-        late = threads.partial(lambda: order.append("late partial"), due=20.0)
-        early = threads.partial(lambda: order.append("early partial"), due=10.0)
-        withdrawn = threads.partial(lambda: order.append("withdrawn"), due=5.0)
-        urgent = asyncio.ensure_future(threads.urgent(lambda: order.append("final")))
-        await asyncio.sleep(0)  # lets the task submit
-        assert withdrawn.cancel()
-        go.set()
-        await asyncio.gather(first, urgent, asyncio.wrap_future(late), asyncio.wrap_future(early))
-    assert order == ["final", "early partial", "late partial"]
-
-
-async def test_a_call_that_fails_fails_its_caller_only() -> None:
-    """An exception reaches whoever waits; the thread goes on."""
-    async with open_session_threads(1) as threads:
-        with pytest.raises(ZeroDivisionError):
-            await threads.urgent(lambda: 1 / 0)
-        assert (await threads.urgent(lambda: 7)).result == 7
+def test_partials_wait_for_others_where_many_speak() -> None:
+    """One that speaks alone, or with no more than there are threads, waits for nobody."""
+    busy = load(threads=2)
+    for number in range(3):
+        busy.speaking(number, speaking=True)
+        assert busy.company == ALONE
+    for number in range(8):
+        busy.speaking(number, speaking=True)
+    assert busy.company == Company(4, INTERVAL_SECONDS_MIN / 8)

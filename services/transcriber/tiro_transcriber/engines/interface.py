@@ -6,7 +6,7 @@ time.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -254,6 +254,13 @@ class Engine(Protocol):
         Raises:
             UnsupportedLanguage: The options name a language that is none of the capabilities'.
         """
+
+    @property
+    def partials_together_max(self) -> int:
+        """How many sessions' partials are worth decoding at once."""
+
+    def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        """Do for several of its sessions what `decode_partial` does for one, in their order, at less cost each."""
 
     def close(self) -> None:
         """Free the model. No call may be in progress."""

@@ -38,6 +38,15 @@ class Decoded:
     language: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PartialWindow:
+    """The end of an utterance, to be shown and replaced."""
+
+    samples: Samples
+    before: Sequence[DecodedWord] = ()
+    """The words of the same utterance that come before these samples: context, not part of the result."""
+
+
 class WindowDecoder(Protocol):
     """Decodes windows of one session. It may remember the language it heard, but no text."""
 
@@ -52,13 +61,8 @@ class WindowDecoder(Protocol):
             UnsupportedLanguage: The options name a language that it does not know. Nothing has changed.
         """
 
-    def decode_partial(self, samples: Samples, before: Sequence[DecodedWord] = ()) -> Decoded:
-        """Decode as fast as possible: the result is shown and replaced.
-
-        Args:
-            samples: A window, or the end of one.
-            before: The words of the same utterance that come before these samples: context, not part of the result.
-        """
+    def decode_partial(self, window: PartialWindow) -> Decoded:
+        """Decode as fast as possible: the result is shown and replaced."""
 
     def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
         """Decode as well as possible: the result is committed.

@@ -12,7 +12,7 @@ from itertools import takewhile
 from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.live.agreement import LocalAgreement
 from tiro_transcriber.live.cutting import best_boundary
-from tiro_transcriber.live.decoder import DecodedWord, WindowDecoder
+from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.window import AudioWindow
 
 WINDOW_SAMPLES_MAX = 4 * SAMPLE_RATE
@@ -33,10 +33,9 @@ class Shown:
 
 
 class Partials:
-    """Decodes the utterance's end and keeps what two decodings agreed on."""
+    """Says what to decode of the utterance, and keeps what two decodings agreed on."""
 
-    def __init__(self, decoder: WindowDecoder, start: int) -> None:
-        self._decoder = decoder
+    def __init__(self, start: int) -> None:
         self._agreement = LocalAgreement()
         self.decoded_until = start
         """Everything before this sample is in a partial, or final."""
@@ -50,24 +49,35 @@ class Partials:
         self.decoded_until = self._begin = at
         self._shown = None
 
-    def decode(self, window: AudioWindow) -> Shown | None:
-        """Decode the end of the window. Returns what it looks like now, or None where nothing has changed."""
+    def next(self, window: AudioWindow) -> PartialWindow:
+        """What to decode next: the end of the window."""
+        begin = max(self._begin, window.start)
+        return PartialWindow(window.since(begin), self._before(begin - window.start))
+
+    def show(self, window: AudioWindow, decoded: Decoded) -> Shown | None:
+        """Take what `next` has been decoded to, the window being the same.
+
+        Returns:
+            What the utterance looks like now, or None where nothing has changed: not either where nothing was
+            understood, because what was shown before is still the better guess.
+        """
         self.decoded_until = window.end
         self._window_start = window.start
+        if not decoded.words:
+            return None
         begin = max(self._begin, window.start)
         before = self._before(begin - window.start)
-        decoded = self._decoder.decode_partial(window.since(begin), before)
         length = window.end - window.start
         words = self._agreement.update(
             [*before, *(word.shifted(begin - window.start) for word in decoded.words)],
             certain_until=length - UNCERTAIN_SAMPLES,
         )
         shown = Shown(words, self._agreement.stable_count, decoded.language)
-        if not words or (self._shown is not None and _looks(shown) == _looks(self._shown)):
-            return None
-        self._shown = shown
         if window.end - begin > WINDOW_SAMPLES_MAX:
             self._begin_later(begin - window.start, length)
+        if self._shown is not None and _looks(shown) == _looks(self._shown):
+            return None
+        self._shown = shown
         return shown
 
     def stable_until(self, at: int) -> Sequence[DecodedWord]:

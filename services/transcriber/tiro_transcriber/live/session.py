@@ -6,6 +6,7 @@ committed. What is final or silent leaves the window, so a session's memory is b
 """
 
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
@@ -21,7 +22,7 @@ from tiro_transcriber.engines.interface import (
     UtteranceEnd,
 )
 from tiro_transcriber.live.cutting import best_boundary, best_pause
-from tiro_transcriber.live.decoder import Decoded, WindowDecoder
+from tiro_transcriber.live.decoder import Decoded, PartialWindow, WindowDecoder
 from tiro_transcriber.live.endpointer import SPEECH_SAMPLES_MIN, Endpointer, Pause
 from tiro_transcriber.live.finals import decode_all
 from tiro_transcriber.live.partials import Partials
@@ -45,15 +46,18 @@ CUT_AFTER_SHARE = 0.4
 """A too long utterance is cut behind this share of it: a cut harms the words beside it, so there should be few."""
 
 
-class LiveSession:
+D = TypeVar("D", bound=WindowDecoder)
+
+
+class LiveSession(Generic[D]):
     """One session's window, voice activity and agreement; see `EngineSession`."""
 
-    def __init__(self, decoder: WindowDecoder, voice: VoiceActivity, options: SessionOptions, start: int) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: D, voice: VoiceActivity, options: SessionOptions, start: int) -> None:
+        self.decoder = decoder
         self._voice = voice
         self._options = options
         self._endpointer = Endpointer(options.endpointing)
-        self._partials = Partials(decoder, start)
+        self._partials = Partials(start)
         self._window = AudioWindow(start)
         self._frame_start = start
 
@@ -77,9 +81,16 @@ class LiveSession:
 
     def decode_partial(self) -> list[SessionUpdate]:
         """Decode the end of the window; see `EngineSession.decode_partial`."""
-        if not self.wants_partial:
-            return []
-        shown = self._partials.decode(self._window)
+        window = self.next_partial()
+        return self.show_partial(self.decoder.decode_partial(window)) if window else []
+
+    def next_partial(self) -> PartialWindow | None:
+        """What the decoder has to decode for the next partial; None when none is wanted."""
+        return self._partials.next(self._window) if self.wants_partial else None
+
+    def show_partial(self, decoded: Decoded) -> list[SessionUpdate]:
+        """Say how the text looks now that `next_partial` is decoded. No call may have come between."""
+        shown = self._partials.show(self._window, decoded)
         if shown is None:
             return []
         with_words = self._options.recognition.word_timestamps
@@ -95,7 +106,7 @@ class LiveSession:
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
         """Take other options; see `EngineSession.configure`."""
-        self._decoder.configure(recognition)
+        self.decoder.configure(recognition)
         self._endpointer.configure(endpointing)
         self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
 
@@ -149,20 +160,20 @@ class LiveSession:
         return updates
 
     def _longest(self) -> int:
-        return round(SAMPLE_RATE * min(self._options.endpointing.utterance_seconds_max, self._decoder.seconds_max))
+        return round(SAMPLE_RATE * min(self._options.endpointing.utterance_seconds_max, self.decoder.seconds_max))
 
     def _decode_final(self, at: int) -> Decoded:
         """Decode the window up to `at`, beginning with the stable words that end before it where they are frozen."""
         samples = self._window.until(at)
         if self._options.freeze_stable and (agreed := self._partials.stable_until(at)):
-            return self._decoder.decode_final(samples, agreed)
+            return self.decoder.decode_final(samples, agreed)
         start = self._window.start
         pauses = [
             Pause(pause.start - start, min(pause.end, at) - start)
             for pause in self._endpointer.pauses(start, at)
             if pause.start < at
         ]
-        return decode_all(self._decoder, samples, pauses)
+        return decode_all(self.decoder, samples, pauses)
 
     def _front(self, decoded: Decoded, end: int, after: int) -> tuple[int, Decoded]:
         count = best_boundary(decoded.words, after)

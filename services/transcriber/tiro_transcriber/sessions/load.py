@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tiro_transcriber.session_threads import ALONE, Company
+
 INTERVAL_SECONDS_MIN = 0.5
 """More frequent partials show nothing new: a word lasts 0.3 s."""
 INTERVAL_SECONDS_MAX = 2.0
@@ -24,6 +26,8 @@ LAG_SHARE = 0.95
 WAITS_KEPT_MAX = 4096
 HALF_LIFE_SECONDS = 30.0
 """What was measured so long ago counts half."""
+COMPANY_SHARE = 0.125
+"""Of the interval, so long a partial waits for others: their words come later by as much, and cost half."""
 RESERVE_SHARE = 0.25
 """Kept for sessions that have lost their worker, beyond what new ones may take."""
 
@@ -94,6 +98,12 @@ class Load:
         if left <= 0:
             return INTERVAL_SECONDS_MAX
         return min(max(cost / left, INTERVAL_SECONDS_MIN), INTERVAL_SECONDS_MAX)
+
+    @property
+    def company(self) -> Company:
+        """How many partials of other sessions one should wait for, and how long."""
+        per_thread = len(self._speaking) // self._threads
+        return Company(per_thread, COMPANY_SHARE * self.interval_seconds) if per_thread > 1 else ALONE
 
     @property
     def capacity(self) -> int:

@@ -187,7 +187,7 @@ class Transcribing:
         if due > time.monotonic():
             return
         loop = asyncio.get_running_loop()
-        self._partial = self._engine.threads.partial(self._engine.session.decode_partial, due)
+        self._partial = self._engine.threads.partial(self._engine.session, due, self._engine.load.company)
         self._partial.add_done_callback(lambda _: loop.call_soon_threadsafe(self._wake.set))
 
     async def _withdraw_partial(self) -> None:
@@ -202,8 +202,7 @@ class Transcribing:
         if self._partial is None or not self._partial.done():
             return
         ran, self._partial = self._partial.result(), None
-        now = time.monotonic()
-        self._partial_at = now - ran.busy_seconds
+        self._partial_at = ran.begun
         self._engine.load.decoded_partial(ran.busy_seconds)
         telemetry.SESSION_PARTIALS.inc()
         await self._tell(ran.result)

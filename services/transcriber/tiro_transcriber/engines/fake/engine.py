@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tiro_transcriber.engines.fake.markers import Marker, find
 from tiro_transcriber.engines.fake.session import FakeSession
@@ -12,10 +12,12 @@ from tiro_transcriber.engines.interface import (
     Cancelled,
     Capabilities,
     DetectedLanguage,
+    EngineSession,
     ModelInfo,
     RecognitionOptions,
     Segment,
     SessionOptions,
+    SessionUpdate,
     Window,
     WindowResult,
 )
@@ -28,6 +30,7 @@ _PAUSE_SAMPLES = SAMPLE_RATE // 2
 class FakeEngine:
     """Reads word markers, says `w17` for word 17."""
 
+    partials_together_max = 1
     model = ModelInfo("fake", MODEL, f"sha256:{hashlib.sha256(b'fake/markers/1').hexdigest()}")
 
     def __init__(self, languages: frozenset[str]) -> None:
@@ -56,6 +59,10 @@ class FakeEngine:
         """Begin a live session whose first sample is number `start`."""
         self.capabilities.require_language(options.recognition.language)
         return FakeSession(options, start, self.capabilities.require_language)
+
+    def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        """Decode what several sessions want to show; see `Engine.decode_partials`."""
+        return [session.decode_partial() for session in sessions]
 
     def close(self) -> None:
         """Nothing is held."""

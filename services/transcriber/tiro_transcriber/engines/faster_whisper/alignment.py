@@ -1,5 +1,6 @@
 """When each word was said: Whisper's cross-attention, aligned by dynamic time warping."""
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -16,19 +17,25 @@ DURATION_TO_MEDIAN_MAX = 2.0
 MEDIAN_SECONDS_MAX = 0.7
 
 
-def align(whisper: Any, tokenizer: Any, encoded: Any, tokens: list[int], samples: int) -> tuple[DecodedWord, ...]:
-    """Place the words that tokens make up in the window they were decoded from.
+def align(
+    whisper: Any, tokenizer: Any, encoded: Any, texts: Sequence[list[int]], lengths: Sequence[int]
+) -> list[tuple[DecodedWord, ...]]:
+    """Place the words that tokens make up in the windows they were decoded from.
 
     Args:
         whisper: The loaded model.
         tokenizer: Of the language.
-        encoded: The encoder's output for the window.
-        tokens: Text tokens.
-        samples: The window's length, without what it was padded with.
+        encoded: The encoder's output for the windows.
+        texts: Text tokens of each window, none where it has no text.
+        lengths: The samples in each window, without what it was padded with.
     """
-    frames = round(samples / SAMPLE_RATE * whisper.frames_per_second)
-    found = whisper.find_alignment(tokenizer, [tokens], encoded, frames)
-    timings: list[dict[str, Any]] = found[0] if found else []
+    if not any(texts):
+        return [()] * len(texts)
+    frames = [round(samples / SAMPLE_RATE * whisper.frames_per_second) for samples in lengths]
+    return [_words(timings) for timings in whisper.find_alignment(tokenizer, list(texts), encoded, frames)]
+
+
+def _words(timings: list[dict[str, Any]]) -> tuple[DecodedWord, ...]:
     _shorten_beside_pauses(timings)
     merge_punctuations(timings, _PREPENDED, _APPENDED)
     return tuple(

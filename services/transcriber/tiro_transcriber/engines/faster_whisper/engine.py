@@ -1,12 +1,13 @@
 """The faster-whisper engine: one loaded model for all windows and sessions of a worker."""
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from tiro_transcriber.engines.faster_whisper.languages import Languages
 from tiro_transcriber.engines.faster_whisper.live_decoder import WhisperDecoder
 from tiro_transcriber.engines.faster_whisper.recording import transcribe_window
+from tiro_transcriber.engines.faster_whisper.windows import WhisperWindows
 from tiro_transcriber.engines.interface import (
     Capabilities,
     EngineSession,
@@ -14,11 +15,15 @@ from tiro_transcriber.engines.interface import (
     RecognitionOptions,
     Segment,
     SessionOptions,
+    SessionUpdate,
     Window,
     WindowResult,
 )
 from tiro_transcriber.live.session import LiveSession
 from tiro_transcriber.live.silero import SileroModel, SileroVoiceActivity
+
+TOGETHER_MAX = {"cpu": 4, "cuda": 16}
+"""By device. On a CPU eight windows together gain little over four, and all of them wait for the last one."""
 
 
 class FasterWhisperEngine:
@@ -28,6 +33,8 @@ class FasterWhisperEngine:
         self._whisper = whisper
         self._silero = silero
         self._languages = Languages(whisper)
+        self._windows = WhisperWindows(whisper, self._languages)
+        self.partials_together_max = TOGETHER_MAX[whisper.model.device]
         self.model = model
         self.capabilities = Capabilities(
             languages=self._languages.codes,
@@ -48,9 +55,22 @@ class FasterWhisperEngine:
         """Begin a live session; see `Engine.open_session`."""
         self.capabilities.require_language(options.recognition.language)
         decoder = WhisperDecoder(
-            self._whisper, self._languages, options.recognition, self.capabilities.require_language
+            self._whisper, self._languages, self._windows, options.recognition, self.capabilities.require_language
         )
         return LiveSession(decoder, SileroVoiceActivity(self._silero), options, start)
+
+    def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        """Decode what several sessions want to show; see `Engine.decode_partials`."""
+        ours = cast("Sequence[LiveSession[WhisperDecoder]]", sessions)
+        wanted = {
+            number: session.decoder.partial(window)
+            for number, session in enumerate(ours)
+            if (window := session.next_partial()) is not None
+        }
+        updates: list[list[SessionUpdate]] = [[] for _ in ours]
+        for number, decoded in zip(wanted, self._windows.decode(list(wanted.values())), strict=True):
+            updates[number] = ours[number].show_partial(decoded)
+        return updates
 
     def close(self) -> None:
         """Free the model's memory."""

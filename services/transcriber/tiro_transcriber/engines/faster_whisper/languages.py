@@ -10,12 +10,23 @@ DEFAULT_SYMBOLS = -1
 """What Whisper means by its default set of symbols that nobody speaks."""
 
 
+LANGUAGE_PROBABILITY_MIN = 0.5
+"""Below this the language heard earlier in the session is the better guess; the same limit as faster-whisper's."""
+TOKENS_PER_SECOND_MAX = 25
+"""The fastest speech in the scripts that take most tokens. It ends a repetition long before the model's own limit."""
+COMPACT = frozenset({"de", "en", "es", "fr", "it", "nl", "pt"})
+"""Languages that Whisper knows so well that most words are a token or two."""
+COMPACT_TOKENS_PER_SECOND_MAX = 8
+"""The fastest speech in them has 6 words a second; read speech has 4 tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """How a language is written in tokens, and the tokens that never stand for speech."""
 
     tokenizer: Any
     suppressed: list[int]
+    tokens_per_second_max: int
 
 
 class Languages:
@@ -35,5 +46,38 @@ class Languages:
         if code not in self._vocabularies:
             tokenizer = Tokenizer(self._whisper.hf_tokenizer, self.several, task="transcribe", language=code)
             suppressed = list(get_suppressed_tokens(tokenizer, [DEFAULT_SYMBOLS]))
-            self._vocabularies[code] = Vocabulary(tokenizer, suppressed)
+            most = COMPACT_TOKENS_PER_SECOND_MAX if code in COMPACT else TOKENS_PER_SECOND_MAX
+            self._vocabularies[code] = Vocabulary(tokenizer, suppressed, most)
         return self._vocabularies[code]
+
+
+class SpokenLanguage:
+    """The language of one session: named by its caller, or heard."""
+
+    def __init__(self, whisper: Any, languages: Languages) -> None:
+        self._whisper = whisper
+        self._languages = languages
+        self._heard: str | None = None
+        self.named: str | None = None
+        """What the caller said. None detects it."""
+
+    @property
+    def known(self) -> str | None:
+        """The language, where nothing needs to be detected."""
+        return self.named or (None if self._languages.several else next(iter(self._languages.codes)))
+
+    @property
+    def guess(self) -> str:
+        """What is known without listening; empty where nothing is."""
+        return self.named or self._heard or ""
+
+    def of(self, encoded: Any) -> str:
+        """The language of an encoded window."""
+        if self.known is not None:
+            return self.known
+        token, probability = self._whisper.model.detect_language(encoded)[0][0]
+        detected = str(token).strip("<|>")
+        if probability < LANGUAGE_PROBABILITY_MIN:
+            return self._heard or detected
+        self._heard = detected
+        return detected

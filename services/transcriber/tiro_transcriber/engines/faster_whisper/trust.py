@@ -22,6 +22,8 @@ class Generated:
     log_probability: float
     """Mean natural logarithm of the tokens' probabilities."""
     no_speech_probability: float
+    unended: bool = False
+    """The decoder was stopped at its limit."""
 
 
 def is_repetitive(generated: Generated) -> bool:

@@ -1,0 +1,150 @@
+"""Decodes short windows with Whisper, of one session or of several at once, encoding only what there is.
+
+Whisper was trained on 30 s, silence filling them up. An utterance with 2 s of it costs a quarter and serves for a
+partial; with 8 s it gives a final as good as with 30.
+
+Every token that is decoded reads the whole vocabulary's matrix from memory. So windows that are decoded together cost
+half as much each; encoding them together gains nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tiro_transcriber.engines.faster_whisper.alignment import align
+from tiro_transcriber.engines.faster_whisper.languages import Languages, SpokenLanguage, Vocabulary
+from tiro_transcriber.engines.faster_whisper.repetition import said_once
+from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
+from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
+from tiro_transcriber.live.decoder import Decoded
+
+ENCODER_SECONDS_MAX = 30
+SAMPLES_MIN = SAMPLE_RATE // 10
+"""Shorter windows hold no word, and Whisper writes nonsense over them."""
+TOKENS_MIN = 16
+REPEATED_TOKENS = 3
+"""A run of this many tokens may not come twice when a repetitive text is decoded again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much a decoding may cost."""
+
+    pad_seconds: float
+    beam_size: int
+
+
+PARTIAL = Effort(pad_seconds=2, beam_size=1)
+FINAL = Effort(pad_seconds=8, beam_size=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A window, how to decode it, and what is known of its text, in tokens."""
+
+    samples: Samples
+    effort: Effort
+    language: SpokenLanguage
+    hotwords: str | None = None
+    context: Sequence[int] = ()
+    """Said before the window."""
+    prefix: Sequence[int] = ()
+    """Said at the window's beginning: the result begins with it."""
+
+
+class WhisperWindows:
+    """The windows of all sessions of one loaded model. Safe to share between threads."""
+
+    def __init__(self, whisper: Any, languages: Languages) -> None:
+        self._whisper = whisper
+        self._languages = languages
+
+    def decode(self, tasks: Sequence[Task]) -> list[Decoded]:
+        """Decode windows, those together that can be: of one language, hotwords and effort, with equal context."""
+        decoded = [Decoded(language=task.language.guess) for task in tasks]
+        groups: dict[object, list[int]] = {}
+        for number, task in enumerate(tasks):
+            if len(task.samples) >= SAMPLES_MIN:
+                groups.setdefault(_company(number, task), []).append(number)
+        for group in groups.values():
+            for number, one in zip(group, self._decode([tasks[number] for number in group]), strict=True):
+                decoded[number] = one
+        return decoded
+
+    def _decode(self, tasks: Sequence[Task]) -> list[Decoded]:
+        """Decode tasks that belong together."""
+        encoded = self._whisper.encode(self._features(tasks))
+        language = tasks[0].language.of(encoded)
+        vocabulary = self._languages.vocabulary(language)
+        generated = self._generate(encoded, vocabulary, tasks)
+        if tasks[0].effort is FINAL and any(map(is_repetitive, generated)):
+            generated = self._generate(encoded, vocabulary, tasks, REPEATED_TOKENS)
+        texts = [_trusted(task, text) for task, text in zip(tasks, generated, strict=True)]
+        lengths = [len(task.samples) for task in tasks]
+        aligned = align(self._whisper, vocabulary.tokenizer, encoded, texts, lengths)
+        return [Decoded(words, language) for words in aligned]
+
+    def _features(self, tasks: Sequence[Task]) -> Any:
+        """Log-mel features of shape (tasks, bins, frames): all windows padded as the longest one needs."""
+        pad_seconds = tasks[0].effort.pad_seconds
+        longest = max(len(task.samples) for task in tasks)
+        length = min(longest + round(pad_seconds * SAMPLE_RATE), ENCODER_SECONDS_MAX * SAMPLE_RATE)
+        extract = self._whisper.feature_extractor
+        return np.stack([extract(np.pad(task.samples, (0, length - len(task.samples))), padding=0) for task in tasks])
+
+    def _generate(
+        self, encoded: Any, vocabulary: Vocabulary, tasks: Sequence[Task], no_repeat_ngram_size: int = 0
+    ) -> list[Generated]:
+        prompts = [self._prompt(vocabulary, task) for task in tasks]
+        tokens = max(_tokens_max(vocabulary, task) for task in tasks)
+        results = self._whisper.model.generate(
+            encoded,
+            prompts,
+            beam_size=tasks[0].effort.beam_size,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            # CTranslate2 generates at most half of this, and what the prompt leaves of it
+            max_length=min(max(2 * tokens, len(prompts[0]) + tokens), self._whisper.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=vocabulary.suppressed,
+        )
+        return [_generated(vocabulary, result, tokens) for result in results]
+
+    def _prompt(self, vocabulary: Vocabulary, task: Task) -> list[int]:
+        prompt: list[int] = self._whisper.get_prompt(
+            vocabulary.tokenizer, list(task.context), without_timestamps=True, hotwords=task.hotwords
+        )
+        return [*prompt, *task.prefix]
+
+
+def _company(number: int, task: Task) -> object:
+    """What tasks have in common that are decoded together; a language that must be heard first has none."""
+    language = task.language.known
+    return (language, task.effort, task.hotwords, len(task.context), len(task.prefix)) if language else number
+
+
+def _tokens_max(vocabulary: Vocabulary, task: Task) -> int:
+    return len(task.prefix) + TOKENS_MIN + round(vocabulary.tokens_per_second_max * len(task.samples) / SAMPLE_RATE)
+
+
+def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generated:
+    chosen = result.sequences_ids[0]
+    return Generated(
+        tokens=chosen,
+        text=vocabulary.tokenizer.decode(chosen).strip(),
+        log_probability=result.scores[0] * len(chosen) / (len(chosen) + 1),
+        no_speech_probability=result.no_speech_prob,
+        unended=len(chosen) >= tokens_max,
+    )
+
+
+def _trusted(task: Task, generated: Generated) -> list[int]:
+    """The tokens to show. What cannot be trusted is withheld, but for the words that were promised."""
+    if is_invented(generated):
+        return list(task.prefix)
+    if not is_repetitive(generated) and not generated.unended:
+        return generated.tokens
+    once = said_once(generated.tokens) if task.effort is PARTIAL else None
+    return list(task.prefix) if once is None else once

@@ -1,0 +1,121 @@
+"""In which order live sessions get a thread, and which partials are decoded together."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from tiro_transcriber.engines.interface import Endpointing, EngineSession, RecognitionOptions, Samples, SessionUpdate
+from tiro_transcriber.session_threads import Company, Ran, SessionThreads, open_session_threads
+
+
+class Showing:
+    """A session that does nothing but want a partial."""
+
+    settled_at = 0
+    wants_partial = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def advance(self, samples: Samples) -> list[SessionUpdate]:
+        """Hear nothing."""
+        return []
+
+    def decode_partial(self) -> list[SessionUpdate]:
+        """Show nothing."""
+        return []
+
+    def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
+        """Change nothing."""
+
+    def finalize(self) -> list[SessionUpdate]:
+        """End nothing."""
+        return []
+
+
+class Decoding:
+    """Notes which sessions were decoded together."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+
+    def __call__(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        """Note them."""
+        self.groups.append([cast("Showing", session).name for session in sessions])
+        return [[] for _ in sessions]
+
+
+async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.Future[Ran[None]]":
+    """Keep the one thread busy."""
+    taken = threading.Event()
+
+    def occupy() -> None:
+        taken.set()
+        until.wait()
+
+    running = asyncio.ensure_future(threads.urgent(occupy))
+    await asyncio.to_thread(taken.wait)
+    return running
+
+
+async def test_urgent_work_goes_before_partials() -> None:
+    """A final that comes later is decoded first; of the partials the one that is due longest; a withdrawn one never."""
+    decoding, go = Decoding(), threading.Event()
+    order: list[str] = []
+
+    def final() -> None:
+        order.append(f"final after {len(decoding.groups)} partials")
+
+    async with open_session_threads(1, decoding, together_max=1) as threads:
+        first = await occupied(threads, go)
+        late = threads.partial(Showing("late"), due=20.0)
+        early = threads.partial(Showing("early"), due=10.0)
+        withdrawn = threads.partial(Showing("withdrawn"), due=5.0)
+        urgent = asyncio.ensure_future(threads.urgent(final))
+        await asyncio.sleep(0)  # lets the task submit
+        assert withdrawn.cancel()
+        go.set()
+        await asyncio.gather(first, urgent, asyncio.wrap_future(late), asyncio.wrap_future(early))
+    assert order == ["final after 0 partials"]
+    assert decoding.groups == [["early"], ["late"]]
+
+
+async def test_partials_that_wait_are_decoded_together() -> None:
+    """As many as the engine wants, those that are due longest first."""
+    decoding, go = Decoding(), threading.Event()
+    async with open_session_threads(1, decoding, together_max=2) as threads:
+        first = await occupied(threads, go)
+        jobs = [threads.partial(Showing(str(number)), due=10.0 - number) for number in range(3)]
+        go.set()
+        await asyncio.gather(first, *map(asyncio.wrap_future, jobs))
+    assert decoding.groups == [["2", "1"], ["0"]]
+
+
+async def test_a_partial_waits_for_its_company() -> None:
+    """A thread that is free begins when as many are there as were expected, or when the time for that is over."""
+    decoding = Decoding()
+    async with open_session_threads(1, decoding, together_max=4) as threads:
+        expected = Company(count=2, seconds_max=3600.0)
+        one = threads.partial(Showing("one"), time.monotonic(), expected)
+        two = threads.partial(Showing("two"), time.monotonic(), expected)
+        await asyncio.gather(asyncio.wrap_future(one), asyncio.wrap_future(two))
+        await asyncio.wrap_future(threads.partial(Showing("alone"), time.monotonic(), Company(2, seconds_max=0.01)))
+    assert decoding.groups == [["one", "two"], ["alone"]]
+
+
+async def test_a_call_that_fails_fails_its_caller_only() -> None:
+    """An exception reaches whoever waits; the thread goes on."""
+
+    def fail(sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        raise ZeroDivisionError
+
+    async with open_session_threads(1, fail, together_max=4) as threads:
+        with pytest.raises(ZeroDivisionError):
+            await threads.urgent(lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wrap_future(threads.partial(Showing("one"), due=0.0))
+        assert (await threads.urgent(lambda: 7)).result == 7
