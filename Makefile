@@ -11,7 +11,7 @@ AUDIO ?=
 
 .PHONY: help
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: .venv/.ready ## Install everything into .venv, from hashed pins
@@ -68,6 +68,10 @@ bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.j
 .PHONY: bench-live
 bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own
 	$(BIN)/python -m benchmarks.live $(if $(RECORDING),"$(RECORDING)")
+
+.PHONY: bench-live-overhead
+bench-live-overhead: setup ## What streamer and NATS add to live streams, with a worker that answers at once
+	$(BIN)/python -m benchmarks.live_overhead
 
 .PHONY: bench-live-accuracy
 bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings

@@ -11,6 +11,8 @@ _NAMES = {
     "tiro_ingest": "ingest",
     "tiro_streamer": "streamer",
     "tiro_transcriber": "transcriber",
+    "benchmarks.live_echo": "worker",
+    "benchmarks.live_frames": "load",
 }
 
 
