@@ -15,11 +15,12 @@ from typing import Any
 
 import grpc
 
-from benchmarks.live_load import FRAME_BYTES, FRAME_SECONDS, RATE, Request
+from benchmarks.live_load import RATE, Request
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
+from tiro_core.audio.pcm import SAMPLE_BYTES
 
 OPENINGS_A_SECOND = 40
 """So many sessions are begun in a second."""
@@ -54,6 +55,7 @@ class Speaker:
     def __init__(self, stub: StreamingServiceStub, task: dict[str, Any], schedule: Schedule, delay: float) -> None:
         self._stub = stub
         self._task = task
+        self._frame_seconds = float(task["frame_seconds"])
         self._schedule = schedule
         self._begin_at = schedule.begun + delay
         self._sent: list[tuple[float, float]] = []
@@ -65,7 +67,7 @@ class Speaker:
         self.stages: list[tuple[float, float, float]] = []
         """Of each measured frame: seconds until the worker had it, in the worker, and until its answer was here."""
         self.partials = 0
-        """Answers to the measured frames: one for each message of audio that the streamer makes of them."""
+        """Answers to the measured frames: the streamer may make one message of several frames."""
         self.measured = 0
         """Frames that were due in the measured time."""
         self.error = ""
@@ -95,19 +97,19 @@ class Speaker:
             )
         )
         await self._started.wait()
-        frame = os.urandom(FRAME_BYTES)
-        due = time.monotonic() + random.uniform(0, FRAME_SECONDS)  # speakers do not keep step
+        frame = os.urandom(round(self._frame_seconds * RATE) * SAMPLE_BYTES)
+        due = time.monotonic() + random.uniform(0, self._frame_seconds)  # speakers do not keep step
         while due < self._schedule.end:
             await self._schedule.until(due)
             self._sent.append((due, time.monotonic()))
             self.measured += self._is_measured(due)
             yield Request(audio=frame)
-            due += FRAME_SECONDS
+            due += self._frame_seconds
 
     def _take(self, segment: Any, now: float) -> None:
         """Note the frames that this partial is the first to answer."""
         came, went = (int(moment) / 1e9 for moment in segment.text.split())
-        end = round(segment.end_offset.ToNanoseconds() / 1e9 / FRAME_SECONDS)
+        end = round(segment.end_offset.ToNanoseconds() / 1e9 / self._frame_seconds)
         measured = [(due, sent) for due, sent in self._sent[self._answered : end] if self._is_measured(due)]
         self._answered = max(self._answered, end)
         self.partials += bool(measured)

@@ -1,6 +1,6 @@
 """What streamer and NATS add to live streams, with a worker that answers at once: `make bench-live-overhead`.
 
-Speakers send frames of 100 ms at natural pace to one streamer; a stand-in for the transcriber answers each message of
+Speakers send frames at natural pace to one streamer; a stand-in for the transcriber answers each message of
 audio with a partial. Measured is from the moment a frame is given to gRPC until the partial that covers it is read, and
 the CPU time of each process meanwhile. Opening the sessions and a few seconds after it are left out.
 """
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from benchmarks.live_echo import ENGINE, MODEL, READY
 from benchmarks.live_frames import MEASURED, MEASURING
-from benchmarks.live_load import FRAME_SECONDS
 from benchmarks.processes import Usage, usage_below
 from benchmarks.report import machine, record, table
 from deploy.local.stack import BIN, CONFIG, READY_SECONDS_MAX, ROOT, STOP_SECONDS_MAX, environment, is_serving
@@ -56,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", default="50,200", help="numbers of streams, one run each")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each run is measured")
+    parser.add_argument("--frame-ms", type=int, default=100, help="audio in each message of a speaker")
     parser.add_argument("--workers", type=int, default=1, help="processes that answer")
     parser.add_argument("--record", default="", help="write the tables to docs/benchmarks.md under this name")
     arguments = parser.parse_args()
@@ -65,7 +65,7 @@ def main() -> None:
     body = _tables(measured)
     print(machine(), body, sep="\n\n")
     if arguments.record:
-        record(arguments.record, f"Frames of 100 ms, {arguments.seconds:g} s, one streamer.\n\n{body}")
+        record(arguments.record, f"Frames of {arguments.frame_ms} ms, {arguments.seconds:g} s, one streamer.\n\n{body}")
 
 
 def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
@@ -77,6 +77,7 @@ def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
         "address": settings["TIRO_STREAMING_ADDRESS"],
         "streams": streams,
         "seconds": asked.seconds,
+        "frame_seconds": asked.frame_ms / 1000,
         "engine": ENGINE,
         "model": MODEL,
     }
@@ -169,7 +170,7 @@ def _tables(measured: Sequence[Measured]) -> str:
                 "sent to worker p50 / p99",
                 "in the worker p50 / p99",
                 "worker to client p50 / p99",
-                "frames a message",
+                "frames an answer",
                 "frames not answered",
                 "load late p99 (ms)",
             ],
@@ -206,7 +207,7 @@ def _latency_row(one: Measured) -> list[object]:
 
 
 def _cpu_row(one: Measured) -> list[object]:
-    audio_seconds = max(1, one.answer["frames"]) * FRAME_SECONDS
+    audio_seconds = one.streams * one.seconds
     used = [one.cpu.get(name, 0.0) for name in PROCESSES]
     return [
         one.streams,
