@@ -12,7 +12,7 @@ PEER := var/peers/whisperlive
 
 .PHONY: help
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: .venv/.ready ## Install everything into .venv, from hashed pins
@@ -82,6 +82,10 @@ $(PEER)/.ready: benchmarks/peers/whisperlive.txt | setup
 	$(UV) venv --quiet --allow-existing --python '>=3.11' $(PEER)
 	$(UV) pip sync --quiet --python $(PEER)/bin/python --require-hashes benchmarks/peers/whisperlive.txt
 	@touch $@
+
+.PHONY: bench-live-overhead
+bench-live-overhead: setup ## What streamer and NATS add to live streams, with a worker that answers at once
+	$(BIN)/python -m benchmarks.live_overhead
 
 .PHONY: bench-live-accuracy
 bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings

@@ -1,5 +1,6 @@
 """Publishing that knows whether it happened: with an expected sequence, patient while NATS is away."""
 
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeGuard, TypeVar
@@ -20,6 +21,10 @@ EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 _STORE_FAILED = 10077  # JSStreamStoreFailedF: a limit of the stream
 _WRITE_ID = "Tiro-Write-Id"
 _WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequenceErrF, JSStreamWrongLastSequenceConstantErr
+
+# Together they name a write as well as a random number for each would, without asking the kernel for it each time.
+_PROCESS_ID = secrets.token_hex(8)
+_WRITES = itertools.count(1)
 
 TRANSIENT = (
     NatsTimeoutError,
@@ -67,15 +72,24 @@ async def patiently(bus: Bus, read: Callable[[], Awaitable[T]]) -> T:
 
 async def _while_away(call: Callable[[], Awaitable[T]], seconds: float) -> T:
     try:
-        async for attempt in stamina.retry_context(
-            on=_is_transient, attempts=None, timeout=seconds, wait_initial=0.1, wait_max=2.0
-        ):
-            with attempt:
-                return await call()
+        return await _with_retries(call, seconds)
     except (*TRANSIENT, ConnectionClosedError) as error:
         if _is_full(error):
             raise StreamFull(error.description or "a limit of the stream") from error
         raise BusUnavailable(f"NATS did not answer for {seconds:.0f} s") from error
+
+
+async def _with_retries(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    try:
+        return await call()  # before the retries are set up, which costs several times what a publish does
+    except TRANSIENT as error:
+        if not _is_transient(error):
+            raise
+    async for attempt in stamina.retry_context(
+        on=_is_transient, attempts=None, timeout=seconds, wait_initial=0.1, wait_max=2.0
+    ):
+        with attempt:
+            return await call()
     raise AssertionError("unreachable: the retries end with a return or an error")
 
 
@@ -102,7 +116,7 @@ async def publish_expecting(
         Conflict: Something newer is there, and it is not this.
         BusUnavailable: NATS stayed away.
     """
-    write_id = secrets.token_hex(8)
+    write_id = f"{_PROCESS_ID}-{next(_WRITES)}"
     expecting = {**(headers or {}), EXPECTED_SEQUENCE: str(last), _WRITE_ID: write_id}
     try:
         return await publish(bus, subject, payload, headers=expecting)

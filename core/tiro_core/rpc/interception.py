@@ -70,6 +70,8 @@ class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
         return call
 
     def _looked_at(self, request: Any, *, streams_in: bool) -> Any:
+        if type(self).on_request is AroundInterceptor.on_request:  # it looks at none: a stream needs no wrapping
+            return request
         if streams_in:
             return self._each(request)
         self.on_request(request)

@@ -23,6 +23,7 @@ from tiro_core.lifecycle import unless_stopping
 from tiro_core.metrics import serve_metrics, split_address
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.rpc.server import create_server, serving
+from tiro_streamer.collector import spare_collector
 from tiro_streamer.detaching import open_detached
 from tiro_streamer.door import Door
 from tiro_streamer.servicer import StreamingService
@@ -35,7 +36,8 @@ STOP_SECONDS = 1.0
 
 
 async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:
-    """Run the streamer until `stopping` is set."""
+    """Run the streamer, as the whole of its process, until `stopping` is set."""
+    spare_collector()
     async with open_streamer(settings, stopping):
         await stopping.wait()
 

@@ -1,7 +1,9 @@
 """Reading what the workers write about a session: its line of events, and its partials."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from nats.aio.msg import Msg
 
 from tiro.events.v1.live_pb2 import LiveEvent, LivePartial, LiveProgress
 from tiro_core.bus import subjects, topology
@@ -33,25 +35,34 @@ async def events(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LiveE
             yield event
 
 
-async def partials(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LivePartial]:
-    """The partials of a session from now on. Some may be missing: each replaces those before it."""
-    async with aclosing(_published(bus, subjects.live_partial(tenant, session_id))) as messages:
-        async for data in messages:
-            yield LivePartial.FromString(data)
+async def follow_partials(bus: Bus, tenant: str, session_id: str, take: Callable[[LivePartial], None]) -> None:
+    """Take the partials of a session from now on, until cancelled. Some may be missing: each replaces those before."""
+
+    async def take_message(message: Msg) -> None:
+        take(LivePartial.FromString(message.data))
+
+    await _follow(bus, subjects.live_partial(tenant, session_id), take_message)
 
 
-async def progress(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LiveProgress]:
-    """How far the worker of a session is, from now on. Some may be missing: each says more than those before it."""
-    async with aclosing(_published(bus, subjects.live_progress(tenant, session_id))) as messages:
-        async for data in messages:
-            yield LiveProgress.FromString(data)
+async def follow_progress(
+    bus: Bus, tenant: str, session_id: str, take: Callable[[LiveProgress], Awaitable[None]]
+) -> None:
+    """Take how far the worker of a session is, from now on, until cancelled. Some may be missing: the next tells."""
+
+    async def take_message(message: Msg) -> None:
+        await take(LiveProgress.FromString(message.data))
+
+    await _follow(bus, subjects.live_progress(tenant, session_id), take_message)
 
 
-async def _published(bus: Bus, subject: str) -> AsyncGenerator[bytes]:
-    subscription = await bus.client.subscribe(subject, pending_msgs_limit=UNREAD_MAX)
+async def _follow(bus: Bus, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
+    """Take what is published on a subject, until cancelled.
+
+    By a callback: where its messages are iterated over, NATS's client makes a task of each one.
+    """
+    subscription = await bus.client.subscribe(subject, cb=take, pending_msgs_limit=UNREAD_MAX)
     try:
-        async for message in subscription.messages:
-            yield message.data
+        await asyncio.get_running_loop().create_future()
     finally:
         if not bus.client.is_closed:
             await subscription.unsubscribe()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import aclosing
 
-from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
+from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, SessionRecord
 from tiro_core.bus.connection import Bus
 from tiro_core.logs import get_logger
 from tiro_streamer import following
@@ -72,15 +72,16 @@ class Outlet:
 
     async def forward_partials(self) -> None:
         """Pass on the partials until cancelled."""
-        async with aclosing(following.partials(self._bus, self._record.tenant, self._record.session_id)) as partials:
-            async for partial in partials:
-                self._responder.offer_partial(partial)
+        record = self._record
+        await following.follow_partials(self._bus, record.tenant, record.session_id, self._responder.offer_partial)
 
     async def follow_progress(self) -> None:
         """Let the line know how much is heard, until cancelled."""
-        async with aclosing(following.progress(self._bus, self._record.tenant, self._record.session_id)) as told:
-            async for progress in told:
-                await self._line.heard(progress.heard_sample)
+
+        async def take(progress: LiveProgress) -> None:
+            await self._line.heard(progress.heard_sample)
+
+        await following.follow_progress(self._bus, self._record.tenant, self._record.session_id, take)
 
     async def acknowledge(self) -> None:
         """Tell now and then how much is stored, and how far the worker is behind, until cancelled."""

@@ -75,4 +75,7 @@ def of_lag(seconds: float) -> Response:
 
 def of_partial(partial: LivePartial) -> Response:
     """The response for a partial."""
-    return Response(partial=streaming.Partial(segment=partial.segment, after_sequence=partial.after_sequence))
+    response = Response()
+    response.partial.after_sequence = partial.after_sequence
+    response.partial.segment.CopyFrom(partial.segment)  # a constructor would copy it twice
+    return response

@@ -97,9 +97,8 @@ class Watching:
             await self._responder.put(self._responses.of_event(event))
 
     async def _forward_partials(self) -> None:
-        async with aclosing(following.partials(self._bus, self._record.tenant, self._record.session_id)) as partials:
-            async for partial in partials:
-                self._responder.offer_partial(partial)
+        record = self._record
+        await following.follow_partials(self._bus, record.tenant, record.session_id, self._responder.offer_partial)
 
     async def _end_if_over(self) -> None:
         """Notice a session that has ended and will not say so.
