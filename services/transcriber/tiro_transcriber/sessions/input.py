@@ -50,6 +50,8 @@ class SessionInput:
         self._ends: deque[tuple[int, int]] = deque()
         """Where each message taken ends, and its sequence: at most as many as the engine's window has messages."""
         self._settled_sequence = 0
+        self._waiting_marks = 0
+        """Messages without samples that have come and are not taken yet: controls, and signs of life."""
         self.waiting_samples = 0
         """Samples that have come and are not taken yet."""
         self.position = first_sample
@@ -77,14 +79,22 @@ class SessionInput:
                 message = parse_input(entry.data)
                 await self._queue.put((entry.sequence, message))
                 self.waiting_samples += len(message.pcm16) // SAMPLE_BYTES
+                self._waiting_marks += not message.pcm16
                 self._came()
 
-    def take(self, samples_max: int) -> Turn | None:
-        """What has come, up to a control or so many samples. None when nothing has.
+    def take(self, samples_max: int, samples_min: int = 1) -> Turn | None:
+        """What has come, up to a control or so many samples. None when nothing has, or too little to be worth a turn.
+
+        Args:
+            samples_max: So many are taken at most.
+            samples_min: With fewer, and nothing else among them, they wait for more.
 
         Raises:
             LineBroken: Samples are missing.
         """
+        enough = self.waiting_samples >= samples_min or self._waiting_marks or self._queue.full()
+        if not enough:
+            return None
         pieces: list[Pcm16] = []
         count = 0
         control: LiveInput | None = None
@@ -114,6 +124,7 @@ class SessionInput:
     def _next(self) -> LiveInput | None:
         """Take the next message: its samples become the rest; a control is returned."""
         sequence, message = self._queue.get_nowait()
+        self._waiting_marks -= not message.pcm16
         if message.WhichOneof("input") == "pcm16":
             self._rest = self._fresh(message)
             self._ends.append((self.position, sequence))

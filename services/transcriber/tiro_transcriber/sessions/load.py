@@ -28,6 +28,8 @@ HALF_LIFE_SECONDS = 30.0
 """What was measured so long ago counts half."""
 COMPANY_SHARE = 0.125
 """Of the interval, so long a partial waits for others: their words come later by as much, and cost half."""
+TURN_SHARE = 0.2
+"""Of the interval, so much audio is heard at a time: a call for every 100 ms costs more than its voice activity."""
 RESERVE_SHARE = 0.25
 """Kept for sessions that have lost their worker, beyond what new ones may take."""
 
@@ -104,6 +106,11 @@ class Load:
         """How many partials of other sessions one should wait for, and how long."""
         per_thread = len(self._speaking) // self._threads
         return Company(per_thread, COMPANY_SHARE * self.interval_seconds) if per_thread > 1 else ALONE
+
+    @property
+    def turn_seconds_min(self) -> float:
+        """How much audio is worth a turn of a session's thread: the more, the seldomer partials come."""
+        return TURN_SHARE * self.interval_seconds
 
     @property
     def capacity(self) -> int:

@@ -87,7 +87,7 @@ class Transcribing:
             while True:
                 self._wake.clear()
                 await self._tell_finished_partial()
-                turn = line.take(round(TURN_SECONDS * self._rate))
+                turn = line.take(self._samples(TURN_SECONDS), self._samples(self._engine.load.turn_seconds_min))
                 if turn is None:
                     if self._line_is_dead(line):
                         return _dead_line()
@@ -175,12 +175,15 @@ class Transcribing:
         await self._finalize()
         return None
 
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * self._rate)
+
     def _partial_due(self) -> float:
         return self._partial_at + self._engine.load.interval_seconds
 
     def _ask_for_partial(self, line: SessionInput) -> None:
         """Have a partial decoded when one is due, and worth it: not while more audio waits than a turn takes."""
-        behind = line.waiting_samples > TURN_SECONDS * self._rate
+        behind = line.waiting_samples > self._samples(TURN_SECONDS)
         if self._partial is not None or behind or not self._engine.session.wants_partial:
             return
         due = self._partial_due()

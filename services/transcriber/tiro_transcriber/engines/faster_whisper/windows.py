@@ -23,7 +23,7 @@ from tiro_transcriber.live.decoder import Decoded
 ENCODER_SECONDS_MAX = 30
 SAMPLES_MIN = SAMPLE_RATE // 10
 """Shorter windows hold no word, and Whisper writes nonsense over them."""
-TOKENS_MIN = 16
+TOKENS_MIN = 8
 REPEATED_TOKENS = 3
 """A run of this many tokens may not come twice when a repetitive text is decoded again."""
 
