@@ -11,7 +11,7 @@ AUDIO ?=
 
 .PHONY: help
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: .venv/.ready ## Install everything into .venv, from hashed pins
@@ -72,6 +72,10 @@ bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file fo
 .PHONY: bench-live-accuracy
 bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
 	$(BIN)/python -m benchmarks.live_accuracy $(if $(MANIFEST),"$(MANIFEST)")
+
+.PHONY: bench-live-kills
+bench-live-kills: setup ## Workers killed in mid-sentence under live streams: RECORDING=path/to/any/file for your own
+	$(BIN)/python -m benchmarks.live_kills $(if $(RECORDING),"$(RECORDING)")
 
 .PHONY: format
 format: setup ## Format everything
