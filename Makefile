@@ -91,6 +91,10 @@ bench-live-overhead: setup ## What streamer and NATS add to live streams, with a
 bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
 	$(BIN)/python -m benchmarks.live_accuracy $(if $(MANIFEST),"$(MANIFEST)")
 
+.PHONY: bench-live-kills
+bench-live-kills: setup ## Workers killed in mid-sentence under live streams: RECORDING=path/to/any/file for your own
+	$(BIN)/python -m benchmarks.live_kills $(if $(RECORDING),"$(RECORDING)")
+
 .PHONY: format
 format: setup ## Format everything
 	$(BIN)/ruff format .

@@ -38,7 +38,7 @@ from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 from tiro_core.ids import new_id
 
-LEASE_SECONDS = 6.0
+LEASE_SECONDS = 3.0
 RENEW_SECONDS = 1.0
 FETCH_SECONDS = 0.5
 
@@ -52,7 +52,7 @@ class Script:
     claims: bool = True
     """Whether it takes what is offered."""
     fails_with: Status | None = None
-    """It ends each session with this at the first audio."""
+    """It ends each session with this at the first audio, after the finals that belong to it."""
     partials_after_event: int | None = None
     """What its partials claim to come after, instead of its last event."""
     finals_per_input: int = 0
@@ -211,15 +211,15 @@ class _Session:
         self.heard.inputs.append(message)
         kind = message.WhichOneof("input")
         if kind == "pcm16":
-            if self._script.fails_with is not None:
-                await self._end(self._script.fails_with)
-                return True
             self._samples += len(message.pcm16) // 2
             if self._script.hears:
                 await self.publish_progress()
             await self._publish_partial()
             for _ in range(self._script.finals_per_input):
                 await self._final(self._script.final_text)
+            if self._script.fails_with is not None:
+                await self._end(self._script.fails_with)
+                return True
         elif kind == "finalize":
             await self._final()
             ended = UtteranceEnded(sample=self._samples, finalized=True)

@@ -1,6 +1,6 @@
 """All of Tiro as real processes: NATS, ingest, streamer, transcriber."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,19 +15,21 @@ READY = {"ingest": "listening", "streamer": "listening", "transcriber": "ready"}
 class Stack:
     """The processes, and where they are."""
 
-    def __init__(self, nats: NatsServer, services: Mapping[str, ServiceProcess]) -> None:
+    def __init__(
+        self, nats: NatsServer, services: Mapping[str, ServiceProcess], others: Sequence[ServiceProcess] = ()
+    ) -> None:
         self.nats = nats
         self.ingest = services["ingest"]
         self.streamer = services["streamer"]
         self.transcriber = services["transcriber"]
+        self.transcribers = [self.transcriber, *others]
+        """All of them."""
         self.address = str(self.ingest.wait_for("listening")["address"])
         self.streaming_address = str(self.streamer.wait_for("listening")["address"])
 
     def restart(self, name: str) -> None:
         """Start a service again that was killed, on the same address."""
-        service: ServiceProcess = getattr(self, name)
-        service.start()
-        service.wait_for(READY[name])
+        start_again(getattr(self, name), name)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -35,13 +37,20 @@ class Stack:
         return {"TIRO_ADDRESS": self.address, "TIRO_STREAMING_ADDRESS": self.streaming_address}
 
 
+def start_again(service: ServiceProcess, name: str) -> None:
+    """Start one process of a service that was killed, and wait until it can be used."""
+    service.start()
+    service.wait_for(READY[name])
+
+
 @contextmanager
-def running_stack(folder: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
+def running_stack(folder: Path, settings: Mapping[str, str], *, transcribers: int = 1) -> Iterator[Stack]:
     """Everything on free ports, gone at the end.
 
     Args:
         folder: Where NATS keeps its data.
         settings: What the services are told besides.
+        transcribers: How many of them there are.
     """
     with ExitStack() as stack:
         nats = stack.enter_context(running_nats(folder))
@@ -65,4 +74,8 @@ def running_stack(folder: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
             # A service that is started again must be found where it was.
             address = str(services[name].wait_for("listening")["address"])
             services[name].environment[f"TIRO_{name.upper()}_ADDRESS"] = address
-        yield Stack(nats, services)
+        others = [
+            stack.enter_context(running("tiro_transcriber", environment, ready=READY["transcriber"]))
+            for _ in range(transcribers - 1)
+        ]
+        yield Stack(nats, services, others)

@@ -37,8 +37,8 @@ API_KEYS_BUCKET = "tiro-api-keys"
 
 TASK_REDELIVERY_SECONDS = 20
 """A job whose worker has said nothing for so long is offered to another one. Workers speak every quarter of it."""
-SESSION_REDELIVERY_SECONDS = 8
-"""The same for a live session, where somebody is waiting."""
+SESSION_REDELIVERY_SECONDS = 3
+"""The same for a live session, where somebody is waiting. Workers speak every second."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
 """Work in progress on one model, over all workers. The server's own default, 1000, would stop a large deployment."""
 LINE_HEARTBEAT_SECONDS = 10.0

@@ -1,5 +1,7 @@
 """Getting a session a worker: offered by a hint, claimed by whoever has room, withdrawn when nobody has."""
 
+import asyncio
+
 from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.live_pb2 import SessionRecord
@@ -44,17 +46,20 @@ class SessionOffer:
         self._record = record
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._key = subjects.record(record.tenant, record.session_id)
+        self._publishing: asyncio.Future[None] | None = None
 
     async def publish(self) -> None:
         """Create the record and tell the workers."""
-        await self._store.create(self._key, self._record)
-        await offer_session(self._bus, self._record)
+        self._publishing = asyncio.ensure_future(self._publish_whole())
+        await asyncio.shield(self._publishing)
 
     async def withdraw(self, error: Status) -> bool:
         """End the session unless a worker holds it, so that none takes it later. Returns whether it is ended.
 
         A record that a worker holds is that worker's to end: it does so when it meets the end of the line.
         """
+        if self._publishing is not None:
+            await asyncio.gather(self._publishing, return_exceptions=True)  # whoever published was told what went wrong
 
         def end(record: SessionRecord) -> None:
             held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
@@ -72,3 +77,8 @@ class SessionOffer:
         except KeyError:  # it was never created
             return True
         return True
+
+    async def _publish_whole(self) -> None:
+        """Publish also when nobody waits for it any more: a record that comes after its withdrawal would stay."""
+        await self._store.create(self._key, self._record)
+        await offer_session(self._bus, self._record)

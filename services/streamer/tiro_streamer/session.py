@@ -33,6 +33,8 @@ from tiro_streamer.telemetry import CLAIM_SECONDS
 
 OWNER_CHECK_SECONDS = 1.0
 """How often a session looks whether its worker is still alive."""
+LAST_SECONDS_MAX = 2.0
+"""How long a client may take to read what waits for it when its session ends with an error."""
 
 log = get_logger()
 
@@ -108,11 +110,40 @@ class LiveSession:
         )
 
     async def _conduct(self) -> None:
+        """Serve the client until the session is over; where it ends with a fault, what waits to be sent goes first."""
+        responder = self._parts.responder
+        fault: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(responder.run(), name="responses")
+                fault = await self._serve_until_fault()
+                responder.close()
+                if fault is not None:
+                    await asyncio.wait([sending], timeout=LAST_SECONDS_MAX)
+                    sending.cancel()
+        except BaseExceptionGroup as group:
+            if fault is None:
+                raise
+            raise fault from group  # what ended it comes before what is wrong with its client
+        if fault is not None:
+            raise fault
+
+    async def _serve_until_fault(self) -> BaseException | None:
+        """Serve, and return what ended the session; what leaves nobody to send anything to is raised."""
+        try:
+            await self._serve()
+        except BaseExceptionGroup as group:
+            fault = first_fault(group)
+            if isinstance(fault, ClientGone | SessionCancelled):
+                raise
+            return fault
+        return None
+
+    async def _serve(self) -> None:
         """Run the session's tasks until the worker's last event is passed on."""
         parts = self._parts
         can_move = bool(parts.record.resume_token_sha256)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(parts.responder.run(), name="responses")
             forwarding = tasks.create_task(parts.outlet.forward_events(), name="events")
             beside = [tasks.create_task(self._around.door.until_closing(can_move=can_move), name="closing")]
             if parts.claim_seconds is not None:
@@ -130,7 +161,6 @@ class LiveSession:
             await forwarding
             for running in beside:
                 running.cancel()
-            parts.responder.close()
 
     async def _be_claimed(self, seconds: float) -> None:
         """Offer the session and wait until a worker has it.

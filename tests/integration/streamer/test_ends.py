@@ -27,6 +27,8 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
 from tiro_streamer.app import open_streamer
+from tiro_streamer.faults import session_failed
+from tiro_streamer.responder import EVENTS_WAITING_MAX
 
 FRAME = Request(audio=bytes(3200))
 
@@ -114,6 +116,19 @@ async def test_a_worker_that_fails_gives_its_reason(client: Client, worker: Scri
     error = await error_of(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INTERNAL, "ENGINE_FAILED")
     assert error.details() == "the engine failed on this audio"
+
+
+async def test_an_error_comes_after_the_finals_before_it(client: Client, worker: ScriptedWorker) -> None:
+    """Finals that a client has not read yet when its session ends with an error are sent before the status."""
+    worker.script.finals_per_input = EVENTS_WAITING_MAX
+    worker.script.final_text = "x" * 800_000  # together more than HTTP/2 sends to a client that does not read
+    worker.script.fails_with = session_failed("the engine failed on this audio").to_status()
+    call = await client.start()
+    await call.write(FRAME)
+    await (await worker.only_session()).ended.wait()
+    for _ in range(EVENTS_WAITING_MAX):
+        await read_until(call, "final")
+    assert reason_of(await error_of(call)) == "SESSION_FAILED"
 
 
 async def test_a_worker_that_is_gone_for_good(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:

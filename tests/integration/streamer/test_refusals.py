@@ -43,23 +43,6 @@ async def sessions_of(bus: Bus, engine: str) -> Sequence[SessionRecord]:
     return found
 
 
-async def test_audio_first(client: Client) -> None:
-    """A stream that begins with audio is refused."""
-    error = await client.be_refused(Request(audio=b"\0\0"), client.config())
-    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "CONFIG_MISSING")
-
-
-async def test_nothing_at_all(client: Client) -> None:
-    """A stream without a message is refused like one without a config."""
-    assert reason_of(await client.be_refused()) == "CONFIG_MISSING"
-
-
-async def test_a_config_twice(client: Client) -> None:
-    """A second config ends the session."""
-    error = await client.be_refused(client.config(), client.config())
-    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "CONFIG_REPEATED")
-
-
 @pytest.mark.parametrize(
     ("config", "field"),
     [

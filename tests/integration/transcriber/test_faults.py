@@ -25,6 +25,7 @@ from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.sessions.output import SessionOutput
+from tiro_transcriber.sessions.worker import BREAKAGES_MAX
 from tiro_transcriber.settings import TranscriberSettings
 
 RATE = 16_000
@@ -183,6 +184,27 @@ async def test_a_session_that_breaks_every_worker_is_given_up(
     await start_worker()
     events = await session.events()
     assert "given up after 4" in events[-1].ended.error.message
+
+
+async def test_a_session_that_goes_forward_is_not_given_up(bus: Bus, tenant: str, start_worker: Start) -> None:
+    """However many workers a long session has lost, they no longer count once it has gone on."""
+    session = Session(bus, tenant)
+    await session.open()
+
+    def lost_often(record: SessionRecord) -> None:
+        record.breakages = BREAKAGES_MAX - 1
+
+    await session.records.mutate(session.key, lost_often)
+    await start_worker()
+    await session.send(encode(range(3)))
+    await session.finalize()
+    async with session.records.watch(session.key) as changes:
+        async for change in changes:
+            if change and change.value and change.value.checkpoint.sample:
+                assert change.value.breakages == 0
+                break
+    await session.end()
+    assert words(await session.events()) == numbered(0, 3)
 
 
 async def test_a_final_that_slips_in_before_a_takeover(bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,11 +30,13 @@ from tiro_transcriber.live.segments import segment_of
 from tiro_transcriber.live.voice import VoiceActivity
 from tiro_transcriber.live.window import AudioWindow
 
-LEAD_IN_SAMPLES = SAMPLE_RATE * 300 // 1000
-"""Kept from before speech begins: voice activity notices soft consonants late."""
+LEAD_IN_SAMPLES = 10 * 512
+"""Kept from before speech begins: voice activity notices soft consonants late. Whole frames of voice activity: an owner
+that goes on from there hears the same frames as the one before, and so the same text.
+"""
 
-HANGOVER_SAMPLES = SAMPLE_RATE * 300 // 1000
-"""Decoded after speech has ended, for the same reason. What is left of the silence is the next utterance's lead-in."""
+HANGOVER_SAMPLES = 10 * 512
+"""Decoded after speech has ended, for the same reasons. What is left of the silence is the next utterance's lead-in."""
 
 BLOCK_SAMPLES = SAMPLE_RATE
 """Audio is taken in steps of this size, so that the window stays bounded however much one call brings."""
@@ -151,13 +153,18 @@ class LiveSession(Generic[D]):
         """Commit the front of the window, up to a pause or failing that a word boundary; speech goes on after it."""
         after = round(self._longest() * CUT_AFTER_SHARE)
         if pause := best_pause(self._endpointer.pauses(self._window.start + after, end)):
-            at, decoded = pause.middle, self._decode_final(pause.middle)
+            at = self._on_frame(pause.middle)
+            decoded = self._decode_final(at)
         else:
             at, decoded = self._front(self._decode_final(end), end, after)
         updates = self._commit(decoded, at)
         self._endpointer.cut(at)
         self._close(at)
         return updates
+
+    def _on_frame(self, at: int) -> int:
+        """The last beginning of a frame of voice activity up to the sample `at`."""
+        return at - (at - self._frame_start) % self._voice.frame_samples
 
     def _longest(self) -> int:
         return round(SAMPLE_RATE * min(self._options.endpointing.utterance_seconds_max, self.decoder.seconds_max))
@@ -180,7 +187,7 @@ class LiveSession(Generic[D]):
         if count is None:
             return end, decoded
         last, following = decoded.words[count - 1], decoded.words[count]
-        at = self._window.start + (last.end + following.start) // 2
+        at = self._on_frame(self._window.start + (last.end + following.start) // 2)
         return at, Decoded(decoded.words[:count], decoded.language)
 
     def _commit(self, decoded: Decoded, at: int) -> list[SessionUpdate]:

@@ -10,10 +10,9 @@ from tiro_core.bus.records import RecordStore
 from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.sessions.load import Load
 
-LEASE_SECONDS = 6.0
-"""How long a worker may be silent before its session is another's. Shorter than the redelivery of its message."""
-
-
+LEASE_SECONDS = 3.0
+"""How long a worker may be silent before its session is another's. Somebody is waiting: this is most of the pause that
+they see when a worker dies. Renewed three times as often, and as long as the redelivery of its message."""
 NO_ROOM_RETRY = timedelta(milliseconds=200)
 """When a session that this worker has no room for is offered again, to it or to another one."""
 

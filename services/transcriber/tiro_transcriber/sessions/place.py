@@ -15,7 +15,12 @@ class Place:
         self._checkpoint = Checkpoint(sample=sample, line_sequence=line_sequence)
 
     def note(self, record: SessionRecord) -> None:
-        """Write it into the record."""
+        """Write it into the record.
+
+        A session that goes forward does not break its workers: those that were lost before had other reasons.
+        """
+        if self._checkpoint.sample > record.checkpoint.sample:
+            record.breakages = 0
         record.checkpoint.CopyFrom(self._checkpoint)
 
     @property

@@ -35,7 +35,7 @@ from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
 BREAKAGES_MAX = 4
-"""A session over which so many workers were lost or failed is ended rather than tried once more."""
+"""A session over which so many workers were lost or failed, without a step forward, is ended, not tried again."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()

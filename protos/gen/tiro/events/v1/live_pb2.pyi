@@ -91,7 +91,9 @@ class SessionRecord(_message.Message):
     sample_rate_hertz: _builtins.int
     """Samples a second of the PCM16 audio on the session's line."""
     breakages: _builtins.int
-    """How many workers were lost over it, or failed on it. One that was told to stop does not count."""
+    """How many workers were lost over it, or failed on it, since its checkpoint last moved. One that was told to stop does
+    not count.
+    """
     resume_token_sha256: _builtins.bytes
     """SHA-256 of the token that resumes it. Empty when it cannot be resumed."""
     freeze_stable: _builtins.bool

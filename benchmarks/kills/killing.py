@@ -1,0 +1,116 @@
+"""Killing workers while sessions speak: at times from a seeded generator, each worker started again at once."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.kills.speaker import Pause, Spoken
+from benchmarks.kills.speech import Speech
+from tests.support.processes import ServiceProcess
+from tests.support.stack import Stack, start_again
+from tiro_client import AsyncClient
+
+WAIT_SECONDS = (0.5, 2.5)
+"""Between one kill, once everything it hit goes on, and the next: at least and at most."""
+STAGGER_SECONDS = 5.0
+"""Speakers begin within so long, so that their sentences do not all fall together."""
+LOOK_SECONDS = 0.05
+"""How often to look for somebody who speaks."""
+NOBODY_SECONDS_MAX = 60.0
+"""A benchmark in which nobody speaks for so long is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What one kill did to one session of the killed worker."""
+
+    spoken: Spoken
+    at_seconds: float
+    """Of its speech."""
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who speaks: so many at a time, one session after the other."""
+
+    engine: str
+    model: str
+    at_once: int
+    next_speech: Callable[[], Speech]
+
+
+class Killing:
+    """One run: speakers beside each other, and a killer."""
+
+    def __init__(self, stack: Stack, client: AsyncClient, speakers: Speakers, *, kills: int, seed: int) -> None:
+        self._stack = stack
+        self._client = client
+        self._speakers = speakers
+        self._kills = kills
+        self._random = random.Random(seed)
+        self._done = False
+        self.spoken: list[Spoken] = []
+        """Every session."""
+        self.hits: list[list[Hit]] = []
+        """What each kill did."""
+
+    async def run(self) -> None:
+        """Kill so many times, then let everybody finish."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._speakers.at_once):
+                tasks.create_task(self._speak())
+            while len(self.hits) < self._kills:
+                self.hits.append(await self._kill())
+            self._done = True
+
+    async def _speak(self) -> None:
+        await asyncio.sleep(self._random.uniform(0, STAGGER_SECONDS))
+        while not self._done:
+            spoken = Spoken(self._speakers.next_speech())
+            self.spoken.append(spoken)
+            await spoken.run(self._client, self._speakers.engine, self._speakers.model)
+
+    async def _kill(self) -> list[Hit]:
+        """Kill the worker of somebody who is in the middle of a sentence; wait until all whom it served go on."""
+        await asyncio.sleep(self._random.uniform(*WAIT_SECONDS))
+        async with asyncio.timeout(NOBODY_SECONDS_MAX):
+            worker = await self._worker_of_a_speaker()
+        served = _sessions_of(worker)
+        hit = [one for one in self.spoken if one.is_speaking and one.session_id in served]
+        at = time.monotonic()
+        await asyncio.to_thread(worker.kill)
+        again = asyncio.create_task(asyncio.to_thread(start_again, worker, "transcriber"))
+        pauses = await asyncio.gather(*(one.pause_after(at) for one in hit))
+        await again
+        return [Hit(one, one.seconds_at(at), pause) for one, pause in zip(hit, pauses, strict=True)]
+
+    async def _worker_of_a_speaker(self) -> ServiceProcess:
+        """Wait until somebody is in the middle of a sentence, and return their worker."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            speaking = [one for one in self.spoken if one.is_speaking]
+            if not speaking:
+                continue
+            chosen = self._random.choice(speaking)
+            now = chosen.seconds_at(time.monotonic())
+            due = chosen.speech.mid_sentence(now)
+            if due is None:  # its last sentence is over
+                continue
+            await asyncio.sleep(due - now)
+            for worker in self._stack.transcribers:
+                if chosen.is_speaking and chosen.session_id in _sessions_of(worker):
+                    return worker
+
+
+def _sessions_of(worker: ServiceProcess) -> set[str]:
+    """The sessions that a worker has claimed and not ended, by its own log."""
+    sessions: set[str] = set()
+    for line in list(worker.log):
+        if line["event"] == "session_claimed":
+            sessions.add(line["session"])
+        elif line["event"] in {"session_ended", "session_left", "session_handed_over", "session_broken"}:
+            sessions.discard(line.get("session", ""))
+    return sessions

@@ -1,0 +1,78 @@
+"""Kills under word markers: every word is counted."""
+
+import argparse
+import itertools
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.kills.killing import Killing, Speakers
+from benchmarks.kills.speaker import Spoken
+from benchmarks.kills.speech import marker_speech
+from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
+from benchmarks.report import table
+from tests.support.stack import Stack
+from tiro_client import AsyncClient
+from tiro_transcriber.engines.fake.engine import MODEL
+
+SENTENCES = 10
+"""Of one session: about half a minute."""
+WORDS_APART = 1000
+"""Between the first words of two sessions, so that no word is spoken in both."""
+
+
+@dataclass(slots=True)
+class Count:
+    """Over all sessions."""
+
+    spoken: int = 0
+    lost: int = 0
+    repeated: int = 0
+    foreign: int = 0
+    """Words of another session, or of none."""
+    misplaced: int = 0
+    """Sessions that have every word once, in another order."""
+    notes: list[str] = field(default_factory=list)
+    """What went wrong, in words."""
+
+
+async def measure(stack: Stack, asked: argparse.Namespace) -> str:
+    """Kill so often as is asked, and show what came of it."""
+    rng = random.Random(asked.seed)
+    firsts = itertools.count(0, WORDS_APART)
+    speakers = Speakers("fake", MODEL, asked.marker_sessions, lambda: marker_speech(rng, next(firsts), SENTENCES))
+    async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
+        killing = Killing(stack, client, speakers, kills=asked.kills, seed=asked.seed)
+        await killing.run()
+    counted = count(killing.spoken)
+    heads = [*TOTAL_HEADS, "words spoken", "lost", "repeated", "of others", "sessions out of order"]
+    row = [
+        *totals(killing),
+        counted.spoken,
+        counted.lost,
+        counted.repeated,
+        counted.foreign,
+        counted.misplaced,
+    ]
+    title = f"Word markers, {asked.workers} workers, {asked.marker_sessions} sessions at a time, seed {asked.seed}:"
+    return "\n\n".join([title, table(heads, [row]), pauses(killing), *counted.notes, *failures(killing.spoken)])
+
+
+def count(sessions: Sequence[Spoken]) -> Count:
+    """Compare what was heard with what was spoken."""
+    total = Count()
+    for one in sessions:
+        said, heard = [word.text for word in one.speech.words], [word.text for word in one.words]
+        total.spoken += len(said)
+        if said == heard:
+            continue
+        lost, more = Counter(said) - Counter(heard), Counter(heard) - Counter(said)
+        repeated = sum(number for text, number in more.items() if text in set(said))
+        total.lost += lost.total()
+        total.repeated += repeated
+        total.foreign += more.total() - repeated
+        total.misplaced += not lost and not more
+        lacking, surplus = " ".join(lost) or "nothing", " ".join(more.elements()) or "nothing"
+        total.notes.append(f"session {one.session_id}: lost {lacking}; too many {surplus}")
+    return total

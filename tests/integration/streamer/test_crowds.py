@@ -1,0 +1,140 @@
+"""Clients that come and go by the thousand, or never read: what they cost a real streamer process."""
+
+import asyncio
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+
+from tests.integration.streamer.conftest import Client, Request, connected, error_of, read_all, read_until, reason_of
+from tests.integration.streamer.test_bus import environment_for
+from tests.support.nats import NatsServer
+from tests.support.processes import ServiceProcess, running
+from tests.support.scripted_worker import ScriptedWorker
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+
+SECOND = bytes(32_000)
+CROWD = 1000
+WARM_UP = 300
+"""Streams after which a process has what it needs for any number of them: pools, caches, code."""
+AT_ONCE = 50
+OWN_CONNECTION_EVERY = 5
+"""One of so many streams has a connection of its own."""
+GROWTH_BYTES_MAX = 24 * 1024 * 1024
+"""What a process may have grown by. A thousand sessions of 50 kB each would be twice as much."""
+FLOOD_FINALS = 400
+FLOOD_FINAL = "x" * 200_000
+"""With as many of them, 80 MB that nobody reads."""
+
+
+@pytest.fixture
+def streamer(nats_server: NatsServer, worker: ScriptedWorker) -> Iterator[ServiceProcess]:
+    """A streamer process that cuts off a client that does not read for a second."""
+    environment = {**environment_for(nats_server), "TIRO_WRITE_SECONDS_MAX": "1"}
+    with running("tiro_streamer", environment, ready="listening") as process:
+        yield process
+
+
+def resident_bytes(process: ServiceProcess) -> int:
+    """The memory that a process has."""
+    return int(psutil.Process(process.pid).memory_info().rss)
+
+
+async def come_and_go(client: Client, count: int) -> None:
+    """Open so many streams and drop them: before the config, after it, or once a worker has the session.
+
+    Most share a connection and are cancelled; the others lose theirs.
+    """
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def drop(number: int) -> None:
+        async with places, AsyncExitStack() as leaving:
+            alone = not number % OWN_CONNECTION_EVERY
+            opener = await leaving.enter_async_context(_connection_of_its_own(client)) if alone else client
+            call = opener.open()
+            if number % 3:
+                await call.write(client.config())
+            if number % 3 == 2:
+                await call.read()
+            if not alone:
+                call.cancel()
+
+    await asyncio.gather(*(drop(number) for number in range(count)))
+
+
+@asynccontextmanager
+async def _connection_of_its_own(client: Client) -> AsyncIterator[Client]:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(client.address, options=options) as channel:
+        yield Client(client.address, StreamingServiceStub(channel), client.engine)
+
+
+async def all_over_but(bus: Bus, engine: str, left: int) -> None:
+    """Wait until no more sessions than these are open."""
+    store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+    open_sessions: set[str] = set()
+    caught_up = False
+    async with store.watch(">") as changes:
+        async for change in changes:
+            caught_up |= change is None
+            if change is not None and change.value is not None and change.value.recognition.engine == engine:
+                ended = change.value.state == SessionRecord.STATE_ENDED
+                (open_sessions.discard if ended else open_sessions.add)(change.value.session_id)
+            if caught_up and len(open_sessions) <= left:
+                return
+
+
+async def test_a_thousand_streams_that_are_dropped(streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus) -> None:
+    """They leave nothing behind, no session and no memory; whoever speaks beside them is heard all the time."""
+    async with connected(streamer.wait_for("listening")["address"], worker.record.engine) as client:
+        neighbour = await client.start()
+        await come_and_go(client, WARM_UP)
+        await all_over_but(bus, worker.record.engine, 1)
+        before = resident_bytes(streamer)
+        crowd = asyncio.create_task(come_and_go(client, CROWD))
+        spoken = 0
+        while not crowd.done():
+            await neighbour.write(Request(audio=SECOND))
+            await read_until(neighbour, "partial")
+            spoken += 1
+        await crowd
+        await all_over_but(bus, worker.record.engine, 1)
+        grown = resident_bytes(streamer) - before
+        await neighbour.done_writing()
+        assert (await read_all(neighbour)).last.session_ended.audio_duration.seconds == spoken
+    assert grown < GROWTH_BYTES_MAX
+    metrics = f"http://{streamer.wait_for('metrics_listening')['address']}/metrics"
+    assert "tiro_streamer_sessions_active 0.0" in (await asyncio.to_thread(_read, metrics)).splitlines()
+
+
+async def test_a_client_that_never_reads_costs_no_memory(
+    streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus
+) -> None:
+    """What it leaves unread waits in NATS; after the time for that it is cut off, and the session beside it is not."""
+    async with connected(streamer.wait_for("listening")["address"], worker.record.engine) as client:
+        neighbour = await client.start()
+        call: Any = await client.start()
+        before = resident_bytes(streamer)
+        worker.script.finals_per_input, worker.script.final_text = FLOOD_FINALS, FLOOD_FINAL
+        await call.write(Request(audio=SECOND))
+        await all_over_but(bus, worker.record.engine, 1)
+        grown = resident_bytes(streamer) - before
+        assert reason_of(await error_of(call)) == "CLIENT_TOO_SLOW"
+        worker.script.finals_per_input = 0
+        await neighbour.write(Request(audio=SECOND))
+        await neighbour.done_writing()
+        assert (await read_all(neighbour)).last.session_ended.final_count == 1
+    assert grown < GROWTH_BYTES_MAX
+
+
+def _read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - it is ours
+        return str(answer.read().decode())
