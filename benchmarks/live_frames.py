@@ -15,7 +15,8 @@ from typing import Any
 
 import grpc
 
-from benchmarks.live_load import RATE, Request
+from benchmarks.live_load import Request
+from benchmarks.pacing import RATE
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming

@@ -1,8 +1,13 @@
 """Telling what is said from what a decoder goes on repeating."""
 
+from typing import Any, cast
+
+import numpy as np
 import pytest
 
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
+from tiro_transcriber.engines.faster_whisper.trust import Generated
+from tiro_transcriber.engines.faster_whisper.windows import FINAL, PARTIAL, Effort, Task, _trusted
 
 
 @pytest.mark.parametrize(
@@ -30,3 +35,29 @@ def test_what_people_say_twice_is_no_loop(tokens: str) -> None:
     """A word said again, or the same beginning of two clauses, is speech."""
     words = tokens.split()
     assert said_once([sorted(set(words)).index(word) for word in words]) is None
+
+
+SENTENCE = [1, 2, 3, 4, 5, 6]
+
+
+def trusted(effort: Effort, generated: Generated, prefix: list[int] | None = None) -> list[int]:
+    """What is shown of what a decoder wrote."""
+    task = Task(np.zeros(16_000, np.float32), effort, cast("Any", None), prefix=prefix or [])
+    return _trusted(task, generated)
+
+
+def test_a_partial_that_does_not_end_is_cut_or_withheld() -> None:
+    """Where nothing repeats, it is a runaway: nothing of it is shown."""
+    loop = Generated(SENTENCE * 3, "one two", -0.1, 0.0, unended=True)
+    assert trusted(PARTIAL, loop) == SENTENCE
+    runaway = Generated(list(range(30)), "one two", -0.1, 0.0, unended=True)
+    assert trusted(PARTIAL, runaway) == []
+
+
+def test_a_final_loses_nothing_to_the_limit() -> None:
+    """What is said very fast is kept; a loop is said once; what was promised stays, whatever is cut."""
+    fast = Generated(list(range(30)), "one two", -0.1, 0.0, unended=True)
+    assert trusted(FINAL, fast) == list(range(30))
+    loop = Generated(SENTENCE * 10, "one two three four. " * 10, -0.1, 0.0)
+    assert trusted(FINAL, loop) == SENTENCE
+    assert trusted(FINAL, loop, prefix=SENTENCE * 2) == SENTENCE * 2

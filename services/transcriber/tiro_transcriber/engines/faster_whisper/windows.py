@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 
 from tiro_transcriber.engines.faster_whisper.alignment import align
-from tiro_transcriber.engines.faster_whisper.languages import Languages, SpokenLanguage, Vocabulary
+from tiro_transcriber.engines.faster_whisper.languages import (
+    TOKENS_PER_SECOND_MAX,
+    Languages,
+    SpokenLanguage,
+    Vocabulary,
+)
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
 from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
@@ -126,7 +131,9 @@ def _company(number: int, task: Task) -> object:
 
 
 def _tokens_max(vocabulary: Vocabulary, task: Task) -> int:
-    return len(task.prefix) + TOKENS_MIN + round(vocabulary.tokens_per_second_max * len(task.samples) / SAMPLE_RATE)
+    # A partial that is stopped at its limit is cut or withheld; a final must hold also what is said faster than usual.
+    per_second = vocabulary.tokens_per_second_max if task.effort is PARTIAL else TOKENS_PER_SECOND_MAX
+    return len(task.prefix) + TOKENS_MIN + round(per_second * len(task.samples) / SAMPLE_RATE)
 
 
 def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generated:
@@ -144,7 +151,7 @@ def _trusted(task: Task, generated: Generated) -> list[int]:
     """The tokens to show. What cannot be trusted is withheld, but for the words that were promised."""
     if is_invented(generated):
         return list(task.prefix)
-    if not is_repetitive(generated) and not generated.unended:
+    loops = is_repetitive(generated) or (generated.unended and task.effort is PARTIAL)
+    if not loops:
         return generated.tokens
-    once = said_once(generated.tokens) if task.effort is PARTIAL else None
-    return list(task.prefix) if once is None else once
+    return max(list(task.prefix), said_once(generated.tokens) or [], key=len)
