@@ -27,7 +27,7 @@ from tiro_transcriber.engines.interface import (
 from tiro_transcriber.session_threads import Ran, SessionThreads
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import Pcm16, SessionInput
-from tiro_transcriber.sessions.load import Load
+from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, Load
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
 
@@ -71,7 +71,9 @@ class Transcribing:
         self._wake = asyncio.Event()
         self._speaking = False
         self._partial: Future[Ran[list[SessionUpdate]]] | None = None
-        self._partial_at = self._progress_at = self._heard_at = time.monotonic()
+        self._progress_at = self._heard_at = time.monotonic()
+        # The first partial is due at once: the first words of a session, or the next ones after a worker's death.
+        self._partial_at = self._heard_at - INTERVAL_SECONDS_MAX
 
     def wake(self) -> None:
         """Something has come on the line."""
