@@ -17,6 +17,7 @@ from tiro_transcriber.live.cutting import best_boundary, best_pause
 from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.endpointer import Endpointer, Pause
 from tiro_transcriber.live.finals import decode_all
+from tiro_transcriber.live.partials import Partials
 from tiro_transcriber.live.segments import segment_of
 from tiro_transcriber.live.silero import SileroModel, SileroVoiceActivity
 from tiro_transcriber.live.window import AudioWindow
@@ -202,3 +203,16 @@ def test_a_window_without_a_pause_is_left_whole() -> None:
     decoder = ForgetfulDecoder()
     decode_all(decoder, np.zeros(8 * 16_000, np.float32), [])
     assert decoder.windows == [128_000]
+
+
+def test_a_decoding_that_says_nothing_takes_back_nothing() -> None:
+    """What was shown stays the best guess; a word that is said again after it can still become stable."""
+    window, partials = AudioWindow(0), Partials(0)
+    window.append(np.zeros(40_000, np.float32))
+    said = Decoded(tuple(words("it was the")), "en")
+    assert partials.show(window, said) is not None
+    assert partials.show(window, Decoded()) is None
+    again = partials.show(window, said)
+    assert again is not None
+    assert [word.text for word in again.words] == ["it", "was", "the"]
+    assert again.stable_count == 3

@@ -79,3 +79,11 @@ def test_partials_wait_for_others_where_many_speak() -> None:
     for number in range(8):
         busy.speaking(number, speaking=True)
     assert busy.company == Company(4, INTERVAL_SECONDS_MIN / 8)
+
+
+def test_audio_is_heard_in_larger_turns_when_partials_are_rare() -> None:
+    """A fifth of the interval at a time."""
+    busy = load()
+    assert busy.turn_seconds_min == pytest.approx(INTERVAL_SECONDS_MIN / 5)
+    busy.decoded_partial(60.0)
+    assert busy.turn_seconds_min == pytest.approx(INTERVAL_SECONDS_MAX / 5)

@@ -76,11 +76,14 @@ class SessionInput:
             async for entry in tail:
                 if entry is None:
                     continue
-                message = parse_input(entry.data)
-                await self._queue.put((entry.sequence, message))
-                self.waiting_samples += len(message.pcm16) // SAMPLE_BYTES
-                self._waiting_marks += not message.pcm16
-                self._came()
+                await self.add(entry.sequence, parse_input(entry.data))
+
+    async def add(self, sequence: int, message: LiveInput) -> None:
+        """Let a message of the line wait to be taken, once there is room for it."""
+        await self._queue.put((sequence, message))
+        self.waiting_samples += len(message.pcm16) // SAMPLE_BYTES
+        self._waiting_marks += not message.pcm16
+        self._came()
 
     def take(self, samples_max: int, samples_min: int = 1) -> Turn | None:
         """What has come, up to a control or so many samples. None when nothing has, or too little to be worth a turn.
