@@ -1,3 +1,6 @@
 """What Tiro costs and gives on one machine; each module prints a table. `make help` lists them."""
 
-import tiro_transcriber  # noqa: F401 - before anything imports numpy: it keeps numpy to one BLAS thread, as the worker does
+import os
+
+# As in the worker, and before anything imports numpy: its BLAS would keep a thread on every core spinning, which counts.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
