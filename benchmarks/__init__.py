@@ -2,5 +2,5 @@
 
 import os
 
-# As in the worker, and before anything imports numpy: its BLAS would keep a thread on every core spinning, which counts.
+# As in the worker, and before anything imports numpy: its BLAS would keep a thread on each core spinning, which counts.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
