@@ -25,7 +25,7 @@ def main() -> None:
 def _answer_for_torch() -> None:
     """Say that there is no GPU: all that this backend asks of torch, which is a download of gigabytes."""
     torch = ModuleType("torch")
-    torch.cuda = SimpleNamespace(is_available=lambda: False)  # type: ignore[attr-defined]
+    vars(torch)["cuda"] = SimpleNamespace(is_available=lambda: False)
     sys.modules["torch"] = torch
 
 

@@ -30,12 +30,15 @@ from tiro_transcriber.live.segments import segment_of
 from tiro_transcriber.live.voice import VoiceActivity
 from tiro_transcriber.live.window import AudioWindow
 
-LEAD_IN_SAMPLES = 10 * 512
+_FRAME_SAMPLES = 512
+"""Of Silero, the voice activity that live sessions have."""
+
+LEAD_IN_SAMPLES = 10 * _FRAME_SAMPLES
 """Kept from before speech begins: voice activity notices soft consonants late. Whole frames of voice activity: an owner
 that goes on from there hears the same frames as the one before, and so the same text.
 """
 
-HANGOVER_SAMPLES = 10 * 512
+HANGOVER_SAMPLES = 10 * _FRAME_SAMPLES
 """Decoded after speech has ended, for the same reasons. What is left of the silence is the next utterance's lead-in."""
 
 BLOCK_SAMPLES = SAMPLE_RATE
