@@ -13,17 +13,17 @@ from types import TracebackType
 from typing import Self
 
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError, Error
-from nats.errors import TimeoutError as NatsTimeoutError
+from nats.errors import ConnectionClosedError, Error, NotJSMessageError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from tiro_core.bus.cancellation import keeping_cancellation
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.inbox import Inbox, Overflown, Silent
 from tiro_core.logs import get_logger
 
 BATCH = 64
-"""Messages asked for at a time, so the most that wait here unread."""
+"""Messages asked for at a time."""
+UNREAD_MAX = 4 * BATCH
+"""Messages that wait here unread: those of two requests, and heartbeats, are far fewer."""
 EXPIRES_SECONDS = 5.0
 """How long one request for messages lasts when none come."""
 HEARTBEAT_SECONDS = 1.0
@@ -33,11 +33,20 @@ INACTIVE_SECONDS = 60.0
 """The server forgets the consumer of a reader that died after so long."""
 RETRY_SECONDS = 0.25
 
+_REQUEST = json.dumps(
+    {
+        "batch": BATCH,
+        "expires": int(EXPIRES_SECONDS * 1e9),
+        "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
+    }
+).encode()
 _STATUS = "Status"
 _HEARTBEAT = "100"
 _REQUEST_ENDED = ("404", "408")
 _CONFLICT = "409"
 _BATCH_COMPLETED = "Batch Completed"
+_TOKENS = 9
+_TOKENS_WITH_DOMAIN = 11
 
 log = get_logger()
 
@@ -79,7 +88,7 @@ class Tail:
         self._caught_up = False
         self._pending = 0
         self._name = ""
-        self._subscription: Subscription | None = None
+        self._inbox: Inbox | None = None
         self._delivered = 0
         self._outstanding = 0
 
@@ -97,22 +106,22 @@ class Tail:
     async def __anext__(self) -> Entry | None:
         while True:
             try:
-                subscription = self._subscription or await self._open()
+                inbox = self._inbox or await self._open()
                 if not self._caught_up and not self._pending:
                     self._caught_up = True
                     return None
-                message = await self._next(subscription)
+                message = await self._next(inbox)
                 return Entry(message.subject, message.data, message.headers or {}, self._last)
             except ConnectionClosedError:
                 raise
-            except (_Restart, Error, ConnectionError) as reason:
+            except (_Restart, Silent, Overflown, Error, ConnectionError) as reason:
                 log.debug("tail_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
                 await self._close()
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _open(self) -> Subscription:
-        client = self._bus.client
-        self._subscription = subscription = await client.subscribe(client.new_inbox(), pending_msgs_limit=4 * BATCH)
+    async def _open(self) -> Inbox:
+        self._inbox = inbox = Inbox(self._bus.client, messages_max=UNREAD_MAX, silence_seconds_max=SILENCE_SECONDS_MAX)
+        await inbox.open()
         self._delivered = self._outstanding = 0
         policy, first = self._begin()
         config = ConsumerConfig(
@@ -126,7 +135,7 @@ class Tail:
         )
         info = await self._bus.jetstream.add_consumer(self._stream, config)
         self._name, self._pending = info.name, info.num_pending or 0
-        return subscription
+        return inbox
 
     def _begin(self) -> tuple[DeliverPolicy, int | None]:
         if self._last:
@@ -138,28 +147,20 @@ class Tail:
         }
         return policies[self._start], None
 
-    async def _next(self, subscription: Subscription) -> Msg:
+    async def _next(self, inbox: Inbox) -> Msg:
         while True:
             if self._outstanding <= BATCH // 2:
-                await self._request(subscription.subject)
-            try:
-                message = await keeping_cancellation(subscription.next_msg(timeout=SILENCE_SECONDS_MAX))
-            except NatsTimeoutError:
-                raise _Restart("silence") from None
-            status = (message.headers or {}).get(_STATUS)
+                await self._request(inbox.subject)
+            message = await inbox.next()
+            status = message.headers.get(_STATUS) if message.headers else None
             if status is None:
                 self._take_message(message)
                 return message
             self._take_status(status, message)
 
     async def _request(self, inbox: str) -> None:
-        request = {
-            "batch": BATCH,
-            "expires": int(EXPIRES_SECONDS * 1e9),
-            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
-        }
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}"
-        await self._bus.client.publish(subject, json.dumps(request).encode(), inbox)
+        await self._bus.client.publish(subject, _REQUEST, inbox)
         self._outstanding += BATCH
 
     def _take_status(self, status: str, message: Msg) -> None:
@@ -173,22 +174,41 @@ class Tail:
         raise _Restart(f"{status} {description}")
 
     def _take_message(self, message: Msg) -> None:
-        sequence = message.metadata.sequence
-        if sequence.consumer != self._delivered + 1:
-            raise _Restart(f"gap: message {sequence.consumer} after {self._delivered}")
-        self._delivered = sequence.consumer
-        self._last = sequence.stream
-        self._pending = message.metadata.num_pending
+        stored, delivered, self._pending = _numbers(message.reply)
+        if delivered != self._delivered + 1:
+            raise _Restart(f"gap: message {delivered} after {self._delivered}")
+        self._delivered = delivered
+        self._last = stored
         self._outstanding -= 1
 
     async def _close(self) -> None:
-        subscription, self._subscription = self._subscription, None
+        inbox, self._inbox = self._inbox, None
         name, self._name = self._name, ""
         try:
-            if subscription is not None:
-                await subscription.unsubscribe()
+            if inbox is not None:
+                await inbox.close()
             if name and self._bus.is_connected:
                 await self._bus.jetstream.delete_consumer(self._stream, name)
         except Error as error:
             # The server forgets it after INACTIVE_SECONDS.
             log.debug("tail_close_failed", stream=self._stream, error=repr(error))
+
+
+def _numbers(reply: str) -> tuple[int, int, int]:
+    """Of a delivered message: its number in the stream, that of its delivery, and how many are still to be delivered.
+
+    nats-py's `Msg.metadata` makes a time and two objects besides, for each message.
+
+    Args:
+        reply: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stored>.<delivered>.<time>.<pending>`, with a domain and an
+            account before the stream, and a random token at the end, as some servers write it.
+
+    Raises:
+        NotJSMessageError: It is not of that form.
+    """
+    tokens = reply.split(".")
+    if len(tokens) == _TOKENS:
+        return int(tokens[5]), int(tokens[6]), int(tokens[8])
+    if len(tokens) >= _TOKENS_WITH_DOMAIN:
+        return int(tokens[7]), int(tokens[8]), int(tokens[10])
+    raise NotJSMessageError

@@ -86,6 +86,45 @@ async def test_the_newest_only(bus: Bus, tenant: str) -> None:
     assert await read(bus, tenant, 2, start=Start.LAST_PER_SUBJECT) == [5, None]
 
 
+async def test_a_cancelled_reader_loses_nothing(bus: Bus, tenant: str) -> None:
+    """A reader that is cancelled while it waits, whatever comes then, goes on with the next message."""
+    writer = line(bus, tenant)
+    seen: list[int] = []
+    async with Tail(bus, topology.JOB_EVENTS, subjects.job_events(tenant, "job")) as entries:
+        assert await anext(entries) is None
+        for _ in range(20):
+            reading = asyncio.ensure_future(anext(entries))
+            await append(writer)
+            reading.cancel()
+            [entry] = await asyncio.gather(reading, return_exceptions=True)
+            if not isinstance(entry, BaseException | None):  # it was faster
+                seen.append(TranscriptionEvent.FromString(entry.data).sequence)
+        while len(seen) < 20:
+            entry = await anext(entries)
+            assert entry is not None
+            seen.append(TranscriptionEvent.FromString(entry.data).sequence)
+    assert seen == list(range(1, 21))
+
+
+async def test_a_tail_whose_consumer_was_lost_goes_on(bus: Bus, tenant: str) -> None:
+    """A consumer that somebody deletes, or a server forgets, is replaced, and nothing is lost or repeated."""
+    writer = line(bus, tenant)
+    await append(writer)
+    seen: list[int] = []
+    async with Tail(bus, topology.JOB_EVENTS, subjects.job_events(tenant, "job")) as entries:
+        async for entry in entries:
+            if entry is None:
+                consumers = await bus.jetstream.consumers_info(topology.JOB_EVENTS)
+                [ours] = [one for one in consumers if one.config.filter_subject == subjects.job_events(tenant, "job")]
+                await bus.jetstream.delete_consumer(topology.JOB_EVENTS, ours.name)
+                await append(writer)
+                continue
+            seen.append(TranscriptionEvent.FromString(entry.data).sequence)
+            if len(seen) == 2:
+                break
+    assert seen == [1, 2]
+
+
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[NatsServer]:
     """A NATS server that the test may kill."""
