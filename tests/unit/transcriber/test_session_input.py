@@ -34,6 +34,24 @@ async def test_too_little_audio_waits_for_more() -> None:
     assert short.waiting_samples == FRAME
 
 
+async def test_a_session_is_woken_for_what_is_worth_a_turn() -> None:
+    """Not for each message of audio: for as much as it wanted when it last looked, for a control, or a full queue."""
+    told: list[int] = []
+    woken = SessionInput(cast("Any", None), first_sample=0, came=lambda: told.append(woken.waiting_samples))
+    assert woken.take(10 * FRAME, samples_min=2 * FRAME) is None
+    await woken.add(1, frame(0))
+    assert told == []
+    await woken.add(2, frame(1))
+    assert told == [2 * FRAME]
+    assert woken.take(10 * FRAME, samples_min=5 * FRAME) is None
+    await woken.add(3, LiveInput(first_sample=2 * FRAME, finalize=Finalize()))
+    assert told == [2 * FRAME, 2 * FRAME]
+    assert woken.take(10 * FRAME, samples_min=QUEUED_MAX * FRAME) is not None
+    for number in range(QUEUED_MAX):
+        await woken.add(4 + number, frame(2 + number, samples=FRAME))
+    assert len(told) == 3
+
+
 async def test_a_control_does_not_wait_for_audio() -> None:
     """It is taken at once, with what little came before it."""
     controlled = line()

@@ -42,7 +42,7 @@ class SessionInput:
     """What comes on the line: samples, and controls between them."""
 
     def __init__(self, bus: Bus, first_sample: int, *, came: Callable[[], None]) -> None:
-        """`came` is called whenever something has come."""
+        """`came` is called when something has come, once it is worth a turn by what `take` was last asked for."""
         self._bus = bus
         self._came = came
         self._queue: asyncio.Queue[tuple[int, LiveInput]] = asyncio.Queue(QUEUED_MAX)
@@ -50,6 +50,8 @@ class SessionInput:
         self._ends: deque[tuple[int, int]] = deque()
         """Where each message taken ends, and its sequence: at most as many as the engine's window has messages."""
         self._settled_sequence = 0
+        self._samples_min = 1
+        """What the last call of `take` wanted to have at least."""
         self._waiting_marks = 0
         """Messages without samples that have come and are not taken yet: controls, and signs of life."""
         self.waiting_samples = 0
@@ -83,7 +85,8 @@ class SessionInput:
         await self._queue.put((sequence, message))
         self.waiting_samples += len(message.pcm16) // SAMPLE_BYTES
         self._waiting_marks += not message.pcm16
-        self._came()
+        if self._is_worth_a_turn:
+            self._came()
 
     def take(self, samples_max: int, samples_min: int = 1) -> Turn | None:
         """What has come, up to a control or so many samples. None when nothing has, or too little to be worth a turn.
@@ -95,8 +98,8 @@ class SessionInput:
         Raises:
             LineBroken: Samples are missing.
         """
-        enough = self.waiting_samples >= samples_min or self._waiting_marks or self._queue.full()
-        if not enough:
+        self._samples_min = samples_min
+        if not self._is_worth_a_turn:
             return None
         pieces: list[Pcm16] = []
         count = 0
@@ -123,6 +126,10 @@ class SessionInput:
         while self._ends and self._ends[0][0] <= sample:
             self._settled_sequence = self._ends.popleft()[1]
         return self._settled_sequence
+
+    @property
+    def _is_worth_a_turn(self) -> bool:
+        return self.waiting_samples >= self._samples_min or self._waiting_marks > 0 or self._queue.full()
 
     def _next(self) -> LiveInput | None:
         """Take the next message: its samples become the rest; a control is returned."""

@@ -76,7 +76,7 @@ class Transcribing:
         self._partial_at = self._heard_at - INTERVAL_SECONDS_MAX
 
     def wake(self) -> None:
-        """Something has come on the line."""
+        """Enough has come on the line."""
         self._wake.set()
 
     async def run(self, line: SessionInput) -> Status | None:
