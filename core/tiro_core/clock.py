@@ -1,5 +1,7 @@
 """Times and lengths in protobuf's types."""
 
+import time
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,13 +18,13 @@ def now() -> Timestamp:
 def in_seconds(seconds: float) -> Timestamp:
     """The moment that is so far ahead."""
     moment = Timestamp()
-    moment.FromNanoseconds(now().ToNanoseconds() + round(seconds * _NANOS))
+    moment.FromNanoseconds(time.time_ns() + round(seconds * _NANOS))
     return moment
 
 
 def seconds_until(moment: Timestamp) -> float:
     """How far ahead a moment is; negative when it has passed."""
-    return (moment.ToNanoseconds() - now().ToNanoseconds()) / _NANOS
+    return (moment.ToNanoseconds() - time.time_ns()) / _NANOS
 
 
 def duration_of(samples: int, rate_hz: int) -> Duration:

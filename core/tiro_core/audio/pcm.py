@@ -67,11 +67,12 @@ class Resampler:
         if not RATE_HZ_MIN <= source_rate_hz <= RATE_HZ_MAX:
             raise AudioFormatMismatchError(f"a sample rate of {source_rate_hz} Hz is not from 8000 to 48000 Hz")
         self._source_rate_hz = source_rate_hz
+        self._target_rate_hz = target_rate_hz
         self._converter = MonoConverter(target_rate_hz)
 
     def push(self, samples: Pcm16) -> Pcm16:
         """Return what can be told from the samples so far; the filter holds back about a millisecond."""
-        if not samples.size:
+        if not samples.size or self._source_rate_hz == self._target_rate_hz:
             return samples
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = self._source_rate_hz
