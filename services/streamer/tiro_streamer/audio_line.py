@@ -65,7 +65,9 @@ class AudioLine:
         self._changed = asyncio.Condition()
         self._spoken = False
         self._heard_samples = 0
-        self._storing: asyncio.Future[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._storing = False
+        self._left = False
         self.place = place
         """Where the line ends: what NATS has."""
         self.accepted_samples = place.samples
@@ -82,7 +84,8 @@ class AudioLine:
         Raises:
             LineTaken: Somebody has written since.
         """
-        await self._store(self._message())
+        self._publishing = asyncio.create_task(self._store(self._message()))
+        await asyncio.shield(self._publishing)
 
     async def write(self, pcm16: bytes) -> None:
         """Take little-endian samples; waits while too many wait already, for NATS or for a worker."""
@@ -123,10 +126,15 @@ class AudioLine:
             LineTaken: The line is not as we left it.
             BusUnavailable: NATS stayed away.
         """
-        while not self.place.ended:
-            message = await self._next()
-            await self._store(message)
-            AUDIO_SECONDS.inc(len(message.pcm16) / SAMPLE_BYTES / self._rate_hz)
+        # In a task of its own, since what is on its way to NATS must arrive whoever is cancelled: one for all messages.
+        self._publishing = asyncio.create_task(self._publish())
+        try:
+            await asyncio.shield(self._publishing)
+        except asyncio.CancelledError:
+            self._left = True
+            if not self._storing:
+                self._publishing.cancel()
+            raise
 
     async def settle(self) -> None:
         """Wait until what is on its way to NATS has arrived, so that `place` is true. Nothing is written after that.
@@ -135,14 +143,20 @@ class AudioLine:
             LineTaken: The line is not as we left it.
             BusUnavailable: NATS stayed away.
         """
-        if self._storing is not None:
-            await self._storing
+        if self._publishing is not None:
+            await asyncio.wait([self._publishing])
+            if not self._publishing.cancelled():
+                self._publishing.result()
+
+    async def _publish(self) -> None:
+        while not self.place.ended and not self._left:
+            message = await self._next()
+            self._storing = True
+            await self._store(message)
+            self._storing = False
+            AUDIO_SECONDS.inc(len(message.pcm16) / SAMPLE_BYTES / self._rate_hz)
 
     async def _store(self, message: LiveInput) -> None:
-        self._storing = asyncio.ensure_future(self._store_whole(message))
-        await asyncio.shield(self._storing)
-
-    async def _store_whole(self, message: LiveInput) -> None:
         """Store a message also when nobody waits for it any more: where the line ends must be known."""
         payload = message.SerializeToString(deterministic=True)
         try:

@@ -77,3 +77,20 @@ async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, line:
     with pytest.raises(LineTaken):
         await line.publish()
     assert len(await stored(bus, record)) == 1
+
+
+async def test_a_cancelled_publisher_knows_where_the_line_ends(bus: Bus, record: SessionRecord) -> None:
+    """Wherever it is cancelled: what is on its way arrives and is counted, and nothing follows it."""
+    for turns in range(12):
+        session = SessionRecord(tenant=record.tenant, session_id=new_id(), sample_rate_hertz=16_000)
+        line = AudioLine(bus, session, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
+        await line.write(bytes(20))
+        publishing = asyncio.create_task(line.publish())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        publishing.cancel()
+        await asyncio.wait([publishing])
+        assert publishing.cancelled()
+        await line.write(bytes(20))
+        await line.settle()
+        assert sum(len(item.pcm16) for item in await stored(bus, session)) == 2 * line.place.samples
