@@ -14,6 +14,7 @@ from tiro_transcriber.engines.interface import (
     RecognitionOptions,
     Segment,
     SessionOptions,
+    Spoken,
     Window,
     WindowResult,
 )
@@ -55,9 +56,9 @@ class EngineHost:
             raise
         return result
 
-    async def open_session(self, options: SessionOptions, start: int) -> EngineSession:
-        """Begin a live session whose first sample is number `start`."""
-        return (await self.session_threads.urgent(lambda: self.engine.open_session(options, start))).result
+    async def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None) -> EngineSession:
+        """Begin a live session; see `Engine.open_session`."""
+        return (await self.session_threads.urgent(lambda: self.engine.open_session(options, start, spoken))).result
 
 
 def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:

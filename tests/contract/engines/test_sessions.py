@@ -18,6 +18,7 @@ from tiro_transcriber.engines.interface import (
     SessionOptions,
     SessionUpdate,
     SpeechStarted,
+    Spoken,
     UnsupportedLanguage,
     UtteranceEnd,
 )
@@ -37,9 +38,15 @@ def feed(session: EngineSession, samples: Samples, step: int = STEP) -> list[Ses
     return updates
 
 
-def stream(engine: Engine, samples: Samples, options: SessionOptions = OPTIONS, start: int = 0) -> list[SessionUpdate]:
+def stream(
+    engine: Engine,
+    samples: Samples,
+    options: SessionOptions = OPTIONS,
+    start: int = 0,
+    spoken: Spoken | None = None,
+) -> list[SessionUpdate]:
     """Run a whole session."""
-    session = engine.open_session(options, start)
+    session = engine.open_session(options, start, spoken)
     return [*feed(session, samples), *session.finalize()]
 
 
@@ -237,10 +244,20 @@ def test_a_new_session_can_begin_where_everything_is_settled(engine: Engine, spe
         updates += session.advance(speech[start : start + STEP])
         assert session.settled_at >= settled
         settled = session.settled_at
-    assert all(final.resume_at <= settled for final in finals_of(updates))
-    rest = stream(engine, speech[settled:], options, start=settled)
+    last = finals_of(updates)[-1]
+    spoken = last.context if settled < last.resume_at else None
+    assert spoken is None or spoken.start == settled
+    rest = stream(engine, speech[settled:], options, settled, spoken)
     whole = stream(engine, speech, options)
     assert text_of([*finals_of(updates), *finals_of(rest)]) == text_of(finals_of(whole))
+
+
+def test_what_is_final_is_no_context_after_a_long_silence(engine: Engine, speech: Samples) -> None:
+    """A session in which nobody speaks any more needs nothing of what was said."""
+    session = engine.open_session(OPTIONS, 0)
+    last = finals_of([*session.advance(speech), *session.finalize()])[-1]
+    session.advance(np.zeros(10 * 16_000, np.float32))
+    assert session.settled_at > last.resume_at
 
 
 def test_options_change_from_the_next_sample_on(engine: Engine, speech: Samples) -> None:

@@ -18,6 +18,7 @@ from tiro_transcriber.engines.interface import (
     Samples,
     SessionOptions,
     SessionUpdate,
+    Spoken,
     UtteranceEnd,
 )
 from tiro_transcriber.engines.registry import find_engine
@@ -32,9 +33,9 @@ def speech(*runs: range, pause_ms: int = 500) -> Samples:
     return pcm.astype(np.float32) / np.float32(32768)
 
 
-def session(start: int = 0) -> FakeSession:
+def session(start: int = 0, spoken: Spoken | None = None) -> FakeSession:
     """Open a session."""
-    return FakeSession(OPTIONS, start, FakeEngine(frozenset({"en"})).capabilities.require_language)
+    return FakeSession(OPTIONS, start, spoken, FakeEngine(frozenset({"en"})).capabilities.require_language)
 
 
 def finals_of(updates: list[SessionUpdate]) -> list[Final]:
@@ -77,6 +78,17 @@ def test_a_session_can_be_taken_over_behind_any_final(final: int, lost: int) -> 
     first = finals_of(session().advance(SPEECH[:lost]))[: final + 1]
     begin = first[-1].resume_at if first else 0
     second = session(begin)
+    updates = [*first, *second.advance(SPEECH[begin:]), *second.finalize()]
+    assert words_of(updates) == ALL_WORDS
+
+
+@given(final=st.integers(0, 5), lost=st.integers(0, len(SPEECH)))
+def test_a_session_that_hears_its_context_again_does_not_repeat_it(final: int, lost: int) -> None:
+    """A new session that begins with the context of any final continues with the very next word."""
+    first = finals_of(session().advance(SPEECH[:lost]))[: final + 1]
+    context = first[-1].context if first else None
+    begin = context.start if context else 0
+    second = session(begin, context)
     updates = [*first, *second.advance(SPEECH[begin:]), *second.finalize()]
     assert words_of(updates) == ALL_WORDS
 

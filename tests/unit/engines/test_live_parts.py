@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiro_transcriber.engines.interface import Endpointing, RecognitionOptions, Samples, SpeechEnded, SpeechStarted
 from tiro_transcriber.live.agreement import LocalAgreement
 from tiro_transcriber.live.cutting import best_boundary, best_pause
-from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
+from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.endpointer import Endpointer, Pause
 from tiro_transcriber.live.finals import decode_all
 from tiro_transcriber.live.partials import Partials
@@ -172,7 +172,9 @@ class ForgetfulDecoder:
         """Hear nothing."""
         return Decoded()
 
-    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
+    def decode_final(
+        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
+    ) -> Decoded:
         """Say one word a second of a short window, and one in all of a long one."""
         self.windows.append(len(samples))
         count = 1 if len(samples) > 5 * 16_000 else len(samples) // 16_000

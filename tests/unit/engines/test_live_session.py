@@ -15,9 +15,11 @@ from tiro_transcriber.engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
+    Spoken,
     UtteranceEnd,
 )
-from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
+from tiro_transcriber.live.context import CONTEXT_SAMPLES_MAX, GAP_SAMPLES_KEPT
+from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, LiveSession
 
 FRAME = 512
@@ -33,6 +35,7 @@ class MarkerDecoder:
         self.final_windows: list[int] = []
         self.before: list[int] = []
         self.agreed: list[list[str]] = []
+        self.contexts: list[Context | None] = []
         self.options = RecognitionOptions()
 
     def configure(self, options: RecognitionOptions) -> None:
@@ -45,8 +48,11 @@ class MarkerDecoder:
         self.before.append(len(window.before))
         return self._decode(window.samples)
 
-    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
+    def decode_final(
+        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
+    ) -> Decoded:
         """Read the markers."""
+        self.contexts.append(context)
         self.final_windows.append(len(samples))
         self.agreed.append([word.text for word in agreed])
         return self._decode(samples)
@@ -73,12 +79,17 @@ class SoundActivity:
 
 
 def open_session(
-    silence_ms: int = 500, utterance_seconds_max: float = 15.0, *, freeze_stable: bool = False
+    silence_ms: int = 500,
+    utterance_seconds_max: float = 15.0,
+    *,
+    freeze_stable: bool = False,
+    start: int = 0,
+    spoken: Spoken | None = None,
 ) -> tuple[LiveSession[MarkerDecoder], MarkerDecoder]:
     """Open a session with these options."""
     decoder = MarkerDecoder()
     options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max), freeze_stable=freeze_stable)
-    return LiveSession(decoder, SoundActivity(), options, start=0), decoder
+    return LiveSession(decoder, SoundActivity(), options, start, spoken), decoder
 
 
 def feed(session: LiveSession[MarkerDecoder], samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
@@ -196,6 +207,66 @@ def test_silence_after_a_cut_is_not_decoded() -> None:
     assert isinstance(final, Final)
     assert isinstance(end, UtteranceEnd)
     assert final.resume_at <= end.at
+
+
+def test_a_final_is_the_context_of_the_next_one() -> None:
+    """The decoder is given its text and the audio up to where the next window begins, of a silence only the end."""
+    session, decoder = open_session()
+    updates = feed(session, np.concatenate((silence(1), markers(range(4)), silence(2), markers([4]), silence(1))))
+    first, second = (update for update in updates if isinstance(update, Final))
+    none, context = decoder.contexts
+    assert none is None
+    assert context is not None
+    assert first.context is not None
+    assert context.text == first.context.text == first.segment.text == "w0 w1 w2 w3"
+    assert len(context.samples) == first.resume_at - first.context.start + GAP_SAMPLES_KEPT
+    assert [marker.word for marker in find(context.samples)] == [0, 1, 2, 3]
+    assert second.context is not None
+    assert session.settled_at == second.context.start
+
+
+def test_only_the_end_of_a_long_final_is_context() -> None:
+    """What is before adds nothing but cost. A window that is long itself has none."""
+    session, decoder = open_session(utterance_seconds_max=25)
+    for words in (range(80), range(80, 90), range(90, 170)):
+        feed(session, np.concatenate((markers(words), silence(1))))
+    assert len(decoder.contexts) == 3
+    assert decoder.contexts[2] is None
+    context = decoder.contexts[1]
+    assert context is not None
+    assert len(context.samples) <= CONTEXT_SAMPLES_MAX + GAP_SAMPLES_KEPT
+    heard = [f"w{marker.word}" for marker in find(context.samples)]
+    assert heard[-1] == "w79"
+    assert context.text == " ".join(heard)
+
+
+def test_after_a_long_silence_there_is_no_context() -> None:
+    """Whoever speaks then may speak of something else: what was said is forgotten, and its audio let go."""
+    session, decoder = open_session()
+    updates = feed(session, np.concatenate((markers(range(4)), silence(7), markers([4]))))
+    resumed = next(update for update in updates if isinstance(update, Final)).resume_at
+    assert session.settled_at > resumed
+    session.finalize()
+    assert decoder.contexts == [None, None]
+
+
+def test_a_session_that_is_taken_over_has_the_same_context() -> None:
+    """It is heard again and not said again, in whatever steps it comes."""
+    audio = np.concatenate((silence(1), markers(range(4)), silence(1), markers(range(4, 8)), silence(1)))
+    session, decoder = open_session()
+    first, second = (update for update in feed(session, audio) if isinstance(update, Final))
+    assert first.context is not None
+    start = first.context.start
+    for step in (700, 1_600, len(audio)):
+        other, other_decoder = open_session(start=start, spoken=first.context)
+        assert other.settled_at == start
+        updates = feed(other, audio[start:], step)
+        assert [update for update in updates if isinstance(update, Final)] == [second]
+        context, same = decoder.contexts[1], other_decoder.contexts[0]
+        assert context is not None
+        assert same is not None
+        assert (same.text, len(same.samples)) == (context.text, len(context.samples))
+        assert np.array_equal(same.samples, context.samples)
 
 
 def test_a_click_is_no_speech() -> None:

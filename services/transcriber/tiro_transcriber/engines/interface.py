@@ -164,6 +164,15 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """A stretch of the session that is final, and what is said in it."""
+
+    text: str
+    start: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Final:
     """A segment that will not change. Finals do not overlap and follow each other in time."""
 
@@ -173,6 +182,8 @@ class Final:
 
     At or after `segment.end`, because a word is heard a little longer than its time says.
     """
+    context: Spoken | None = None
+    """The end of it, which helps to hear what comes next: a new session hears it again. None where nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +205,10 @@ class EngineSession(Protocol):
 
     @property
     def settled_at(self) -> int:
-        """Nothing before this sample is needed any more: it is final, or held no speech.
+        """Nothing before this sample is needed any more: it is final and no context, or held no speech.
 
-        A new session that starts here goes on as this one would. Never goes back; never behind a final's `resume_at`.
+        A new session that starts here, and is given the last final's context if that starts here too, goes on as this
+        one would. Never goes back.
         """
 
     @property
@@ -248,8 +260,13 @@ class Engine(Protocol):
             UnsupportedLanguage: `options.language` is none of the capabilities'.
         """
 
-    def open_session(self, options: SessionOptions, start: int) -> EngineSession:
+    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
         """Begin a live session whose first sample is number `start`.
+
+        Args:
+            options: How to run it.
+            start: Where a session before has settled everything, or 0.
+            spoken: The context of what follows: it begins at `start`.
 
         Raises:
             UnsupportedLanguage: The options name a language that is none of the capabilities'.

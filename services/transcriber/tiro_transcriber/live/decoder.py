@@ -47,6 +47,14 @@ class PartialWindow:
     """The words of the same utterance that come before these samples: context, not part of the result."""
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What was said before a window, and is final. The window goes on where these samples end."""
+
+    samples: Samples
+    text: str
+
+
 class WindowDecoder(Protocol):
     """Decodes windows of one session. It may remember the language it heard, but no text."""
 
@@ -64,10 +72,13 @@ class WindowDecoder(Protocol):
     def decode_partial(self, window: PartialWindow) -> Decoded:
         """Decode as fast as possible: the result is shown and replaced."""
 
-    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
+    def decode_final(
+        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
+    ) -> Decoded:
         """Decode as well as possible: the result is committed.
 
         Args:
             samples: The whole window.
             agreed: Words that the result must begin with.
+            context: What was said before, which is no part of the result.
         """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
 from tiro_transcriber.live.cutting import best_pause
-from tiro_transcriber.live.decoder import Decoded, WindowDecoder
+from tiro_transcriber.live.decoder import Context, Decoded, WindowDecoder
 from tiro_transcriber.live.endpointer import Pause
 
 TOKENS_PER_SECOND_MIN = 1.0
@@ -21,7 +21,11 @@ SPLITS_MAX = 2
 
 
 def decode_all(
-    decoder: WindowDecoder, samples: Samples, pauses: Sequence[Pause], splits_max: int = SPLITS_MAX
+    decoder: WindowDecoder,
+    samples: Samples,
+    pauses: Sequence[Pause],
+    context: Context | None = None,
+    splits_max: int = SPLITS_MAX,
 ) -> Decoded:
     """Decode a window; where the result says too little, decode it in two parts instead, divided at its longest pause.
 
@@ -29,16 +33,18 @@ def decode_all(
         decoder: Decodes one part.
         samples: The window.
         pauses: In it, in order, in samples from its beginning.
+        context: What was said before it.
         splits_max: How often a part may be divided.
     """
-    decoded = decoder.decode_final(samples)
+    decoded = decoder.decode_final(samples, context=context)
     pause = best_pause([one for one in pauses if PART_SAMPLES_MIN <= one.middle <= len(samples) - PART_SAMPLES_MIN])
     if splits_max == 0 or pause is None or not _says_too_little(decoded, len(samples), pauses):
         return decoded
     at = pause.middle
-    first = decode_all(decoder, samples[:at], [one for one in pauses if one.end <= pause.start], splits_max - 1)
+    earlier = [one for one in pauses if one.end <= pause.start]
+    first = decode_all(decoder, samples[:at], earlier, splits_max=splits_max - 1)
     later = [Pause(one.start - at, one.end - at) for one in pauses if one.start >= pause.end]
-    second = decode_all(decoder, samples[at:], later, splits_max - 1)
+    second = decode_all(decoder, samples[at:], later, splits_max=splits_max - 1)
     return Decoded((*first.words, *(word.shifted(at) for word in second.words)), first.language or second.language)
 
 

@@ -2,7 +2,8 @@
 
 Voice activity says where speech is. While it lasts, the window since the last final is decoded again and again for
 partials. A pause, the longest utterance allowed or the caller closes it: it is decoded once more, with care, and
-committed. What is final or silent leaves the window, so a session's memory is bounded by the longest utterance.
+committed. What is final or silent leaves the window, so a session's memory is bounded by the longest utterance. The end
+of the last final is kept as context for the next one.
 """
 
 from dataclasses import replace
@@ -19,26 +20,25 @@ from tiro_transcriber.engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
+    Spoken,
     UtteranceEnd,
 )
+from tiro_transcriber.live.context import Said, end_of
 from tiro_transcriber.live.cutting import best_boundary, best_pause
 from tiro_transcriber.live.decoder import Decoded, PartialWindow, WindowDecoder
 from tiro_transcriber.live.endpointer import SPEECH_SAMPLES_MIN, Endpointer, Pause
 from tiro_transcriber.live.finals import decode_all
 from tiro_transcriber.live.partials import Partials
 from tiro_transcriber.live.segments import segment_of
-from tiro_transcriber.live.voice import VoiceActivity
+from tiro_transcriber.live.voice import FRAME_SAMPLES, VoiceActivity
 from tiro_transcriber.live.window import AudioWindow
 
-_FRAME_SAMPLES = 512
-"""Of Silero, the voice activity that live sessions have."""
-
-LEAD_IN_SAMPLES = 10 * _FRAME_SAMPLES
+LEAD_IN_SAMPLES = 10 * FRAME_SAMPLES
 """Kept from before speech begins: voice activity notices soft consonants late. Whole frames of voice activity: an owner
 that goes on from there hears the same frames as the one before, and so the same text.
 """
 
-HANGOVER_SAMPLES = 10 * _FRAME_SAMPLES
+HANGOVER_SAMPLES = 10 * FRAME_SAMPLES
 """Decoded after speech has ended, for the same reasons. What is left of the silence is the next utterance's lead-in."""
 
 BLOCK_SAMPLES = SAMPLE_RATE
@@ -57,19 +57,23 @@ D = TypeVar("D", bound=WindowDecoder)
 class LiveSession(Generic[D]):
     """One session's window, voice activity and agreement; see `EngineSession`."""
 
-    def __init__(self, decoder: D, voice: VoiceActivity, options: SessionOptions, start: int) -> None:
+    def __init__(
+        self, decoder: D, voice: VoiceActivity, options: SessionOptions, start: int, spoken: Spoken | None = None
+    ) -> None:
         self.decoder = decoder
         self._voice = voice
         self._options = options
         self._endpointer = Endpointer(options.endpointing)
-        self._partials = Partials(start)
-        self._window = AudioWindow(start)
-        self._frame_start = start
+        self._said = Said(spoken) if spoken else None
+        begin = spoken.until if spoken else start
+        self._partials = Partials(begin)
+        self._window = AudioWindow(begin)
+        self._frame_start = begin
 
     @property
     def settled_at(self) -> int:
-        """Where the window begins."""
-        return self._window.start
+        """Where the context of what follows begins, or else the window."""
+        return self._said.spoken.start if self._said else self._window.start
 
     @property
     def wants_partial(self) -> bool:
@@ -79,6 +83,8 @@ class LiveSession(Generic[D]):
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""
+        if self._said is not None:
+            samples = self._said.hear(samples)
         updates: list[SessionUpdate] = []
         for begin in range(0, len(samples), BLOCK_SAMPLES):
             updates += self._take(samples[begin : begin + BLOCK_SAMPLES])
@@ -112,6 +118,8 @@ class LiveSession(Generic[D]):
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
         """Take other options; see `EngineSession.configure`."""
         self.decoder.configure(recognition)
+        if recognition.language != self._options.recognition.language:
+            self._said = None
         self._endpointer.configure(endpointing)
         self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
 
@@ -132,14 +140,14 @@ class LiveSession(Generic[D]):
     def _hear(self, start: int, end: int, probability: float) -> list[SessionUpdate]:
         match self._endpointer.hear(start, end, probability):
             case SpeechStarted(at):
-                self._window.trim(at - LEAD_IN_SAMPLES)
+                self._trim(at - LEAD_IN_SAMPLES)
                 begun = max(at, self._window.start)  # a frame may begin before what was finalized
                 self._partials.restart(begun)
                 return [SpeechStarted(begun)]
             case SpeechEnded(at):
                 return [SpeechEnded(at), *self._end_utterance(max(self._window.start, min(end, at + HANGOVER_SAMPLES)))]
         if not self._endpointer.speaking:
-            self._window.trim(end - LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
+            self._trim(end - LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
         elif end - self._window.start >= self._longest():
             return self._cut_utterance(end)
         return []
@@ -174,16 +182,16 @@ class LiveSession(Generic[D]):
 
     def _decode_final(self, at: int) -> Decoded:
         """Decode the window up to `at`, beginning with the stable words that end before it where they are frozen."""
-        samples = self._window.until(at)
+        start, samples = self._window.start, self._window.until(at)
+        context = self._said.before(start, len(samples)) if self._said else None
         if self._options.freeze_stable and (agreed := self._partials.stable_until(at)):
-            return self.decoder.decode_final(samples, agreed)
-        start = self._window.start
+            return self.decoder.decode_final(samples, agreed, context)
         pauses = [
             Pause(pause.start - start, min(pause.end, at) - start)
             for pause in self._endpointer.pauses(start, at)
             if pause.start < at
         ]
-        return decode_all(self.decoder, samples, pauses)
+        return decode_all(self.decoder, samples, pauses, context)
 
     def _front(self, decoded: Decoded, end: int, after: int) -> tuple[int, Decoded]:
         count = best_boundary(decoded.words, after)
@@ -198,9 +206,16 @@ class LiveSession(Generic[D]):
             return []
         with_words = self._options.recognition.word_timestamps
         segment = segment_of(decoded.words, self._window.start, at, decoded.language, with_words=with_words)
-        return [Final(segment, resume_at=at)]
+        self._said = end_of(decoded.words, self._window, at)
+        return [Final(segment, resume_at=at, context=self._said.spoken)]
 
     def _close(self, at: int) -> None:
         """Go on behind the sample `at`: everything before it is final."""
-        self._window.trim(at)
+        self._trim(at)
         self._partials.restart(at)
+
+    def _trim(self, start: int) -> None:
+        """Let go of the samples before `start`, and of what was said before once it lies too far behind to help."""
+        self._window.trim(start)
+        if self._said is not None and not self._said.helps(self._window.start):
+            self._said = None

@@ -8,8 +8,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tiro_transcriber.engines.interface import Samples
+from tiro_transcriber.live.voice import FRAME_SAMPLES
 
-FRAME_SAMPLES = 512
 _CONTEXT_SAMPLES = 64
 """The end of the frame before, which the model wants to see in front of each frame."""
 _STATE_SHAPE = (1, 1, 128)

@@ -4,6 +4,9 @@ from typing import Protocol
 
 from tiro_transcriber.engines.interface import Samples
 
+FRAME_SAMPLES = 512
+"""In a frame of Silero, the detector that live sessions have."""
+
 
 class VoiceActivity(Protocol):
     """Tells speech from everything else, frame by frame, remembering what it heard before."""

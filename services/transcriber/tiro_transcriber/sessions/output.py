@@ -6,6 +6,7 @@ from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.live_pb2 import (
     LiveConfigUpdated,
+    LiveContext,
     LiveEnded,
     LiveEvent,
     LivePartial,
@@ -27,6 +28,7 @@ from tiro_transcriber.engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
+    Spoken,
     UtteranceEnd,
 )
 
@@ -52,8 +54,10 @@ class SessionOutput:
         self.final_count = 0
         self.answered_controls = 0
         """How many of the caller's controls are answered."""
+        self._context: LiveContext | None = None
+        """What the owner before had as context."""
         self.next_sample = 0
-        """Everything before it is final or silence, in the session's samples: a new owner begins there."""
+        """Everything before it is final or silence, in the session's samples: a new owner goes on from there."""
 
     async def take_over(self, worker_id: str) -> bool:
         """Learn what the owners before have told, then refuse whatever they may still write.
@@ -73,6 +77,18 @@ class SessionOutput:
             return True
         raise Fenced(self._subject)
 
+    @property
+    def first_sample(self) -> int:
+        """Where a new owner begins to hear: at `next_sample`, or before, where the end of the last final is context."""
+        return self._context.first_sample if self._context else self.next_sample
+
+    @property
+    def spoken(self) -> Spoken | None:
+        """That context, in the engine's samples."""
+        if self._context is None:
+            return None
+        return Spoken(self._context.text, self.to_engine(self.first_sample), self.to_engine(self.next_sample))
+
     def config_at(self, sample: int) -> LiveConfigUpdated | None:
         """The config that an owner before has told for this sample. None: the record's."""
         told = [update for update in self._updates_told if update.sample <= sample]
@@ -91,11 +107,15 @@ class SessionOutput:
             match update:
                 case Partial(segment):
                     await self._tell_partial(segment)
-                case Final(segment, resume_at):
+                case Final(segment, resume_at, context):
                     self.final_count += 1
                     self.next_sample = self._to_session(resume_at)
                     final = to_proto(segment, with_words=self._with_words)
-                    await self._append(LiveEvent(final=final, resume_sample=self.next_sample))
+                    event = LiveEvent(final=final, resume_sample=self.next_sample)
+                    if context is not None:
+                        event.context.first_sample = self._to_session(context.start)
+                        event.context.text = context.text
+                    await self._append(event)
                 case SpeechStarted(at):
                     await self._tell_speech(self._to_session(at), speaking=True)
                 case SpeechEnded(at):
@@ -156,15 +176,21 @@ class SessionOutput:
 
     async def _learn(self) -> None:
         self.final_count = self.answered_controls = self.next_sample = 0
+        self._context = None
         self._updates_told.clear()
         async with Tail(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
             async for entry in tail:
                 if entry is None:
-                    self.next_sample = max(self.next_sample, self._record.checkpoint.sample)
+                    self._go_on_from(self._record.checkpoint.sample)
                     return
                 event = LiveEvent.FromString(entry.data)
                 self._line.resume_at(event, entry.sequence)
                 self._learn_from(event)
+
+    def _go_on_from(self, settled: int) -> None:
+        """Everything before a sample is settled: what ends there or before is no context any more."""
+        if settled >= self.next_sample:
+            self.next_sample, self._context = settled, None
 
     def _learn_from(self, event: LiveEvent) -> None:
         self.answered_controls = max(self.answered_controls, event.answered_controls)
@@ -172,6 +198,7 @@ class SessionOutput:
             case "final":
                 self.final_count += 1
                 self.next_sample = event.resume_sample
+                self._context = event.context if event.HasField("context") else None
                 # Of the configs told before, a new owner needs the last one only.
                 told = [update for update in self._updates_told if update.sample <= self.next_sample]
                 self._updates_told = [*told[-1:], *self._updates_told[len(told) :]]
@@ -186,6 +213,9 @@ class SessionOutput:
             case "ended":
                 self._has_ended = True
 
+    def to_engine(self, sample: int) -> int:
+        """From the session's samples to the engine's."""
+        return round(sample * SAMPLE_RATE / self._record.sample_rate_hertz)
+
     def _to_session(self, sample: int) -> int:
-        """From the engine's samples to the session's."""
         return round(sample * self._record.sample_rate_hertz / SAMPLE_RATE)

@@ -20,7 +20,6 @@ from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
 from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.engine_host import EngineHost
-from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.failures import first_cause
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.keepalive import kept
@@ -130,10 +129,9 @@ class SessionWorker:
     async def _transcribe(
         self, record: SessionRecord, output: SessionOutput, place: Place
     ) -> tuple[Status | None, int]:
-        first = output.next_sample
-        config = SessionConfig(record, output.config_at(first))
-        engine_start = round(first * SAMPLE_RATE / record.sample_rate_hertz)
-        session = await self._host.open_session(config.options, engine_start)
+        first = output.first_sample
+        config = SessionConfig(record, output.config_at(output.next_sample))
+        session = await self._host.open_session(config.options, output.to_engine(first), output.spoken)
         transcribing = Transcribing(
             Engine(session, self._host.session_threads, self._load),
             output,

@@ -171,7 +171,7 @@ class Checkpoint(_message.Message):
     SAMPLE_FIELD_NUMBER: _builtins.int
     LINE_SEQUENCE_FIELD_NUMBER: _builtins.int
     sample: _builtins.int
-    """Nothing before this sample is needed any more: it is final, or was silence."""
+    """Nothing before this sample is needed any more: it is final and no context of what follows, or was silence."""
     line_sequence: _builtins.int
     """Everything up to this sequence of the stream lies before that sample."""
     def __init__(
@@ -331,6 +331,7 @@ class LiveEvent(_message.Message):
     ENDED_FIELD_NUMBER: _builtins.int
     CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
     RESUME_SAMPLE_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
     ANSWERED_CONTROLS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, without gaps."""
@@ -366,6 +367,10 @@ class LiveEvent(_message.Message):
     def config_updated(self) -> Global___LiveConfigUpdated:
         """The session recognizes differently from here on."""
 
+    @_builtins.property
+    def context(self) -> Global___LiveContext:
+        """With a final: what of it is context for what comes next, so that a new owner hears it again. Absent where nothing is."""
+
     def __init__(
         self,
         *,
@@ -379,17 +384,44 @@ class LiveEvent(_message.Message):
         ended: Global___LiveEnded | None = ...,
         config_updated: Global___LiveConfigUpdated | None = ...,
         resume_sample: _builtins.int = ...,
+        context: Global___LiveContext | None = ...,
         answered_controls: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config_updated", b"config_updated", "ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_updated", b"config_updated", "context", b"context", "ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_updated", b"config_updated", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_updated", b"config_updated", "context", b"context", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended", "config_updated"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___LiveEvent: _TypeAlias = LiveEvent  # noqa: Y015
+
+@_typing.final
+class LiveContext(_message.Message):
+    """The end of a final, which helps to hear what comes next."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    first_sample: _builtins.int
+    """Where it begins. It ends at the final's `resume_sample`."""
+    text: _builtins.str
+    """What is said in it."""
+    def __init__(
+        self,
+        *,
+        first_sample: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_sample", b"first_sample", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveContext: _TypeAlias = LiveContext  # noqa: Y015
 
 @_typing.final
 class LiveConfigUpdated(_message.Message):

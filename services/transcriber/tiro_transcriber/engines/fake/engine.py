@@ -18,6 +18,7 @@ from tiro_transcriber.engines.interface import (
     Segment,
     SessionOptions,
     SessionUpdate,
+    Spoken,
     Window,
     WindowResult,
 )
@@ -55,10 +56,10 @@ class FakeEngine:
             raise Cancelled
         return WindowResult(DetectedLanguage(language, 1.0) if spoken else None)
 
-    def open_session(self, options: SessionOptions, start: int) -> FakeSession:
-        """Begin a live session whose first sample is number `start`."""
+    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> FakeSession:
+        """Begin a live session; see `Engine.open_session`."""
         self.capabilities.require_language(options.recognition.language)
-        return FakeSession(options, start, self.capabilities.require_language)
+        return FakeSession(options, start, spoken, self.capabilities.require_language)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         """Decode what several sessions want to show; see `Engine.decode_partials`."""

@@ -2,6 +2,8 @@
 
 What becomes final depends on the samples alone, never on how they were cut into calls. A word that was only half heard
 when the session is finalized belongs to the next utterance.
+
+As engines do that hear better with context, it wants to hear its last word again when it is taken over.
 """
 
 from collections.abc import Callable
@@ -23,24 +25,34 @@ from tiro_transcriber.engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
+    Spoken,
     UtteranceEnd,
     Word,
 )
+
+CONTEXT_GAP_SAMPLES_MAX = SAMPLE_RATE
+"""After so much silence the last word is no context any more."""
 
 
 class FakeSession:
     """The words since the last final, and the samples that may hold the beginning of the next one."""
 
-    def __init__(self, options: SessionOptions, start: int, require_language: Callable[[str | None], None]) -> None:
+    def __init__(
+        self, options: SessionOptions, start: int, spoken: Spoken | None, require_language: Callable[[str | None], None]
+    ) -> None:
         self._options = options
         self._require_language = require_language
         self._unread: Samples = np.zeros(0, dtype=np.float32)
-        self._unread_start = start
+        self._unread_start = spoken.until if spoken else start
+        self._context = spoken
+        self._context_missing = self._unread_start - start
         self._words: list[Word] = []
         self._shown = 0
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""
+        context, samples = samples[: self._context_missing], samples[self._context_missing :]
+        self._context_missing -= len(context)
         self._unread = np.concatenate((self._unread, samples))
         updates: list[SessionUpdate] = []
         for marker in list(find(self._unread)):
@@ -50,8 +62,10 @@ class FakeSession:
 
     @property
     def settled_at(self) -> int:
-        """Where the first word that is not final begins, or else what may be the next one."""
-        return self._words[0].start if self._words else self._unread_start
+        """Where the last final word begins, while it is context; else what is not final, or may be a word."""
+        start = self._words[0].start if self._words else self._unread_start
+        context = self._context
+        return context.start if context and start - context.until <= CONTEXT_GAP_SAMPLES_MAX else start
 
     @property
     def wants_partial(self) -> bool:
@@ -102,7 +116,9 @@ class FakeSession:
         return [ended, self._commit(at), UtteranceEnd(at)]
 
     def _commit(self, resume_at: int) -> Final:
-        final = Final(self._segment(), resume_at)
+        last = self._words[-1]
+        self._context = Spoken(last.text, last.start, resume_at)
+        final = Final(self._segment(), resume_at, self._context)
         self._words.clear()
         self._shown = 0
         return final

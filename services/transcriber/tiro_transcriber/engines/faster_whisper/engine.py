@@ -16,6 +16,7 @@ from tiro_transcriber.engines.interface import (
     Segment,
     SessionOptions,
     SessionUpdate,
+    Spoken,
     Window,
     WindowResult,
 )
@@ -51,13 +52,13 @@ class FasterWhisperEngine:
         self.capabilities.require_language(options.language)
         return transcribe_window(self._whisper, window, options, emit, cancelled)
 
-    def open_session(self, options: SessionOptions, start: int) -> EngineSession:
+    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
         """Begin a live session; see `Engine.open_session`."""
         self.capabilities.require_language(options.recognition.language)
         decoder = WhisperDecoder(
             self._whisper, self._languages, self._windows, options.recognition, self.capabilities.require_language
         )
-        return LiveSession(decoder, SileroVoiceActivity(self._silero), options, start)
+        return LiveSession(decoder, SileroVoiceActivity(self._silero), options, start, spoken)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         """Decode what several sessions want to show; see `Engine.decode_partials`."""

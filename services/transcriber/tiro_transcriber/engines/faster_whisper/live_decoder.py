@@ -1,12 +1,13 @@
 """Decodes the windows of one live session with Whisper."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tiro_transcriber.engines.faster_whisper.languages import Languages, SpokenLanguage
 from tiro_transcriber.engines.faster_whisper.windows import ENCODER_SECONDS_MAX, FINAL, PARTIAL, Task, WhisperWindows
 from tiro_transcriber.engines.interface import RecognitionOptions, Samples
-from tiro_transcriber.live.decoder import Decoded, DecodedWord, PartialWindow
+from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 
 CONTEXT_TOKENS = (64, 32, 16, 8, 4, 0)
 """Of the same utterance, before what a partial decodes: so many as there are, of these numbers. Only windows with equal
@@ -48,10 +49,20 @@ class WhisperDecoder:
         """Decode greedily; of a repetitive result, what is said once."""
         return self._windows.decode([self.partial(window)])[0]
 
-    def decode_final(self, samples: Samples, agreed: Sequence[DecodedWord] = ()) -> Decoded:
-        """Decode with beam search; a repetitive result is decoded again without repetitions."""
-        task = Task(samples, FINAL, self._language, self._hotwords, prefix=_tokens(agreed))
-        return self._windows.decode([task])[0]
+    def decode_final(
+        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
+    ) -> Decoded:
+        """Decode with beam search, behind its context; where that gives no clear result, without.
+
+        A repetitive result is decoded again without repetitions.
+        """
+        alone = Task(samples, FINAL, self._language, self._hotwords, prefix=_tokens(agreed))
+        if context is not None:
+            behind = replace(alone, preceding=self._windows.preceding(context))
+            decoded = self._windows.decode([behind])[0]
+            if decoded.words:
+                return decoded
+        return self._windows.decode([alone])[0]
 
 
 def _tokens(words: Sequence[DecodedWord]) -> list[int]:

@@ -8,7 +8,8 @@ half as much each; encoding them together gains nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from tiro_transcriber.engines.faster_whisper.languages import (
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
 from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
-from tiro_transcriber.live.decoder import Decoded
+from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord
 
 ENCODER_SECONDS_MAX = 30
 SAMPLES_MIN = SAMPLE_RATE // 10
@@ -46,6 +47,14 @@ FINAL = Effort(pad_seconds=8, beam_size=2)
 
 
 @dataclass(frozen=True, slots=True)
+class Preceding:
+    """What was said before a window: the audio that it goes on from, and its text."""
+
+    samples: Samples
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A window, how to decode it, and what is known of its text, in tokens."""
 
@@ -57,6 +66,18 @@ class Task:
     """Said before the window."""
     prefix: Sequence[int] = ()
     """Said at the window's beginning: the result begins with it."""
+    preceding: Preceding | None = None
+    """Heard before the window, and no part of the result. At any doubt there is no result either."""
+
+    @property
+    def audio(self) -> Samples:
+        """What is heard."""
+        return self.samples if self.preceding is None else np.concatenate((self.preceding.samples, self.samples))
+
+    @property
+    def written(self) -> list[int]:
+        """What the decoder's text begins with."""
+        return [*(self.preceding.tokens if self.preceding else ()), *self.prefix]
 
 
 class WhisperWindows:
@@ -65,6 +86,11 @@ class WhisperWindows:
     def __init__(self, whisper: Any, languages: Languages) -> None:
         self._whisper = whisper
         self._languages = languages
+
+    def preceding(self, context: Context) -> Preceding:
+        """Write a context's text in tokens, as Whisper does in mid-text: after a space."""
+        tokens = self._whisper.hf_tokenizer.encode(f" {context.text}", add_special_tokens=False).ids
+        return Preceding(context.samples, tokens)
 
     def decode(self, tasks: Sequence[Task]) -> list[Decoded]:
         """Decode windows, those together that can be: of one language, hotwords and effort, with equal context."""
@@ -84,20 +110,21 @@ class WhisperWindows:
         language = tasks[0].language.of(encoded)
         vocabulary = self._languages.vocabulary(language)
         generated = self._generate(encoded, vocabulary, tasks)
-        if tasks[0].effort is FINAL and any(map(is_repetitive, generated)):
+        if any(_is_decoded_again(task, text) for task, text in zip(tasks, generated, strict=True)):
             generated = self._generate(encoded, vocabulary, tasks, REPEATED_TOKENS)
         texts = [_trusted(task, text) for task, text in zip(tasks, generated, strict=True)]
-        lengths = [len(task.samples) for task in tasks]
+        lengths = [len(task.audio) for task in tasks]
         aligned = align(self._whisper, vocabulary.tokenizer, encoded, texts, lengths)
-        return [Decoded(words, language) for words in aligned]
+        return [Decoded(_result(task, words), language) for task, words in zip(tasks, aligned, strict=True)]
 
     def _features(self, tasks: Sequence[Task]) -> Any:
         """Log-mel features of shape (tasks, bins, frames): all windows padded as the longest one needs."""
         pad_seconds = tasks[0].effort.pad_seconds
-        longest = max(len(task.samples) for task in tasks)
+        heard = [task.audio for task in tasks]
+        longest = max(map(len, heard))
         length = min(longest + round(pad_seconds * SAMPLE_RATE), ENCODER_SECONDS_MAX * SAMPLE_RATE)
         extract = self._whisper.feature_extractor
-        return np.stack([extract(np.pad(task.samples, (0, length - len(task.samples))), padding=0) for task in tasks])
+        return np.stack([extract(np.pad(samples, (0, length - len(samples))), padding=0) for samples in heard])
 
     def _generate(
         self, encoded: Any, vocabulary: Vocabulary, tasks: Sequence[Task], no_repeat_ngram_size: int = 0
@@ -121,19 +148,19 @@ class WhisperWindows:
         prompt: list[int] = self._whisper.get_prompt(
             vocabulary.tokenizer, list(task.context), without_timestamps=True, hotwords=task.hotwords
         )
-        return [*prompt, *task.prefix]
+        return [*prompt, *task.written]
 
 
 def _company(number: int, task: Task) -> object:
     """What tasks have in common that are decoded together; a language that must be heard first has none."""
     language = task.language.known
-    return (language, task.effort, task.hotwords, len(task.context), len(task.prefix)) if language else number
+    return (language, task.effort, task.hotwords, len(task.context), len(task.written)) if language else number
 
 
 def _tokens_max(vocabulary: Vocabulary, task: Task) -> int:
     # A partial that is stopped at its limit is cut or withheld; a final must hold also what is said faster than usual.
     per_second = vocabulary.tokens_per_second_max if task.effort is PARTIAL else TOKENS_PER_SECOND_MAX
-    return len(task.prefix) + TOKENS_MIN + round(per_second * len(task.samples) / SAMPLE_RATE)
+    return len(task.written) + TOKENS_MIN + round(per_second * len(task.samples) / SAMPLE_RATE)
 
 
 def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generated:
@@ -147,11 +174,31 @@ def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generate
     )
 
 
+def _is_decoded_again(task: Task, generated: Generated) -> bool:
+    """Whether a text goes round in circles that must not: there is nothing else to go by."""
+    return task.effort is FINAL and task.preceding is None and is_repetitive(generated)
+
+
 def _trusted(task: Task, generated: Generated) -> list[int]:
     """The tokens to show. What cannot be trusted is withheld, but for the words that were promised."""
+    loops = is_repetitive(generated) or (generated.unended and task.effort is PARTIAL)
+    if task.preceding and (loops or is_invented(generated) or said_once(generated.tokens)):
+        return []  # perhaps it only says once more what was said before
     if is_invented(generated):
         return list(task.prefix)
-    loops = is_repetitive(generated) or (generated.unended and task.effort is PARTIAL)
     if not loops:
         return generated.tokens
     return max(list(task.prefix), said_once(generated.tokens) or [], key=len)
+
+
+def _result(task: Task, words: tuple[DecodedWord, ...]) -> tuple[DecodedWord, ...]:
+    """The words of the window itself."""
+    if task.preceding is None:
+        return words
+    ends = accumulate(len(word.tokens) for word in words)
+    begin = len(task.preceding.samples)
+    return tuple(
+        replace(word, start=max(0, word.start - begin), end=max(0, word.end - begin))
+        for word, end in zip(words, ends, strict=True)
+        if end - len(word.tokens) >= len(task.preceding.tokens)
+    )
