@@ -7,7 +7,7 @@ import pytest
 
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
 from tiro_transcriber.engines.faster_whisper.trust import Generated
-from tiro_transcriber.engines.faster_whisper.windows import FINAL, PARTIAL, Effort, Task, _trusted
+from tiro_transcriber.engines.faster_whisper.windows import CAREFUL, PARTIAL, Effort, Task, _trusted
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_partial_that_does_not_end_is_cut_or_withheld() -> None:
 def test_a_final_loses_nothing_to_the_limit() -> None:
     """What is said very fast is kept; a loop is said once; what was promised stays, whatever is cut."""
     fast = Generated(list(range(30)), "one two", -0.1, 0.0, unended=True)
-    assert trusted(FINAL, fast) == list(range(30))
+    assert trusted(CAREFUL, fast) == list(range(30))
     loop = Generated(SENTENCE * 10, "one two three four. " * 10, -0.1, 0.0)
-    assert trusted(FINAL, loop) == SENTENCE
-    assert trusted(FINAL, loop, prefix=SENTENCE * 2) == SENTENCE * 2
+    assert trusted(CAREFUL, loop) == SENTENCE
+    assert trusted(CAREFUL, loop, prefix=SENTENCE * 2) == SENTENCE * 2

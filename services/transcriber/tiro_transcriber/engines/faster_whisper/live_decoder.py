@@ -5,7 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from tiro_transcriber.engines.faster_whisper.languages import Languages, SpokenLanguage
-from tiro_transcriber.engines.faster_whisper.windows import ENCODER_SECONDS_MAX, FINAL, PARTIAL, Task, WhisperWindows
+from tiro_transcriber.engines.faster_whisper.windows import (
+    BEHIND,
+    CAREFUL,
+    ENCODER_SECONDS_MAX,
+    PARTIAL,
+    QUICK,
+    Task,
+    WhisperWindows,
+)
 from tiro_transcriber.engines.interface import RecognitionOptions, Samples
 from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 
@@ -52,17 +60,16 @@ class WhisperDecoder:
     def decode_final(
         self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
     ) -> Decoded:
-        """Decode with beam search, behind its context; where that gives no clear result, without.
-
-        A repetitive result is decoded again without repetitions.
-        """
-        alone = Task(samples, FINAL, self._language, self._hotwords, prefix=_tokens(agreed))
+        """Decode greedily. What is doubted is decoded again with beam search behind its context, or else alone."""
+        quick = Task(samples, QUICK, self._language, self._hotwords, prefix=_tokens(agreed))
+        tasks = [quick]
         if context is not None:
-            behind = replace(alone, preceding=self._windows.preceding(context))
-            decoded = self._windows.decode([behind])[0]
+            tasks.append(replace(quick, effort=BEHIND, preceding=self._windows.preceding(context)))
+        for task in tasks:
+            decoded = self._windows.decode([task])[0]
             if decoded.words:
                 return decoded
-        return self._windows.decode([alone])[0]
+        return self._windows.decode([replace(quick, effort=CAREFUL)])[0]
 
 
 def _tokens(words: Sequence[DecodedWord]) -> list[int]:
