@@ -1,6 +1,7 @@
 """The parts of live decoding, one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiro_transcriber.engines.interface import Endpointing, RecognitionOptions, Samples, SpeechEnded, SpeechStarted
-from tiro_transcriber.live.agreement import LocalAgreement
+from tiro_transcriber.live.agreement import SURE_PROBABILITY_MIN, UNSURE_SAMPLES, LocalAgreement
 from tiro_transcriber.live.cutting import best_boundary, best_pause
 from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 from tiro_transcriber.live.endpointer import Endpointer, Pause
@@ -43,6 +44,20 @@ def test_words_become_stable_when_two_decodings_agree() -> None:
     assert shown(agreement, "a big cat") == ("a big cat", 0)
     assert shown(agreement, "A big, bat sat") == ("A big, bat sat", 2)
     assert shown(agreement, "a big bat sat down") == ("A big, bat sat down", 4)
+
+
+def test_a_word_that_a_decoding_is_not_sure_of_becomes_stable_later() -> None:
+    """It waits until more is heard behind it, and the words after it wait with it."""
+    sure = words("a big cat")
+    unsure = [sure[0], replace(sure[1], probability=SURE_PROBABILITY_MIN - 0.1), sure[2]]
+    for first, second in ((sure, unsure), (unsure, sure), (unsure, unsure)):
+        agreement = LocalAgreement()
+        agreement.update(first, certain_until=100_000)
+        early = unsure[1].end + UNSURE_SAMPLES - 1
+        agreement.update(second, certain_until=early)
+        assert agreement.stable_count == 1
+        agreement.update(second, certain_until=early + 1)
+        assert agreement.stable_count == 3
 
 
 def test_stable_words_stay_when_a_decoding_disagrees() -> None:

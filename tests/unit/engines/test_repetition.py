@@ -1,5 +1,6 @@
 """Telling what is said from what a decoder goes on repeating."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
 from tiro_transcriber.engines.faster_whisper.trust import Generated
-from tiro_transcriber.engines.faster_whisper.windows import CAREFUL, PARTIAL, Effort, Task, _trusted
+from tiro_transcriber.engines.faster_whisper.windows import BEHIND, CAREFUL, PARTIAL, QUICK, Effort, Task, _trusted
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,21 @@ def test_a_final_loses_nothing_to_the_limit() -> None:
     loop = Generated(SENTENCE * 10, "one two three four. " * 10, -0.1, 0.0)
     assert trusted(CAREFUL, loop) == SENTENCE
     assert trusted(CAREFUL, loop, prefix=SENTENCE * 2) == SENTENCE * 2
+
+
+@pytest.mark.parametrize("effort", [QUICK, BEHIND])
+def test_a_final_is_withheld_at_any_doubt(effort: Effort) -> None:
+    """As long as another way of decoding is left: nothing of a loop, a runaway or an invention is kept."""
+    clear = Generated(SENTENCE, "one two three four", -0.1, 0.0)
+    assert trusted(effort, clear) == SENTENCE
+    assert trusted(effort, replace(clear, tokens=SENTENCE * 3)) == []
+    assert trusted(effort, replace(clear, text="one two three four. " * 10)) == []
+    assert trusted(effort, replace(clear, unended=True)) == []
+    assert trusted(effort, replace(clear, log_probability=-0.9, no_speech_probability=0.9)) == []
+
+
+def test_an_unlikely_text_is_doubted_without_context_only() -> None:
+    """Behind its context a text is as likely as it gets."""
+    unlikely = Generated(SENTENCE, "one two three four", -0.5, 0.0)
+    assert trusted(QUICK, unlikely) == []
+    assert trusted(BEHIND, unlikely) == SENTENCE

@@ -1,4 +1,4 @@
-"""Which words of a partial will stay: those that two decodings in a row agree on.
+"""Which words of a partial will stay: those that two decodings in a row agree on, if they are sure of them.
 
 LocalAgreement-2 of Liu, Spanakis and Niehues, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by
 Partial Hypothesis Selection" (2020), as Macháček, Dabre and Bojar use it with Whisper, "Turning Whisper into Real-Time
@@ -13,6 +13,13 @@ from tiro_transcriber.live.decoder import DecodedWord
 
 SAME_WORD_SAMPLES = SAMPLE_RATE
 """Two decodings place a word so far apart at most."""
+SURE_PROBABILITY_MIN = 0.4
+"""Decodings that give a word this probability are sure of it."""
+UNSURE_SAMPLES = SAMPLE_RATE * 3 // 2
+"""A word that one of the two is not sure of becomes stable so long after a sure one would: what follows may change it.
+
+Measured with tiny.en over read speech, this and the probability: without them the final changes one stable word in 15.
+"""
 
 
 class LocalAgreement:
@@ -40,12 +47,8 @@ class LocalAgreement:
             certain_until: A word that ends behind this sample does not become stable: it may go on.
         """
         rest = self._after_stable(words)
-        agreed = sum(
-            1
-            for _ in takewhile(
-                lambda pair: _same(*pair) and pair[1].end <= certain_until, zip(self._rest, rest, strict=False)
-            )
-        )
+        pairs = zip(self._rest, rest, strict=False)
+        agreed = sum(1 for _ in takewhile(lambda pair: _agree(*pair, certain_until), pairs))
         self._stable += rest[:agreed]
         self._rest = rest[agreed:]
         return self._stable + self._rest
@@ -72,6 +75,11 @@ class LocalAgreement:
         if again:
             return list(words[min(again)[1] + 1 :])
         return [word for word in words if word.start + word.end > 2 * last.end]
+
+
+def _agree(before: DecodedWord, now: DecodedWord, certain_until: int) -> bool:
+    sure = min(before.probability, now.probability) >= SURE_PROBABILITY_MIN
+    return _same(before, now) and now.end <= certain_until - (0 if sure else UNSURE_SAMPLES)
 
 
 def _same(first: DecodedWord, second: DecodedWord) -> bool:
