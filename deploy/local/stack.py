@@ -28,6 +28,9 @@ SERVICES = {"ingest": 50051, "streamer": 50052, "transcriber": 50053}
 """The services and the port of each one's health answer."""
 NATS_PORT = 4222
 NATS_MONITOR_PORT = 8222
+NATS_MEMORY = "256MiB"
+"""What nats-server tries to stay within (Go's GOMEMLIMIT). Without it the end of a long live session, whose audio is
+purged, takes as much memory as the store has live audio."""
 METRICS_PORTS = {"ingest": 9101, "streamer": 9102, "transcriber": 9103}
 
 
@@ -59,7 +62,7 @@ def environment(folder: Path, *, any_ports: bool = False) -> dict[str, str]:
     metrics = {
         f"TIRO_{name.upper()}_METRICS_ADDRESS": f"127.0.0.1:{port(usual)}" for name, usual in METRICS_PORTS.items()
     }
-    defaults = {"TIRO_AUTH": "off", "TIRO_LOG_FORMAT": "console"}
+    defaults = {"TIRO_AUTH": "off", "TIRO_LOG_FORMAT": "console", "GOMEMLIMIT": NATS_MEMORY}
     return {
         **defaults,
         **os.environ,
