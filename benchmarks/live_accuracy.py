@@ -1,14 +1,16 @@
 """Live decoding against decoding the whole file, with the same model: `make bench-live-accuracy`.
 
 A live session of the engine hears each recording in frames of 100 ms, in virtual time: no service, no network, one
-thread. So accuracy, stability and cost are the engine's own. A partial is decoded every `--interval` seconds of audio
-in which somebody speaks. Latencies are in audio time: what computing takes comes on top.
+thread. So accuracy, stability and cost are the engine's own. Recordings are decoded as the services do it: one that
+they refuse, such as a container without an audio track, gives no words and is not scored. A partial is decoded every
+`--interval` seconds of audio in which somebody speaks. Latencies are in audio time: what computing takes comes on top.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +18,13 @@ from threading import Event
 
 import jiwer
 import numpy as np
-from faster_whisper import decode_audio
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from benchmarks.decoded import decoded
 from benchmarks.report import machine, record, table
 from benchmarks.shown import ShownWord, Utterance
 from deploy.local.stack import MODELS, ROOT
+from tiro_core.audio.errors import AudioError
 from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
     Endpointing,
@@ -200,35 +203,69 @@ def load(manifest: Path, categories: Sequence[str], files_max: int, seconds_max:
         silent = bool(entry["expect_empty"])
         scored = entry["lang"] == "en" and entry["ref_tier"] in {"gold", "known-text"}
         wanted = not categories or entry["category"] in categories
-        if entry["seconds"] and entry["seconds"] <= seconds_max and wanted and (silent or scored):
+        # A length that nobody knows is that of a damaged file: it is heard, or counted as one that has no audio.
+        if (entry["seconds"] or 0) <= seconds_max and wanted and (silent or scored):
             found.append(Entry(manifest.parent / entry["file"], entry["category"], entry["ref"], silent))
     return found[:files_max]
 
 
+@dataclass(slots=True)
+class Speechless:
+    """What came of the recordings in which nobody speaks."""
+
+    silent: int = 0
+    """Heard, and no word was written."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Not heard, by the reason that a caller is told: no word can come of them."""
+    spoke: list[str] = field(default_factory=list)
+    """Names and texts of those that got words."""
+
+    def add(self, name: str, text: str) -> None:
+        """Count one that was heard."""
+        if text:
+            self.spoke.append(f"{name}: {text!r}")
+        else:
+            self.silent += 1
+
+
 def measure(engine: Engine, entries: Sequence[Entry], options: SessionOptions, interval: float) -> str:
     """Hear everything and build the tables."""
-    totals, silent, spoke = Totals(), 0, []
+    totals, speechless = Totals(), Speechless()
     blocks: dict[str, list[Errors]] = {}
     torn: list[str] = []
+    unheard: list[str] = []
     for number, entry in enumerate(entries, start=1):
-        samples = decode_audio(str(entry.path), sampling_rate=SAMPLE_RATE)
+        print(f"{number}/{len(entries)} {entry.path.name}", file=sys.stderr)
+        try:
+            samples = decoded(entry.path)
+        except AudioError as error:
+            if entry.silent:
+                speechless.refused[error.reason] += 1
+            else:
+                unheard.append(f"Refused, so not scored: {entry.path.name} ({error.reason}).")
+            continue
         live = run_session(engine, samples, options, interval, Totals() if entry.silent else totals)
         if entry.silent:
-            silent += 1
-            spoke += [f"{entry.path.name}: {live!r}"] if live else []
-        else:
-            whole = run_whole(engine, samples, options.recognition)
-            blocks.setdefault(entry.category, []).extend(errors_by_block(entry.reference, live, whole))
-            torn += [
-                f"{entry.path.name}: {one}" for one in stretches(entry.reference, live, len(samples) / SAMPLE_RATE)
-            ]
-        print(f"{number}/{len(entries)} {entry.path.name}", file=sys.stderr)
-    parts = [_accuracy(blocks), _behaviour(totals), _cost(totals)] if blocks else []
-    parts.append(f"Over {STRETCH_SECONDS:g} s lost or invented: {'; '.join(torn) or 'nothing'}.")
-    parts.append(
-        f"Of {silent} recordings without speech {len(spoke)} got words{': ' if spoke else '.'}{'; '.join(spoke)}"
-    )
-    return "\n\n".join(parts)
+            speechless.add(entry.path.name, live)
+            continue
+        whole = run_whole(engine, samples, options.recognition)
+        blocks.setdefault(entry.category, []).extend(errors_by_block(entry.reference, live, whole))
+        torn += [f"{entry.path.name}: {one}" for one in stretches(entry.reference, live, len(samples) / SAMPLE_RATE)]
+    parts = []
+    if blocks:
+        lost = f"Over {STRETCH_SECONDS:g} s lost or invented: {'; '.join(torn) or 'nothing'}."
+        parts += [_accuracy(blocks), _behaviour(totals), _cost(totals), lost]
+    return "\n\n".join([*parts, *unheard, *_without_speech(speechless)])
+
+
+def _without_speech(speechless: Speechless) -> list[str]:
+    refused, spoke = speechless.refused, speechless.spoke
+    count = speechless.silent + refused.total() + len(spoke)
+    if not count:
+        return []
+    why = f" ({', '.join(sorted(refused))})" if refused else ""
+    heads = ["recordings without speech", "got words", "heard without a word", "refused, so no words"]
+    return [table(heads, [[count, len(spoke), speechless.silent, f"{refused.total()}{why}"]]), *spoke]
 
 
 def _accuracy(blocks: dict[str, list[Errors]]) -> str:

@@ -10,14 +10,13 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
 from benchmarks.kills import markers, real_speech
+from benchmarks.kills.deployment import Deployment, running_deployment
 from benchmarks.report import machine, record
 from deploy.local.stack import BIN, MODELS, ROOT
-from tests.support.stack import Stack, running_stack
 
 
 def main() -> None:
@@ -50,22 +49,16 @@ def main() -> None:
 
 def _run(
     settings: Mapping[str, str],
-    measure: Callable[[Stack, argparse.Namespace], Coroutine[None, None, str]],
+    measure: Callable[[Deployment, argparse.Namespace], Coroutine[None, None, str]],
     asked: argparse.Namespace,
 ) -> str:
     """Measure in a deployment of its own, and return what there is to show."""
-    with _deployment(settings, asked.workers) as stack:
-        return asyncio.run(measure(stack, asked))
-
-
-@contextmanager
-def _deployment(settings: Mapping[str, str], workers: int) -> Iterator[Stack]:
-    for_all = {"TIRO_MODELS_DIR": str(MODELS), "TIRO_JOB_SLOTS": "0"}
+    told = {"TIRO_MODELS_DIR": str(MODELS), "TIRO_JOB_SLOTS": "0", **settings}
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_stack(Path(folder), {**for_all, **settings}, transcribers=workers) as stack,
+        running_deployment(Path(folder), told, workers=asked.workers) as deployment,
     ):
-        yield stack
+        return asyncio.run(measure(deployment, asked))
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from benchmarks.live_echo import ENGINE, MODEL, READY
 from benchmarks.live_frames import MEASURED, MEASURING
 from benchmarks.processes import Usage, usage_below
 from benchmarks.report import machine, record, table
-from deploy.local.stack import BIN, CONFIG, READY_SECONDS_MAX, ROOT, STOP_SECONDS_MAX, environment, is_serving
+from benchmarks.started import log_of, running_streamer, started
+from deploy.local.stack import environment
 
 PROCESSES = ("streamer", "nats", "worker", "load")
-CHECK_SECONDS = 0.1
 CPU_HEAD = (
     "CPU by process in cores, in brackets CPU seconds for each second of audio of a stream; and resident MiB "
     "(worker: the stand-in; load: the benchmark's own speakers):"
@@ -82,8 +82,8 @@ def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
         "model": MODEL,
     }
     command = [sys.executable, "-m", "benchmarks.live_frames"]
-    with _deployment(settings, asked.workers), _started("load", command, settings) as load:
-        log = _log("load", settings)
+    with _deployment(settings, asked.workers), started("load", command, settings) as load:
+        log = log_of("load", settings)
         _tell(load, task)
         _await_line(load, MEASURING, log)
         begun, before = time.monotonic(), usage_below(os.getpid())
@@ -99,45 +99,12 @@ def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
 def _deployment(settings: Mapping[str, str], workers: int) -> Iterator[None]:
     """NATS as the local deployment configures it, one streamer, and the stand-ins for transcribers."""
     with ExitStack() as stack:
-        nats = [str(BIN / "nats-server"), "--config", str(CONFIG.with_name("nats-server.conf"))]
-        stack.enter_context(_started("nats", nats, settings))
-        streamer = stack.enter_context(_started("streamer", [sys.executable, "-m", "tiro_streamer"], settings))
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while not is_serving(settings["TIRO_STREAMING_ADDRESS"]):
-            if streamer.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"bench-live-overhead: the streamer is not ready:\n{_log('streamer', settings).read_text()}")
-            time.sleep(CHECK_SECONDS)
+        stack.enter_context(running_streamer(settings))
         for number in range(workers):
             name = f"worker-{number}"
-            worker = stack.enter_context(_started(name, [sys.executable, "-m", "benchmarks.live_echo"], settings))
-            _await_line(worker, READY, _log(name, settings))
+            worker = stack.enter_context(started(name, [sys.executable, "-m", "benchmarks.live_echo"], settings))
+            _await_line(worker, READY, log_of(name, settings))
         yield
-
-
-@contextmanager
-def _started(name: str, command: Sequence[str], settings: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """A process, until the context ends. What it says on stderr is in its log."""
-    with _log(name, settings).open("w") as log:
-        process = subprocess.Popen(
-            command, env=dict(settings), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-        with process:
-            try:
-                yield process
-            finally:
-                _stop(process)
-
-
-def _stop(process: "subprocess.Popen[str]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def _log(name: str, settings: Mapping[str, str]) -> Path:
-    return Path(settings["TIRO_LOCAL_FOLDER"]) / f"{name}.log"
 
 
 def _tell(process: "subprocess.Popen[str]", what: object) -> None:

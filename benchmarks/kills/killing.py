@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.kills.deployment import Deployment, Worker
 from benchmarks.kills.speaker import Pause, Spoken
 from benchmarks.kills.speech import Speech
-from tests.support.processes import ServiceProcess
-from tests.support.stack import Stack, start_again
 from tiro_client import AsyncClient
 
 WAIT_SECONDS = (0.5, 2.5)
@@ -45,8 +44,10 @@ class Speakers:
 class Killing:
     """One run: speakers beside each other, and a killer."""
 
-    def __init__(self, stack: Stack, client: AsyncClient, speakers: Speakers, *, kills: int, seed: int) -> None:
-        self._stack = stack
+    def __init__(
+        self, deployment: Deployment, client: AsyncClient, speakers: Speakers, *, kills: int, seed: int
+    ) -> None:
+        self._deployment = deployment
         self._client = client
         self._speakers = speakers
         self._kills = kills
@@ -78,16 +79,16 @@ class Killing:
         await asyncio.sleep(self._random.uniform(*WAIT_SECONDS))
         async with asyncio.timeout(NOBODY_SECONDS_MAX):
             worker = await self._worker_of_a_speaker()
-        served = _sessions_of(worker)
+        served = worker.sessions()
         hit = [one for one in self.spoken if one.is_speaking and one.session_id in served]
         at = time.monotonic()
         await asyncio.to_thread(worker.kill)
-        again = asyncio.create_task(asyncio.to_thread(start_again, worker, "transcriber"))
+        again = asyncio.create_task(asyncio.to_thread(worker.start))
         pauses = await asyncio.gather(*(one.pause_after(at) for one in hit))
         await again
         return [Hit(one, one.seconds_at(at), pause) for one, pause in zip(hit, pauses, strict=True)]
 
-    async def _worker_of_a_speaker(self) -> ServiceProcess:
+    async def _worker_of_a_speaker(self) -> Worker:
         """Wait until somebody is in the middle of a sentence, and return their worker."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
@@ -100,17 +101,6 @@ class Killing:
             if due is None:  # its last sentence is over
                 continue
             await asyncio.sleep(due - now)
-            for worker in self._stack.transcribers:
-                if chosen.is_speaking and chosen.session_id in _sessions_of(worker):
+            for worker in self._deployment.workers:
+                if chosen.is_speaking and chosen.session_id in worker.sessions():
                     return worker
-
-
-def _sessions_of(worker: ServiceProcess) -> set[str]:
-    """The sessions that a worker has claimed and not ended, by its own log."""
-    sessions: set[str] = set()
-    for line in list(worker.log):
-        if line["event"] == "session_claimed":
-            sessions.add(line["session"])
-        elif line["event"] in {"session_ended", "session_left", "session_handed_over", "session_broken"}:
-            sessions.discard(line.get("session", ""))
-    return sessions

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.kills.deployment import Deployment
 from benchmarks.kills.killing import Killing, Speakers
 from benchmarks.kills.speaker import Spoken
 from benchmarks.kills.speech import marker_speech
 from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
 from benchmarks.report import table
-from tests.support.stack import Stack
 from tiro_client import AsyncClient
 from tiro_transcriber.engines.fake.engine import MODEL
 
@@ -37,13 +37,13 @@ class Count:
     """What went wrong, in words."""
 
 
-async def measure(stack: Stack, asked: argparse.Namespace) -> str:
+async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
     """Kill so often as is asked, and show what came of it."""
     rng = random.Random(asked.seed)
     firsts = itertools.count(0, WORDS_APART)
     speakers = Speakers("fake", MODEL, asked.marker_sessions, lambda: marker_speech(rng, next(firsts), SENTENCES))
-    async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
-        killing = Killing(stack, client, speakers, kills=asked.kills, seed=asked.seed)
+    async with AsyncClient(streaming_address=deployment.streaming_address) as client:
+        killing = Killing(deployment, client, speakers, kills=asked.kills, seed=asked.seed)
         await killing.run()
     counted = count(killing.spoken)
     heads = [*TOTAL_HEADS, "words spoken", "lost", "repeated", "of others", "sessions out of order"]

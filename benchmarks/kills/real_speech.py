@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from faster_whisper import decode_audio
 
 from benchmarks.kills.comparing import AROUND_SECONDS, Difference, differences
+from benchmarks.kills.deployment import Deployment
 from benchmarks.kills.killing import Hit, Killing, Speakers
 from benchmarks.kills.speaker import Spoken
 from benchmarks.kills.speech import Speech, SpokenWord
 from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
 from benchmarks.report import table
-from tests.support.stack import Stack
 from tiro_client import AsyncClient
 from tiro_client.transcript import Word
 from tiro_transcriber.engines.interface import SAMPLE_RATE
@@ -35,17 +35,17 @@ class Compared:
     elsewhere: list[Difference]
 
 
-async def measure(stack: Stack, asked: argparse.Namespace) -> str:
+async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
     """Kill so often as is asked, and show what came of it."""
     samples = await asyncio.to_thread(decode_audio, str(asked.recording), sampling_rate=SAMPLE_RATE)
     pcm16 = (samples * 32767).astype("<i2").tobytes()
-    async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
+    async with AsyncClient(streaming_address=deployment.streaming_address) as client:
         unkilled = [Spoken(Speech(pcm16, [])) for _ in range(UNKILLED)]
         await asyncio.gather(*(one.run(client, ENGINE, asked.model) for one in unkilled))
         texts = [one.words for one in unkilled]
         spoken = [SpokenWord(word.text, word.start_seconds, word.end_seconds) for word in texts[0]]
         speakers = Speakers(ENGINE, asked.model, asked.speech_sessions, lambda: Speech(pcm16, spoken))
-        killing = Killing(stack, client, speakers, kills=asked.kills, seed=asked.seed)
+        killing = Killing(deployment, client, speakers, kills=asked.kills, seed=asked.seed)
         await killing.run()
     length = f"{len(samples) / SAMPLE_RATE:.0f} s"
     title = (

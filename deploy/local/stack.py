@@ -13,10 +13,13 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2
 
+from tiro_transcriber.models.store import default_models_dir
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 CONFIG = Path(__file__).with_name("supervisord.conf")
-MODELS = ROOT / "var" / "models"
+MODELS = Path(os.environ.get("TIRO_MODELS_DIR") or default_models_dir())
+"""Where the services and `tiro models` keep them, told or not."""
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 60.0
 CHECK_SECONDS = 0.1
@@ -25,6 +28,9 @@ SERVICES = {"ingest": 50051, "streamer": 50052, "transcriber": 50053}
 """The services and the port of each one's health answer."""
 NATS_PORT = 4222
 NATS_MONITOR_PORT = 8222
+NATS_MEMORY = "256MiB"
+"""What nats-server tries to stay within (Go's GOMEMLIMIT). Without it the end of a long live session, whose audio is
+purged, takes as much memory as the store has live audio."""
 METRICS_PORTS = {"ingest": 9101, "streamer": 9102, "transcriber": 9103}
 
 
@@ -56,7 +62,7 @@ def environment(folder: Path, *, any_ports: bool = False) -> dict[str, str]:
     metrics = {
         f"TIRO_{name.upper()}_METRICS_ADDRESS": f"127.0.0.1:{port(usual)}" for name, usual in METRICS_PORTS.items()
     }
-    defaults = {"TIRO_AUTH": "off", "TIRO_LOG_FORMAT": "console", "TIRO_MODELS_DIR": str(MODELS)}
+    defaults = {"TIRO_AUTH": "off", "TIRO_LOG_FORMAT": "console", "GOMEMLIMIT": NATS_MEMORY}
     return {
         **defaults,
         **os.environ,

@@ -1,11 +1,11 @@
 """All of Tiro as real processes, with the real tiny.en or the fake engine."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from deploy.local.stack import MODELS
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
 
@@ -16,7 +16,7 @@ SAMPLES = ROOT / "samples"
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """Where tiny.en is kept. The first start of a transcriber fetches it."""
-    return Path(os.environ.get("TIRO_MODELS_DIR") or ROOT / "var" / "models")
+    return MODELS
 
 
 @pytest.fixture(scope="session")

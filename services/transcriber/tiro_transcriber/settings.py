@@ -8,10 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from tiro_core.settings import CoreSettings
 from tiro_transcriber.engines.interface import WINDOW_SECONDS_MAX, EngineSettings
-
-
-def _default_models_dir() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tiro" / "models"
+from tiro_transcriber.models.store import default_models_dir
 
 
 class TranscriberSettings(CoreSettings):
@@ -21,7 +18,7 @@ class TranscriberSettings(CoreSettings):
 
     engine: str = Field("", description="The engine to run. Empty: the catalogue's default")
     model: str = Field("", description="The model to load. Empty: the engine's default")
-    models_dir: Path = Field(default_factory=_default_models_dir, description="Where verified weights are kept")
+    models_dir: Path = Field(default_factory=default_models_dir, description="Where verified weights are kept")
     catalogue: Path | None = Field(None, description="A catalogue of engines and models instead of the one shipped")
     device: str = Field("auto", description="`auto`, `cpu` or `cuda`")
     compute_type: str = Field("auto", description="A CTranslate2 compute type, or `auto` for one that suits the device")

@@ -1,6 +1,5 @@
 """The engines that the behaviour suite runs on, each with speech that it understands."""
 
-import os
 import re
 import wave
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deploy.local.stack import MODELS
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import Engine, EngineSettings, Samples
 from tiro_transcriber.engines.registry import find_engine
@@ -52,7 +52,7 @@ def _faster_whisper(models_dir: Path) -> Subject:
 @pytest.fixture(scope="package")
 def tiny_en_models_dir() -> Path:
     """Where tiny.en is kept. Loading it from there downloads it the first time."""
-    return Path(os.environ.get("TIRO_MODELS_DIR") or ROOT / "var" / "models")
+    return MODELS
 
 
 @pytest.fixture(scope="package", params=["fake", "faster-whisper"])

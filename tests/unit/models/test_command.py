@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from deploy.local.stack import environment
 from tiro_core.catalogue import Catalogue, Model
 from tiro_transcriber.models import command, store
 from tiro_transcriber.models.command import app
 from tiro_transcriber.models.hub import HubSource
+from tiro_transcriber.settings import TranscriberSettings
 
 from .conftest import FakeHub, write_model
 
@@ -44,6 +46,18 @@ def test_list_shows_the_state(small: FakeHub, tmp_path: Path, damage: bytes, sta
         stream.write(damage)
     result = CliRunner(env={"COLUMNS": "120", "TIRO_MODELS_DIR": str(tmp_path)}).invoke(app, ["list"])
     assert state in result.output
+
+
+def test_everything_looks_in_one_folder(small: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told nothing, the command looks where the transcriber that `make run` starts does."""
+    monkeypatch.delenv("TIRO_MODELS_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "tiro" / "models"
+    write_model(folder / "thing")
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["list"])
+    assert "present" in result.output
+    monkeypatch.setattr("os.environ", environment(tmp_path))
+    assert TranscriberSettings.model_validate({}).models_dir == folder
 
 
 def test_pull_fetches(small: FakeHub, model: Model, tmp_path: Path) -> None:
