@@ -11,8 +11,9 @@ from rich.table import Table
 
 from tiro_core.catalogue import Model, UnknownNameError, load_catalogue
 from tiro_transcriber.engines.interface import ModelUnavailable
+from tiro_transcriber.models.folder import default_models_dir
 from tiro_transcriber.models.source import Progress
-from tiro_transcriber.models.store import ModelStore, default_models_dir
+from tiro_transcriber.models.store import ModelStore
 
 FAILED = 1
 """Exit code: a model could not be had."""

@@ -1,7 +1,6 @@
 """The folder in which verified weights are kept, and how they get there."""
 
 import logging
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +22,6 @@ LOCK_SECONDS_MAX = 3600
 
 # The standard library's: it reaches stderr also from the command line, which configures no logs.
 _log = logging.getLogger(__name__)
-
-
-def default_models_dir() -> Path:
-    """Where weights go unless a deployment says otherwise: the user's cache folder, by the XDG base directories."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tiro" / "models"
 
 
 class State(StrEnum):
