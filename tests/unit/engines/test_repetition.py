@@ -55,6 +55,13 @@ def test_a_partial_that_does_not_end_is_cut_or_withheld() -> None:
     assert trusted(PARTIAL, runaway) == []
 
 
+def test_a_partial_says_nothing_twice() -> None:
+    """Also where a loop ends by itself. Who really says a sentence twice sees it in the final."""
+    twice = Generated(SENTENCE * 2, "He had a smile. He had a smile.", -0.1, 0.0)
+    assert trusted(PARTIAL, twice) == SENTENCE
+    assert trusted(CAREFUL, twice) == SENTENCE * 2
+
+
 def test_a_final_loses_nothing_to_the_limit() -> None:
     """What is said very fast is kept; a loop is said once; what was promised stays, whatever is cut."""
     fast = Generated(list(range(30)), "one two", -0.1, 0.0, unended=True)

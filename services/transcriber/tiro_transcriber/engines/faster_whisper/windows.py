@@ -194,16 +194,15 @@ def _is_decoded_again(task: Task, generated: Generated) -> bool:
 
 def _trusted(task: Task, generated: Generated) -> list[int]:
     """The tokens to show. What cannot be trusted is withheld, but for the words that were promised, in a last try."""
-    loops = is_repetitive(generated) or (generated.unended and task.effort is PARTIAL)
+    once = said_once(generated.tokens)
+    loops = is_repetitive(generated) or (task.effort is PARTIAL and (generated.unended or once is not None))
     if task.effort.doubted_below is not None:
         unlikely = generated.log_probability < task.effort.doubted_below
-        doubted = unlikely or loops or generated.unended or is_invented(generated) or said_once(generated.tokens)
+        doubted = unlikely or loops or generated.unended or is_invented(generated) or once is not None
         return [] if doubted else generated.tokens
     if is_invented(generated):
         return list(task.prefix)
-    if not loops:
-        return generated.tokens
-    return max(list(task.prefix), said_once(generated.tokens) or [], key=len)
+    return max(list(task.prefix), once or [], key=len) if loops else generated.tokens
 
 
 def _result(task: Task, words: tuple[DecodedWord, ...]) -> tuple[DecodedWord, ...]:
