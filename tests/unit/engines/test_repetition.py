@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
+from tiro_transcriber.engines.faster_whisper.tasks import BEHIND, CAREFUL, PARTIAL, QUICK, Effort, Task
 from tiro_transcriber.engines.faster_whisper.trust import Generated
-from tiro_transcriber.engines.faster_whisper.windows import BEHIND, CAREFUL, PARTIAL, QUICK, Effort, Task, _trusted
+from tiro_transcriber.engines.faster_whisper.windows import _trusted
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 
 from tiro_transcriber.engines.faster_whisper.live_decoder import WhisperDecoder
-from tiro_transcriber.engines.faster_whisper.windows import (
-    BEHIND,
-    CAREFUL,
-    QUICK,
-    Effort,
-    Preceding,
-    Task,
-    WhisperWindows,
-    _result,
-)
+from tiro_transcriber.engines.faster_whisper.tasks import BEHIND, CAREFUL, QUICK, Effort, Preceding, Task
+from tiro_transcriber.engines.faster_whisper.windows import WhisperWindows, _result
 from tiro_transcriber.engines.interface import RecognitionOptions
 from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord
 

@@ -5,15 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from tiro_transcriber.engines.faster_whisper.languages import Languages, SpokenLanguage
-from tiro_transcriber.engines.faster_whisper.windows import (
-    BEHIND,
-    CAREFUL,
-    ENCODER_SECONDS_MAX,
-    PARTIAL,
-    QUICK,
-    Task,
-    WhisperWindows,
-)
+from tiro_transcriber.engines.faster_whisper.tasks import BEHIND, CAREFUL, PARTIAL, QUICK, Task
+from tiro_transcriber.engines.faster_whisper.windows import ENCODER_SECONDS_MAX, WhisperWindows
 from tiro_transcriber.engines.interface import RecognitionOptions, Samples
 from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 

@@ -1,16 +1,11 @@
 """Decodes short windows with Whisper, of one session or of several at once, encoding only what there is.
 
-Whisper was trained on 30 s, silence filling them up. An utterance with 2 s of it costs a quarter and serves for a
-partial. With 4 s most finals are clear; with 8 s they are as good as with 30, and behind the end of the final before
-better than that.
-
 Every token that is decoded reads the whole vocabulary's matrix from memory. So windows that are decoded together cost
 half as much each; encoding them together gains nothing.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -20,12 +15,12 @@ from tiro_transcriber.engines.faster_whisper.alignment import align
 from tiro_transcriber.engines.faster_whisper.languages import (
     TOKENS_PER_SECOND_MAX,
     Languages,
-    SpokenLanguage,
     Vocabulary,
 )
 from tiro_transcriber.engines.faster_whisper.repetition import said_once
+from tiro_transcriber.engines.faster_whisper.tasks import CAREFUL, PARTIAL, Preceding, Task
 from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
+from tiro_transcriber.engines.interface import SAMPLE_RATE
 from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord
 
 ENCODER_SECONDS_MAX = 30
@@ -34,63 +29,6 @@ SAMPLES_MIN = SAMPLE_RATE // 10
 TOKENS_MIN = 8
 REPEATED_TOKENS = 3
 """A run of this many tokens may not come twice when a repetitive text is decoded again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How much a decoding may cost."""
-
-    pad_seconds: float
-    beam_size: int
-    doubted_below: float | None = None
-    """Where set, a text with less log probability, or any other reason for doubt, is no result."""
-
-
-PARTIAL = Effort(pad_seconds=2, beam_size=1)
-QUICK = Effort(pad_seconds=4, beam_size=1, doubted_below=-0.25)
-"""For a final: what is spoken clearly needs no more.
-
-Measured with tiny.en: one in eight utterances of read speech is doubted, of telephone calls and noise one in two. A
-longer pad gives the same text at more cost.
-"""
-BEHIND = Effort(pad_seconds=8, beam_size=2, doubted_below=-math.inf)
-"""For a final that was doubted, behind its context."""
-CAREFUL = Effort(pad_seconds=8, beam_size=5)
-"""For one that still is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preceding:
-    """What was said before a window: the audio that it goes on from, and its text."""
-
-    samples: Samples
-    tokens: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A window, how to decode it, and what is known of its text, in tokens."""
-
-    samples: Samples
-    effort: Effort
-    language: SpokenLanguage
-    hotwords: str | None = None
-    context: Sequence[int] = ()
-    """Said before the window."""
-    prefix: Sequence[int] = ()
-    """Said at the window's beginning: the result begins with it."""
-    preceding: Preceding | None = None
-    """Heard before the window, and no part of the result."""
-
-    @property
-    def audio(self) -> Samples:
-        """What is heard."""
-        return self.samples if self.preceding is None else np.concatenate((self.preceding.samples, self.samples))
-
-    @property
-    def written(self) -> list[int]:
-        """What the decoder's text begins with."""
-        return [*(self.preceding.tokens if self.preceding else ()), *self.prefix]
 
 
 class WhisperWindows:
