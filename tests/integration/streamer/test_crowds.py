@@ -37,7 +37,17 @@ FLOOD_FINAL = "x" * 200_000
 
 @pytest.fixture
 def streamer(nats_server: NatsServer, worker: ScriptedWorker) -> Iterator[ServiceProcess]:
-    """A streamer process that cuts off a client that does not read for a second."""
+    """A streamer process."""
+    with running("tiro_streamer", environment_for(nats_server), ready="listening") as process:
+        yield process
+
+
+@pytest.fixture
+def impatient_streamer(nats_server: NatsServer, worker: ScriptedWorker) -> Iterator[ServiceProcess]:
+    """A streamer process that cuts off a client that does not read for a second.
+
+    Not for a crowd: on a busy machine a response may take as long to go out to a client that does read.
+    """
     environment = {**environment_for(nats_server), "TIRO_WRITE_SECONDS_MAX": "1"}
     with running("tiro_streamer", environment, ready="listening") as process:
         yield process
@@ -116,17 +126,17 @@ async def test_a_thousand_streams_that_are_dropped(streamer: ServiceProcess, wor
 
 
 async def test_a_client_that_never_reads_costs_no_memory(
-    streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus
+    impatient_streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus
 ) -> None:
     """What it leaves unread waits in NATS; after the time for that it is cut off, and the session beside it is not."""
-    async with connected(streamer.wait_for("listening")["address"], worker.record.engine) as client:
+    async with connected(impatient_streamer.wait_for("listening")["address"], worker.record.engine) as client:
         neighbour = await client.start()
         call: Any = await client.start()
-        before = resident_bytes(streamer)
+        before = resident_bytes(impatient_streamer)
         worker.script.finals_per_input, worker.script.final_text = FLOOD_FINALS, FLOOD_FINAL
         await call.write(Request(audio=SECOND))
         await all_over_but(bus, worker.record.engine, 1)
-        grown = resident_bytes(streamer) - before
+        grown = resident_bytes(impatient_streamer) - before
         assert reason_of(await error_of(call)) == "CLIENT_TOO_SLOW"
         worker.script.finals_per_input = 0
         await neighbour.write(Request(audio=SECOND))
