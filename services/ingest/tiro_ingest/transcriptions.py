@@ -18,7 +18,7 @@ from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
 from tiro_core.clock import now
-from tiro_core.errors import TiroError, failed_precondition, not_found
+from tiro_core.errors import TiroError, failed_precondition, invalid_argument, not_found
 from tiro_core.logs import get_logger
 from tiro_core.recognition import RecognitionResolver
 from tiro_ingest.announcing import JobAnnouncer, waits
@@ -75,6 +75,7 @@ class Transcriptions:
         if stored is not None:
             record = stored.value
         else:
+            _require_supported(request.transcription)
             config = self._resolver.resolve(request.transcription.config, "transcription.config")
             await self._guard.require(JOB_BYTES + len(request.transcription.content))
             if request.transcription.upload:
@@ -155,6 +156,21 @@ class Transcriptions:
         if upload.state != Upload.STATE_READY:
             raise _not_ready(upload)
         return upload
+
+
+def _require_supported(job: Transcription) -> None:
+    """Refuse what the contract has and this service does not do yet."""
+    for option in ("uri", "options", "callback"):
+        if job.HasField(option):
+            raise _unsupported(option)
+    if job.lane not in (Transcription.LANE_UNSPECIFIED, Transcription.LANE_STANDARD):
+        raise _unsupported("lane")
+
+
+def _unsupported(option: str) -> TiroError:
+    return invalid_argument(
+        reasons.ERROR_REASON_UNSUPPORTED_OPTION, f"{option} is not supported yet", field_path=f"transcription.{option}"
+    )
 
 
 def _not_ready(upload: UploadRecord) -> TiroError:

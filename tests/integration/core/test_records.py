@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import topology
@@ -114,7 +114,9 @@ async def test_an_owner_renews_and_changes(bus: Bus, tenant: str) -> None:
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
     await owned.renew()
     assert 9 < lease_seconds_left(owned.value) <= 10
-    await owned.update(lambda value: value.MergeFrom(TranscriptionRecord(attempts=[Attempt(worker_id="w")])))
+    await owned.update(
+        lambda value: value.MergeFrom(TranscriptionRecord(attempts=[Transcription.Attempt(worker_id="w")]))
+    )
     stored = await store.get(f"{tenant}.a")
     assert stored is not None
     assert len(stored.value.attempts) == 1

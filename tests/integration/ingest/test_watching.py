@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from tests.integration.ingest.conftest import Ingest, StartIngest, refused
-from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionEvent, TranscriptionRecord, TranscriptPage
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptPage
 from tiro.speech.v1.transcript_pb2 import Segment, Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
@@ -50,7 +50,7 @@ class Worker:
         def claim(record: TranscriptionRecord) -> None:
             record.state = RUNNING
             record.epoch += 1
-            record.attempts.append(Attempt(worker_id="played", start_time=now()))
+            record.attempts.append(Transcription.Attempt(worker_id="played", start_time=now()))
 
         record = await self._change(claim)
         await self.line.resume()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import grpc
 from google.rpc.status_pb2 import Status
 
-from tiro.events.v1.transcription_pb2 import Attempt, TranscriptionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import topology
@@ -61,7 +61,7 @@ class Claims:
         record.state = Transcription.STATE_RUNNING
         record.epoch += 1
         record.lease.CopyFrom(new_lease(self._worker_id, LEASE_SECONDS))
-        record.attempts.append(Attempt(worker_id=self._worker_id, start_time=now()))
+        record.attempts.append(Transcription.Attempt(worker_id=self._worker_id, start_time=now()))
         record.ClearField("transcribed_duration")
 
 

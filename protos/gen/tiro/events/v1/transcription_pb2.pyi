@@ -46,6 +46,18 @@ class TranscriptionRecord(_message.Message):
     TRANSCRIPT_EPOCH_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    LANE_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    AUDIO_TTL_FIELD_NUMBER: _builtins.int
+    CALLBACK_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    AUDIO_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    AUDIO_DELETED_FIELD_NUMBER: _builtins.int
+    REQUEST_KEY_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
+    FETCHED_SIZE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     transcription_id: _builtins.str
@@ -53,24 +65,36 @@ class TranscriptionRecord(_message.Message):
     display_name: _builtins.str
     """What the caller calls it."""
     upload_id: _builtins.str
-    """The upload to transcribe."""
+    """The upload to transcribe. For a recording that came with the job, or is fetched for it, it has the job's id."""
     state: _transcription_pb2.Transcription.State.ValueType
     """Where the job is in its life."""
     epoch: _builtins.int
     """Counts the owners it has had. Whoever holds an older number is refused."""
     transcript_epoch: _builtins.int
     """The epoch whose segments count, once SUCCEEDED: they are stored under it."""
+    lane: _transcription_pb2.Transcription.Lane.ValueType
+    """Which jobs it goes before; always set."""
+    retry_of: _builtins.str
+    """The id of the job of which it is a retry."""
+    audio_deleted: _builtins.bool
+    """It has let go of its recording."""
+    request_key: _builtins.str
+    """The key of its `RequestRecord`, which goes with it. Empty when it has none."""
+    uri: _builtins.str
+    """Where its recording is fetched from, with what the caller wants kept from others. Empty when it is not fetched."""
+    fetched_size: _builtins.int
+    """How much of the recording is fetched, in bytes."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with; engine and model are always set."""
 
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """Who works on it, while RUNNING."""
+        """Who works on it, while FETCHING or RUNNING."""
 
     @_builtins.property
-    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """How often it was begun, the present time included."""
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_transcription_pb2.Transcription.Attempt]:
+        """Each time it was begun, the present one included."""
 
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
@@ -96,6 +120,30 @@ class TranscriptionRecord(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
 
+    @_builtins.property
+    def options(self) -> _transcription_pb2.TranscriptionOptions:
+        """How to transcribe the recording."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long it stays after its end; always set."""
+
+    @_builtins.property
+    def audio_ttl(self) -> _duration_pb2.Duration:
+        """How long it keeps its recording after its end; always set."""
+
+    @_builtins.property
+    def callback(self) -> _transcription_pb2.Callback:
+        """Who is told when it is over, and how that goes."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it goes. Once it is over."""
+
+    @_builtins.property
+    def audio_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it lets go of its recording. Once it is over."""
+
     def __init__(
         self,
         *,
@@ -107,7 +155,7 @@ class TranscriptionRecord(_message.Message):
         state: _transcription_pb2.Transcription.State.ValueType = ...,
         epoch: _builtins.int = ...,
         lease: Global___Lease | None = ...,
-        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        attempts: _abc.Iterable[_transcription_pb2.Transcription.Attempt] | None = ...,
         audio_duration: _duration_pb2.Duration | None = ...,
         transcribed_duration: _duration_pb2.Duration | None = ...,
         error: _status_pb2.Status | None = ...,
@@ -115,10 +163,22 @@ class TranscriptionRecord(_message.Message):
         transcript_epoch: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        options: _transcription_pb2.TranscriptionOptions | None = ...,
+        lane: _transcription_pb2.Transcription.Lane.ValueType = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        audio_ttl: _duration_pb2.Duration | None = ...,
+        callback: _transcription_pb2.Callback | None = ...,
+        retry_of: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        audio_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        audio_deleted: _builtins.bool = ...,
+        request_key: _builtins.str = ...,
+        uri: _builtins.str = ...,
+        fetched_size: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "lease", b"lease", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_duration", b"audio_duration", "config", b"config", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "lease", b"lease", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -153,52 +213,10 @@ class Lease(_message.Message):
 Global___Lease: _TypeAlias = Lease  # noqa: Y015
 
 @_typing.final
-class Attempt(_message.Message):
-    """One try at a job."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    WORKER_ID_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
-    ERROR_FIELD_NUMBER: _builtins.int
-    HANDED_OVER_FIELD_NUMBER: _builtins.int
-    worker_id: _builtins.str
-    """The worker's id."""
-    handed_over: _builtins.bool
-    """The worker gave the job back because it was told to stop: the attempt does not count."""
-    @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it began."""
-
-    @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ended. Absent while it runs, and when its worker was lost."""
-
-    @_builtins.property
-    def error(self) -> _status_pb2.Status:
-        """How it failed. Absent when it did not."""
-
-    def __init__(
-        self,
-        *,
-        worker_id: _builtins.str = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
-        error: _status_pb2.Status | None = ...,
-        handed_over: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "error", b"error", "start_time", b"start_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "error", b"error", "handed_over", b"handed_over", "start_time", b"start_time", "worker_id", b"worker_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
-
-@_typing.final
 class TranscriptionTask(_message.Message):
-    """A hint that a job wants a worker. The record says whether it really does."""
+    """A hint that a job wants something done: a worker, its recording fetched, its callback sent. The record says whether
+    it really does.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -235,10 +253,13 @@ class TranscriptionEvent(_message.Message):
     STATE_CHANGED_FIELD_NUMBER: _builtins.int
     TRANSCRIBED_DURATION_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
+    FETCHED_SIZE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, without gaps."""
     attempt: _builtins.int
     """The attempt it belongs to; 0 before the first."""
+    fetched_size: _builtins.int
+    """How much of the recording is fetched, in bytes."""
     @_builtins.property
     def state_changed(self) -> Global___TranscriptionRecord:
         """The record after a change of state."""
@@ -259,12 +280,13 @@ class TranscriptionEvent(_message.Message):
         state_changed: Global___TranscriptionRecord | None = ...,
         transcribed_duration: _duration_pb2.Duration | None = ...,
         segments: Global___TranscriptPage | None = ...,
+        fetched_size: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "segments", b"segments", "state_changed", b"state_changed", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "fetched_size", b"fetched_size", "segments", b"segments", "state_changed", b"state_changed", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "segments", b"segments", "sequence", b"sequence", "state_changed", b"state_changed", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "fetched_size", b"fetched_size", "segments", b"segments", "sequence", b"sequence", "state_changed", b"state_changed", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state_changed", "transcribed_duration", "segments"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state_changed", "transcribed_duration", "segments", "fetched_size"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -343,3 +365,27 @@ class DeadLetter(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
+class UploadUse(_message.Message):
+    """That a job needs an upload that has not come with it. Key `<tenant>.<upload>.<job>`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was written. One without a job, after a while, was left by a service that died."""
+
+    def __init__(
+        self,
+        *,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadUse: _TypeAlias = UploadUse  # noqa: Y015

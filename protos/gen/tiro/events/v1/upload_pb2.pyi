@@ -39,6 +39,7 @@ class UploadRecord(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     WRITER_EPOCH_FIELD_NUMBER: _builtins.int
+    REMOVING_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     upload_id: _builtins.str
@@ -57,6 +58,8 @@ class UploadRecord(_message.Message):
     """SHA-256 of the bytes, once READY, lower-case hex."""
     writer_epoch: _builtins.int
     """Counts the calls that have written to it. A writer whose number is no longer the record's has been replaced."""
+    removing: _builtins.bool
+    """It is being removed: nobody finds it any more."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioInfo:
         """What the recording is, once READY."""
@@ -89,10 +92,11 @@ class UploadRecord(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         writer_epoch: _builtins.int = ...,
+        removing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "create_time", b"create_time", "error", b"error", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "committed_size", b"committed_size", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "expire_time", b"expire_time", "part_size", b"part_size", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "tenant", b"tenant", "upload_id", b"upload_id", "writer_epoch", b"writer_epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "committed_size", b"committed_size", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "expire_time", b"expire_time", "part_size", b"part_size", "removing", b"removing", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "tenant", b"tenant", "upload_id", b"upload_id", "writer_epoch", b"writer_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

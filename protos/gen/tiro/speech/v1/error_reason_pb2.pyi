@@ -36,6 +36,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The page token is not one of ours, or belongs to another request."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 6
     """The `request_id` was used before with other content."""
+    ERROR_REASON_UNSUPPORTED_OPTION: _ErrorReason.ValueType  # 7
+    """The engine, or the deployment, cannot do what an option asks for; the message names it."""
     ERROR_REASON_API_KEY_MISSING: _ErrorReason.ValueType  # 10
     """The call carries no API key."""
     ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 11
@@ -56,6 +58,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The finished upload does not have the size or the digest that the caller announced."""
     ERROR_REASON_UPLOAD_BUSY: _ErrorReason.ValueType  # 26
     """Another call is writing to the upload."""
+    ERROR_REASON_UPLOAD_IN_USE: _ErrorReason.ValueType  # 27
+    """A job that is not over needs the upload."""
     ERROR_REASON_EMPTY_AUDIO: _ErrorReason.ValueType  # 30
     """The recording has no bytes."""
     ERROR_REASON_NOT_AUDIO: _ErrorReason.ValueType  # 31
@@ -74,6 +78,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The recording crashed its decoder, which ran in a process of its own."""
     ERROR_REASON_AUDIO_FORMAT_MISMATCH: _ErrorReason.ValueType  # 38
     """Live audio is not what its config says: another rate, another codec, half a sample."""
+    ERROR_REASON_AUDIO_ENCRYPTED: _ErrorReason.ValueType  # 39
+    """The recording is encrypted."""
     ERROR_REASON_TRANSCRIPTION_NOT_FOUND: _ErrorReason.ValueType  # 40
     """There is no such transcription in this tenant."""
     ERROR_REASON_TRANSCRIPT_NOT_READY: _ErrorReason.ValueType  # 41
@@ -82,6 +88,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The transcription was tried as often as the deployment allows."""
     ERROR_REASON_ENGINE_FAILED: _ErrorReason.ValueType  # 43
     """The engine failed on this audio."""
+    ERROR_REASON_TRANSCRIPTION_ENDED: _ErrorReason.ValueType  # 44
+    """The transcription is over, so it cannot be cancelled."""
+    ERROR_REASON_TRANSCRIPTION_NOT_ENDED: _ErrorReason.ValueType  # 45
+    """The transcription is not over, or has succeeded, so it cannot be retried; or it still needs its recording."""
+    ERROR_REASON_AUDIO_DELETED: _ErrorReason.ValueType  # 46
+    """The transcription has let go of its recording."""
+    ERROR_REASON_WORKER_CRASHED: _ErrorReason.ValueType  # 47
+    """The worker died with each attempt at the transcription."""
+    ERROR_REASON_AUDIO_RANGE_EMPTY: _ErrorReason.ValueType  # 48
+    """`audio_start` lies behind the end of the recording."""
     ERROR_REASON_CONFIG_MISSING: _ErrorReason.ValueType  # 50
     """The stream's first message must be its config."""
     ERROR_REASON_CONFIG_REPEATED: _ErrorReason.ValueType  # 51
@@ -118,6 +134,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The client left before the session's end, or cancelled it."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 72
     """As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
+    ERROR_REASON_URI_INVALID: _ErrorReason.ValueType  # 80
+    """The URI is not one that is taken: its scheme, its port, its form."""
+    ERROR_REASON_URI_FORBIDDEN: _ErrorReason.ValueType  # 81
+    """The URI leads to an address that is refused."""
+    ERROR_REASON_URI_UNREACHABLE: _ErrorReason.ValueType  # 82
+    """The URI's host cannot be found or does not answer."""
+    ERROR_REASON_URI_REDIRECTS: _ErrorReason.ValueType  # 83
+    """The URI redirects too often."""
+    ERROR_REASON_URI_HTTP_ERROR: _ErrorReason.ValueType  # 84
+    """The URI's host answered with an error; `http_status` in the metadata says which."""
+    ERROR_REASON_URI_STALLED: _ErrorReason.ValueType  # 85
+    """The URI's host stopped sending, or sends too slowly."""
+    ERROR_REASON_URI_LENGTH_MISMATCH: _ErrorReason.ValueType  # 86
+    """The URI's host sent more or less than it announced."""
+    ERROR_REASON_CALLBACKS_DISABLED: _ErrorReason.ValueType  # 87
+    """The deployment signs no callbacks: it was given no secret."""
+    ERROR_REASON_AUDIO_PARAMETERS: _ErrorReason.ValueType  # 90
+    """The recording's sample rate or number of channels is out of all range."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed: the `reason` of the `google.rpc.ErrorInfo` that every error carries, in the domain
@@ -138,6 +172,8 @@ ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 5
 """The page token is not one of ours, or belongs to another request."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 6
 """The `request_id` was used before with other content."""
+ERROR_REASON_UNSUPPORTED_OPTION: ErrorReason.ValueType  # 7
+"""The engine, or the deployment, cannot do what an option asks for; the message names it."""
 ERROR_REASON_API_KEY_MISSING: ErrorReason.ValueType  # 10
 """The call carries no API key."""
 ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 11
@@ -158,6 +194,8 @@ ERROR_REASON_UPLOAD_MISMATCH: ErrorReason.ValueType  # 25
 """The finished upload does not have the size or the digest that the caller announced."""
 ERROR_REASON_UPLOAD_BUSY: ErrorReason.ValueType  # 26
 """Another call is writing to the upload."""
+ERROR_REASON_UPLOAD_IN_USE: ErrorReason.ValueType  # 27
+"""A job that is not over needs the upload."""
 ERROR_REASON_EMPTY_AUDIO: ErrorReason.ValueType  # 30
 """The recording has no bytes."""
 ERROR_REASON_NOT_AUDIO: ErrorReason.ValueType  # 31
@@ -176,6 +214,8 @@ ERROR_REASON_DECODE_CRASHED: ErrorReason.ValueType  # 37
 """The recording crashed its decoder, which ran in a process of its own."""
 ERROR_REASON_AUDIO_FORMAT_MISMATCH: ErrorReason.ValueType  # 38
 """Live audio is not what its config says: another rate, another codec, half a sample."""
+ERROR_REASON_AUDIO_ENCRYPTED: ErrorReason.ValueType  # 39
+"""The recording is encrypted."""
 ERROR_REASON_TRANSCRIPTION_NOT_FOUND: ErrorReason.ValueType  # 40
 """There is no such transcription in this tenant."""
 ERROR_REASON_TRANSCRIPT_NOT_READY: ErrorReason.ValueType  # 41
@@ -184,6 +224,16 @@ ERROR_REASON_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 42
 """The transcription was tried as often as the deployment allows."""
 ERROR_REASON_ENGINE_FAILED: ErrorReason.ValueType  # 43
 """The engine failed on this audio."""
+ERROR_REASON_TRANSCRIPTION_ENDED: ErrorReason.ValueType  # 44
+"""The transcription is over, so it cannot be cancelled."""
+ERROR_REASON_TRANSCRIPTION_NOT_ENDED: ErrorReason.ValueType  # 45
+"""The transcription is not over, or has succeeded, so it cannot be retried; or it still needs its recording."""
+ERROR_REASON_AUDIO_DELETED: ErrorReason.ValueType  # 46
+"""The transcription has let go of its recording."""
+ERROR_REASON_WORKER_CRASHED: ErrorReason.ValueType  # 47
+"""The worker died with each attempt at the transcription."""
+ERROR_REASON_AUDIO_RANGE_EMPTY: ErrorReason.ValueType  # 48
+"""`audio_start` lies behind the end of the recording."""
 ERROR_REASON_CONFIG_MISSING: ErrorReason.ValueType  # 50
 """The stream's first message must be its config."""
 ERROR_REASON_CONFIG_REPEATED: ErrorReason.ValueType  # 51
@@ -220,4 +270,22 @@ ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71
 """The client left before the session's end, or cancelled it."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 72
 """As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
+ERROR_REASON_URI_INVALID: ErrorReason.ValueType  # 80
+"""The URI is not one that is taken: its scheme, its port, its form."""
+ERROR_REASON_URI_FORBIDDEN: ErrorReason.ValueType  # 81
+"""The URI leads to an address that is refused."""
+ERROR_REASON_URI_UNREACHABLE: ErrorReason.ValueType  # 82
+"""The URI's host cannot be found or does not answer."""
+ERROR_REASON_URI_REDIRECTS: ErrorReason.ValueType  # 83
+"""The URI redirects too often."""
+ERROR_REASON_URI_HTTP_ERROR: ErrorReason.ValueType  # 84
+"""The URI's host answered with an error; `http_status` in the metadata says which."""
+ERROR_REASON_URI_STALLED: ErrorReason.ValueType  # 85
+"""The URI's host stopped sending, or sends too slowly."""
+ERROR_REASON_URI_LENGTH_MISMATCH: ErrorReason.ValueType  # 86
+"""The URI's host sent more or less than it announced."""
+ERROR_REASON_CALLBACKS_DISABLED: ErrorReason.ValueType  # 87
+"""The deployment signs no callbacks: it was given no secret."""
+ERROR_REASON_AUDIO_PARAMETERS: ErrorReason.ValueType  # 90
+"""The recording's sample rate or number of channels is out of all range."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftiro/speech/v1/transcript.proto\x12\x0etiro.speech.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xac\x01\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06stable\x18\x05 \x01(\x08\x42\r\n\x0b_confidence\"\xb3\x01\n\x07Segment\x12\x0c\n\x04text\x18\x01 \x01(\t\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12#\n\x05words\x18\x04 \x03(\x0b\x32\x14.tiro.speech.v1.Word\x12\x15\n\rlanguage_code\x18\x05 \x01(\t\"I\n\x07Warning\x12-\n\x06reason\x18\x01 \x01(\x0e\x32\x1d.tiro.speech.v1.WarningReason\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xb7\x02\n\nTranscript\x12\x14\n\x06\x65ngine\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cmodel_digest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rlanguage_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12&\n\x13language_confidence\x18\x05 \x01(\x02\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x37\n\x0e\x61udio_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x1b\n\rsegment_count\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12/\n\x08warnings\x18\x08 \x03(\x0b\x32\x17.tiro.speech.v1.WarningB\x04\xe2\x41\x01\x03\x42\x16\n\x14_language_confidence*\xae\x01\n\rWarningReason\x12\x1e\n\x1aWARNING_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cWARNING_REASON_DAMAGED_AUDIO\x10\x01\x12\"\n\x1eWARNING_REASON_TRUNCATED_AUDIO\x10\x02\x12\x1c\n\x18WARNING_REASON_NO_SPEECH\x10\x03\x12\x19\n\x15WARNING_REASON_ENGINE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftiro/speech/v1/transcript.proto\x12\x0etiro.speech.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xac\x01\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06stable\x18\x05 \x01(\x08\x42\r\n\x0b_confidence\"\xc4\x01\n\x07Segment\x12\x0c\n\x04text\x18\x01 \x01(\t\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12#\n\x05words\x18\x04 \x03(\x0b\x32\x14.tiro.speech.v1.Word\x12\x15\n\rlanguage_code\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\x05\"\xa9\x01\n\x07Warning\x12-\n\x06reason\x18\x01 \x01(\x0e\x32\x1d.tiro.speech.v1.WarningReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x0cstart_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb7\x02\n\nTranscript\x12\x14\n\x06\x65ngine\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cmodel_digest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rlanguage_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12&\n\x13language_confidence\x18\x05 \x01(\x02\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x37\n\x0e\x61udio_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x1b\n\rsegment_count\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12/\n\x08warnings\x18\x08 \x03(\x0b\x32\x17.tiro.speech.v1.WarningB\x04\xe2\x41\x01\x03\x42\x16\n\x14_language_confidence*\xcf\x01\n\rWarningReason\x12\x1e\n\x1aWARNING_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cWARNING_REASON_DAMAGED_AUDIO\x10\x01\x12\"\n\x1eWARNING_REASON_TRUNCATED_AUDIO\x10\x02\x12\x1c\n\x18WARNING_REASON_NO_SPEECH\x10\x03\x12\x19\n\x15WARNING_REASON_ENGINE\x10\x04\x12\x1f\n\x1bWARNING_REASON_TEXT_DROPPED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,14 +49,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIPT'].fields_by_name['segment_count']._serialized_options = b'\342A\001\003'
   _globals['_TRANSCRIPT'].fields_by_name['warnings']._loaded_options = None
   _globals['_TRANSCRIPT'].fields_by_name['warnings']._serialized_options = b'\342A\001\003'
-  _globals['_WARNINGREASON']._serialized_start=863
-  _globals['_WARNINGREASON']._serialized_end=1037
+  _globals['_WARNINGREASON']._serialized_start=977
+  _globals['_WARNINGREASON']._serialized_end=1184
   _globals['_WORD']._serialized_start=117
   _globals['_WORD']._serialized_end=289
   _globals['_SEGMENT']._serialized_start=292
-  _globals['_SEGMENT']._serialized_end=471
-  _globals['_WARNING']._serialized_start=473
-  _globals['_WARNING']._serialized_end=546
-  _globals['_TRANSCRIPT']._serialized_start=549
-  _globals['_TRANSCRIPT']._serialized_end=860
+  _globals['_SEGMENT']._serialized_end=488
+  _globals['_WARNING']._serialized_start=491
+  _globals['_WARNING']._serialized_end=660
+  _globals['_TRANSCRIPT']._serialized_start=663
+  _globals['_TRANSCRIPT']._serialized_end=974
 # @@protoc_insertion_point(module_scope)

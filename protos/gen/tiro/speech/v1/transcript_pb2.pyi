@@ -36,6 +36,8 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """No speech was found."""
     WARNING_REASON_ENGINE: _WarningReason.ValueType  # 4
     """Something the engine wants to tell; the message says what."""
+    WARNING_REASON_TEXT_DROPPED: _WarningReason.ValueType  # 5
+    """Text that the engine seems to have invented was left out; the message has the text and says why."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """Why something in a transcript deserves a second look."""
@@ -50,6 +52,8 @@ WARNING_REASON_NO_SPEECH: WarningReason.ValueType  # 3
 """No speech was found."""
 WARNING_REASON_ENGINE: WarningReason.ValueType  # 4
 """Something the engine wants to tell; the message says what."""
+WARNING_REASON_TEXT_DROPPED: WarningReason.ValueType  # 5
+"""Text that the engine seems to have invented was left out; the message has the text and says why."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final
@@ -107,10 +111,13 @@ class Segment(_message.Message):
     END_OFFSET_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What was said."""
     language_code: _builtins.str
     """The language spoken in it, an ISO 639 code."""
+    channel: _builtins.int
+    """The channel it was heard in, counted from 1. 0 where the channels were mixed."""
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration:
         """Where it begins, from the start of the recording or session."""
@@ -131,10 +138,11 @@ class Segment(_message.Message):
         end_offset: _duration_pb2.Duration | None = ...,
         words: _abc.Iterable[Global___Word] | None = ...,
         language_code: _builtins.str = ...,
+        channel: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "language_code", b"language_code", "start_offset", b"start_offset", "text", b"text", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "end_offset", b"end_offset", "language_code", b"language_code", "start_offset", b"start_offset", "text", b"text", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,19 +156,31 @@ class Warning(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    END_OFFSET_FIELD_NUMBER: _builtins.int
     reason: Global___WarningReason.ValueType
     """The kind of remark, for programs."""
     message: _builtins.str
     """The remark, for people."""
+    @_builtins.property
+    def start_offset(self) -> _duration_pb2.Duration:
+        """Where in the recording what it is about begins. Absent when it is about the whole."""
+
+    @_builtins.property
+    def end_offset(self) -> _duration_pb2.Duration:
+        """Where it ends."""
+
     def __init__(
         self,
         *,
         reason: Global___WarningReason.ValueType = ...,
         message: _builtins.str = ...,
+        start_offset: _duration_pb2.Duration | None = ...,
+        end_offset: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "message", b"message", "reason", b"reason", "start_offset", b"start_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

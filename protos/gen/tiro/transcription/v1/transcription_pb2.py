@@ -32,7 +32,7 @@ from tiro.speech.v1 import recognition_pb2 as tiro_dot_speech_dot_v1_dot_recogni
 from tiro.speech.v1 import transcript_pb2 as tiro_dot_speech_dot_v1_dot_transcript__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tiro/transcription/v1/transcription.proto\x12\x15tiro.transcription.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\"\xad\x07\n\rTranscription\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xff\x01\x12\x37\n\x06\x63onfig\x18\x03 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfigB\x04\xe2\x41\x01\x01\x12\x44\n\x06upload\x18\x04 \x01(\tB2\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1br\x19\x32\x17^uploads/[0-9a-f-]{36}$H\x00\x12!\n\x07\x63ontent\x18\x05 \x01(\x0c\x42\x0e\xe2\x41\x01\x04\xbaH\x07z\x05\x18\x80\x80\x80\x01H\x00\x12?\n\x05state\x18\x06 \x01(\x0e\x32*.tiro.transcription.v1.Transcription.StateB\x04\xe2\x41\x01\x03\x12\x19\n\x0bwaiting_for\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61ttempt\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x37\n\x0e\x61udio_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12=\n\x14transcribed_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x34\n\ntranscript\x18\x0c \x01(\x0b\x32\x1a.tiro.speech.v1.TranscriptB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"j\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04:Z\xea\x41W\n\x16tiro.dev/Transcription\x12\x1etranscriptions/{transcription}*\x0etranscriptions2\rtranscriptionB\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tiro/transcription/v1/transcription.proto\x12\x15tiro.transcription.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\"\xe1\x0e\n\rTranscription\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xff\x01\x12\x37\n\x06\x63onfig\x18\x03 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfigB\x04\xe2\x41\x01\x01\x12\x44\n\x06upload\x18\x04 \x01(\tB2\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1br\x19\x32\x17^uploads/[0-9a-f-]{36}$H\x00\x12!\n\x07\x63ontent\x18\x05 \x01(\x0c\x42\x0e\xe2\x41\x01\x04\xbaH\x07z\x05\x18\x80\x80\x80\x01H\x00\x12\x1d\n\x03uri\x18\x10 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x10H\x00\x12?\n\x05state\x18\x06 \x01(\x0e\x32*.tiro.transcription.v1.Transcription.StateB\x04\xe2\x41\x01\x03\x12\x19\n\x0bwaiting_for\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x61ttempt\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x37\n\x0e\x61udio_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12=\n\x14transcribed_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\'\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x34\n\ntranscript\x18\x0c \x01(\x0b\x32\x1a.tiro.speech.v1.TranscriptB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x42\n\x07options\x18\x11 \x01(\x0b\x32+.tiro.transcription.v1.TranscriptionOptionsB\x04\xe2\x41\x01\x01\x12\x45\n\x04lane\x18\x12 \x01(\x0e\x32).tiro.transcription.v1.Transcription.LaneB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x03ttl\x18\x13 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xe2\x41\x01\x01\xbaH\x05\xaa\x01\x02\x32\x00\x12:\n\taudio_ttl\x18\x14 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xe2\x41\x01\x01\xbaH\x05\xaa\x01\x02\x32\x00\x12\x37\n\x08\x63\x61llback\x18\x15 \x01(\x0b\x32\x1f.tiro.transcription.v1.CallbackB\x04\xe2\x41\x01\x01\x12\x31\n\x08retry_of\x18\x16 \x01(\tB\x1f\xe2\x41\x01\x03\xfa\x41\x18\n\x16tiro.dev/Transcription\x12\x44\n\x08\x61ttempts\x18\x17 \x03(\x0b\x32,.tiro.transcription.v1.Transcription.AttemptB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x11\x61udio_expire_time\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\raudio_deleted\x18\x1a \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x66\x65tched_size\x18\x1b \x01(\x03\x42\x04\xe2\x41\x01\x03\x1a\xb2\x01\n\x07\x41ttempt\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12\x13\n\x0bhanded_over\x18\x05 \x01(\x08\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x12\x12\n\x0eSTATE_FETCHING\x10\x06\"X\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANE_INTERACTIVE\x10\x01\x12\x11\n\rLANE_STANDARD\x10\x02\x12\x11\n\rLANE_DEFERRED\x10\x03:Z\xea\x41W\n\x16tiro.dev/Transcription\x12\x1etranscriptions/{transcription}*\x0etranscriptions2\rtranscriptionB\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"\xe7\x04\n\x14TranscriptionOptions\x12<\n\x0b\x61udio_start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xe2\x41\x01\x01\xbaH\x05\xaa\x01\x02\x32\x00\x12:\n\taudio_end\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xe2\x41\x01\x01\xbaH\x05\xaa\x01\x02*\x00\x12$\n\x0einitial_prompt\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xa0\x06\x12-\n\x0btemperature\x18\x04 \x01(\x02\x42\x13\xe2\x41\x01\x01\xbaH\x0c\n\n\x1d\x00\x00\x80?-\x00\x00\x00\x00H\x00\x88\x01\x01\x12 \n\tbeam_size\x18\x05 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\n(\x00\x12+\n\x1d\x64isable_voice_activity_filter\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\"\n\x14translate_to_english\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1a\n\x0cmultilingual\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1f\n\x11separate_channels\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x64iarization\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01:\xa4\x01\xbaH\xa0\x01\x1a\x9d\x01\n!transcription_options.audio_range\x12#audio_end must be after audio_start\x1aS!has(this.audio_start) || !has(this.audio_end) || this.audio_start < this.audio_endB\x0e\n\x0c_temperature\"\xdb\x02\n\x08\x43\x61llback\x12\x1b\n\x03uri\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x10\x12:\n\x05state\x18\x02 \x01(\x0e\x32%.tiro.transcription.v1.Callback.StateB\x04\xe2\x41\x01\x03\x12\x42\n\ndeliveries\x18\x03 \x03(\x0b\x32(.tiro.transcription.v1.Callback.DeliveryB\x04\xe2\x41\x01\x03\x1aX\n\x08\x44\x65livery\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"X\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_DELIVERED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,6 +51,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIPTION'].fields_by_name['upload']._serialized_options = b'\372A\021\n\017tiro.dev/Upload\272H\033r\0312\027^uploads/[0-9a-f-]{36}$'
   _globals['_TRANSCRIPTION'].fields_by_name['content']._loaded_options = None
   _globals['_TRANSCRIPTION'].fields_by_name['content']._serialized_options = b'\342A\001\004\272H\007z\005\030\200\200\200\001'
+  _globals['_TRANSCRIPTION'].fields_by_name['uri']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['uri']._serialized_options = b'\342A\001\001\272H\007r\005\020\001\030\200\020'
   _globals['_TRANSCRIPTION'].fields_by_name['state']._loaded_options = None
   _globals['_TRANSCRIPTION'].fields_by_name['state']._serialized_options = b'\342A\001\003'
   _globals['_TRANSCRIPTION'].fields_by_name['waiting_for']._loaded_options = None
@@ -71,10 +73,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIPTION'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
   _globals['_TRANSCRIPTION'].fields_by_name['end_time']._loaded_options = None
   _globals['_TRANSCRIPTION'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['options']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['options']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTION'].fields_by_name['lane']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['lane']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_TRANSCRIPTION'].fields_by_name['ttl']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['ttl']._serialized_options = b'\342A\001\001\272H\005\252\001\0022\000'
+  _globals['_TRANSCRIPTION'].fields_by_name['audio_ttl']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['audio_ttl']._serialized_options = b'\342A\001\001\272H\005\252\001\0022\000'
+  _globals['_TRANSCRIPTION'].fields_by_name['callback']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['callback']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTION'].fields_by_name['retry_of']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['retry_of']._serialized_options = b'\342A\001\003\372A\030\n\026tiro.dev/Transcription'
+  _globals['_TRANSCRIPTION'].fields_by_name['attempts']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['attempts']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['audio_expire_time']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['audio_expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['audio_deleted']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['audio_deleted']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['fetched_size']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['fetched_size']._serialized_options = b'\342A\001\003'
   _globals['_TRANSCRIPTION']._loaded_options = None
   _globals['_TRANSCRIPTION']._serialized_options = b'\352AW\n\026tiro.dev/Transcription\022\036transcriptions/{transcription}*\016transcriptions2\rtranscription'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['audio_start']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['audio_start']._serialized_options = b'\342A\001\001\272H\005\252\001\0022\000'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['audio_end']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['audio_end']._serialized_options = b'\342A\001\001\272H\005\252\001\002*\000'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['initial_prompt']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['initial_prompt']._serialized_options = b'\342A\001\001\272H\005r\003\030\240\006'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['temperature']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['temperature']._serialized_options = b'\342A\001\001\272H\014\n\n\035\000\000\200?-\000\000\000\000'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['beam_size']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['beam_size']._serialized_options = b'\342A\001\001\272H\006\032\004\030\n(\000'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['disable_voice_activity_filter']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['disable_voice_activity_filter']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['translate_to_english']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['translate_to_english']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['multilingual']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['multilingual']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['separate_channels']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['separate_channels']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['diarization']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS'].fields_by_name['diarization']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONOPTIONS']._loaded_options = None
+  _globals['_TRANSCRIPTIONOPTIONS']._serialized_options = b'\272H\240\001\032\235\001\n!transcription_options.audio_range\022#audio_end must be after audio_start\032S!has(this.audio_start) || !has(this.audio_end) || this.audio_start < this.audio_end'
+  _globals['_CALLBACK'].fields_by_name['uri']._loaded_options = None
+  _globals['_CALLBACK'].fields_by_name['uri']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\020'
+  _globals['_CALLBACK'].fields_by_name['state']._loaded_options = None
+  _globals['_CALLBACK'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_CALLBACK'].fields_by_name['deliveries']._loaded_options = None
+  _globals['_CALLBACK'].fields_by_name['deliveries']._serialized_options = b'\342A\001\003'
   _globals['_TRANSCRIPTION']._serialized_start=315
-  _globals['_TRANSCRIPTION']._serialized_end=1256
-  _globals['_TRANSCRIPTION_STATE']._serialized_start=1041
-  _globals['_TRANSCRIPTION_STATE']._serialized_end=1147
+  _globals['_TRANSCRIPTION']._serialized_end=2204
+  _globals['_TRANSCRIPTION_ATTEMPT']._serialized_start=1677
+  _globals['_TRANSCRIPTION_ATTEMPT']._serialized_end=1855
+  _globals['_TRANSCRIPTION_STATE']._serialized_start=1858
+  _globals['_TRANSCRIPTION_STATE']._serialized_end=2005
+  _globals['_TRANSCRIPTION_LANE']._serialized_start=2007
+  _globals['_TRANSCRIPTION_LANE']._serialized_end=2095
+  _globals['_TRANSCRIPTIONOPTIONS']._serialized_start=2207
+  _globals['_TRANSCRIPTIONOPTIONS']._serialized_end=2822
+  _globals['_CALLBACK']._serialized_start=2825
+  _globals['_CALLBACK']._serialized_end=3172
+  _globals['_CALLBACK_DELIVERY']._serialized_start=2994
+  _globals['_CALLBACK_DELIVERY']._serialized_end=3082
+  _globals['_CALLBACK_STATE']._serialized_start=3084
+  _globals['_CALLBACK_STATE']._serialized_end=3172
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from tiro.speech.v1 import recognition_pb2 as _recognition_pb2
@@ -15,10 +17,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -44,6 +46,10 @@ class Transcription(_message.Message):
         """Its transcript can be read."""
         STATE_FAILED: Transcription._State.ValueType  # 4
         """It was given up; `error` says why."""
+        STATE_CANCELLED: Transcription._State.ValueType  # 5
+        """Its caller did not want it any more."""
+        STATE_FETCHING: Transcription._State.ValueType  # 6
+        """Its recording is being fetched from `uri`."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where a job is in its life."""
@@ -58,12 +64,86 @@ class Transcription(_message.Message):
     """Its transcript can be read."""
     STATE_FAILED: Transcription.State.ValueType  # 4
     """It was given up; `error` says why."""
+    STATE_CANCELLED: Transcription.State.ValueType  # 5
+    """Its caller did not want it any more."""
+    STATE_FETCHING: Transcription.State.ValueType  # 6
+    """Its recording is being fetched from `uri`."""
+
+    class _Lane:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _LaneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Transcription._Lane.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        LANE_UNSPECIFIED: Transcription._Lane.ValueType  # 0
+        """Not said: STANDARD."""
+        LANE_INTERACTIVE: Transcription._Lane.ValueType  # 1
+        """Somebody waits for it."""
+        LANE_STANDARD: Transcription._Lane.ValueType  # 2
+        """The usual."""
+        LANE_DEFERRED: Transcription._Lane.ValueType  # 3
+        """When there is nothing else to do."""
+
+    class Lane(_Lane, metaclass=_LaneEnumTypeWrapper):
+        """Which jobs go first. Workers take the next job from the first of these lanes that has one."""
+
+    LANE_UNSPECIFIED: Transcription.Lane.ValueType  # 0
+    """Not said: STANDARD."""
+    LANE_INTERACTIVE: Transcription.Lane.ValueType  # 1
+    """Somebody waits for it."""
+    LANE_STANDARD: Transcription.Lane.ValueType  # 2
+    """The usual."""
+    LANE_DEFERRED: Transcription.Lane.ValueType  # 3
+    """When there is nothing else to do."""
+
+    @_typing.final
+    class Attempt(_message.Message):
+        """One time that a job was begun."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        WORKER_ID_FIELD_NUMBER: _builtins.int
+        START_TIME_FIELD_NUMBER: _builtins.int
+        END_TIME_FIELD_NUMBER: _builtins.int
+        ERROR_FIELD_NUMBER: _builtins.int
+        HANDED_OVER_FIELD_NUMBER: _builtins.int
+        worker_id: _builtins.str
+        """The worker's id."""
+        handed_over: _builtins.bool
+        """The worker gave the job back because it was told to stop. Such an attempt does not count against the limit."""
+        @_builtins.property
+        def start_time(self) -> _timestamp_pb2.Timestamp:
+            """When it began."""
+
+        @_builtins.property
+        def end_time(self) -> _timestamp_pb2.Timestamp:
+            """When it ended. Absent while it runs, and when its worker was lost."""
+
+        @_builtins.property
+        def error(self) -> _status_pb2.Status:
+            """How it failed. Absent when it did not."""
+
+        def __init__(
+            self,
+            *,
+            worker_id: _builtins.str = ...,
+            start_time: _timestamp_pb2.Timestamp | None = ...,
+            end_time: _timestamp_pb2.Timestamp | None = ...,
+            error: _status_pb2.Status | None = ...,
+            handed_over: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "error", b"error", "start_time", b"start_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "error", b"error", "handed_over", b"handed_over", "start_time", b"start_time", "worker_id", b"worker_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     UPLOAD_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
@@ -74,6 +154,17 @@ class Transcription(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    LANE_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    AUDIO_TTL_FIELD_NUMBER: _builtins.int
+    CALLBACK_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    AUDIO_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    AUDIO_DELETED_FIELD_NUMBER: _builtins.int
+    FETCHED_SIZE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`transcriptions/{transcription}`. The server chooses the id, a UUIDv7."""
     display_name: _builtins.str
@@ -82,12 +173,25 @@ class Transcription(_message.Message):
     """An upload that is READY: `uploads/{upload}`."""
     content: _builtins.bytes
     """The recording itself, when it is small: at most 2 MiB. Answers name the upload it became instead."""
+    uri: _builtins.str
+    """Where to fetch it from once the job is accepted: `http://`, `https://`, or `s3://{bucket}/{key}`. Addresses that
+    are not public are refused, unless the deployment allows them. What is fetched becomes an upload with the job's
+    id. A user and a password in it are used, and not told again.
+    """
     state: Global___Transcription.State.ValueType
     """Where the job is in its life."""
     waiting_for: _builtins.str
     """While QUEUED: what it waits for, when that is more than its turn (no live worker offers the model). For people."""
     attempt: _builtins.int
-    """How often it was begun. More than 1 after a worker was lost."""
+    """How often it was begun: how many `attempts` there are."""
+    lane: Global___Transcription.Lane.ValueType
+    """Which jobs it goes before."""
+    retry_of: _builtins.str
+    """The job of which this one is a retry: `transcriptions/{transcription}`."""
+    audio_deleted: _builtins.bool
+    """The job has let go of its recording: it cannot be retried."""
+    fetched_size: _builtins.int
+    """How far the recording is fetched, in bytes. For a job with a `uri`."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with. Answers name the engine and model that were chosen."""
@@ -120,6 +224,36 @@ class Transcription(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
 
+    @_builtins.property
+    def options(self) -> Global___TranscriptionOptions:
+        """How to transcribe the recording."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long the job, its transcript and its history stay after its end. Absent takes the deployment's default."""
+
+    @_builtins.property
+    def audio_ttl(self) -> _duration_pb2.Duration:
+        """How long the recording stays after the job's end. Absent takes the deployment's default. Never longer than `ttl`,
+        but as long as another job needs it.
+        """
+
+    @_builtins.property
+    def callback(self) -> Global___Callback:
+        """Who is told when the job is over."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transcription.Attempt]:
+        """Each time it was begun."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the job goes with all that belongs to it. Once it is over."""
+
+    @_builtins.property
+    def audio_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the job lets go of its recording. Once it is over."""
+
     def __init__(
         self,
         *,
@@ -128,6 +262,7 @@ class Transcription(_message.Message):
         config: _recognition_pb2.RecognitionConfig | None = ...,
         upload: _builtins.str = ...,
         content: _builtins.bytes = ...,
+        uri: _builtins.str = ...,
         state: Global___Transcription.State.ValueType = ...,
         waiting_for: _builtins.str = ...,
         attempt: _builtins.int = ...,
@@ -138,13 +273,179 @@ class Transcription(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        options: Global___TranscriptionOptions | None = ...,
+        lane: Global___Transcription.Lane.ValueType = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        audio_ttl: _duration_pb2.Duration | None = ...,
+        callback: Global___Callback | None = ...,
+        retry_of: _builtins.str = ...,
+        attempts: _abc.Iterable[Global___Transcription.Attempt] | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        audio_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        audio_deleted: _builtins.bool = ...,
+        fetched_size: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "config", b"config", "content", b"content", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "source", b"source", "start_time", b"start_time", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "upload", b"upload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "content", b"content", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "options", b"options", "source", b"source", "start_time", b"start_time", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl", "upload", b"upload", "uri", b"uri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_duration", b"audio_duration", "config", b"config", "content", b"content", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "name", b"name", "source", b"source", "start_time", b"start_time", "state", b"state", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "upload", b"upload", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "content", b"content", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "name", b"name", "options", b"options", "retry_of", b"retry_of", "source", b"source", "start_time", b"start_time", "state", b"state", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl", "upload", b"upload", "uri", b"uri", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["upload", "content"]  # noqa: Y015
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["upload", "content", "uri"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
 Global___Transcription: _TypeAlias = Transcription  # noqa: Y015
+
+@_typing.final
+class TranscriptionOptions(_message.Message):
+    """How a recording is transcribed, beyond what recordings and live streams have in common."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_START_FIELD_NUMBER: _builtins.int
+    AUDIO_END_FIELD_NUMBER: _builtins.int
+    INITIAL_PROMPT_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    BEAM_SIZE_FIELD_NUMBER: _builtins.int
+    DISABLE_VOICE_ACTIVITY_FILTER_FIELD_NUMBER: _builtins.int
+    TRANSLATE_TO_ENGLISH_FIELD_NUMBER: _builtins.int
+    MULTILINGUAL_FIELD_NUMBER: _builtins.int
+    SEPARATE_CHANNELS_FIELD_NUMBER: _builtins.int
+    DIARIZATION_FIELD_NUMBER: _builtins.int
+    initial_prompt: _builtins.str
+    """Text that could have come before: it shows the engine names, spelling and style. At most 800 characters."""
+    temperature: _builtins.float
+    """How freely the engine chooses, 0 to 1. Absent begins with 0 and rises where the result is doubtful."""
+    beam_size: _builtins.int
+    """How many readings the engine follows at once, 1 to 10. 0 takes the engine's default."""
+    disable_voice_activity_filter: _builtins.bool
+    """Give the engine everything, also what voice activity detection holds for no speech."""
+    translate_to_english: _builtins.bool
+    """Translate to English instead of writing down what is said."""
+    multilingual: _builtins.bool
+    """The language changes within the recording: detect it for each stretch of speech. Not together with
+    `config.language_code`.
+    """
+    separate_channels: _builtins.bool
+    """Transcribe each channel for itself, for telephone calls with one speaker a channel. Segments name their channel."""
+    diarization: _builtins.bool
+    """Tell speakers apart. No engine does yet, so it is refused."""
+    @_builtins.property
+    def audio_start(self) -> _duration_pb2.Duration:
+        """Where to begin in the recording. Times in the transcript are those of the whole recording."""
+
+    @_builtins.property
+    def audio_end(self) -> _duration_pb2.Duration:
+        """Where to end. Absent goes to the end."""
+
+    def __init__(
+        self,
+        *,
+        audio_start: _duration_pb2.Duration | None = ...,
+        audio_end: _duration_pb2.Duration | None = ...,
+        initial_prompt: _builtins.str = ...,
+        temperature: _builtins.float | None = ...,
+        beam_size: _builtins.int = ...,
+        disable_voice_activity_filter: _builtins.bool = ...,
+        translate_to_english: _builtins.bool = ...,
+        multilingual: _builtins.bool = ...,
+        separate_channels: _builtins.bool = ...,
+        diarization: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "audio_end", b"audio_end", "audio_start", b"audio_start", "temperature", b"temperature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "audio_end", b"audio_end", "audio_start", b"audio_start", "beam_size", b"beam_size", "diarization", b"diarization", "disable_voice_activity_filter", b"disable_voice_activity_filter", "initial_prompt", b"initial_prompt", "multilingual", b"multilingual", "separate_channels", b"separate_channels", "temperature", b"temperature", "translate_to_english", b"translate_to_english"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+
+Global___TranscriptionOptions: _TypeAlias = TranscriptionOptions  # noqa: Y015
+
+@_typing.final
+class Callback(_message.Message):
+    """A POST on a job's end: the job as JSON, signed as standardwebhooks.com has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Callback._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Callback._State.ValueType  # 0
+        """The job is not over yet."""
+        STATE_PENDING: Callback._State.ValueType  # 1
+        """It is to be delivered."""
+        STATE_DELIVERED: Callback._State.ValueType  # 2
+        """The other side has answered with a 2xx status."""
+        STATE_FAILED: Callback._State.ValueType  # 3
+        """It was tried for as long as the deployment tries, or refused for good."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Where a callback is in its life."""
+
+    STATE_UNSPECIFIED: Callback.State.ValueType  # 0
+    """The job is not over yet."""
+    STATE_PENDING: Callback.State.ValueType  # 1
+    """It is to be delivered."""
+    STATE_DELIVERED: Callback.State.ValueType  # 2
+    """The other side has answered with a 2xx status."""
+    STATE_FAILED: Callback.State.ValueType  # 3
+    """It was tried for as long as the deployment tries, or refused for good."""
+
+    @_typing.final
+    class Delivery(_message.Message):
+        """One try."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TIME_FIELD_NUMBER: _builtins.int
+        HTTP_STATUS_FIELD_NUMBER: _builtins.int
+        ERROR_FIELD_NUMBER: _builtins.int
+        http_status: _builtins.int
+        """The HTTP status of the answer. 0 when there was none."""
+        error: _builtins.str
+        """What went wrong. Empty when nothing did."""
+        @_builtins.property
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """When it was tried."""
+
+        def __init__(
+            self,
+            *,
+            time: _timestamp_pb2.Timestamp | None = ...,
+            http_status: _builtins.int = ...,
+            error: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "http_status", b"http_status", "time", b"time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    URI_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    uri: _builtins.str
+    """Where to: `http://` or `https://`. The same addresses are refused as for a recording's `uri`."""
+    state: Global___Callback.State.ValueType
+    """Where it is in its life."""
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Callback.Delivery]:
+        """Every time it was tried, the latest last; at most the latest 20."""
+
+    def __init__(
+        self,
+        *,
+        uri: _builtins.str = ...,
+        state: Global___Callback.State.ValueType = ...,
+        deliveries: _abc.Iterable[Global___Callback.Delivery] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "state", b"state", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Callback: _TypeAlias = Callback  # noqa: Y015

@@ -27,11 +27,12 @@ from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from tiro.speech.v1 import transcript_pb2 as tiro_dot_speech_dot_v1_dot_transcript__pb2
 from tiro.transcription.v1 import transcription_pb2 as tiro_dot_transcription_dot_v1_dot_transcription__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1tiro/transcription/v1/transcription_service.proto\x12\x15tiro.transcription.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ftiro/speech/v1/transcript.proto\x1a)tiro/transcription/v1/transcription.proto\"\x87\x01\n\x1a\x43reateTranscriptionRequest\x12G\n\rtranscription\x18\x01 \x01(\x0b\x32$.tiro.transcription.v1.TranscriptionB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\"m\n\x17GetTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\"`\n\x19ListTranscriptionsRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"s\n\x1aListTranscriptionsResponse\x12<\n\x0etranscriptions\x18\x01 \x03(\x0b\x32$.tiro.transcription.v1.Transcription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x19WatchTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\x12#\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"\xd6\x03\n\x1aWatchTranscriptionResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12=\n\rstate_changed\x18\x03 \x01(\x0b\x32$.tiro.transcription.v1.TranscriptionH\x00\x12N\n\x08progress\x18\x04 \x01(\x0b\x32:.tiro.transcription.v1.WatchTranscriptionResponse.ProgressH\x00\x12N\n\x08segments\x18\x05 \x01(\x0b\x32:.tiro.transcription.v1.WatchTranscriptionResponse.SegmentsH\x00\x1av\n\x08Progress\x12\x37\n\x14transcribed_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x61udio_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x35\n\x08Segments\x12)\n\x08segments\x18\x01 \x03(\x0b\x32\x17.tiro.speech.v1.SegmentB\x07\n\x05\x65vent\"\xaf\x01\n\x14GetTranscriptRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"\x8b\x01\n\x15GetTranscriptResponse\x12.\n\ntranscript\x18\x01 \x01(\x0b\x32\x1a.tiro.speech.v1.Transcript\x12)\n\x08segments\x18\x02 \x03(\x0b\x32\x17.tiro.speech.v1.Segment\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t2\x88\x05\n\x14TranscriptionService\x12\x80\x01\n\x13\x43reateTranscription\x12\x31.tiro.transcription.v1.CreateTranscriptionRequest\x1a$.tiro.transcription.v1.Transcription\"\x10\xda\x41\rtranscription\x12q\n\x10GetTranscription\x12..tiro.transcription.v1.GetTranscriptionRequest\x1a$.tiro.transcription.v1.Transcription\"\x07\xda\x41\x04name\x12~\n\x12ListTranscriptions\x12\x30.tiro.transcription.v1.ListTranscriptionsRequest\x1a\x31.tiro.transcription.v1.ListTranscriptionsResponse\"\x03\xda\x41\x00\x12\x84\x01\n\x12WatchTranscription\x12\x30.tiro.transcription.v1.WatchTranscriptionRequest\x1a\x31.tiro.transcription.v1.WatchTranscriptionResponse\"\x07\xda\x41\x04name0\x01\x12s\n\rGetTranscript\x12+.tiro.transcription.v1.GetTranscriptRequest\x1a,.tiro.transcription.v1.GetTranscriptResponse\"\x07\xda\x41\x04nameb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1tiro/transcription/v1/transcription_service.proto\x12\x15tiro.transcription.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1ftiro/speech/v1/transcript.proto\x1a)tiro/transcription/v1/transcription.proto\"\x87\x01\n\x1a\x43reateTranscriptionRequest\x12G\n\rtranscription\x18\x01 \x01(\x0b\x32$.tiro.transcription.v1.TranscriptionB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\"m\n\x17GetTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\"`\n\x19ListTranscriptionsRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01\"s\n\x1aListTranscriptionsResponse\x12<\n\x0etranscriptions\x18\x01 \x03(\x0b\x32$.tiro.transcription.v1.Transcription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x19WatchTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\x12#\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"\xed\x03\n\x1aWatchTranscriptionResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12=\n\rstate_changed\x18\x03 \x01(\x0b\x32$.tiro.transcription.v1.TranscriptionH\x00\x12N\n\x08progress\x18\x04 \x01(\x0b\x32:.tiro.transcription.v1.WatchTranscriptionResponse.ProgressH\x00\x12N\n\x08segments\x18\x05 \x01(\x0b\x32:.tiro.transcription.v1.WatchTranscriptionResponse.SegmentsH\x00\x1a\x8c\x01\n\x08Progress\x12\x37\n\x14transcribed_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x61udio_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x66\x65tched_size\x18\x03 \x01(\x03\x1a\x35\n\x08Segments\x12)\n\x08segments\x18\x01 \x03(\x0b\x32\x17.tiro.speech.v1.SegmentB\x07\n\x05\x65vent\"\xb7\x02\n\x14GetTranscriptRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01\x12\x45\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\'.tiro.transcription.v1.TranscriptFormatB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\tsubtitles\x18\x05 \x01(\x0b\x32&.tiro.transcription.v1.SubtitleOptionsB\x04\xe2\x41\x01\x01\"\xb8\x02\n\x0fSubtitleOptions\x12\x82\x01\n\x10line_columns_max\x18\x01 \x01(\x05\x42h\xe2\x41\x01\x01\xbaHa\xba\x01^\n\x16line_columns_max.range\x12\x1amust be between 10 and 200\x1a(this == 0 || (this >= 10 && this <= 200)\x12$\n\rcue_lines_max\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x05(\x00\x12z\n\rreading_speed\x18\x03 \x01(\x05\x42\x63\xe2\x41\x01\x01\xbaH\\\xba\x01Y\n\x13reading_speed.range\x12\x19must be between 5 and 100\x1a\'this == 0 || (this >= 5 && this <= 100)\"\x99\x01\n\x15GetTranscriptResponse\x12.\n\ntranscript\x18\x01 \x01(\x0b\x32\x1a.tiro.speech.v1.Transcript\x12)\n\x08segments\x18\x02 \x03(\x0b\x32\x17.tiro.speech.v1.Segment\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"p\n\x1a\x43\x61ncelTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\"\x91\x01\n\x19RetryTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\"p\n\x1a\x44\x65leteTranscriptionRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$\"h\n\x12\x44\x65leteAudioRequest\x12R\n\x04name\x18\x01 \x01(\tBD\xe2\x41\x01\x02\xfa\x41\x18\n\x16tiro.dev/Transcription\xbaH\"r 2\x1e^transcriptions/[0-9a-f-]{36}$*\xfa\x01\n\x10TranscriptFormat\x12!\n\x1dTRANSCRIPT_FORMAT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aTRANSCRIPT_FORMAT_SEGMENTS\x10\x01\x12\x19\n\x15TRANSCRIPT_FORMAT_TXT\x10\x02\x12\x19\n\x15TRANSCRIPT_FORMAT_SRT\x10\x03\x12\x19\n\x15TRANSCRIPT_FORMAT_VTT\x10\x04\x12\x19\n\x15TRANSCRIPT_FORMAT_TSV\x10\x05\x12\x1a\n\x16TRANSCRIPT_FORMAT_JSON\x10\x06\x12\x1b\n\x17TRANSCRIPT_FORMAT_WORDS\x10\x07\x32\xcc\x08\n\x14TranscriptionService\x12\x80\x01\n\x13\x43reateTranscription\x12\x31.tiro.transcription.v1.CreateTranscriptionRequest\x1a$.tiro.transcription.v1.Transcription\"\x10\xda\x41\rtranscription\x12q\n\x10GetTranscription\x12..tiro.transcription.v1.GetTranscriptionRequest\x1a$.tiro.transcription.v1.Transcription\"\x07\xda\x41\x04name\x12~\n\x12ListTranscriptions\x12\x30.tiro.transcription.v1.ListTranscriptionsRequest\x1a\x31.tiro.transcription.v1.ListTranscriptionsResponse\"\x03\xda\x41\x00\x12\x84\x01\n\x12WatchTranscription\x12\x30.tiro.transcription.v1.WatchTranscriptionRequest\x1a\x31.tiro.transcription.v1.WatchTranscriptionResponse\"\x07\xda\x41\x04name0\x01\x12s\n\rGetTranscript\x12+.tiro.transcription.v1.GetTranscriptRequest\x1a,.tiro.transcription.v1.GetTranscriptResponse\"\x07\xda\x41\x04name\x12w\n\x13\x43\x61ncelTranscription\x12\x31.tiro.transcription.v1.CancelTranscriptionRequest\x1a$.tiro.transcription.v1.Transcription\"\x07\xda\x41\x04name\x12u\n\x12RetryTranscription\x12\x30.tiro.transcription.v1.RetryTranscriptionRequest\x1a$.tiro.transcription.v1.Transcription\"\x07\xda\x41\x04name\x12i\n\x13\x44\x65leteTranscription\x12\x31.tiro.transcription.v1.DeleteTranscriptionRequest\x1a\x16.google.protobuf.Empty\"\x07\xda\x41\x04name\x12g\n\x0b\x44\x65leteAudio\x12).tiro.transcription.v1.DeleteAudioRequest\x1a$.tiro.transcription.v1.Transcription\"\x07\xda\x41\x04nameb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +59,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\007\032\005\030\350\007(\000'
   _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
+  _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['format']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['subtitles']._loaded_options = None
+  _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['subtitles']._serialized_options = b'\342A\001\001'
+  _globals['_SUBTITLEOPTIONS'].fields_by_name['line_columns_max']._loaded_options = None
+  _globals['_SUBTITLEOPTIONS'].fields_by_name['line_columns_max']._serialized_options = b'\342A\001\001\272Ha\272\001^\n\026line_columns_max.range\022\032must be between 10 and 200\032(this == 0 || (this >= 10 && this <= 200)'
+  _globals['_SUBTITLEOPTIONS'].fields_by_name['cue_lines_max']._loaded_options = None
+  _globals['_SUBTITLEOPTIONS'].fields_by_name['cue_lines_max']._serialized_options = b'\342A\001\001\272H\006\032\004\030\005(\000'
+  _globals['_SUBTITLEOPTIONS'].fields_by_name['reading_speed']._loaded_options = None
+  _globals['_SUBTITLEOPTIONS'].fields_by_name['reading_speed']._serialized_options = b'\342A\001\001\272H\\\272\001Y\n\023reading_speed.range\022\031must be between 5 and 100\032\'this == 0 || (this >= 5 && this <= 100)'
+  _globals['_CANCELTRANSCRIPTIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CANCELTRANSCRIPTIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\030\n\026tiro.dev/Transcription\272H\"r 2\036^transcriptions/[0-9a-f-]{36}$'
+  _globals['_RETRYTRANSCRIPTIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_RETRYTRANSCRIPTIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\030\n\026tiro.dev/Transcription\272H\"r 2\036^transcriptions/[0-9a-f-]{36}$'
+  _globals['_RETRYTRANSCRIPTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RETRYTRANSCRIPTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\001'
+  _globals['_DELETETRANSCRIPTIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETETRANSCRIPTIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\030\n\026tiro.dev/Transcription\272H\"r 2\036^transcriptions/[0-9a-f-]{36}$'
+  _globals['_DELETEAUDIOREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEAUDIOREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\030\n\026tiro.dev/Transcription\272H\"r 2\036^transcriptions/[0-9a-f-]{36}$'
   _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['CreateTranscription']._loaded_options = None
   _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['CreateTranscription']._serialized_options = b'\332A\rtranscription'
   _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['GetTranscription']._loaded_options = None
@@ -68,26 +89,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['WatchTranscription']._serialized_options = b'\332A\004name'
   _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['GetTranscript']._loaded_options = None
   _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['GetTranscript']._serialized_options = b'\332A\004name'
-  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_start=299
-  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_end=434
-  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_start=436
-  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_end=545
-  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_start=547
-  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_end=643
-  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_start=645
-  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_end=760
-  _globals['_WATCHTRANSCRIPTIONREQUEST']._serialized_start=763
-  _globals['_WATCHTRANSCRIPTIONREQUEST']._serialized_end=911
-  _globals['_WATCHTRANSCRIPTIONRESPONSE']._serialized_start=914
-  _globals['_WATCHTRANSCRIPTIONRESPONSE']._serialized_end=1384
-  _globals['_WATCHTRANSCRIPTIONRESPONSE_PROGRESS']._serialized_start=1202
-  _globals['_WATCHTRANSCRIPTIONRESPONSE_PROGRESS']._serialized_end=1320
-  _globals['_WATCHTRANSCRIPTIONRESPONSE_SEGMENTS']._serialized_start=1322
-  _globals['_WATCHTRANSCRIPTIONRESPONSE_SEGMENTS']._serialized_end=1375
-  _globals['_GETTRANSCRIPTREQUEST']._serialized_start=1387
-  _globals['_GETTRANSCRIPTREQUEST']._serialized_end=1562
-  _globals['_GETTRANSCRIPTRESPONSE']._serialized_start=1565
-  _globals['_GETTRANSCRIPTRESPONSE']._serialized_end=1704
-  _globals['_TRANSCRIPTIONSERVICE']._serialized_start=1707
-  _globals['_TRANSCRIPTIONSERVICE']._serialized_end=2355
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['CancelTranscription']._loaded_options = None
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['CancelTranscription']._serialized_options = b'\332A\004name'
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['RetryTranscription']._loaded_options = None
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['RetryTranscription']._serialized_options = b'\332A\004name'
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['DeleteTranscription']._loaded_options = None
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['DeleteTranscription']._serialized_options = b'\332A\004name'
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['DeleteAudio']._loaded_options = None
+  _globals['_TRANSCRIPTIONSERVICE'].methods_by_name['DeleteAudio']._serialized_options = b'\332A\004name'
+  _globals['_TRANSCRIPTFORMAT']._serialized_start=2706
+  _globals['_TRANSCRIPTFORMAT']._serialized_end=2956
+  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_start=328
+  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_end=463
+  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_start=465
+  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_end=574
+  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_start=576
+  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_end=672
+  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_start=674
+  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_end=789
+  _globals['_WATCHTRANSCRIPTIONREQUEST']._serialized_start=792
+  _globals['_WATCHTRANSCRIPTIONREQUEST']._serialized_end=940
+  _globals['_WATCHTRANSCRIPTIONRESPONSE']._serialized_start=943
+  _globals['_WATCHTRANSCRIPTIONRESPONSE']._serialized_end=1436
+  _globals['_WATCHTRANSCRIPTIONRESPONSE_PROGRESS']._serialized_start=1232
+  _globals['_WATCHTRANSCRIPTIONRESPONSE_PROGRESS']._serialized_end=1372
+  _globals['_WATCHTRANSCRIPTIONRESPONSE_SEGMENTS']._serialized_start=1374
+  _globals['_WATCHTRANSCRIPTIONRESPONSE_SEGMENTS']._serialized_end=1427
+  _globals['_GETTRANSCRIPTREQUEST']._serialized_start=1439
+  _globals['_GETTRANSCRIPTREQUEST']._serialized_end=1750
+  _globals['_SUBTITLEOPTIONS']._serialized_start=1753
+  _globals['_SUBTITLEOPTIONS']._serialized_end=2065
+  _globals['_GETTRANSCRIPTRESPONSE']._serialized_start=2068
+  _globals['_GETTRANSCRIPTRESPONSE']._serialized_end=2221
+  _globals['_CANCELTRANSCRIPTIONREQUEST']._serialized_start=2223
+  _globals['_CANCELTRANSCRIPTIONREQUEST']._serialized_end=2335
+  _globals['_RETRYTRANSCRIPTIONREQUEST']._serialized_start=2338
+  _globals['_RETRYTRANSCRIPTIONREQUEST']._serialized_end=2483
+  _globals['_DELETETRANSCRIPTIONREQUEST']._serialized_start=2485
+  _globals['_DELETETRANSCRIPTIONREQUEST']._serialized_end=2597
+  _globals['_DELETEAUDIOREQUEST']._serialized_start=2599
+  _globals['_DELETEAUDIOREQUEST']._serialized_end=2703
+  _globals['_TRANSCRIPTIONSERVICE']._serialized_start=2959
+  _globals['_TRANSCRIPTIONSERVICE']._serialized_end=4059
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tiro.speech.v1 import transcript_pb2 as _transcript_pb2
 from tiro.transcription.v1 import transcription_pb2 as _transcription_pb2
 import builtins as _builtins
@@ -20,6 +21,50 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TranscriptFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TranscriptFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSCRIPT_FORMAT_UNSPECIFIED: _TranscriptFormat.ValueType  # 0
+    """Not said: SEGMENTS."""
+    TRANSCRIPT_FORMAT_SEGMENTS: _TranscriptFormat.ValueType  # 1
+    """As `segments`."""
+    TRANSCRIPT_FORMAT_TXT: _TranscriptFormat.ValueType  # 2
+    """Plain text, a line a segment."""
+    TRANSCRIPT_FORMAT_SRT: _TranscriptFormat.ValueType  # 3
+    """SubRip subtitles."""
+    TRANSCRIPT_FORMAT_VTT: _TranscriptFormat.ValueType  # 4
+    """WebVTT subtitles."""
+    TRANSCRIPT_FORMAT_TSV: _TranscriptFormat.ValueType  # 5
+    """Tab-separated: start and end in milliseconds, text; a line a segment."""
+    TRANSCRIPT_FORMAT_JSON: _TranscriptFormat.ValueType  # 6
+    """One JSON object: the transcript with its segments and their words, as protobuf's own JSON."""
+    TRANSCRIPT_FORMAT_WORDS: _TranscriptFormat.ValueType  # 7
+    """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
+
+class TranscriptFormat(_TranscriptFormat, metaclass=_TranscriptFormatEnumTypeWrapper):
+    """How a transcript is written."""
+
+TRANSCRIPT_FORMAT_UNSPECIFIED: TranscriptFormat.ValueType  # 0
+"""Not said: SEGMENTS."""
+TRANSCRIPT_FORMAT_SEGMENTS: TranscriptFormat.ValueType  # 1
+"""As `segments`."""
+TRANSCRIPT_FORMAT_TXT: TranscriptFormat.ValueType  # 2
+"""Plain text, a line a segment."""
+TRANSCRIPT_FORMAT_SRT: TranscriptFormat.ValueType  # 3
+"""SubRip subtitles."""
+TRANSCRIPT_FORMAT_VTT: TranscriptFormat.ValueType  # 4
+"""WebVTT subtitles."""
+TRANSCRIPT_FORMAT_TSV: TranscriptFormat.ValueType  # 5
+"""Tab-separated: start and end in milliseconds, text; a line a segment."""
+TRANSCRIPT_FORMAT_JSON: TranscriptFormat.ValueType  # 6
+"""One JSON object: the transcript with its segments and their words, as protobuf's own JSON."""
+TRANSCRIPT_FORMAT_WORDS: TranscriptFormat.ValueType  # 7
+"""JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
+Global___TranscriptFormat: _TypeAlias = TranscriptFormat  # noqa: Y015
 
 @_typing.final
 class CreateTranscriptionRequest(_message.Message):
@@ -167,23 +212,27 @@ class WatchTranscriptionResponse(_message.Message):
 
         TRANSCRIBED_DURATION_FIELD_NUMBER: _builtins.int
         AUDIO_DURATION_FIELD_NUMBER: _builtins.int
+        FETCHED_SIZE_FIELD_NUMBER: _builtins.int
+        fetched_size: _builtins.int
+        """How much of the recording is fetched, in bytes. While FETCHING."""
         @_builtins.property
         def transcribed_duration(self) -> _duration_pb2.Duration:
             """How much of the recording is transcribed."""
 
         @_builtins.property
         def audio_duration(self) -> _duration_pb2.Duration:
-            """The length of the recording."""
+            """The length of the recording. Absent while it is fetched."""
 
         def __init__(
             self,
             *,
             transcribed_duration: _duration_pb2.Duration | None = ...,
             audio_duration: _duration_pb2.Duration | None = ...,
+            fetched_size: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "fetched_size", b"fetched_size", "transcribed_duration", b"transcribed_duration"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,26 +307,68 @@ class GetTranscriptRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SUBTITLES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The job: `transcriptions/{transcription}`."""
     page_size: _builtins.int
     """How many segments at most, 0 to 1000. 0 means 200. A page may hold fewer."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. Empty asks for the first page."""
+    format: Global___TranscriptFormat.ValueType
+    """How to write it."""
+    @_builtins.property
+    def subtitles(self) -> Global___SubtitleOptions:
+        """How to cut it into subtitles, for SRT and VTT."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        format: Global___TranscriptFormat.ValueType = ...,
+        subtitles: Global___SubtitleOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subtitles", b"subtitles"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "subtitles", b"subtitles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTranscriptRequest: _TypeAlias = GetTranscriptRequest  # noqa: Y015
+
+@_typing.final
+class SubtitleOptions(_message.Message):
+    """How text is cut into subtitles. 0 takes the default."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_COLUMNS_MAX_FIELD_NUMBER: _builtins.int
+    CUE_LINES_MAX_FIELD_NUMBER: _builtins.int
+    READING_SPEED_FIELD_NUMBER: _builtins.int
+    line_columns_max: _builtins.int
+    """Columns a line at most, 10 to 200; wide characters count two. Default 42."""
+    cue_lines_max: _builtins.int
+    """Lines a cue at most, 1 to 5. Default 2."""
+    reading_speed: _builtins.int
+    """Characters a second that a viewer can read, 5 to 100: a cue stays so much longer, where the pause after it leaves
+    the time. Default 17.
+    """
+    def __init__(
+        self,
+        *,
+        line_columns_max: _builtins.int = ...,
+        cue_lines_max: _builtins.int = ...,
+        reading_speed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue_lines_max", b"cue_lines_max", "line_columns_max", b"line_columns_max", "reading_speed", b"reading_speed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubtitleOptions: _TypeAlias = SubtitleOptions  # noqa: Y015
 
 @_typing.final
 class GetTranscriptResponse(_message.Message):
@@ -288,15 +379,18 @@ class GetTranscriptResponse(_message.Message):
     TRANSCRIPT_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Asks for the next page. Empty on the last one."""
+    text: _builtins.str
+    """The page in another format. The pages of a transcript, one after the other, are the file."""
     @_builtins.property
     def transcript(self) -> _transcript_pb2.Transcript:
         """What is known of the transcript besides its segments; the same on every page."""
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Segment]:
-        """The segments of this page, in order."""
+        """The segments of this page, in order. Empty where another format than SEGMENTS was asked for."""
 
     def __init__(
         self,
@@ -304,11 +398,104 @@ class GetTranscriptResponse(_message.Message):
         transcript: _transcript_pb2.Transcript | None = ...,
         segments: _abc.Iterable[_transcript_pb2.Segment] | None = ...,
         next_page_token: _builtins.str = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "segments", b"segments", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "segments", b"segments", "text", b"text", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTranscriptResponse: _TypeAlias = GetTranscriptResponse  # noqa: Y015
+
+@_typing.final
+class CancelTranscriptionRequest(_message.Message):
+    """Asks to end a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`transcriptions/{transcription}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelTranscriptionRequest: _TypeAlias = CancelTranscriptionRequest  # noqa: Y015
+
+@_typing.final
+class RetryTranscriptionRequest(_message.Message):
+    """Asks for a job like one that has ended badly."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`transcriptions/{transcription}`."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id gives the same new job. At most 128 characters."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryTranscriptionRequest: _TypeAlias = RetryTranscriptionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteTranscriptionRequest(_message.Message):
+    """Asks to remove a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`transcriptions/{transcription}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTranscriptionRequest: _TypeAlias = DeleteTranscriptionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAudioRequest(_message.Message):
+    """Asks to let go of a recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`transcriptions/{transcription}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAudioRequest: _TypeAlias = DeleteAudioRequest  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from tiro.transcription.v1 import transcription_pb2 as tiro_dot_transcription_dot_v1_dot_transcription__pb2
 from tiro.transcription.v1 import transcription_service_pb2 as tiro_dot_transcription_dot_v1_dot_transcription__service__pb2
 
@@ -61,6 +62,26 @@ class TranscriptionServiceStub:
                 request_serializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.GetTranscriptRequest.SerializeToString,
                 response_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.GetTranscriptResponse.FromString,
                 _registered_method=True)
+        self.CancelTranscription = channel.unary_unary(
+                '/tiro.transcription.v1.TranscriptionService/CancelTranscription',
+                request_serializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.CancelTranscriptionRequest.SerializeToString,
+                response_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.FromString,
+                _registered_method=True)
+        self.RetryTranscription = channel.unary_unary(
+                '/tiro.transcription.v1.TranscriptionService/RetryTranscription',
+                request_serializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.RetryTranscriptionRequest.SerializeToString,
+                response_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.FromString,
+                _registered_method=True)
+        self.DeleteTranscription = channel.unary_unary(
+                '/tiro.transcription.v1.TranscriptionService/DeleteTranscription',
+                request_serializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.DeleteTranscriptionRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.DeleteAudio = channel.unary_unary(
+                '/tiro.transcription.v1.TranscriptionService/DeleteAudio',
+                request_serializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.DeleteAudioRequest.SerializeToString,
+                response_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.FromString,
+                _registered_method=True)
 
 
 class TranscriptionServiceServicer:
@@ -103,6 +124,36 @@ class TranscriptionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelTranscription(self, request, context):
+        """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
+        worker stops soon.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryTranscription(self, request, context):
+        """Makes a new job with the recording and the settings of one that has failed or was cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTranscription(self, request, context):
+        """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
+        it. Its recording goes as well, unless another job needs it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAudio(self, request, context):
+        """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TranscriptionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +181,26 @@ def add_TranscriptionServiceServicer_to_server(servicer, server):
                     servicer.GetTranscript,
                     request_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.GetTranscriptRequest.FromString,
                     response_serializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.GetTranscriptResponse.SerializeToString,
+            ),
+            'CancelTranscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTranscription,
+                    request_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.CancelTranscriptionRequest.FromString,
+                    response_serializer=tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.SerializeToString,
+            ),
+            'RetryTranscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryTranscription,
+                    request_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.RetryTranscriptionRequest.FromString,
+                    response_serializer=tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.SerializeToString,
+            ),
+            'DeleteTranscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTranscription,
+                    request_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.DeleteTranscriptionRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'DeleteAudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAudio,
+                    request_deserializer=tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.DeleteAudioRequest.FromString,
+                    response_serializer=tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +339,114 @@ class TranscriptionService:
             '/tiro.transcription.v1.TranscriptionService/GetTranscript',
             tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.GetTranscriptRequest.SerializeToString,
             tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.GetTranscriptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTranscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tiro.transcription.v1.TranscriptionService/CancelTranscription',
+            tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.CancelTranscriptionRequest.SerializeToString,
+            tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryTranscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tiro.transcription.v1.TranscriptionService/RetryTranscription',
+            tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.RetryTranscriptionRequest.SerializeToString,
+            tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTranscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tiro.transcription.v1.TranscriptionService/DeleteTranscription',
+            tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.DeleteTranscriptionRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tiro.transcription.v1.TranscriptionService/DeleteAudio',
+            tiro_dot_transcription_dot_v1_dot_transcription__service__pb2.DeleteAudioRequest.SerializeToString,
+            tiro_dot_transcription_dot_v1_dot_transcription__pb2.Transcription.FromString,
             options,
             channel_credentials,
             insecure,

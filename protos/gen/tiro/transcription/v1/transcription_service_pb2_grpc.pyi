@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from tiro.transcription.v1 import transcription_pb2 as _transcription_pb2
 from tiro.transcription.v1 import transcription_service_pb2 as _transcription_service_pb2
@@ -46,6 +47,18 @@ class TranscriptionServiceStub:
     """
     GetTranscript: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.GetTranscriptRequest, _transcription_service_pb2.GetTranscriptResponse]
     """Reads the transcript of a job that has succeeded, page by page."""
+    CancelTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.CancelTranscriptionRequest, _transcription_pb2.Transcription]
+    """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
+    worker stops soon.
+    """
+    RetryTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.RetryTranscriptionRequest, _transcription_pb2.Transcription]
+    """Makes a new job with the recording and the settings of one that has failed or was cancelled."""
+    DeleteTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteTranscriptionRequest, _empty_pb2.Empty]
+    """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
+    it. Its recording goes as well, unless another job needs it.
+    """
+    DeleteAudio: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteAudioRequest, _transcription_pb2.Transcription]
+    """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays."""
 
 @_typing.type_check_only
 class TranscriptionServiceAsyncStub(TranscriptionServiceStub):
@@ -64,6 +77,18 @@ class TranscriptionServiceAsyncStub(TranscriptionServiceStub):
     """
     GetTranscript: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.GetTranscriptRequest, _transcription_service_pb2.GetTranscriptResponse]  # type: ignore[assignment]
     """Reads the transcript of a job that has succeeded, page by page."""
+    CancelTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.CancelTranscriptionRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
+    """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
+    worker stops soon.
+    """
+    RetryTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.RetryTranscriptionRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
+    """Makes a new job with the recording and the settings of one that has failed or was cancelled."""
+    DeleteTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteTranscriptionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
+    it. Its recording goes as well, unless another job needs it.
+    """
+    DeleteAudio: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteAudioRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
+    """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays."""
 
 class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns recordings into transcripts, as durable jobs."""
@@ -109,5 +134,41 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transcription_service_pb2.GetTranscriptResponse, _abc.Awaitable[_transcription_service_pb2.GetTranscriptResponse]]:
         """Reads the transcript of a job that has succeeded, page by page."""
+
+    @_abc_1.abstractmethod
+    def CancelTranscription(
+        self,
+        request: _transcription_service_pb2.CancelTranscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
+        """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
+        worker stops soon.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryTranscription(
+        self,
+        request: _transcription_service_pb2.RetryTranscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
+        """Makes a new job with the recording and the settings of one that has failed or was cancelled."""
+
+    @_abc_1.abstractmethod
+    def DeleteTranscription(
+        self,
+        request: _transcription_service_pb2.DeleteTranscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
+        it. Its recording goes as well, unless another job needs it.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteAudio(
+        self,
+        request: _transcription_service_pb2.DeleteAudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
+        """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays."""
 
 def add_TranscriptionServiceServicer_to_server(servicer: TranscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

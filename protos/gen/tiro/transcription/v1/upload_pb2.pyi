@@ -91,7 +91,9 @@ class Upload(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it goes with its bytes."""
+        """When it goes with its bytes, unless a job still needs it then. Without jobs that is; with some, it goes with the
+        last of them.
+        """
 
     def __init__(
         self,

@@ -26,10 +26,11 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from tiro.transcription.v1 import upload_pb2 as tiro_dot_transcription_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tiro/transcription/v1/upload_service.proto\x12\x15tiro.transcription.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\"tiro/transcription/v1/upload.proto\"l\n\x13\x43reateUploadRequest\x12\x33\n\x06upload\x18\x01 \x01(\x0b\x32\x1d.tiro.transcription.v1.UploadB\x04\xe2\x41\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\"\xe7\x01\n\x12WriteUploadRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xe2\x41\x01\x01\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1er\x1c\x32\x1a^(uploads/[0-9a-f-]{36})?$\x12!\n\x0cwrite_offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1b\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\r\xe2\x41\x01\x01\xbaH\x06z\x04\x18\x80\x80@\x12\x1a\n\x0c\x66inish_write\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12,\n\x06sha256\x18\x05 \x01(\tB\x1c\xe2\x41\x01\x01\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\"X\n\x10GetUploadRequest\x12\x44\n\x04name\x18\x01 \x01(\tB6\xe2\x41\x01\x02\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1br\x19\x32\x17^uploads/[0-9a-f-]{36}$2\xae\x02\n\rUploadService\x12\x64\n\x0c\x43reateUpload\x12*.tiro.transcription.v1.CreateUploadRequest\x1a\x1d.tiro.transcription.v1.Upload\"\t\xda\x41\x06upload\x12Y\n\x0bWriteUpload\x12).tiro.transcription.v1.WriteUploadRequest\x1a\x1d.tiro.transcription.v1.Upload(\x01\x12\\\n\tGetUpload\x12\'.tiro.transcription.v1.GetUploadRequest\x1a\x1d.tiro.transcription.v1.Upload\"\x07\xda\x41\x04nameb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tiro/transcription/v1/upload_service.proto\x12\x15tiro.transcription.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\"tiro/transcription/v1/upload.proto\"l\n\x13\x43reateUploadRequest\x12\x33\n\x06upload\x18\x01 \x01(\x0b\x32\x1d.tiro.transcription.v1.UploadB\x04\xe2\x41\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\"\xe7\x01\n\x12WriteUploadRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xe2\x41\x01\x01\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1er\x1c\x32\x1a^(uploads/[0-9a-f-]{36})?$\x12!\n\x0cwrite_offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1b\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\r\xe2\x41\x01\x01\xbaH\x06z\x04\x18\x80\x80@\x12\x1a\n\x0c\x66inish_write\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12,\n\x06sha256\x18\x05 \x01(\tB\x1c\xe2\x41\x01\x01\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\"X\n\x10GetUploadRequest\x12\x44\n\x04name\x18\x01 \x01(\tB6\xe2\x41\x01\x02\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1br\x19\x32\x17^uploads/[0-9a-f-]{36}$\"[\n\x13\x44\x65leteUploadRequest\x12\x44\n\x04name\x18\x01 \x01(\tB6\xe2\x41\x01\x02\xfa\x41\x11\n\x0ftiro.dev/Upload\xbaH\x1br\x19\x32\x17^uploads/[0-9a-f-]{36}$2\x8b\x03\n\rUploadService\x12\x64\n\x0c\x43reateUpload\x12*.tiro.transcription.v1.CreateUploadRequest\x1a\x1d.tiro.transcription.v1.Upload\"\t\xda\x41\x06upload\x12Y\n\x0bWriteUpload\x12).tiro.transcription.v1.WriteUploadRequest\x1a\x1d.tiro.transcription.v1.Upload(\x01\x12\\\n\tGetUpload\x12\'.tiro.transcription.v1.GetUploadRequest\x1a\x1d.tiro.transcription.v1.Upload\"\x07\xda\x41\x04name\x12[\n\x0c\x44\x65leteUpload\x12*.tiro.transcription.v1.DeleteUploadRequest\x1a\x16.google.protobuf.Empty\"\x07\xda\x41\x04nameb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,16 +53,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WRITEUPLOADREQUEST'].fields_by_name['sha256']._serialized_options = b'\342A\001\001\272H\025r\0232\021^([0-9a-f]{64})?$'
   _globals['_GETUPLOADREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETUPLOADREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\021\n\017tiro.dev/Upload\272H\033r\0312\027^uploads/[0-9a-f-]{36}$'
+  _globals['_DELETEUPLOADREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEUPLOADREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\021\n\017tiro.dev/Upload\272H\033r\0312\027^uploads/[0-9a-f-]{36}$'
   _globals['_UPLOADSERVICE'].methods_by_name['CreateUpload']._loaded_options = None
   _globals['_UPLOADSERVICE'].methods_by_name['CreateUpload']._serialized_options = b'\332A\006upload'
   _globals['_UPLOADSERVICE'].methods_by_name['GetUpload']._loaded_options = None
   _globals['_UPLOADSERVICE'].methods_by_name['GetUpload']._serialized_options = b'\332A\004name'
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=219
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=327
-  _globals['_WRITEUPLOADREQUEST']._serialized_start=330
-  _globals['_WRITEUPLOADREQUEST']._serialized_end=561
-  _globals['_GETUPLOADREQUEST']._serialized_start=563
-  _globals['_GETUPLOADREQUEST']._serialized_end=651
-  _globals['_UPLOADSERVICE']._serialized_start=654
-  _globals['_UPLOADSERVICE']._serialized_end=956
+  _globals['_UPLOADSERVICE'].methods_by_name['DeleteUpload']._loaded_options = None
+  _globals['_UPLOADSERVICE'].methods_by_name['DeleteUpload']._serialized_options = b'\332A\004name'
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=248
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=356
+  _globals['_WRITEUPLOADREQUEST']._serialized_start=359
+  _globals['_WRITEUPLOADREQUEST']._serialized_end=590
+  _globals['_GETUPLOADREQUEST']._serialized_start=592
+  _globals['_GETUPLOADREQUEST']._serialized_end=680
+  _globals['_DELETEUPLOADREQUEST']._serialized_start=682
+  _globals['_DELETEUPLOADREQUEST']._serialized_end=773
+  _globals['_UPLOADSERVICE']._serialized_start=776
+  _globals['_UPLOADSERVICE']._serialized_end=1171
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from tiro.transcription.v1 import upload_pb2 as tiro_dot_transcription_dot_v1_dot_upload__pb2
 from tiro.transcription.v1 import upload_service_pb2 as tiro_dot_transcription_dot_v1_dot_upload__service__pb2
 
@@ -51,6 +52,11 @@ class UploadServiceStub:
                 request_serializer=tiro_dot_transcription_dot_v1_dot_upload__service__pb2.GetUploadRequest.SerializeToString,
                 response_deserializer=tiro_dot_transcription_dot_v1_dot_upload__pb2.Upload.FromString,
                 _registered_method=True)
+        self.DeleteUpload = channel.unary_unary(
+                '/tiro.transcription.v1.UploadService/DeleteUpload',
+                request_serializer=tiro_dot_transcription_dot_v1_dot_upload__service__pb2.DeleteUploadRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
 
 
 class UploadServiceServicer:
@@ -79,6 +85,13 @@ class UploadServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteUpload(self, request, context):
+        """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UploadServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_UploadServiceServicer_to_server(servicer, server):
                     servicer.GetUpload,
                     request_deserializer=tiro_dot_transcription_dot_v1_dot_upload__service__pb2.GetUploadRequest.FromString,
                     response_serializer=tiro_dot_transcription_dot_v1_dot_upload__pb2.Upload.SerializeToString,
+            ),
+            'DeleteUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUpload,
+                    request_deserializer=tiro_dot_transcription_dot_v1_dot_upload__service__pb2.DeleteUploadRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +198,33 @@ class UploadService:
             '/tiro.transcription.v1.UploadService/GetUpload',
             tiro_dot_transcription_dot_v1_dot_upload__service__pb2.GetUploadRequest.SerializeToString,
             tiro_dot_transcription_dot_v1_dot_upload__pb2.Upload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tiro.transcription.v1.UploadService/DeleteUpload',
+            tiro_dot_transcription_dot_v1_dot_upload__service__pb2.DeleteUploadRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from tiro.transcription.v1 import upload_pb2 as _upload_pb2
 from tiro.transcription.v1 import upload_service_pb2 as _upload_service_pb2
@@ -42,6 +43,8 @@ class UploadServiceStub:
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadRequest, _upload_pb2.Upload]
     """Tells how far an upload is and what the recording is."""
+    DeleteUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.DeleteUploadRequest, _empty_pb2.Empty]
+    """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
 
 @_typing.type_check_only
 class UploadServiceAsyncStub(UploadServiceStub):
@@ -56,6 +59,8 @@ class UploadServiceAsyncStub(UploadServiceStub):
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadRequest, _upload_pb2.Upload]  # type: ignore[assignment]
     """Tells how far an upload is and what the recording is."""
+    DeleteUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.DeleteUploadRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
 
 class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored."""
@@ -85,5 +90,13 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.Upload, _abc.Awaitable[_upload_pb2.Upload]]:
         """Tells how far an upload is and what the recording is."""
+
+    @_abc_1.abstractmethod
+    def DeleteUpload(
+        self,
+        request: _upload_service_pb2.DeleteUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
 
 def add_UploadServiceServicer_to_server(servicer: UploadServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
