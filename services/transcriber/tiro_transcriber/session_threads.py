@@ -1,7 +1,8 @@
-"""The threads on which live sessions run their engine: what cannot wait first, then the partials that are due longest.
+"""The threads on which live sessions run their engine: the earliest deadline first.
 
-Partials of several sessions are decoded together at less cost each. So where several are expected, the first one waits
-a moment for the others.
+Voice activity and finals have early deadlines, partials later ones: so finals go first, but a burst of them does not
+leave everybody without words for seconds. Partials of several sessions are decoded together at less cost each. So where
+several are expected, the first one waits a moment for the others.
 """
 
 import asyncio
@@ -19,6 +20,11 @@ from typing import Any, Generic, TypeVar
 from tiro_transcriber.engines.interface import EngineSession, SessionUpdate
 
 T = TypeVar("T")
+
+URGENT_SECONDS = 0.3
+"""The deadline of what a speaker waits for, after its coming."""
+PARTIAL_SECONDS = 1.0
+"""The deadline of a partial, after it was due."""
 
 DecodePartials = Callable[[Sequence[EngineSession]], list[list[SessionUpdate]]]
 
@@ -84,7 +90,10 @@ class SessionThreads:
         self._stopping = False
 
     async def urgent(self, work: Callable[[], T]) -> Ran[T]:
-        """Run what a speaker waits for: voice activity and finals, in the order of their coming."""
+        """Run what a speaker waits for: voice activity and finals, in the order of their coming.
+
+        It goes before partials, but for those that are overdue by then.
+        """
         future: Future[Ran[T]] = Future()
         with self._changed:
             self._urgent.append(_Urgent(work, future, time.monotonic()))
@@ -92,7 +101,7 @@ class SessionThreads:
         return await asyncio.wrap_future(future)
 
     def partial(self, session: EngineSession, due: float, company: Company = ALONE) -> PartialFuture:
-        """Decode a session's partial when nothing is urgent, the one with the smallest `due` first.
+        """Decode a session's partial when nothing goes before it, the one with the smallest `due` first.
 
         As long as it waits for a thread, cancelling the future withdraws it.
 
@@ -126,16 +135,21 @@ class SessionThreads:
         """Wait for what is next: one urgent call, or the partials to begin together. None at the end."""
         with self._changed:
             while True:
-                if self._urgent:
-                    return self._urgent.popleft()
                 self._forget_withdrawn()
+                if self._urgent and not self._partial_goes_first():
+                    return self._urgent.popleft()
                 patience = self._patience_seconds()
-                if self._partials and patience <= 0:
+                if self._partials and (patience <= 0 or self._urgent):
                     count = min(self._together_max, len(self._partials))
                     return [heapq.heappop(self._partials) for _ in range(count)]
                 if self._stopping and not self._partials:
                     return None
                 self._changed.wait(patience if self._partials else None)
+
+    def _partial_goes_first(self) -> bool:
+        if not self._partials:
+            return False
+        return self._partials[0].due + PARTIAL_SECONDS < self._urgent[0].submitted + URGENT_SECONDS
 
     def _forget_withdrawn(self) -> None:
         if any(job.future.cancelled() for job in self._partials):

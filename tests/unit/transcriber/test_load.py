@@ -20,7 +20,7 @@ def test_a_worker_that_has_measured_nothing_takes_what_it_may() -> None:
 
 
 def test_partials_stretch_with_the_number_of_speakers() -> None:
-    """The interval is what leaves the threads busy for 70 % of the time, between its bounds."""
+    """The interval is what leaves the threads busy for 85 % of the time, between its bounds."""
     busy = load()
     busy.heard(busy_seconds=0.4, audio_seconds=10.0)
     busy.decoded_partial(0.06)
@@ -29,7 +29,7 @@ def test_partials_stretch_with_the_number_of_speakers() -> None:
         busy.speaking(number, speaking=True)
         intervals.append(busy.interval_seconds)
     assert intervals[0] == INTERVAL_SECONDS_MIN
-    assert intervals[19] == pytest.approx(0.06 / (0.7 * 2 / 20 - 0.04))
+    assert intervals[19] == pytest.approx(0.06 / (0.85 * 2 / 20 - 0.04))
     assert intervals[-1] == INTERVAL_SECONDS_MAX
     assert intervals == sorted(intervals)
     for number in range(40):

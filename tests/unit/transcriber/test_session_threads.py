@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from tiro_transcriber.engines.interface import Endpointing, EngineSession, RecognitionOptions, Samples, SessionUpdate
-from tiro_transcriber.session_threads import Company, Ran, SessionThreads, open_session_threads
+from tiro_transcriber.session_threads import PARTIAL_SECONDS, Company, Ran, SessionThreads, open_session_threads
 
 
 class Showing:
@@ -66,15 +66,16 @@ async def test_urgent_work_goes_before_partials() -> None:
     """A final that comes later is decoded first; of the partials the one that is due longest; a withdrawn one never."""
     decoding, go = Decoding(), threading.Event()
     order: list[str] = []
+    now = time.monotonic()
 
     def final() -> None:
         order.append(f"final after {len(decoding.groups)} partials")
 
     async with open_session_threads(1, decoding, together_max=1) as threads:
         first = await occupied(threads, go)
-        late = threads.partial(Showing("late"), due=20.0)
-        early = threads.partial(Showing("early"), due=10.0)
-        withdrawn = threads.partial(Showing("withdrawn"), due=5.0)
+        late = threads.partial(Showing("late"), due=now)
+        early = threads.partial(Showing("early"), due=now - 0.1)
+        withdrawn = threads.partial(Showing("withdrawn"), due=now - 0.2)
         urgent = asyncio.ensure_future(threads.urgent(final))
         await asyncio.sleep(0)  # lets the task submit
         assert withdrawn.cancel()
@@ -82,6 +83,23 @@ async def test_urgent_work_goes_before_partials() -> None:
         await asyncio.gather(first, urgent, asyncio.wrap_future(late), asyncio.wrap_future(early))
     assert order == ["final after 0 partials"]
     assert decoding.groups == [["early"], ["late"]]
+
+
+async def test_a_partial_that_is_overdue_does_not_wait_for_ever() -> None:
+    """In a burst of finals, the partials whose deadline is earlier than theirs go first; the others go after them."""
+    decoding, go = Decoding(), threading.Event()
+    shown: list[list[str]] = []
+    now = time.monotonic()
+    async with open_session_threads(1, decoding, together_max=1) as threads:
+        first = await occupied(threads, go)
+        overdue = threads.partial(Showing("overdue"), due=now - PARTIAL_SECONDS)
+        due = threads.partial(Showing("due"), due=now)
+        urgent = asyncio.ensure_future(threads.urgent(lambda: shown.extend(decoding.groups)))
+        await asyncio.sleep(0)  # lets the task submit
+        go.set()
+        await asyncio.gather(first, urgent, asyncio.wrap_future(overdue), asyncio.wrap_future(due))
+    assert shown == [["overdue"]]
+    assert decoding.groups == [["overdue"], ["due"]]
 
 
 async def test_partials_that_wait_are_decoded_together() -> None:

@@ -15,10 +15,9 @@ INTERVAL_SECONDS_MIN = 0.5
 """More frequent partials show nothing new: a word lasts 0.3 s."""
 INTERVAL_SECONDS_MAX = 2.0
 """The longest that partials are stretched: the latency of words that is still live."""
-SPENT_ON_PARTIALS = 0.7
-"""The share of the threads that partials, finals and voice activity may take together before partials are stretched."""
-SPENT_AT_CAPACITY = 0.85
-"""The share that they may take when partials are stretched as far as they go. The rest is for what comes in bursts."""
+SPENT_MAX = 0.85
+"""The share of the threads that partials, finals and voice activity may take together: beyond it partials are
+stretched, and where they are stretched as far as they go no session is taken. The rest is for what comes in bursts."""
 LAG_SECONDS_MAX = 1.0
 """A worker whose work waits longer than this for a thread takes no new sessions."""
 LAG_WINDOW_SECONDS = 5.0
@@ -96,7 +95,7 @@ class Load:
     def interval_seconds(self) -> float:
         """How long a session waits from one partial to the next."""
         cost = self._partial.value or 0.0
-        left = SPENT_ON_PARTIALS * self._threads / max(1, len(self._speaking)) - (self._essential.value or 0.0)
+        left = SPENT_MAX * self._threads / max(1, len(self._speaking)) - (self._essential.value or 0.0)
         if left <= 0:
             return INTERVAL_SECONDS_MAX
         return min(max(cost / left, INTERVAL_SECONDS_MIN), INTERVAL_SECONDS_MAX)
@@ -119,7 +118,7 @@ class Load:
         if essential is None:
             return self._slots
         cost = essential + partial / INTERVAL_SECONDS_MAX
-        fit = math.floor(SPENT_AT_CAPACITY * self._threads / cost) if cost else self._slots
+        fit = math.floor(SPENT_MAX * self._threads / cost) if cost else self._slots
         return max(1, min(self._slots, fit))
 
     @property
