@@ -22,6 +22,13 @@ def in_seconds(seconds: float) -> Timestamp:
     return moment
 
 
+def after(moment: Timestamp, length: Duration) -> Timestamp:
+    """The moment that comes so long after another."""
+    later = Timestamp()
+    later.FromNanoseconds(moment.ToNanoseconds() + length.ToNanoseconds())
+    return later
+
+
 def seconds_until(moment: Timestamp) -> float:
     """How far ahead a moment is; negative when it has passed."""
     return (moment.ToNanoseconds() - time.time_ns()) / _NANOS

@@ -119,9 +119,14 @@ def upload_key(tenant: str, upload_id: str) -> str:
     return f"{tenant}.{upload_id}.audio"
 
 
+def transcripts_key(tenant: str, job: str) -> str:
+    """All transcripts of a job."""
+    return f"{tenant}.{job}.transcript"
+
+
 def transcript_key(tenant: str, job: str, epoch: int) -> str:
     """The blob of a transcript as one owner of the job wrote it."""
-    return f"{tenant}.{job}.transcript.{epoch}"
+    return f"{transcripts_key(tenant, job)}.{epoch}"
 
 
 def _headers(data: bytes) -> dict[str, str]:

@@ -48,15 +48,29 @@ class BusUnavailable(Exception):  # noqa: N818 - reads as the condition it repor
     """NATS stayed away for longer than we wait."""
 
 
-async def publish(bus: Bus, subject: str, payload: bytes, *, headers: dict[str, str] | None = None) -> int:
+async def publish(
+    bus: Bus,
+    subject: str,
+    payload: bytes,
+    *,
+    headers: dict[str, str] | None = None,
+    expires_in_seconds: float | None = None,
+) -> int:
     """Store a message and return its sequence in the stream. It may be stored twice when NATS fails in between.
+
+    Args:
+        bus: The connection.
+        subject: Where it goes.
+        payload: The message.
+        headers: What goes with it.
+        expires_in_seconds: When it goes, a whole number. None leaves that to the stream.
 
     Raises:
         StreamFull: There is no room for it.
         BusUnavailable: NATS stayed away.
     """
     acknowledgement = await _while_away(
-        lambda: bus.jetstream.publish(subject, payload, headers=headers), PATIENCE_SECONDS
+        lambda: bus.jetstream.publish(subject, payload, headers=headers, msg_ttl=expires_in_seconds), PATIENCE_SECONDS
     )
     return acknowledgement.seq
 

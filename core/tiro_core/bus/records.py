@@ -16,6 +16,9 @@ from tiro_core.bus.tail import Start, Tail
 MUTATE_TRIES_MAX = 10
 """How often a change is tried again after somebody else's."""
 
+MARKER_SECONDS = 3600.0
+"""How long it can be seen that a record was deleted: a watcher that was cut off for longer begins anew anyway."""
+
 _OPERATION = "KV-Operation"
 _DELETED = "DEL"
 
@@ -104,8 +107,14 @@ class RecordStore(Generic[M]):
         raise Conflict(key)
 
     async def delete(self, key: str) -> None:
-        """Delete a record. Watchers are told."""
-        await publish(self._bus, self._subject(key), b"", headers={_OPERATION: _DELETED})
+        """Delete a record. Watchers are told. Its key cannot be used again for `MARKER_SECONDS`."""
+        await publish(
+            self._bus, self._subject(key), b"", headers={_OPERATION: _DELETED}, expires_in_seconds=MARKER_SECONDS
+        )
+
+    async def purge(self, key: str) -> None:
+        """Delete a record that nobody watches, without a trace. Nothing happens where there is none."""
+        await self._bus.jetstream.purge_stream(self._stream, subject=self._subject(key))
 
     async def keys(self, prefix: str) -> list[str]:
         """The keys below `prefix`, unordered, those of deleted records included. The server tells 100,000 at most."""

@@ -23,6 +23,11 @@ def task(engine: str, model: str, tenant: str, job: str) -> str:
     return f"tiro.task.{engine}.{token(model)}.{LANE}.{tenant}.{job}"
 
 
+def hints_of(tenant: str, job: str) -> str:
+    """Wherever a job is offered."""
+    return f"tiro.task.*.*.*.{tenant}.{job}"
+
+
 def tasks_of(engine: str, model: str) -> str:
     """What a worker with this model takes jobs from."""
     return f"tiro.task.{engine}.{token(model)}.{LANE}.>"
@@ -66,6 +71,11 @@ def live_progress(tenant: str, session_id: str) -> str:
 def dead(tenant: str, job: str) -> str:
     """Where a job is parked that was given up."""
     return f"tiro.dead.{tenant}.{job}"
+
+
+def nudges(worker_id: str) -> str:
+    """Where a worker is told to look at a record that it owns. In no stream."""
+    return f"tiro.worker.{worker_id}.look"
 
 
 def record(tenant: str, resource_id: str) -> str:

@@ -30,6 +30,7 @@ DEAD = "TIRO_DEAD"
 
 JOBS_BUCKET = "tiro-jobs"
 UPLOADS_BUCKET = "tiro-uploads"
+UPLOAD_USES_BUCKET = "tiro-upload-uses"
 REQUESTS_BUCKET = "tiro-requests"
 LIVE_SESSIONS_BUCKET = "tiro-sessions"
 WORKERS_BUCKET = "tiro-workers"
@@ -50,6 +51,7 @@ WORKER_EXPIRY_SECONDS = 10
 _DAY = 24 * 3600.0
 _LIVE_AGE = 1 * _DAY
 _HISTORY_AGE = 30 * _DAY
+_REQUEST_AGE = 400 * _DAY
 _STREAM_EXISTS_DIFFERENTLY = 10058  # JSStreamNameExistErr
 
 
@@ -73,6 +75,7 @@ def _bucket(bucket: str, *, max_age: float = 0) -> StreamConfig:
         storage=StorageType.FILE,
         allow_rollup_hdrs=True,
         allow_direct=True,
+        allow_msg_ttl=True,
     )
 
 
@@ -104,7 +107,8 @@ _STREAMS = [
     replace(_HISTORY, name=DEAD, subjects=[subjects.DEAD], max_age=_HISTORY_AGE, max_msgs_per_subject=1),
     _bucket(JOBS_BUCKET),
     _bucket(UPLOADS_BUCKET),
-    _bucket(REQUESTS_BUCKET),
+    _bucket(UPLOAD_USES_BUCKET),
+    _bucket(REQUESTS_BUCKET, max_age=_REQUEST_AGE),
     _bucket(LIVE_SESSIONS_BUCKET, max_age=7 * _DAY),
     _bucket(WORKERS_BUCKET, max_age=WORKER_EXPIRY_SECONDS),
     _bucket(API_KEYS_BUCKET),

@@ -2,13 +2,12 @@
 
 import asyncio
 
-from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
-from tiro_core.bus.line import EventLine, Fenced
 from tiro_core.bus.publishing import BusUnavailable, StreamFull
+from tiro_core.jobs.history import JobHistory
 from tiro_core.logs import get_logger
 
 HINT_SECONDS_MAX = 10.0
@@ -29,22 +28,12 @@ class JobAnnouncer:
         Raises:
             BusUnavailable: NATS stayed away before the job's history was begun.
         """
-        await self._begin_history(record)
+        await JobHistory(self._bus, record.tenant, record.transcription_id).begin(record)
         try:
             async with asyncio.timeout(HINT_SECONDS_MAX):
                 await offer_job(self._bus, record)
         except (TimeoutError, BusUnavailable, StreamFull) as error:
             log.warning("hint_not_published", error=repr(error))
-
-    async def _begin_history(self, record: TranscriptionRecord) -> None:
-        subject = subjects.job_events(record.tenant, record.transcription_id)
-        line = EventLine(self._bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
-        if await line.resume() is not None:
-            return
-        try:
-            await line.append(lambda sequence: TranscriptionEvent(sequence=sequence, state_changed=record))
-        except Fenced:
-            log.debug("history_has_begun")  # a worker was faster, or the same request came twice
 
 
 def waits(record: TranscriptionRecord) -> bool:

@@ -14,7 +14,7 @@ from tiro.transcription.v1.upload_service_pb2 import DESCRIPTOR as UPLOAD
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.auth.opening import open_authenticator
-from tiro_core.bus.blobs import JetStreamBlobStore
+from tiro_core.bus.blobs import BlobStore, JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import ServerMonitor, require_safe_server
 from tiro_core.bus.topology import ensure_streams
@@ -24,18 +24,26 @@ from tiro_core.lifecycle import unless_stopping
 from tiro_core.metrics import serve_metrics
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.rpc.server import create_server, serving
+from tiro_ingest.accepting import Acceptor
+from tiro_ingest.cancelling import Canceller
+from tiro_ingest.expiry import Expiry
 from tiro_ingest.finishing import Finisher
+from tiro_ingest.following import JobFollower
 from tiro_ingest.idempotency import RequestIds
 from tiro_ingest.inline_audio import InlineAudio
 from tiro_ingest.janitor import Janitor
+from tiro_ingest.job_index import JobIndex
 from tiro_ingest.receiving import UploadReceiver
 from tiro_ingest.reconciler import Reconciler
+from tiro_ingest.removing import Remover
+from tiro_ingest.retention import Retention
 from tiro_ingest.settings import IngestSettings
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.transcription_service import TranscriptionService
 from tiro_ingest.transcriptions import Transcriptions
 from tiro_ingest.transcripts import TranscriptReader
 from tiro_ingest.upload_service import UploadService
+from tiro_ingest.upload_uses import UploadUses
 from tiro_ingest.uploads import Uploads
 from tiro_ingest.watch import JobWatcher
 
@@ -74,8 +82,9 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(tasks.create_task(parts.janitor.run(), name="janitor").cancel)
-        stack.callback(tasks.create_task(parts.reconciler.run(), name="reconciler").cancel)
+        for part in (parts.follower, parts.reconciler, parts.expiry, parts.janitor):
+            stack.callback(tasks.create_task(part.run(), name=type(part).__name__).cancel)
+        await unless_stopping(parts.follower.complete(), stopping)
         await stack.enter_async_context(
             serving(
                 server, health, bus, address=settings.ingest_address, port=port, grace_seconds=settings.grace_seconds
@@ -96,24 +105,31 @@ class _Parts:
         stopping: asyncio.Event,
     ) -> None:
         blobs = JetStreamBlobStore(bus)
-        uploads = Uploads(bus, blobs, ttl_seconds=settings.upload_ttl_seconds)
+        uploads = Uploads(
+            bus,
+            blobs,
+            ttl_seconds=settings.upload_ttl_seconds,
+            ready_ttl_seconds=settings.audio_ttl_seconds,
+        )
+        uses = UploadUses(bus)
+        remover = Remover(bus, blobs, uploads, uses)
         guard = StorageGuard(ServerMonitor(settings.nats_monitor_url), settings.storage_reserve_bytes)
         request_ids = RequestIds(bus)
-        resolver = RecognitionResolver(
-            load_catalogue(settings.catalogue),
-            workers,
-            default_engine=settings.default_engine,
-            default_model=settings.default_model,
-        )
-        finisher = Finisher(
-            uploads,
-            blobs,
-            launcher,
-            limits=DecodeLimits(
-                duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.probe_seconds_max
+        finisher = _finisher(settings, uploads, blobs, launcher)
+        index = JobIndex()
+        jobs = Transcriptions(bus, index)
+        acceptor = Acceptor(
+            bus,
+            jobs,
+            uploads=uploads,
+            uses=uses,
+            inline_audio=InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
+            resolver=_resolver(settings, workers),
+            request_ids=request_ids,
+            retention=Retention(
+                settings.transcription_ttl_seconds, settings.audio_ttl_seconds, settings.ttl_seconds_max
             ),
-            spool_dir=settings.spool_dir,
-            at_once_max=settings.probes_max,
+            guard=guard,
         )
         receiver = UploadReceiver(
             uploads,
@@ -124,19 +140,47 @@ class _Parts:
             bytes_max=settings.upload_bytes_max,
             idle_seconds=settings.upload_idle_seconds,
         )
-        inline_audio = InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max)
-        jobs = Transcriptions(
-            bus,
-            uploads=uploads,
-            inline_audio=inline_audio,
-            resolver=resolver,
+        self.upload_service = UploadService(
+            uploads,
+            receiver,
+            remover,
             request_ids=request_ids,
             guard=guard,
+            bytes_max=settings.upload_bytes_max,
         )
-        watcher = JobWatcher(bus, jobs, stopping, check_seconds=settings.watch_check_seconds)
-        self.upload_service = UploadService(uploads, receiver, request_ids, guard, bytes_max=settings.upload_bytes_max)
         self.transcription_service = TranscriptionService(
-            jobs, watcher, TranscriptReader(blobs), workers, send_seconds_max=settings.watch_send_seconds_max
+            jobs,
+            acceptor,
+            Canceller(bus),
+            remover,
+            watcher=JobWatcher(bus, jobs, stopping, check_seconds=settings.watch_check_seconds),
+            transcripts=TranscriptReader(blobs),
+            workers=workers,
+            send_seconds_max=settings.watch_send_seconds_max,
         )
         self.reconciler = Reconciler(bus, settings.reconcile_seconds)
-        self.janitor = Janitor(bus, blobs, settings.janitor_interval_seconds)
+        self.janitor = Janitor(bus, uploads, remover, settings.janitor_interval_seconds)
+        self.expiry = Expiry(bus, remover)
+        self.follower = JobFollower(bus, [index, self.reconciler, self.expiry])
+
+
+def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> Finisher:
+    return Finisher(
+        uploads,
+        blobs,
+        launcher,
+        limits=DecodeLimits(
+            duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.probe_seconds_max
+        ),
+        spool_dir=settings.spool_dir,
+        at_once_max=settings.probes_max,
+    )
+
+
+def _resolver(settings: IngestSettings, workers: WorkerDirectory) -> RecognitionResolver:
+    return RecognitionResolver(
+        load_catalogue(settings.catalogue),
+        workers,
+        default_engine=settings.default_engine,
+        default_model=settings.default_model,
+    )

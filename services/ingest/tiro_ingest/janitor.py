@@ -1,30 +1,28 @@
-"""Tidying up: uploads that were never finished, or refused, go with their bytes when their time is over."""
+"""Tidying up uploads: those never finished, those refused, and those that no job needs go when their time is over."""
 
 import asyncio
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import BlobStore, upload_key
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import TRANSIENT, BusUnavailable
+from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.clock import seconds_until
 from tiro_core.logs import get_logger
+from tiro_ingest.removing import Remover
+from tiro_ingest.uploads import Uploads
 
 log = get_logger()
-
-
-class _InUseAgain(Exception):  # noqa: N818 - reads as the condition it reports
-    """A writer has come back to the upload."""
 
 
 class Janitor:
     """Removes expired uploads of all tenants. Several may run at once, one in each ingest service."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, interval_seconds: float) -> None:
+    def __init__(self, bus: Bus, uploads: Uploads, remover: Remover, interval_seconds: float) -> None:
         self._records = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
-        self._blobs = blobs
+        self._uploads = uploads
+        self._remover = remover
         self._interval_seconds = interval_seconds
 
     async def run(self) -> None:
@@ -32,7 +30,7 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except (BusUnavailable, *TRANSIENT) as error:
+            except (BusUnavailable, Conflict, *TRANSIENT) as error:
                 log.warning("sweep_broken_off", error=repr(error), again_in_seconds=self._interval_seconds)
             await asyncio.sleep(self._interval_seconds)
 
@@ -42,26 +40,16 @@ class Janitor:
             async for change in changes:
                 if change is None:
                     return
-                if change.value is not None and _has_expired(change.value):
-                    await self._remove(change.key, change.value)
+                if change.value is not None:
+                    await self._look_at(change.value)
 
-    async def _remove(self, key: str, upload: UploadRecord) -> None:
-        try:
-            await self._records.mutate(key, _end)
-        except (KeyError, _InUseAgain):  # another janitor, or a writer, was here since
+    async def _look_at(self, upload: UploadRecord) -> None:
+        if upload.state == Upload.STATE_READY and not upload.HasField("expire_time"):
+            # A live session's recording: it comes from a worker, which does not know how long uploads are kept.
+            await self._uploads.spare(upload.tenant, upload.upload_id)
             return
-        await self._blobs.delete(upload_key(upload.tenant, upload.upload_id))
-        await self._records.delete(key)
-        log.info("upload_removed", tenant=upload.tenant, upload=upload.upload_id)
-
-
-def _end(record: UploadRecord) -> None:
-    if not _has_expired(record):
-        raise _InUseAgain
-    # Whoever still writes to it is refused from here on.
-    record.state = Upload.STATE_FAILED
-
-
-def _has_expired(record: UploadRecord) -> bool:
-    """Whether its time is over. A READY upload has no such time."""
-    return record.HasField("expire_time") and seconds_until(record.expire_time) < 0
+        expired = upload.HasField("expire_time") and seconds_until(upload.expire_time) < 0
+        if upload.removing or (expired and upload.state == Upload.STATE_READY):
+            await self._remover.remove_unused_upload(upload.tenant, upload.upload_id)
+        elif expired and await self._uploads.expire(upload.tenant, upload.upload_id):
+            await self._uploads.remove(upload.tenant, upload.upload_id)

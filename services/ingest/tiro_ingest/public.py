@@ -35,11 +35,25 @@ def public_transcription(record: TranscriptionRecord, *, waiting_for: str = "") 
         state=record.state,
         waiting_for=waiting_for,
         attempt=len(record.attempts),
+        attempts=record.attempts,
         create_time=record.create_time,
+        lane=record.lane,
+        retry_of=transcription_name(record.retry_of) if record.retry_of else "",
+        audio_deleted=record.audio_deleted,
     )
     if record.attempts:
         job.start_time.CopyFrom(record.attempts[-1].start_time)
-    for optional in ("audio_duration", "transcribed_duration", "error", "transcript", "end_time"):
+    for optional in (
+        "audio_duration",
+        "transcribed_duration",
+        "error",
+        "transcript",
+        "end_time",
+        "ttl",
+        "audio_ttl",
+        "expire_time",
+        "audio_expire_time",
+    ):
         if record.HasField(optional):
             getattr(job, optional).CopyFrom(getattr(record, optional))
     return job

@@ -12,12 +12,10 @@ import structlog
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
 from tiro_core.bus.ownership import lease_seconds_left
 from tiro_core.bus.publishing import BusUnavailable, StreamFull
-from tiro_core.bus.records import RecordStore
 from tiro_core.logs import get_logger
 
 _OPEN = (Transcription.STATE_QUEUED, Transcription.STATE_RUNNING)
@@ -43,24 +41,15 @@ class Reconciler:
         self._after_seconds = after_seconds
         self._open: dict[str, _Waiting] = {}
 
+    def saw(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        if record is not None and record.state in _OPEN:
+            self._open[key] = _Waiting(record, time.monotonic())
+        else:
+            self._open.pop(key, None)
+
     async def run(self) -> None:
-        """Follow the jobs and offer those that wait, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow(), name="reconciler-follow")
-            tasks.create_task(self._offer_again(), name="reconciler-offer")
-
-    async def _follow(self) -> None:
-        records = RecordStore(self._bus, topology.JOBS_BUCKET, TranscriptionRecord)
-        async with records.watch(">") as changes:
-            async for change in changes:
-                if change is None:
-                    continue
-                if change.value is not None and change.value.state in _OPEN:
-                    self._open[change.key] = _Waiting(change.value, time.monotonic())
-                else:
-                    self._open.pop(change.key, None)
-
-    async def _offer_again(self) -> None:
+        """Offer the jobs that wait, until cancelled."""
         while True:
             await asyncio.sleep(self._after_seconds / 2)
             for waiting in list(self._open.values()):

@@ -9,6 +9,7 @@ from tiro_core.settings import ServerSettings
 
 _GIB = 1024**3
 _HOUR = 3600.0
+_DAY = 24 * _HOUR
 
 
 class IngestSettings(ServerSettings):
@@ -23,6 +24,15 @@ class IngestSettings(ServerSettings):
     upload_ttl_seconds: float = Field(
         default=24 * _HOUR, gt=0, description="An unfinished upload to which nothing is written for so long goes"
     )
+    transcription_ttl_seconds: float = Field(
+        default=30 * _DAY, ge=0, description="How long a job that does not say it is kept after its end"
+    )
+    audio_ttl_seconds: float = Field(
+        default=7 * _DAY,
+        ge=0,
+        description="How long a job's recording is kept after its end, and an upload that no job needs",
+    )
+    ttl_seconds_max: float = Field(default=366 * _DAY, gt=0, description="The longest that a job may be kept")
     upload_idle_seconds: float = Field(
         default=60, gt=0, description="A call that writes an upload and sends nothing for so long is ended"
     )

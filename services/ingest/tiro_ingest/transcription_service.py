@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.empty_pb2 import Empty
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -14,20 +15,27 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_SEGMENTS,
     TRANSCRIPT_FORMAT_UNSPECIFIED,
+    CancelTranscriptionRequest,
     CreateTranscriptionRequest,
+    DeleteAudioRequest,
+    DeleteTranscriptionRequest,
     GetTranscriptionRequest,
     GetTranscriptRequest,
     GetTranscriptResponse,
     ListTranscriptionsRequest,
     ListTranscriptionsResponse,
+    RetryTranscriptionRequest,
     WatchTranscriptionRequest,
     WatchTranscriptionResponse,
 )
 from tiro_core.auth.tenant import current_tenant
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.errors import TiroError, invalid_argument
+from tiro_ingest.accepting import Acceptor
+from tiro_ingest.cancelling import Canceller
 from tiro_ingest.names import transcription_id
 from tiro_ingest.public import public_transcription
+from tiro_ingest.removing import Remover
 from tiro_ingest.transcriptions import Transcriptions
 from tiro_ingest.transcripts import TranscriptReader
 from tiro_ingest.watch import JobWatcher
@@ -41,13 +49,19 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
     def __init__(
         self,
         jobs: Transcriptions,
+        acceptor: Acceptor,
+        canceller: Canceller,
+        remover: Remover,
+        *,
         watcher: JobWatcher,
         transcripts: TranscriptReader,
         workers: WorkerDirectory,
-        *,
         send_seconds_max: float,
     ) -> None:
         self._jobs = jobs
+        self._acceptor = acceptor
+        self._canceller = canceller
+        self._remover = remover
         self._watcher = watcher
         self._transcripts = transcripts
         self._workers = workers
@@ -55,7 +69,7 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
 
     async def CreateTranscription(self, request: CreateTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
         """Accept a job."""
-        return self._public(await self._jobs.create(current_tenant(), request))
+        return self._public(await self._acceptor.create(current_tenant(), request))
 
     async def GetTranscription(self, request: GetTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
         """Tell how a job is doing."""
@@ -75,8 +89,7 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
         self, request: WatchTranscriptionRequest, context: Context
     ) -> None:
         """Follow a job to its end."""
-        job_id = transcription_id(request.name)
-        structlog.contextvars.bind_contextvars(job=job_id)
+        job_id = _bound(request.name)
         async with aclosing(self._watcher.watch(current_tenant(), job_id, request.after_sequence)) as responses:
             async for response in responses:
                 await self._send(response, context)
@@ -89,6 +102,23 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
         job = await self._job(request.name)
         return await self._transcripts.read(job, request.page_size, request.page_token)
 
+    async def CancelTranscription(self, request: CancelTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
+        """End a job."""
+        return self._public(await self._canceller.cancel(current_tenant(), _bound(request.name)))
+
+    async def RetryTranscription(self, request: RetryTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
+        """Accept a job like one that has ended badly."""
+        return self._public(await self._acceptor.retry(current_tenant(), request))
+
+    async def DeleteTranscription(self, request: DeleteTranscriptionRequest, context: Context) -> Empty:  # noqa: ARG002, N802 - gRPC's
+        """Remove a job."""
+        await self._remover.remove_job(current_tenant(), _bound(request.name))
+        return Empty()
+
+    async def DeleteAudio(self, request: DeleteAudioRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
+        """Make a job let go of its recording."""
+        return self._public(await self._remover.remove_audio(current_tenant(), _bound(request.name)))
+
     async def _send(self, response: WatchTranscriptionResponse, context: Context) -> None:
         # Written here rather than yielded to gRPC, which would wait without end for a caller that does not read.
         try:
@@ -99,9 +129,7 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
             raise TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_CLIENT_TOO_SLOW, message) from None
 
     async def _job(self, name: str) -> TranscriptionRecord:
-        job_id = transcription_id(name)
-        structlog.contextvars.bind_contextvars(job=job_id)
-        return await self._jobs.get(current_tenant(), job_id)
+        return await self._jobs.get(current_tenant(), _bound(name))
 
     def _public(self, record: TranscriptionRecord) -> Transcription:
         return public_transcription(record, waiting_for=self._waiting_for(record))
@@ -111,3 +139,10 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
         if record.state != Transcription.STATE_QUEUED or self._workers.offering(config.engine, config.model):
             return ""
         return f"no live worker offers the model {config.model!r} of the engine {config.engine!r}"
+
+
+def _bound(name: str) -> str:
+    """The id in a job's name, bound to what is logged from here on."""
+    job_id = transcription_id(name)
+    structlog.contextvars.bind_contextvars(job=job_id)
+    return job_id

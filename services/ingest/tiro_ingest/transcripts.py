@@ -10,6 +10,7 @@ from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptRespons
 from tiro_core.bus.blobs import BlobStore, PartMissing
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
 from tiro_core.errors import failed_precondition
+from tiro_core.jobs.states import state_name
 from tiro_ingest.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 200
@@ -35,7 +36,7 @@ class TranscriptReader:
             TiroError: FAILED_PRECONDITION, the job has not succeeded; INVALID_ARGUMENT, the token is not one of ours.
         """
         if job.state != Transcription.STATE_SUCCEEDED:
-            state = Transcription.State.Name(job.state).removeprefix("STATE_")
+            state = state_name(job)
             raise failed_precondition(
                 reasons.ERROR_REASON_TRANSCRIPT_NOT_READY, f"the transcription is {state}", state=state
             )

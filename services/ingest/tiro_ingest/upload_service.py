@@ -4,17 +4,24 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1 import upload_service_pb2_grpc
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
+from tiro.transcription.v1.upload_service_pb2 import (
+    CreateUploadRequest,
+    DeleteUploadRequest,
+    GetUploadRequest,
+    WriteUploadRequest,
+)
 from tiro_core.auth.tenant import current_tenant
 from tiro_core.errors import invalid_argument
 from tiro_ingest.idempotency import RequestIds, repeatable
 from tiro_ingest.names import upload_id
 from tiro_ingest.public import public_upload
 from tiro_ingest.receiving import UploadReceiver
+from tiro_ingest.removing import Remover
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.uploads import Uploads
 
@@ -28,13 +35,15 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         self,
         uploads: Uploads,
         receiver: UploadReceiver,
+        remover: Remover,
+        *,
         request_ids: RequestIds,
         guard: StorageGuard,
-        *,
         bytes_max: int,
     ) -> None:
         self._uploads = uploads
         self._receiver = receiver
+        self._remover = remover
         self._request_ids = request_ids
         self._guard = guard
         self._bytes_max = bytes_max
@@ -62,3 +71,8 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
     async def GetUpload(self, request: GetUploadRequest, context: Context) -> Upload:  # noqa: ARG002, N802 - gRPC's
         """Tell how far an upload is."""
         return public_upload(await self._uploads.get(current_tenant(), upload_id(request.name)))
+
+    async def DeleteUpload(self, request: DeleteUploadRequest, context: Context) -> Empty:  # noqa: ARG002, N802 - gRPC's
+        """Remove an upload."""
+        await self._remover.remove_upload(current_tenant(), upload_id(request.name))
+        return Empty()

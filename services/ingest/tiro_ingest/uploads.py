@@ -15,7 +15,7 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
-from tiro_core.clock import in_seconds, now
+from tiro_core.clock import in_seconds, now, seconds_until
 from tiro_core.errors import TiroError, failed_precondition, not_found, reason_name
 from tiro_core.logs import get_logger
 from tiro_ingest.metrics import UPLOADS_ENDED
@@ -31,10 +31,11 @@ class UploadRefused(TiroError):  # noqa: N818 - reads as the condition it report
 class Uploads:
     """The uploads of all tenants."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, *, ttl_seconds: float) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore, *, ttl_seconds: float, ready_ttl_seconds: float) -> None:
         self._records = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
         self._blobs = blobs
         self._ttl_seconds = ttl_seconds
+        self._ready_ttl_seconds = ready_ttl_seconds
 
     async def create(self, tenant: str, upload_id: str, *, display_name: str, size_bytes: int) -> UploadRecord:
         """Begin an upload, or return the one that is there: the id is only used again to repeat a request."""
@@ -60,8 +61,8 @@ class Uploads:
             TiroError: NOT_FOUND.
         """
         stored = await self._records.get(record_key(tenant, upload_id))
-        if stored is None:
-            raise _not_found(upload_id)
+        if stored is None or stored.value.removing:
+            raise no_upload(upload_id)
         return stored.value
 
     async def begin_writing(self, tenant: str, upload_id: str, offset: int | None) -> UploadRecord:
@@ -77,6 +78,8 @@ class Uploads:
         """
 
         def take_over(record: UploadRecord) -> None:
+            if record.removing:
+                raise no_upload(upload_id)
             _require_open(record)
             if offset is not None and offset != record.committed_size:
                 raise failed_precondition(
@@ -90,7 +93,7 @@ class Uploads:
         try:
             return (await self._records.mutate(record_key(tenant, upload_id), take_over)).value
         except KeyError:
-            raise _not_found(upload_id) from None
+            raise no_upload(upload_id) from None
 
     async def commit(self, writer: UploadRecord, size: int) -> UploadRecord:
         """Record that the first `size` bytes are stored.
@@ -118,7 +121,7 @@ class Uploads:
         _require_writer(await self.get(writer.tenant, writer.upload_id), writer)
 
     async def make_ready(self, writer: UploadRecord, size: int, sha256: str, audio: AudioInfo) -> UploadRecord:
-        """Finish an upload: its bytes are a recording. It does not expire any more.
+        """Finish an upload: its bytes are a recording. From here on it expires when no job needs it.
 
         Raises:
             TiroError: As `commit`.
@@ -129,7 +132,7 @@ class Uploads:
             record.committed_size = size
             record.sha256 = sha256
             record.audio.CopyFrom(audio)
-            record.ClearField("expire_time")
+            record.expire_time.CopyFrom(in_seconds(self._ready_ttl_seconds))
 
         ready = await self._write(writer, finish)
         UPLOADS_ENDED.labels("ready").inc()
@@ -162,6 +165,55 @@ class Uploads:
         log.info("upload_failed", reason=reason_name(refusal.reason))
         await self._blobs.delete(upload_key(writer.tenant, writer.upload_id))
 
+    async def condemn(self, tenant: str, upload_id: str) -> bool:
+        """Hide an upload, to see whether it can be removed. Returns whether there is one."""
+
+        def hide(record: UploadRecord) -> None:
+            record.removing = True
+
+        return await self._change(tenant, upload_id, hide)
+
+    async def expire(self, tenant: str, upload_id: str) -> bool:
+        """Hide an upload that is not finished and whose time is over. Returns whether it still is so."""
+
+        def hide(record: UploadRecord) -> None:
+            if record.state == Upload.STATE_READY or seconds_until(record.expire_time) >= 0:
+                raise KeyError(upload_id)  # a writer has come back to it
+            record.removing = True
+
+        return await self._change(tenant, upload_id, hide)
+
+    async def spare(self, tenant: str, upload_id: str) -> None:
+        """Show an upload again that was hidden: somebody needs it. It is asked again in `ready_ttl_seconds`."""
+
+        def show(record: UploadRecord) -> None:
+            record.removing = False
+            if record.state == Upload.STATE_READY:
+                record.expire_time.CopyFrom(in_seconds(self._ready_ttl_seconds))
+
+        await self._change(tenant, upload_id, show)
+
+    async def remove(self, tenant: str, upload_id: str) -> None:
+        """Remove a hidden upload with its bytes. Nothing happens when somebody has shown it again meanwhile."""
+
+        def end(record: UploadRecord) -> None:
+            if not record.removing:
+                raise KeyError(upload_id)
+            record.state = Upload.STATE_FAILED
+
+        if not await self._change(tenant, upload_id, end):
+            return
+        await self._blobs.delete(upload_key(tenant, upload_id))
+        await self._records.delete(record_key(tenant, upload_id))
+        log.info("upload_removed", tenant=tenant, upload=upload_id)
+
+    async def _change(self, tenant: str, upload_id: str, change: Callable[[UploadRecord], None]) -> bool:
+        try:
+            await self._records.mutate(record_key(tenant, upload_id), change)
+        except KeyError:
+            return False
+        return True
+
     async def _write(self, writer: UploadRecord, change: Callable[[UploadRecord], None]) -> UploadRecord:
         def fenced(record: UploadRecord) -> None:
             _require_writer(record, writer)
@@ -170,7 +222,7 @@ class Uploads:
         try:
             return (await self._records.mutate(record_key(writer.tenant, writer.upload_id), fenced)).value
         except KeyError:
-            raise _not_found(writer.upload_id) from None
+            raise no_upload(writer.upload_id) from None
 
 
 def busy() -> TiroError:
@@ -180,6 +232,8 @@ def busy() -> TiroError:
 
 
 def _require_writer(record: UploadRecord, writer: UploadRecord) -> None:
+    if record.removing:
+        raise no_upload(record.upload_id)
     if record.writer_epoch != writer.writer_epoch:
         raise busy()
     _require_open(record)
@@ -195,5 +249,6 @@ def _require_open(record: UploadRecord) -> None:
         )
 
 
-def _not_found(upload_id: str) -> TiroError:
+def no_upload(upload_id: str) -> TiroError:
+    """What is said of an upload that is not there, or not the caller's."""
     return not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, f"there is no upload {upload_name(upload_id)!r}")

@@ -5,19 +5,17 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
-from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import EventLine
 from tiro_core.bus.publishing import TRANSIENT
 from tiro_core.bus.tail import Tail
+from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
 from tiro_ingest.interruptible import until_stopping
 from tiro_ingest.public import public_event
 from tiro_ingest.transcriptions import Transcriptions
-
-_ENDED = (Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED)
 
 log = get_logger()
 
@@ -63,7 +61,7 @@ class JobWatcher:
                 seen = event.sequence
                 if seen > after_sequence:
                     yield public_event(event, job)
-                if event.state_changed.state in _ENDED:
+                if event.state_changed.state in TERMINAL:
                     return
 
     async def _missing_end(self, job: TranscriptionRecord, seen: int) -> TranscriptionEvent | None:
@@ -74,7 +72,7 @@ class JobWatcher:
         """
         try:
             record = await self._jobs.get(job.tenant, job.transcription_id)
-            if record.state not in _ENDED:
+            if record.state not in TERMINAL:
                 return None
             # Read after the record: what the worker wrote before it ended the job is in the line by now.
             line = EventLine(

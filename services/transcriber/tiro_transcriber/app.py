@@ -18,6 +18,7 @@ from tiro_core.bus import topology
 from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import require_safe_server
+from tiro_core.bus.nudges import Nudges, open_nudges
 from tiro_core.bus.publishing import PATIENCE_SECONDS
 from tiro_core.bus.records import RecordStore
 from tiro_core.catalogue import load_catalogue
@@ -63,7 +64,8 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_parallel)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
-        await Worker(settings, bus, host, launcher).run(health, stopping)
+        nudges = await stack.enter_async_context(open_nudges(bus, new_id()))
+        await Worker(settings, bus, host, launcher, nudges).run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -99,25 +101,33 @@ async def _health(settings: TranscriberSettings) -> AsyncIterator[Health]:
 class Worker:
     """A loaded engine at work: its feeds and its registration."""
 
-    def __init__(self, settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher) -> None:
+    def __init__(
+        self,
+        settings: TranscriberSettings,
+        bus: Bus,
+        host: EngineHost,
+        launcher: MediaLauncher,
+        nudges: Nudges,
+    ) -> None:
         self._bus = bus
         self._grace_seconds = settings.grace_seconds
         self._model = host.engine.model
         self._jobs: Feed | None = None
         self._sessions: Feed | None = None
-        worker_id = new_id()
-        record = describe(worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots)
+        record = describe(
+            nudges.worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots
+        )
         self._registration = Registration(bus, record, self._describe_load)
         self._load = Load(settings.session_parallel, record.session_slots, self._registration.load_changed)
         telemetry.session_gauges(self._load)
         if record.job_slots:
-            jobs = _job_worker(settings, bus, host, launcher, worker_id)
+            jobs = _job_worker(settings, bus, host, launcher, nudges)
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
         if record.session_slots:
             worker = SessionWorker(
                 bus,
                 host,
-                worker_id,
+                nudges.worker_id,
                 self._load,
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
@@ -175,7 +185,11 @@ class Worker:
 
 
 def _job_worker(
-    settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher, worker_id: str
+    settings: TranscriberSettings,
+    bus: Bus,
+    host: EngineHost,
+    launcher: MediaLauncher,
+    nudges: Nudges,
 ) -> JobWorker:
     blobs = JetStreamBlobStore(bus)
     limits = DecodeLimits(duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.decode_seconds_max)
@@ -191,8 +205,9 @@ def _job_worker(
         bus,
         blobs,
         recognizer,
-        claims=Claims(bus, worker_id, settings.attempts_max),
+        claims=Claims(bus, nudges.worker_id, settings.attempts_max),
         uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
+        nudges=nudges,
         attempts_max=settings.attempts_max,
         grace_seconds=settings.grace_seconds,
     )

@@ -17,7 +17,12 @@ R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 
 @asynccontextmanager
 async def kept(
-    owned: OwnedRecord[R], message: Msg, interval_seconds: float, note: Callable[[R], None] = lambda _: None
+    owned: OwnedRecord[R],
+    message: Msg,
+    interval_seconds: float,
+    note: Callable[[R], None] = lambda _: None,
+    *,
+    look: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
     """Renew while the context lasts. When a renewal is refused the work inside is cancelled at once.
 
@@ -26,23 +31,30 @@ async def kept(
         message: The hint that it was claimed for.
         interval_seconds: How often to renew.
         note: Writes into the record how far the work is, with each renewal.
+        look: Set when there is reason to believe that the record is no longer ours: it is renewed at once.
 
     Raises:
         ExceptionGroup: With `OwnershipLost` when the record is no longer ours, or what the work raised.
     """
     async with asyncio.TaskGroup() as tasks:
-        renewing = tasks.create_task(_renew(owned, message, interval_seconds, note), name="lease")
+        renewal = _renew(owned, message, interval_seconds, note, look or asyncio.Event())
+        renewing = tasks.create_task(renewal, name="lease")
         try:
             yield
         finally:
             renewing.cancel()
 
 
-async def _renew(owned: OwnedRecord[R], message: Msg, interval_seconds: float, note: Callable[[R], None]) -> None:
+async def _renew(
+    owned: OwnedRecord[R], message: Msg, interval_seconds: float, note: Callable[[R], None], look: asyncio.Event
+) -> None:
     while True:
         # A renewal that NATS took late is worth less: the next one comes sooner.
         left = lease_seconds_left(owned.value)
-        await asyncio.sleep(max(0.0, min(interval_seconds, left - interval_seconds)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(interval_seconds, left - interval_seconds))):
+                await look.wait()
+        look.clear()
         with suppress(*TRANSIENT):  # it only puts the redelivery off; the renewal decides
             await message.in_progress()
         await owned.renew(note)

@@ -48,7 +48,7 @@ async def test_a_finished_upload_says_what_it_is(ingest: Ingest, speech: bytes) 
     assert (upload.audio.container, upload.audio.codec) == ("wav", "pcm_s16le")
     assert (upload.audio.sample_rate_hertz, upload.audio.channel_count) == (16_000, 1)
     assert upload.audio.duration.ToTimedelta().total_seconds() == pytest.approx(10.102, abs=0.01)
-    assert not upload.HasField("expire_time")
+    assert upload.expire_time.ToSeconds() > created.expire_time.ToSeconds(), "it is kept for jobs to come"
     assert await ingest.get(upload.name) == upload
 
 

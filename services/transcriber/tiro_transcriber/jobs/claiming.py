@@ -15,8 +15,8 @@ from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.errors import TiroError
+from tiro_core.jobs.states import TERMINAL, enter
 from tiro_transcriber.claims import Claimed, Over, Taken
-from tiro_transcriber.jobs.history import TERMINAL
 
 LEASE_SECONDS = 15.0
 """How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
@@ -35,8 +35,10 @@ class Claims:
         """Claim a job, or say why not. One that was begun too often is FAILED by this."""
         while True:
             stored = await self._store.get(key)
-            if stored is None or stored.value.state in TERMINAL:
-                return Over(stored.value if stored else None)
+            if stored is None or stored.value.removing:
+                return Over(None)
+            if stored.value.state in TERMINAL:
+                return Over(stored.value)
             left = claimable_in(self._bus, stored.value, LEASE_SECONDS)
             if stored.value.state == Transcription.STATE_RUNNING and left > 0:
                 return Taken(timedelta(seconds=left))
@@ -57,8 +59,13 @@ class Claims:
                 OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
             )
 
+    async def is_gone(self, key: str) -> bool:
+        """Whether a job was deleted, or is being."""
+        stored = await self._store.get(key)
+        return stored is None or stored.value.removing
+
     def _begin(self, record: TranscriptionRecord) -> None:
-        record.state = Transcription.STATE_RUNNING
+        enter(record, Transcription.STATE_RUNNING)
         record.epoch += 1
         record.lease.CopyFrom(new_lease(self._worker_id, LEASE_SECONDS))
         record.attempts.append(Transcription.Attempt(worker_id=self._worker_id, start_time=now()))
@@ -72,11 +79,9 @@ def counted_attempts(record: TranscriptionRecord) -> int:
 
 def give_up(record: TranscriptionRecord, error: Status) -> None:
     """Make a record FAILED."""
-    record.state = Transcription.STATE_FAILED
+    enter(record, Transcription.STATE_FAILED)
     record.epoch += 1
     record.error.CopyFrom(error)
-    record.end_time.CopyFrom(now())
-    record.ClearField("lease")
 
 
 def _exhausted(record: TranscriptionRecord) -> Status:

@@ -9,7 +9,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, write_page
-from tiro_transcriber.jobs.history import JobHistory
+from tiro_core.jobs.history import JobHistory
 
 FLUSH_SECONDS = 0.25
 """Segments and progress are told at most this often: each telling is a write to disk."""

@@ -16,18 +16,21 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects
 from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.nudges import Nudges
 from tiro_core.bus.ownership import OwnedRecord
 from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.errors import TiroError
+from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.states import enter
+from tiro_core.jobs.traces import purge_traces
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
 from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims, counted_attempts, give_up
-from tiro_transcriber.jobs.history import JobHistory
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
 from tiro_transcriber.keepalive import kept
@@ -51,6 +54,7 @@ class JobWorker:
         *,
         claims: Claims,
         uploads: RecordStore[UploadRecord],
+        nudges: Nudges,
         attempts_max: int,
         grace_seconds: float,
     ) -> None:
@@ -59,6 +63,7 @@ class JobWorker:
         self._recognizer = recognizer
         self._claims = claims
         self._uploads = uploads
+        self._nudges = nudges
         self._attempts_max = attempts_max
         self._grace_seconds = grace_seconds
 
@@ -76,6 +81,7 @@ class JobWorker:
             except LEFT as error:
                 # The message stays unsettled: it is offered again when its time is over.
                 log.warning("job_left", reason=repr(error))
+                await within(self._grace_seconds, self._tidy(task))
 
     async def _claim_and_run(self, task: TranscriptionTask, message: Msg) -> None:
         history = JobHistory(self._bus, task.tenant, task.transcription_id)
@@ -95,6 +101,11 @@ class JobWorker:
             case Over(record):
                 await self._over(record, history, message)
 
+    async def _tidy(self, task: TranscriptionTask) -> None:
+        """Remove what was written here about a job that has been deleted meanwhile."""
+        if await self._claims.is_gone(subjects.record(task.tenant, task.transcription_id)):
+            await purge_traces(self._bus, self._blobs, task.tenant, task.transcription_id)
+
     async def _over(self, record: TranscriptionRecord | None, history: JobHistory, message: Msg) -> None:
         """Make up for what the owner of a job that is over may have left undone."""
         if record is not None:
@@ -105,10 +116,12 @@ class JobWorker:
 
     async def _run(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
         log.info("job_started", attempt=len(owned.value.attempts))
+        key = subjects.record(owned.value.tenant, owned.value.transcription_id)
         try:
-            async with kept(owned, message, RENEWAL_SECONDS):
-                await history.take_over(owned.value)
-                transcript = await self._transcribe(owned, history)
+            with self._nudges.looking(key) as look:
+                async with kept(owned, message, RENEWAL_SECONDS, look=look):
+                    await history.take_over(owned.value)
+                    transcript = await self._transcribe(owned, history)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, history, message))
             raise
@@ -131,12 +144,11 @@ class JobWorker:
         self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, transcript: Transcript
     ) -> None:
         def succeed(record: TranscriptionRecord) -> None:
-            record.state = Transcription.STATE_SUCCEEDED
+            enter(record, Transcription.STATE_SUCCEEDED)
             record.transcript.CopyFrom(transcript)
             record.transcript_epoch = record.epoch
             record.transcribed_duration.CopyFrom(transcript.audio_duration)
             _end_attempt(record)
-            record.end_time.CopyFrom(now())
 
         record = await owned.update(succeed)
         await history.state_changed(record)
@@ -148,7 +160,7 @@ class JobWorker:
         """Give the job back at once because this worker was told to stop. The attempt does not count."""
 
         def requeue(record: TranscriptionRecord) -> None:
-            record.state = Transcription.STATE_QUEUED
+            enter(record, Transcription.STATE_QUEUED)
             record.attempts[-1].handed_over = True
             _end_attempt(record)
 
@@ -171,7 +183,7 @@ class JobWorker:
             record.attempts[-1].error.CopyFrom(error)
             _end_attempt(record)
             if again:
-                record.state = Transcription.STATE_QUEUED
+                enter(record, Transcription.STATE_QUEUED)
             else:
                 give_up(record, error)
 
@@ -194,7 +206,6 @@ class JobWorker:
 
 def _end_attempt(record: TranscriptionRecord) -> None:
     record.attempts[-1].end_time.CopyFrom(now())
-    record.ClearField("lease")
 
 
 def _backoff(attempts: int) -> float:

@@ -58,6 +58,7 @@ class TranscriptionRecord(_message.Message):
     REQUEST_KEY_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
     FETCHED_SIZE_FIELD_NUMBER: _builtins.int
+    REMOVING_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     transcription_id: _builtins.str
@@ -84,6 +85,8 @@ class TranscriptionRecord(_message.Message):
     """Where its recording is fetched from, with what the caller wants kept from others. Empty when it is not fetched."""
     fetched_size: _builtins.int
     """How much of the recording is fetched, in bytes."""
+    removing: _builtins.bool
+    """It is being removed: nobody finds it any more, and what belongs to it goes before it does."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with; engine and model are always set."""
@@ -175,10 +178,11 @@ class TranscriptionRecord(_message.Message):
         request_key: _builtins.str = ...,
         uri: _builtins.str = ...,
         fetched_size: _builtins.int = ...,
+        removing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

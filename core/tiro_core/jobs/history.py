@@ -1,19 +1,17 @@
-"""The history of a job as its owner writes it: states, progress, segments."""
+"""The writing end of a job's history: states, progress, segments. Its writer is whoever owns the job."""
 
 from collections.abc import Sequence
 
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptPage
 from tiro.speech.v1.transcript_pb2 import Segment
-from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import EventLine, Fenced
 from tiro_core.clock import duration
-
-TERMINAL = frozenset({Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED})
-
+from tiro_core.jobs.states import TERMINAL
 
 TAKE_OVER_TRIES_MAX = 5
+"""How often an owner before may slip something in while another one takes over."""
 
 
 class JobHistory:
@@ -35,6 +33,15 @@ class JobHistory:
         await self._line.append(
             lambda sequence: TranscriptionEvent(sequence=sequence, attempt=self._attempt, state_changed=record)
         )
+
+    async def begin(self, record: TranscriptionRecord) -> None:
+        """Write the first event of a job, unless somebody has done so."""
+        if await self.resume() is not None:
+            return
+        try:
+            await self.state_changed(record)
+        except Fenced:
+            return  # a worker was faster, or the same request came twice
 
     async def take_over(self, record: TranscriptionRecord) -> None:
         """Write the first event of a new owner. What the owner before slips in meanwhile is before it."""
@@ -67,7 +74,17 @@ class JobHistory:
         return await self._line.resume()
 
     async def end_with(self, record: TranscriptionRecord) -> None:
-        """Make sure that the history of a job that is over says so: its owner may have died before it could."""
-        last = await self.resume()
-        if last is None or last.state_changed.state not in TERMINAL:
-            await self.state_changed(record)
+        """Make sure that the history of a job that is over says so, whoever else still writes to it.
+
+        Raises:
+            Fenced: Somebody else wrote in between every time.
+        """
+        for _ in range(TAKE_OVER_TRIES_MAX):
+            last = await self.resume()
+            if last is not None and last.state_changed.state in TERMINAL:
+                return None
+            try:
+                return await self.state_changed(record)
+            except Fenced:
+                continue
+        raise Fenced(record.transcription_id)

@@ -1,0 +1,222 @@
+"""Accepting jobs: once, durably, whatever dies in between."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.transcription.v1.transcription_pb2 import Callback, Transcription
+from tiro.transcription.v1.transcription_service_pb2 import CreateTranscriptionRequest, RetryTranscriptionRequest
+from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import Conflict
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.subjects import record as record_key
+from tiro_core.clock import now
+from tiro_core.errors import TiroError, failed_precondition, invalid_argument
+from tiro_core.jobs.states import enter, state_name
+from tiro_core.logs import get_logger
+from tiro_core.recognition import RecognitionResolver
+from tiro_ingest.announcing import JobAnnouncer, waits
+from tiro_ingest.idempotency import Repeatable, RequestIds, repeatable
+from tiro_ingest.inline_audio import InlineAudio
+from tiro_ingest.metrics import JOBS_CREATED
+from tiro_ingest.names import transcription_id, upload_id, upload_name
+from tiro_ingest.retention import Retention
+from tiro_ingest.storage_guard import StorageGuard
+from tiro_ingest.transcriptions import Transcriptions
+from tiro_ingest.upload_uses import UploadUses
+from tiro_ingest.uploads import Uploads
+
+JOB_BYTES = 1024 * 1024
+"""Room in the store asked for a job's records, events and transcript."""
+
+_RETRYABLE = (Transcription.STATE_FAILED, Transcription.STATE_CANCELLED)
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A job that is asked for."""
+
+    draft: TranscriptionRecord
+    """The record, without what is known only when it is written."""
+    content: bytes = b""
+    """The recording, when it came with the job; else the draft names its upload."""
+
+
+class Acceptor:
+    """Accepts jobs. A death at any point is harmless, because of the order in which things are written.
+
+    First the request's record, then what says that the job needs its upload (or that upload itself), then the job's
+    record: from here on the job is accepted. Then its first event, and the hint. A repeated request does what is
+    missing.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        jobs: Transcriptions,
+        *,
+        uploads: Uploads,
+        uses: UploadUses,
+        inline_audio: InlineAudio,
+        resolver: RecognitionResolver,
+        request_ids: RequestIds,
+        retention: Retention,
+        guard: StorageGuard,
+    ) -> None:
+        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._jobs = jobs
+        self._uploads = uploads
+        self._uses = uses
+        self._inline_audio = inline_audio
+        self._resolver = resolver
+        self._request_ids = request_ids
+        self._retention = retention
+        self._guard = guard
+        self._announcer = JobAnnouncer(bus)
+
+    async def create(self, tenant: str, request: CreateTranscriptionRequest) -> TranscriptionRecord:
+        """Accept a job, or return the one that the same request created before.
+
+        Raises:
+            TiroError: What is wrong with the request; nothing was accepted.
+        """
+        asked = repeatable(tenant, "CreateTranscription", request.request_id, request)
+        record = await self._known(tenant, asked)
+        if record is None:
+            order = self._order(request.transcription)
+            await self._guard.require(JOB_BYTES + len(order.content))
+            if order.draft.upload_id:
+                await self._require_ready(tenant, order.draft.upload_id)
+            record = await self._accept(tenant, asked, order)
+        return await self._announced(record)
+
+    async def retry(self, tenant: str, request: RetryTranscriptionRequest) -> TranscriptionRecord:
+        """Accept a job like one that has failed or was cancelled, or return the one that the same request created.
+
+        Raises:
+            TiroError: NOT_FOUND; or FAILED_PRECONDITION, the job cannot be retried.
+        """
+        asked = repeatable(tenant, "RetryTranscription", request.request_id, request)
+        record = await self._known(tenant, asked)
+        if record is None:
+            old = await self._jobs.get(tenant, transcription_id(request.name))
+            await self._require_retryable(old)
+            await self._guard.require(JOB_BYTES)
+            record = await self._accept(tenant, asked, _Order(_again(old)))
+        return await self._announced(record)
+
+    async def _known(self, tenant: str, asked: Repeatable) -> TranscriptionRecord | None:
+        job_id = await self._request_ids.find(asked)
+        stored = await self._records.get(record_key(tenant, job_id)) if job_id else None
+        return stored.value if stored is not None and not stored.value.removing else None
+
+    def _order(self, job: Transcription) -> _Order:
+        _require_supported(job)
+        ttl, audio_ttl = self._retention.of(job)
+        draft = TranscriptionRecord(
+            display_name=job.display_name,
+            config=self._resolver.resolve(job.config, "transcription.config"),
+            lane=job.lane or Transcription.LANE_STANDARD,
+            ttl=ttl,
+            audio_ttl=audio_ttl,
+            upload_id=upload_id(job.upload),
+        )
+        return _Order(draft, job.content)
+
+    async def _accept(self, tenant: str, asked: Repeatable, order: _Order) -> TranscriptionRecord:
+        job_id = await self._request_ids.reserve(asked)
+        upload = await self._upload_of(tenant, job_id, order)
+        record = TranscriptionRecord(
+            tenant=tenant,
+            transcription_id=job_id,
+            upload_id=upload.upload_id,
+            audio_duration=upload.audio.duration,
+            create_time=now(),
+            request_key=asked.key,
+        )
+        record.MergeFrom(order.draft)
+        enter(record, Transcription.STATE_QUEUED)
+        try:
+            await self._records.create(record_key(tenant, job_id), record)
+        except Conflict:  # the same request came twice at once
+            return await self._jobs.get(tenant, job_id)
+        self._jobs.index.add(tenant, job_id)
+        config = record.config
+        JOBS_CREATED.labels(config.engine, config.model).inc()
+        log.info("job_accepted", job=job_id, upload=upload.upload_id, engine=config.engine, model=config.model)
+        return record
+
+    async def _announced(self, record: TranscriptionRecord) -> TranscriptionRecord:
+        structlog.contextvars.bind_contextvars(job=record.transcription_id)
+        if waits(record):
+            await self._announcer.announce(record)
+        return record
+
+    async def _upload_of(self, tenant: str, job_id: str, order: _Order) -> UploadRecord:
+        if order.draft.upload_id:
+            await self._uses.add(tenant, order.draft.upload_id, job_id)
+            return await self._require_ready(tenant, order.draft.upload_id)
+        # The upload has the job's own id, so that a repeated request finds what it stored before.
+        return await self._inline_audio.store(tenant, job_id, order.draft.display_name, order.content)
+
+    async def _require_ready(self, tenant: str, wanted: str) -> UploadRecord:
+        upload = await self._uploads.get(tenant, wanted)
+        if upload.state != Upload.STATE_READY:
+            raise _not_ready(upload)
+        return upload
+
+    async def _require_retryable(self, old: TranscriptionRecord) -> None:
+        if old.state not in _RETRYABLE:
+            state = state_name(old)
+            message = f"the transcription is {state}: only one that has failed or was cancelled can be retried"
+            raise failed_precondition(reasons.ERROR_REASON_TRANSCRIPTION_NOT_ENDED, message, state=state)
+        if old.audio_deleted:
+            raise failed_precondition(
+                reasons.ERROR_REASON_AUDIO_DELETED, "the transcription has let go of its recording"
+            )
+        await self._require_ready(old.tenant, old.upload_id)
+
+
+def _again(old: TranscriptionRecord) -> TranscriptionRecord:
+    draft = TranscriptionRecord(
+        display_name=old.display_name, lane=old.lane, upload_id=old.upload_id, retry_of=old.transcription_id
+    )
+    for field in ("config", "options", "ttl", "audio_ttl"):
+        if old.HasField(field):
+            getattr(draft, field).CopyFrom(getattr(old, field))
+    if old.HasField("callback"):
+        draft.callback.CopyFrom(Callback(uri=old.callback.uri))
+    return draft
+
+
+def _require_supported(job: Transcription) -> None:
+    """Refuse what the contract has and this service does not do yet."""
+    for option in ("uri", "options", "callback"):
+        if job.HasField(option):
+            raise _unsupported(option)
+    if job.lane not in (Transcription.LANE_UNSPECIFIED, Transcription.LANE_STANDARD):
+        raise _unsupported("lane")
+
+
+def _unsupported(option: str) -> TiroError:
+    return invalid_argument(
+        reasons.ERROR_REASON_UNSUPPORTED_OPTION, f"{option} is not supported yet", field_path=f"transcription.{option}"
+    )
+
+
+def _not_ready(upload: UploadRecord) -> TiroError:
+    name = upload_name(upload.upload_id)
+    if upload.state == Upload.STATE_FAILED:
+        message = f"{name} was refused: {upload.error.message}"
+    else:
+        message = f"{name} is not finished: write its last bytes with finish_write"
+    return failed_precondition(
+        reasons.ERROR_REASON_UPLOAD_NOT_READY, message, state=Upload.State.Name(upload.state).removeprefix("STATE_")
+    )

@@ -1,0 +1,40 @@
+"""Following the records of all jobs, for the parts of ingest that must know what happens to them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+
+
+class JobListener(Protocol):
+    """Who wants to know of every job."""
+
+    def saw(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted (`record` is None). Must not take long: the others wait."""
+
+
+class JobFollower:
+    """Tells its listeners of every job there is, and then of every change."""
+
+    def __init__(self, bus: Bus, listeners: Sequence[JobListener]) -> None:
+        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._listeners = listeners
+        self._complete = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with self._records.watch(">") as changes:
+            async for change in changes:
+                if change is None:
+                    self._complete.set()
+                    continue
+                for listener in self._listeners:
+                    listener.saw(change.key, change.value)
+
+    async def complete(self) -> None:
+        """Wait until everything that was there at the start has been told."""
+        await self._complete.wait()

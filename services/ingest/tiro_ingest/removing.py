@@ -1,0 +1,123 @@
+"""Removing jobs and recordings, by their caller's wish or because their time is over.
+
+What is removed is marked first, so that nobody finds it any more; then what belongs to it goes, and it goes last. Who
+dies in between leaves the mark, and the janitor goes on there.
+"""
+
+from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.bus import topology
+from tiro_core.bus.blobs import BlobStore
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.nudges import nudge
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.subjects import record as record_key
+from tiro_core.errors import failed_precondition
+from tiro_core.jobs.states import TERMINAL, state_name
+from tiro_core.jobs.traces import purge_traces
+from tiro_core.logs import get_logger
+from tiro_ingest.cancelling import withdraw
+from tiro_ingest.transcriptions import no_transcription
+from tiro_ingest.upload_uses import UploadUses
+from tiro_ingest.uploads import Uploads, no_upload
+
+log = get_logger()
+
+
+class Remover:
+    """Removes jobs with all that belongs to them, and uploads that no job needs."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, uploads: Uploads, uses: UploadUses) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._uploads = uploads
+        self._uses = uses
+        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._requests = RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord)
+
+    async def remove_job(self, tenant: str, job_id: str) -> None:
+        """Remove a job, whatever its state. One that is being removed already is removed to its end.
+
+        Raises:
+            TiroError: NOT_FOUND.
+        """
+        owner = ""
+
+        def condemn(record: TranscriptionRecord) -> None:
+            nonlocal owner
+            owner = record.lease.worker_id
+            if record.state not in TERMINAL:
+                withdraw(record)
+            record.removing = True
+
+        key = record_key(tenant, job_id)
+        try:
+            record = (await self._records.mutate(key, condemn)).value
+        except KeyError:
+            raise no_transcription(job_id) from None
+        if owner:
+            await nudge(self._bus, owner, key)
+        await purge_traces(self._bus, self._blobs, tenant, job_id)
+        await self._let_go(record)
+        if record.request_key:
+            await self._requests.purge(record.request_key)
+        await self._records.delete(key)
+        log.info("job_removed", tenant=tenant, job=job_id)
+
+    async def remove_audio(self, tenant: str, job_id: str) -> TranscriptionRecord:
+        """Make a job that is over let go of its recording. It may have done so before.
+
+        Raises:
+            TiroError: NOT_FOUND; or FAILED_PRECONDITION, the job is not over.
+        """
+
+        def let_go(record: TranscriptionRecord) -> None:
+            if record.removing:
+                raise no_transcription(job_id)
+            if record.state not in TERMINAL:
+                state = state_name(record)
+                message = f"the transcription is {state} and still needs its recording"
+                raise failed_precondition(reasons.ERROR_REASON_TRANSCRIPTION_NOT_ENDED, message, state=state)
+            record.audio_deleted = True
+
+        try:
+            record = (await self._records.mutate(record_key(tenant, job_id), let_go)).value
+        except KeyError:
+            raise no_transcription(job_id) from None
+        await self._let_go(record)
+        return record
+
+    async def remove_upload(self, tenant: str, upload_id: str) -> None:
+        """Remove an upload. The jobs that had it and are over have no recording any more.
+
+        Raises:
+            TiroError: NOT_FOUND; or FAILED_PRECONDITION, a job that is not over needs it.
+        """
+        if not await self._uploads.condemn(tenant, upload_id):
+            raise no_upload(upload_id)
+        async for job in self._uses.jobs(tenant, upload_id):
+            if job.state not in TERMINAL:
+                await self._uploads.spare(tenant, upload_id)
+                message = f"transcriptions/{job.transcription_id} is {state_name(job)} and needs the upload"
+                raise failed_precondition(reasons.ERROR_REASON_UPLOAD_IN_USE, message)
+        async for job in self._uses.jobs(tenant, upload_id):
+            await self.remove_audio(tenant, job.transcription_id)
+        await self._uploads.remove(tenant, upload_id)
+
+    async def remove_unused_upload(self, tenant: str, upload_id: str) -> bool:
+        """Remove an upload unless a job needs it, and say whether it is gone.
+
+        It is hidden before its uses are looked at, as a job notes its use before it looks at the upload: one of the
+        two sees the other.
+        """
+        if not await self._uploads.condemn(tenant, upload_id):
+            return True
+        if await self._uses.is_used(tenant, upload_id):
+            await self._uploads.spare(tenant, upload_id)
+            return False
+        await self._uploads.remove(tenant, upload_id)
+        return True
+
+    async def _let_go(self, record: TranscriptionRecord) -> None:
+        await self._uses.release(record.tenant, record.upload_id, record.transcription_id)
+        await self.remove_unused_upload(record.tenant, record.upload_id)
