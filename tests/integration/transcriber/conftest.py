@@ -23,11 +23,10 @@ from tiro_core.bus.tail import Tail
 from tiro_core.bus.workers import open_worker_directory
 from tiro_core.clock import now
 from tiro_core.ids import new_id
+from tiro_core.jobs.states import TERMINAL
 from tiro_transcriber.app import serve
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.settings import TranscriberSettings
-
-TERMINAL = (Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED)
 
 
 def recording(words: Sequence[int]) -> bytes:
@@ -50,7 +49,7 @@ class Jobs:
         self.records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self.blobs = JetStreamBlobStore(bus)
 
-    async def submit(self, audio: bytes, *, language: str = "") -> str:
+    async def submit(self, audio: bytes, *, language: str = "", model: str = "markers") -> str:
         """Store a recording and a job for it, and offer the job."""
         upload, job = new_id(), new_id()
         for index, offset in enumerate(range(0, len(audio), PART_BYTES)):
@@ -73,7 +72,7 @@ class Jobs:
                 upload_id=upload,
                 state=Transcription.STATE_QUEUED,
                 config=RecognitionConfig(
-                    engine="fake", model="markers", language_code=language, enable_word_time_offsets=True
+                    engine="fake", model=model, language_code=language, enable_word_time_offsets=True
                 ),
                 create_time=now(),
             ),

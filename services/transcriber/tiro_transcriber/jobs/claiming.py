@@ -17,6 +17,7 @@ from tiro_core.clock import now
 from tiro_core.errors import TiroError
 from tiro_core.jobs.states import TERMINAL, enter
 from tiro_transcriber.claims import Claimed, Over, Taken
+from tiro_transcriber.jobs.endings import counted_attempts, give_up
 
 LEASE_SECONDS = 15.0
 """How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
@@ -70,18 +71,6 @@ class Claims:
         record.lease.CopyFrom(new_lease(self._worker_id, LEASE_SECONDS))
         record.attempts.append(Transcription.Attempt(worker_id=self._worker_id, start_time=now()))
         record.ClearField("transcribed_duration")
-
-
-def counted_attempts(record: TranscriptionRecord) -> int:
-    """How many attempts count. One that was handed over because its worker was told to stop does not."""
-    return sum(not attempt.handed_over for attempt in record.attempts)
-
-
-def give_up(record: TranscriptionRecord, error: Status) -> None:
-    """Make a record FAILED."""
-    enter(record, Transcription.STATE_FAILED)
-    record.epoch += 1
-    record.error.CopyFrom(error)
 
 
 def _exhausted(record: TranscriptionRecord) -> Status:

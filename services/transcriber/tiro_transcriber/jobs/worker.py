@@ -20,17 +20,16 @@ from tiro_core.bus.nudges import Nudges
 from tiro_core.bus.ownership import OwnedRecord
 from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
-from tiro_core.clock import now
 from tiro_core.errors import TiroError
 from tiro_core.jobs.history import JobHistory
-from tiro_core.jobs.states import enter
 from tiro_core.jobs.traces import purge_traces
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
 from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
-from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims, counted_attempts, give_up
+from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims
+from tiro_transcriber.jobs.endings import counted_attempts, fail, hand_over, succeed
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
 from tiro_transcriber.keepalive import kept
@@ -143,28 +142,15 @@ class JobWorker:
     async def _commit(
         self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, transcript: Transcript
     ) -> None:
-        def succeed(record: TranscriptionRecord) -> None:
-            enter(record, Transcription.STATE_SUCCEEDED)
-            record.transcript.CopyFrom(transcript)
-            record.transcript_epoch = record.epoch
-            record.transcribed_duration.CopyFrom(transcript.audio_duration)
-            _end_attempt(record)
-
-        record = await owned.update(succeed)
+        record = await owned.update(lambda value: succeed(value, transcript))
         await history.state_changed(record)
         await message.ack()
         telemetry.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
         log.info("job_succeeded", segments=transcript.segment_count)
 
     async def _hand_over(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
-        """Give the job back at once because this worker was told to stop. The attempt does not count."""
-
-        def requeue(record: TranscriptionRecord) -> None:
-            enter(record, Transcription.STATE_QUEUED)
-            record.attempts[-1].handed_over = True
-            _end_attempt(record)
-
-        record = await owned.update(requeue)
+        """Give the job back at once because this worker was told to stop."""
+        record = await owned.update(hand_over)
         await message.nak()
         await history.resume()  # a write that was cancelled may have been stored
         await history.state_changed(record)
@@ -176,18 +162,9 @@ class JobWorker:
     ) -> None:
         if isinstance(cause, LEFT):
             raise cause
-        error, again = explain(cause)
-        again = again and counted_attempts(owned.value) < self._attempts_max
-
-        def end(record: TranscriptionRecord) -> None:
-            record.attempts[-1].error.CopyFrom(error)
-            _end_attempt(record)
-            if again:
-                enter(record, Transcription.STATE_QUEUED)
-            else:
-                give_up(record, error)
-
-        record = await owned.update(end)
+        error, may_pass = explain(cause)
+        again = may_pass and counted_attempts(owned.value) < self._attempts_max
+        record = await owned.update(lambda value: fail(value, error, again=again))
         if not again:
             await self._park(record)
         await history.resume()  # a write that was cancelled may have been stored
@@ -202,10 +179,6 @@ class JobWorker:
     async def _park(self, record: TranscriptionRecord) -> None:
         subject = subjects.dead(record.tenant, record.transcription_id)
         await publish(self._bus, subject, DeadLetter(record=record).SerializeToString())
-
-
-def _end_attempt(record: TranscriptionRecord) -> None:
-    record.attempts[-1].end_time.CopyFrom(now())
 
 
 def _backoff(attempts: int) -> float:

@@ -1,10 +1,10 @@
-"""An engine for tests: deterministic and instant, it reads word markers out of the samples.
+"""An engine for tests: deterministic, it reads word markers out of the samples, at once or at a pace.
 
 Because every word carries its own number, a test can count exactly that none was lost and none repeated.
 """
 
 from tiro_core.catalogue import load_catalogue
-from tiro_transcriber.engines.fake.engine import MODEL, FakeEngine
+from tiro_transcriber.engines.fake.engine import SPEEDS, FakeEngine
 from tiro_transcriber.engines.interface import EngineSettings, EngineType, ModelUnavailable
 
 
@@ -12,14 +12,14 @@ class FakeEngineType:
     """Loads the fake engine."""
 
     def load(self, model: str, settings: EngineSettings) -> FakeEngine:  # noqa: ARG002 - no setting concerns it
-        """Load the one model there is, `markers`.
+        """Load `markers`, or `markers-30x`, which takes a thirtieth of a recording's length for it.
 
         Raises:
             ModelUnavailable: Another model was asked for.
         """
-        if model != MODEL:
-            raise ModelUnavailable(f"the fake engine has no model {model!r}, only {MODEL!r}")
-        return FakeEngine(load_catalogue().model("fake", MODEL).languages)
+        if model not in SPEEDS:
+            raise ModelUnavailable(f"the fake engine has no model {model!r}, only {', '.join(SPEEDS)}")
+        return FakeEngine(model, load_catalogue().model("fake", model).languages)
 
 
 engine_type: EngineType = FakeEngineType()

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 
 from tiro_transcriber.engines.fake.markers import Marker, find
 from tiro_transcriber.engines.fake.session import FakeSession
@@ -23,7 +24,8 @@ from tiro_transcriber.engines.interface import (
     WindowResult,
 )
 
-MODEL = "markers"
+SPEEDS = {"markers": inf, "markers-30x": 30.0}
+"""The models, and how many seconds of a recording each transcribes in a second. Live sessions have no pace."""
 _PAUSE_SAMPLES = SAMPLE_RATE // 2
 """Silence between two markers that puts them into two segments."""
 
@@ -32,9 +34,9 @@ class FakeEngine:
     """Reads word markers, says `w17` for word 17."""
 
     partials_together_max = 1
-    model = ModelInfo("fake", MODEL, f"sha256:{hashlib.sha256(b'fake/markers/1').hexdigest()}")
 
-    def __init__(self, languages: frozenset[str]) -> None:
+    def __init__(self, model: str, languages: frozenset[str]) -> None:
+        self.model = ModelInfo("fake", model, f"sha256:{hashlib.sha256(f'fake/{model}/1'.encode()).hexdigest()}")
         self.capabilities = Capabilities(
             languages=languages, detects_language=True, word_timestamps=True, batch=True, live=True
         )
@@ -46,15 +48,19 @@ class FakeEngine:
         self.capabilities.require_language(options.language)
         language = options.language or LANGUAGE
         spoken = False
+        done = 0
         for run in _runs(find(window.samples)):
-            if cancelled.is_set():
-                raise Cancelled
+            self._take_time(run[-1].end - done, cancelled)
+            done = run[-1].end
             words = [word_of(marker, window.offset) for marker in run]
             emit(segment_of(words, language=language, word_timestamps=options.word_timestamps))
             spoken = True
-        if cancelled.is_set():
-            raise Cancelled
+        self._take_time(len(window.samples) - done, cancelled)
         return WindowResult(DetectedLanguage(language, 1.0) if spoken else None)
+
+    def _take_time(self, samples: int, cancelled: threading.Event) -> None:
+        if cancelled.wait(samples / SAMPLE_RATE / SPEEDS[self.model.model]):
+            raise Cancelled
 
     def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> FakeSession:
         """Begin a live session; see `Engine.open_session`."""

@@ -1,0 +1,97 @@
+"""Ending jobs that nobody wants any more."""
+
+import grpc
+
+from tests.integration.ingest.conftest import Ingest, refused
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import CancelTranscriptionRequest, WatchTranscriptionRequest
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.line import Fenced
+from tiro_core.bus.nudges import open_nudges
+from tiro_core.bus.ownership import new_lease
+from tiro_core.bus.records import RecordStore
+from tiro_core.clock import now
+from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.states import enter
+
+CANCELLED = Transcription.STATE_CANCELLED
+
+
+async def cancel(ingest: Ingest, name: str) -> Transcription:
+    """Cancel a job."""
+    job: Transcription = await ingest.jobs.CancelTranscription(CancelTranscriptionRequest(name=name), **ingest.options)
+    return job
+
+
+async def watch(ingest: Ingest, name: str) -> list[Transcription.State.ValueType]:
+    """The states that a watcher is told, to the end."""
+    call = ingest.jobs.WatchTranscription(WatchTranscriptionRequest(name=name), **ingest.options)
+    return [event.state_changed.state async for event in call if event.HasField("state_changed")]
+
+
+async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobHistory:
+    """Do what a worker does when it begins a job, and return its history."""
+    job = name.removeprefix("transcriptions/")
+
+    def claim(record: TranscriptionRecord) -> None:
+        enter(record, Transcription.STATE_RUNNING)
+        record.epoch += 1
+        record.lease.CopyFrom(new_lease(worker_id, 60))
+        record.attempts.append(Transcription.Attempt(worker_id=worker_id, start_time=now()))
+
+    records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    stored = await records.mutate(subjects.record(tenant, job), claim)
+    history = JobHistory(bus, tenant, job)
+    await history.take_over(stored.value)
+    return history
+
+
+async def test_a_job_that_waits_is_cancelled(ingest: Ingest, speech: bytes) -> None:
+    """It is CANCELLED at once, has an end and a time to go, and its watchers are told."""
+    job = await ingest.transcribe(content=speech)
+    cancelled = await cancel(ingest, job.name)
+    assert cancelled.state == CANCELLED
+    assert cancelled.HasField("end_time")
+    assert cancelled.expire_time.ToNanoseconds() > cancelled.end_time.ToNanoseconds()
+    assert await watch(ingest, job.name) == [Transcription.STATE_QUEUED, CANCELLED]
+
+
+async def test_a_job_that_runs_is_taken_from_its_worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """Its worker is told to look, and whatever it still writes is refused."""
+    job = await ingest.transcribe(content=speech)
+    async with open_nudges(bus, "worker-1") as nudges:
+        with nudges.looking(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as look:
+            history = await begin(bus, tenant, job.name, "worker-1")
+            cancelled = await cancel(ingest, job.name)
+            await look.wait()
+    assert cancelled.attempts[0].HasField("end_time")
+    try:
+        await history.progress(1.0)
+    except Fenced:
+        pass
+    else:
+        raise AssertionError("the worker could write after the end")
+    assert await watch(ingest, job.name) == [Transcription.STATE_QUEUED, Transcription.STATE_RUNNING, CANCELLED]
+
+
+async def test_what_is_over_cannot_be_cancelled(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """Neither twice, nor a job that is not there, nor another tenant's."""
+    job = await ingest.transcribe(content=speech)
+    async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+        await cancel(stranger, job.name)
+    await cancel(ingest, job.name)
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPTION_ENDED"):
+        await cancel(ingest, job.name)
+    async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+        await cancel(ingest, "transcriptions/00000000-0000-0000-0000-000000000000")
+
+
+async def test_a_cancellation_whose_service_died_is_told(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The record says CANCELLED and the history does not: a watcher is told all the same."""
+    job = await ingest.transcribe(content=speech)
+    records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    key = subjects.record(tenant, job.name.removeprefix("transcriptions/"))
+    await records.mutate(key, lambda record: enter(record, CANCELLED))
+    assert await watch(ingest, job.name) == [Transcription.STATE_QUEUED, CANCELLED]

@@ -1,0 +1,233 @@
+"""Removing jobs and recordings: what goes, what stays, and what a crash in between leaves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from nats.js.errors import NotFoundError
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
+from tests.integration.ingest.test_cancelling import begin, cancel
+from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import (
+    DeleteAudioRequest,
+    DeleteTranscriptionRequest,
+    GetTranscriptionRequest,
+    ListTranscriptionsRequest,
+)
+from tiro.transcription.v1.upload_service_pb2 import DeleteUploadRequest
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.blobs import JetStreamBlobStore, PartMissing, transcript_key, upload_key
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.line import Fenced
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.transcripts import write_page
+
+
+async def delete(ingest: Ingest, name: str) -> None:
+    """Delete a job."""
+    await ingest.jobs.DeleteTranscription(DeleteTranscriptionRequest(name=name), **ingest.options)
+
+
+async def delete_audio(ingest: Ingest, name: str) -> Transcription:
+    """Delete a job's recording."""
+    job: Transcription = await ingest.jobs.DeleteAudio(DeleteAudioRequest(name=name), **ingest.options)
+    return job
+
+
+async def delete_upload(ingest: Ingest, name: str) -> None:
+    """Delete an upload."""
+    await ingest.uploads.DeleteUpload(DeleteUploadRequest(name=name), **ingest.options)
+
+
+async def get(ingest: Ingest, name: str) -> Transcription:
+    """Read a job."""
+    job: Transcription = await ingest.jobs.GetTranscription(GetTranscriptionRequest(name=name), **ingest.options)
+    return job
+
+
+async def listed(ingest: Ingest) -> list[str]:
+    """The names of the tenant's jobs."""
+    page = await ingest.jobs.ListTranscriptions(ListTranscriptionsRequest(), **ingest.options)
+    return [job.name for job in page.transcriptions]
+
+
+def bare(name: str) -> str:
+    """The id in a name."""
+    return name.rpartition("/")[2]
+
+
+async def history_length(bus: Bus, tenant: str, name: str) -> int:
+    """How many events there are of a job."""
+    subject = subjects.job_events(tenant, bare(name))
+    info = await bus.jetstream.stream_info(topology.JOB_EVENTS, subjects_filter=subject)
+    return sum((info.state.subjects or {}).values())
+
+
+async def has_audio(bus: Bus, tenant: str, upload: str) -> bool:
+    """Whether the bytes of an upload are there."""
+    try:
+        await JetStreamBlobStore(bus).get_part(upload_key(tenant, bare(upload)), 0)
+    except PartMissing:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def deletion_of(bus: Bus, bucket: str, kind: Any, key: str) -> AsyncIterator[None]:
+    """Wait at the end until a record has been deleted."""
+    async with asyncio.timeout(DEADLINE_SECONDS), RecordStore(bus, bucket, kind).watch(key) as changes:
+        yield
+        async for change in changes:
+            if change is not None and change.value is None:
+                return
+
+
+async def test_a_deleted_job_is_gone_with_all_that_belongs_to_it(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """Record, history, transcript, recording, hint and `request_id` are gone; the request may then be made anew."""
+    job = await ingest.transcribe(content=speech, request_id="once")
+    blobs = JetStreamBlobStore(bus)
+    await write_page(blobs, tenant, bare(job.name), epoch=1, index=0, segments=[])
+    await delete(ingest, job.name)
+    async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+        await get(ingest, job.name)
+    assert await listed(ingest) == []
+    assert await history_length(bus, tenant, job.name) == 0
+    with pytest.raises(PartMissing):
+        await blobs.get_part(transcript_key(tenant, bare(job.name), 1), 0)
+    assert not await has_audio(bus, tenant, job.upload)
+    hint = subjects.task(job.config.engine, job.config.model, tenant, bare(job.name))
+    with pytest.raises(NotFoundError):
+        await bus.jetstream.get_msg(topology.TASKS, subject=hint)
+    assert await RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord).keys(tenant) == []
+    async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+        await delete(ingest, job.name)
+    assert (await ingest.transcribe(content=speech, request_id="once")).name != job.name
+
+
+async def test_deleting_a_job_that_runs_stops_it(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """Its worker is refused, and leaves nothing in the history of a job that is gone."""
+    job = await ingest.transcribe(content=speech)
+    history = await begin(bus, tenant, job.name, "worker-1")
+    await delete(ingest, job.name)
+    with pytest.raises(Fenced):
+        await history.progress(1.0)
+    assert await history_length(bus, tenant, job.name) == 0
+
+
+async def test_a_shared_recording_goes_with_the_last_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """Of two jobs with one upload, the first takes nothing along, the second the bytes and the upload's record."""
+    upload = await ingest.upload(speech)
+    one, two = [await ingest.transcribe(upload=upload.name) for _ in range(2)]
+    await delete(ingest, one.name)
+    assert (await ingest.get(upload.name)).sha256 == upload.sha256
+    await delete(ingest, two.name)
+    async with refused(grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"):
+        await ingest.get(upload.name)
+    assert not await has_audio(bus, tenant, upload.name)
+
+
+async def test_an_inline_recording_that_another_job_uses_stays(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """The upload that came of a job's own recording is kept for a second job, and goes with that one."""
+    first = await ingest.transcribe(content=speech)
+    second = await ingest.transcribe(upload=first.upload)
+    await delete(ingest, first.name)
+    assert await has_audio(bus, tenant, first.upload)
+    await delete(ingest, second.name)
+    assert not await has_audio(bus, tenant, first.upload)
+
+
+async def test_the_recording_may_go_before_the_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """Not while the job needs it; afterwards the job says that it is gone. Doing it twice does no harm."""
+    job = await ingest.transcribe(content=speech)
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPTION_NOT_ENDED"):
+        await delete_audio(ingest, job.name)
+    await cancel(ingest, job.name)
+    assert (await delete_audio(ingest, job.name)).audio_deleted
+    assert not await has_audio(bus, tenant, job.upload)
+    assert (await delete_audio(ingest, job.name)).audio_deleted
+    assert (await get(ingest, job.name)).state == Transcription.STATE_CANCELLED
+
+
+async def test_an_upload_that_is_needed_is_not_deleted(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """While a job that is not over needs it, it stays and can be used; then it goes, and the job says so."""
+    upload = await ingest.upload(speech)
+    job = await ingest.transcribe(upload=upload.name)
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_IN_USE"):
+        await delete_upload(ingest, upload.name)
+    async with refused(grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"):
+        await delete_upload(stranger, upload.name)
+    assert (await ingest.transcribe(upload=upload.name)).state == Transcription.STATE_QUEUED
+    for name in await listed(ingest):
+        await cancel(ingest, name)
+    await delete_upload(ingest, upload.name)
+    assert (await get(ingest, job.name)).audio_deleted
+    async with refused(grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"):
+        await delete_upload(ingest, upload.name)
+
+
+async def test_jobs_and_recordings_expire(start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The recording goes first, then the job, each so long after its end as the job asked for."""
+    ingest = await start_ingest()
+    job = await ingest.transcribe(content=speech, audio_ttl={"nanos": 1}, ttl={"seconds": 3600})
+    short = await ingest.transcribe(content=speech, ttl={"nanos": 1})
+    assert job.audio_ttl.nanos == 1
+    assert short.audio_ttl.nanos == 1, "a recording does not outlive its job"
+    async with deletion_of(bus, topology.UPLOADS_BUCKET, UploadRecord, subjects.record(tenant, bare(job.upload))):
+        await cancel(ingest, job.name)
+    assert (await get(ingest, job.name)).audio_deleted
+    key = subjects.record(tenant, bare(short.name))
+    async with deletion_of(bus, topology.JOBS_BUCKET, TranscriptionRecord, key):
+        await cancel(ingest, short.name)
+    async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+        await get(ingest, short.name)
+    assert not await has_audio(bus, tenant, short.upload)
+
+
+async def test_nothing_is_kept_for_longer_than_the_deployment_wants(start_ingest: StartIngest, speech: bytes) -> None:
+    """A job that asks for longer is refused."""
+    ingest = await start_ingest(ttl_seconds_max=60)
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await ingest.transcribe(content=speech, ttl={"seconds": 61})
+
+
+async def test_an_upload_that_no_job_needs_expires(
+    start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """One that a job needs stays although its time is over, and goes with the job."""
+    ingest = await start_ingest(audio_ttl_seconds=0.2, janitor_interval_seconds=0.1)
+    used, unused = await ingest.upload(speech), await ingest.upload(speech)
+    job = await ingest.transcribe(upload=used.name)
+    async with deletion_of(bus, topology.UPLOADS_BUCKET, UploadRecord, subjects.record(tenant, bare(unused.name))):
+        pass
+    assert await has_audio(bus, tenant, used.name)
+    async with deletion_of(bus, topology.UPLOADS_BUCKET, UploadRecord, subjects.record(tenant, bare(used.name))):
+        await delete(ingest, job.name)
+
+
+async def test_a_removal_that_a_crash_left_is_finished(
+    start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """A job that is marked and still there is found by nobody, and goes when an ingest runs."""
+    ingest = await start_ingest()
+    job = await ingest.transcribe(content=speech)
+    await cancel(ingest, job.name)
+    key = subjects.record(tenant, bare(job.name))
+    async with deletion_of(bus, topology.JOBS_BUCKET, TranscriptionRecord, key):
+        await RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).mutate(key, _mark)
+        async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
+            await get(ingest, job.name)
+    assert not await has_audio(bus, tenant, job.upload)
+
+
+def _mark(record: TranscriptionRecord) -> None:
+    record.removing = True

@@ -1,0 +1,67 @@
+"""Jobs that are cancelled or deleted while a worker has them."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.blobs import JetStreamBlobStore, PartMissing, transcript_key
+from tiro_core.bus.tail import Tail
+from tiro_ingest.cancelling import Canceller
+from tiro_ingest.removing import Remover
+from tiro_ingest.upload_uses import UploadUses
+from tiro_ingest.uploads import Uploads
+from tiro_transcriber.settings import TranscriberSettings
+
+MODEL = "markers-30x"
+LONG_WORDS = 3000
+"""900 s of audio, which take this model 30 s."""
+SOON_SECONDS = 20.0
+
+
+@pytest.fixture
+def settings(settings: TranscriberSettings) -> TranscriberSettings:
+    """A worker that takes its time, and has one slot."""
+    return settings.model_copy(update={"model": MODEL})
+
+
+@pytest.fixture
+async def running(jobs: Jobs, start_worker: Start) -> str:
+    """A long job of which the worker has told something."""
+    await start_worker()
+    job = await jobs.submit(recording(range(LONG_WORDS)), model=MODEL)
+    async with Tail(jobs.bus, topology.JOB_EVENTS, subjects.job_events(jobs.tenant, job)) as tail:
+        async for entry in tail:
+            if entry is not None and (await jobs.record(job)).state == Transcription.STATE_RUNNING:
+                break
+    return job
+
+
+async def test_cancelling_frees_the_worker(jobs: Jobs, running: str) -> None:
+    """It leaves the job at once and takes the next one; nothing is told of the first after its end."""
+    cancelled = await Canceller(jobs.bus).cancel(jobs.tenant, running)
+    assert cancelled.state == Transcription.STATE_CANCELLED
+    following = await jobs.submit(recording(range(3)), model=MODEL)
+    async with asyncio.timeout(SOON_SECONDS):
+        await jobs.history(following)
+    assert (await jobs.record(following)).state == Transcription.STATE_SUCCEEDED
+    assert (await jobs.record(running)) == cancelled
+    assert (await jobs.history(running))[-1].state_changed == cancelled
+
+
+async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, running: str) -> None:
+    """Neither events nor pages, also none that were under way."""
+    bus, tenant, blobs = jobs.bus, jobs.tenant, JetStreamBlobStore(jobs.bus)
+    epoch = (await jobs.record(running)).epoch
+    uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
+    await Remover(bus, blobs, uploads, UploadUses(bus)).remove_job(tenant, running)
+    following = await jobs.submit(recording(range(3)), model=MODEL)
+    async with asyncio.timeout(SOON_SECONDS):
+        await jobs.history(following)
+    assert await jobs.records.get(subjects.record(tenant, running)) is None
+    info = await bus.jetstream.stream_info(topology.JOB_EVENTS, subjects_filter=subjects.job_events(tenant, running))
+    assert not info.state.subjects
+    with pytest.raises(PartMissing):
+        await blobs.get_part(transcript_key(tenant, running, epoch), 0)
