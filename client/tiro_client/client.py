@@ -189,9 +189,63 @@ class AsyncClient:
 
         Raises:
             JobFailed: It failed; the reason says why.
+            JobCancelled: It was cancelled.
             DeadlineExceeded: It did not end in time. It goes on.
         """
         return await self._jobs.wait(job, timeout_seconds)
+
+    async def cancel(self, job: Job | str) -> Job:
+        """End a job that is not over, and return it as it ended. Its worker stops soon after.
+
+        Args:
+            job: The job, its name, or its bare id.
+
+        Raises:
+            FailedPrecondition: It is over.
+        """
+        return await self._jobs.cancel(job)
+
+    async def retry(self, job: Job | str, *, request_id: str | None = None) -> Job:
+        """Create a new job with the recording and the settings of one that has failed or was cancelled.
+
+        Args:
+            job: The job, its name, or its bare id.
+            request_id: Makes the same job of two calls with the same id. One is made when None.
+
+        Raises:
+            FailedPrecondition: It is not over, or has succeeded, or its recording is gone.
+        """
+        return await self._jobs.retry(job, request_id)
+
+    async def delete(self, job: Job | str) -> None:
+        """Remove a job, its transcript, its history, and its recording unless another job needs it. For good.
+
+        Args:
+            job: The job, its name, or its bare id. One that is not over is cancelled by it.
+        """
+        await self._jobs.delete(job)
+
+    async def delete_audio(self, job: Job | str) -> Job:
+        """Remove the recording of a job that is over, unless another job needs it. The transcript stays.
+
+        Args:
+            job: The job, its name, or its bare id.
+
+        Raises:
+            FailedPrecondition: The job is not over.
+        """
+        return await self._jobs.delete_audio(job)
+
+    async def delete_upload(self, upload: Upload | str) -> None:
+        """Remove a recording. For good.
+
+        Args:
+            upload: The upload, or its name.
+
+        Raises:
+            FailedPrecondition: A job that is not over needs it.
+        """
+        await self._uploads.delete(upload if isinstance(upload, str) else upload.name)
 
     @overload
     async def get_transcript(self, job: Job | str, *, format: Literal["segments"] = "segments") -> Transcript: ...

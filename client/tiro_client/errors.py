@@ -116,5 +116,9 @@ class JobFailed(TiroError):
         self.job = job
 
 
+class JobCancelled(JobFailed):
+    """A job was cancelled."""
+
+
 class StreamClosed(TiroError):
     """Something was sent on a live stream that is not open."""

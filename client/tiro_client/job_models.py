@@ -17,22 +17,27 @@ class JobState(enum.StrEnum):
 
     UNKNOWN = "unknown"
     """A state that a later service knows and this client does not."""
+    FETCHING = "fetching"
+    """The service fetches the recording."""
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def is_terminal(self) -> bool:
         """Whether it is for good."""
-        return self in {JobState.SUCCEEDED, JobState.FAILED}
+        return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
 _STATES = {
+    transcription_pb2.Transcription.STATE_FETCHING: JobState.FETCHING,
     transcription_pb2.Transcription.STATE_QUEUED: JobState.QUEUED,
     transcription_pb2.Transcription.STATE_RUNNING: JobState.RUNNING,
     transcription_pb2.Transcription.STATE_SUCCEEDED: JobState.SUCCEEDED,
     transcription_pb2.Transcription.STATE_FAILED: JobState.FAILED,
+    transcription_pb2.Transcription.STATE_CANCELLED: JobState.CANCELLED,
 }
 
 
@@ -63,6 +68,14 @@ class Job:
     create_time: datetime | None
     start_time: datetime | None
     end_time: datetime | None
+    expire_time: datetime | None
+    """When it goes with all that belongs to it. Once it is over."""
+    audio_expire_time: datetime | None
+    """When it lets go of its recording. Once it is over."""
+    audio_deleted: bool
+    """It has let go of its recording, so that it cannot be retried."""
+    retry_of: str
+    """The job of which it is a retry: `transcriptions/{id}`."""
 
     @classmethod
     def from_proto(cls, job: transcription_pb2.Transcription) -> Self:
@@ -84,6 +97,10 @@ class Job:
             create_time=moment_of(job, "create_time"),
             start_time=moment_of(job, "start_time"),
             end_time=moment_of(job, "end_time"),
+            expire_time=moment_of(job, "expire_time"),
+            audio_expire_time=moment_of(job, "audio_expire_time"),
+            audio_deleted=job.audio_deleted,
+            retry_of=job.retry_of,
         )
 
 

@@ -10,16 +10,20 @@ import grpc
 from tiro.speech.v1.transcript_pb2 import Segment as SegmentMessage
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
+    CancelTranscriptionRequest,
     CreateTranscriptionRequest,
+    DeleteAudioRequest,
+    DeleteTranscriptionRequest,
     GetTranscriptionRequest,
     GetTranscriptRequest,
     ListTranscriptionsRequest,
+    RetryTranscriptionRequest,
     WatchTranscriptionRequest,
     WatchTranscriptionResponse,
 )
 from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
 from tiro_client.channel import Connection
-from tiro_client.errors import DeadlineExceeded, InternalError, JobFailed, TiroError
+from tiro_client.errors import DeadlineExceeded, InternalError, JobCancelled, JobFailed, TiroError
 from tiro_client.following import follow
 from tiro_client.job_models import Job, JobEvent, JobState, JobStateChanged, event_from_proto
 from tiro_client.transcript import Transcript
@@ -63,6 +67,25 @@ class Jobs:
             token = page.next_page_token
             if not token:
                 return
+
+    async def cancel(self, job: Job | str) -> Job:
+        """End a job that is not over."""
+        request = CancelTranscriptionRequest(name=job_name(job))
+        return Job.from_proto(await self._connection.call(self._stub.CancelTranscription, request))
+
+    async def retry(self, job: Job | str, request_id: str | None) -> Job:
+        """A new job in place of one that has failed or was cancelled."""
+        request = RetryTranscriptionRequest(name=job_name(job), request_id=request_id or str(uuid.uuid4()))
+        return Job.from_proto(await self._connection.call(self._stub.RetryTranscription, request))
+
+    async def delete(self, job: Job | str) -> None:
+        """Remove a job."""
+        await self._connection.call(self._stub.DeleteTranscription, DeleteTranscriptionRequest(name=job_name(job)))
+
+    async def delete_audio(self, job: Job | str) -> Job:
+        """Make a job let go of its recording."""
+        request = DeleteAudioRequest(name=job_name(job))
+        return Job.from_proto(await self._connection.call(self._stub.DeleteAudio, request))
 
     async def watch(self, job: Job | str, after_sequence: int) -> AsyncGenerator[JobEvent, None]:
         """What happens to a job, to its end. Goes on after the last event when the connection breaks."""
@@ -109,7 +132,10 @@ def succeeded(job: Job) -> Job:
 
     Raises:
         JobFailed: It failed.
+        JobCancelled: It was cancelled.
     """
+    if job.state is JobState.CANCELLED:
+        raise JobCancelled(job, TiroError("the job was cancelled", code=grpc.StatusCode.CANCELLED))
     if job.state is JobState.FAILED:
         raise JobFailed(job, job.error or TiroError("the job failed and does not say why"))
     return job

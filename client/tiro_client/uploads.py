@@ -10,7 +10,12 @@ from typing import Self, TypeAlias
 import grpc
 
 from tiro.transcription.v1 import upload_pb2
-from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
+from tiro.transcription.v1.upload_service_pb2 import (
+    CreateUploadRequest,
+    DeleteUploadRequest,
+    GetUploadRequest,
+    WriteUploadRequest,
+)
 from tiro.transcription.v1.upload_service_pb2_grpc import UploadServiceStub
 from tiro_client.call_status import CallStatus
 from tiro_client.channel import Connection
@@ -83,6 +88,10 @@ class Uploads:
             request = CreateUploadRequest(upload=resource, request_id=request_id or str(uuid.uuid4()))
             upload = await self._connection.call(self._stub.CreateUpload, request)
             return Upload.from_proto(await self._send(upload, opened, progress))
+
+    async def delete(self, name: str) -> None:
+        """Remove a recording."""
+        await self._connection.call(self._stub.DeleteUpload, DeleteUploadRequest(name=name))
 
     async def _send(
         self, upload: upload_pb2.Upload, source: UploadSource, progress: ProgressCallback | None

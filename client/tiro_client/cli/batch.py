@@ -20,6 +20,8 @@ from tiro_client.tasks import cancel_and_wait
 
 QUEUED_LOOK_SECONDS = 3.0
 """How often a queued job is asked what it waits for."""
+CANCEL_SECONDS_MAX = 5.0
+"""How long Ctrl-C waits for jobs to be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Batch:
                 for _ in range(min(self.concurrency, len(files))):
                     tasks.create_task(self._work(queue))
         except asyncio.CancelledError:
-            self._tell_what_goes_on()
+            await self._cancel_all()
             raise
         except BaseExceptionGroup as group:
             # Only what ends everything gets here, as stdout that is closed: the first of it says enough.
@@ -135,9 +137,20 @@ class Batch:
         self.board.note(f"{displayed(path)}: {why}")
         self.output.add(path, None)
 
-    def _tell_what_goes_on(self) -> None:
-        for path, job in self.accepted.items():
+    async def _cancel_all(self) -> None:
+        """Cancel what is under way: nobody wants it any more. What cannot be cancelled soon is named."""
+        async with asyncio.TaskGroup() as tasks:
+            for path, job in self.accepted.items():
+                tasks.create_task(self._cancel(path, job))
+
+    async def _cancel(self, path: Path, job: Job) -> None:
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS_MAX):
+                await self.client.cancel(job)
+        except (TiroError, TimeoutError):
             self.board.note(f"{displayed(path)}: goes on as {job.name}; see `tiro jobs watch {job.name}`")
+        else:
+            self.board.note(f"{displayed(path)}: cancelled")
 
     def _summarize(self, count: int, seconds: float) -> None:
         failed = f", {len(self.failures)} failed" if self.failures else ""

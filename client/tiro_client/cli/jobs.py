@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tiro_client.cli import exit_codes
+from tiro_client.cli import exit_codes, job_changes
 from tiro_client.cli.console import clock, print_json, results
 from tiro_client.cli.session import ClientOptions, describe, options_of, run
 from tiro_client.errors import TiroError
@@ -18,7 +18,10 @@ from tiro_client.job_models import Job, JobEvent, JobProgress, JobSegments, JobS
 
 LIST_LIMIT = 20
 
-app = typer.Typer(help="Look at jobs.", no_args_is_help=True)
+app = typer.Typer(help="Look at jobs, and end them.", no_args_is_help=True)
+app.command("cancel")(job_changes.cancel_jobs)
+app.command("retry")(job_changes.retry_jobs)
+app.command("delete")(job_changes.delete_jobs)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for each.")]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's name, or its bare id.")]
@@ -47,7 +50,7 @@ def watch_job(
     after: Annotated[int, typer.Option("--after", min=0, help="Only what comes after this event.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a job to its end. Exits with 1 when it fails."""
+    """Follow a job to its end. Exits with 1 when it fails or is cancelled."""
     run(_watch(options_of(context), job, after, as_json=as_json))
 
 
@@ -95,7 +98,7 @@ async def _watch(options: ClientOptions, name: str, after: int, *, as_json: bool
         if state is JobState.UNKNOWN:
             # Nothing was left to watch: the job had ended before.
             state = (await client.get(name)).state
-    return exit_codes.FAILED if state is JobState.FAILED else exit_codes.OK
+    return exit_codes.FAILED if state in {JobState.FAILED, JobState.CANCELLED} else exit_codes.OK
 
 
 def _table(jobs: list[Job]) -> Table:

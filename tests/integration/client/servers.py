@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
 from grpc_status import rpc_status
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -165,6 +166,10 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     """Why a watch is refused."""
     holds: bool = False
     """Whether calls with one answer are not answered."""
+    cancelled: list[str] = field(default_factory=list)
+    """The names of the jobs that were cancelled."""
+    deleted: list[str] = field(default_factory=list)
+    """The names of the jobs that were deleted."""
     segments: list[Segment] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
     calls: int = 0
@@ -198,6 +203,34 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
                 return job
         await refuse(context, not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, "there is no such job"))
         raise AssertionError("refusing ends the call")
+
+    async def CancelTranscription(
+        self, request: transcription_service_pb2.CancelTranscriptionRequest, context: Context
+    ) -> Transcription:
+        await self._fail_or_go_on(context)
+        self.cancelled.append(request.name)
+        return Transcription(name=request.name, state=Transcription.STATE_CANCELLED)
+
+    async def RetryTranscription(
+        self, request: transcription_service_pb2.RetryTranscriptionRequest, context: Context
+    ) -> Transcription:
+        await self._fail_or_go_on(context)
+        return Transcription(
+            name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED, retry_of=request.name
+        )
+
+    async def DeleteTranscription(
+        self, request: transcription_service_pb2.DeleteTranscriptionRequest, context: Context
+    ) -> Empty:
+        await self._fail_or_go_on(context)
+        self.deleted.append(request.name)
+        return Empty()
+
+    async def DeleteAudio(
+        self, request: transcription_service_pb2.DeleteAudioRequest, context: Context
+    ) -> Transcription:
+        await self._fail_or_go_on(context)
+        return Transcription(name=request.name, state=Transcription.STATE_SUCCEEDED, audio_deleted=True)
 
     async def ListTranscriptions(
         self, request: transcription_service_pb2.ListTranscriptionsRequest, context: Context

@@ -164,10 +164,10 @@ async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
     assert deployment.jobs.metadata[0]["authorization"] == "Bearer tiro_wrong"
 
 
-async def test_interrupting_names_the_jobs_that_go_on(
+async def test_interrupting_cancels_what_is_under_way(
     address: str, deployment: Deployment, recordings: list[Path]
 ) -> None:
-    """Ctrl-C ends at once, says which job goes on, and leaves no file behind."""
+    """Ctrl-C cancels the job and leaves no file behind."""
     deployment.jobs.watch_holds = True
     folder = recordings[0].parent / "out"
     async with tiro(address, "transcribe", recordings[0], "-o", folder) as process:
@@ -175,8 +175,48 @@ async def test_interrupting_names_the_jobs_that_go_on(
         process.send_signal(signal.SIGINT)
         ended = await end_of(process)
     assert ended.code == exit_codes.INTERRUPTED
+    assert f"{recordings[0]}: cancelled" in ended.err
+    assert len(deployment.jobs.cancelled) == 1
+    assert not folder.exists()
+
+
+async def test_interrupting_names_the_jobs_that_go_on(
+    address: str, deployment: Deployment, recordings: list[Path]
+) -> None:
+    """A job that cannot be cancelled is named."""
+    deployment.jobs.watch_holds = True
+    folder = recordings[0].parent / "out"
+    async with tiro(address, "transcribe", recordings[0], "-o", folder) as process:
+        await deployment.jobs.watching.wait()
+        ended_before = TiroError(
+            grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_TRANSCRIPTION_ENDED, "it is over"
+        )
+        deployment.jobs.failures = [ended_before]
+        process.send_signal(signal.SIGINT)
+        ended = await end_of(process)
+    assert ended.code == exit_codes.INTERRUPTED
     assert f"{recordings[0]}: goes on as transcriptions/" in ended.err
     assert not folder.exists()
+
+
+async def test_jobs_are_cancelled_and_deleted(address: str, deployment: Deployment) -> None:
+    """Several at a time; one that cannot be does not stop the others, and decides the exit code."""
+    refusal = TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_TRANSCRIPTION_ENDED, "it is over")
+    deployment.jobs.failures = [refusal]
+    ended = await run(address, "jobs", "cancel", "one", "two")
+    assert (ended.code, ended.out) == (exit_codes.FAILED, "transcriptions/two cancelled\n")
+    assert ended.err == "transcriptions/one: it is over (TRANSCRIPTION_ENDED)\n"
+    ended = await run(address, "jobs", "delete", "one")
+    assert (ended.code, ended.out) == (exit_codes.OK, "transcriptions/one deleted\n")
+    assert deployment.jobs.deleted == ["transcriptions/one"]
+    ended = await run(address, "jobs", "delete", "--audio-only", "two")
+    assert ended.out == "transcriptions/two has no recording any more\n"
+
+
+async def test_a_retry_prints_the_new_job(address: str) -> None:
+    """`jobs retry` gives the new job's name, for use in a script."""
+    ended = await run(address, "jobs", "retry", "one")
+    assert (ended.code, ended.out.startswith("transcriptions/"), "one" in ended.out) == (exit_codes.OK, True, False)
 
 
 async def test_jobs_as_json(address: str, deployment: Deployment) -> None:

@@ -8,7 +8,6 @@ import av
 import numpy as np
 
 from benchmarks.live_accuracy import Entry, measure
-from tiro_transcriber.engines.fake.engine import MODEL
 from tiro_transcriber.engines.interface import SAMPLE_RATE, EngineSettings, RecognitionOptions, SessionOptions
 from tiro_transcriber.engines.registry import find_engine
 
@@ -38,6 +37,6 @@ def test_a_refused_recording_counts_as_without_words(tmp_path: Path) -> None:
     write_silence(silence)
     write_picture(picture)
     entries = [Entry(file, "container", "", silent=True) for file in (picture, silence)]
-    engine = find_engine("fake").load(MODEL, EngineSettings(models_dir=""))
+    engine = find_engine("fake").load("markers", EngineSettings(models_dir=""))
     told = measure(engine, entries, SessionOptions(RecognitionOptions()), interval=0.8)
     assert told.splitlines()[-1] == "| 2 | 0 | 1 | 1 (NO_AUDIO_STREAM) |"

@@ -35,7 +35,7 @@ def speech(*runs: range, pause_ms: int = 500) -> Samples:
 
 def session(start: int = 0, spoken: Spoken | None = None) -> FakeSession:
     """Open a session."""
-    return FakeSession(OPTIONS, start, spoken, FakeEngine(frozenset({"en"})).capabilities.require_language)
+    return FakeSession(OPTIONS, start, spoken, FakeEngine("markers", frozenset({"en"})).capabilities.require_language)
 
 
 def finals_of(updates: list[SessionUpdate]) -> list[Final]:
