@@ -14,7 +14,6 @@ from benchmarks.kills.speech import marker_speech
 from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
 from benchmarks.report import table
 from tiro_client import AsyncClient
-from tiro_transcriber.engines.fake.engine import MODEL
 
 SENTENCES = 10
 """Of one session: about half a minute."""
@@ -41,7 +40,7 @@ async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
     """Kill so often as is asked, and show what came of it."""
     rng = random.Random(asked.seed)
     firsts = itertools.count(0, WORDS_APART)
-    speakers = Speakers("fake", MODEL, asked.marker_sessions, lambda: marker_speech(rng, next(firsts), SENTENCES))
+    speakers = Speakers("fake", "markers", asked.marker_sessions, lambda: marker_speech(rng, next(firsts), SENTENCES))
     async with AsyncClient(streaming_address=deployment.streaming_address) as client:
         killing = Killing(deployment, client, speakers, kills=asked.kills, seed=asked.seed)
         await killing.run()

@@ -33,9 +33,7 @@ def delete_jobs(
     context: typer.Context,
     jobs: JobArguments,
     *,
-    audio_only: Annotated[
-        bool, typer.Option("--audio-only", help="Remove the recording, keep the transcript.")
-    ] = False,
+    audio_only: Annotated[bool, typer.Option("--audio-only", help="Remove the recording only.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove jobs with their transcripts and recordings, for good. One that is not over is cancelled by it."""
