@@ -19,7 +19,7 @@ async def offer_job(bus: Bus, record: TranscriptionRecord) -> bool:
     """
     task = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
     config = record.config
-    subject = subjects.task(config.engine, config.model, record.tenant, record.transcription_id)
+    subject = subjects.task(config.engine, config.model, record.lane, record.tenant, record.transcription_id)
     return await _offer(bus, subject, task.SerializeToString())
 
 

@@ -1,5 +1,7 @@
 """Names of subjects and keys. A name from outside is checked before it gets here; see `tiro_core.ids`."""
 
+from tiro.transcription.v1.transcription_pb2 import Transcription
+
 TASKS = "tiro.task.>"
 SESSIONS = "tiro.session.>"
 JOB_EVENTS = "tiro.event.>"
@@ -9,8 +11,12 @@ LIVE_PARTIALS = "tiro.live.*.*.partial"
 BLOBS = "tiro.blob.>"
 DEAD = "tiro.dead.>"
 
-LANE = "standard"
-"""The lane of every job, as long as there is one."""
+LANES = {
+    Transcription.LANE_INTERACTIVE: "interactive",
+    Transcription.LANE_STANDARD: "standard",
+    Transcription.LANE_DEFERRED: "deferred",
+}
+"""Lanes of jobs as subjects name them, for who looks at a queue: workers take what comes first."""
 
 
 def token(name: str) -> str:
@@ -18,9 +24,10 @@ def token(name: str) -> str:
     return name.replace(".", "_")
 
 
-def task(engine: str, model: str, tenant: str, job: str) -> str:
+def task(engine: str, model: str, lane: "Transcription.Lane.ValueType", tenant: str, job: str) -> str:
     """Where a job is offered. Of its own, so that it cannot be offered twice at a time."""
-    return f"tiro.task.{engine}.{token(model)}.{LANE}.{tenant}.{job}"
+    name = LANES.get(lane, LANES[Transcription.LANE_STANDARD])
+    return f"tiro.task.{engine}.{token(model)}.{name}.{tenant}.{job}"
 
 
 def hints_of(tenant: str, job: str) -> str:
@@ -30,7 +37,7 @@ def hints_of(tenant: str, job: str) -> str:
 
 def tasks_of(engine: str, model: str) -> str:
     """What a worker with this model takes jobs from."""
-    return f"tiro.task.{engine}.{token(model)}.{LANE}.>"
+    return f"tiro.task.{engine}.{token(model)}.>"
 
 
 def session(engine: str, model: str, tenant: str, session_id: str) -> str:

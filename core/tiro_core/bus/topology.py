@@ -146,7 +146,7 @@ async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> N
 
 async def ensure_task_consumer(jetstream: JetStreamContext, engine: str, model: str) -> str:
     """Have the one consumer through which all workers of a model take jobs, and return its name."""
-    name = f"{engine}-{subjects.token(model)}-{subjects.LANE}"
+    name = f"{engine}-{subjects.token(model)}"
     work = _work_consumer(name, subjects.tasks_of(engine, model), TASK_REDELIVERY_SECONDS)
     await jetstream.add_consumer(TASKS, work)
     return name

@@ -17,10 +17,12 @@ from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
 from tiro_core.clock import now
 from tiro_core.errors import TiroError, failed_precondition, invalid_argument
+from tiro_core.jobs.history import JobHistory
 from tiro_core.jobs.states import enter, state_name
 from tiro_core.logs import get_logger
 from tiro_core.recognition import RecognitionResolver
-from tiro_ingest.announcing import JobAnnouncer, waits
+from tiro_ingest.dispatcher import Dispatcher
+from tiro_ingest.following import JobFollower
 from tiro_ingest.idempotency import Repeatable, RequestIds, repeatable
 from tiro_ingest.inline_audio import InlineAudio
 from tiro_ingest.metrics import JOBS_CREATED
@@ -53,8 +55,8 @@ class Acceptor:
     """Accepts jobs. A death at any point is harmless, because of the order in which things are written.
 
     First the request's record, then what says that the job needs its upload (or that upload itself), then the job's
-    record: from here on the job is accepted. Then its first event, and the hint. A repeated request does what is
-    missing.
+    record: from here on the job is accepted. Then its first event; the dispatcher offers it in its turn. A repeated
+    request does what is missing.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Acceptor:
         bus: Bus,
         jobs: Transcriptions,
         *,
+        follower: JobFollower,
+        dispatcher: Dispatcher,
         uploads: Uploads,
         uses: UploadUses,
         inline_audio: InlineAudio,
@@ -70,8 +74,11 @@ class Acceptor:
         retention: Retention,
         guard: StorageGuard,
     ) -> None:
+        self._bus = bus
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self._jobs = jobs
+        self._follower = follower
+        self._dispatcher = dispatcher
         self._uploads = uploads
         self._uses = uses
         self._inline_audio = inline_audio
@@ -79,7 +86,6 @@ class Acceptor:
         self._request_ids = request_ids
         self._retention = retention
         self._guard = guard
-        self._announcer = JobAnnouncer(bus)
 
     async def create(self, tenant: str, request: CreateTranscriptionRequest) -> TranscriptionRecord:
         """Accept a job, or return the one that the same request created before.
@@ -91,6 +97,7 @@ class Acceptor:
         record = await self._known(tenant, asked)
         if record is None:
             order = self._order(request.transcription)
+            self._dispatcher.require_room(tenant)
             await self._guard.require(JOB_BYTES + len(order.content))
             if order.draft.upload_id:
                 await self._require_ready(tenant, order.draft.upload_id)
@@ -108,6 +115,7 @@ class Acceptor:
         if record is None:
             old = await self._jobs.get(tenant, transcription_id(request.name))
             await self._require_retryable(old)
+            self._dispatcher.require_room(tenant)
             await self._guard.require(JOB_BYTES)
             record = await self._accept(tenant, asked, _Order(_again(old)))
         return await self._announced(record)
@@ -147,16 +155,17 @@ class Acceptor:
             await self._records.create(record_key(tenant, job_id), record)
         except Conflict:  # the same request came twice at once
             return await self._jobs.get(tenant, job_id)
-        self._jobs.index.add(tenant, job_id)
+        self._follower.tell(record_key(tenant, job_id), record)
         config = record.config
         JOBS_CREATED.labels(config.engine, config.model).inc()
         log.info("job_accepted", job=job_id, upload=upload.upload_id, engine=config.engine, model=config.model)
         return record
 
     async def _announced(self, record: TranscriptionRecord) -> TranscriptionRecord:
+        """Begin the job's history, also where a request before this one died before it could."""
         structlog.contextvars.bind_contextvars(job=record.transcription_id)
-        if waits(record):
-            await self._announcer.announce(record)
+        if record.state == Transcription.STATE_QUEUED and not record.attempts:
+            await JobHistory(self._bus, record.tenant, record.transcription_id).begin(record)
         return record
 
     async def _upload_of(self, tenant: str, job_id: str, order: _Order) -> UploadRecord:
@@ -201,8 +210,6 @@ def _require_supported(job: Transcription) -> None:
     for option in ("uri", "options", "callback"):
         if job.HasField(option):
             raise _unsupported(option)
-    if job.lane not in (Transcription.LANE_UNSPECIFIED, Transcription.LANE_STANDARD):
-        raise _unsupported("lane")
 
 
 def _unsupported(option: str) -> TiroError:

@@ -26,6 +26,7 @@ from tiro_core.recognition import RecognitionResolver
 from tiro_core.rpc.server import create_server, serving
 from tiro_ingest.accepting import Acceptor
 from tiro_ingest.cancelling import Canceller
+from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.expiry import Expiry
 from tiro_ingest.finishing import Finisher
 from tiro_ingest.following import JobFollower
@@ -82,7 +83,7 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for part in (parts.follower, parts.reconciler, parts.expiry, parts.janitor):
+        for part in (parts.follower, parts.dispatcher, parts.reconciler, parts.expiry, parts.janitor):
             stack.callback(tasks.create_task(part.run(), name=type(part).__name__).cancel)
         await unless_stopping(parts.follower.complete(), stopping)
         await stack.enter_async_context(
@@ -118,9 +119,17 @@ class _Parts:
         finisher = _finisher(settings, uploads, blobs, launcher)
         index = JobIndex()
         jobs = Transcriptions(bus, index)
+        self.dispatcher = Dispatcher(
+            bus, workers, waiting_max=settings.jobs_waiting_max, again_seconds=settings.reconcile_seconds
+        )
+        self.reconciler = Reconciler(bus, settings.reconcile_seconds)
+        self.expiry = Expiry(bus, remover)
+        self.follower = JobFollower(bus, [index, self.dispatcher, self.reconciler, self.expiry])
         acceptor = Acceptor(
             bus,
             jobs,
+            follower=self.follower,
+            dispatcher=self.dispatcher,
             uploads=uploads,
             uses=uses,
             inline_audio=InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
@@ -158,10 +167,7 @@ class _Parts:
             workers=workers,
             send_seconds_max=settings.watch_send_seconds_max,
         )
-        self.reconciler = Reconciler(bus, settings.reconcile_seconds)
         self.janitor = Janitor(bus, uploads, remover, settings.janitor_interval_seconds)
-        self.expiry = Expiry(bus, remover)
-        self.follower = JobFollower(bus, [index, self.reconciler, self.expiry])
 
 
 def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> Finisher:

@@ -15,7 +15,7 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
 from tiro_ingest.removing import Remover
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 """How often it is looked for what is due, and how soon what could not be removed is tried again."""
 
 log = get_logger()

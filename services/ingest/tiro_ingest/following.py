@@ -35,6 +35,11 @@ class JobFollower:
                 for listener in self._listeners:
                     listener.saw(change.key, change.value)
 
+    def tell(self, key: str, record: TranscriptionRecord) -> None:
+        """Tell the listeners of a job that was written here, before the store does."""
+        for listener in self._listeners:
+            listener.saw(key, record)
+
     async def complete(self) -> None:
         """Wait until everything that was there at the start has been told."""
         await self._complete.wait()

@@ -1,7 +1,7 @@
-"""Offering jobs again that have waited too long: their hint was never given, or was lost.
+"""Offering jobs again that were begun, and of which nothing was heard for too long: their hint was lost.
 
-A caller may be told that a job is accepted, and ingest or NATS die before its hint is stored. The record says that it
-waits; here is who looks. Offering is harmless: a job has at most one hint, and the record decides what becomes of it.
+Jobs that were never begun are the dispatcher's. Offering is harmless: a job has at most one hint, and the record
+decides what becomes of it.
 """
 
 import asyncio
@@ -16,9 +16,8 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
 from tiro_core.bus.ownership import lease_seconds_left
 from tiro_core.bus.publishing import BusUnavailable, StreamFull
+from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
-
-_OPEN = (Transcription.STATE_QUEUED, Transcription.STATE_RUNNING)
 
 log = get_logger()
 
@@ -31,9 +30,9 @@ class _Waiting:
 
 
 class Reconciler:
-    """Knows the jobs that are not over, and offers those again of which nothing was heard for a time.
+    """Knows the jobs that were begun and are not over, and offers those again of which nothing was heard for a time.
 
-    Several may run at once, one in each ingest service. What it keeps in memory grows with the jobs that are not over.
+    Several may run at once, one in each ingest service. What it keeps in memory grows with these jobs.
     """
 
     def __init__(self, bus: Bus, after_seconds: float) -> None:
@@ -43,7 +42,7 @@ class Reconciler:
 
     def saw(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted."""
-        if record is not None and record.state in _OPEN:
+        if record is not None and record.attempts and record.state not in TERMINAL:
             self._open[key] = _Waiting(record, time.monotonic())
         else:
             self._open.pop(key, None)

@@ -42,6 +42,9 @@ class IngestSettings(ServerSettings):
     janitor_interval_seconds: float = Field(
         default=300, gt=0, description="How often expired and refused uploads are looked for"
     )
+    jobs_waiting_max: int = Field(
+        default=100_000, ge=1, description="How many jobs of one tenant may wait for their turn"
+    )
     reconcile_seconds: float = Field(
         default=30, gt=0, description="A job of which nothing was heard for so long is offered to the workers again"
     )

@@ -20,15 +20,11 @@ READS_AT_ONCE = 32
 
 
 class Transcriptions:
-    """The jobs of all tenants.
-
-    Attributes:
-        index: The order in which they are listed.
-    """
+    """The jobs of all tenants."""
 
     def __init__(self, bus: Bus, index: JobIndex) -> None:
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-        self.index = index
+        self._index = index
 
     async def get(self, tenant: str, job_id: str) -> TranscriptionRecord:
         """Read a job.
@@ -52,7 +48,7 @@ class Transcriptions:
         scope = f"transcriptions/{tenant}"
         before = position_of(token, scope) if token else None
         size = page_size or PAGE_SIZE_DEFAULT
-        found = self.index.newest(tenant, size + 1, before)
+        found = self._index.newest(tenant, size + 1, before)
         page = found[:size]
         return await self._read(tenant, page), page_token(scope, page[-1]) if len(found) > size else ""
 

@@ -2,21 +2,24 @@
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
 from tiro_core.ids import new_id
 
+LANE = Transcription.LANE_STANDARD
+
 
 def job(tenant: str) -> TranscriptionRecord:
     """A job for a model that no worker of these tests has."""
     config = RecognitionConfig(engine="hints", model=tenant)
-    return TranscriptionRecord(tenant=tenant, transcription_id=new_id(), config=config)
+    return TranscriptionRecord(tenant=tenant, transcription_id=new_id(), config=config, lane=LANE)
 
 
 async def hints(bus: Bus, tenant: str) -> int:
     """How many hints there are for a tenant."""
-    every = subjects.task("hints", tenant, tenant, "*")
+    every = subjects.task("hints", tenant, LANE, tenant, "*")
     info = await bus.jetstream.stream_info(topology.TASKS, subjects_filter=every)
     return sum((info.state.subjects or {}).values())
 

@@ -8,7 +8,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, detail, refused
-from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
@@ -55,7 +55,7 @@ async def _stored(bus: Bus, stream: str, subject: str) -> list[bytes]:
 
 
 async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """The record, the first event and the hint to the workers are there when the caller hears of the job."""
+    """The record and the first event are there when the caller hears of the job."""
     upload = await ingest.upload(speech)
     config = RecognitionConfig(hotwords=["Cicero"], enable_word_time_offsets=True)
     job = await ingest.transcribe(upload=upload.name, display_name="a speech", config=config)
@@ -70,17 +70,6 @@ async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, t
     assert stored is not None
     (first,) = await _stored(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id))
     assert TranscriptionEvent.FromString(first) == TranscriptionEvent(sequence=1, state_changed=stored.value)
-    (hint,) = await _stored_tasks(bus, tenant)
-    assert hint == TranscriptionTask(tenant=tenant, transcription_id=job_id)
-
-
-async def _stored_tasks(bus: Bus, tenant: str) -> list[TranscriptionTask]:
-    """The hints for a tenant. A work queue refuses a reader besides its workers, so each is read by its subject."""
-    info = await bus.jetstream.stream_info(
-        topology.TASKS, subjects_filter=subjects.task("fake", "markers", tenant, "*")
-    )
-    found = [await bus.jetstream.get_msg(topology.TASKS, subject=subject) for subject in info.state.subjects or {}]
-    return [TranscriptionTask.FromString(message.data or b"") for message in found]
 
 
 async def test_small_audio_comes_with_the_job(ingest: Ingest, speech: bytes) -> None:
@@ -100,7 +89,7 @@ async def test_audio_too_large_for_a_message_is_refused(ingest: Ingest) -> None:
 
 
 async def test_a_repeated_request_gives_the_same_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """Once, with one event and one hint, as long as the content is the same."""
+    """Once, with one event, as long as the content is the same."""
     first = await ingest.transcribe(content=speech, request_id="mine")
     assert await ingest.transcribe(content=speech, request_id="mine") == first
     async with refused(INVALID, "REQUEST_ID_REUSED") as errors:
@@ -109,7 +98,6 @@ async def test_a_repeated_request_gives_the_same_job(ingest: Ingest, bus: Bus, t
     assert [job.name for job in (await _list(ingest)).transcriptions] == [first.name]
     job_id = first.name.removeprefix("transcriptions/")
     assert len(await _stored(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id))) == 1
-    assert len(await _stored_tasks(bus, tenant)) == 1
 
 
 async def test_a_repeated_request_finishes_what_a_crash_left(
@@ -120,13 +108,12 @@ async def test_a_repeated_request_finishes_what_a_crash_left(
     reserved = await RequestIds(bus).reserve(repeatable(tenant, "CreateTranscription", "mine", request))
     job = await ingest.jobs.CreateTranscription(request, **ingest.options)
     assert job.name == f"transcriptions/{reserved}"
-    assert len(await _stored_tasks(bus, tenant)) == 1
 
 
 async def test_a_repeated_request_announces_what_a_crash_did_not(
     ingest: Ingest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """A service that died after writing the job's record is made up for: the first event and the hint."""
+    """A service that died after writing the job's record is made up for: the first event is written."""
     job = await ingest.transcribe(content=speech, request_id="mine")
     subject = subjects.job_events(tenant, job.name.removeprefix("transcriptions/"))
     await bus.jetstream.purge_stream(topology.JOB_EVENTS, subject=subject)

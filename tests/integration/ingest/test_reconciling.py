@@ -1,4 +1,4 @@
-"""Jobs whose hint was lost are offered again."""
+"""Jobs that were begun, and whose hint was lost, are offered again."""
 
 import pytest
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -20,13 +20,14 @@ RUNNING = Transcription.STATE_RUNNING
 
 
 async def _store(bus: Bus, tenant: str, state: Transcription.State.ValueType, lease_seconds: float = 0) -> str:
-    """A job of which nobody has told a worker."""
+    """A job that was begun, and of which nobody tells a worker."""
     job = new_id()
     record = TranscriptionRecord(
         tenant=tenant,
         transcription_id=job,
         state=state,
         config=RecognitionConfig(engine=ENGINE, model=tenant),
+        attempts=[Transcription.Attempt(worker_id="worker")],
     )
     if lease_seconds:
         record.lease.CopyFrom(new_lease("worker", lease_seconds))
@@ -35,7 +36,10 @@ async def _store(bus: Bus, tenant: str, state: Transcription.State.ValueType, le
 
 
 async def test_jobs_without_a_hint_are_offered(start_ingest: StartIngest, bus: Bus, tenant: str) -> None:
-    """What waits, before or after ingest has started, and what a lost worker left; not what runs or is over."""
+    """What waits for its next attempt, before or after ingest has started, and what a lost worker left.
+
+    Not what runs or is over.
+    """
     waits = await _store(bus, tenant, QUEUED)
     lost = await _store(bus, tenant, RUNNING, lease_seconds=-1)
     await _store(bus, tenant, RUNNING, lease_seconds=60)

@@ -103,7 +103,7 @@ async def test_a_deleted_job_is_gone_with_all_that_belongs_to_it(
     with pytest.raises(PartMissing):
         await blobs.get_part(transcript_key(tenant, bare(job.name), 1), 0)
     assert not await has_audio(bus, tenant, job.upload)
-    hint = subjects.task(job.config.engine, job.config.model, tenant, bare(job.name))
+    hint = subjects.task(job.config.engine, job.config.model, job.lane, tenant, bare(job.name))
     with pytest.raises(NotFoundError):
         await bus.jetstream.get_msg(topology.TASKS, subject=hint)
     assert await RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord).keys(tenant) == []

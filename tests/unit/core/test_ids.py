@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects
 from tiro_core.ids import check_tenant, new_id
 
@@ -24,4 +25,5 @@ def test_a_tenants_name_cannot_leave_its_place(name: str) -> None:
 
 def test_a_model_is_one_token_of_a_subject() -> None:
     """A dot in a model's name would make two."""
-    assert subjects.task("faster-whisper", "tiny.en", "t", "j") == "tiro.task.faster-whisper.tiny_en.standard.t.j"
+    subject = subjects.task("faster-whisper", "tiny.en", Transcription.LANE_DEFERRED, "t", "j")
+    assert subject == "tiro.task.faster-whisper.tiny_en.deferred.t.j"

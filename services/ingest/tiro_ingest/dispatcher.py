@@ -1,0 +1,118 @@
+"""Offering jobs to workers: as many at a time as there are free slots, so that the order can still change.
+
+What is in a queue of NATS is taken first come, first served. So a job is put there when a worker is free for it; until
+then it waits here, where the fair order is decided anew for each free slot. Several ingest services may dispatch at
+once: they choose alike from the same records, and a job that is on offer cannot be offered twice.
+"""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+
+import structlog
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.hints import offer_job
+from tiro_core.bus.publishing import BusUnavailable, StreamFull
+from tiro_core.bus.workers import WorkerDirectory
+from tiro_core.errors import resource_exhausted
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.logs import get_logger
+from tiro_ingest.desk import Desk
+from tiro_ingest.fair_queue import Waiting
+
+OFFERS_AT_ONCE = 32
+"""Hints on their way to NATS at the same time."""
+LOOK_SECONDS = 1.0
+"""How often it is looked for free slots when no job changes: workers come and go."""
+FULL_RETRY_AFTER = timedelta(seconds=30)
+"""When a tenant with too many waiting jobs may try again."""
+
+Model = tuple[str, str]
+"""Engine and model."""
+
+log = get_logger()
+
+
+class Dispatcher:
+    """Follows the jobs and offers what a worker is free for.
+
+    What it keeps in memory grows with the jobs that are not over.
+
+    Args:
+        bus: Where jobs are offered.
+        workers: Who is alive.
+        waiting_max: How many jobs of one tenant may wait.
+        again_seconds: A job that nobody has claimed for so long after its offer is offered again: the hint was lost.
+    """
+
+    def __init__(self, bus: Bus, workers: WorkerDirectory, *, waiting_max: int, again_seconds: float) -> None:
+        self._bus = bus
+        self._workers = workers
+        self._waiting_max = waiting_max
+        self._again_seconds = again_seconds
+        self._records: dict[str, TranscriptionRecord] = {}
+        self._desks: defaultdict[Model, Desk] = defaultdict(Desk)
+        self._places = asyncio.Semaphore(OFFERS_AT_ONCE)
+        self._changed = asyncio.Event()
+
+    def saw(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        before = self._records.pop(key, None)
+        if record is None or record.state in TERMINAL:
+            if before is not None:
+                self._desks[_model(before)].forget(key)
+        else:
+            self._records[key] = record
+            self._desks[_model(record)].saw(key, record)
+        self._changed.set()
+
+    def require_room(self, tenant: str) -> None:
+        """Go on only if one more job of this tenant may wait.
+
+        Raises:
+            TiroError: RESOURCE_EXHAUSTED, with the reason QUEUE_FULL and a delay.
+        """
+        if sum(desk.queue.count(tenant) for desk in self._desks.values()) >= self._waiting_max:
+            message = f"{self._waiting_max} jobs wait already"
+            raise resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, message, retry_after=FULL_RETRY_AFTER)
+
+    async def run(self) -> None:
+        """Offer what there is room for, whenever something has changed, until cancelled."""
+        while True:
+            await self._offer_all()
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            self._changed.clear()
+
+    async def _offer_all(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for model, desk in list(self._desks.items()):
+                for job in desk.next_offers(self._workers.offering(*model)):
+                    tasks.create_task(self._offer(desk, job))
+                for job in desk.forgotten_offers(self._again_seconds):
+                    tasks.create_task(self._offer(desk, job, again=True))
+
+    async def _offer(self, desk: Desk, job: Waiting, *, again: bool = False) -> None:
+        record = self._records.get(job.key)
+        if record is None:
+            return
+        with structlog.contextvars.bound_contextvars(tenant=job.tenant, job=job.job_id):
+            try:
+                async with self._places:
+                    new = await offer_job(self._bus, record)
+            except (BusUnavailable, StreamFull) as error:
+                log.warning("job_not_offered", error=repr(error))
+                desk.not_offered(job)
+                return
+            if again and new:
+                log.warning("job_offered_again", note="its hint was lost")
+
+
+def _model(record: TranscriptionRecord) -> Model:
+    return record.config.engine, record.config.model

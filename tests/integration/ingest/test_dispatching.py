@@ -1,0 +1,165 @@
+"""When jobs are offered to workers: as slots are free, and in a fair order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from nats.aio.msg import Msg
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, detail, refused
+from tests.integration.ingest.test_cancelling import cancel
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import new_lease
+from tiro_core.bus.records import RecordStore
+from tiro_core.clock import now
+from tiro_core.jobs.states import IllegalStep, enter
+
+WORKER = "worker-1"
+
+
+@dataclass
+class Worker:
+    """A worker with one slot, for an engine of the test's own."""
+
+    bus: Bus
+    engine: str
+
+    async def register(self, job_slots: int = 1) -> None:
+        """Say that it is alive. Its record lasts as long as a test."""
+        record = WorkerRecord(
+            worker_id=WORKER, engine=self.engine, model=self.engine, language_codes=["en"], job_slots=job_slots
+        )
+        await RecordStore(self.bus, topology.WORKERS_BUCKET, WorkerRecord).put(WORKER, record)
+
+    async def waiting(self) -> int:
+        """How many jobs are on offer."""
+        every = subjects.tasks_of(self.engine, self.engine)
+        info = await self.bus.jetstream.stream_info(topology.TASKS, subjects_filter=every)
+        return len(info.state.subjects or {})
+
+    async def fetch(self) -> tuple[Msg, str]:
+        """What is offered next: its message, and the job's key."""
+        consumer = await topology.ensure_task_consumer(self.bus.jetstream, self.engine, self.engine)
+        taking = await self.bus.jetstream.pull_subscribe_bind(consumer, topology.TASKS)
+        [message] = await taking.fetch(1, timeout=DEADLINE_SECONDS)
+        await taking.unsubscribe()
+        task = TranscriptionTask.FromString(message.data)
+        return message, subjects.record(task.tenant, task.transcription_id)
+
+    async def take(self) -> tuple[Msg, str]:
+        """Claim what is offered next, unless it is over."""
+        while True:
+            message, key = await self.fetch()
+            try:
+                await self._change(key, self._begin)
+            except IllegalStep:
+                await message.ack_sync()
+            else:
+                return message, key
+
+    async def finish(self, message: Msg, key: str) -> None:
+        """End a job."""
+        await self._change(key, lambda record: enter(record, Transcription.STATE_SUCCEEDED))
+        await message.ack_sync()
+
+    def _begin(self, record: TranscriptionRecord) -> None:
+        enter(record, Transcription.STATE_RUNNING)
+        record.epoch += 1
+        record.lease.CopyFrom(new_lease(WORKER, 60))
+        record.attempts.append(Transcription.Attempt(worker_id=WORKER, start_time=now()))
+
+    async def _change(self, key: str, change: Callable[[TranscriptionRecord], None]) -> None:
+        await RecordStore(self.bus, topology.JOBS_BUCKET, TranscriptionRecord).mutate(key, change)
+
+
+@pytest.fixture
+async def worker(bus: Bus, tenant: str) -> Worker:
+    """A worker that is alive."""
+    worker = Worker(bus, tenant)
+    await worker.register()
+    return worker
+
+
+async def submit(ingest: Ingest, worker: Worker, speech: bytes, **fields: Any) -> str:
+    """A job for the worker. Gives its id."""
+    config = {"engine": worker.engine, "model": worker.engine}
+    job = await ingest.transcribe(content=speech, config=config, **fields)
+    return job.name.removeprefix("transcriptions/")
+
+
+async def test_one_job_is_offered_for_each_free_slot(ingest: Ingest, worker: Worker, speech: bytes) -> None:
+    """The others wait in the records until a job is over, and then go in the order of their creation."""
+    submitted = [await submit(ingest, worker, speech) for _ in range(3)]
+    taken = []
+    for _ in submitted:
+        message, key = await worker.take()
+        taken.append(key.partition(".")[2])
+        assert await worker.waiting() == 1, "it is the one that was taken"
+        await worker.finish(message, key)
+    assert taken == submitted
+
+
+async def test_another_tenants_job_does_not_wait_behind_many(
+    ingest: Ingest, stranger: Ingest, worker: Worker, speech: bytes
+) -> None:
+    """The next free slot is the other tenant's, and an interactive job goes before all that is not."""
+    many = [await submit(ingest, worker, speech) for _ in range(4)]
+    message, key = await worker.take()
+    theirs = await submit(stranger, worker, speech)
+    urgent = await submit(ingest, worker, speech, lane=Transcription.LANE_INTERACTIVE)
+    await submit(ingest, worker, speech, lane=Transcription.LANE_DEFERRED)
+    order = []
+    for _ in range(3):
+        await worker.finish(message, key)
+        message, key = await worker.take()
+        order.append(key.partition(".")[2])
+    assert order == [urgent, theirs, many[1]]
+
+
+async def test_a_cancelled_job_makes_room(ingest: Ingest, worker: Worker, speech: bytes) -> None:
+    """When the job on offer is cancelled, the next one is offered."""
+    first, second = [await submit(ingest, worker, speech) for _ in range(2)]
+    await cancel(ingest, f"transcriptions/{first}")
+    _, key = await worker.take()
+    assert key.partition(".")[2] == second
+
+
+async def test_a_hint_that_is_lost_is_given_again(start_ingest: StartIngest, worker: Worker, speech: bytes) -> None:
+    """A job on offer that nobody claims is offered again after a while."""
+    ingest = await start_ingest(reconcile_seconds=0.2)
+    job = await submit(ingest, worker, speech)
+    await worker.fetch()
+    await worker.bus.jetstream.purge_stream(topology.TASKS, subject=subjects.tasks_of(worker.engine, worker.engine))
+    _, key = await worker.take()
+    assert key.partition(".")[2] == job
+
+
+async def test_jobs_that_waited_before_ingest_started_are_offered(
+    start_ingest: StartIngest, worker: Worker, speech: bytes
+) -> None:
+    """Another ingest service finds in the records what waits."""
+    first = await start_ingest()
+    await worker.register(job_slots=0)
+    submitted = [await submit(first, worker, speech) for _ in range(2)]
+    await start_ingest()
+    await worker.register(job_slots=2)
+    taken = {(await worker.take())[1].partition(".")[2] for _ in submitted}
+    assert taken == set(submitted)
+
+
+async def test_a_tenant_cannot_let_any_number_wait(start_ingest: StartIngest, worker: Worker, speech: bytes) -> None:
+    """Beyond the limit a job is refused, with a time to come again; another tenant's is taken."""
+    ingest = await start_ingest(jobs_waiting_max=1)
+    await submit(ingest, worker, speech)
+    await worker.take()
+    await submit(ingest, worker, speech)
+    async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL") as errors:
+        await submit(ingest, worker, speech)
+    assert detail(errors[0], error_details_pb2.RetryInfo).retry_delay.seconds > 0
