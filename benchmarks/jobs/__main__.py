@@ -1,0 +1,76 @@
+"""Jobs with an engine that costs nothing, so that what is around it can be seen: `make bench-jobs`.
+
+One ingest, one transcriber with one slot, everything on this machine.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.jobs.accepting import accept
+from benchmarks.jobs.listing import list_many
+from benchmarks.jobs.sharing import share
+from benchmarks.jobs.telling import tell
+from benchmarks.report import machine, record
+from deploy.local.stack import environment, running_stack, wait_ready
+from tiro_core.auth.keys import ApiKeys
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.settings import CoreSettings
+
+TENANTS = ("one", "other")
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accepted", type=int, default=3000, help="jobs to accept")
+    parser.add_argument("--listed", type=int, default=100_000, help="jobs in the store when lists are asked for")
+    parser.add_argument("--waiting", type=int, default=10_000, help="jobs of one tenant before which another's goes")
+    parser.add_argument("--record", action="store_true", help="write the tables to docs/benchmarks.md")
+    arguments = parser.parse_args()
+    body = asyncio.run(_measure(arguments))
+    print(machine())
+    print(body)
+    if arguments.record:
+        record("Jobs around the engine", body)
+
+
+async def _measure(arguments: argparse.Namespace) -> str:
+    parts = []
+    async with _deployment("markers") as (address, keys, bus):
+        parts.append(await tell(address, keys[TENANTS[0]]))
+        parts.append(await accept(address, keys[TENANTS[0]], bus, jobs=arguments.accepted))
+        parts.append(await list_many(address, keys[TENANTS[1]], bus, tenant=TENANTS[1], jobs=arguments.listed))
+    async with _deployment("markers-30x") as (address, keys, _):
+        parts.append(await share(address, keys[TENANTS[0]], keys[TENANTS[1]], waiting=arguments.waiting))
+    return "\n\n".join(parts)
+
+
+@asynccontextmanager
+async def _deployment(model: str) -> AsyncIterator[tuple[str, dict[str, str], Bus]]:
+    """A deployment with the fake engine: its address, a key for each tenant, and a connection to its NATS."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            **environment(Path(folder), any_ports=True),
+            "TIRO_AUTH": "api-key",
+            "TIRO_ENGINE": "fake",
+            "TIRO_MODEL": model,
+            "TIRO_DEFAULT_ENGINE": "fake",
+            "TIRO_DEFAULT_MODEL": model,
+        }
+        core = CoreSettings.model_validate({"nats_url": settings["TIRO_NATS_URL"], "log_level": "warning"})
+        with running_stack(settings) as supervisor:
+            await asyncio.to_thread(
+                wait_ready, settings, supervisor, lambda name: print(f"{name} is ready", file=sys.stderr)
+            )
+            async with open_bus(core, "bench-jobs") as bus:
+                keys = {tenant: (await ApiKeys(bus).create(tenant, "bench"))[0] for tenant in TENANTS}
+                yield settings["TIRO_ADDRESS"], keys, bus
+
+
+if __name__ == "__main__":
+    main()
