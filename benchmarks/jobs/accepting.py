@@ -31,13 +31,12 @@ async def accept(address: str, key: str, bus: Bus, *, jobs: int) -> str:
             await asyncio.gather(*(_create(client, upload.name, jobs // callers) for _ in range(callers)))
             seconds = time.perf_counter() - begun
             created = jobs // callers * callers
-            stored = (await _stored(bus) - before) / created
-            rows.append(
-                [callers, f"{created / seconds:.0f}", f"{1000 * seconds * callers / created:.1f}", f"{stored:.2f}"]
-            )
+            writes = (await _stored(bus) - before) / created
+            call_ms = 1000 * seconds * callers / created
+            rows.append([callers, f"{created / seconds:.0f}", f"{call_ms:.1f}", f"{writes:.2f}"])
     return "\n\n".join(
         [
-            f"{jobs} jobs with a `request_id`, of an upload that is there. Every write is flushed before it is answered.",
+            f"{jobs} jobs with a `request_id`, of an upload that is there. Each write is flushed before its answer.",
             table(["callers at once", "jobs a second", "ms a call", "writes a job"], rows),
         ]
     )
