@@ -58,6 +58,14 @@ class TiroError(Exception):
         return Status(code=code_pb2.Code.Value(self.code.name), message=self.message, details=packed)
 
 
+def from_status(status: Status) -> TiroError:
+    """The error of which a status was made, but for its violations and its delay."""
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    return TiroError(code, reason_from_name(info.reason), status.message, dict(info.metadata))
+
+
 def _pack(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo) -> Any:
     packed = Any()
     packed.Pack(detail)

@@ -12,6 +12,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import subjects, topology
+from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import Fenced
 from tiro_core.bus.ownership import OwnedRecord, OwnershipLost
@@ -124,7 +125,7 @@ class World:
         """The caller does not want it any more."""
         over = self.state in TERMINAL
         try:
-            await Canceller(self.bus).cancel(self.tenant, self.job)
+            await Canceller(self.bus, JetStreamBlobStore(self.bus)).cancel(self.tenant, self.job)
         except TiroError:
             assert over
         else:

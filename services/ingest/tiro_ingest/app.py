@@ -160,7 +160,7 @@ class _Parts:
         self.transcription_service = TranscriptionService(
             jobs,
             acceptor,
-            Canceller(bus),
+            Canceller(bus, blobs),
             remover,
             watcher=JobWatcher(bus, jobs, stopping, check_seconds=settings.watch_check_seconds),
             transcripts=TranscriptReader(blobs),

@@ -2,16 +2,16 @@
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus import topology
+from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.nudges import nudge
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
-from tiro_core.clock import now
 from tiro_core.errors import failed_precondition
 from tiro_core.jobs.history import JobHistory
-from tiro_core.jobs.states import TERMINAL, enter, state_name
+from tiro_core.jobs.states import TERMINAL, state_name
+from tiro_core.jobs.withdrawing import remove_parts, withdraw
 from tiro_core.logs import get_logger
 from tiro_ingest.metrics import JOBS_CANCELLED
 from tiro_ingest.transcriptions import no_transcription
@@ -22,8 +22,9 @@ log = get_logger()
 class Canceller:
     """Cancels jobs."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore) -> None:
         self._bus = bus
+        self._blobs = blobs
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
 
     async def cancel(self, tenant: str, job_id: str) -> TranscriptionRecord:
@@ -55,14 +56,8 @@ class Canceller:
         if owner:
             await nudge(self._bus, owner, record_key(tenant, job_id))
         await JobHistory(self._bus, tenant, job_id).end_with(record)
+        if record.cut:
+            await remove_parts(self._bus, self._blobs, tenant, job_id)
         JOBS_CANCELLED.inc()
         log.info("job_cancelled")
         return record
-
-
-def withdraw(record: TranscriptionRecord) -> None:
-    """Make a record CANCELLED, and take it from its owner."""
-    if record.state == Transcription.STATE_RUNNING:
-        record.attempts[-1].end_time.CopyFrom(now())
-    enter(record, Transcription.STATE_CANCELLED)
-    record.epoch += 1

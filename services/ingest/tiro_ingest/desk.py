@@ -45,7 +45,7 @@ class Desk:
                 self.queue.put(Waiting(key, record.tenant, record.lane, record.transcription_id))
             return
         self.forget(key)
-        if record.state == Transcription.STATE_RUNNING:
+        if record.state == Transcription.STATE_RUNNING and not record.cut:
             self._running[key] = _Taken(record.tenant, record.lease.worker_id)
 
     def forget(self, key: str) -> None:

@@ -1,13 +1,9 @@
 """Recordings that come with the job itself: they become an upload like any other."""
 
-import grpc
-from google.rpc import error_details_pb2
-from google.rpc.status_pb2 import Status
-
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.bus.blobs import BlobStore
-from tiro_core.errors import TiroError, reason_from_name
+from tiro_core.errors import from_status
 from tiro_ingest.finishing import Finisher
 from tiro_ingest.upload_writer import UploadWriter
 from tiro_ingest.uploads import Uploads
@@ -33,17 +29,10 @@ class InlineAudio:
         if record.state == Upload.STATE_READY:
             return record
         if record.state == Upload.STATE_FAILED:
-            raise _error_of(record.error)
+            raise from_status(record.error)
         record = await self._uploads.begin_writing(tenant, upload_id, None)
         async with self._uploads.refusing(record):
             async with UploadWriter(self._uploads, self._blobs, record, bytes_max=self._bytes_max) as writer:
                 await writer.write(content[record.committed_size :])
                 await writer.finish()
             return await self._finisher.finish(writer.record, writer.size, "")
-
-
-def _error_of(status: Status) -> TiroError:
-    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    info = error_details_pb2.ErrorInfo()
-    status.details[0].Unpack(info)
-    return TiroError(code, reason_from_name(info.reason), status.message, dict(info.metadata))

@@ -9,14 +9,13 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.bus import topology
 from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.nudges import nudge
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
 from tiro_core.errors import failed_precondition
 from tiro_core.jobs.states import TERMINAL, state_name
 from tiro_core.jobs.traces import purge_traces
+from tiro_core.jobs.withdrawing import condemn, remove_part, remove_parts
 from tiro_core.logs import get_logger
-from tiro_ingest.cancelling import withdraw
 from tiro_ingest.transcriptions import no_transcription
 from tiro_ingest.upload_uses import UploadUses
 from tiro_ingest.uploads import Uploads, no_upload
@@ -41,22 +40,16 @@ class Remover:
         Raises:
             TiroError: NOT_FOUND.
         """
-        owner = ""
-
-        def condemn(record: TranscriptionRecord) -> None:
-            nonlocal owner
-            owner = record.lease.worker_id
-            if record.state not in TERMINAL:
-                withdraw(record)
-            record.removing = True
-
         key = record_key(tenant, job_id)
         try:
-            record = (await self._records.mutate(key, condemn)).value
+            record = await condemn(self._bus, key)
         except KeyError:
             raise no_transcription(job_id) from None
-        if owner:
-            await nudge(self._bus, owner, key)
+        if record.HasField("part"):
+            await remove_part(self._bus, self._blobs, record)
+            return
+        if record.cut:
+            await remove_parts(self._bus, self._blobs, tenant, job_id)
         await purge_traces(self._bus, self._blobs, tenant, job_id)
         await self._let_go(record)
         if record.request_key:

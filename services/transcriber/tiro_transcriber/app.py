@@ -8,19 +8,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from nats.aio.msg import Msg
-
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import JetStreamBlobStore
+from tiro_core.bus.blobs import BlobStore, JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import require_safe_server
-from tiro_core.bus.nudges import Nudges, open_nudges
+from tiro_core.bus.nudges import open_nudges
 from tiro_core.bus.publishing import PATIENCE_SECONDS
 from tiro_core.bus.records import RecordStore
+from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
 from tiro_core.catalogue import load_catalogue
 from tiro_core.clock import duration
 from tiro_core.ids import new_id
@@ -31,11 +30,12 @@ from tiro_core.rpc.server import Health, create_health_server
 from tiro_core.starting import CannotStart
 from tiro_transcriber import telemetry
 from tiro_transcriber.engine_host import EngineHost, open_engine_host
-from tiro_transcriber.engines.interface import EngineType
+from tiro_transcriber.engines.interface import EngineType, ModelInfo
 from tiro_transcriber.engines.registry import find_engine
-from tiro_transcriber.feed import Feed
+from tiro_transcriber.feed import Feed, Handle
 from tiro_transcriber.finishing import within
 from tiro_transcriber.jobs.claiming import Claims
+from tiro_transcriber.jobs.cutting import CutSettings, Cutter
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.worker import JobWorker
 from tiro_transcriber.loading import load_engine
@@ -65,7 +65,22 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         )
         launcher = await stack.enter_async_context(MediaLauncher())
         nudges = await stack.enter_async_context(open_nudges(bus, new_id()))
-        await Worker(settings, bus, host, launcher, nudges).run(health, stopping)
+        workers = await stack.enter_async_context(open_worker_directory(bus))
+        blobs = JetStreamBlobStore(bus)
+        recognizer = _recognizer(settings, blobs, host, launcher)
+        cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
+        jobs = JobWorker(
+            bus,
+            blobs,
+            recognizer,
+            claims=Claims(bus, nudges.worker_id, settings.attempts_max),
+            uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
+            cutter=cutter,
+            nudges=nudges,
+            attempts_max=settings.attempts_max,
+            grace_seconds=settings.grace_seconds,
+        )
+        await Worker(settings, bus, host, jobs, nudges.worker_id).run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -106,28 +121,25 @@ class Worker:
         settings: TranscriberSettings,
         bus: Bus,
         host: EngineHost,
-        launcher: MediaLauncher,
-        nudges: Nudges,
+        jobs: JobWorker,
+        worker_id: str,
     ) -> None:
         self._bus = bus
         self._grace_seconds = settings.grace_seconds
         self._model = host.engine.model
         self._jobs: Feed | None = None
         self._sessions: Feed | None = None
-        record = describe(
-            nudges.worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots
-        )
+        record = describe(worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots)
         self._registration = Registration(bus, record, self._describe_load)
         self._load = Load(settings.session_parallel, record.session_slots, self._registration.load_changed)
         telemetry.session_gauges(self._load)
         if record.job_slots:
-            jobs = _job_worker(settings, bus, host, launcher, nudges)
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
         if record.session_slots:
             worker = SessionWorker(
                 bus,
                 host,
-                nudges.worker_id,
+                worker_id,
                 self._load,
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
@@ -136,7 +148,7 @@ class Worker:
                 topology.SESSIONS,
                 topology.ensure_session_consumer,
                 record.session_slots + reserve(record.session_slots),
-                worker.handle,
+                lambda message, _: worker.handle(message),
             )
 
     async def run(self, health: Health, stopping: asyncio.Event) -> None:
@@ -172,7 +184,7 @@ class Worker:
         stream: str,
         ensure_consumer: Callable[..., Awaitable[str]],
         slots: int,
-        handle: Callable[[Msg], Awaitable[None]],
+        handle: Handle,
     ) -> Feed:
         return Feed(
             self._bus,
@@ -184,30 +196,39 @@ class Worker:
         )
 
 
-def _job_worker(
-    settings: TranscriberSettings,
-    bus: Bus,
-    host: EngineHost,
-    launcher: MediaLauncher,
-    nudges: Nudges,
-) -> JobWorker:
-    blobs = JetStreamBlobStore(bus)
-    limits = DecodeLimits(duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.decode_seconds_max)
-    recognizer = Recognizer(
+def _recognizer(
+    settings: TranscriberSettings, blobs: BlobStore, host: EngineHost, launcher: MediaLauncher
+) -> Recognizer:
+    return Recognizer(
         host,
         blobs,
         launcher,
-        limits=limits,
+        limits=_decode_limits(settings),
         window_seconds=settings.window_seconds,
         spool_dir=settings.spool_dir,
     )
-    return JobWorker(
+
+
+def _cutter(
+    settings: TranscriberSettings,
+    bus: Bus,
+    blobs: BlobStore,
+    launcher: MediaLauncher,
+    *,
+    workers: WorkerDirectory,
+    model: ModelInfo,
+) -> Cutter:
+    return Cutter(
         bus,
         blobs,
-        recognizer,
-        claims=Claims(bus, nudges.worker_id, settings.attempts_max),
-        uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
-        nudges=nudges,
-        attempts_max=settings.attempts_max,
-        grace_seconds=settings.grace_seconds,
+        launcher,
+        workers,
+        model,
+        settings=CutSettings(settings.cut_seconds_min, settings.part_seconds),
+        limits=_decode_limits(settings),
+        spool_dir=settings.spool_dir,
     )
+
+
+def _decode_limits(settings: TranscriberSettings) -> DecodeLimits:
+    return DecodeLimits(duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.decode_seconds_max)

@@ -19,6 +19,23 @@ RETRY_SECONDS = 0.5
 log = get_logger()
 
 
+class Slot:
+    """The place that a message in hand takes."""
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release = release
+        self._held = True
+
+    def release(self) -> None:
+        """Let the next message come, although this one is still in hand. Doing it twice does nothing."""
+        if self._held:
+            self._held = False
+            self._release()
+
+
+Handle = Callable[[Msg, Slot], Awaitable[None]]
+
+
 class Feed:
     """Takes messages from a work queue's consumer."""
 
@@ -29,7 +46,7 @@ class Feed:
         stream: str,
         ensure_consumer: Callable[[], Awaitable[str]],
         slots: int,
-        handle: Callable[[Msg], Awaitable[None]],
+        handle: Handle,
         changed: Callable[[], None],
     ) -> None:
         """Prepare to take work.
@@ -39,7 +56,7 @@ class Feed:
             stream: The work queue.
             ensure_consumer: Has the consumer, and returns its name.
             slots: How many messages may be in hand at once.
-            handle: Does the work of one message and settles it.
+            handle: Does the work of one message and settles it. It may give its slot back before it is done.
             changed: Called whenever `active` changes.
         """
         self._bus = bus
@@ -49,7 +66,7 @@ class Feed:
         self._handle = handle
         self._changed = changed
         self.active = 0
-        """Messages in hand."""
+        """Slots that are taken."""
 
     async def run(self) -> None:
         """Take and handle work until cancelled; cancelling cancels what is in hand as well."""
@@ -89,11 +106,15 @@ class Feed:
     async def _work(self, message: Msg) -> None:
         self.active += 1
         self._changed()
+        slot = Slot(self._free)
         try:
-            await self._handle(message)
+            await self._handle(message, slot)
         except Exception:  # one piece of work must not take the others along; its message is offered again
             log.exception("work_failed", subject=message.subject, delivered=message.metadata.num_delivered)
         finally:
-            self.active -= 1
-            self._slots.release()
-            self._changed()
+            slot.release()
+
+    def _free(self) -> None:
+        self.active -= 1
+        self._slots.release()
+        self._changed()

@@ -40,6 +40,10 @@ class TranscriberSettings(CoreSettings):
     window_seconds: int = Field(
         WINDOW_SECONDS_MAX, ge=30, le=WINDOW_SECONDS_MAX, description="The longest piece of a recording decoded at once"
     )
+    cut_seconds_min: float = Field(
+        300, ge=0, description="A recording this long is cut into parts when several workers could share it. 0: none is"
+    )
+    part_seconds: int = Field(120, ge=30, le=WINDOW_SECONDS_MAX, description="The longest part of a recording")
     attempts_max: int = Field(3, ge=1, le=20, description="How often a job is begun before it is given up")
     decode_seconds_max: float = Field(3600, gt=0, description="How long decoding a recording's container may take")
     audio_seconds_max: float = Field(12 * 3600, gt=0, description="The longest recording")

@@ -21,7 +21,7 @@ from tiro_core.bus.hints import offer_job
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.tail import Tail
 from tiro_core.bus.workers import open_worker_directory
-from tiro_core.clock import now
+from tiro_core.clock import duration, now
 from tiro_core.ids import new_id
 from tiro_core.jobs.states import TERMINAL
 from tiro_transcriber.app import serve
@@ -29,14 +29,14 @@ from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.settings import TranscriberSettings
 
 
-def recording(words: Sequence[int]) -> bytes:
+def recording(words: Sequence[int], *, gap_ms: int = 100) -> bytes:
     """A WAV file in which the fake engine reads these words."""
     file = io.BytesIO()
     with wave.open(file, "wb") as target:
         target.setnchannels(1)
         target.setsampwidth(2)
         target.setframerate(16_000)
-        target.writeframes(encode(words).tobytes())
+        target.writeframes(encode(words, gap_ms=gap_ms).tobytes())
     return file.getvalue()
 
 
@@ -49,7 +49,7 @@ class Jobs:
         self.records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self.blobs = JetStreamBlobStore(bus)
 
-    async def submit(self, audio: bytes, *, language: str = "", model: str = "markers") -> str:
+    async def submit(self, audio: bytes, *, language: str = "", model: str = "markers", seconds: float = 0) -> str:
         """Store a recording and a job for it, and offer the job."""
         upload, job = new_id(), new_id()
         for index, offset in enumerate(range(0, len(audio), PART_BYTES)):
@@ -74,6 +74,8 @@ class Jobs:
                 config=RecognitionConfig(
                     engine="fake", model=model, language_code=language, enable_word_time_offsets=True
                 ),
+                audio_duration=duration(seconds),
+                lane=Transcription.LANE_STANDARD,
                 create_time=now(),
             ),
         )

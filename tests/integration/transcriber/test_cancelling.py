@@ -41,7 +41,7 @@ async def running(jobs: Jobs, start_worker: Start) -> str:
 
 async def test_cancelling_frees_the_worker(jobs: Jobs, running: str) -> None:
     """It leaves the job at once and takes the next one; nothing is told of the first after its end."""
-    cancelled = await Canceller(jobs.bus).cancel(jobs.tenant, running)
+    cancelled = await Canceller(jobs.bus, jobs.blobs).cancel(jobs.tenant, running)
     assert cancelled.state == Transcription.STATE_CANCELLED
     following = await jobs.submit(recording(range(3)), model=MODEL)
     async with asyncio.timeout(SOON_SECONDS):

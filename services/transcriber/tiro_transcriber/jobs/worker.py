@@ -27,8 +27,10 @@ from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
 from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
+from tiro_transcriber.feed import Slot
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims
+from tiro_transcriber.jobs.cutting import Cutter
 from tiro_transcriber.jobs.endings import counted_attempts, fail, hand_over, succeed
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
@@ -53,6 +55,7 @@ class JobWorker:
         *,
         claims: Claims,
         uploads: RecordStore[UploadRecord],
+        cutter: Cutter,
         nudges: Nudges,
         attempts_max: int,
         grace_seconds: float,
@@ -62,12 +65,13 @@ class JobWorker:
         self._recognizer = recognizer
         self._claims = claims
         self._uploads = uploads
+        self._cutter = cutter
         self._nudges = nudges
         self._attempts_max = attempts_max
         self._grace_seconds = grace_seconds
 
-    async def handle(self, message: Msg) -> None:
-        """Do what an offered task needs, and settle its message."""
+    async def handle(self, message: Msg, slot: Slot) -> None:
+        """Do what an offered task needs, and settle its message. A job that is cut gives its slot back."""
         try:
             task = TranscriptionTask.FromString(message.data)
         except DecodeError as error:
@@ -76,13 +80,13 @@ class JobWorker:
             return
         with structlog.contextvars.bound_contextvars(tenant=task.tenant, job=task.transcription_id):
             try:
-                await self._claim_and_run(task, message)
+                await self._claim_and_run(task, message, slot)
             except LEFT as error:
                 # The message stays unsettled: it is offered again when its time is over.
                 log.warning("job_left", reason=repr(error))
                 await within(self._grace_seconds, self._tidy(task))
 
-    async def _claim_and_run(self, task: TranscriptionTask, message: Msg) -> None:
+    async def _claim_and_run(self, task: TranscriptionTask, message: Msg, slot: Slot) -> None:
         history = JobHistory(self._bus, task.tenant, task.transcription_id)
 
         async def give_back(claim: object) -> None:
@@ -94,7 +98,7 @@ class JobWorker:
             claim = await uninterrupted(claiming, self._grace_seconds, give_back)
         match claim:
             case Claimed(owned):
-                await self._run(owned, history, message)
+                await self._run(owned, history, message, slot)
             case Taken(retry_in):
                 await message.nak(delay=retry_in.total_seconds())
             case Over(record):
@@ -113,14 +117,16 @@ class JobWorker:
             await history.end_with(record)
         await message.ack()
 
-    async def _run(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
+    async def _run(
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, slot: Slot
+    ) -> None:
         log.info("job_started", attempt=len(owned.value.attempts))
         key = subjects.record(owned.value.tenant, owned.value.transcription_id)
         try:
             with self._nudges.looking(key) as look:
                 async with kept(owned, message, RENEWAL_SECONDS, look=look):
                     await history.take_over(owned.value)
-                    transcript = await self._transcribe(owned, history)
+                    transcript = await self._transcribe(owned, history, slot)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, history, message))
             raise
@@ -130,14 +136,23 @@ class JobWorker:
         with telemetry.stage("commit"):
             await uninterrupted(self._commit(owned, history, message, transcript), self._grace_seconds)
 
-    async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory) -> Transcript:
-        record = owned.value
+    async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, slot: Slot) -> Transcript:
+        size = await self._recording_size(owned.value)
+        with telemetry.JOB_SECONDS.time():
+            async with open_transcript_writer(self._blobs, history, owned.value) as writer:
+                if not self._cutter.wants(owned.value):
+                    return await self._recognizer.recognize(owned.value, size, writer)
+                record = await owned.update(_mark_cut)
+                slot.release()
+                return await self._cutter.transcribe(record, size, writer)
+
+    async def _recording_size(self, record: TranscriptionRecord) -> int:
+        if record.HasField("part"):
+            return record.part.size_bytes
         upload = await self._uploads.get(subjects.record(record.tenant, record.upload_id))
         if upload is None:
             raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload is gone")
-        with telemetry.JOB_SECONDS.time():
-            async with open_transcript_writer(self._blobs, history, record) as writer:
-                return await self._recognizer.recognize(record, upload.value.committed_size, writer)
+        return upload.value.committed_size
 
     async def _commit(
         self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, transcript: Transcript
@@ -145,6 +160,7 @@ class JobWorker:
         record = await owned.update(lambda value: succeed(value, transcript))
         await history.state_changed(record)
         await message.ack()
+        await self._clean(record)
         telemetry.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
         log.info("job_succeeded", segments=transcript.segment_count)
 
@@ -173,12 +189,21 @@ class JobWorker:
             await message.nak(delay=_backoff(counted_attempts(record)))
         else:
             await message.ack()
+            await self._clean(record)
         telemetry.job_ended("retried" if again else "failed", reason_of(error), 0)
         log.warning("job_failed", reason=reason_of(error), again=again, attempt=len(record.attempts))
+
+    async def _clean(self, record: TranscriptionRecord) -> None:
+        if record.cut:
+            await self._cutter.clean(record)
 
     async def _park(self, record: TranscriptionRecord) -> None:
         subject = subjects.dead(record.tenant, record.transcription_id)
         await publish(self._bus, subject, DeadLetter(record=record).SerializeToString())
+
+
+def _mark_cut(record: TranscriptionRecord) -> None:
+    record.cut = True
 
 
 def _backoff(attempts: int) -> float:

@@ -4,15 +4,15 @@ The upload has the session's id: a worker that takes over in the middle of the c
 """
 
 import hashlib
-import io
-import wave
 
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.audio.pcm import SAMPLE_BYTES
+from tiro_core.audio.wav import wav_header
 from tiro_core.bus import subjects, topology
+from tiro_core.bus.blob_writer import BlobWriter
 from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
@@ -31,8 +31,14 @@ async def keep_recording(bus: Bus, session: SessionRecord, samples: int) -> str:
     Returns:
         The upload's id.
     """
-    parts = _Parts(JetStreamBlobStore(bus), upload_key(session.tenant, session.session_id))
-    await parts.write(_wav_header(session.sample_rate_hertz, samples))
+    writer = BlobWriter(JetStreamBlobStore(bus), upload_key(session.tenant, session.session_id))
+    digest = hashlib.sha256()
+
+    async def write(data: bytes) -> None:
+        digest.update(data)
+        await writer.write(data)
+
+    await write(wav_header(session.sample_rate_hertz, samples))
     missing = samples * SAMPLE_BYTES
     subject = subjects.live_audio(session.tenant, session.session_id)
     async with Tail(bus, topology.LIVE_AUDIO, subject) as line:
@@ -40,64 +46,26 @@ async def keep_recording(bus: Bus, session: SessionRecord, samples: int) -> str:
             if entry is not None:
                 data = LiveInput.FromString(entry.data).pcm16[:missing]
                 missing -= len(data)
-                await parts.write(data)
+                await write(data)
             if not missing:
                 break
-    await parts.finish()
+    await writer.finish()
     uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
-    await uploads.put(subjects.record(session.tenant, session.session_id), _record(session, samples, parts))
+    record = _record(session, samples, size=writer.size, sha256=digest.hexdigest())
+    await uploads.put(subjects.record(session.tenant, session.session_id), record)
     return session.session_id
 
 
-class _Parts:
-    """Cuts what is written into parts and stores each as it fills."""
-
-    def __init__(self, blobs: JetStreamBlobStore, key: str) -> None:
-        self._blobs = blobs
-        self._key = key
-        self._filling = bytearray()
-        self._count = 0
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    async def write(self, data: bytes) -> None:
-        self.digest.update(data)
-        self.size += len(data)
-        self._filling += data
-        while len(self._filling) >= PART_BYTES:
-            await self._store(bytes(self._filling[:PART_BYTES]))
-            del self._filling[:PART_BYTES]
-
-    async def finish(self) -> None:
-        if self._filling:
-            await self._store(bytes(self._filling))
-
-    async def _store(self, part: bytes) -> None:
-        await self._blobs.put_part(self._key, self._count, part)
-        self._count += 1
-
-
-def _wav_header(rate_hz: int, samples: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as target:
-        target.setnchannels(1)
-        target.setsampwidth(SAMPLE_BYTES)
-        target.setframerate(rate_hz)
-        target.setnframes(samples)
-        target.writeframesraw(b"")
-        return file.getvalue()
-
-
-def _record(session: SessionRecord, samples: int, parts: _Parts) -> UploadRecord:
+def _record(session: SessionRecord, samples: int, *, size: int, sha256: str) -> UploadRecord:
     return UploadRecord(
         tenant=session.tenant,
         upload_id=session.session_id,
         display_name=f"live session {session.session_id}",
-        size_bytes=parts.size,
-        committed_size=parts.size,
+        size_bytes=size,
+        committed_size=size,
         part_size=PART_BYTES,
         state=Upload.STATE_READY,
-        sha256=parts.digest.hexdigest(),
+        sha256=sha256,
         audio=AudioInfo(
             container="wav",
             codec="pcm_s16le",

@@ -30,6 +30,34 @@ class TranscriptionRecord(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class Part(_message.Message):
+        """A part of a long recording. Its audio is a wav file under its own id."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        OFFSET_FIELD_NUMBER: _builtins.int
+        SAMPLES_FIELD_NUMBER: _builtins.int
+        SIZE_BYTES_FIELD_NUMBER: _builtins.int
+        offset: _builtins.int
+        """Where it begins in the recording, in samples at 16 kHz."""
+        samples: _builtins.int
+        """How many samples it has."""
+        size_bytes: _builtins.int
+        """The size of its audio file, in bytes."""
+        def __init__(
+            self,
+            *,
+            offset: _builtins.int = ...,
+            samples: _builtins.int = ...,
+            size_bytes: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "samples", b"samples", "size_bytes", b"size_bytes"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TENANT_FIELD_NUMBER: _builtins.int
     TRANSCRIPTION_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
@@ -59,6 +87,8 @@ class TranscriptionRecord(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     FETCHED_SIZE_FIELD_NUMBER: _builtins.int
     REMOVING_FIELD_NUMBER: _builtins.int
+    CUT_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     transcription_id: _builtins.str
@@ -87,6 +117,8 @@ class TranscriptionRecord(_message.Message):
     """How much of the recording is fetched, in bytes."""
     removing: _builtins.bool
     """It is being removed: nobody finds it any more, and what belongs to it goes before it does."""
+    cut: _builtins.bool
+    """Its recording is cut into parts, each a record of its own, and it takes no slot of a worker itself."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with; engine and model are always set."""
@@ -147,6 +179,12 @@ class TranscriptionRecord(_message.Message):
     def audio_expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it lets go of its recording. Once it is over."""
 
+    @_builtins.property
+    def part(self) -> Global___TranscriptionRecord.Part:
+        """Set in the record of a part: it is no job that callers know. Key `<tenant>.<job>.<index>`, and its
+        `transcription_id` is `<job>.<index>`.
+        """
+
     def __init__(
         self,
         *,
@@ -179,10 +217,12 @@ class TranscriptionRecord(_message.Message):
         uri: _builtins.str = ...,
         fetched_size: _builtins.int = ...,
         removing: _builtins.bool = ...,
+        cut: _builtins.bool = ...,
+        part: Global___TranscriptionRecord.Part | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,36 @@
+"""Writing a blob from its start, without knowing its size: cut into parts, each stored as it fills."""
+
+from tiro_core.bus.blobs import PART_BYTES, BlobStore
+
+
+class BlobWriter:
+    """Writes one blob. The last part is stored by `finish`.
+
+    Attributes:
+        size: How many bytes were written.
+    """
+
+    def __init__(self, blobs: BlobStore, key: str) -> None:
+        self.size = 0
+        self._blobs = blobs
+        self._key = key
+        self._filling = bytearray()
+        self._count = 0
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes."""
+        self.size += len(data)
+        self._filling += data
+        while len(self._filling) >= PART_BYTES:
+            await self._store(bytes(self._filling[:PART_BYTES]))
+            del self._filling[:PART_BYTES]
+
+    async def finish(self) -> None:
+        """Store what is left."""
+        if self._filling:
+            await self._store(bytes(self._filling))
+            self._filling.clear()
+
+    async def _store(self, part: bytes) -> None:
+        await self._blobs.put_part(self._key, self._count, part)
+        self._count += 1

@@ -1,0 +1,142 @@
+"""The parts of one long job, as the worker that cuts it sees them: made, followed to their ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.audio.pcm import SAMPLE_BYTES
+from tiro_core.audio.wav import wav_header
+from tiro_core.bus import topology
+from tiro_core.bus.blob_writer import BlobWriter
+from tiro_core.bus.blobs import BlobStore, upload_key
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import Conflict
+from tiro_core.bus.records import RecordStore
+from tiro_core.clock import duration, duration_of, now
+from tiro_core.jobs.states import TERMINAL, enter
+from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_transcriber.jobs.pieces import Piece
+
+PART_TTL_SECONDS = 24 * 3600.0
+"""A part that nobody has merged so long after its end goes by itself: its job was lost with its worker, or deleted."""
+SAMPLES_MIN = SAMPLE_RATE // 2
+"""A shorter last part is filled up with silence: less would be refused as too short to be a recording."""
+
+
+class Parts:
+    """Makes the parts of a job, and knows how each of them is doing. Use `open_parts`."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, job: TranscriptionRecord) -> None:
+        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._blobs = blobs
+        self._job = job
+        self._known: dict[int, TranscriptionRecord] = {}
+        self._total: int | None = None
+        self._changed = asyncio.Condition()
+        self._caught_up = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._known)
+
+    @property
+    def cut_until(self) -> int:
+        """The sample up to which the recording is cut."""
+        return max((record.part.offset + record.part.samples for record in self._known.values()), default=0)
+
+    async def make(self, piece: Piece) -> None:
+        """Make the next part. It waits for a worker like a job from here on."""
+        index = len(self._known)
+        part_id = f"{self._job.transcription_id}.{index:05}"
+        writer = BlobWriter(self._blobs, upload_key(self._job.tenant, part_id))
+        silence = bytes(max(0, SAMPLES_MIN - len(piece.samples)) * SAMPLE_BYTES)
+        samples = piece.samples.tobytes() + silence
+        await writer.write(wav_header(SAMPLE_RATE, len(samples) // SAMPLE_BYTES) + samples)
+        await writer.finish()
+        record = self._record(part_id, piece, writer.size)
+        try:
+            await self._records.create(self._key(part_id), record)
+        except Conflict:  # an owner before us, which is not yet aware of it, has cut the same here
+            return
+        await self._take(index, record)
+
+    async def wait_for_room(self, unfinished_max: int) -> None:
+        """Wait until fewer parts than that are not over."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._unfinished() < unfinished_max)
+
+    async def complete(self) -> None:
+        """Note that no more parts will be made."""
+        async with self._changed:
+            self._total = len(self._known)
+            self._changed.notify_all()
+
+    async def ended(self, index: int) -> TranscriptionRecord | None:
+        """Wait until a part is over. None when there is no such part."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: self._is_over(index) or (self._total is not None and index >= self._total)
+            )
+        return self._known.get(index)
+
+    async def follow(self) -> None:
+        """Take in what happens to the parts, until cancelled."""
+        async with self._records.watch(self._key(f"{self._job.transcription_id}.*")) as changes:
+            async for change in changes:
+                if change is None:
+                    self._caught_up.set()
+                elif change.value is not None:
+                    await self._take(int(change.key.rpartition(".")[2]), change.value)
+
+    async def caught_up(self) -> None:
+        """Wait until the parts that an owner before has made are known."""
+        await self._caught_up.wait()
+
+    async def _take(self, index: int, record: TranscriptionRecord) -> None:
+        async with self._changed:
+            known = self._known.get(index)
+            if known is None or record.epoch >= known.epoch:
+                self._known[index] = record
+            self._changed.notify_all()
+
+    def _unfinished(self) -> int:
+        return sum(record.state not in TERMINAL for record in self._known.values())
+
+    def _is_over(self, index: int) -> bool:
+        return index in self._known and self._known[index].state in TERMINAL
+
+    def _key(self, part_id: str) -> str:
+        return f"{self._job.tenant}.{part_id}"
+
+    def _record(self, part_id: str, piece: Piece, size_bytes: int) -> TranscriptionRecord:
+        job = self._job
+        record = TranscriptionRecord(
+            tenant=job.tenant,
+            transcription_id=part_id,
+            config=job.config,
+            lane=job.lane,
+            upload_id=part_id,
+            audio_duration=duration_of(len(piece.samples), SAMPLE_RATE),
+            create_time=now(),
+            ttl=duration(PART_TTL_SECONDS),
+            audio_ttl=duration(PART_TTL_SECONDS),
+            part=TranscriptionRecord.Part(offset=piece.offset, samples=len(piece.samples), size_bytes=size_bytes),
+        )
+        if job.HasField("options"):
+            record.options.CopyFrom(job.options)
+        enter(record, Transcription.STATE_QUEUED)
+        return record
+
+
+@asynccontextmanager
+async def open_parts(bus: Bus, blobs: BlobStore, job: TranscriptionRecord) -> AsyncIterator[Parts]:
+    """The parts of a job, those that an owner before has made included, followed while the context lasts."""
+    parts = Parts(bus, blobs, job)
+    async with asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(parts.follow(), name="parts")
+        await parts.caught_up()
+        yield parts
+        following.cancel()

@@ -1,0 +1,72 @@
+"""What is known of a transcript besides its segments, put together as its windows or parts come."""
+
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.speech.v1.transcript_pb2 import (
+    WARNING_REASON_DAMAGED_AUDIO,
+    WARNING_REASON_ENGINE,
+    WARNING_REASON_NO_SPEECH,
+    WARNING_REASON_TRUNCATED_AUDIO,
+    Transcript,
+    Warning,  # noqa: A004 - the contract's word
+)
+from tiro_core.audio.report import DecodeReport
+from tiro_core.clock import duration
+from tiro_transcriber.engines.interface import DetectedLanguage, ModelInfo, RecognitionOptions, WindowResult
+
+
+class Summary:
+    """What the windows have told so far."""
+
+    def __init__(self, config: RecognitionConfig) -> None:
+        self._config = config
+        self._language: DetectedLanguage | None = None
+        self._warnings: list[Warning] = []
+
+    def options(self) -> RecognitionOptions:
+        """How to recognize the next window: in the language asked for, or else in the one first heard."""
+        heard = self._language.code if self._language else None
+        return RecognitionOptions(
+            language=self._config.language_code or heard,
+            hotwords=tuple(self._config.hotwords),
+            word_timestamps=self._config.enable_word_time_offsets,
+        )
+
+    def add(self, result: WindowResult) -> None:
+        """Take in what a window gave besides its segments."""
+        self._language = self._language or result.language
+        self._warnings += [Warning(reason=WARNING_REASON_ENGINE, message=text) for text in result.warnings]
+
+    def add_part(self, part: Transcript) -> None:
+        """Take in what a part that was transcribed elsewhere gave besides its segments."""
+        if self._language is None and part.language_code and not self._config.language_code:
+            self._language = DetectedLanguage(part.language_code, part.language_confidence)
+        self._warnings += [warning for warning in part.warnings if warning.reason == WARNING_REASON_ENGINE]
+
+    def transcript(self, model: ModelInfo, report: DecodeReport, segment_count: int) -> Transcript:
+        """The whole."""
+        transcript = Transcript(
+            engine=model.engine,
+            model=model.model,
+            model_digest=model.digest,
+            language_code=self._config.language_code,
+            audio_duration=duration(report.decoded_duration_seconds),
+            segment_count=segment_count,
+            warnings=[*self._warnings, *_audio_warnings(report)],
+        )
+        if not self._config.language_code and self._language:
+            transcript.language_code = self._language.code
+            transcript.language_confidence = self._language.probability
+        if not segment_count:
+            transcript.warnings.append(Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found"))
+        return transcript
+
+
+def _audio_warnings(report: DecodeReport) -> list[Warning]:
+    warnings = []
+    if report.damaged_packets:
+        text = f"{report.damaged_packets} damaged packets were stepped over"
+        warnings.append(Warning(reason=WARNING_REASON_DAMAGED_AUDIO, message=text))
+    if report.truncated:
+        text = f"{report.missing_seconds:.1f} s of the announced audio are not there"
+        warnings.append(Warning(reason=WARNING_REASON_TRUNCATED_AUDIO, message=text))
+    return warnings
