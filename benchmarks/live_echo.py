@@ -128,12 +128,13 @@ async def main() -> None:
             start_time=now(),
         )
         registration = Registration(bus, record, lambda _: None)
+        echo = EchoWorker(bus, worker_id)
         feed = Feed(
             bus,
             stream=topology.SESSIONS,
             ensure_consumer=lambda: topology.ensure_session_consumer(bus.jetstream, ENGINE, MODEL),
             slots=SESSION_SLOTS,
-            handle=EchoWorker(bus, worker_id).handle,
+            handle=lambda message, _: echo.handle(message),
             changed=lambda: None,
         )
         async with asyncio.TaskGroup() as tasks:

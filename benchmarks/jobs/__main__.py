@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.jobs.accepting import accept
 from benchmarks.jobs.listing import list_many
+from benchmarks.jobs.scaling import scale
 from benchmarks.jobs.sharing import share
 from benchmarks.jobs.telling import tell
 from benchmarks.report import machine, record
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--accepted", type=int, default=3000, help="jobs to accept")
     parser.add_argument("--listed", type=int, default=100_000, help="jobs in the store when lists are asked for")
     parser.add_argument("--waiting", type=int, default=10_000, help="jobs of one tenant before which another's goes")
+    parser.add_argument("--minutes", type=float, default=60, help="length of the recording that workers share")
     parser.add_argument("--record", action="store_true", help="write the tables to docs/benchmarks.md")
     arguments = parser.parse_args()
     body = asyncio.run(_measure(arguments))
@@ -41,18 +43,21 @@ def main() -> None:
 
 async def _measure(arguments: argparse.Namespace) -> str:
     parts = []
-    async with _deployment("markers") as (address, keys, bus):
+    async with _deployment("markers") as (settings, keys, bus):
+        address = settings["TIRO_ADDRESS"]
         parts.append(await tell(address, keys[TENANTS[0]]))
         parts.append(await accept(address, keys[TENANTS[0]], bus, jobs=arguments.accepted))
         parts.append(await list_many(address, keys[TENANTS[1]], bus, tenant=TENANTS[1], jobs=arguments.listed))
-    async with _deployment("markers-30x") as (address, keys, _):
+    async with _deployment("markers-30x") as (settings, keys, bus):
+        parts.append(await scale(settings, keys[TENANTS[0]], bus, minutes=arguments.minutes))
+        address = settings["TIRO_ADDRESS"]
         parts.append(await share(address, keys[TENANTS[0]], keys[TENANTS[1]], waiting=arguments.waiting))
     return "\n\n".join(parts)
 
 
 @asynccontextmanager
-async def _deployment(model: str) -> AsyncIterator[tuple[str, dict[str, str], Bus]]:
-    """A deployment with the fake engine: its address, a key for each tenant, and a connection to its NATS."""
+async def _deployment(model: str) -> AsyncIterator[tuple[dict[str, str], dict[str, str], Bus]]:
+    """A deployment with the fake engine: its settings, a key for each tenant, and a connection to its NATS."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             **environment(Path(folder), any_ports=True),
@@ -69,7 +74,7 @@ async def _deployment(model: str) -> AsyncIterator[tuple[str, dict[str, str], Bu
             )
             async with open_bus(core, "bench-jobs") as bus:
                 keys = {tenant: (await ApiKeys(bus).create(tenant, "bench"))[0] for tenant in TENANTS}
-                yield settings["TIRO_ADDRESS"], keys, bus
+                yield settings, keys, bus
 
 
 if __name__ == "__main__":

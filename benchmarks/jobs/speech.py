@@ -6,16 +6,14 @@ import wave
 from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, encode
 from tiro_transcriber.engines.interface import SAMPLE_RATE
 
-_GAP_SECONDS = 0.1
 
-
-def recording(seconds: float) -> bytes:
-    """A WAV file of word markers, so many seconds long."""
-    words = max(1, round(seconds / (MARKER_SAMPLES / SAMPLE_RATE + _GAP_SECONDS)))
+def recording(seconds: float, *, gap_ms: int = 100) -> bytes:
+    """A WAV file of word markers, so many seconds long, with so much silence between them."""
+    words = max(1, round(seconds / (MARKER_SAMPLES / SAMPLE_RATE + gap_ms / 1000)))
     file = io.BytesIO()
     with wave.open(file, "wb") as target:
         target.setnchannels(1)
         target.setsampwidth(2)
         target.setframerate(SAMPLE_RATE)
-        target.writeframes(encode(range(words)).tobytes())
+        target.writeframes(encode(range(words), gap_ms=gap_ms).tobytes())
     return file.getvalue()
