@@ -1,0 +1,119 @@
+"""Ten thousand jobs while workers are killed at random: real processes, the fake engine."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.speech import wav
+from tests.support.stack import Stack, running_stack, start_again
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_client import AsyncClient
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.tail import Tail
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.settings import CoreSettings
+from tiro_transcriber.engines.fake.markers import encode
+
+JOBS = 10_000
+CALLERS = 16
+WORKERS = 3
+SECONDS_BETWEEN_KILLS = 3.0
+WORDS = range(5)
+TEXT = " ".join(f"w{number}" for number in WORDS)
+SEED = 7
+TENANT = "default"
+"""Whose jobs are whose calls carry no key, where none is asked for."""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Tiro with several workers, which give a job up only after many deaths."""
+    settings = {
+        "TIRO_ENGINE": "fake",
+        "TIRO_DEFAULT_ENGINE": "fake",
+        "TIRO_JOB_SLOTS": "4",
+        "TIRO_SESSION_SLOTS": "0",
+        "TIRO_ATTEMPTS_MAX": "20",
+    }
+    with running_stack(tmp_path, settings, transcribers=WORKERS) as running:
+        yield running
+
+
+@pytest.mark.long
+async def test_every_job_ends_once(stack: Stack) -> None:
+    """All succeed, each with every word once and one terminal event, although workers die all the time."""
+    settings = CoreSettings.model_validate({"nats_url": stack.nats.url})
+    async with AsyncClient(stack.address) as client, open_bus(settings, "test") as bus:
+        upload = await client.upload(wav(encode(WORDS)))
+        killing = asyncio.create_task(_kill(stack))
+        try:
+            names = await _submit_all(client, upload.name)
+            records = await _ends(bus)
+        finally:
+            killing.cancel()
+        assert set(records) == {name.removeprefix("transcriptions/") for name in names}
+        assert Counter(record.state for record in records.values()) == {Transcription.STATE_SUCCEEDED: JOBS}
+        lost = sum(len(record.attempts) > 1 for record in records.values())
+        assert lost > WORKERS, "the kills hit nothing"
+        assert await _terminal_events(bus) == dict.fromkeys(records, 1)
+        texts = await _texts(client, names)
+        assert texts == {TEXT: JOBS}
+
+
+async def _kill(stack: Stack) -> None:
+    """Kill one worker after the other, and start it again."""
+    rng = random.Random(SEED)  # noqa: S311 - it chooses whom to kill
+    while True:
+        await asyncio.sleep(rng.uniform(0, 2 * SECONDS_BETWEEN_KILLS))
+        worker = rng.choice(stack.transcribers)
+        await asyncio.to_thread(worker.kill)
+        await asyncio.to_thread(start_again, worker, "transcriber")
+
+
+async def _submit_all(client: AsyncClient, upload: str) -> list[str]:
+    async def submit(count: int) -> list[str]:
+        return [(await client.submit(upload)).name for _ in range(count)]
+
+    names = await asyncio.gather(*(submit(JOBS // CALLERS) for _ in range(CALLERS)))
+    return [name for some in names for name in some]
+
+
+async def _ends(bus: Bus) -> dict[str, TranscriptionRecord]:
+    """The records of the jobs, once all are over."""
+    ended: dict[str, TranscriptionRecord] = {}
+    async with RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).watch(">") as changes:
+        async for change in changes:
+            if change is not None and change.value is not None and change.value.state in TERMINAL:
+                ended[change.value.transcription_id] = change.value
+            if len(ended) == JOBS:
+                break
+    return ended
+
+
+async def _terminal_events(bus: Bus) -> dict[str, int]:
+    """How many terminal events the history of each job has."""
+    counts: Counter[str] = Counter()
+    async with Tail(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as tail:
+        async for entry in tail:
+            if entry is None:
+                if len(counts) == JOBS:
+                    break
+                continue
+            if TranscriptionEvent.FromString(entry.data).state_changed.state in TERMINAL:
+                counts[entry.subject.rpartition(".")[2]] += 1
+    return dict(counts)
+
+
+async def _texts(client: AsyncClient, names: list[str]) -> Counter[str]:
+    async def read(some: list[str]) -> Counter[str]:
+        return Counter([(await client.get_transcript(name)).text.strip() for name in some])
+
+    found = await asyncio.gather(*(read(names[start::CALLERS]) for start in range(CALLERS)))
+    return sum(found, Counter())
