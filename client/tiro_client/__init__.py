@@ -19,6 +19,7 @@ from tiro_client.errors import (
     Unavailable,
 )
 from tiro_client.job_models import Job, JobEvent, JobProgress, JobSegments, JobState, JobStateChanged
+from tiro_client.job_options import JobOptions, Lane
 from tiro_client.live import LiveStream
 from tiro_client.live_config import AudioEncoding, LiveConfig
 from tiro_client.live_events import (
@@ -55,11 +56,13 @@ __all__ = [
     "JobCancelled",
     "JobEvent",
     "JobFailed",
+    "JobOptions",
     "JobProgress",
     "JobSegments",
     "JobState",
     "JobStateChanged",
     "Lag",
+    "Lane",
     "LiveConfig",
     "LiveEvent",
     "LiveStream",

@@ -9,6 +9,7 @@ from typing import Literal, Self, overload
 from tiro_client.channel import Connection, open_connection
 from tiro_client.formats import TranscriptFormat, render
 from tiro_client.job_models import Job, JobEvent
+from tiro_client.job_options import JobOptions
 from tiro_client.jobs import Jobs
 from tiro_client.live import LiveStream, transcribe_stream
 from tiro_client.live_config import RESUME_SECONDS, AudioEncoding, LiveConfig
@@ -122,6 +123,7 @@ class AsyncClient:
         language: str = "",
         hotwords: Sequence[str] = (),
         word_timestamps: bool = True,
+        options: JobOptions | None = None,
         display_name: str | None = None,
         request_id: str | None = None,
         progress: ProgressCallback | None = None,
@@ -135,6 +137,7 @@ class AsyncClient:
             language: ISO 639 code; empty detects it, where the model can.
             hotwords: Words that are likely to be said.
             word_timestamps: Whether segments carry their words with times and confidence.
+            options: How to transcribe it, in which order, how long to keep it.
             display_name: What to call it. The file's name when None.
             request_id: Makes the same job of two calls with the same id. One is made when None.
             progress: Called with the bytes sent and the bytes in all, when there is something to upload.
@@ -149,6 +152,7 @@ class AsyncClient:
             config=recognition_config(
                 engine=engine, model=model, language=language, hotwords=hotwords, word_timestamps=word_timestamps
             ),
+            options=options or JobOptions(),
             display_name=display_name_of(source) if display_name is None else display_name,
             request_id=request_id,
             progress=progress,
@@ -280,6 +284,7 @@ class AsyncClient:
         language: str = "",
         hotwords: Sequence[str] = (),
         word_timestamps: bool = True,
+        options: JobOptions | None = None,
         display_name: str | None = None,
         timeout_seconds: float | None = None,
     ) -> Transcript:
@@ -292,6 +297,7 @@ class AsyncClient:
             language: As in `submit`.
             hotwords: As in `submit`.
             word_timestamps: As in `submit`.
+            options: As in `submit`.
             display_name: As in `submit`.
             timeout_seconds: How long to wait for the job once it is accepted. None for as long as it takes.
 
@@ -306,6 +312,7 @@ class AsyncClient:
             language=language,
             hotwords=hotwords,
             word_timestamps=word_timestamps,
+            options=options,
             display_name=display_name,
         )
         await self.wait(job, timeout_seconds=timeout_seconds)

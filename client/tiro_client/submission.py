@@ -8,6 +8,7 @@ from pathlib import Path
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client.job_models import Job
+from tiro_client.job_options import JobOptions
 from tiro_client.jobs import Jobs
 from tiro_client.uploads import ProgressCallback, Upload, Uploads
 
@@ -35,6 +36,7 @@ class Submission:
 
     source: Source
     config: RecognitionConfig
+    options: JobOptions
     display_name: str
     request_id: str | None
     progress: ProgressCallback | None
@@ -47,6 +49,7 @@ class Submission:
             TiroError: The service refused it.
         """
         transcription = Transcription(display_name=self.display_name, config=self.config)
+        self.options.write_to(transcription)
         match self.source:
             case Upload(name=name):
                 transcription.upload = name

@@ -86,6 +86,8 @@ class Model:
 
     name: Name
     languages: frozenset[str]
+    translates: bool = False
+    """Whether it can write English, whatever is spoken."""
     """ISO 639-1 codes, 639-3 where there is none, and Whisper's own `jw` for Javanese."""
     repository: str = ""
     """The model hub's repository, as in `Systran/faster-whisper-base`."""

@@ -49,6 +49,13 @@ class RecognitionResolver:
             )
         return config
 
+    def translates(self, config: RecognitionConfig) -> bool:
+        """Whether a resolved config's model can translate to English."""
+        offers = self._workers.offering(config.engine, config.model)
+        if offers:
+            return any(record.translates for record in offers)
+        return self._catalogue.model(config.engine, config.model).translates
+
     def _model_of(self, engine: str, offers: Iterable[WorkerRecord], field_path: str) -> str:
         if engine == self._default_engine and self._default_model:
             return self._default_model

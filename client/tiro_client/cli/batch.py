@@ -15,6 +15,7 @@ from tiro_client.cli.session import describe
 from tiro_client.client import AsyncClient
 from tiro_client.errors import TiroError
 from tiro_client.job_models import Job, JobProgress, JobState, JobStateChanged
+from tiro_client.job_options import JobOptions
 from tiro_client.jobs import succeeded
 from tiro_client.tasks import cancel_and_wait
 
@@ -32,6 +33,7 @@ class Recognition:
     model: str
     language: str
     hotwords: Sequence[str]
+    options: JobOptions
 
 
 @dataclass(slots=True)
@@ -90,6 +92,7 @@ class Batch:
                 model=wanted.model,
                 language=wanted.language,
                 hotwords=wanted.hotwords,
+                options=wanted.options,
                 progress=progress.uploading,
             )
             self.accepted[path] = job

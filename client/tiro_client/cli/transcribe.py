@@ -8,11 +8,13 @@ import typer
 
 from tiro_client.cli.batch import Batch, Recognition
 from tiro_client.cli.console import notes, results
+from tiro_client.cli.job_options import End, InLane, Multilingual, Prompt, Start, Translate
 from tiro_client.cli.output import FolderOutput, Output, OutputClash, StdoutOutput, output_names
 from tiro_client.cli.progress import ProgressBoard
 from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model
 from tiro_client.cli.session import ClientOptions, options_of, run
 from tiro_client.formats import TranscriptFormat
+from tiro_client.job_options import JobOptions, Lane
 
 CONCURRENCY_DEFAULT = 4
 CONCURRENCY_MAX = 64
@@ -39,11 +41,25 @@ def transcribe(
     model: Model = "",
     language: Language = "",
     hotwords: Hotwords = None,
+    start: Start = 0.0,
+    end: End = None,
+    prompt: Prompt = "",
+    translate: Translate = False,
+    multilingual: Multilingual = False,
+    lane: InLane = Lane.INTERACTIVE,
 ) -> None:
     """Transcribe recordings. One that fails does not stop the others."""
     distinct = list(dict.fromkeys(files))
     output = _output(distinct, parse_formats(formats or []), output_dir)
-    recognition = Recognition(engine, model, language, hotwords or [])
+    job_options = JobOptions(
+        start_seconds=start,
+        end_seconds=end,
+        initial_prompt=prompt,
+        translate=translate,
+        multilingual=multilingual,
+        lane=lane,
+    )
+    recognition = Recognition(engine, model, language, hotwords or [], job_options)
     run(_transcribe(options_of(context), distinct, recognition, output, concurrency))
 
 

@@ -27,6 +27,7 @@ from tiro_ingest.idempotency import Repeatable, RequestIds, repeatable
 from tiro_ingest.inline_audio import InlineAudio
 from tiro_ingest.metrics import JOBS_CREATED
 from tiro_ingest.names import transcription_id, upload_id, upload_name
+from tiro_ingest.options import check_options, check_range
 from tiro_ingest.retention import Retention
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.transcriptions import Transcriptions
@@ -128,9 +129,12 @@ class Acceptor:
     def _order(self, job: Transcription) -> _Order:
         _require_supported(job)
         ttl, audio_ttl = self._retention.of(job)
+        config = self._resolver.resolve(job.config, "transcription.config")
+        check_options(job.options, config, self._resolver)
         draft = TranscriptionRecord(
             display_name=job.display_name,
-            config=self._resolver.resolve(job.config, "transcription.config"),
+            config=config,
+            options=job.options if job.HasField("options") else None,
             lane=job.lane or Transcription.LANE_STANDARD,
             ttl=ttl,
             audio_ttl=audio_ttl,
@@ -141,6 +145,7 @@ class Acceptor:
     async def _accept(self, tenant: str, asked: Repeatable, order: _Order) -> TranscriptionRecord:
         job_id = await self._request_ids.reserve(asked)
         upload = await self._upload_of(tenant, job_id, order)
+        check_range(order.draft.options, upload.audio.duration.ToNanoseconds() / 1e9)
         record = TranscriptionRecord(
             tenant=tenant,
             transcription_id=job_id,
@@ -207,7 +212,7 @@ def _again(old: TranscriptionRecord) -> TranscriptionRecord:
 
 def _require_supported(job: Transcription) -> None:
     """Refuse what the contract has and this service does not do yet."""
-    for option in ("uri", "options", "callback"):
+    for option in ("uri", "callback"):
         if job.HasField(option):
             raise _unsupported(option)
 

@@ -51,6 +51,7 @@ def public_transcription(record: TranscriptionRecord, *, waiting_for: str = "") 
         "end_time",
         "ttl",
         "audio_ttl",
+        "options",
         "expire_time",
         "audio_expire_time",
     ):

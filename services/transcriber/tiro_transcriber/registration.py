@@ -29,6 +29,7 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
         model_digest=engine.model.digest,
         language_codes=sorted(can.languages),
         detects_language=can.detects_language,
+        translates=can.translates,
         job_slots=job_slots if can.batch else 0,
         session_slots=session_slots if can.live else 0,
         start_time=now(),

@@ -12,7 +12,7 @@ from tests.support.nats import NatsServer
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
@@ -49,7 +49,15 @@ class Jobs:
         self.records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self.blobs = JetStreamBlobStore(bus)
 
-    async def submit(self, audio: bytes, *, language: str = "", model: str = "markers", seconds: float = 0) -> str:
+    async def submit(
+        self,
+        audio: bytes,
+        *,
+        language: str = "",
+        model: str = "markers",
+        seconds: float = 0,
+        options: TranscriptionOptions | None = None,
+    ) -> str:
         """Store a recording and a job for it, and offer the job."""
         upload, job = new_id(), new_id()
         for index, offset in enumerate(range(0, len(audio), PART_BYTES)):
@@ -76,6 +84,7 @@ class Jobs:
                 ),
                 audio_duration=duration(seconds),
                 lane=Transcription.LANE_STANDARD,
+                options=options,
                 create_time=now(),
             ),
         )

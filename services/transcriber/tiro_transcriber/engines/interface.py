@@ -34,6 +34,8 @@ class Capabilities:
     word_timestamps: bool
     batch: bool
     live: bool
+    translates: bool = False
+    """Into English, from any of its languages."""
 
     def require_language(self, language: str | None) -> None:
         """Refuse a language that the engine cannot do, or None where there are several and it cannot detect which.
@@ -58,6 +60,22 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How to decode a window. An engine leaves alone what it has no counterpart for."""
+
+    initial_prompt: str = ""
+    """Text that could have come before."""
+    temperature: float | None = None
+    """How freely it chooses, 0 to 1. None begins with 0 and rises where the result is doubtful."""
+    beam_size: int = 0
+    """Readings followed at once. 0 is the engine's default."""
+    filter_silence: bool = True
+    """Leave out what voice activity detection holds for no speech."""
+    translate: bool = False
+    """Write English, whatever is spoken. Asked for only where `Capabilities.translates`."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecognitionOptions:
     """How to recognize, for a window and for a session alike."""
 
@@ -65,6 +83,8 @@ class RecognitionOptions:
     """None detects it."""
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = True
+    decoding: DecodingOptions = DecodingOptions()
+    """For windows; sessions have their own ways."""
 
 
 @dataclass(frozen=True, slots=True)

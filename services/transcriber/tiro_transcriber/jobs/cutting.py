@@ -19,7 +19,6 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
-from tiro_core.audio.report import DecodeReport
 from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
@@ -27,6 +26,7 @@ from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.errors import from_status
 from tiro_core.jobs.withdrawing import remove_parts
 from tiro_transcriber.engines.interface import SAMPLE_RATE, ModelInfo
+from tiro_transcriber.jobs.excerpt import Decoded, Excerpt
 from tiro_transcriber.jobs.parts import Parts, open_parts
 from tiro_transcriber.jobs.pieces import cut
 from tiro_transcriber.jobs.spool import spooled
@@ -102,7 +102,7 @@ class Cutter:
         try:
             async with open_parts(self._bus, self._blobs, record) as parts, asyncio.TaskGroup() as tasks:
                 cutting = tasks.create_task(self._cut(record, size, parts), name="cutting")
-                summary = Summary(record.config)
+                summary = Summary(record.config, record.options)
                 await self._merge(parts, summary, writer)
                 return summary.transcript(self._model, await cutting, writer.segment_count)
         finally:
@@ -112,22 +112,22 @@ class Cutter:
         """Remove the parts of a job that is over."""
         await remove_parts(self._bus, self._blobs, record.tenant, record.transcription_id)
 
-    async def _cut(self, record: TranscriptionRecord, size: int, parts: Parts) -> DecodeReport:
+    async def _cut(self, record: TranscriptionRecord, size: int, parts: Parts) -> Decoded:
+        excerpt = Excerpt(record.options)
         spool = spooled(
             self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir
         )
         async with (
             spool as file,
             decode(self._launcher, file, rate=SAMPLE_RATE, limits=self._limits) as stream,
-            aclosing(cut(stream, self._settings.part_seconds, start=parts.cut_until)) as pieces,
+            aclosing(excerpt.until_end(stream)) as chunks,
+            aclosing(cut(chunks, self._settings.part_seconds, start=max(excerpt.start, parts.cut_until))) as pieces,
         ):
             async for piece in pieces:
                 await parts.wait_for_room(max(UNFINISHED_MIN, UNFINISHED_PER_SLOT * self._slots()))
                 await parts.make(piece)
             await parts.complete()
-            if stream.report is None:
-                raise AssertionError("a decoding that has ended has a report")
-            return stream.report
+            return excerpt.decoded(stream.report)
 
     async def _merge(self, parts: Parts, summary: Summary, writer: TranscriptWriter) -> None:
         index = 0

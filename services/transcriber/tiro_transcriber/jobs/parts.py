@@ -127,6 +127,8 @@ class Parts:
         )
         if job.HasField("options"):
             record.options.CopyFrom(job.options)
+            record.options.ClearField("audio_start")
+            record.options.ClearField("audio_end")
         enter(record, Transcription.STATE_QUEUED)
         return record
 

@@ -5,9 +5,6 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Transcript
@@ -20,10 +17,14 @@ from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Window
-from tiro_transcriber.jobs.pieces import cut
+from tiro_transcriber.jobs.excerpt import Excerpt
+from tiro_transcriber.jobs.pieces import Piece, cut
 from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.summary import Summary
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
+
+MULTILINGUAL_SECONDS = 30
+"""The longest piece of a recording in which the language may change: it is detected once for each."""
 
 
 class Recognizer:
@@ -60,18 +61,19 @@ class Recognizer:
             self._spooled(record, upload_size) as file,
             decode(self._launcher, file, rate=SAMPLE_RATE, limits=self._limits) as stream,
         ):
-            summary = Summary(record.config)
-            await self._windows(stream, record.config, summary, writer)
-            if stream.report is None:
-                raise AssertionError("a decoding that has ended has a report")
-            return summary.transcript(self._host.engine.model, stream.report, writer.segment_count)
+            summary, excerpt = Summary(record.config, record.options), Excerpt(record.options)
+            longest = MULTILINGUAL_SECONDS if record.options.multilingual else self._window_seconds
+            chunks = excerpt.until_end(stream)
+            async with aclosing(chunks), aclosing(cut(chunks, longest, start=excerpt.start)) as pieces:
+                await self._windows(pieces, record.config, summary, writer)
+            return summary.transcript(self._host.engine.model, excerpt.decoded(stream.report), writer.segment_count)
 
     def _spooled(self, record: TranscriptionRecord, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
         return spooled(self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir)
 
     async def _windows(
         self,
-        chunks: AsyncIterator[NDArray[np.int16]],
+        pieces: AsyncIterator[Piece],
         config: RecognitionConfig,
         summary: Summary,
         writer: TranscriptWriter,
@@ -79,13 +81,12 @@ class Recognizer:
         def emit(segment: Segment) -> None:
             writer.add(to_proto(segment, with_words=config.enable_word_time_offsets))
 
-        async with aclosing(cut(chunks, self._window_seconds)) as pieces:
-            while True:
-                with telemetry.stage("decode"):
-                    piece = await anext(pieces, None)
-                if piece is None:
-                    break
-                window = Window(pcm16_to_float32(piece.samples), piece.offset)
-                with telemetry.stage("engine"):
-                    summary.add(await self._host.transcribe(window, summary.options(), emit))
-                writer.reached(piece.end / SAMPLE_RATE)
+        while True:
+            with telemetry.stage("decode"):
+                piece = await anext(pieces, None)
+            if piece is None:
+                break
+            window = Window(pcm16_to_float32(piece.samples), piece.offset)
+            with telemetry.stage("engine"):
+                summary.add(await self._host.transcribe(window, summary.options(), emit))
+            writer.reached(piece.end / SAMPLE_RATE)

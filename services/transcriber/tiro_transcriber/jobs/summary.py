@@ -9,26 +9,46 @@ from tiro.speech.v1.transcript_pb2 import (
     Transcript,
     Warning,  # noqa: A004 - the contract's word
 )
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.audio.report import DecodeReport
 from tiro_core.clock import duration
-from tiro_transcriber.engines.interface import DetectedLanguage, ModelInfo, RecognitionOptions, WindowResult
+from tiro_transcriber.engines.interface import (
+    DecodingOptions,
+    DetectedLanguage,
+    ModelInfo,
+    RecognitionOptions,
+    WindowResult,
+)
+from tiro_transcriber.jobs.excerpt import Decoded
 
 
 class Summary:
     """What the windows have told so far."""
 
-    def __init__(self, config: RecognitionConfig) -> None:
+    def __init__(self, config: RecognitionConfig, options: TranscriptionOptions) -> None:
         self._config = config
+        self._multilingual = options.multilingual
+        self._decoding = DecodingOptions(
+            initial_prompt=options.initial_prompt,
+            temperature=options.temperature if options.HasField("temperature") else None,
+            beam_size=options.beam_size,
+            filter_silence=not options.disable_voice_activity_filter,
+            translate=options.translate_to_english,
+        )
         self._language: DetectedLanguage | None = None
         self._warnings: list[Warning] = []
 
     def options(self) -> RecognitionOptions:
-        """How to recognize the next window: in the language asked for, or else in the one first heard."""
-        heard = self._language.code if self._language else None
+        """How to recognize the next window: in the language asked for, or else in the one first heard.
+
+        Where the language changes it is detected anew each time.
+        """
+        heard = self._language.code if self._language and not self._multilingual else None
         return RecognitionOptions(
             language=self._config.language_code or heard,
             hotwords=tuple(self._config.hotwords),
             word_timestamps=self._config.enable_word_time_offsets,
+            decoding=self._decoding,
         )
 
     def add(self, result: WindowResult) -> None:
@@ -42,16 +62,16 @@ class Summary:
             self._language = DetectedLanguage(part.language_code, part.language_confidence)
         self._warnings += [warning for warning in part.warnings if warning.reason == WARNING_REASON_ENGINE]
 
-    def transcript(self, model: ModelInfo, report: DecodeReport, segment_count: int) -> Transcript:
+    def transcript(self, model: ModelInfo, audio: Decoded, segment_count: int) -> Transcript:
         """The whole."""
         transcript = Transcript(
             engine=model.engine,
             model=model.model,
             model_digest=model.digest,
             language_code=self._config.language_code,
-            audio_duration=duration(report.decoded_duration_seconds),
+            audio_duration=duration(audio.seconds),
             segment_count=segment_count,
-            warnings=[*self._warnings, *_audio_warnings(report)],
+            warnings=[*self._warnings, *_audio_warnings(audio.report)],
         )
         if not self._config.language_code and self._language:
             transcript.language_code = self._language.code
@@ -61,8 +81,10 @@ class Summary:
         return transcript
 
 
-def _audio_warnings(report: DecodeReport) -> list[Warning]:
-    warnings = []
+def _audio_warnings(report: DecodeReport | None) -> list[Warning]:
+    warnings: list[Warning] = []
+    if report is None:
+        return warnings
     if report.damaged_packets:
         text = f"{report.damaged_packets} damaged packets were stepped over"
         warnings.append(Warning(reason=WARNING_REASON_DAMAGED_AUDIO, message=text))

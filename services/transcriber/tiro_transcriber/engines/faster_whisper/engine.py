@@ -43,6 +43,7 @@ class FasterWhisperEngine:
             word_timestamps=True,
             batch=True,
             live=True,
+            translates=self._languages.several,
         )
 
     def transcribe(

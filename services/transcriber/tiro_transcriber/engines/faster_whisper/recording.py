@@ -17,6 +17,7 @@ from tiro_transcriber.engines.interface import (
 )
 
 BEAM_SIZE = 5
+ENGLISH = "en"
 
 
 def transcribe_window(
@@ -29,14 +30,19 @@ def transcribe_window(
     """Transcribe one window; see `Engine.transcribe`."""
     if cancelled.is_set():
         raise Cancelled
+    decoding = options.decoding
+    temperature = {} if decoding.temperature is None else {"temperature": decoding.temperature}
     found, info = whisper.transcribe(
         window.samples,
         language=options.language,
-        beam_size=BEAM_SIZE,
+        task="translate" if decoding.translate else "transcribe",
+        beam_size=decoding.beam_size or BEAM_SIZE,
+        initial_prompt=decoding.initial_prompt or None,
         word_timestamps=options.word_timestamps,
         hotwords=" ".join(options.hotwords) or None,
         condition_on_previous_text=False,  # one invented or repeated sentence would poison all that follow
-        vad_filter=True,  # without it Whisper writes words over silence and noise
+        vad_filter=decoding.filter_silence,  # without it Whisper writes words over silence and noise
+        **temperature,
     )
     if info.duration_after_vad == 0:
         return WindowResult(language=None)
@@ -48,7 +54,7 @@ def transcribe_window(
         if is_invented(Generated(segment.tokens, segment.text.strip(), segment.avg_logprob, segment.no_speech_prob)):
             invented += 1
             continue
-        placed = _placed(segment, window, earliest, info.language)
+        placed = _placed(segment, window, earliest, ENGLISH if decoding.translate else info.language)
         earliest = placed.end
         emit(placed)
     if cancelled.is_set():

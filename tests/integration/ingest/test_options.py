@@ -1,0 +1,60 @@
+"""What a job's options may ask for."""
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from tests.integration.ingest.conftest import Ingest, detail, refused
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
+from tiro_core.clock import duration
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+TINY_EN = {"engine": "faster-whisper", "model": "tiny.en"}
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "reason"),
+    [
+        ({"diarization": True}, {}, "UNSUPPORTED_OPTION"),
+        ({"separate_channels": True}, {}, "UNSUPPORTED_OPTION"),
+        ({"translate_to_english": True}, TINY_EN, "UNSUPPORTED_OPTION"),
+        ({"multilingual": True}, {"language_code": "en"}, "INVALID_REQUEST"),
+        ({"audio_start": {"seconds": 11}}, {}, "AUDIO_RANGE_EMPTY"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_by_name(
+    ingest: Ingest, speech: bytes, options: dict[str, object], config: dict[str, str], reason: str
+) -> None:
+    """Before anything is accepted, with the path of the option."""
+    async with refused(INVALID, reason) as errors:
+        await ingest.transcribe(content=speech, options=options, config=config)
+    (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
+    assert violation.field == f"transcription.options.{next(iter(options))}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 1.5},
+        {"beam_size": 11},
+        {"initial_prompt": "x" * 801},
+        {"audio_start": {"seconds": 2}, "audio_end": {"seconds": 1}},
+        {"audio_end": {"seconds": 0}},
+        {"audio_start": {"seconds": -1}},
+    ],
+)
+async def test_what_makes_no_sense_is_refused(ingest: Ingest, speech: bytes, options: dict[str, object]) -> None:
+    """By the rules of the contract."""
+    async with refused(INVALID, "INVALID_REQUEST"):
+        await ingest.transcribe(content=speech, options=options)
+
+
+async def test_options_are_kept_and_shown(ingest: Ingest, speech: bytes) -> None:
+    """A job says how it is transcribed, and so does its retry."""
+    asked = TranscriptionOptions(
+        audio_start=duration(1), audio_end=duration(5), initial_prompt="Cicero", temperature=0.0, beam_size=1
+    )
+    translated = {"engine": "faster-whisper", "model": "base"}
+    assert (await ingest.transcribe(content=speech, options=asked)).options == asked
+    both = TranscriptionOptions(translate_to_english=True)
+    assert (await ingest.transcribe(content=speech, options=both, config=translated)).options == both
