@@ -6,7 +6,7 @@ from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError, reason_from_name
 from tiro_ingest.finishing import Finisher
 from tiro_ingest.upload_writer import UploadWriter

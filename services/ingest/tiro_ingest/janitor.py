@@ -4,8 +4,9 @@ import asyncio
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.interface import BlobStore, StorageUnavailable
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import BlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import TRANSIENT, BusUnavailable
 from tiro_core.bus.records import RecordStore
@@ -32,7 +33,7 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except (BusUnavailable, *TRANSIENT) as error:
+            except (BusUnavailable, StorageUnavailable, *TRANSIENT) as error:
                 log.warning("sweep_broken_off", error=repr(error), again_in_seconds=self._interval_seconds)
             await asyncio.sleep(self._interval_seconds)
 

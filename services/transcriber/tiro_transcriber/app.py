@@ -14,8 +14,9 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.opening import open_blob_store
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import require_safe_server
 from tiro_core.bus.publishing import PATIENCE_SECONDS
@@ -57,13 +58,14 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         )
         await require_safe_server(settings)
         await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         kind, engine, model = _engine_of(settings)
         loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine()), stopping)
         host = await stack.enter_async_context(
             open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_parallel)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
-        await Worker(settings, bus, host, launcher).run(health, stopping)
+        await Worker(settings, bus, blobs, host, launcher).run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -99,7 +101,9 @@ async def _health(settings: TranscriberSettings) -> AsyncIterator[Health]:
 class Worker:
     """A loaded engine at work: its feeds and its registration."""
 
-    def __init__(self, settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher) -> None:
+    def __init__(
+        self, settings: TranscriberSettings, bus: Bus, blobs: BlobStore, host: EngineHost, launcher: MediaLauncher
+    ) -> None:
         self._bus = bus
         self._grace_seconds = settings.grace_seconds
         self._model = host.engine.model
@@ -111,11 +115,12 @@ class Worker:
         self._load = Load(settings.session_parallel, record.session_slots, self._registration.load_changed)
         telemetry.session_gauges(self._load)
         if record.job_slots:
-            jobs = _job_worker(settings, bus, host, launcher, worker_id)
+            jobs = _job_worker(settings, bus, blobs, host, launcher=launcher, worker_id=worker_id)
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
         if record.session_slots:
             worker = SessionWorker(
                 bus,
+                blobs,
                 host,
                 worker_id,
                 self._load,
@@ -175,9 +180,14 @@ class Worker:
 
 
 def _job_worker(
-    settings: TranscriberSettings, bus: Bus, host: EngineHost, launcher: MediaLauncher, worker_id: str
+    settings: TranscriberSettings,
+    bus: Bus,
+    blobs: BlobStore,
+    host: EngineHost,
+    *,
+    launcher: MediaLauncher,
+    worker_id: str,
 ) -> JobWorker:
-    blobs = JetStreamBlobStore(bus)
     limits = DecodeLimits(duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.decode_seconds_max)
     recognizer = Recognizer(
         host,

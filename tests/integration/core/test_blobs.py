@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, PartMissing, read_parts
+from tiro_core.blobs.interface import PART_BYTES, PartMissing
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.reading import read_parts
 from tiro_core.bus.connection import Bus
 
 

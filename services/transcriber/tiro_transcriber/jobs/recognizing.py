@@ -22,7 +22,7 @@ from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.report import DecodeReport
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.clock import duration
 from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto

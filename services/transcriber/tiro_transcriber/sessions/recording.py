@@ -12,26 +12,28 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.audio.pcm import SAMPLE_BYTES
+from tiro_core.blobs.interface import PART_BYTES, BlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 
 
-async def keep_recording(bus: Bus, session: SessionRecord, samples: int) -> str:
+async def keep_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
     """Copy the audio line into an upload, part by part.
 
     Args:
-        bus: Where both are.
+        bus: Where the line and the upload's record are.
+        blobs: Where the upload's bytes go.
         session: Whose line it is.
         samples: How many samples of it.
 
     Returns:
         The upload's id.
     """
-    parts = _Parts(JetStreamBlobStore(bus), upload_key(session.tenant, session.session_id))
+    parts = _Parts(blobs, upload_key(session.tenant, session.session_id))
     await parts.write(_wav_header(session.sample_rate_hertz, samples))
     missing = samples * SAMPLE_BYTES
     subject = subjects.live_audio(session.tenant, session.session_id)
@@ -52,7 +54,7 @@ async def keep_recording(bus: Bus, session: SessionRecord, samples: int) -> str:
 class _Parts:
     """Cuts what is written into parts and stores each as it fills."""
 
-    def __init__(self, blobs: JetStreamBlobStore, key: str) -> None:
+    def __init__(self, blobs: BlobStore, key: str) -> None:
         self._blobs = blobs
         self._key = key
         self._filling = bytearray()
