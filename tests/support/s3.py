@@ -80,7 +80,8 @@ class S3Server:
 
     def make_bucket(self, name: str) -> bool:
         """Have a bucket, by the folder behind it. False when the server does not answer yet."""
-        return self._answers(f"http://127.0.0.1:{self._ports['filer'][0]}/buckets/{name}/", method="POST")
+        folder = f"http://127.0.0.1:{self._ports['filer'][0]}/buckets/{name}/"
+        return self._answers(folder) or self._answers(folder, method="POST")
 
     def kill(self) -> None:
         """Kill it if it runs."""

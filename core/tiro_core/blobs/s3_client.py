@@ -46,7 +46,7 @@ def make_client(settings: CoreSettings, bucket: str) -> S3Store:
     endpoint = settings.s3_endpoint
     return S3Store(
         bucket,
-        {"endpoint": endpoint} if endpoint else {},
+        config={"endpoint": endpoint} if endpoint else {},
         region=settings.s3_region,
         # A server of one's own seldom has a name for each bucket; Amazon's has, and recommends them.
         virtual_hosted_style_request=not endpoint,
