@@ -66,6 +66,10 @@ run: setup ## Keep Tiro running on this machine until Ctrl-C
 bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
 	$(BIN)/python -m benchmarks.batch $(if $(MANIFEST),"$(MANIFEST)")
 
+.PHONY: bench-blobs
+bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
+	$(BIN)/python -m benchmarks.blobs
+
 .PHONY: bench-live
 bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own
 	$(BIN)/python -m benchmarks.live $(if $(RECORDING),"$(RECORDING)")

@@ -35,7 +35,7 @@ async def _keys(server: S3Server) -> list[str]:
 
 
 async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server) -> None:
-    """Its recording, in parts, and its transcript are there, under the tenant; JetStream has none of it; words are right."""
+    """Its recording, in parts, and its transcript are there, under the tenant, and JetStream has none of it."""
     words = range(1, 200)
     audio = wav(encode(words))
     assert len(audio) > 2 * PART_BYTES
