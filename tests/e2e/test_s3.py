@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.stack import free_port
 from tests.e2e.speech import wav
-from tests.support.s3 import BUCKET, S3Server
+from tests.e2e.test_starting import environment
+from tests.support.nats import NatsServer
+from tests.support.processes import ServiceProcess, running
+from tests.support.s3 import BUCKET, SECRET_KEY, S3Server
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
 from tiro_core.blobs.interface import PART_BYTES
@@ -15,6 +19,7 @@ from tiro_core.blobs.s3_client import make_client
 from tiro_core.bus import topology
 from tiro_core.bus.connection import open_bus
 from tiro_core.settings import CoreSettings
+from tiro_core.starting import EXIT_SETTINGS
 from tiro_transcriber.engines.fake.markers import encode
 
 PREFIX = "e2e"
@@ -59,3 +64,24 @@ async def test_services_stop_in_order(s3_stack: Stack) -> None:
         await client.transcribe(wav(encode(range(1, 10))))
     for service in (s3_stack.ingest, s3_stack.transcriber):
         assert await asyncio.to_thread(service.stop) == 0
+
+
+@pytest.mark.parametrize("name", ["ingest", "transcriber"])
+def test_a_bucket_that_is_not_there(name: str, nats_server: NatsServer, s3_server: S3Server) -> None:
+    """A service ends at once with the exit status of wrong settings, and says what is wrong, without the secret."""
+    told = {**s3_server.environment, "TIRO_S3_BUCKET": "no-such-bucket"}
+    service = ServiceProcess(f"tiro_{name}", environment(nats_server, **told))
+    try:
+        service.start()
+        assert "NoSuchBucket" in service.wait_for("refused_to_start")["reason"]
+        assert service.wait() == EXIT_SETTINGS
+        assert SECRET_KEY not in str(service.log)
+    finally:
+        service.close()
+
+
+def test_a_server_that_does_not_answer_is_waited_for(nats_server: NatsServer, s3_server: S3Server) -> None:
+    """The service says so, and can be stopped meanwhile."""
+    told = {**s3_server.environment, "TIRO_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    with running("tiro_ingest", environment(nats_server, **told), ready="blobs_unavailable") as service:
+        assert service.stop() == 0

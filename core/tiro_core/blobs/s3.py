@@ -30,17 +30,28 @@ class S3BlobStore:
         client: Leads to the bucket.
         prefix: Begins every object's key; empty for none.
         read_patience_seconds: How long a read is tried again while the store is away.
+        write_patience_seconds: The same for a write, and for a look that a writer relies on.
     """
 
-    def __init__(self, client: S3Store, prefix: str, *, read_patience_seconds: float) -> None:
+    def __init__(
+        self,
+        client: S3Store,
+        prefix: str,
+        *,
+        read_patience_seconds: float,
+        write_patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._client = client
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._write_patience_seconds = write_patience_seconds
         self._read_patience_seconds = read_patience_seconds
 
     async def put_part(self, key: str, index: int, data: bytes) -> None:
         """Store or replace a part of at most `PART_BYTES`."""
         path, body = self._path(key, index), _framed(data)
-        await patiently(lambda: obstore.put_async(self._client, path, body, use_multipart=False), PATIENCE_SECONDS)
+        await patiently(
+            lambda: obstore.put_async(self._client, path, body, use_multipart=False), self._write_patience_seconds
+        )
 
     async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: Revision) -> None:
         """Store a part if what is there now has this revision.
@@ -51,7 +62,9 @@ class S3BlobStore:
         path, body = self._path(key, index), _framed(data)
         mode: obstore.PutMode = "create" if revision == NOTHING else {"e_tag": revision}
         try:
-            await patiently(lambda: obstore.put_async(self._client, path, body, mode=mode), PATIENCE_SECONDS)
+            await patiently(
+                lambda: obstore.put_async(self._client, path, body, mode=mode), self._write_patience_seconds
+            )
         except (AlreadyExistsError, PreconditionError):
             if await self._write_id(path) != body[:WRITE_ID_BYTES]:
                 raise Conflict(path) from None
@@ -60,7 +73,7 @@ class S3BlobStore:
         """The revision of a part, `NOTHING` when it is not there."""
         path = self._path(key, index)
         try:
-            found = await patiently(lambda: obstore.head_async(self._client, path), PATIENCE_SECONDS)
+            found = await patiently(lambda: obstore.head_async(self._client, path), self._write_patience_seconds)
         except FileNotFoundError:
             return NOTHING
         return Revision(found["e_tag"] or "")
@@ -83,7 +96,7 @@ class S3BlobStore:
 
     async def delete(self, key: str) -> None:
         """Delete every part of a blob, and of every blob below it."""
-        await patiently(lambda: self._delete_below(f"{self._prefix}{_as_path(key)}/"), PATIENCE_SECONDS)
+        await patiently(lambda: self._delete_below(f"{self._prefix}{_as_path(key)}/"), self._write_patience_seconds)
 
     async def _delete_below(self, prefix: str) -> None:
         async for found in obstore.list(self._client, prefix, chunk_size=KEYS_DELETED_AT_ONCE):
@@ -96,7 +109,8 @@ class S3BlobStore:
         """The id of the write that stored what is there; empty when nothing is."""
         try:
             found = await patiently(
-                lambda: obstore.get_range_async(self._client, path, start=0, length=WRITE_ID_BYTES), PATIENCE_SECONDS
+                lambda: obstore.get_range_async(self._client, path, start=0, length=WRITE_ID_BYTES),
+                self._write_patience_seconds,
             )
         except FileNotFoundError:
             return b""

@@ -31,7 +31,7 @@ async def open_s3_store(settings: CoreSettings, *, read_patience_seconds: float)
         CannotStart: It answers and refuses, or does not keep the conditions of a write.
     """
     store = partial(S3BlobStore, _client(settings), settings.s3_prefix)
-    await _until_usable(store(read_patience_seconds=0), f"s3://{settings.s3_bucket}")
+    await _until_usable(store(read_patience_seconds=0, write_patience_seconds=0), f"s3://{settings.s3_bucket}")
     return store(read_patience_seconds=read_patience_seconds)
 
 

@@ -82,7 +82,7 @@ async def test_the_same_bytes_do_not_let_an_older_writer_in(s3_server: S3Server,
 async def test_a_store_that_is_away_is_told(
     start_ingest: StartIngest, s3_server: S3Server, tmp_path: Path, long_recording: bytes
 ) -> None:
-    """A caller gets UNAVAILABLE with a reason of its own; ingest goes on, and finishes the upload when it is asked to."""
+    """A caller gets UNAVAILABLE with a reason of its own, and can finish the upload later."""
     with running_s3(tmp_path) as own:
         ingest = await start_ingest(**own.settings)
         name = (await ingest.create()).name
