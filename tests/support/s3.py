@@ -1,6 +1,8 @@
 """A real S3 server, SeaweedFS on free ports, that tests can stop, kill and start again."""
 
 import json
+import random
+import socket
 import subprocess
 import sys
 import time
@@ -9,8 +11,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from deploy.local.stack import free_port
 
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 10.0
@@ -36,6 +36,7 @@ _IDENTITIES = {
     ]
 }
 _PORTS = ("master", "volume", "filer", "s3")
+_PORT_RANGE = range(20_000, 32_000)
 
 
 class S3Server:
@@ -43,7 +44,8 @@ class S3Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = {name: (free_port(), free_port()) for name in _PORTS}
+        free = _free_ports()
+        self._ports = {name: (next(free), next(free)) for name in _PORTS}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,6 +109,20 @@ class S3Server:
                 return bool(answer.status < 300)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+
+def _free_ports() -> Iterator[int]:
+    """Ports that nothing listens on: weed takes none of its own choice.
+
+    Below those that Linux gives to clients, so that none of them is taken between this look and weed's start.
+    """
+    for port in random.sample(_PORT_RANGE, len(_PORT_RANGE)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
 
 
 @contextmanager
