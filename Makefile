@@ -67,8 +67,12 @@ bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.j
 	$(BIN)/python -m benchmarks.batch $(if $(MANIFEST),"$(MANIFEST)")
 
 .PHONY: bench-jobs
-bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants
+bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants and workers
 	$(BIN)/python -m benchmarks.jobs
+
+.PHONY: bench-blobs
+bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
+	$(BIN)/python -m benchmarks.blobs
 
 .PHONY: bench-live
 bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own

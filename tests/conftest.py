@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from tests.support.nats import NatsServer, running_nats
+from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_s3
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.topology import ensure_streams
 from tiro_core.settings import CoreSettings
@@ -43,6 +44,21 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
     """The NATS server of the test session. A test that stops one uses `running_nats` for its own."""
     with running_nats(tmp_path_factory.mktemp("nats")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The S3 server of the test session. A test that stops one uses `running_s3` for its own."""
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_server(s3_process: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The same, with its credentials in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    return s3_process
 
 
 @pytest.fixture

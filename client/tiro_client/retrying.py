@@ -28,7 +28,7 @@ _BROKEN = {
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
 }
-_AWAY = {"NOT_READY", "SHUTTING_DOWN"}
+_AWAY = {"NOT_READY", "SHUTTING_DOWN", "STORAGE_UNAVAILABLE"}
 
 
 def is_transient(error: Exception) -> bool:

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -37,9 +37,31 @@ class CoreSettings(BaseSettings):
     allow_unsafe_nats: bool = Field(
         False, description="Start also on a NATS server that may lose acknowledged jobs when the power fails"
     )
+    blob_store: Literal["jetstream", "s3"] = Field("jetstream", description="Where recordings and transcripts are kept")
+    s3_endpoint: str = Field("", description="URL of an S3-compatible server. Empty: Amazon's, by region")
+    s3_region: str = Field("us-east-1", description="Region of the buckets")
+    s3_bucket: str = Field("", description="The bucket of recordings and transcripts; it must be there")
+    s3_prefix: str = Field("", description="What the keys of all objects in it begin with")
+    fetch_s3_buckets: str = Field(
+        "",
+        description="Buckets that any tenant's jobs may name as s3://bucket/key, separated by commas. Empty: none",
+    )
     log_format: Literal["json", "console"] = Field("json", description="How log lines look")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged")
     grace_seconds: float = Field(20, gt=0, le=600, description="How long calls and jobs may go on after SIGTERM")
+
+    @model_validator(mode="after")
+    def _require_buckets(self) -> Self:
+        if self.blob_store == "s3" and not self.s3_bucket:
+            raise ValueError("blob_store s3 needs s3_bucket (TIRO_S3_BUCKET)")
+        if self.s3_bucket in self.fetch_buckets:
+            raise ValueError(f"fetch_s3_buckets has {self.s3_bucket}, where the recordings of all tenants are")
+        return self
+
+    @property
+    def fetch_buckets(self) -> frozenset[str]:
+        """The buckets that jobs may name."""
+        return frozenset(name for part in self.fetch_s3_buckets.split(",") if (name := part.strip()))
 
     @classmethod
     def settings_customise_sources(

@@ -11,8 +11,8 @@ from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRe
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import Fenced
 from tiro_core.bus.ownership import OwnedRecord, OwnershipLost

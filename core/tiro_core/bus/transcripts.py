@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tiro.events.v1.transcription_pb2 import TranscriptPage
 from tiro.speech.v1.transcript_pb2 import Segment
-from tiro_core.bus.blobs import BlobStore, transcript_key
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.keys import transcript_key
 
 SEGMENTS_PER_PAGE = 50
 """Every page but the last has so many. A segment of 30 seconds with its words is at most 8 kB, a part takes 512 KiB."""

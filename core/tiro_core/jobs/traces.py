@@ -1,7 +1,8 @@
 """What a job leaves besides its record and its recording: its history, its transcript, its hints."""
 
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.keys import transcripts_key
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import BlobStore, transcripts_key
 from tiro_core.bus.connection import Bus
 
 

@@ -2,8 +2,9 @@
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import BlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.nudges import nudge
 from tiro_core.bus.records import RecordStore

@@ -17,6 +17,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.auth.tenant import Authenticator, set_tenant
+from tiro_core.blobs.interface import StorageUnavailable
+from tiro_core.blobs.unavailable import storage_unavailable
 from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, StreamFull
 from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted, unavailable
 from tiro_core.logs import get_logger
@@ -90,6 +92,9 @@ def _for_caller(error: Exception) -> TiroError:
     if isinstance(error, StreamFull):
         log.warning("stream_full", error=str(error))
         return resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=RETRY_AFTER)
+    if isinstance(error, StorageUnavailable):
+        log.warning("blobs_unavailable", error=str(error))
+        return storage_unavailable()
     if isinstance(error, (BusUnavailable, *TRANSIENT)):
         log.warning("nats_unavailable", error=repr(error))
         return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)

@@ -14,7 +14,8 @@ from tiro.transcription.v1.upload_service_pb2 import DESCRIPTOR as UPLOAD
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.auth.opening import open_authenticator
-from tiro_core.bus.blobs import BlobStore, JetStreamBlobStore
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.opening import open_blob_store
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import ServerMonitor, require_safe_server
 from tiro_core.bus.topology import ensure_streams
@@ -65,8 +66,8 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
     """Ingest as it serves, and the port it serves on.
 
     Raises:
-        StoppedEarly: It was told to stop while it waited for NATS.
-        UnsafeServer: NATS may lose what it acknowledges.
+        StoppedEarly: It was told to stop while it waited for NATS, or for the store of blobs.
+        CannotStart: NATS may lose what it acknowledges, or the store of blobs cannot be used.
         ServerSettingsError: The settings contradict each other.
         OSError: An address is taken.
     """
@@ -75,11 +76,12 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "ingest")), stopping)
         await require_safe_server(settings)
         await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         workers = await stack.enter_async_context(open_worker_directory(bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.probes_max))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         server, health, port = create_server(settings, settings.ingest_address, authenticator, SERVICES)
-        parts = _Parts(settings, bus, launcher, workers, stopping)
+        parts = _Parts(settings, bus, blobs, launcher=launcher, workers=workers, stopping=stopping)
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -101,11 +103,12 @@ class _Parts:
         self,
         settings: IngestSettings,
         bus: Bus,
+        blobs: BlobStore,
+        *,
         launcher: MediaLauncher,
         workers: WorkerDirectory,
         stopping: asyncio.Event,
     ) -> None:
-        blobs = JetStreamBlobStore(bus)
         uploads = Uploads(
             bus,
             blobs,
@@ -114,7 +117,11 @@ class _Parts:
         )
         uses = UploadUses(bus)
         remover = Remover(bus, blobs, uploads, uses)
-        guard = StorageGuard(ServerMonitor(settings.nats_monitor_url), settings.storage_reserve_bytes)
+        guard = StorageGuard(
+            ServerMonitor(settings.nats_monitor_url),
+            settings.storage_reserve_bytes,
+            holds_blobs=settings.blob_store == "jetstream",
+        )
         request_ids = RequestIds(bus)
         finisher = _finisher(settings, uploads, blobs, launcher)
         index = JobIndex()

@@ -2,8 +2,8 @@
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.nudges import nudge
 from tiro_core.bus.records import RecordStore

@@ -5,6 +5,7 @@ import heapq
 import time
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict
@@ -57,7 +58,7 @@ class Expiry:
             key = heapq.heappop(self._due)[1]
             try:
                 await self._let_go(key)
-            except (BusUnavailable, Conflict, *TRANSIENT) as error:
+            except (BusUnavailable, Conflict, StorageUnavailable, *TRANSIENT) as error:
                 log.warning("not_let_go", key=key, error=repr(error), again_in_seconds=LOOK_SECONDS)
                 heapq.heappush(self._due, (time.time_ns(), key))
                 return

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import tempfile
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,9 @@ from tiro_core.audio.errors import AudioError
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.probe import probe
-from tiro_core.bus.blobs import BlobStore, read_parts, upload_key
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.reading import read_parts
 from tiro_core.clock import duration
 from tiro_core.errors import reason_from_name, resource_exhausted
 from tiro_ingest.uploads import UploadRefused, Uploads
@@ -94,8 +97,10 @@ class Finisher:
             digest.update(part)
             spool.write(part)
 
-        async for part in read_parts(self._blobs, upload_key(writer.tenant, writer.upload_id), size):
-            await asyncio.to_thread(take, part)
+        key = upload_key(writer.tenant, writer.upload_id)
+        async with aclosing(read_parts(self._blobs, key, size)) as parts:
+            async for part in parts:
+                await asyncio.to_thread(take, part)
         return digest.hexdigest()
 
     async def _probe(self, spool: IO[bytes]) -> AudioInfo:

@@ -2,7 +2,7 @@
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import from_status
 from tiro_ingest.finishing import Finisher
 from tiro_ingest.upload_writer import UploadWriter

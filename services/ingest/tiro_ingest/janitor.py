@@ -4,6 +4,7 @@ import asyncio
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict
@@ -30,7 +31,7 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except (BusUnavailable, Conflict, *TRANSIENT) as error:
+            except (BusUnavailable, Conflict, StorageUnavailable, *TRANSIENT) as error:
                 log.warning("sweep_broken_off", error=repr(error), again_in_seconds=self._interval_seconds)
             await asyncio.sleep(self._interval_seconds)
 

@@ -10,7 +10,7 @@ import structlog
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.upload_service_pb2 import WriteUploadRequest
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError, invalid_argument
 from tiro_ingest.finishing import Finisher
 from tiro_ingest.interruptible import until_stopping

@@ -6,8 +6,8 @@ dies in between leaves the mark, and the janitor goes on there.
 
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key

@@ -19,11 +19,14 @@ class StorageGuard:
     Args:
         monitor: Tells how much room there is.
         reserve_bytes: What must stay free.
+        holds_blobs: Whether recordings go there as well. Where they go elsewhere, only the reserve counts: records,
+            tasks and histories are always there, and small.
     """
 
-    def __init__(self, monitor: ServerMonitor, reserve_bytes: int) -> None:
+    def __init__(self, monitor: ServerMonitor, reserve_bytes: int, *, holds_blobs: bool) -> None:
         self._monitor = monitor
         self._reserve_bytes = reserve_bytes
+        self._holds_blobs = holds_blobs
         self._blind = False
 
     async def require(self, bytes_needed: int) -> None:
@@ -43,7 +46,7 @@ class StorageGuard:
             self._blind = True
             return
         self._blind = False
-        if free - bytes_needed < self._reserve_bytes:
+        if free - (bytes_needed if self._holds_blobs else 0) < self._reserve_bytes:
             log.warning("storage_full", free_bytes=free, needed_bytes=bytes_needed, reserve_bytes=self._reserve_bytes)
             raise resource_exhausted(
                 reasons.ERROR_REASON_STORAGE_FULL, "there is no room for this now", retry_after=RETRY_AFTER

@@ -7,7 +7,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptResponse
-from tiro_core.bus.blobs import BlobStore, PartMissing
+from tiro_core.blobs.interface import BlobStore, PartMissing
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
 from tiro_core.errors import failed_precondition
 from tiro_core.jobs.states import state_name

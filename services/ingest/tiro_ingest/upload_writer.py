@@ -9,7 +9,8 @@ import grpc
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.bus.blobs import PART_BYTES, BlobStore, upload_key
+from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus.publishing import Conflict
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
@@ -112,7 +113,7 @@ class UploadWriter:
         self._under_way.append((put, len(part)))
 
     async def _store(self, index: int, part: bytes) -> None:
-        revision = 0
+        revision = NOTHING
         for _ in range(CONFLICTS_MAX):
             try:
                 await self._blobs.put_part_expecting(self._key, index, part, revision=revision)

@@ -9,8 +9,9 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.interface import PART_BYTES, BlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import PART_BYTES, BlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore

@@ -12,8 +12,9 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.opening import open_blob_store
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import BlobStore, JetStreamBlobStore
 from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.monitor import require_safe_server
 from tiro_core.bus.nudges import open_nudges
@@ -58,6 +59,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         )
         await require_safe_server(settings)
         await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         kind, engine, model = _engine_of(settings)
         loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine()), stopping)
         host = await stack.enter_async_context(
@@ -66,7 +68,6 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         launcher = await stack.enter_async_context(MediaLauncher())
         nudges = await stack.enter_async_context(open_nudges(bus, new_id()))
         workers = await stack.enter_async_context(open_worker_directory(bus))
-        blobs = JetStreamBlobStore(bus)
         recognizer = _recognizer(settings, blobs, host, launcher)
         cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
         jobs = JobWorker(
@@ -80,7 +81,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             attempts_max=settings.attempts_max,
             grace_seconds=settings.grace_seconds,
         )
-        await Worker(settings, bus, host, jobs, nudges.worker_id).run(health, stopping)
+        await Worker(settings, bus, blobs, host, jobs=jobs, worker_id=nudges.worker_id).run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -120,7 +121,9 @@ class Worker:
         self,
         settings: TranscriberSettings,
         bus: Bus,
+        blobs: BlobStore,
         host: EngineHost,
+        *,
         jobs: JobWorker,
         worker_id: str,
     ) -> None:
@@ -138,6 +141,7 @@ class Worker:
         if record.session_slots:
             worker = SessionWorker(
                 bus,
+                blobs,
                 host,
                 worker_id,
                 self._load,

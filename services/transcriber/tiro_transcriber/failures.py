@@ -8,6 +8,8 @@ from google.rpc.status_pb2 import Status
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.audio.errors import AudioError, DecodeCrashedError, DecodeTimeoutError
+from tiro_core.blobs.interface import StorageUnavailable
+from tiro_core.blobs.unavailable import storage_unavailable
 from tiro_core.errors import TiroError, reason_from_name
 from tiro_core.logs import get_logger
 
@@ -24,6 +26,9 @@ def explain(cause: BaseException) -> tuple[Status, bool]:
         return error.to_status(), isinstance(cause, _MAY_PASS)
     if isinstance(cause, TiroError):
         return cause.to_status(), False
+    if isinstance(cause, StorageUnavailable):
+        log.warning("blobs_unavailable", error=str(cause))
+        return storage_unavailable().to_status(), True
     error_id = secrets.token_hex(8)
     log.error("attempt_failed", error_id=error_id, exc_info=cause)
     message = f"the engine failed on this recording; the worker's log has more under {error_id}"

@@ -24,7 +24,7 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
 from tiro.transcription.v1.upload_service_pb2_grpc import UploadServiceStub
 from tiro_core.auth.keys import ApiKeys
-from tiro_core.bus.blobs import PART_BYTES
+from tiro_core.blobs.interface import PART_BYTES
 from tiro_core.bus.connection import Bus
 from tiro_ingest.app import open_ingest
 from tiro_ingest.settings import IngestSettings

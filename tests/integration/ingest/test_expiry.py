@@ -9,7 +9,9 @@ import pytest
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, PartMissing, upload_key
+from tiro_core.blobs.interface import PART_BYTES, PartMissing
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key

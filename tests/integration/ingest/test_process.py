@@ -31,7 +31,7 @@ from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionSe
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
 from tiro.transcription.v1.upload_service_pb2_grpc import UploadServiceStub
-from tiro_core.bus.blobs import PART_BYTES
+from tiro_core.blobs.interface import PART_BYTES
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

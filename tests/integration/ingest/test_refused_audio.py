@@ -10,7 +10,9 @@ import pytest
 
 from tests.integration.ingest.conftest import SAMPLES, Ingest, StartIngest, encoded, reason_of, refused, wav
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.bus.blobs import JetStreamBlobStore, PartMissing, upload_key
+from tiro_core.blobs.interface import PartMissing
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus.connection import Bus
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT

@@ -21,8 +21,10 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     ListTranscriptionsRequest,
 )
 from tiro.transcription.v1.upload_service_pb2 import DeleteUploadRequest
+from tiro_core.blobs.interface import PartMissing
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.keys import transcript_key, upload_key
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import JetStreamBlobStore, PartMissing, transcript_key, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import Fenced
 from tiro_core.bus.records import RecordStore

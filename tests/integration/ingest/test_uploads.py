@@ -21,7 +21,10 @@ from tests.integration.ingest.conftest import (
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
-from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, PartMissing, read_parts, upload_key
+from tiro_core.blobs.interface import PART_BYTES, PartMissing
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.reading import read_parts
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key

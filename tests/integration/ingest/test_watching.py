@@ -17,8 +17,8 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     WatchTranscriptionRequest,
     WatchTranscriptionResponse,
 )
+from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import JetStreamBlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import EventLine
 from tiro_core.bus.records import RecordStore

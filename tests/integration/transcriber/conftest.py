@@ -14,8 +14,10 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.interface import PART_BYTES
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
 from tiro_core.bus.records import RecordStore

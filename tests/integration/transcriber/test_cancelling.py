@@ -6,8 +6,10 @@ import pytest
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import PartMissing
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.blobs.keys import transcript_key
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import JetStreamBlobStore, PartMissing, transcript_key
 from tiro_core.bus.tail import Tail
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.removing import Remover

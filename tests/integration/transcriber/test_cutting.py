@@ -10,8 +10,9 @@ from tests.integration.transcriber.test_jobs import words_stored, words_told
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import PartMissing
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import topology
-from tiro_core.bus.blobs import PartMissing, upload_key
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.workers import open_worker_directory
 from tiro_ingest.cancelling import Canceller

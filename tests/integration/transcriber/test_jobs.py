@@ -11,8 +11,8 @@ from tests.support.nats import NatsServer
 from tests.support.processes import running
 from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.keys import upload_key
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blobs import upload_key
 from tiro_core.bus.ownership import new_lease
 from tiro_core.bus.tail import Tail
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page

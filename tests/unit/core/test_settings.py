@@ -24,3 +24,18 @@ def test_a_setting_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TIRO_GRACE_SECONDS", "0")
     with pytest.raises(ValidationError, match="grace_seconds"):
         CoreSettings()
+
+
+def test_blobs_in_s3_need_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice says where, or the service does not start."""
+    monkeypatch.setenv("TIRO_BLOB_STORE", "s3")
+    with pytest.raises(ValidationError, match="s3_bucket"):
+        CoreSettings()
+
+
+def test_the_bucket_of_recordings_is_not_opened_to_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job would read other tenants' recordings in it."""
+    monkeypatch.setenv("TIRO_S3_BUCKET", "recordings")
+    monkeypatch.setenv("TIRO_FETCH_S3_BUCKETS", "calls, recordings")
+    with pytest.raises(ValidationError, match="recordings"):
+        CoreSettings()

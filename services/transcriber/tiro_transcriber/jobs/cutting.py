@@ -19,7 +19,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
 from tiro_core.bus.workers import WorkerDirectory

@@ -8,9 +8,10 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.writer import BlobWriter
 from tiro_core.bus import topology
-from tiro_core.bus.blob_writer import BlobWriter
-from tiro_core.bus.blobs import BlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore

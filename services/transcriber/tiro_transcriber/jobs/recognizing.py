@@ -12,7 +12,7 @@ from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.pcm import pcm16_to_float32
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engine_host import EngineHost

@@ -3,11 +3,13 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import IO
 
-from tiro_core.bus.blobs import BlobStore, read_parts, upload_key
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.reading import read_parts
 from tiro_transcriber import telemetry
 
 
@@ -23,7 +25,8 @@ async def spooled(
     """
     with tempfile.TemporaryFile(dir=folder) as file:
         with telemetry.stage("spool"):
-            async for part in read_parts(blobs, upload_key(tenant, upload_id), size):
-                await asyncio.to_thread(file.write, part)
+            async with aclosing(read_parts(blobs, upload_key(tenant, upload_id), size)) as parts:
+                async for part in parts:
+                    await asyncio.to_thread(file.write, part)
             await asyncio.to_thread(file.flush)
         yield file

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.transcript_pb2 import Segment
-from tiro_core.bus.blobs import BlobStore
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, write_page
 from tiro_core.jobs.history import JobHistory
 

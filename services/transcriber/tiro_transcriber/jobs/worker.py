@@ -13,8 +13,8 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus import subjects
-from tiro_core.bus.blobs import BlobStore
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.nudges import Nudges
 from tiro_core.bus.ownership import OwnedRecord

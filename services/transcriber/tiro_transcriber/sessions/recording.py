@@ -11,27 +11,29 @@ from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
+from tiro_core.blobs.interface import PART_BYTES, BlobStore
+from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.writer import BlobWriter
 from tiro_core.bus import subjects, topology
-from tiro_core.bus.blob_writer import BlobWriter
-from tiro_core.bus.blobs import PART_BYTES, JetStreamBlobStore, upload_key
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 
 
-async def keep_recording(bus: Bus, session: SessionRecord, samples: int) -> str:
+async def keep_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
     """Copy the audio line into an upload, part by part.
 
     Args:
-        bus: Where both are.
+        bus: Where the line and the upload's record are.
+        blobs: Where the upload's bytes go.
         session: Whose line it is.
         samples: How many samples of it.
 
     Returns:
         The upload's id.
     """
-    writer = BlobWriter(JetStreamBlobStore(bus), upload_key(session.tenant, session.session_id))
+    writer = BlobWriter(blobs, upload_key(session.tenant, session.session_id))
     digest = hashlib.sha256()
 
     async def write(data: bytes) -> None:

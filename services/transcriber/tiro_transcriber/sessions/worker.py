@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 
 from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.blobs.interface import BlobStore, StorageUnavailable
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.ownership import OwnedRecord
@@ -46,6 +47,7 @@ class SessionWorker:
     def __init__(
         self,
         bus: Bus,
+        blobs: BlobStore,
         host: EngineHost,
         worker_id: str,
         load: Load,
@@ -54,6 +56,7 @@ class SessionWorker:
         line_silence_seconds_max: float,
     ) -> None:
         self._bus = bus
+        self._blobs = blobs
         self._host = host
         self._load = load
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
@@ -105,7 +108,7 @@ class SessionWorker:
                 if await output.take_over(self._worker_id):
                     error, samples = await self._transcribe_or_give_up(owned.value, output, place)
                     if owned.value.keep_recording and samples:
-                        upload_id = await keep_recording(self._bus, owned.value, samples)
+                        upload_id = await self._keep_recording(owned.value, samples)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0, note=place.note))
             telemetry.SESSIONS.labels("handed_over").inc()
@@ -116,6 +119,16 @@ class SessionWorker:
             return
         ending = self._end(owned, output, message, samples=samples, error=error, upload_id=upload_id)
         await uninterrupted(ending, self._grace_seconds)
+
+    async def _keep_recording(self, record: SessionRecord, samples: int) -> str:
+        """Keep the audio, and return its upload. A session that is given up ends also where it cannot be kept."""
+        try:
+            return await keep_recording(self._bus, self._blobs, record, samples)
+        except StorageUnavailable as error:
+            if record.breakages < BREAKAGES_MAX:
+                raise
+            log.error("recording_not_kept", reason=str(error))  # noqa: TRY400 - a line says it all
+            return ""
 
     async def _transcribe_or_give_up(
         self, record: SessionRecord, output: SessionOutput, place: Place

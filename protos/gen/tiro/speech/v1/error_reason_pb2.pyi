@@ -128,6 +128,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is stopping; another one will take the call."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 64
     """A fault of ours; `error_id` in the metadata is found in the log."""
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 65
+    """The store of recordings and transcripts is away."""
     ERROR_REASON_SESSION_RESUMED_ELSEWHERE: _ErrorReason.ValueType  # 70
     """The session goes on over another connection."""
     ERROR_REASON_SESSION_ABANDONED: _ErrorReason.ValueType  # 71
@@ -264,6 +266,8 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 63
 """The service is stopping; another one will take the call."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 64
 """A fault of ours; `error_id` in the metadata is found in the log."""
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 65
+"""The store of recordings and transcripts is away."""
 ERROR_REASON_SESSION_RESUMED_ELSEWHERE: ErrorReason.ValueType  # 70
 """The session goes on over another connection."""
 ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71

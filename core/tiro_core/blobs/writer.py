@@ -1,6 +1,6 @@
 """Writing a blob from its start, without knowing its size: cut into parts, each stored as it fills."""
 
-from tiro_core.bus.blobs import PART_BYTES, BlobStore
+from tiro_core.blobs.interface import PART_BYTES, BlobStore
 
 
 class BlobWriter:

@@ -1,0 +1,129 @@
+"""Blobs in an S3-compatible store: each part is an object, `<prefix>/<tenant>/<id>/.../<part>`."""
+
+import hashlib
+import secrets
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.store import S3Store
+
+from tiro_core.blobs.interface import NOTHING, PartMissing, Revision, require_part_size
+from tiro_core.blobs.s3_client import patiently
+from tiro_core.bus.publishing import PATIENCE_SECONDS, Conflict
+
+WRITE_ID_BYTES = 16
+DIGEST_BYTES = hashlib.sha256().digest_size
+FRAME_BYTES = WRITE_ID_BYTES + DIGEST_BYTES
+"""An object begins with the id of its write and the SHA-256 of its data; then comes the data.
+
+The id makes every write's ETag another one, which S3 computes from the bytes alone: without it a writer that was
+replaced could take the next one's part for what it saw before, and write over it. It also tells a write whose answer
+was lost from a lost race."""
+KEYS_DELETED_AT_ONCE = 1000
+"""What one request of S3 lists and deletes at most."""
+
+
+class S3BlobStore:
+    """Blobs as objects in a bucket. A revision is an object's ETag.
+
+    Args:
+        client: Leads to the bucket.
+        prefix: Begins every object's key; empty for none.
+        read_patience_seconds: How long a read is tried again while the store is away.
+        write_patience_seconds: The same for a write, and for a look that a writer relies on.
+    """
+
+    def __init__(
+        self,
+        client: S3Store,
+        prefix: str,
+        *,
+        read_patience_seconds: float,
+        write_patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._client = client
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._write_patience_seconds = write_patience_seconds
+        self._read_patience_seconds = read_patience_seconds
+
+    async def put_part(self, key: str, index: int, data: bytes) -> None:
+        """Store or replace a part of at most `PART_BYTES`."""
+        path, body = self._path(key, index), _framed(data)
+        await patiently(
+            lambda: obstore.put_async(self._client, path, body, use_multipart=False), self._write_patience_seconds
+        )
+
+    async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: Revision) -> None:
+        """Store a part if what is there now has this revision.
+
+        Raises:
+            Conflict: Something else is there.
+        """
+        path, body = self._path(key, index), _framed(data)
+        mode: obstore.PutMode = "create" if revision == NOTHING else {"e_tag": revision}
+        try:
+            await patiently(
+                lambda: obstore.put_async(self._client, path, body, mode=mode), self._write_patience_seconds
+            )
+        except (AlreadyExistsError, PreconditionError):
+            if await self._write_id(path) != body[:WRITE_ID_BYTES]:
+                raise Conflict(path) from None
+
+    async def part_revision(self, key: str, index: int) -> Revision:
+        """The revision of a part, `NOTHING` when it is not there."""
+        path = self._path(key, index)
+        try:
+            found = await patiently(lambda: obstore.head_async(self._client, path), self._write_patience_seconds)
+        except FileNotFoundError:
+            return NOTHING
+        return Revision(found["e_tag"] or "")
+
+    async def get_part(self, key: str, index: int) -> bytes:
+        """Read a part.
+
+        Raises:
+            PartMissing: It is not there or damaged.
+        """
+        path = self._path(key, index)
+        try:
+            body = await patiently(lambda: self._get(path), self._read_patience_seconds)
+        except FileNotFoundError:
+            raise PartMissing(f"part {index} of {key} is not there") from None
+        data = bytes(body[FRAME_BYTES:])
+        if len(body) < FRAME_BYTES or hashlib.sha256(data).digest() != body[WRITE_ID_BYTES:FRAME_BYTES]:
+            raise PartMissing(f"part {index} of {key} is damaged")
+        return data
+
+    async def delete(self, key: str) -> None:
+        """Delete every part of a blob, and of every blob below it."""
+        await patiently(lambda: self._delete_below(f"{self._prefix}{_as_path(key)}/"), self._write_patience_seconds)
+
+    async def _delete_below(self, prefix: str) -> None:
+        async for found in obstore.list(self._client, prefix, chunk_size=KEYS_DELETED_AT_ONCE):
+            await obstore.delete_async(self._client, [item["path"] for item in found])
+
+    async def _get(self, path: str) -> memoryview:
+        return memoryview(await (await obstore.get_async(self._client, path)).bytes_async())
+
+    async def _write_id(self, path: str) -> bytes:
+        """The id of the write that stored what is there; empty when nothing is."""
+        try:
+            found = await patiently(
+                lambda: obstore.get_range_async(self._client, path, start=0, length=WRITE_ID_BYTES),
+                self._write_patience_seconds,
+            )
+        except FileNotFoundError:
+            return b""
+        return bytes(found)
+
+    def _path(self, key: str, index: int) -> str:
+        return f"{self._prefix}{_as_path(key)}/{index}"
+
+
+def _as_path(key: str) -> str:
+    return key.replace(".", "/")
+
+
+def _framed(data: bytes) -> bytes:
+    require_part_size(data)
+    return secrets.token_bytes(WRITE_ID_BYTES) + hashlib.sha256(data).digest() + data

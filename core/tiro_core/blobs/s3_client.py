@@ -1,0 +1,124 @@
+"""Talking to an S3-compatible server: how it is reached, how long we wait for it, and what its failures mean."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import stamina
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store
+
+from tiro_core.blobs.interface import StorageRefused, StorageUnavailable
+from tiro_core.settings import CoreSettings
+
+T = TypeVar("T")
+
+REQUEST_SECONDS_MAX = 10.0
+"""How long one request may take, its body included, before it is tried again."""
+CONNECT_SECONDS_MAX = 3.0
+RETRY_WAIT_SECONDS_MAX = 2.0
+DESCRIPTION_CHARACTERS_MAX = 200
+
+OUTCOMES = (AlreadyExistsError, PreconditionError, FileNotFoundError)
+"""What `patiently` lets through: answers to what was asked, not failures."""
+
+# The library has one error for all it knows no better name of; what the server answered is in its text only.
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_TRY_AGAIN = (408, 409, 429)
+_INSTANCE_METADATA = ("169.254.169.254", "169.254.170.2")
+"""Where credentials are asked for last: when they do not answer there, there are none."""
+
+
+def make_client(settings: CoreSettings, bucket: str) -> S3Store:
+    """A client for one bucket, with the credentials of the environment. Opens nothing.
+
+    It makes no retries of its own: `patiently` makes them, the same for every kind of failure.
+    """
+    endpoint = settings.s3_endpoint
+    return S3Store(
+        bucket,
+        config={"endpoint": endpoint} if endpoint else {},
+        region=settings.s3_region,
+        # A server of one's own seldom has a name for each bucket; Amazon's has, and recommends them.
+        virtual_hosted_style_request=not endpoint,
+        conditional_put="etag",
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "timeout": timedelta(seconds=REQUEST_SECONDS_MAX),
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS_MAX),
+        },
+        retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=REQUEST_SECONDS_MAX)},
+    )
+
+
+async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Ask the server something, again and again for `seconds` while it is away; once when that is 0.
+
+    Raises:
+        AlreadyExistsError, PreconditionError: A condition of a write is not met.
+        FileNotFoundError: There is no such object.
+        StorageRefused: The server does not let us.
+        StorageUnavailable: It stayed away.
+    """
+    if not seconds:
+        return await _once(call)
+    async for attempt in stamina.retry_context(
+        on=_may_pass, attempts=None, timeout=seconds, wait_initial=0.1, wait_max=RETRY_WAIT_SECONDS_MAX
+    ):
+        with attempt:
+            return await _once(call)
+    raise AssertionError("unreachable: the retries end with a return or an error")
+
+
+async def _once(call: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await call()
+    except OUTCOMES as error:
+        if error_code(error) == "NoSuchBucket":
+            raise StorageRefused(describe(error)) from None
+        raise
+    except BaseError as error:
+        # The chain ends here: the library's text may show an access key's id.
+        raise (StorageRefused if _is_refusal(error) else StorageUnavailable)(describe(error)) from None
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, StorageUnavailable) and not isinstance(error, StorageRefused)
+
+
+def _is_refusal(error: BaseError) -> bool:
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or not isinstance(error, GenericError):
+        return True
+    text, status = str(error), error_status(error)
+    return (400 <= status < 500 and status not in _TRY_AGAIN) or any(host in text for host in _INSTANCE_METADATA)  # noqa: PLR2004 - HTTP's own
+
+
+def error_status(error: Exception) -> int:
+    """The HTTP status that a server answered, 0 when it did not."""
+    found = _STATUS.search(str(error))
+    return int(found[1]) if found else 0
+
+
+def error_code(error: Exception) -> str:
+    """The name that S3 gives an error, as in `NoSuchBucket`; empty when it said none."""
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
+def describe(error: Exception) -> str:
+    """A failure in a line for the log: what was asked and answered, without the server's whole answer."""
+    text = str(error)
+    if any(host in text for host in _INSTANCE_METADATA):
+        return "there are no S3 credentials: neither in the environment nor from the machine's metadata"
+    line = text.partition("\n")[0].partition("<?xml")[0].strip(" :")[:DESCRIPTION_CHARACTERS_MAX]
+    code = error_code(error)
+    return f"{line}: {code}" if code else line

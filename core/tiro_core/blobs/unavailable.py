@@ -1,0 +1,14 @@
+"""What a caller is told while the store of blobs is away."""
+
+from datetime import timedelta
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.errors import TiroError, unavailable
+
+RETRY_AFTER = timedelta(seconds=1)
+
+
+def storage_unavailable() -> TiroError:
+    """UNAVAILABLE, with the reason STORAGE_UNAVAILABLE and a delay. It names nothing of the inside."""
+    message = "the store of recordings and transcripts is away"
+    return unavailable(reasons.ERROR_REASON_STORAGE_UNAVAILABLE, message, retry_after=RETRY_AFTER)

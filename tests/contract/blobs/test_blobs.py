@@ -1,0 +1,138 @@
+"""What every store of blobs does."""
+
+import asyncio
+import os
+from contextlib import aclosing
+
+import pytest
+
+from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartMissing
+from tiro_core.blobs.reading import PARTS_AHEAD, read_parts
+from tiro_core.bus.publishing import Conflict
+
+
+async def _store(blobs: BlobStore, key: str, data: bytes) -> None:
+    for index, offset in enumerate(range(0, len(data), PART_BYTES)):
+        await blobs.put_part(key, index, data[offset : offset + PART_BYTES])
+
+
+async def test_parts_come_back_in_order(blobs: BlobStore, tenant: str) -> None:
+    """A blob of more parts than are read ahead is read as it was written, its last part shorter than the others."""
+    data = os.urandom((PARTS_AHEAD + 2) * PART_BYTES + 77)
+    await _store(blobs, f"{tenant}.blob", data)
+    async with aclosing(read_parts(blobs, f"{tenant}.blob", len(data))) as parts:
+        assert b"".join([part async for part in parts]) == data
+
+
+async def test_a_reader_may_stop_in_the_middle(blobs: BlobStore, tenant: str) -> None:
+    """Nothing is under way any more once it is closed: `leaves_no_tasks` looks."""
+    data = os.urandom((PARTS_AHEAD + 2) * PART_BYTES)
+    await _store(blobs, f"{tenant}.blob", data)
+    async with aclosing(read_parts(blobs, f"{tenant}.blob", len(data))) as parts:
+        assert await anext(parts) == data[:PART_BYTES]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "read-ahead"]
+
+
+async def test_a_part_can_be_replaced(blobs: BlobStore, tenant: str) -> None:
+    """Writing a part again leaves the new bytes only."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"old")
+    await blobs.put_part(f"{tenant}.blob", 0, b"new")
+    assert await blobs.get_part(f"{tenant}.blob", 0) == b"new"
+
+
+async def test_an_empty_part(blobs: BlobStore, tenant: str) -> None:
+    """No bytes are something else than no part."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"")
+    assert await blobs.get_part(f"{tenant}.blob", 0) == b""
+
+
+async def test_a_blob_shorter_than_announced_is_noticed(blobs: BlobStore, tenant: str) -> None:
+    """A reader that expects more bytes than are there is told."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"short")
+    with pytest.raises(PartMissing):
+        [part async for part in read_parts(blobs, f"{tenant}.blob", 10)]
+
+
+async def test_a_missing_part_is_noticed_in_its_turn(blobs: BlobStore, tenant: str) -> None:
+    """What comes before the hole is read."""
+    data = os.urandom(PART_BYTES)
+    await blobs.put_part(f"{tenant}.blob", 0, data)
+    await blobs.put_part(f"{tenant}.blob", 2, data)
+    async with aclosing(read_parts(blobs, f"{tenant}.blob", 3 * PART_BYTES)) as parts:
+        assert await anext(parts) == data
+        with pytest.raises(PartMissing):
+            await anext(parts)
+
+
+async def test_a_part_is_written_where_nothing_is(blobs: BlobStore, tenant: str) -> None:
+    """A part that expects nothing is refused where something is, and what is there stays."""
+    assert await blobs.part_revision(f"{tenant}.blob", 0) == NOTHING
+    await blobs.put_part_expecting(f"{tenant}.blob", 0, b"first", revision=NOTHING)
+    with pytest.raises(Conflict):
+        await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=NOTHING)
+    assert await blobs.get_part(f"{tenant}.blob", 0) == b"first"
+
+
+async def test_a_part_is_written_instead_of_the_one_seen(blobs: BlobStore, tenant: str) -> None:
+    """Of two who saw the same part, one replaces it."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"first")
+    seen = await blobs.part_revision(f"{tenant}.blob", 0)
+    await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=seen)
+    with pytest.raises(Conflict):
+        await blobs.put_part_expecting(f"{tenant}.blob", 0, b"third", revision=seen)
+    assert await blobs.get_part(f"{tenant}.blob", 0) == b"second"
+
+
+async def test_the_same_bytes_have_another_revision(blobs: BlobStore, tenant: str) -> None:
+    """Who saw a part cannot write over one that was stored since, though its bytes are the same."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"the same")
+    seen = await blobs.part_revision(f"{tenant}.blob", 0)
+    await blobs.put_part_expecting(f"{tenant}.blob", 0, b"the same", revision=seen)
+    assert await blobs.part_revision(f"{tenant}.blob", 0) != seen
+    with pytest.raises(Conflict):
+        await blobs.put_part_expecting(f"{tenant}.blob", 0, b"of a replaced writer", revision=seen)
+
+
+async def test_a_part_that_is_gone_is_not_replaced(blobs: BlobStore, tenant: str) -> None:
+    """Who saw a part does not write it again after it was deleted."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"first")
+    seen = await blobs.part_revision(f"{tenant}.blob", 0)
+    await blobs.delete(f"{tenant}.blob")
+    with pytest.raises(Conflict):
+        await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=seen)
+
+
+async def test_of_many_writers_one_wins(blobs: BlobStore, tenant: str) -> None:
+    """The server decides, not the order in which they looked."""
+    writes = (
+        blobs.put_part_expecting(f"{tenant}.blob", 0, bytes([number]) * PART_BYTES, revision=NOTHING)
+        for number in range(8)
+    )
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    winners = [number for number, outcome in enumerate(outcomes) if outcome is None]
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Conflict] * 7
+    assert await blobs.get_part(f"{tenant}.blob", 0) == bytes(winners) * PART_BYTES
+
+
+async def test_deleting_takes_every_part_and_nothing_else(blobs: BlobStore, tenant: str) -> None:
+    """All parts of the blob, and blobs below it, are gone; a blob with a similar name stays."""
+    await blobs.put_part(f"{tenant}.blob", 0, b"a")
+    await blobs.put_part(f"{tenant}.blob", 1, b"b")
+    await blobs.put_part(f"{tenant}.blob.below", 0, b"c")
+    await blobs.put_part(f"{tenant}.blob2", 0, b"d")
+    await blobs.delete(f"{tenant}.blob")
+    for key, index in ((f"{tenant}.blob", 0), (f"{tenant}.blob", 1), (f"{tenant}.blob.below", 0)):
+        with pytest.raises(PartMissing):
+            await blobs.get_part(key, index)
+    assert await blobs.get_part(f"{tenant}.blob2", 0) == b"d"
+
+
+async def test_deleting_what_is_not_there(blobs: BlobStore, tenant: str) -> None:
+    """A deletion may be repeated."""
+    await blobs.delete(f"{tenant}.blob")
+
+
+async def test_a_part_is_bounded(blobs: BlobStore, tenant: str) -> None:
+    """A part that the store would refuse is refused before it is sent."""
+    with pytest.raises(ValueError, match="at most"):
+        await blobs.put_part(f"{tenant}.blob", 0, bytes(PART_BYTES + 1))

@@ -1,0 +1,87 @@
+"""Tiro with its recordings and transcripts in an S3-compatible store: real processes, a real server."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import free_port
+from tests.e2e.speech import wav
+from tests.e2e.test_starting import environment
+from tests.support.nats import NatsServer
+from tests.support.processes import ServiceProcess, running
+from tests.support.s3 import BUCKET, SECRET_KEY, S3Server
+from tests.support.stack import Stack, running_stack
+from tiro_client import AsyncClient
+from tiro_core.blobs.interface import PART_BYTES
+from tiro_core.blobs.s3_client import make_client
+from tiro_core.bus import topology
+from tiro_core.bus.connection import open_bus
+from tiro_core.settings import CoreSettings
+from tiro_core.starting import EXIT_SETTINGS
+from tiro_transcriber.engines.fake.markers import encode
+
+PREFIX = "e2e"
+
+
+@pytest.fixture
+def s3_stack(tmp_path: Path, s3_server: S3Server) -> Iterator[Stack]:
+    """Tiro with the fake engine and a bucket."""
+    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_S3_PREFIX": PREFIX, **s3_server.environment}
+    with running_stack(tmp_path, settings) as running:
+        yield running
+
+
+async def _keys(server: S3Server) -> list[str]:
+    settings = CoreSettings.model_validate({"s3_endpoint": server.url})
+    listed = await make_client(settings, BUCKET).list(PREFIX).collect_async()
+    return sorted(item["path"] for item in listed)
+
+
+async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server) -> None:
+    """Its recording, in parts, and its transcript are there, under the tenant, and JetStream has none of it."""
+    words = range(1, 200)
+    audio = wav(encode(words))
+    assert len(audio) > 2 * PART_BYTES
+    async with AsyncClient(s3_stack.address) as client:
+        transcript = await client.transcribe(audio)
+    assert transcript.text.split() == [f"w{word}" for word in words]
+    keys = await _keys(s3_server)
+    recording = [key for key in keys if "/audio/" in key]
+    pages = [key for key in keys if "/transcript/1/" in key]
+    assert len(recording) == -(-len(audio) // PART_BYTES)
+    assert pages
+    assert all(key.startswith(f"{PREFIX}/default/") for key in keys)
+    assert sorted(recording + pages) == keys
+    async with open_bus(CoreSettings.model_validate({"nats_url": s3_stack.nats.url}), "test") as bus:
+        assert (await bus.jetstream.stream_info(topology.BLOBS)).state.messages == 0
+
+
+async def test_services_stop_in_order(s3_stack: Stack) -> None:
+    """A client of S3 that was used does not keep a process from ending as it should."""
+    async with AsyncClient(s3_stack.address) as client:
+        await client.transcribe(wav(encode(range(1, 10))))
+    for service in (s3_stack.ingest, s3_stack.transcriber):
+        assert await asyncio.to_thread(service.stop) == 0
+
+
+@pytest.mark.parametrize("name", ["ingest", "transcriber"])
+def test_a_bucket_that_is_not_there(name: str, nats_server: NatsServer, s3_server: S3Server) -> None:
+    """A service ends at once with the exit status of wrong settings, and says what is wrong, without the secret."""
+    told = {**s3_server.environment, "TIRO_S3_BUCKET": "no-such-bucket"}
+    service = ServiceProcess(f"tiro_{name}", environment(nats_server, **told))
+    try:
+        service.start()
+        assert "NoSuchBucket" in service.wait_for("refused_to_start")["reason"]
+        assert service.wait() == EXIT_SETTINGS
+        assert SECRET_KEY not in str(service.log)
+    finally:
+        service.close()
+
+
+def test_a_server_that_does_not_answer_is_waited_for(nats_server: NatsServer, s3_server: S3Server) -> None:
+    """The service says so, and can be stopped meanwhile."""
+    told = {**s3_server.environment, "TIRO_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    with running("tiro_ingest", environment(nats_server, **told), ready="blobs_unavailable") as service:
+        assert service.stop() == 0
