@@ -40,7 +40,7 @@ async def _outcomes(launcher: MediaLauncher, file: BinaryIO, limits: DecodeLimit
 async def test_the_corpus_ends_in_results_or_reasons(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: Callable[[bytes], BinaryIO], tmp_path: Path
 ) -> None:
-    """No file crashes its decoder, uses up its time, reads another file or opens a connection; refusals have reasons."""
+    """No file crashes its decoder, uses up its time, reads another file or opens a connection; refusals have names."""
     canary = tmp_path / "canary.wav"
     canary.write_bytes(wav(payload=CANARY * 2_000))  # playable, so that following a reference would show
     limits = replace(limits, memory_bytes=512 * 1024 * 1024)
