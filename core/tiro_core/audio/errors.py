@@ -82,4 +82,18 @@ class AudioFormatMismatchError(AudioError):
     default_message = "the audio is not in the announced format"
 
 
+class AudioEncryptedError(AudioError):
+    """The sound is encrypted: its key is not in the file."""
+
+    reason = "AUDIO_ENCRYPTED"
+    default_message = "the audio is encrypted"
+
+
+class AudioParametersError(AudioError):
+    """The header states what no recording has: no channel, too many, or an absurd sample rate."""
+
+    reason = "AUDIO_PARAMETERS"
+    default_message = "the audio has an absurd sample rate or number of channels"
+
+
 ERRORS_BY_REASON: dict[str, type[AudioError]] = {error.reason: error for error in AudioError.__subclasses__()}

@@ -8,6 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
+from tests.hostile.corpus import CENC, encode
+from tests.hostile.corpus import wav as hostile_wav
 from tests.integration.ingest.conftest import SAMPLES, Ingest, StartIngest, encoded, reason_of, refused, wav
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PartMissing
@@ -67,8 +69,10 @@ def _clip(_: Path) -> bytes:
         (_m3u8, "NOT_AUDIO"),
         (_silent_video, "NO_AUDIO_STREAM"),
         (_clip, "AUDIO_TOO_SHORT"),
+        (lambda _: encode("mp4", "aac", CENC), "AUDIO_ENCRYPTED"),
+        (lambda _: hostile_wav(channels=0), "AUDIO_PARAMETERS"),
     ],
-    ids=["empty", "text", "ffconcat", "sdp", "m3u8", "silent-video", "clip"],
+    ids=["empty", "text", "ffconcat", "sdp", "m3u8", "silent-video", "clip", "encrypted", "no-channel"],
 )
 async def test_what_is_no_recording_is_refused(
     ingest: Ingest,

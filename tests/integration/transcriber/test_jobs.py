@@ -171,15 +171,23 @@ async def test_a_lost_workers_job_is_taken_over(jobs: Jobs, start_worker: Start)
     assert words_told(events) == [f"w{n}" for n in range(10)]
 
 
-async def test_a_job_with_too_many_attempts_is_given_up(jobs: Jobs, start_worker: Start) -> None:
-    """A job that has broken as many workers as allowed is FAILED without being begun again."""
+@pytest.mark.parametrize(("ended", "reason"), [(0, "WORKER_CRASHED"), (1, "ATTEMPTS_EXHAUSTED")])
+async def test_a_job_with_too_many_attempts_is_given_up(
+    jobs: Jobs, start_worker: Start, *, ended: int, reason: str
+) -> None:
+    """A job that has broken as many workers as allowed is FAILED without being begun again.
+
+    When every counted attempt lost its worker, the reason says so; one that told its end makes it another reason.
+    """
     job = await jobs.submit(recording(range(3)))
 
     def broken(record: TranscriptionRecord) -> None:
         record.state = RUNNING
-        for _ in range(3):
-            record.attempts.add(worker_id="gone")
-        record.attempts.add(worker_id="told to stop", handed_over=True)
+        for number in range(3):
+            attempt = record.attempts.add(worker_id="gone")
+            if number < ended:
+                attempt.end_time.GetCurrentTime()
+        record.attempts.add(worker_id="told to stop", handed_over=True).end_time.GetCurrentTime()
         record.lease.CopyFrom(new_lease("gone", -1))
 
     await jobs.records.mutate(subjects.record(jobs.tenant, job), broken)
@@ -187,7 +195,7 @@ async def test_a_job_with_too_many_attempts_is_given_up(jobs: Jobs, start_worker
     await jobs.history(job)
     record = await jobs.record(job)
     assert record.state == FAILED
-    assert reason_of(record) == "ATTEMPTS_EXHAUSTED"
+    assert reason_of(record) == reason
     assert len(record.attempts) == 4
 
 

@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from tiro_core.audio.child.formats import CONTAINERS, DECODERS, STATES_NO_DURATION
+from tiro_core.audio.child.refusals import check_packet, check_parameters, check_streams, check_wav_header
 from tiro_core.audio.child.source import FileSource, LiveSource
 from tiro_core.audio.errors import AudioUndecodableError, NoAudioStreamError, NotAudioError
 
@@ -56,6 +57,7 @@ class AudioContainer:
                 for packet in self._container.demux(self._stream):
                     failed_in_a_row = 0
                     if packet.size or packet.dts is None:  # only the flush has neither; decoders refuse empty packets
+                        check_packet(packet)
                         yield packet
             except MemoryError:
                 raise
@@ -68,7 +70,7 @@ class AudioContainer:
     def decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
         """Return the frames of one packet, none when it is damaged (which is counted)."""
         try:
-            return self._decode(packet)
+            frames = self._decode(packet)
         except MemoryError:
             raise
         except EOFError:  # the decoder was flushed before: a second flush has nothing to give
@@ -76,6 +78,9 @@ class AudioContainer:
         except FFmpegError:
             self.damaged_packets += 1
             return []
+        for frame in frames:  # what a codec's own headers state may differ from the container's
+            check_parameters(frame.sample_rate, frame.layout.nb_channels)
+        return frames
 
     def frames(self) -> Iterator[AudioFrame]:
         """Yield everything that can be decoded."""
@@ -91,11 +96,14 @@ def open_container(source: FileSource | LiveSource, *, container_format: str | N
         container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
 
     Raises:
+        AudioParametersError: no channel, too many, or an absurd sample rate.
         NotAudioError: no accepted container was recognised.
         NoAudioStreamError: the container has no sound.
         AudioUndecodableError: the sound is in a codec that is not accepted.
     """
     options = {"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)}
+    if isinstance(source, FileSource):
+        check_wav_header(source)
     try:
         container = av.open(
             source,
@@ -111,6 +119,7 @@ def open_container(source: FileSource | LiveSource, *, container_format: str | N
         raise NotAudioError from error
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
+        check_streams(container)
         raise NoAudioStreamError
     _check_decoder(stream)
     for other in container.streams:

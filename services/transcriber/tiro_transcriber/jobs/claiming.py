@@ -74,7 +74,12 @@ class Claims:
 
 
 def _exhausted(record: TranscriptionRecord) -> Status:
-    last = record.attempts[-1]
+    """Say why a record gets no more attempts: WORKER_CRASHED when no counted one lived to tell its end."""
+    counted = [attempt for attempt in record.attempts if not attempt.handed_over]
+    if not any(attempt.HasField("end_time") for attempt in counted):
+        message = f"given up after {len(counted)} attempts: the worker was lost at each of them"
+        return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_WORKER_CRASHED, message).to_status()
+    last = counted[-1]
     cause = last.error.message if last.HasField("error") else "its worker was lost"
-    message = f"given up after {counted_attempts(record)} attempts; at the last one: {cause}"
+    message = f"given up after {len(counted)} attempts; at the last one: {cause}"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_ATTEMPTS_EXHAUSTED, message).to_status()
