@@ -49,8 +49,9 @@ class TranscriptReader:
             format: How to write it.
 
         Raises:
-            TiroError: FAILED_PRECONDITION, the job has not succeeded; or has no word offsets to write; INVALID_ARGUMENT, the token is
-                not one of ours or belongs to another format, or the format is not supported.
+            TiroError: FAILED_PRECONDITION, the job has not succeeded, or has no word offsets to write;
+                INVALID_ARGUMENT, the token is not one of ours or belongs to another format, or the format is not
+                supported.
         """
         if job.state != Transcription.STATE_SUCCEEDED:
             state = Transcription.State.Name(job.state).removeprefix("STATE_")

@@ -33,11 +33,11 @@ SEGMENTS = st.builds(
 TRANSCRIPT = Transcript(engine="fake", model="m", language_code="en")
 
 
-def _paged(format: int, segments: list[Segment], page_size: int) -> str:
+def _paged(kind: int, segments: list[Segment], page_size: int) -> str:
     starts = range(0, len(segments), page_size) or [0]
     return "".join(
         render_page(
-            format,  # type: ignore[arg-type]
+            kind,  # type: ignore[arg-type]
             TRANSCRIPT,
             segments[start : start + page_size],
             first=start == 0,
@@ -47,11 +47,11 @@ def _paged(format: int, segments: list[Segment], page_size: int) -> str:
     )
 
 
-@pytest.mark.parametrize("format", sorted(PAGED_FORMATS))
+@pytest.mark.parametrize("kind", sorted(PAGED_FORMATS))
 @given(segments=st.lists(SEGMENTS, max_size=16), page_size=st.sampled_from([1, 2, 7]))
-def test_pages_joined_are_the_whole(format: int, segments: list[Segment], page_size: int) -> None:
+def test_pages_joined_are_the_whole(kind: int, segments: list[Segment], page_size: int) -> None:
     """Whatever the page size, the pages joined are what one page with everything is."""
-    assert _paged(format, segments, page_size) == _paged(format, segments, 1000)
+    assert _paged(kind, segments, page_size) == _paged(kind, segments, 1000)
 
 
 @given(segments=st.lists(SEGMENTS, max_size=9), page_size=st.sampled_from([1, 2, 7]))
