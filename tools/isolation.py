@@ -12,9 +12,10 @@ from tools.lock import MEMBERS, ROOT
 
 NEEDS = {
     "tiro-protos": ["protos"],
+    "tiro-formats": ["protos", "formats"],
     "tiro-core": ["protos", "core"],
     "tiro-client": ["protos", "client"],
-    "tiro-ingest": ["protos", "core", "services/ingest"],
+    "tiro-ingest": ["protos", "formats", "core", "services/ingest"],
     "tiro-transcriber": ["protos", "core", "services/transcriber"],
     "tiro-streamer": ["protos", "core", "services/streamer"],
 }

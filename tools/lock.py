@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MEMBERS = {
     "tiro-protos": "protos",
+    "tiro-formats": "formats",
     "tiro-core": "core",
     "tiro-client": "client",
     "tiro-ingest": "services/ingest",

@@ -13,8 +13,6 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1 import transcription_service_pb2_grpc
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
-    TRANSCRIPT_FORMAT_SEGMENTS,
-    TRANSCRIPT_FORMAT_UNSPECIFIED,
     CancelTranscriptionRequest,
     CreateTranscriptionRequest,
     DeleteAudioRequest,
@@ -30,7 +28,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
 )
 from tiro_core.auth.tenant import current_tenant
 from tiro_core.bus.workers import WorkerDirectory
-from tiro_core.errors import TiroError, invalid_argument
+from tiro_core.errors import TiroError
 from tiro_ingest.accepting import Acceptor
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.names import transcription_id
@@ -96,11 +94,8 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
 
     async def GetTranscript(self, request: GetTranscriptRequest, context: Context) -> GetTranscriptResponse:  # noqa: ARG002, N802 - gRPC's
         """Read a page of a transcript."""
-        if request.format not in (TRANSCRIPT_FORMAT_UNSPECIFIED, TRANSCRIPT_FORMAT_SEGMENTS):
-            message = "no other format than SEGMENTS is supported yet"
-            raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, message, field_path="format")
         job = await self._job(request.name)
-        return await self._transcripts.read(job, request.page_size, request.page_token)
+        return await self._transcripts.read(job, request.page_size, request.page_token, request.format)
 
     async def CancelTranscription(self, request: CancelTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
         """End a job."""

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
+from google.protobuf.json_format import Parse
 
 from tests.integration.ingest.conftest import Ingest, StartIngest, refused
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptPage
 from tiro.speech.v1.transcript_pb2 import Segment, Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
+    TRANSCRIPT_FORMAT_JSON,
+    TRANSCRIPT_FORMAT_SRT,
+    TRANSCRIPT_FORMAT_TSV,
+    TRANSCRIPT_FORMAT_TXT,
+    TRANSCRIPT_FORMAT_WORDS,
     GetTranscriptRequest,
     GetTranscriptResponse,
     WatchTranscriptionRequest,
@@ -218,3 +224,54 @@ async def test_a_page_token_of_another_transcript_is_refused(ingest: Ingest, wor
     await worker.end(segments=2)
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
         await _transcript(ingest, worker.job, 0, "AAAAAAAAAAAAAA==")
+
+
+async def _written(ingest: Ingest, job: Transcription, kind: int, page_size: int) -> str:
+    """All pages of a transcript in a format."""
+    text = token = ""
+    while True:
+        request = GetTranscriptRequest(name=job.name, page_size=page_size, page_token=token)
+        request.format = kind  # type: ignore[assignment]
+        page: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
+        assert not page.segments
+        text, token = text + page.text, page.next_page_token
+        if not token:
+            return text
+
+
+@pytest.mark.parametrize("segments", [0, 10])
+async def test_a_transcript_is_written_in_pages_that_are_the_file(
+    ingest: Ingest, worker: Worker, segments: int
+) -> None:
+    """The pages of any size, joined, are the same file; the JSON is the transcript as it is read in segments."""
+    await worker.begin()
+    await worker.end(segments=segments)
+    for kind in (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON):
+        whole = await _written(ingest, worker.job, kind, 1000)
+        assert [await _written(ingest, worker.job, kind, size) for size in (1, 3)] == [whole, whole]
+    expected = await _transcript(ingest, worker.job)
+    assert Parse(await _written(ingest, worker.job, TRANSCRIPT_FORMAT_JSON, 3), GetTranscriptResponse()) == expected
+
+
+async def test_formats_that_cannot_be_written_are_refused(ingest: Ingest, worker: Worker) -> None:
+    """Subtitles are not built, words were not timed, a number is no format, a token is another format's."""
+    await worker.begin()
+    await worker.end(segments=3)
+
+    async def ask(kind: int, token: str = "") -> GetTranscriptResponse:
+        request = GetTranscriptRequest(name=worker.job.name, page_size=1, page_token=token)
+        request.format = kind  # type: ignore[assignment]
+        response: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
+        return response
+
+    invalid, failed = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
+    token = (await ask(TRANSCRIPT_FORMAT_TXT)).next_page_token
+    async with refused(invalid, "UNSUPPORTED_OPTION"):
+        await ask(TRANSCRIPT_FORMAT_SRT)
+    async with refused(failed, "UNSUPPORTED_OPTION"):
+        await ask(TRANSCRIPT_FORMAT_WORDS)
+    async with refused(invalid, "INVALID_REQUEST"):
+        await ask(99)
+    for other in (0, TRANSCRIPT_FORMAT_TSV):
+        async with refused(invalid, "INVALID_PAGE_TOKEN"):
+            await ask(other, token)

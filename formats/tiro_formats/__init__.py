@@ -1,0 +1,1 @@
+"""Transcripts as text. Pages written one after the other are the file."""
