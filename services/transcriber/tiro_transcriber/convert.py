@@ -1,8 +1,14 @@
 """From the engine's samples to the contract's times."""
 
+from typing import TypeAlias
+
+from google.protobuf.duration_pb2 import Duration
+
 from tiro.speech.v1 import transcript_pb2
 from tiro_core.clock import duration_of
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Word
+from tiro_transcriber.engines.interface import SAMPLE_RATE, DroppedText, Segment, Word
+
+_Span: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
 
 
 def to_proto(segment: Segment, *, with_words: bool) -> transcript_pb2.Segment:
@@ -14,6 +20,24 @@ def to_proto(segment: Segment, *, with_words: bool) -> transcript_pb2.Segment:
         words=[_word(word) for word in segment.words] if with_words else [],
         language_code=segment.language,
     )
+
+
+def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
+    """The warning about a text that was left out."""
+    return transcript_pb2.Warning(
+        reason=transcript_pb2.WARNING_REASON_TEXT_DROPPED,
+        message=f"{dropped.text!r} was left out as invented: {dropped.why}",
+        start_offset=duration_of(dropped.start, SAMPLE_RATE),
+        end_offset=duration_of(dropped.end, SAMPLE_RATE),
+    )
+
+
+def shift(span: _Span, samples: int) -> None:
+    """Move the times of something in a part of a recording to where they are in the whole."""
+    by = duration_of(samples, SAMPLE_RATE).ToNanoseconds()
+    moments: tuple[Duration, Duration] = (span.start_offset, span.end_offset)
+    for moment in moments:
+        moment.FromNanoseconds(moment.ToNanoseconds() + by)
 
 
 def _word(word: Word) -> transcript_pb2.Word:

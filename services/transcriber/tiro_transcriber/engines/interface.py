@@ -119,12 +119,24 @@ class DetectedLanguage:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedText:
+    """Text that was left out because nothing spoken seems to be behind it."""
+
+    text: str
+    start: int
+    end: int
+    why: str
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowResult:
     """What a window gave besides its segments."""
 
     language: DetectedLanguage | None
     """None when the window held no speech to detect it from."""
     warnings: tuple[str, ...] = ()
+    dropped: tuple[DroppedText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.duration_pb2 import Duration
-
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro.speech.v1.transcript_pb2 import Segment, Transcript, Word
+from tiro.speech.v1.transcript_pb2 import Segment, Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
@@ -25,6 +23,7 @@ from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.errors import from_status
 from tiro_core.jobs.withdrawing import remove_parts
+from tiro_transcriber.convert import shift
 from tiro_transcriber.engines.interface import SAMPLE_RATE, ModelInfo
 from tiro_transcriber.jobs.excerpt import Decoded, Excerpt
 from tiro_transcriber.jobs.parts import Parts, open_parts
@@ -136,9 +135,12 @@ class Cutter:
                 raise from_status(part.error)
             begin = part.part.offset
             async for segment in self._segments(part):
-                writer.add(_shifted(segment, begin))
+                shift(segment, begin)
+                for word in segment.words:
+                    shift(word, begin)
+                writer.add(segment)
             writer.reached((begin + part.part.samples) / SAMPLE_RATE)
-            summary.add_part(part.transcript)
+            summary.add_part(part.transcript, begin)
             index += 1
 
     async def _segments(self, part: TranscriptionRecord) -> AsyncIterator[Segment]:
@@ -150,17 +152,3 @@ class Cutter:
 
     def _slots(self) -> int:
         return sum(worker.job_slots for worker in self._workers.offering(self._model.engine, self._model.model))
-
-
-def _shifted(segment: Segment, samples: int) -> Segment:
-    """The segment with the times of the whole recording."""
-    by = round(samples * 1_000_000_000 / SAMPLE_RATE)
-    spans: list[Segment | Word] = [segment, *segment.words]
-    for span in spans:
-        _shift(span.start_offset, by)
-        _shift(span.end_offset, by)
-    return segment
-
-
-def _shift(moment: Duration, nanoseconds: int) -> None:
-    moment.FromNanoseconds(moment.ToNanoseconds() + nanoseconds)

@@ -5,6 +5,7 @@ from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_DAMAGED_AUDIO,
     WARNING_REASON_ENGINE,
     WARNING_REASON_NO_SPEECH,
+    WARNING_REASON_TEXT_DROPPED,
     WARNING_REASON_TRUNCATED_AUDIO,
     Transcript,
     Warning,  # noqa: A004 - the contract's word
@@ -12,6 +13,7 @@ from tiro.speech.v1.transcript_pb2 import (
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.audio.report import DecodeReport
 from tiro_core.clock import duration
+from tiro_transcriber.convert import dropped_to_proto, shift
 from tiro_transcriber.engines.interface import (
     DecodingOptions,
     DetectedLanguage,
@@ -55,12 +57,22 @@ class Summary:
         """Take in what a window gave besides its segments."""
         self._language = self._language or result.language
         self._warnings += [Warning(reason=WARNING_REASON_ENGINE, message=text) for text in result.warnings]
+        self._warnings += [dropped_to_proto(dropped) for dropped in result.dropped]
 
-    def add_part(self, part: Transcript) -> None:
-        """Take in what a part that was transcribed elsewhere gave besides its segments."""
+    def add_part(self, part: Transcript, offset: int) -> None:
+        """Take in what a part that was transcribed elsewhere gave besides its segments.
+
+        Args:
+            part: What is known of its transcript.
+            offset: Where it begins in the recording, in samples.
+        """
         if self._language is None and part.language_code and not self._config.language_code:
             self._language = DetectedLanguage(part.language_code, part.language_confidence)
-        self._warnings += [warning for warning in part.warnings if warning.reason == WARNING_REASON_ENGINE]
+        for warning in part.warnings:
+            if warning.reason == WARNING_REASON_TEXT_DROPPED:
+                shift(warning, offset)
+            if warning.reason in (WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED):
+                self._warnings.append(warning)
 
     def transcript(self, model: ModelInfo, audio: Decoded, segment_count: int) -> Transcript:
         """The whole."""

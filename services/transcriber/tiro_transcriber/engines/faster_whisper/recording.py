@@ -9,6 +9,7 @@ from tiro_transcriber.engines.interface import (
     SAMPLE_RATE,
     Cancelled,
     DetectedLanguage,
+    DroppedText,
     RecognitionOptions,
     Segment,
     Window,
@@ -47,20 +48,29 @@ def transcribe_window(
     if info.duration_after_vad == 0:
         return WindowResult(language=None)
     earliest = window.offset
-    invented = 0
+    dropped: list[DroppedText] = []
     for segment in found:
         if cancelled.is_set():
             raise Cancelled
         if is_invented(Generated(segment.tokens, segment.text.strip(), segment.avg_logprob, segment.no_speech_prob)):
-            invented += 1
+            if segment.text.strip():
+                dropped.append(_dropped(segment, window))
             continue
         placed = _placed(segment, window, earliest, ENGLISH if decoding.translate else info.language)
         earliest = placed.end
         emit(placed)
     if cancelled.is_set():
         raise Cancelled
-    warnings = (f"{invented} segments were dropped as invented rather than heard",) if invented else ()
-    return WindowResult(DetectedLanguage(info.language, float(info.language_probability)), warnings)
+    detected = DetectedLanguage(info.language, float(info.language_probability))
+    return WindowResult(detected, dropped=tuple(dropped))
+
+
+def _dropped(segment: Any, window: Window) -> DroppedText:
+    latest = window.offset + len(window.samples)
+    start = min(window.offset + round(segment.start * SAMPLE_RATE), latest)
+    end = min(max(window.offset + round(segment.end * SAMPLE_RATE), start), latest)
+    why = f"no speech probability {segment.no_speech_prob:.2f}, mean log probability {segment.avg_logprob:.2f}"
+    return DroppedText(segment.text.strip(), start, end, why)
 
 
 def _placed(segment: Any, window: Window, earliest: int, language: str) -> Segment:
