@@ -70,6 +70,10 @@ bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.j
 bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants and workers
 	$(BIN)/python -m benchmarks.jobs
 
+.PHONY: bench-batch-parts
+bench-batch-parts: setup ## Long recordings in parts against one pass: MANIFEST=path/to/MANIFEST.jsonl
+	$(BIN)/python -m benchmarks.batch_parts "$(MANIFEST)"
+
 .PHONY: bench-blobs
 bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
 	$(BIN)/python -m benchmarks.blobs

@@ -1,7 +1,8 @@
 """What is known of a transcript besides its segments."""
 
+from tiro.speech.v1 import transcript_pb2
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.speech.v1.transcript_pb2 import WARNING_REASON_NO_SPEECH, WARNING_REASON_TEXT_DROPPED, Transcript, Warning
+from tiro.speech.v1.transcript_pb2 import WARNING_REASON_NO_SPEECH, WARNING_REASON_TEXT_DROPPED, Transcript
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.clock import duration
 from tiro_transcriber.engines.interface import SAMPLE_RATE, DetectedLanguage, DroppedText, ModelInfo, WindowResult
@@ -45,7 +46,9 @@ def test_text_that_was_dropped_is_told_where_it_was() -> None:
 
 def test_a_silent_part_does_not_make_the_whole_silent() -> None:
     """What is true of a part alone is not told of the whole."""
-    silent = Transcript(warnings=[Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found")])
+    silent = Transcript(
+        warnings=[transcript_pb2.Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found")]
+    )
     whole = summary()
     whole.add_part(silent, offset=0)
     assert not whole.transcript(MODEL, Decoded(10.0, None), segment_count=1).warnings
