@@ -3,22 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import grpc
 import pytest
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
-from tests.integration.transcriber.test_jobs import words_stored, words_told
+from tests.integration.transcriber.test_jobs import reason_of, words_stored, words_told
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.keys import upload_key
-from tiro_core.bus import topology
+from tiro_core.bus import subjects, topology
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.workers import open_worker_directory
+from tiro_core.errors import TiroError
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.following import JobFollower
 from tiro_ingest.reconciler import Reconciler
+from tiro_transcriber.jobs.endings import give_up
 from tiro_transcriber.settings import TranscriberSettings
 
 MODEL = "markers-30x"
@@ -159,3 +163,22 @@ async def test_cancelling_ends_the_parts(jobs: Jobs, start_worker: Start) -> Non
     await jobs.history(following)
     assert (await jobs.record(following)).state == Transcription.STATE_SUCCEEDED
     assert await parts_of(jobs, job) == []
+
+
+async def test_a_part_that_fails_for_good_fails_the_job(jobs: Jobs, start_worker: Start) -> None:
+    """The job has the part's reason, and the other parts go."""
+    await start(jobs, start_worker, 2)
+    job = await submit(jobs)
+    await until_cut(jobs, job, ended=1)
+    last = (await parts_of(jobs, job))[-1]
+    refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, "it cannot be heard")
+
+    def fail(record: TranscriptionRecord) -> None:
+        give_up(record, refusal.to_status())
+
+    await jobs.records.mutate(subjects.record(jobs.tenant, last.transcription_id), fail)
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert (record.state, record.error.message) == (Transcription.STATE_FAILED, "it cannot be heard")
+    assert reason_of(record) == "ENGINE_FAILED"
+    await until_gone(jobs, job)

@@ -1,0 +1,50 @@
+"""A long recording on several workers that die: real processes, the fake engine."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.speech import wav
+from tests.support.stack import Stack, running_stack, start_again
+from tiro_client import AsyncClient, JobSegments
+from tiro_transcriber.engines.fake.markers import encode
+
+WORDS = range(500)
+GAP_MS = 400
+"""With a word of 200 ms: 300 s of audio, and room to cut."""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Two workers that take their time, and cut what is longer than a minute."""
+    settings = {
+        "TIRO_ENGINE": "fake",
+        "TIRO_MODEL": "markers-30x",
+        "TIRO_DEFAULT_ENGINE": "fake",
+        "TIRO_DEFAULT_MODEL": "markers-30x",
+        "TIRO_CUT_SECONDS_MIN": "60",
+        "TIRO_PART_SECONDS": "30",
+    }
+    with running_stack(tmp_path, settings, transcribers=2) as running:
+        yield running
+
+
+async def test_a_shared_job_outlives_its_workers(stack: Stack) -> None:
+    """Both workers are killed when the first words are there: the job ends with every word once, in order."""
+    async with AsyncClient(stack.address) as client:
+        job = await client.submit(wav(encode(WORDS, gap_ms=GAP_MS)))
+        async with aclosing(client.watch(job)) as events:
+            async for event in events:
+                if isinstance(event, JobSegments):
+                    break
+        for worker in stack.transcribers:
+            await asyncio.to_thread(worker.kill)
+        for worker in stack.transcribers:
+            await asyncio.to_thread(start_again, worker, "transcriber")
+        ended = await client.wait(job, timeout_seconds=120)
+        transcript = await client.get_transcript(job)
+    assert transcript.text.split() == [f"w{number}" for number in WORDS]
+    assert ended.attempt == 2, "the job itself was begun again once"
