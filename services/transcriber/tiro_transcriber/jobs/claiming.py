@@ -60,10 +60,10 @@ class Claims:
                 OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
             )
 
-    async def is_gone(self, key: str) -> bool:
-        """Whether a job was deleted, or is being."""
+    async def look(self, key: str) -> TranscriptionRecord | None:
+        """A job as it stands. None when it was deleted."""
         stored = await self._store.get(key)
-        return stored is None or stored.value.removing
+        return stored.value if stored is not None else None
 
     def _begin(self, record: TranscriptionRecord) -> None:
         enter(record, Transcription.STATE_RUNNING)

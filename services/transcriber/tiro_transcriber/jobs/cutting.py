@@ -107,9 +107,9 @@ class Cutter:
         finally:
             self._under_way -= 1
 
-    async def clean(self, record: TranscriptionRecord) -> None:
-        """Remove the parts of a job that is over."""
-        await remove_parts(self._bus, self._blobs, record.tenant, record.transcription_id)
+    async def clean(self, tenant: str, job: str) -> None:
+        """Remove the parts of a job that is over, if there are any."""
+        await remove_parts(self._bus, self._blobs, tenant, job)
 
     async def _cut(self, record: TranscriptionRecord, size: int, parts: Parts) -> Decoded:
         excerpt = Excerpt(record.options)

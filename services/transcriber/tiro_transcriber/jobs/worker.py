@@ -22,6 +22,7 @@ from tiro_core.bus.publishing import publish
 from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
 from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.traces import purge_traces
 from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
@@ -105,9 +106,12 @@ class JobWorker:
                 await self._over(record, history, message)
 
     async def _tidy(self, task: TranscriptionTask) -> None:
-        """Remove what was written here about a job that has been deleted meanwhile."""
-        if await self._claims.is_gone(subjects.record(task.tenant, task.transcription_id)):
+        """Remove what was written here about a job that somebody else has ended or deleted meanwhile."""
+        record = await self._claims.look(subjects.record(task.tenant, task.transcription_id))
+        if record is None or record.removing:
             await purge_traces(self._bus, self._blobs, task.tenant, task.transcription_id)
+        if record is None or record.state in TERMINAL:
+            await self._cutter.clean(task.tenant, task.transcription_id)
 
     async def _over(self, record: TranscriptionRecord | None, history: JobHistory, message: Msg) -> None:
         """Make up for what the owner of a job that is over may have left undone."""
@@ -195,7 +199,7 @@ class JobWorker:
 
     async def _clean(self, record: TranscriptionRecord) -> None:
         if record.cut:
-            await self._cutter.clean(record)
+            await self._cutter.clean(record.tenant, record.transcription_id)
 
     async def _park(self, record: TranscriptionRecord) -> None:
         subject = subjects.dead(record.tenant, record.transcription_id)
