@@ -25,6 +25,7 @@ JOBS = 10_000
 CALLERS = 16
 WORKERS = 3
 SECONDS_BETWEEN_KILLS = 3.0
+TEST_SECONDS_MAX = 1800
 WORDS = range(5)
 TEXT = " ".join(f"w{number}" for number in WORDS)
 SEED = 7
@@ -47,6 +48,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(TEST_SECONDS_MAX)
 async def test_every_job_ends_once(stack: Stack) -> None:
     """All succeed, each with every word once and one terminal event, although workers die all the time."""
     settings = CoreSettings.model_validate({"nats_url": stack.nats.url})
