@@ -22,6 +22,7 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
 from tiro_ingest.desk import Desk
 from tiro_ingest.fair_queue import Waiting
+from tiro_ingest.metrics import JOBS_WAITING
 
 OFFERS_AT_ONCE = 32
 """Hints on their way to NATS at the same time."""
@@ -64,9 +65,11 @@ class Dispatcher:
         if record is None or record.state in TERMINAL:
             if before is not None:
                 self._desks[_model(before)].forget(key)
+                self._count(_model(before))
         else:
             self._records[key] = record
             self._desks[_model(record)].saw(key, record)
+            self._count(_model(record))
         self._changed.set()
 
     def require_room(self, tenant: str) -> None:
@@ -97,6 +100,10 @@ class Dispatcher:
                     tasks.create_task(self._offer(desk, job))
                 for job in desk.forgotten_offers(self._again_seconds):
                     tasks.create_task(self._offer(desk, job, again=True))
+                self._count(model)
+
+    def _count(self, model: Model) -> None:
+        JOBS_WAITING.labels(*model).set(len(self._desks[model].queue))
 
     async def _offer(self, desk: Desk, job: Waiting, *, again: bool = False) -> None:
         record = self._records.get(job.key)

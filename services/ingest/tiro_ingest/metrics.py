@@ -1,8 +1,11 @@
 """What ingest counts besides its calls."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 UPLOADED_BYTES = Counter("tiro_ingest_uploaded_bytes_total", "Bytes of recordings that were stored")
 UPLOADS_ENDED = Counter("tiro_ingest_uploads_ended_total", "Uploads that ended, by how", ["state"])
+JOBS_WAITING = Gauge(
+    "tiro_ingest_jobs_waiting", "Jobs, and parts of jobs, that wait for a free slot", ["engine", "model"]
+)
 JOBS_CANCELLED = Counter("tiro_ingest_jobs_cancelled_total", "Jobs that were cancelled by their callers")
 JOBS_CREATED = Counter("tiro_ingest_jobs_created_total", "Jobs that were accepted", ["engine", "model"])

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from nats.aio.msg import Msg
+from prometheus_client import REGISTRY
 
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, detail, refused
 from tests.integration.ingest.test_cancelling import cancel
@@ -104,6 +105,24 @@ async def test_one_job_is_offered_for_each_free_slot(ingest: Ingest, worker: Wor
         assert await worker.waiting() == 1, "it is the one that was taken"
         await worker.finish(message, key)
     assert taken == submitted
+
+
+async def test_what_waits_is_counted(ingest: Ingest, worker: Worker, speech: bytes) -> None:
+    """The metric by which workers are scaled: jobs that no slot is free for, and none once they are taken."""
+    for _ in range(3):
+        await submit(ingest, worker, speech)
+    message, key = await worker.take()
+    assert _waiting_metric(worker) == 2
+    await worker.finish(message, key)
+    message, key = await worker.take()
+    await worker.finish(message, key)
+    await worker.take()
+    assert _waiting_metric(worker) == 0
+
+
+def _waiting_metric(worker: Worker) -> float | None:
+    labels = {"engine": worker.engine, "model": worker.engine}
+    return REGISTRY.get_sample_value("tiro_ingest_jobs_waiting", labels)
 
 
 async def test_another_tenants_job_does_not_wait_behind_many(
