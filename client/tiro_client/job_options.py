@@ -46,6 +46,8 @@ class JobOptions:
     """Write English, whatever is spoken. Not every model can."""
     multilingual: bool = False
     """The language changes within the recording. Not together with a language."""
+    separate_channels: bool = False
+    """Transcribe each channel for itself, for calls with one speaker a channel. Segments name their channel."""
     lane: Lane = Lane.STANDARD
     ttl: timedelta | None = None
     """How long the job is kept after its end. None leaves that to the deployment."""
@@ -66,6 +68,7 @@ class JobOptions:
             disable_voice_activity_filter=not self.voice_activity_filter,
             translate_to_english=self.translate,
             multilingual=self.multilingual,
+            separate_channels=self.separate_channels,
         )
         if self.start_seconds:
             options.audio_start.CopyFrom(_duration(self.start_seconds))

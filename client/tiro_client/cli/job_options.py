@@ -13,4 +13,5 @@ Prompt = Annotated[
 ]
 Translate = Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")]
 Multilingual = Annotated[bool, typer.Option("--multilingual", help="The language changes within a recording.")]
+Channels = Annotated[bool, typer.Option("--separate-channels", help="Transcribe each channel for itself, as of calls.")]
 InLane = Annotated[Lane, typer.Option("--lane", help="Which jobs these go before.")]

@@ -11,23 +11,29 @@ from tiro_core.audio.wire import Job
 
 @asynccontextmanager
 async def decode(
-    launcher: MediaLauncher, file: HasFileno | int, *, rate: int | None = 16_000, limits: DecodeLimits
+    launcher: MediaLauncher,
+    file: HasFileno | int,
+    *,
+    rate: int | None = 16_000,
+    channel: int | None = None,
+    limits: DecodeLimits,
 ) -> AsyncIterator[PcmStream]:
     """Decode `file` to int16 mono, in a process that ends with the context.
 
-    Channels are mixed down. Damaged packets are stepped over and counted in the report.
+    Channels are mixed down, unless one is asked for. Damaged packets are stepped over and counted in the report.
 
     Args:
         launcher: where the process comes from.
         file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
             it must have been flushed.
         rate: output sample rate in Hz; None keeps the source's own.
+        channel: the one channel to give out, counted from 0; None mixes all of them.
         limits: what decoding may cost.
 
     Yields:
         The samples. Iterating raises `AudioError` when the audio is refused.
     """
-    process = await launcher.start(Job(kind="decode", limits=limits, rate=rate), file)
+    process = await launcher.start(Job(kind="decode", limits=limits, rate=rate, channel=channel), file)
     try:
         yield PcmStream(process)
     finally:

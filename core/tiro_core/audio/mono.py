@@ -7,16 +7,18 @@ from av.filter import Graph
 
 
 class MonoConverter:
-    """Mixes down and resamples frames of one stream, which may change its format on the way.
+    """Mixes down, or takes one channel of, and resamples frames of one stream, which may change its format on the way.
 
     FFmpeg's own `AudioResampler` gives each graph a pool of threads, one per core, and refuses a stream that changes.
 
     Args:
         rate: output rate in Hz; None takes the rate of the first frame.
+        channel: the one channel to take, counted from 0; None mixes all of them. Frames with fewer give their last one.
     """
 
-    def __init__(self, rate: int | None) -> None:
+    def __init__(self, rate: int | None, channel: int | None = None) -> None:
         self.rate = rate
+        self._channel = channel
         self._graph: Graph | None = None
         self._input: tuple[str, str, int] | None = None
 
@@ -54,7 +56,12 @@ class MonoConverter:
             time_base=f"1/{frame.sample_rate}",
         )
         target = graph.add("aformat", sample_rates=str(self.rate), sample_fmts="s16", channel_layouts="mono")
-        graph.link_nodes(source, target, graph.add("abuffersink")).configure()
+        last = frame.layout.nb_channels - 1
+        if self._channel is None or not last:
+            graph.link_nodes(source, target, graph.add("abuffersink")).configure()
+        else:
+            one = graph.add("pan", f"mono|c0=c{min(self._channel, last)}")
+            graph.link_nodes(source, one, target, graph.add("abuffersink")).configure()
         return graph
 
     @staticmethod

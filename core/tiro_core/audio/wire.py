@@ -30,12 +30,14 @@ class Job:
         kind: which function of the child runs.
         limits: what it may cost.
         rate: output sample rate in Hz; None keeps the source's own.
+        channel: the one channel to give out, counted from 0; None mixes all of them.
         live_format: container that a live stream was announced to be; empty for files.
     """
 
     kind: Literal["probe", "decode", "live"]
     limits: DecodeLimits
     rate: int | None = None
+    channel: int | None = None
     live_format: str = ""
 
     def to_bytes(self) -> bytes:

@@ -27,7 +27,7 @@ from tiro_ingest.idempotency import Repeatable, RequestIds, repeatable
 from tiro_ingest.inline_audio import InlineAudio
 from tiro_ingest.metrics import JOBS_CREATED
 from tiro_ingest.names import transcription_id, upload_id, upload_name
-from tiro_ingest.options import check_options, check_range
+from tiro_ingest.options import check_audio, check_options
 from tiro_ingest.retention import Retention
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.transcriptions import Transcriptions
@@ -145,7 +145,7 @@ class Acceptor:
     async def _accept(self, tenant: str, asked: Repeatable, order: _Order) -> TranscriptionRecord:
         job_id = await self._request_ids.reserve(asked)
         upload = await self._upload_of(tenant, job_id, order)
-        check_range(order.draft.options, upload.audio.duration.ToNanoseconds() / 1e9)
+        check_audio(order.draft.options, upload.audio)
         record = TranscriptionRecord(
             tenant=tenant,
             transcription_id=job_id,

@@ -1,11 +1,14 @@
 """What a job's options ask for, checked at the door."""
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import TiroError, invalid_argument
 from tiro_core.recognition import RecognitionResolver
 
+CHANNELS_MAX = 8
+"""Of a recording whose channels are transcribed each for itself: one pass each."""
 _FIELD = "transcription.options"
 
 
@@ -20,9 +23,8 @@ def check_options(options: TranscriptionOptions, config: RecognitionConfig, reso
     Raises:
         TiroError: INVALID_ARGUMENT; names the option.
     """
-    for option in ("diarization", "separate_channels"):
-        if getattr(options, option):
-            raise _unsupported(option, f"no engine does {option} yet")
+    if options.diarization:
+        raise _unsupported("diarization", "no engine tells speakers apart yet")
     if options.translate_to_english and not resolver.translates(config):
         raise _unsupported("translate_to_english", f"model {config.model!r} does not translate")
     if options.multilingual and config.language_code:
@@ -33,12 +35,15 @@ def check_options(options: TranscriptionOptions, config: RecognitionConfig, reso
         )
 
 
-def check_range(options: TranscriptionOptions, audio_seconds: float) -> None:
-    """Refuse a range that begins behind the end of the recording.
+def check_audio(options: TranscriptionOptions, audio: AudioInfo) -> None:
+    """Refuse what a recording does not have: a range behind its end; or has too many of: channels.
 
     Raises:
-        TiroError: INVALID_ARGUMENT, with the reason AUDIO_RANGE_EMPTY.
+        TiroError: INVALID_ARGUMENT, with the reason AUDIO_RANGE_EMPTY or UNSUPPORTED_OPTION.
     """
+    if options.separate_channels and audio.channel_count > CHANNELS_MAX:
+        raise _unsupported("separate_channels", f"more than {CHANNELS_MAX} channels are not transcribed for themselves")
+    audio_seconds = audio.duration.ToNanoseconds() / 1e9
     if options.audio_start.ToNanoseconds() / 1e9 >= audio_seconds > 0:
         raise invalid_argument(
             reasons.ERROR_REASON_AUDIO_RANGE_EMPTY,

@@ -11,14 +11,15 @@ from tiro_transcriber.engines.interface import SAMPLE_RATE, DroppedText, Segment
 _Span: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
 
 
-def to_proto(segment: Segment, *, with_words: bool) -> transcript_pb2.Segment:
-    """The segment as callers see it."""
+def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcript_pb2.Segment:
+    """The segment as callers see it. `channel` is counted from 1; 0 where channels were mixed."""
     return transcript_pb2.Segment(
         text=segment.text,
         start_offset=duration_of(segment.start, SAMPLE_RATE),
         end_offset=duration_of(segment.end, SAMPLE_RATE),
         words=[_word(word) for word in segment.words] if with_words else [],
         language_code=segment.language,
+        channel=channel,
     )
 
 

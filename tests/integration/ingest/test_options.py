@@ -16,7 +16,6 @@ TINY_EN = {"engine": "faster-whisper", "model": "tiny.en"}
     ("options", "config", "reason"),
     [
         ({"diarization": True}, {}, "UNSUPPORTED_OPTION"),
-        ({"separate_channels": True}, {}, "UNSUPPORTED_OPTION"),
         ({"translate_to_english": True}, TINY_EN, "UNSUPPORTED_OPTION"),
         ({"multilingual": True}, {"language_code": "en"}, "INVALID_REQUEST"),
         ({"audio_start": {"seconds": 11}}, {}, "AUDIO_RANGE_EMPTY"),

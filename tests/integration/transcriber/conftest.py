@@ -11,6 +11,7 @@ import pytest
 from tests.support.nats import NatsServer
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
 from tiro.transcription.v1.upload_pb2 import Upload
@@ -59,6 +60,7 @@ class Jobs:
         model: str = "markers",
         seconds: float = 0,
         options: TranscriptionOptions | None = None,
+        info: AudioInfo | None = None,
     ) -> str:
         """Store a recording and a job for it, and offer the job."""
         upload, job = new_id(), new_id()
@@ -70,6 +72,7 @@ class Jobs:
             committed_size=len(audio),
             state=Upload.STATE_READY,
             sha256=hashlib.sha256(audio).hexdigest(),
+            audio=info,
         )
         await RecordStore(self.bus, topology.UPLOADS_BUCKET, UploadRecord).create(
             subjects.record(self.tenant, upload), record

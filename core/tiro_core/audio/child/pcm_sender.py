@@ -54,7 +54,7 @@ class PcmSender:
         self._limits = job.limits
         self._channel = channel
         self._chunk_bytes = chunk_bytes
-        self._converter = MonoConverter(job.rate)
+        self._converter = MonoConverter(job.rate, job.channel)
         self._pending = bytearray()
         self._samples = 0
 

@@ -79,7 +79,8 @@ class Cutter:
         if record.cut:
             return True
         long = 0 < self._settings.seconds_min <= record.audio_duration.ToNanoseconds() / 1e9
-        return long and not record.HasField("part") and self._slots() > 1 and self._under_way < CUTS_MAX
+        whole = not record.HasField("part") and not record.options.separate_channels
+        return long and whole and self._slots() > 1 and self._under_way < CUTS_MAX
 
     async def transcribe(self, record: TranscriptionRecord, size: int, writer: TranscriptWriter) -> Transcript:
         """Have a job transcribed in parts, giving their segments to `writer` in order.

@@ -1,13 +1,14 @@
 """From a recording in the store to its segments: spooled, decoded in another process, recognized window by window."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Transcript
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
@@ -17,7 +18,7 @@ from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Window
-from tiro_transcriber.jobs.excerpt import Excerpt
+from tiro_transcriber.jobs.excerpt import Decoded, Excerpt
 from tiro_transcriber.jobs.pieces import Piece, cut
 from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.summary import Summary
@@ -47,8 +48,16 @@ class Recognizer:
         self._window_seconds = window_seconds
         self._spool_dir = spool_dir
 
-    async def recognize(self, record: TranscriptionRecord, upload_size: int, writer: TranscriptWriter) -> Transcript:
+    async def recognize(
+        self, record: TranscriptionRecord, writer: TranscriptWriter, *, size: int, channels: int
+    ) -> Transcript:
         """Transcribe a job's recording, giving segments to `writer` as they come.
+
+        Args:
+            record: The job.
+            writer: The transcript.
+            size: The size of the recording, in bytes.
+            channels: How many it has.
 
         Returns:
             What is known of the transcript besides its segments.
@@ -57,30 +66,60 @@ class Recognizer:
             AudioError: The recording cannot be decoded.
             PartMissing: The recording is not in the store, or damaged there.
         """
-        async with (
-            self._spooled(record, upload_size) as file,
-            decode(self._launcher, file, rate=SAMPLE_RATE, limits=self._limits) as stream,
-        ):
-            summary, excerpt = Summary(record.config, record.options), Excerpt(record.options)
-            longest = MULTILINGUAL_SECONDS if record.options.multilingual else self._window_seconds
+        async with self._spooled(record, size) as file:
+            if record.options.separate_channels:
+                return await self._by_channel(file, record, max(1, channels), writer)
+            return await self._mixed(file, record, writer)
+
+    async def _mixed(self, file: IO[bytes], record: TranscriptionRecord, writer: TranscriptWriter) -> Transcript:
+        summary = Summary(record.config, record.options)
+        with_words = record.config.enable_word_time_offsets
+
+        def emit(segment: Segment) -> None:
+            writer.add(to_proto(segment, with_words=with_words))
+
+        audio = await self._pass(file, record.options, summary, _Telling(emit, writer.reached))
+        return summary.transcript(self._host.engine.model, audio, writer.segment_count)
+
+    async def _by_channel(
+        self, file: IO[bytes], record: TranscriptionRecord, channels: int, writer: TranscriptWriter
+    ) -> Transcript:
+        """Transcribe one channel after the other. Segments are told once all are there, in the order of their time."""
+        summary = Summary(record.config, record.options)
+        heard: list[tuple[Segment, int]] = []
+        seconds = record.audio_duration.ToNanoseconds() / 1e9
+
+        def telling(channel: int) -> _Telling:
+            return _Telling(
+                lambda segment: heard.append((segment, channel + 1)),
+                lambda reached: writer.reached((channel * seconds + reached) / channels),
+            )
+
+        passes = [
+            await self._pass(file, record.options, summary, telling(channel), channel) for channel in range(channels)
+        ]
+        for segment, number in sorted(heard, key=lambda item: (item[0].start, item[1])):
+            writer.add(to_proto(segment, with_words=record.config.enable_word_time_offsets, channel=number))
+        return summary.transcript(self._host.engine.model, passes[-1], writer.segment_count)
+
+    async def _pass(
+        self,
+        file: IO[bytes],
+        options: TranscriptionOptions,
+        summary: Summary,
+        telling: "_Telling",
+        channel: int | None = None,
+    ) -> Decoded:
+        """Transcribe all channels mixed, or one of them."""
+        excerpt = Excerpt(options)
+        longest = MULTILINGUAL_SECONDS if options.multilingual else self._window_seconds
+        async with decode(self._launcher, file, rate=SAMPLE_RATE, channel=channel, limits=self._limits) as stream:
             chunks = excerpt.until_end(stream)
             async with aclosing(chunks), aclosing(cut(chunks, longest, start=excerpt.start)) as pieces:
-                await self._windows(pieces, record.config, summary, writer)
-            return summary.transcript(self._host.engine.model, excerpt.decoded(stream.report), writer.segment_count)
+                await self._windows(pieces, summary, telling)
+            return excerpt.decoded(stream.report)
 
-    def _spooled(self, record: TranscriptionRecord, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
-        return spooled(self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir)
-
-    async def _windows(
-        self,
-        pieces: AsyncIterator[Piece],
-        config: RecognitionConfig,
-        summary: Summary,
-        writer: TranscriptWriter,
-    ) -> None:
-        def emit(segment: Segment) -> None:
-            writer.add(to_proto(segment, with_words=config.enable_word_time_offsets))
-
+    async def _windows(self, pieces: AsyncIterator[Piece], summary: Summary, telling: "_Telling") -> None:
         while True:
             with telemetry.stage("decode"):
                 piece = await anext(pieces, None)
@@ -88,5 +127,16 @@ class Recognizer:
                 break
             window = Window(pcm16_to_float32(piece.samples), piece.offset)
             with telemetry.stage("engine"):
-                summary.add(await self._host.transcribe(window, summary.options(), emit))
-            writer.reached(piece.end / SAMPLE_RATE)
+                summary.add(await self._host.transcribe(window, summary.options(), telling.segment))
+            telling.reached(piece.end / SAMPLE_RATE)
+
+    def _spooled(self, record: TranscriptionRecord, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
+        return spooled(self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Who is told what is heard, and how far the recording is heard."""
+
+    segment: Callable[[Segment], None]
+    reached: Callable[[float], None]

@@ -141,22 +141,23 @@ class JobWorker:
             await uninterrupted(self._commit(owned, history, message, transcript), self._grace_seconds)
 
     async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, slot: Slot) -> Transcript:
-        size = await self._recording_size(owned.value)
+        size, channels = await self._recording(owned.value)
         with telemetry.JOB_SECONDS.time():
             async with open_transcript_writer(self._blobs, history, owned.value) as writer:
                 if not self._cutter.wants(owned.value):
-                    return await self._recognizer.recognize(owned.value, size, writer)
+                    return await self._recognizer.recognize(owned.value, writer, size=size, channels=channels)
                 record = await owned.update(_mark_cut)
                 slot.release()
                 return await self._cutter.transcribe(record, size, writer)
 
-    async def _recording_size(self, record: TranscriptionRecord) -> int:
+    async def _recording(self, record: TranscriptionRecord) -> tuple[int, int]:
+        """The size of a job's recording, in bytes, and how many channels it has."""
         if record.HasField("part"):
-            return record.part.size_bytes
+            return record.part.size_bytes, 1
         upload = await self._uploads.get(subjects.record(record.tenant, record.upload_id))
         if upload is None:
             raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload is gone")
-        return upload.value.committed_size
+        return upload.value.committed_size, upload.value.audio.channel_count
 
     async def _commit(
         self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, transcript: Transcript
