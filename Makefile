@@ -70,6 +70,10 @@ bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.j
 bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants and workers
 	$(BIN)/python -m benchmarks.jobs
 
+.PHONY: bench-jobs-memory
+bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during a recording of 10 hours
+	$(BIN)/python -m benchmarks.jobs_memory
+
 .PHONY: bench-blobs
 bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
 	$(BIN)/python -m benchmarks.blobs
