@@ -13,7 +13,8 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.e2e.speech import wav
-from tests.hostile.corpus import HostileFile, corpus
+from tests.hostile.corpus import corpus
+from tests.hostile.files import HostileFile
 from tests.support.stack import Stack, running_stack
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
@@ -146,10 +147,10 @@ async def outcome(client: AsyncClient, data: bytes) -> Outcome:
 def complaint(file: HostileFile, seen: Outcome) -> str:
     """What is wrong with the end of a file; empty when nothing is."""
     reasons = {seen.refused, seen.failed} - {""}
-    wanted = {file.reason} if file.reason else reasons & REFUSALS
+    wanted = reasons & REFUSALS if file.reason is None else {file.reason} - {""}
     if reasons == wanted and not seen.text:
         return ""
-    return f"{file.name}: {seen}, wanted {file.reason or 'an end with a reason'}"
+    return f"{file.name}: {seen}, wanted {wanted or 'a transcript without words'}"
 
 
 def processes(stack: Stack) -> dict[str, set[int]]:
