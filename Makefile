@@ -74,6 +74,10 @@ bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, sh
 bench-batch-parts: setup ## Long recordings in parts against one pass: MANIFEST=path/to/MANIFEST.jsonl
 	$(BIN)/python -m benchmarks.batch_parts "$(MANIFEST)"
 
+.PHONY: bench-jobs-memory
+bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during a recording of 10 hours
+	$(BIN)/python -m benchmarks.jobs_memory
+
 .PHONY: bench-blobs
 bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
 	$(BIN)/python -m benchmarks.blobs

@@ -1,18 +1,14 @@
 """The corpus: every hostile file by name, made from the repository's samples and from synthesis."""
 
-import io
 import random
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import av
-import numpy as np
+from tests.hostile.containers import containers
+from tests.hostile.files import HostileFile, encode, wav
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SEED = 20_004
-RATE_HZ = 16_000
 CUTS_PER_SEED = 12
 FLIPS_PER_SEED = 16
 RANDOM_FILES = 40
@@ -32,39 +28,6 @@ MAGICS = (
 )
 
 
-class HostileFile(NamedTuple):
-    """One file of the corpus.
-
-    Attributes:
-        name: kind and variant, for the test's id.
-        data: its bytes.
-        reason: the refusal it must meet; empty where it may also be decoded, or be refused by another one.
-    """
-
-    name: str
-    data: bytes
-    reason: str = ""
-
-
-def encode(container: str, codec: str, options: dict[str, str] | None = None) -> bytes:
-    """Return one second of a tone."""
-    samples = (9_000 * np.sin(np.arange(RATE_HZ) / 7)).astype(np.int16).reshape(1, -1)
-    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-    frame.sample_rate = RATE_HZ
-    sink = io.BytesIO()
-    with av.open(sink, "w", format=container, options={"fflags": "+bitexact", **(options or {})}) as output:
-        stream = output.add_stream(codec, rate=RATE_HZ)
-        assert isinstance(stream, av.AudioStream)
-        stream.layout = "mono"
-        resampler = av.AudioResampler(
-            format=stream.format.name, layout="mono", rate=RATE_HZ, frame_size=stream.frame_size or 1024
-        )
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            output.mux(stream.encode(piece))
-        output.mux(stream.encode(None))
-    return sink.getvalue()
-
-
 def seeds() -> dict[str, bytes]:
     """Return the good files that the broken ones are made of."""
     made = {
@@ -77,15 +40,6 @@ def seeds() -> dict[str, bytes]:
         "flac": encode("flac", "flac"),
     }
     return {**made, "panel": (SAMPLES / "panel.ogg").read_bytes()[:60_000]}
-
-
-def wav(
-    *, channels: int = 1, rate: int = RATE_HZ, payload: bytes = bytes(2 * RATE_HZ), claimed: int | None = None
-) -> bytes:
-    """Return a 16-bit wav file whose header says what it is told to."""
-    claimed = len(payload) if claimed is None else claimed
-    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, channels, rate, 32_000, 2, 16)
-    return head + struct.pack("<4sI", b"data", claimed) + payload
 
 
 def corpus(canary: Path, port: int) -> Iterator[HostileFile]:
@@ -101,6 +55,7 @@ def corpus(canary: Path, port: int) -> Iterator[HostileFile]:
     yield HostileFile("encrypted-mp4", encode("mp4", "aac", CENC), "AUDIO_ENCRYPTED")
     yield from _lies()
     yield from _references(canary, port)
+    yield from containers(canary)
     for name, data in good.items():
         for number in range(CUTS_PER_SEED):
             yield HostileFile(f"cut-{name}-{number}", data[: dice.randrange(1, len(data))])

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from tests.hostile.corpus import HostileFile, corpus, wav
+from tests.hostile.corpus import corpus
+from tests.hostile.files import HostileFile, wav
 from tiro_core.audio.decode import decode
 from tiro_core.audio.errors import AudioError
 from tiro_core.audio.launcher import MediaLauncher
@@ -51,7 +52,7 @@ async def test_the_corpus_ends_in_results_or_reasons(
         async with places:
             probed, decoded, samples = await _outcomes(launcher, as_file(hostile.data), limits)
         unwanted = {"DECODE_CRASHED", "DECODE_TIMEOUT"} & {probed, decoded}
-        if unwanted or CANARY in samples or (hostile.reason and {probed, decoded} != {hostile.reason}):
+        if unwanted or CANARY in samples or (hostile.reason is not None and {probed, decoded} != {hostile.reason}):
             wrong.append(f"{hostile.name}: {probed or 'probed'}, {decoded or 'decoded'}, wanted {hostile.reason}")
 
     with socket.create_server(("127.0.0.1", 0)) as port:

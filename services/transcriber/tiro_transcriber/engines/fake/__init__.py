@@ -1,6 +1,7 @@
 """An engine for tests: deterministic, it reads word markers out of the samples, at once or at a pace.
 
 Because every word carries its own number, a test can count exactly that none was lost and none repeated.
+One word is reserved: it kills the worker that transcribes it; see `engine.CRASH_WORD`.
 """
 
 from tiro_core.catalogue import load_catalogue

@@ -1,6 +1,11 @@
-"""The fake engine: windows of markers become segments of words."""
+"""The fake engine: windows of markers become segments of words.
+
+For tests of workers that die, one word is reserved: `CRASH_WORD` in a recording ends the worker's process at once, as a
+fault in a library's native code would. In a live session it is a word like others.
+"""
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
@@ -26,6 +31,10 @@ from tiro_transcriber.engines.interface import (
 
 SPEEDS = {"markers": inf, "markers-30x": 30.0}
 """The models, and how many seconds of a recording each transcribes in a second. Live sessions have no pace."""
+CRASH_WORD = 0xDEADDEAD
+"""The word that kills the process of the worker that transcribes it."""
+CRASH_STATUS = 86
+"""The exit status of a process that was killed so."""
 _PAUSE_SAMPLES = SAMPLE_RATE // 2
 """Silence between two markers that puts them into two segments."""
 
@@ -52,6 +61,7 @@ class FakeEngine:
         for run in _runs(find(window.samples)):
             self._take_time(run[-1].end - done, cancelled)
             done = run[-1].end
+            _crash_if_told(run)
             words = [word_of(marker, window.offset) for marker in run]
             emit(segment_of(words, language=language, word_timestamps=options.word_timestamps))
             spoken = True
@@ -73,6 +83,11 @@ class FakeEngine:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _crash_if_told(run: Iterable[Marker]) -> None:
+    if any(marker.word == CRASH_WORD for marker in run):
+        os._exit(CRASH_STATUS)  # no handler, no flush, no farewell
 
 
 def _runs(markers: Iterable[Marker]) -> Iterator[list[Marker]]:

@@ -1,0 +1,167 @@
+"""What ingest holds of a large upload, and a worker of a long recording: `make bench-jobs-memory`.
+
+A wav file of silence is uploaded, then a FLAC file of word markers is transcribed whole by one worker with the fake
+engine. Neither file is ever in this process's memory. The peak of a service is the kernel's own (VmHWM, set back
+before the measurement). A decoder lives as long as its file: its VmHWM is read all the time; what it took in its
+last `LOOK_SECONDS` may be missed. What a decoder shares with the template that it was forked from counts as its own.
+"""
+
+import argparse
+import asyncio
+import struct
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import psutil
+
+from benchmarks.report import machine, record, table
+from tests.support.stack import Stack, running_stack
+from tiro_client import AsyncClient
+from tiro_transcriber.engines.fake.markers import encode
+from tiro_transcriber.engines.interface import SAMPLE_RATE
+
+MB = 1e6
+LOOK_SECONDS = 0.05
+INGEST_AIM_MB = 150
+WORKER_AIM_MB = 1000
+WAV_RATE = 48_000
+"""With two channels, so that 2 GB are shorter than the longest recording that is taken."""
+WAV_FRAME_BYTES = 4
+WORDS_A_PIECE = 30
+WORD_GAP_MS = 1800
+"""A word every two seconds: a minute a piece."""
+PEAK_RESET = "5"
+"""What /proc/<pid>/clear_refs takes to set VmHWM back to what is resident; see proc(5)."""
+
+
+@dataclass
+class Peak:
+    """Resident bytes of a service, before and at most, and of the decoders that it started meanwhile."""
+
+    idle: int
+    service: int = 0
+    decoder: int = 0
+    seconds: float = 0.0
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="size of the upload")
+    parser.add_argument("--hours", type=float, default=10.0, help="length of the recording")
+    parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tiro-bench-") as folder:
+        body = _measure(Path(folder), arguments.gigabytes, arguments.hours)
+    print(machine())
+    print(body)
+    if arguments.record:
+        record("Memory of large jobs", body)
+
+
+def _measure(folder: Path, gigabytes: float, hours: float) -> str:
+    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_CUT_SECONDS_MIN": "0"}
+    large, long = folder / "large.wav", folder / "long.flac"
+    _write_silence(large, round(gigabytes * 1e9))
+    _write_markers(long, hours)
+    store = folder / "nats"
+    store.mkdir()
+    with running_stack(store, settings) as stack:
+        with _watched(stack.ingest.pid) as ingest:
+            asyncio.run(_upload(stack, large))
+        upload = asyncio.run(_upload(stack, long))
+        with _watched(stack.transcriber.pid) as worker:
+            asyncio.run(_transcribe(stack, upload))
+    rows = [
+        _row(f"ingest, {gigabytes:g} GB of wav uploaded and probed", ingest, INGEST_AIM_MB),
+        _row(f"worker, {hours:g} h of FLAC transcribed whole", worker, WORKER_AIM_MB),
+    ]
+    head = ["", "s", "idle MB", "peak MB", "above idle MB", "aim MB", "its decoder, peak MB"]
+    return f"Resident memory, the fake engine, one worker.\n\n{table(head, rows)}"
+
+
+def _row(what: str, peak: Peak, aim: int) -> list[object]:
+    sizes = (peak.idle, peak.service, peak.service - peak.idle)
+    return [what, f"{peak.seconds:.0f}", *(f"{size / MB:.0f}" for size in sizes), aim, f"{peak.decoder / MB:.0f}"]
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[Peak]:
+    """Look at a service and its decoders until the context ends."""
+    service = psutil.Process(pid)
+    before = set(service.children(recursive=True))
+    Path(f"/proc/{pid}/clear_refs").write_text(PEAK_RESET)
+    peak = Peak(service.memory_info().rss)
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            decoders = set(service.children(recursive=True)) - before
+            peak.decoder = max(peak.decoder, sum(_most_resident(decoder.pid) for decoder in decoders))
+
+    thread = threading.Thread(target=look, name="watching")
+    begun = time.monotonic()
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+    peak.seconds = time.monotonic() - begun
+    peak.service = _most_resident(pid)
+
+
+def _most_resident(pid: int) -> int:
+    """The most bytes that were resident; 0 of a process that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+
+
+async def _upload(stack: Stack, path: Path) -> str:
+    async with AsyncClient(stack.address) as client:
+        return (await client.upload(path)).name
+
+
+async def _transcribe(stack: Stack, upload: str) -> None:
+    async with AsyncClient(stack.address) as client:
+        await client.wait(await client.submit(upload))
+
+
+def _write_silence(path: Path, size: int) -> None:
+    """A wav file whose samples are a hole: it has its size, and takes no room."""
+    data = size // WAV_FRAME_BYTES * WAV_FRAME_BYTES
+    form = struct.pack("<HHIIHH", 1, 2, WAV_RATE, WAV_RATE * WAV_FRAME_BYTES, WAV_FRAME_BYTES, 16)
+    head = struct.pack("<4sI4s4sI16s4sI", b"RIFF", data + 36, b"WAVE", b"fmt ", len(form), form, b"data", data)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + data)
+
+
+def _write_markers(path: Path, hours: float) -> None:
+    """A FLAC file of numbered words, encoded minute by minute."""
+    with av.open(str(path), "w", format="flac") as output:
+        stream = output.add_stream("flac", rate=SAMPLE_RATE)
+        if not isinstance(stream, av.AudioStream):
+            raise TypeError("FFmpeg made no audio stream")
+        stream.layout = "mono"
+        for number in range(round(hours * 60)):
+            words = range(number * WORDS_A_PIECE, (number + 1) * WORDS_A_PIECE)
+            frame = av.AudioFrame.from_ndarray(
+                encode(words, gap_ms=WORD_GAP_MS).reshape(1, -1), format="s16", layout="mono"
+            )
+            frame.sample_rate = SAMPLE_RATE
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+if __name__ == "__main__":
+    main()
