@@ -1,0 +1,125 @@
+"""GET from a URL that a caller named, against real servers on this machine."""
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.test_utils import BaseTestServer, TestServer
+from yarl import URL
+
+from tiro_core.outgoing.addresses import AddressPolicy, AddressRefusedError
+from tiro_core.outgoing.client import (
+    RedirectsError,
+    UrlInvalidError,
+    new_session,
+    open_url,
+    parse_url,
+    without_secrets,
+)
+from tiro_core.outgoing.connector import CheckedResolver, open_connector
+
+LOOPBACK = AddressPolicy(allowed_networks=[ipaddress.ip_network("127.0.0.1/32")])
+
+
+class Rebinding(AbstractResolver):
+    """A name that is the first address once, then the last one."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = list(addresses)
+
+    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[ResolveResult]:
+        """The next address."""
+        address = self._addresses.pop(0) if len(self._addresses) > 1 else self._addresses[0]
+        flags = socket.AI_NUMERICHOST
+        return [ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=flags)]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[BaseTestServer]:
+    """Answers with what it was told of a request, and redirects as asked."""
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response(dict(request.headers))
+
+    async def redirect(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": request.query["to"]})
+
+    async def loop(request: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": "/loop"})
+
+    app = web.Application()
+    app.router.add_get("/echo", echo)
+    app.router.add_get("/redirect", redirect)
+    app.router.add_get("/loop", loop)
+    async with TestServer(app, host="127.0.0.1") as started:
+        yield started
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    """Reaches 127.0.0.1 and no other address inside."""
+    async with new_session(open_connector(LOOPBACK)) as opened:
+        yield opened
+
+
+async def _get(session: ClientSession, url: URL) -> Any:
+    async with open_url(session, url, {}) as response:
+        return await response.json()
+
+
+async def test_credentials_go_to_their_host_and_not_along(server: BaseTestServer, session: ClientSession) -> None:
+    """A redirect does not carry the user and password of the URL, nor does the text for logs."""
+    url = server.make_url("/echo").with_user("anna").with_password("secret")
+    assert "Authorization" in await _get(session, url)
+    assert (await _get(session, url))["Accept-Encoding"] == "identity"
+    away = server.make_url("/redirect").with_query(to="/echo").with_user("anna").with_password("secret")
+    assert "Authorization" not in await _get(session, away)
+    assert without_secrets(away) == str(server.make_url("/redirect"))
+
+
+async def test_redirects_end(server: BaseTestServer, session: ClientSession) -> None:
+    """A host that redirects for ever is told from one that answers."""
+    with pytest.raises(RedirectsError):
+        await _get(session, server.make_url("/loop"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "2130706434", "0x7f000002", "127.2"])
+async def test_addresses_are_checked_at_every_hop(server: BaseTestServer, session: ClientSession, host: str) -> None:
+    """A refused address is refused in every spelling, at once and behind a redirect."""
+    target = f"http://{host}:{server.port}/echo"
+    for url in (URL(target), server.make_url("/redirect").with_query(to=target)):
+        with pytest.raises((AddressRefusedError, UrlInvalidError)):
+            await _get(session, url)
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "gopher://127.0.0.1/", "ftp://127.0.0.1/a", "/a:b", "http://"]
+)
+def test_other_schemes_are_refused(target: str) -> None:
+    """Only http and https, and only whole URLs."""
+    with pytest.raises(UrlInvalidError):
+        parse_url(target)
+
+
+async def test_a_redirect_to_a_file_is_refused(server: BaseTestServer, session: ClientSession) -> None:
+    """A redirect opens no other scheme."""
+    with pytest.raises(UrlInvalidError):
+        await _get(session, server.make_url("/redirect").with_query(to="file:///etc/passwd"))
+
+
+async def test_a_name_that_changes_its_address_is_refused(server: BaseTestServer) -> None:
+    """DNS rebinding: each answer of the resolver is checked, and the one checked is the one connected to."""
+    resolver = CheckedResolver(AddressPolicy(), Rebinding("1.1.1.1", "127.0.0.1"))
+    assert (await resolver.resolve("a.example", 443))[0]["host"] == "1.1.1.1"
+    with pytest.raises(AddressRefusedError):
+        await resolver.resolve("a.example", 443)
+    async with new_session(open_connector(AddressPolicy(), Rebinding("127.0.0.1"))) as session:
+        with pytest.raises(AddressRefusedError):
+            await _get(session, URL(f"http://a.example:{server.port}/echo"))
