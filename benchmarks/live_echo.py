@@ -16,6 +16,7 @@ from tiro.speech.v1.transcript_pb2 import Segment
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.feed import Feed
 from tiro_core.bus.ownership import OwnedRecord, new_lease
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
@@ -23,7 +24,6 @@ from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 from tiro_core.ids import new_id
 from tiro_core.settings import CoreSettings
-from tiro_transcriber.feed import Feed
 from tiro_transcriber.keepalive import kept
 from tiro_transcriber.registration import Registration
 from tiro_transcriber.sessions.claiming import LEASE_SECONDS

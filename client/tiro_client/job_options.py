@@ -54,6 +54,9 @@ class JobOptions:
     audio_ttl: timedelta | None = None
     """How long its recording is kept after its end. None leaves that to the deployment."""
 
+    callback: str = ""
+    """Where the job is posted to once it is over; see docs/jobs.md. Not every deployment does."""
+
     def write_to(self, transcription: Transcription) -> None:
         """Put the options into the message that creates a job."""
         transcription.lane = _LANES[self.lane]
@@ -61,6 +64,8 @@ class JobOptions:
             transcription.ttl.FromTimedelta(self.ttl)
         if self.audio_ttl is not None:
             transcription.audio_ttl.FromTimedelta(self.audio_ttl)
+        if self.callback:
+            transcription.callback.uri = self.callback
         options = TranscriptionOptions(
             initial_prompt=self.initial_prompt,
             temperature=self.temperature,

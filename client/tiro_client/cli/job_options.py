@@ -14,4 +14,5 @@ Prompt = Annotated[
 Translate = Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")]
 Multilingual = Annotated[bool, typer.Option("--multilingual", help="The language changes within a recording.")]
 Channels = Annotated[bool, typer.Option("--separate-channels", help="Transcribe each channel for itself, as of calls.")]
+CallbackTo = Annotated[str, typer.Option("--callback", help="URL that each job is posted to once it is over.")]
 InLane = Annotated[Lane, typer.Option("--lane", help="Which jobs these go before.")]

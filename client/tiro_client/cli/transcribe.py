@@ -8,7 +8,7 @@ import typer
 
 from tiro_client.cli.batch import Batch, Recognition
 from tiro_client.cli.console import notes, results
-from tiro_client.cli.job_options import Channels, End, InLane, Multilingual, Prompt, Start, Translate
+from tiro_client.cli.job_options import CallbackTo, Channels, End, InLane, Multilingual, Prompt, Start, Translate
 from tiro_client.cli.output import FolderOutput, Output, OutputClash, StdoutOutput, output_names
 from tiro_client.cli.progress import ProgressBoard
 from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model
@@ -47,6 +47,7 @@ def transcribe(
     translate: Translate = False,
     multilingual: Multilingual = False,
     separate_channels: Channels = False,
+    callback: CallbackTo = "",
     lane: InLane = Lane.INTERACTIVE,
 ) -> None:
     """Transcribe recordings. One that fails does not stop the others."""
@@ -59,6 +60,7 @@ def transcribe(
         translate=translate,
         multilingual=multilingual,
         separate_channels=separate_channels,
+        callback=callback,
         lane=lane,
     )
     recognition = Recognition(engine, model, language, hotwords or [], job_options)

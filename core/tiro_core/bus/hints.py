@@ -20,7 +20,7 @@ async def offer_job(bus: Bus, record: TranscriptionRecord) -> bool:
     task = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
     config = record.config
     subject = subjects.task(config.engine, config.model, record.lane, record.tenant, record.transcription_id)
-    return await _offer(bus, subject, task.SerializeToString())
+    return await offer(bus, subject, task.SerializeToString())
 
 
 async def offer_session(bus: Bus, record: SessionRecord) -> bool:
@@ -36,10 +36,19 @@ async def offer_session(bus: Bus, record: SessionRecord) -> bool:
     task = SessionTask(tenant=record.tenant, session_id=record.session_id)
     config = record.recognition
     subject = subjects.session(config.engine, config.model, record.tenant, record.session_id)
-    return await _offer(bus, subject, task.SerializeToString())
+    return await offer(bus, subject, task.SerializeToString())
 
 
-async def _offer(bus: Bus, subject: str, payload: bytes) -> bool:
+async def offer(bus: Bus, subject: str, payload: bytes) -> bool:
+    """Put work on a subject of its own in a work queue.
+
+    Returns:
+        Whether it was not on offer already.
+
+    Raises:
+        StreamFull: The queue is full.
+        BusUnavailable: NATS stayed away.
+    """
     try:
         await publish(bus, subject, payload)
     except StreamFull as full:

@@ -4,6 +4,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 
 TASKS = "tiro.task.>"
 SESSIONS = "tiro.session.>"
+CALLBACKS = "tiro.callback.>"
 JOB_EVENTS = "tiro.event.>"
 LIVE_AUDIO = "tiro.live.*.*.audio"
 LIVE_EVENTS = "tiro.live.*.*.event"
@@ -48,6 +49,11 @@ def session(engine: str, model: str, tenant: str, session_id: str) -> str:
 def sessions_of(engine: str, model: str) -> str:
     """What a worker with this model takes sessions from."""
     return f"tiro.session.{engine}.{token(model)}.>"
+
+
+def callback(tenant: str, job: str) -> str:
+    """Where the callback of a job is offered."""
+    return f"tiro.callback.{tenant}.{job}"
 
 
 def job_events(tenant: str, job: str) -> str:

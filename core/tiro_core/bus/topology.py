@@ -21,6 +21,7 @@ from tiro_core.bus.publishing import TRANSIENT
 
 TASKS = "TIRO_TASKS"
 SESSIONS = "TIRO_SESSIONS"
+CALLBACKS = "TIRO_CALLBACKS"
 JOB_EVENTS = "TIRO_JOB_EVENTS"
 LIVE_AUDIO = "TIRO_LIVE_AUDIO"
 LIVE_EVENTS = "TIRO_LIVE_EVENTS"
@@ -40,6 +41,8 @@ TASK_REDELIVERY_SECONDS = 20
 """A job whose worker has said nothing for so long is offered to another one. Workers speak every quarter of it."""
 SESSION_REDELIVERY_SECONDS = 3
 """The same for a live session, where somebody is waiting. Workers speak every second."""
+CALLBACK_REDELIVERY_SECONDS = 60
+"""The same for a callback: longer than a try takes."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
 """Work in progress on one model, over all workers. The server's own default, 1000, would stop a large deployment."""
 LINE_HEARTBEAT_SECONDS = 10.0
@@ -98,6 +101,7 @@ _NEWEST = StreamConfig(
 
 _STREAMS = [
     replace(_WORK, name=TASKS, subjects=[subjects.TASKS], max_msgs=1_000_000),
+    replace(_WORK, name=CALLBACKS, subjects=[subjects.CALLBACKS], max_msgs=1_000_000),
     replace(_WORK, name=SESSIONS, subjects=[subjects.SESSIONS], max_msgs=100_000, max_age=_LIVE_AGE),
     replace(_HISTORY, name=JOB_EVENTS, subjects=[subjects.JOB_EVENTS], max_age=_HISTORY_AGE),
     replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=_LIVE_AGE),
@@ -157,6 +161,13 @@ async def ensure_session_consumer(jetstream: JetStreamContext, engine: str, mode
     name = f"{engine}-{subjects.token(model)}"
     work = _work_consumer(name, subjects.sessions_of(engine, model), SESSION_REDELIVERY_SECONDS)
     await jetstream.add_consumer(SESSIONS, work)
+    return name
+
+
+async def ensure_callback_consumer(jetstream: JetStreamContext) -> str:
+    """Have the one consumer through which all ingest services take callbacks, and return its name."""
+    name = "callbacks"
+    await jetstream.add_consumer(CALLBACKS, _work_consumer(name, subjects.CALLBACKS, CALLBACK_REDELIVERY_SECONDS))
     return name
 
 

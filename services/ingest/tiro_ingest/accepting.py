@@ -20,6 +20,7 @@ from tiro_core.errors import TiroError, failed_precondition, invalid_argument
 from tiro_core.jobs.history import JobHistory
 from tiro_core.jobs.states import enter, state_name
 from tiro_core.logs import get_logger
+from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.recognition import RecognitionResolver
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.following import JobFollower
@@ -74,6 +75,7 @@ class Acceptor:
         request_ids: RequestIds,
         retention: Retention,
         guard: StorageGuard,
+        calls_back: bool,
     ) -> None:
         self._bus = bus
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
@@ -87,6 +89,7 @@ class Acceptor:
         self._request_ids = request_ids
         self._retention = retention
         self._guard = guard
+        self._calls_back = calls_back
 
     async def create(self, tenant: str, request: CreateTranscriptionRequest) -> TranscriptionRecord:
         """Accept a job, or return the one that the same request created before.
@@ -131,6 +134,8 @@ class Acceptor:
         ttl, audio_ttl = self._retention.of(job)
         config = self._resolver.resolve(job.config, "transcription.config")
         check_options(job.options, config, self._resolver)
+        if job.HasField("callback"):
+            self._check_callback(job.callback)
         draft = TranscriptionRecord(
             display_name=job.display_name,
             config=config,
@@ -139,8 +144,21 @@ class Acceptor:
             ttl=ttl,
             audio_ttl=audio_ttl,
             upload_id=upload_id(job.upload),
+            callback=Callback(uri=job.callback.uri) if job.HasField("callback") else None,
         )
         return _Order(draft, job.content)
+
+    def _check_callback(self, callback: Callback) -> None:
+        if not self._calls_back:
+            raise failed_precondition(
+                reasons.ERROR_REASON_CALLBACKS_DISABLED, "this deployment signs no callbacks: it was given no secret"
+            )
+        try:
+            parse_url(callback.uri)
+        except UrlInvalidError as error:
+            raise invalid_argument(
+                reasons.ERROR_REASON_URI_INVALID, str(error), field_path="transcription.callback.uri"
+            ) from None
 
     async def _accept(self, tenant: str, asked: Repeatable, order: _Order) -> TranscriptionRecord:
         job_id = await self._request_ids.reserve(asked)
@@ -212,9 +230,8 @@ def _again(old: TranscriptionRecord) -> TranscriptionRecord:
 
 def _require_supported(job: Transcription) -> None:
     """Refuse what the contract has and this service does not do yet."""
-    for option in ("uri", "callback"):
-        if job.HasField(option):
-            raise _unsupported(option)
+    if job.HasField("uri"):
+        raise _unsupported("uri")
 
 
 def _unsupported(option: str) -> TiroError:

@@ -7,6 +7,9 @@ written is recorded; other calls get their grace; then the janitor ends and the 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+from aiohttp import ClientSession
 
 from tiro.transcription.v1 import transcription_service_pb2_grpc, upload_service_pb2_grpc
 from tiro.transcription.v1.transcription_service_pb2 import DESCRIPTOR as TRANSCRIPTION
@@ -16,21 +19,27 @@ from tiro_core.audio.limits import DecodeLimits
 from tiro_core.auth.opening import open_authenticator
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.opening import open_blob_store
+from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.feed import Feed
 from tiro_core.bus.monitor import ServerMonitor, require_safe_server
 from tiro_core.bus.topology import ensure_streams
 from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
 from tiro_core.catalogue import load_catalogue
 from tiro_core.lifecycle import unless_stopping
 from tiro_core.metrics import serve_metrics
+from tiro_core.outgoing.client import new_session
+from tiro_core.outgoing.connector import open_connector
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.rpc.server import create_server, serving
 from tiro_ingest.accepting import Acceptor
+from tiro_ingest.callbacks.offering import CallbackOffers
+from tiro_ingest.callbacks.sending import CallbackSender
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.expiry import Expiry
 from tiro_ingest.finishing import Finisher
-from tiro_ingest.following import JobFollower
+from tiro_ingest.following import JobFollower, JobListener
 from tiro_ingest.idempotency import RequestIds
 from tiro_ingest.inline_audio import InlineAudio
 from tiro_ingest.janitor import Janitor
@@ -81,11 +90,12 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.probes_max))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         server, health, port = create_server(settings, settings.ingest_address, authenticator, SERVICES)
-        parts = _Parts(settings, bus, blobs, launcher=launcher, workers=workers, stopping=stopping)
+        session = await stack.enter_async_context(new_session(open_connector(settings.outgoing_policy())))
+        parts = _Parts(settings, bus, blobs, launcher=launcher, workers=workers, session=session, stopping=stopping)
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for part in (parts.follower, parts.dispatcher, parts.reconciler, parts.expiry, parts.janitor):
+        for part in parts.running:
             stack.callback(tasks.create_task(part.run(), name=type(part).__name__).cancel)
         await unless_stopping(parts.follower.complete(), stopping)
         await stack.enter_async_context(
@@ -94,6 +104,13 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
             )
         )
         yield port
+
+
+class Runs(Protocol):
+    """A part that runs until it is cancelled."""
+
+    async def run(self) -> None:
+        """Run."""
 
 
 class _Parts:
@@ -107,6 +124,7 @@ class _Parts:
         *,
         launcher: MediaLauncher,
         workers: WorkerDirectory,
+        session: ClientSession,
         stopping: asyncio.Event,
     ) -> None:
         uploads = Uploads(
@@ -131,7 +149,9 @@ class _Parts:
         )
         self.reconciler = Reconciler(bus, settings.reconcile_seconds)
         self.expiry = Expiry(bus, remover)
-        self.follower = JobFollower(bus, [index, self.dispatcher, self.reconciler, self.expiry])
+        self.callback_offers = CallbackOffers(bus)
+        listeners: list[JobListener] = [index, self.dispatcher, self.reconciler, self.expiry, self.callback_offers]
+        self.follower = JobFollower(bus, listeners)
         acceptor = Acceptor(
             bus,
             jobs,
@@ -146,6 +166,7 @@ class _Parts:
                 settings.transcription_ttl_seconds, settings.audio_ttl_seconds, settings.ttl_seconds_max
             ),
             guard=guard,
+            calls_back=bool(settings.callback_secret_list()),
         )
         receiver = UploadReceiver(
             uploads,
@@ -174,7 +195,34 @@ class _Parts:
             workers=workers,
             send_seconds_max=settings.watch_send_seconds_max,
         )
-        self.janitor = Janitor(bus, uploads, remover, settings.janitor_interval_seconds)
+        janitor = Janitor(bus, uploads, remover, settings.janitor_interval_seconds)
+        self.running: list[Runs] = [
+            self.follower,
+            self.dispatcher,
+            self.reconciler,
+            self.expiry,
+            janitor,
+            self.callback_offers,
+        ]
+        if settings.callback_secret_list():
+            self.running.append(_callbacks(settings, bus, session))
+
+
+def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> Feed:
+    sender = CallbackSender(
+        bus,
+        session,
+        secrets=settings.callback_secret_list(),
+        seconds_max=settings.callback_seconds_max,
+    )
+    return Feed(
+        bus,
+        stream=topology.CALLBACKS,
+        ensure_consumer=lambda: topology.ensure_callback_consumer(bus.jetstream),
+        slots=settings.callbacks_max,
+        handle=sender.handle,
+        changed=lambda: None,
+    )
 
 
 def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> Finisher:

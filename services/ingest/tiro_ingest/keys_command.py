@@ -14,8 +14,10 @@ from tiro_core.auth.keys import ApiKeys
 from tiro_core.bus.connection import open_bus
 from tiro_core.bus.publishing import BusUnavailable
 from tiro_core.bus.topology import ensure_streams
+from tiro_core.ids import check_tenant
 from tiro_core.logs import configure_logging
 from tiro_core.settings import CoreSettings
+from tiro_ingest.callbacks.signing import tenant_secret
 
 CONNECT_SECONDS_MAX = 5.0
 EXIT_FAILED = 1
@@ -40,6 +42,24 @@ def create(
         return
     typer.echo(key)
     typer.echo(f"Key {record.key_id} of tenant {record.tenant}. It is not shown again.", err=True)
+
+
+@app.command("callback-secret")
+def callback_secret(
+    tenant: Annotated[str, typer.Option(help="Whose callbacks it verifies.")],
+    deployment_secret: Annotated[
+        str,
+        typer.Option(
+            envvar="TIRO_CALLBACK_SECRETS", help="What ingest signs with; of several the first.", show_default=False
+        ),
+    ],
+) -> None:
+    """Print the secret with which a tenant verifies its callbacks. It follows from the deployment's own."""
+    try:
+        check_tenant(tenant)
+    except ValueError as error:
+        _fail(str(error), EXIT_USAGE)
+    typer.echo(tenant_secret(deployment_secret.partition(",")[0].strip(), tenant))
 
 
 @app.command("list")

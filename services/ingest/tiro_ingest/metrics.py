@@ -7,5 +7,6 @@ UPLOADS_ENDED = Counter("tiro_ingest_uploads_ended_total", "Uploads that ended, 
 JOBS_WAITING = Gauge(
     "tiro_ingest_jobs_waiting", "Jobs, and parts of jobs, that wait for a free slot", ["engine", "model"]
 )
+CALLBACKS = Counter("tiro_ingest_callbacks_total", "Tries at callbacks, by what is to happen since", ["state"])
 JOBS_CANCELLED = Counter("tiro_ingest_jobs_cancelled_total", "Jobs that were cancelled by their callers")
 JOBS_CREATED = Counter("tiro_ingest_jobs_created_total", "Jobs that were accepted", ["engine", "model"])

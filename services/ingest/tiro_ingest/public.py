@@ -52,6 +52,7 @@ def public_transcription(record: TranscriptionRecord, *, waiting_for: str = "") 
         "ttl",
         "audio_ttl",
         "options",
+        "callback",
         "expire_time",
         "audio_expire_time",
     ):

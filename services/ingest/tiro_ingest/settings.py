@@ -1,10 +1,13 @@
 """What ingest is told."""
 
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from tiro_core.outgoing.addresses import AddressPolicy
 from tiro_core.settings import ServerSettings
 
 _GIB = 1024**3
@@ -45,6 +48,19 @@ class IngestSettings(ServerSettings):
     jobs_waiting_max: int = Field(
         default=100_000, ge=1, description="How many jobs of one tenant may wait for their turn"
     )
+    callback_secrets: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secrets that callbacks are signed with, by commas, the newest first. Empty: no callbacks",
+    )
+    callback_seconds_max: float = Field(
+        default=_DAY, gt=0, description="For how long after a job's end its callback is tried"
+    )
+    callbacks_max: int = Field(default=8, ge=1, le=64, description="Callbacks under way at once")
+    outgoing_ports: str = Field(default="80,443", description="Ports that callers may have us connect to, by commas")
+    outgoing_networks: str = Field(
+        default="",
+        description="Private networks that callers may have us connect to all the same: CIDRs, by commas",
+    )
     reconcile_seconds: float = Field(
         default=30, gt=0, description="A job of which nothing was heard for so long is offered to the workers again"
     )
@@ -57,3 +73,22 @@ class IngestSettings(ServerSettings):
     watch_send_seconds_max: float = Field(
         default=30, gt=0, description="A watcher whose caller leaves an event unread for so long is ended"
     )
+
+    @model_validator(mode="after")
+    def _check_outgoing(self) -> Self:
+        self.outgoing_policy()
+        return self
+
+    def callback_secret_list(self) -> list[str]:
+        """The secrets of callbacks, the newest first."""
+        return [secret for part in self.callback_secrets.get_secret_value().split(",") if (secret := part.strip())]
+
+    def outgoing_policy(self) -> AddressPolicy:
+        """Where callers may have us connect to.
+
+        Raises:
+            ValueError: A port is no number, or a network no CIDR.
+        """
+        networks = [ip_network(part.strip()) for part in self.outgoing_networks.split(",") if part.strip()]
+        ports = frozenset(int(part) for part in self.outgoing_ports.split(",") if part.strip())
+        return AddressPolicy(ports, networks)

@@ -16,6 +16,7 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.opening import open_blob_store
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.bus.feed import Feed, Handle
 from tiro_core.bus.monitor import require_safe_server
 from tiro_core.bus.nudges import open_nudges
 from tiro_core.bus.publishing import PATIENCE_SECONDS
@@ -33,7 +34,6 @@ from tiro_transcriber import telemetry
 from tiro_transcriber.engine_host import EngineHost, open_engine_host
 from tiro_transcriber.engines.interface import EngineType, ModelInfo
 from tiro_transcriber.engines.registry import find_engine
-from tiro_transcriber.feed import Feed, Handle
 from tiro_transcriber.finishing import within
 from tiro_transcriber.jobs.claiming import Claims
 from tiro_transcriber.jobs.cutting import CutSettings, Cutter

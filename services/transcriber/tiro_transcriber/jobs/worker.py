@@ -16,6 +16,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus import subjects
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.feed import Slot
 from tiro_core.bus.nudges import Nudges
 from tiro_core.bus.ownership import OwnedRecord
 from tiro_core.bus.publishing import publish
@@ -28,7 +29,6 @@ from tiro_core.logs import get_logger
 from tiro_transcriber import telemetry
 from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
-from tiro_transcriber.feed import Slot
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims
 from tiro_transcriber.jobs.cutting import Cutter

@@ -1,0 +1,1 @@
+"""Callbacks: a signed POST to whoever wants to know that a job is over."""

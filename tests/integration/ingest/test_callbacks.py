@@ -1,0 +1,216 @@
+"""Telling somebody over HTTP that a job is over."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from aiohttp import web
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
+from tests.integration.ingest.test_cancelling import cancel
+from tests.integration.ingest.test_removing import get
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Callback
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_ingest.callbacks.signing import sign, tenant_secret
+
+SECRET = "a deployment's own"  # noqa: S105 - of a test
+
+
+@dataclass
+class Receiver:
+    """Answers callbacks as a test tells it."""
+
+    answers: list[int] = field(default_factory=list)
+    """The statuses of the next answers; 200 after that. 0 does not answer."""
+    received: asyncio.Queue[tuple[dict[str, str], bytes]] = field(default_factory=asyncio.Queue)
+    url: str = ""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at the end of a test, for those that got no answer."""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """One callback."""
+        await self.received.put((dict(request.headers), await request.read()))
+        status = self.answers.pop(0) if self.answers else 200
+        if not status:
+            await self.released.wait()
+        headers = {"Location": self.url} if status == 302 else {}
+        return web.Response(status=status, headers=headers)
+
+    async def next(self) -> tuple[dict[str, str], bytes]:
+        """The headers and the body of what comes next."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await self.received.get()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Somebody who is called back."""
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", receiver.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    receiver.url = f"http://{host}:{port}/hook"
+    yield receiver
+    receiver.released.set()
+    await runner.cleanup()
+
+
+Calling = Callable[[], Awaitable[Ingest]]
+
+
+@pytest.fixture
+def calling(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -> Calling:
+    """Starts an ingest that may call back to this machine, and tries again soon."""
+    monkeypatch.setattr("tiro_ingest.callbacks.sending.BACKOFF_SECONDS", 0.1)
+    return lambda: start_ingest(callback_secrets=SECRET, outgoing_networks="127.0.0.0/8")
+
+
+Settled = Callable[[str], Awaitable[Callback]]
+
+
+@pytest.fixture
+def settled(bus: Bus, tenant: str) -> Settled:
+    """Gives a job's callback, once it is no longer to be delivered."""
+    records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+
+    async def settle(name: str) -> Callback:
+        key = subjects.record(tenant, name.removeprefix("transcriptions/"))
+        async with asyncio.timeout(DEADLINE_SECONDS), records.watch(key) as changes:
+            async for change in changes:
+                if change is not None and change.value is not None:
+                    callback = change.value.callback
+                    if callback.state in (Callback.STATE_DELIVERED, Callback.STATE_FAILED):
+                        return callback
+        raise AssertionError("a watch does not end")
+
+    return settle
+
+
+async def test_the_end_of_a_job_is_told(
+    calling: Calling, receiver: Receiver, settled: Settled, tenant: str, speech: bytes
+) -> None:
+    """A POST of the job as JSON, signed with the tenant's secret; the job says that it was delivered."""
+    ingest = await calling()
+    job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
+    assert job.callback.state == Callback.STATE_UNSPECIFIED
+    await cancel(ingest, job.name)
+    headers, body = await receiver.next()
+    told = json.loads(body)
+    assert (told["type"], told["data"]["name"]) == ("transcription.cancelled", job.name)
+    assert told["data"]["state"] == "STATE_CANCELLED"
+    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    assert message_id == job.name.removeprefix("transcriptions/")
+    key = base64.b64decode(tenant_secret(SECRET, tenant).removeprefix("whsec_"))
+    expected = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(expected).decode()}"
+    callback = await settled(job.name)
+    assert callback.state == Callback.STATE_DELIVERED
+    assert [delivery.http_status for delivery in callback.deliveries] == [200]
+    assert (await get(ingest, job.name)).callback == callback
+
+
+async def test_it_is_tried_again(calling: Calling, receiver: Receiver, settled: Settled, speech: bytes) -> None:
+    """After an error and after a redirect, which is not followed, with the same id; each try is told by the job."""
+    receiver.answers = [500, 302]
+    ingest = await calling()
+    job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
+    await cancel(ingest, job.name)
+    ids = {(await receiver.next())[0]["webhook-id"] for _ in range(3)}
+    assert len(ids) == 1
+    callback = await settled(job.name)
+    assert [delivery.http_status for delivery in callback.deliveries] == [500, 302, 200]
+    assert [bool(delivery.error) for delivery in callback.deliveries] == [True, True, False]
+
+
+async def test_who_is_gone_is_not_called_again(
+    calling: Calling, receiver: Receiver, settled: Settled, speech: bytes
+) -> None:
+    """410 ends it."""
+    receiver.answers = [410]
+    ingest = await calling()
+    job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
+    await cancel(ingest, job.name)
+    callback = await settled(job.name)
+    assert (callback.state, len(callback.deliveries)) == (Callback.STATE_FAILED, 1)
+
+
+async def test_who_never_answers_does_not_hold_it(
+    calling: Calling,
+    receiver: Receiver,
+    settled: Settled,
+    speech: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A try ends after its time, and another one follows."""
+    monkeypatch.setattr("tiro_ingest.callbacks.sending.TRY_SECONDS_MAX", 0.3)
+    receiver.answers = [0]
+    ingest = await calling()
+    job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
+    await cancel(ingest, job.name)
+    callback = await settled(job.name)
+    assert callback.state == Callback.STATE_DELIVERED
+    assert [delivery.http_status for delivery in callback.deliveries] == [0, 200]
+
+
+async def test_a_private_address_is_not_called(
+    start_ingest: StartIngest, receiver: Receiver, settled: Settled, speech: bytes
+) -> None:
+    """Where the deployment does not allow it, nothing is sent, and the job says why."""
+    ingest = await start_ingest(callback_secrets=SECRET)
+    job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
+    await cancel(ingest, job.name)
+    callback = await settled(job.name)
+    assert callback.state == Callback.STATE_FAILED
+    assert "public" in callback.deliveries[0].error
+    assert receiver.received.empty()
+
+
+async def test_what_ended_while_nobody_called_is_called_later(
+    start_ingest: StartIngest,
+    calling: Calling,
+    receiver: Receiver,
+    settled: Settled,
+    speech: bytes,
+) -> None:
+    """A worker ends the job and no ingest sees it: the next one that starts finds it in the record."""
+    stopping = asyncio.Event()
+    first = await start_ingest(stopping=stopping, callback_secrets=SECRET, outgoing_networks="127.0.0.0/8")
+    receiver.answers = [503] * 3
+    job = await first.transcribe(content=speech, callback={"uri": receiver.url})
+    await cancel(first, job.name)
+    await receiver.next()
+    await calling()
+    assert (await settled(job.name)).state == Callback.STATE_DELIVERED
+
+
+async def test_what_cannot_be_called_is_refused(ingest: Ingest, start_ingest: StartIngest, speech: bytes) -> None:
+    """Where there is no secret to sign with, and where the address is none."""
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "CALLBACKS_DISABLED"):
+        await ingest.transcribe(content=speech, callback={"uri": "https://example.com/hook"})
+    signing = await start_ingest(callback_secrets=SECRET)
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
+        await signing.transcribe(content=speech, callback={"uri": "ftp://example.com/hook"})
+
+
+def test_signatures_are_those_of_standard_webhooks() -> None:
+    """The example of the convention's own libraries; with two secrets there are two signatures."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - public
+    arguments = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert sign([secret], *arguments) == expected
+    both = sign([tenant_secret(SECRET, "acme"), secret], *arguments).split(" ")
+    assert (len(both), both[1]) == (2, expected)
+    assert tenant_secret(SECRET, "acme") != tenant_secret(SECRET, "other")
