@@ -8,8 +8,9 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.hostile.corpus import CENC, encode
-from tests.hostile.corpus import wav as hostile_wav
+from tests.hostile.corpus import CENC
+from tests.hostile.files import encode
+from tests.hostile.files import wav as hostile_wav
 from tests.integration.ingest.conftest import SAMPLES, Ingest, StartIngest, encoded, reason_of, refused, wav
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PartMissing
