@@ -240,11 +240,11 @@ async def _written(ingest: Ingest, job: Transcription, kind: int, page_size: int
             return text
 
 
-@pytest.mark.parametrize("segments", [0, 10])
+@pytest.mark.parametrize("segments", [0, 52])
 async def test_a_transcript_is_written_in_pages_that_are_the_file(
     ingest: Ingest, worker: Worker, segments: int
 ) -> None:
-    """The pages of any size, joined, are the same file; the JSON is the transcript as it is read in segments."""
+    """Pages of any size, also across stored ones, joined are the same file; the JSON is the transcript as segments."""
     await worker.begin()
     await worker.end(segments=segments)
     kinds = (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON)

@@ -51,7 +51,8 @@ def _milliseconds(value: int) -> Duration:
 
 
 TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60))
-OFFSETS = st.integers(-1_000, 500_000_000).map(_milliseconds)
+# Most of them near each other, so that what follows has a say in where a cue ends.
+OFFSETS = st.one_of(st.integers(-1_000, 9_000), st.integers(0, 500_000_000)).map(_milliseconds)
 WORDS = st.builds(Word, text=TEXTS, start_offset=OFFSETS, end_offset=OFFSETS)
 SEGMENTS = st.builds(Segment, text=TEXTS, start_offset=OFFSETS, end_offset=OFFSETS, words=st.lists(WORDS, max_size=3))
 OPTIONS = st.builds(
