@@ -14,7 +14,7 @@ NEEDS = {
     "tiro-protos": ["protos"],
     "tiro-formats": ["protos", "formats"],
     "tiro-core": ["protos", "core"],
-    "tiro-client": ["protos", "client"],
+    "tiro-client": ["protos", "formats", "client"],
     "tiro-ingest": ["protos", "formats", "core", "services/ingest"],
     "tiro-transcriber": ["protos", "core", "services/transcriber"],
     "tiro-streamer": ["protos", "core", "services/streamer"],

@@ -37,6 +37,7 @@ from tiro_client.live_events import (
     UtteranceEnd,
     WorkerChanged,
 )
+from tiro_client.subtitles import SubtitleOptions
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
 from tiro_client.uploads import Upload
 
@@ -77,6 +78,7 @@ __all__ = [
     "SpeechEnded",
     "SpeechStarted",
     "StreamClosed",
+    "SubtitleOptions",
     "TiroError",
     "Transcript",
     "TranscriptInfo",

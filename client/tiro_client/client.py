@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Literal, Self, overload
 
 from tiro_client.channel import Connection, open_connection
-from tiro_client.formats import TranscriptFormat, render
+from tiro_client.formats import TranscriptFormat
 from tiro_client.job_models import Job, JobEvent
 from tiro_client.job_options import JobOptions
 from tiro_client.jobs import Jobs
@@ -18,12 +18,13 @@ from tiro_client.recognition import recognition_config
 from tiro_client.sessions import watch_session
 from tiro_client.settings import ClientSettings
 from tiro_client.submission import Source, Submission, display_name_of
+from tiro_client.subtitles import SubtitleOptions
 from tiro_client.transcript import Transcript
 from tiro_client.uploads import ProgressCallback, Upload, Uploads
 
 TIMEOUT_SECONDS = 30.0
 """How long a call with one answer may take, unless the caller says otherwise."""
-TextFormat = Literal["txt", "srt", "vtt", "json"]
+TextFormat = Literal["txt", "srt", "vtt", "tsv", "json", "words"]
 
 
 class AsyncClient:
@@ -255,25 +256,31 @@ class AsyncClient:
     async def get_transcript(self, job: Job | str, *, format: Literal["segments"] = "segments") -> Transcript: ...
 
     @overload
-    async def get_transcript(self, job: Job | str, *, format: TextFormat) -> str: ...
+    async def get_transcript(
+        self, job: Job | str, *, format: TextFormat, subtitles: SubtitleOptions | None = None
+    ) -> str: ...
 
     async def get_transcript(
         self,
         job: Job | str,
         *,
         format: Literal["segments"] | TextFormat = "segments",  # noqa: A002 - the word for it
+        subtitles: SubtitleOptions | None = None,
     ) -> Transcript | str:
         """The transcript of a job that has succeeded.
 
         Args:
             job: The job, its name, or its bare id.
-            format: `segments` for a `Transcript`; `txt`, `srt`, `vtt` or `json` for text.
+            format: `segments` for a `Transcript`; another for text, as the service writes it.
+            subtitles: How `srt` and `vtt` are cut.
 
         Raises:
-            FailedPrecondition: The job has not succeeded.
+            FailedPrecondition: The job has not succeeded, or has no word timestamps to write as `words`.
+            InvalidRequest: Something in `subtitles` is out of its range.
         """
-        transcript = await self._jobs.transcript(job)
-        return transcript if format == "segments" else render(transcript, TranscriptFormat(format))
+        if format == "segments":
+            return await self._jobs.transcript(job)
+        return await self._jobs.text(job, TranscriptFormat(format), subtitles or SubtitleOptions())
 
     async def transcribe(
         self,

@@ -8,6 +8,7 @@ from contextlib import aclosing
 import grpc
 
 from tiro.speech.v1.transcript_pb2 import Segment as SegmentMessage
+from tiro.speech.v1.transcript_pb2 import Transcript as TranscriptMessage
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
     CancelTranscriptionRequest,
@@ -16,6 +17,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     DeleteTranscriptionRequest,
     GetTranscriptionRequest,
     GetTranscriptRequest,
+    GetTranscriptResponse,
     ListTranscriptionsRequest,
     RetryTranscriptionRequest,
     WatchTranscriptionRequest,
@@ -25,7 +27,9 @@ from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionSe
 from tiro_client.channel import Connection
 from tiro_client.errors import DeadlineExceeded, InternalError, JobCancelled, JobFailed, TiroError
 from tiro_client.following import follow
+from tiro_client.formats import TranscriptFormat
 from tiro_client.job_models import Job, JobEvent, JobState, JobStateChanged, event_from_proto
+from tiro_client.subtitles import SubtitleOptions
 from tiro_client.transcript import Transcript
 
 TRANSCRIPT_PAGE_SEGMENTS = 200
@@ -116,15 +120,28 @@ class Jobs:
 
     async def transcript(self, job: Job | str) -> Transcript:
         """The transcript of a job that has succeeded, all pages of it."""
-        token = ""
         segments: list[SegmentMessage] = []
+        info = TranscriptMessage()
+        async with aclosing(self._pages(GetTranscriptRequest(name=job_name(job)))) as pages:
+            async for page in pages:
+                segments.extend(page.segments)
+                info = page.transcript
+        return Transcript.from_proto(info, segments)
+
+    async def text(self, job: Job | str, format: TranscriptFormat, subtitles: SubtitleOptions) -> str:  # noqa: A002
+        """The transcript of a job that has succeeded, as the service writes it."""
+        request = GetTranscriptRequest(name=job_name(job), format=format.wire, subtitles=subtitles.to_proto())
+        async with aclosing(self._pages(request)) as pages:
+            return "".join([page.text async for page in pages])
+
+    async def _pages(self, request: GetTranscriptRequest) -> AsyncGenerator[GetTranscriptResponse, None]:
+        request.page_size = TRANSCRIPT_PAGE_SEGMENTS
         while True:
-            request = GetTranscriptRequest(name=job_name(job), page_size=TRANSCRIPT_PAGE_SEGMENTS, page_token=token)
             page = await self._connection.call(self._stub.GetTranscript, request)
-            segments.extend(page.segments)
-            token = page.next_page_token
-            if not token:
-                return Transcript.from_proto(page.transcript, segments)
+            yield page
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
 
 
 def succeeded(job: Job) -> Job:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tiro.speech.v1 import transcript_pb2
-from tiro_client.timing import seconds_of
+from tiro_client.timing import duration_of, seconds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,16 @@ class Word:
         confidence = word.confidence if word.HasField("confidence") else None
         return cls(word.text, seconds_of(word.start_offset), seconds_of(word.end_offset), confidence, word.stable)
 
+    def to_proto(self) -> transcript_pb2.Word:
+        """The word as a message."""
+        return transcript_pb2.Word(
+            text=self.text,
+            start_offset=duration_of(self.start_seconds),
+            end_offset=duration_of(self.end_seconds),
+            confidence=self.confidence,
+            stable=self.stable,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -38,6 +48,8 @@ class Segment:
     """Empty unless word timestamps were asked for."""
     language: str = ""
     """ISO 639 code."""
+    channel: int = 0
+    """The channel it was heard in, counted from 1. 0 where the channels were mixed."""
 
     @classmethod
     def from_proto(cls, segment: transcript_pb2.Segment) -> Self:
@@ -48,6 +60,18 @@ class Segment:
             end_seconds=seconds_of(segment.end_offset),
             words=tuple(Word.from_proto(word) for word in segment.words),
             language=segment.language_code,
+            channel=segment.channel,
+        )
+
+    def to_proto(self) -> transcript_pb2.Segment:
+        """The segment as a message."""
+        return transcript_pb2.Segment(
+            text=self.text,
+            start_offset=duration_of(self.start_seconds),
+            end_offset=duration_of(self.end_seconds),
+            words=[word.to_proto() for word in self.words],
+            language_code=self.language,
+            channel=self.channel,
         )
 
 
@@ -92,6 +116,21 @@ class TranscriptInfo:
             warnings=tuple(TranscriptWarning(_reason(item.reason), item.message) for item in transcript.warnings),
         )
 
+    def to_proto(self) -> transcript_pb2.Transcript:
+        """It as a message."""
+        return transcript_pb2.Transcript(
+            engine=self.engine,
+            model=self.model,
+            model_digest=self.model_digest,
+            language_code=self.language,
+            language_confidence=self.language_confidence,
+            audio_duration=duration_of(self.audio_seconds),
+            segment_count=self.segment_count,
+            warnings=[
+                transcript_pb2.Warning(reason=_number(item.reason), message=item.message) for item in self.warnings
+            ],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
@@ -115,3 +154,9 @@ def _reason(value: int) -> str:
     known = transcript_pb2.WarningReason.DESCRIPTOR.values_by_number.get(value)
     # A later service may know reasons that this client does not.
     return known.name.removeprefix("WARNING_REASON_") if known else str(value)
+
+
+def _number(reason: str) -> "transcript_pb2.WarningReason.ValueType":
+    name = f"WARNING_REASON_{reason}"
+    known = name in transcript_pb2.WarningReason.keys()  # noqa: SIM118 - it is no dictionary
+    return transcript_pb2.WarningReason.Value(name) if known else transcript_pb2.WARNING_REASON_UNSPECIFIED

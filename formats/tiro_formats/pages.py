@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
@@ -16,6 +15,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_WORDS,
     TranscriptFormat,
 )
+from tiro_formats.times import milliseconds_of
 
 PAGED_FORMATS = frozenset(
     {TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON, TRANSCRIPT_FORMAT_WORDS}
@@ -62,7 +62,7 @@ def _text_line(segment: Segment) -> str:
 
 
 def _tsv_line(segment: Segment) -> str:
-    start, end = _milliseconds(segment.start_offset), _milliseconds(segment.end_offset)
+    start, end = milliseconds_of(segment.start_offset), milliseconds_of(segment.end_offset)
     return f"{start}\t{end}\t{_on_one_line(segment.text)}\t{segment.channel}\n"
 
 
@@ -89,7 +89,3 @@ def _json(value: Message | dict[str, Any]) -> str:
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _milliseconds(offset: Duration) -> int:
-    return round(offset.ToNanoseconds() / 1e6)

@@ -96,16 +96,18 @@ class Batch:
                 progress=progress.uploading,
             )
             self.accepted[path] = job
-            await self._follow(job, progress)
-            transcript = await self.client.get_transcript(job)
-        self.output.add(path, transcript)
+            ended = await self._follow(job, progress)
+            texts = {item: await self.client.get_transcript(job, format=item.value) for item in self.output.formats}
+        self.output.add(path, texts)
         del self.accepted[path]
-        self.audio_seconds += transcript.info.audio_seconds
-        for warning in transcript.info.warnings:
+        if ended.transcript is None:
+            return
+        self.audio_seconds += ended.transcript.audio_seconds
+        for warning in ended.transcript.warnings:
             self.board.note(f"{displayed(path)}: {warning.message} ({warning.reason})")
 
-    async def _follow(self, job: Job, progress: FileProgress) -> None:
-        """Show how the job is doing until it has succeeded."""
+    async def _follow(self, job: Job, progress: FileProgress) -> Job:
+        """Show how the job is doing until it has succeeded, and return it as it is then."""
         progress.queued(job.waiting_for)
         looking = asyncio.create_task(self._look_while_queued(job, progress))
         try:
@@ -113,13 +115,14 @@ class Batch:
                 async for event in events:
                     match event:
                         case JobStateChanged(job=now) if now.state.is_terminal:
-                            succeeded(now)
-                            return
+                            return succeeded(now)
                         case JobStateChanged(job=now) if now.state is JobState.RUNNING:
                             looking.cancel()
                             progress.running(now.transcribed_seconds, now.audio_seconds)
                         case JobProgress():
                             progress.running(event.transcribed_seconds, event.audio_seconds)
+            # Nothing was left to follow: the job had ended before.
+            return succeeded(await self.client.get(job))
         finally:
             await cancel_and_wait(looking)
 

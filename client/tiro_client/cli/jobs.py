@@ -9,19 +9,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tiro_client.cli import exit_codes, job_changes
+from tiro_client.cli import exit_codes, job_changes, job_transcript
 from tiro_client.cli.console import clock, print_json, results
 from tiro_client.cli.session import ClientOptions, describe, options_of, run
 from tiro_client.errors import TiroError
-from tiro_client.formats import segment_to_dict
 from tiro_client.job_models import Job, JobEvent, JobProgress, JobSegments, JobState, JobStateChanged
+from tiro_client.transcript import Segment
 
 LIST_LIMIT = 20
+_SECONDS_DIGITS = 3
+_CONFIDENCE_DIGITS = 4
 
 app = typer.Typer(help="Look at jobs, and end them.", no_args_is_help=True)
 app.command("cancel")(job_changes.cancel_jobs)
 app.command("retry")(job_changes.retry_jobs)
 app.command("delete")(job_changes.delete_jobs)
+app.command("transcript")(job_transcript.show_transcript)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for each.")]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's name, or its bare id.")]
@@ -152,4 +155,28 @@ def event_to_dict(event: JobEvent) -> dict[str, Any]:
             done, total = event.transcribed_seconds, event.audio_seconds
             return {**numbers, "event": "progress", "transcribed_seconds": done, "audio_seconds": total}
         case JobSegments():
-            return {**numbers, "event": "segments", "segments": [segment_to_dict(item) for item in event.segments]}
+            return {**numbers, "event": "segments", "segments": [_segment_to_dict(item) for item in event.segments]}
+
+
+def _segment_to_dict(segment: Segment) -> dict[str, Any]:
+    """A segment as plain data."""
+    return {
+        "text": segment.text,
+        "start_seconds": round(segment.start_seconds, _SECONDS_DIGITS),
+        "end_seconds": round(segment.end_seconds, _SECONDS_DIGITS),
+        "language": segment.language,
+        "words": [
+            {
+                "text": word.text,
+                "start_seconds": round(word.start_seconds, _SECONDS_DIGITS),
+                "end_seconds": round(word.end_seconds, _SECONDS_DIGITS),
+                "confidence": _rounded(word.confidence),
+            }
+            for word in segment.words
+        ],
+    }
+
+
+def _rounded(probability: float | None) -> float | None:
+    # It comes as a 32-bit float: more digits would be noise.
+    return None if probability is None else round(probability, _CONFIDENCE_DIGITS)

@@ -3,13 +3,15 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from tiro_client.formats import TranscriptFormat, render
-from tiro_client.transcript import Transcript
+from tiro_client.formats import TranscriptFormat
+
+Texts = Mapping[TranscriptFormat, str]
+"""A transcript in each format that was asked for."""
 
 
 class OutputClash(ValueError):  # noqa: N818 - a clash is what it is
@@ -53,21 +55,20 @@ class FolderOutput:
 
     def __init__(self, folder: Path, formats: Sequence[TranscriptFormat], names: dict[Path, str]) -> None:
         self._folder = folder
-        self._formats = formats
+        self.formats = formats
         self._names = names
 
-    def add(self, file: Path, transcript: Transcript | None) -> None:
+    def add(self, file: Path, texts: Texts | None) -> None:
         """Write one recording's transcript. None for one that failed.
 
         Raises:
             OSError: A file cannot be written.
         """
-        if transcript is None:
+        if texts is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        for format_ in self._formats:
-            target = self._folder / f"{self._names[file]}.{format_.value}"
-            write_atomically(target, render(transcript, format_))
+        for format_ in self.formats:
+            write_atomically(self._folder / f"{self._names[file]}.{format_.value}", texts[format_])
 
 
 class StdoutOutput:
@@ -75,14 +76,14 @@ class StdoutOutput:
 
     def __init__(self, console: Console, format_: TranscriptFormat, files: Sequence[Path]) -> None:
         self._console = console
-        self._format = format_
+        self.formats = (format_,)
         self._waiting = list(files)
         self._headed = len(files) > 1
         self._done: dict[Path, str | None] = {}
 
-    def add(self, file: Path, transcript: Transcript | None) -> None:
+    def add(self, file: Path, texts: Texts | None) -> None:
         """Take one recording's transcript. None for one that failed."""
-        self._done[file] = None if transcript is None else render(transcript, self._format)
+        self._done[file] = None if texts is None else texts[self.formats[0]]
         while self._waiting and self._waiting[0] in self._done:
             first = self._waiting.pop(0)
             text = self._done.pop(first)

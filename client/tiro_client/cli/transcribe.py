@@ -27,7 +27,10 @@ def transcribe(
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", "-f", help="txt, srt, vtt or json. May be repeated, or a comma list.", show_default="txt"
+            "--format",
+            "-f",
+            help="txt, srt, vtt, tsv, json or words. May be repeated, or a comma list.",
+            show_default="txt",
         ),
     ] = None,
     output_dir: Annotated[

@@ -95,7 +95,7 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
     async def GetTranscript(self, request: GetTranscriptRequest, context: Context) -> GetTranscriptResponse:  # noqa: ARG002, N802 - gRPC's
         """Read a page of a transcript."""
         job = await self._job(request.name)
-        return await self._transcripts.read(job, request.page_size, request.page_token, request.format)
+        return await self._transcripts.read(job, request)
 
     async def CancelTranscription(self, request: CancelTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
         """End a job."""

@@ -1,6 +1,8 @@
 """Reading a transcript page by page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -10,14 +12,16 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_SEGMENTS,
     TRANSCRIPT_FORMAT_UNSPECIFIED,
     TRANSCRIPT_FORMAT_WORDS,
+    GetTranscriptRequest,
     GetTranscriptResponse,
-    TranscriptFormat,
 )
 from tiro_core.blobs.interface import BlobStore, PartMissing
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
-from tiro_core.errors import failed_precondition, invalid_argument
+from tiro_core.errors import failed_precondition
 from tiro_core.jobs.states import state_name
-from tiro_formats.pages import PAGED_FORMATS, render_page
+from tiro_formats.cues import cues_of, has_cues
+from tiro_formats.pages import render_page
+from tiro_formats.subtitles import SUBTITLE_FORMATS, render_cues
 from tiro_ingest.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 200
@@ -34,47 +38,71 @@ class TranscriptReader:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
-    async def read(
-        self,
-        job: TranscriptionRecord,
-        page_size: int,
-        token: str,
-        format: "TranscriptFormat.ValueType",  # noqa: A002
-    ) -> GetTranscriptResponse:
+    async def read(self, job: TranscriptionRecord, request: GetTranscriptRequest) -> GetTranscriptResponse:
         """A page of a job's transcript.
 
         Args:
             job: The job.
-            page_size: How many segments at most; 0 for the default.
-            token: The token of the page; empty for the first.
-            format: How to write it.
+            request: Which page, and how to write it.
 
         Raises:
             TiroError: FAILED_PRECONDITION, the job has not succeeded, or has no word offsets to write;
-                INVALID_ARGUMENT, the token is not one of ours or belongs to another format, or the format is not
-                supported.
+                INVALID_ARGUMENT, the token is not one of ours, or belongs to another format or to other subtitles.
         """
         if job.state != Transcription.STATE_SUCCEEDED:
             state = state_name(job)
             raise failed_precondition(
                 reasons.ERROR_REASON_TRANSCRIPT_NOT_READY, f"the transcription is {state}", state=state
             )
-        _require_writable(job, format)
-        as_segments = format in _AS_SEGMENTS
-        scope = f"transcript/{job.tenant}/{job.transcription_id}" + ("" if as_segments else f"/{format}")
-        first = int(position_of(token, scope)) if token else 0
-        count = min(page_size or PAGE_SIZE_DEFAULT, job.transcript.segment_count - first)
-        segments = await self._segments(job, first, count, PAGE_BYTES_MAX if as_segments else TEXT_PAGE_BYTES_MAX)
-        following = first + len(segments)
-        more = following < job.transcript.segment_count
+        if request.format == TRANSCRIPT_FORMAT_WORDS and not job.config.enable_word_time_offsets:
+            # What is wrong is how the job was made, not this request.
+            raise failed_precondition(
+                reasons.ERROR_REASON_UNSUPPORTED_OPTION, "the job was made without enable_word_time_offsets"
+            )
+        scope = _scope(job, request)
+        place = _Place.read(position_of(request.page_token, scope)) if request.page_token else _Place(0, 0)
+        segments = await self._segments(
+            job,
+            place.segment,
+            request.page_size or PAGE_SIZE_DEFAULT,
+            PAGE_BYTES_MAX if request.format in _AS_SEGMENTS else TEXT_PAGE_BYTES_MAX,
+        )
+        text, cues = await self._text(job, request, segments, place)
+        following = _Place(place.segment + len(segments), place.cue + cues)
+        more = following.segment < job.transcript.segment_count
         return GetTranscriptResponse(
             transcript=job.transcript,
-            segments=segments if as_segments else (),
+            segments=segments if request.format in _AS_SEGMENTS else (),
             next_page_token=page_token(scope, str(following)) if more else "",
-            text="" if as_segments else render_page(format, job.transcript, segments, first=first == 0, last=not more),
+            text=text,
         )
 
+    async def _text(
+        self, job: TranscriptionRecord, request: GetTranscriptRequest, segments: Sequence[Segment], place: "_Place"
+    ) -> tuple[str, int]:
+        """A page as text, and how many cues it has."""
+        if request.format in _AS_SEGMENTS:
+            return "", 0
+        first, behind = place.segment == 0, place.segment + len(segments)
+        if request.format in SUBTITLE_FORMATS:
+            cues = cues_of(segments, request.subtitles, await self._next_with_cues(job, behind))
+            return render_cues(request.format, cues, before=place.cue, first=first), len(cues)
+        last = behind >= job.transcript.segment_count
+        return render_page(request.format, job.transcript, segments, first=first, last=last), 0
+
+    async def _next_with_cues(self, job: TranscriptionRecord, first: int) -> Segment | None:
+        """The first segment from `first` on that has cues: the last cue before it must know where it begins."""
+        while first < job.transcript.segment_count:
+            rest_of_stored = SEGMENTS_PER_PAGE - first % SEGMENTS_PER_PAGE
+            for segment in await self._segments(job, first, rest_of_stored, PAGE_BYTES_MAX):
+                if has_cues(segment):
+                    return segment
+                first += 1
+        return None
+
     async def _segments(self, job: TranscriptionRecord, first: int, count: int, bytes_max: int) -> Sequence[Segment]:
+        """At most `count` segments from `first` on, as far as there are any."""
+        count = min(count, job.transcript.segment_count - first)
         segments: list[Segment] = []
         size = 0
         while len(segments) < count:
@@ -92,15 +120,31 @@ class TranscriptReader:
         return segments
 
 
-def _require_writable(job: TranscriptionRecord, format: "TranscriptFormat.ValueType") -> None:  # noqa: A002 - the word for it
-    """Refuse a format that is not built yet, or that the job's transcript cannot be written in."""
-    if format not in _AS_SEGMENTS and format not in PAGED_FORMATS:
-        name = TranscriptFormat.Name(format).removeprefix("TRANSCRIPT_FORMAT_")
-        raise invalid_argument(
-            reasons.ERROR_REASON_UNSUPPORTED_OPTION, f"the format {name} is not supported yet", field_path="format"
-        )
-    if format == TRANSCRIPT_FORMAT_WORDS and not job.config.enable_word_time_offsets:
-        # What is wrong is how the job was made, not this request.
-        raise failed_precondition(
-            reasons.ERROR_REASON_UNSUPPORTED_OPTION, "the job was made without enable_word_time_offsets"
-        )
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page begins."""
+
+    segment: int
+    """How many segments the pages before have."""
+    cue: int
+    """How many cues they have, in subtitles."""
+
+    def __str__(self) -> str:
+        return f"{self.segment}.{self.cue}"
+
+    @classmethod
+    def read(cls, position: str) -> Self:
+        segment, _, cue = position.partition(".")
+        return cls(int(segment), int(cue))
+
+
+def _scope(job: TranscriptionRecord, request: GetTranscriptRequest) -> str:
+    """What a page token belongs to: pages that are written differently do not fit together."""
+    scope = f"transcript/{job.tenant}/{job.transcription_id}"
+    if request.format in _AS_SEGMENTS:
+        return scope
+    scope = f"{scope}/{request.format}"
+    if request.format not in SUBTITLE_FORMATS:
+        return scope
+    options = request.subtitles
+    return f"{scope}/{options.line_columns_max}/{options.cue_lines_max}/{options.reading_speed}"

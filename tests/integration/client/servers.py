@@ -37,6 +37,7 @@ from tiro_core.errors import (
     resource_exhausted,
     unavailable,
 )
+from tiro_formats.files import render_file
 
 PART_BYTES = 100_000
 """What the upload server commits at a time: not a multiple of the client's messages."""
@@ -264,10 +265,20 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
         self, request: transcription_service_pb2.GetTranscriptRequest, context: Context
     ) -> transcription_service_pb2.GetTranscriptResponse:
         await self._fail_or_go_on(context)
+        transcript = Transcript(engine="fake", model="words", segment_count=len(self.segments))
+        if request.format:
+            text = render_file(request.format, transcript, self.segments, request.subtitles)
+            # Two pages, so that a client has to join them.
+            half = len(text) // 2
+            page = text[half:] if request.page_token else text[:half]
+            token = "" if request.page_token else "rest"
+            return transcription_service_pb2.GetTranscriptResponse(
+                transcript=transcript, text=page, next_page_token=token
+            )
         begin = int(request.page_token or 0)
         end = begin + request.page_size
         return transcription_service_pb2.GetTranscriptResponse(
-            transcript=Transcript(engine="fake", model="words", segment_count=len(self.segments)),
+            transcript=transcript,
             segments=self.segments[begin:end],
             next_page_token=str(end) if end < len(self.segments) else "",
         )

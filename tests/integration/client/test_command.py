@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import uuid
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -125,7 +126,24 @@ async def test_many_files_go_to_a_folder(address: str, succeeding: Deployment, r
     assert f"{recordings[1]}: this is no recording (NOT_AUDIO)\n" in ended.err
     assert "2 of 3 files transcribed, 1 failed" in ended.err
     assert sorted(path.name for path in folder.iterdir()) == ["one.json", "one.srt", "three.json", "three.srt"]
-    assert json.loads((folder / "one.json").read_text())["text"] == "Buenos días. Adiós."
+    segments = json.loads((folder / "one.json").read_text())["segments"]
+    assert [segment["text"] for segment in segments] == ["Buenos días.", "Adiós."]
+
+
+@pytest.mark.usefixtures("succeeding")
+async def test_a_transcript_of_a_job(address: str, tmp_path: Path) -> None:
+    """`tiro jobs transcript` prints it, or writes it to a file, in a format and cut as asked for."""
+    job = str(uuid.uuid4())
+    assert await run(address, "jobs", "transcript", job) == Ended(exit_codes.OK, "Buenos días.\nAdiós.\n", "")
+    target = tmp_path / "talk.srt"
+    cut = ("--line-columns", "10", "--cue-lines", "1", "--reading-speed", "20")
+    ended = await run(address, "jobs", "transcript", job, "--format", "srt", *cut, "--output", target)
+    assert ended == Ended(exit_codes.OK, "", "")
+    assert [line for line in target.read_text().splitlines() if line.isdigit()] == ["1", "2", "3"]
+    assert (await run(address, "jobs", "transcript", job, "--format", "doc")).code == exit_codes.USAGE
+    nowhere = await run(address, "jobs", "transcript", job, "--output", tmp_path / "none" / "talk.txt")
+    assert (nowhere.code, nowhere.out) == (exit_codes.USAGE, "")
+    assert "No such file" in nowhere.err
 
 
 @pytest.mark.usefixtures("succeeding")

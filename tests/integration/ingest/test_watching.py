@@ -17,6 +17,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_SRT,
     TRANSCRIPT_FORMAT_TSV,
     TRANSCRIPT_FORMAT_TXT,
+    TRANSCRIPT_FORMAT_VTT,
     TRANSCRIPT_FORMAT_WORDS,
     GetTranscriptRequest,
     GetTranscriptResponse,
@@ -239,14 +240,15 @@ async def _written(ingest: Ingest, job: Transcription, kind: int, page_size: int
             return text
 
 
-@pytest.mark.parametrize("segments", [0, 10])
+@pytest.mark.parametrize("segments", [0, 52])
 async def test_a_transcript_is_written_in_pages_that_are_the_file(
     ingest: Ingest, worker: Worker, segments: int
 ) -> None:
-    """The pages of any size, joined, are the same file; the JSON is the transcript as it is read in segments."""
+    """Pages of any size, also across stored ones, joined are the same file; the JSON is the transcript as segments."""
     await worker.begin()
     await worker.end(segments=segments)
-    for kind in (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON):
+    kinds = (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON)
+    for kind in (*kinds, TRANSCRIPT_FORMAT_SRT, TRANSCRIPT_FORMAT_VTT):
         whole = await _written(ingest, worker.job, kind, 1000)
         assert [await _written(ingest, worker.job, kind, size) for size in (1, 3)] == [whole, whole]
     expected = await _transcript(ingest, worker.job)
@@ -254,20 +256,19 @@ async def test_a_transcript_is_written_in_pages_that_are_the_file(
 
 
 async def test_formats_that_cannot_be_written_are_refused(ingest: Ingest, worker: Worker) -> None:
-    """Subtitles are not built, words were not timed, a number is no format, a token is another format's."""
+    """Words were not timed, a number is no format, a token is another format's or of other subtitles."""
     await worker.begin()
     await worker.end(segments=3)
 
-    async def ask(kind: int, token: str = "") -> GetTranscriptResponse:
+    async def ask(kind: int, token: str = "", columns: int = 0) -> GetTranscriptResponse:
         request = GetTranscriptRequest(name=worker.job.name, page_size=1, page_token=token)
         request.format = kind  # type: ignore[assignment]
+        request.subtitles.line_columns_max = columns
         response: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
         return response
 
     invalid, failed = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
     token = (await ask(TRANSCRIPT_FORMAT_TXT)).next_page_token
-    async with refused(invalid, "UNSUPPORTED_OPTION"):
-        await ask(TRANSCRIPT_FORMAT_SRT)
     async with refused(failed, "UNSUPPORTED_OPTION"):
         await ask(TRANSCRIPT_FORMAT_WORDS)
     async with refused(invalid, "INVALID_REQUEST"):
@@ -275,3 +276,9 @@ async def test_formats_that_cannot_be_written_are_refused(ingest: Ingest, worker
     for other in (0, TRANSCRIPT_FORMAT_TSV):
         async with refused(invalid, "INVALID_PAGE_TOKEN"):
             await ask(other, token)
+    token = (await ask(TRANSCRIPT_FORMAT_SRT, columns=20)).next_page_token
+    assert (await ask(TRANSCRIPT_FORMAT_SRT, token, columns=20)).text.startswith("\n2\n")
+    async with refused(invalid, "INVALID_PAGE_TOKEN"):
+        await ask(TRANSCRIPT_FORMAT_SRT, token)
+    async with refused(invalid, "INVALID_REQUEST"):
+        await ask(TRANSCRIPT_FORMAT_SRT, columns=9)

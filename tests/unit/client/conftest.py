@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
+from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning
 
 MakeTranscript = Callable[[Sequence[Segment]], Transcript]
 
@@ -25,19 +25,5 @@ def transcript_of() -> MakeTranscript:
             warnings=(TranscriptWarning("DAMAGED_AUDIO", "2 packets were stepped over"),),
         )
         return Transcript(tuple(segments), info)
-
-    return make
-
-
-@pytest.fixture
-def spoken() -> Callable[..., Segment]:
-    """Makes a segment of words that take `word_seconds` each, without pauses."""
-
-    def make(text: str, start_seconds: float = 0.0, word_seconds: float = 0.4) -> Segment:
-        words = []
-        for index, word in enumerate(text.split()):
-            begin = start_seconds + index * word_seconds
-            words.append(Word(word, begin, begin + word_seconds))
-        return Segment(text, start_seconds, words[-1].end_seconds, tuple(words), "en")
 
     return make

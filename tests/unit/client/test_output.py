@@ -1,24 +1,21 @@
 """Where transcripts go."""
 
 import io
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from tiro_client.cli.output import FolderOutput, OutputClash, StdoutOutput, output_names, write_atomically
+from tiro_client.cli.output import FolderOutput, OutputClash, StdoutOutput, Texts, output_names, write_atomically
 from tiro_client.cli.transcribe import parse_formats
 from tiro_client.formats import TranscriptFormat
-from tiro_client.transcript import Segment, Transcript
 
-MakeTranscript = Callable[[Sequence[Segment]], Transcript]
 ONE, TWO, THREE = Path("one.wav"), Path("two.wav"), Path("three.wav")
 
 
-def said(make: MakeTranscript, text: str) -> Transcript:
-    """A transcript of one segment."""
-    return make([Segment(text, 0.0, 1.0)])
+def said(text: str) -> Texts:
+    """A transcript of a line."""
+    return {TranscriptFormat.TXT: f"{text}\n", TranscriptFormat.VTT: "WEBVTT\n"}
 
 
 def test_names_are_the_stems() -> None:
@@ -58,11 +55,11 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["talk.txt"]
 
 
-def test_the_folder_is_made_and_each_format_written(tmp_path: Path, transcript_of: MakeTranscript) -> None:
+def test_the_folder_is_made_and_each_format_written(tmp_path: Path) -> None:
     """A folder output writes NAME.FORMAT for each format into a folder it makes."""
     folder = tmp_path / "deep" / "out"
     output = FolderOutput(folder, [TranscriptFormat.TXT, TranscriptFormat.VTT], {ONE: "one"})
-    output.add(ONE, said(transcript_of, "Hello"))
+    output.add(ONE, said("Hello"))
     assert sorted(path.name for path in folder.iterdir()) == ["one.txt", "one.vtt"]
     assert (folder / "one.txt").read_text() == "Hello\n"
 
@@ -73,23 +70,23 @@ def test_a_failed_file_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stdout_keeps_the_order_of_the_command_line(transcript_of: MakeTranscript) -> None:
+def test_stdout_keeps_the_order_of_the_command_line() -> None:
     """Transcripts are printed in order, each as soon as those before it are there; failed ones are left out."""
     stream = io.StringIO()
     output = StdoutOutput(Console(file=stream, soft_wrap=True), TranscriptFormat.TXT, [ONE, TWO, THREE])
-    output.add(TWO, said(transcript_of, "second"))
+    output.add(TWO, said("second"))
     assert stream.getvalue() == ""
     output.add(ONE, None)
     assert stream.getvalue() == "==> two.wav <==\nsecond\n"
-    output.add(THREE, said(transcript_of, "third [bold]x[/bold] :smile:"))
+    output.add(THREE, said("third [bold]x[/bold] :smile:"))
     assert stream.getvalue().endswith("==> three.wav <==\nthird [bold]x[/bold] :smile:\n")
 
 
-def test_one_file_has_no_heading(transcript_of: MakeTranscript) -> None:
+def test_one_file_has_no_heading() -> None:
     """The transcript of one file is all there is on stdout, however long its lines are."""
     stream = io.StringIO()
     text = "word " * 100 + "end"
-    StdoutOutput(Console(file=stream, width=40), TranscriptFormat.TXT, [ONE]).add(ONE, said(transcript_of, text))
+    StdoutOutput(Console(file=stream, width=40), TranscriptFormat.TXT, [ONE]).add(ONE, said(text))
     assert stream.getvalue() == text + "\n"
 
 
