@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tiro_client.cli import exit_codes, job_changes, job_transcript
 from tiro_client.cli.console import clock, print_json, results
@@ -105,7 +105,9 @@ async def _watch(options: ClientOptions, name: str, after: int, *, as_json: bool
 
 
 def _table(jobs: list[Job]) -> Table:
-    table = Table("job", "created", "state", "audio", "engine", "model", "name", box=None)
+    # A job's id is there to be copied, and its date to be read: others give way where the line is short.
+    identity = (Column("job", min_width=36), Column("created", min_width=19))
+    table = Table(*identity, "state", "audio", "engine", "model", "name", box=None)
     for job in jobs:
         created = job.create_time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if job.create_time else ""
         names = (job.name.removeprefix("transcriptions/"), created, job.state.value, clock(job.audio_seconds))
