@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
+import numpy as np
 import pytest
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
@@ -23,6 +24,8 @@ from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.following import JobFollower
 from tiro_ingest.reconciler import Reconciler
 from tiro_transcriber.jobs.endings import give_up
+from tiro_transcriber.jobs.parts import PartsDiffer, open_parts
+from tiro_transcriber.jobs.pieces import Piece
 from tiro_transcriber.settings import TranscriberSettings
 
 MODEL = "markers-30x"
@@ -182,3 +185,27 @@ async def test_a_part_that_fails_for_good_fails_the_job(jobs: Jobs, start_worker
     assert (record.state, record.error.message) == (Transcription.STATE_FAILED, "it cannot be heard")
     assert reason_of(record) == "ENGINE_FAILED"
     await until_gone(jobs, job)
+
+
+def piece(begin: int, samples: int = 16_000) -> Piece:
+    """A second of silence, somewhere."""
+    return Piece(np.zeros(samples, np.int16), begin)
+
+
+async def test_an_owner_that_was_replaced_doubles_no_part(jobs: Jobs) -> None:
+    """Two workers cut for a moment: each part is there once, and none is left out."""
+    job = await submit(jobs)
+    record = await jobs.record(job)
+    async with (
+        open_parts(jobs.bus, jobs.blobs, record) as old,
+        open_parts(jobs.bus, jobs.blobs, record) as new,
+    ):
+        for begin in range(0, 64_000, 16_000):
+            await old.make(piece(begin))
+            await new.make(piece(begin))
+        assert (old.count, new.count) == (4, 4)
+        await old.make(piece(64_000))
+        with pytest.raises(PartsDiffer):
+            await new.make(piece(64_000, samples=8_000))
+    parts = await parts_of(jobs, job)
+    assert [part.part.offset for part in parts] == [0, 16_000, 32_000, 48_000, 64_000]

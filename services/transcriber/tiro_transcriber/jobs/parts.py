@@ -26,15 +26,25 @@ SAMPLES_MIN = SAMPLE_RATE // 2
 """A shorter last part is filled up with silence: less would be refused as too short to be a recording."""
 
 
+class PartsDiffer(Exception):  # noqa: N818 - reads as the condition it reports
+    """Two owners of a job have cut its recording in different places."""
+
+
 class Parts:
-    """Makes the parts of a job, and knows how each of them is doing. Use `open_parts`."""
+    """Makes the parts of a job, and knows how each of them is doing. Use `open_parts`.
+
+    Attributes:
+        cut_until: The sample up to which owners before have cut the recording.
+    """
 
     def __init__(self, bus: Bus, blobs: BlobStore, job: TranscriptionRecord) -> None:
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self._blobs = blobs
         self._job = job
         self._known: dict[int, TranscriptionRecord] = {}
+        self._next = 0
         self._total: int | None = None
+        self.cut_until = 0
         self._changed = asyncio.Condition()
         self._caught_up = asyncio.Event()
 
@@ -43,14 +53,16 @@ class Parts:
         """How many there are."""
         return len(self._known)
 
-    @property
-    def cut_until(self) -> int:
-        """The sample up to which the recording is cut."""
-        return max((record.part.offset + record.part.samples for record in self._known.values()), default=0)
-
     async def make(self, piece: Piece) -> None:
-        """Make the next part. It waits for a worker like a job from here on."""
-        index = len(self._known)
+        """Make the next part. It waits for a worker like a job from here on.
+
+        Raises:
+            PartsDiffer: An owner before has made another one here.
+        """
+        index, self._next = self._next, self._next + 1
+        if index in self._known:
+            await self._accept(index, piece)
+            return
         part_id = f"{self._job.transcription_id}.{index:05}"
         writer = BlobWriter(self._blobs, upload_key(self._job.tenant, part_id))
         silence = bytes(max(0, SAMPLES_MIN - len(piece.samples)) * SAMPLE_BYTES)
@@ -60,9 +72,22 @@ class Parts:
         record = self._record(part_id, piece, writer.size)
         try:
             await self._records.create(self._key(part_id), record)
-        except Conflict:  # an owner before us, which is not yet aware of it, has cut the same here
-            return
-        await self._take(index, record)
+        except Conflict:
+            await self._accept(index, piece)
+        else:
+            await self._take(index, record)
+
+    async def _accept(self, index: int, piece: Piece) -> None:
+        """Take the part that an owner before us has made here, not yet aware that it was replaced.
+
+        Raises:
+            PartsDiffer: It was cut elsewhere, which the same recording and settings exclude.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: index in self._known)
+        part = self._known[index].part
+        if (part.offset, part.samples) != (piece.offset, len(piece.samples)):
+            raise PartsDiffer(f"part {index} begins at {part.offset}, not at {piece.offset}")
 
     async def wait_for_room(self, unfinished_max: int) -> None:
         """Wait until fewer parts than that are not over."""
@@ -72,7 +97,7 @@ class Parts:
     async def complete(self) -> None:
         """Note that no more parts will be made."""
         async with self._changed:
-            self._total = len(self._known)
+            self._total = self._next
             self._changed.notify_all()
 
     async def ended(self, index: int) -> TranscriptionRecord | None:
@@ -88,13 +113,21 @@ class Parts:
         async with self._records.watch(self._key(f"{self._job.transcription_id}.*")) as changes:
             async for change in changes:
                 if change is None:
-                    self._caught_up.set()
+                    self._go_on()
                 elif change.value is not None:
                     await self._take(int(change.key.rpartition(".")[2]), change.value)
 
     async def caught_up(self) -> None:
         """Wait until the parts that an owner before has made are known."""
         await self._caught_up.wait()
+
+    def _go_on(self) -> None:
+        """Begin behind the parts that are there. What comes later comes from an owner that does not know of us yet."""
+        if self._caught_up.is_set():
+            return
+        self._next = len(self._known)
+        self.cut_until = max((known.part.offset + known.part.samples for known in self._known.values()), default=0)
+        self._caught_up.set()
 
     async def _take(self, index: int, record: TranscriptionRecord) -> None:
         async with self._changed:
