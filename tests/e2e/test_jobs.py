@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.speech import SAMPLES, encoded, error_rate, pcm16, wav
-from tiro_client import AsyncClient, InvalidRequest, JobProgress, JobSegments, JobState, JobStateChanged
+from tiro_client import AsyncClient, InvalidRequest, JobOptions, JobProgress, JobSegments, JobState, JobStateChanged
 
 TINY_EN = "sha256:1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
@@ -31,6 +31,25 @@ async def test_two_channels_are_mixed(client: AsyncClient) -> None:
     """A stereo conversation is heard whole."""
     transcript = await client.transcribe(SAMPLES / "conversation.flac")
     assert error_rate(transcript.text, "conversation.flac") <= 0.15
+
+
+async def test_channels_are_heard_each_for_itself(client: AsyncClient) -> None:
+    """The two speakers of a conversation: every segment says in which channel, in the order of their time."""
+    transcript = await client.transcribe(SAMPLES / "conversation.flac", options=JobOptions(separate_channels=True))
+    assert {segment.channel for segment in transcript.segments} == {1, 2}
+    starts = [segment.start_seconds for segment in transcript.segments]
+    assert starts == sorted(starts)
+    assert error_rate(transcript.text, "conversation.flac") <= 0.25
+
+
+async def test_a_part_of_a_recording(client: AsyncClient) -> None:
+    """Only what is said within it, at its times in the whole; a prompt and a narrow beam do no harm."""
+    options = JobOptions(start_seconds=3.0, end_seconds=7.0, initial_prompt="Cicero and Tiro.", beam_size=1)
+    transcript = await client.transcribe(SAMPLES / "dictation.wav", language="en", options=options)
+    words = [word for segment in transcript.segments for word in segment.words]
+    assert words
+    assert all(3.0 <= word.start_seconds <= word.end_seconds <= 7.0 for word in words)
+    assert transcript.info.audio_seconds == pytest.approx(4.0)
 
 
 async def test_a_watcher_sees_the_job_from_its_first_state_to_its_last(client: AsyncClient) -> None:

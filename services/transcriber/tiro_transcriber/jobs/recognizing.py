@@ -23,6 +23,7 @@ from tiro_transcriber.jobs.pieces import Piece, cut
 from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.summary import Summary
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
+from tiro_transcriber.jobs.turns import turns
 
 MULTILINGUAL_SECONDS = 30
 """The longest piece of a recording in which the language may change: it is detected once for each."""
@@ -91,7 +92,7 @@ class Recognizer:
 
         def telling(channel: int) -> _Telling:
             return _Telling(
-                lambda segment: heard.append((segment, channel + 1)),
+                lambda segment: heard.extend((turn, channel + 1) for turn in turns(segment)),
                 lambda reached: writer.reached((channel * seconds + reached) / channels),
             )
 

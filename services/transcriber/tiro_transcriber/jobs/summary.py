@@ -30,6 +30,7 @@ class Summary:
     def __init__(self, config: RecognitionConfig, options: TranscriptionOptions) -> None:
         self._config = config
         self._multilingual = options.multilingual
+        self._by_channel = options.separate_channels  # cut at pauses, which only words know
         self._decoding = DecodingOptions(
             initial_prompt=options.initial_prompt,
             temperature=options.temperature if options.HasField("temperature") else None,
@@ -49,7 +50,7 @@ class Summary:
         return RecognitionOptions(
             language=self._config.language_code or heard,
             hotwords=tuple(self._config.hotwords),
-            word_timestamps=self._config.enable_word_time_offsets,
+            word_timestamps=self._config.enable_word_time_offsets or self._by_channel,
             decoding=self._decoding,
         )
 
