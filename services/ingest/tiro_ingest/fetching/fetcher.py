@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import grpc
 import structlog
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 from nats.aio.msg import Msg
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
@@ -205,7 +205,7 @@ class Fetcher:
                     chunk = await anext(opened.chunks, None)
             except TimeoutError:
                 raise _stalled(f"the host sent nothing for {stall:g} s") from None
-            except OSError as error:
+            except (ClientError, OSError) as error:
                 message = "the connection was cut before the end"
                 reason = reasons.ERROR_REASON_URI_LENGTH_MISMATCH
                 raise Passing(grpc.StatusCode.FAILED_PRECONDITION, reason, message) from error
