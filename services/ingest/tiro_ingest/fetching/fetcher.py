@@ -125,7 +125,7 @@ class Fetcher:
         record = fetch.owned.value
         try:
             if record.epoch > CLAIMS_MAX:
-                raise TiroError(
+                raise TiroError(  # noqa: TRY301 - told like all else
                     grpc.StatusCode.ABORTED, reasons.ERROR_REASON_WORKER_CRASHED, "every fetcher of it was lost"
                 )
             async with asyncio.timeout(self._settings.fetch_seconds_max):

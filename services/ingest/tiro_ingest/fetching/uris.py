@@ -21,7 +21,7 @@ def check_uri(uri: str) -> None:
     """Refuse what is fetched by nobody. Raises TiroError: URI_INVALID."""
     try:
         if len(uri) > URI_CHARACTERS_MAX:
-            raise UrlInvalidError(f"a URI may have {URI_CHARACTERS_MAX} characters at most")
+            raise UrlInvalidError(f"a URI may have {URI_CHARACTERS_MAX} characters at most")  # noqa: TRY301
         if uri.startswith("s3://"):
             parse_s3(uri)
             URL(uri)
