@@ -8,8 +8,16 @@ import grpc
 import pytest
 from aiohttp import web
 
-from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
+from tests.integration.ingest.conftest import (
+    DEADLINE_SECONDS,
+    Ingest,
+    StartIngest,
+    refused,
+    running_ingest,
+    settings_for,
+)
 from tests.integration.ingest.test_cancelling import cancel
+from tests.support.nats import NatsServer
 from tiro.speech.v1.error_reason_pb2 import ErrorReason
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import RetryTranscriptionRequest, WatchTranscriptionRequest
@@ -213,3 +221,24 @@ async def test_a_failed_fetch_is_retried(fetching: Ingest, host: Host, speech: b
     again = await fetching.jobs.RetryTranscription(RetryTranscriptionRequest(name=job.name), **fetching.options)
     states, _ = await fetched(fetching, again.name)
     assert states[-1] == Transcription.STATE_QUEUED
+
+
+async def test_a_stopped_ingest_hands_its_fetch_over(
+    nats_server: NatsServer, start_ingest: StartIngest, key: str, host: Host, speech: bytes
+) -> None:
+    """The fetch of an ingest that stops goes on at another one."""
+
+    async def answer(_: web.Request) -> web.Response:
+        if len(host.requests) == 1:
+            await host.released.wait()
+        return web.Response(body=speech)
+
+    host.answer = answer
+    settings = settings_for(nats_server, outgoing_networks="127.0.0.0/8")
+    async with running_ingest(settings, asyncio.Event()) as (channel, port):
+        job = await Ingest(channel, port, key).transcribe(uri=host.url)
+        await host.asked.wait()
+    other = await start_ingest(outgoing_networks="127.0.0.0/8")
+    states, _ = await fetched(other, job.name)
+    assert states[-1] == Transcription.STATE_QUEUED
+    assert len(host.requests) == 2
