@@ -24,7 +24,7 @@ from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 from tiro_core.ids import new_id
 from tiro_core.settings import CoreSettings
-from tiro_transcriber.keepalive import kept
+from tiro_core.work.keepalive import kept
 from tiro_transcriber.registration import Registration
 from tiro_transcriber.sessions.claiming import LEASE_SECONDS
 from tiro_transcriber.sessions.output import SessionOutput

@@ -132,7 +132,7 @@ class AsyncClient:
         """Create a job and return it at once. Once this returns, the job ends, whatever becomes of this program.
 
         Args:
-            source: A file, bytes, an `Upload`, or the name of one (`uploads/{id}`).
+            source: A file, bytes, an `Upload`, the name of one (`uploads/{id}`), or an http, https or s3 URI.
             engine: The engine; empty for the deployment's default.
             model: The engine's model; empty for the deployment's default.
             language: ISO 639 code; empty detects it, where the model can.

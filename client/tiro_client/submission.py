@@ -15,10 +15,11 @@ from tiro_client.uploads import ProgressCallback, Upload, Uploads
 INLINE_BYTES_MAX = 1024 * 1024
 """A recording up to this size travels in the request that creates its job. The contract allows twice as much."""
 DISPLAY_NAME_MAX = 255
+_URI = re.compile(r"(https?|s3)://.*", re.DOTALL | re.IGNORECASE)
 _UPLOAD_NAME = re.compile(r"uploads/[0-9a-f-]{36}")
 
 Source = str | Path | bytes | Upload
-"""A file, bytes, an upload, or the name of one (`uploads/{id}`)."""
+"""A file, bytes, an upload, the name of one (`uploads/{id}`), or a URI that the service fetches from."""
 
 
 def display_name_of(source: Source) -> str:
@@ -27,6 +28,8 @@ def display_name_of(source: Source) -> str:
         return source.display_name
     if isinstance(source, bytes) or _is_upload_name(source):
         return ""
+    if _is_uri(source):
+        return Path(re.split(r"[?#]", str(source))[0]).name[:DISPLAY_NAME_MAX]
     return Path(source).name[:DISPLAY_NAME_MAX]
 
 
@@ -55,6 +58,8 @@ class Submission:
                 transcription.upload = name
             case str() as name if _is_upload_name(name):
                 transcription.upload = name
+            case str() as uri if _is_uri(uri):
+                transcription.uri = uri
             case bytes() as content if len(content) <= INLINE_BYTES_MAX:
                 transcription.content = content
             case bytes() as content:
@@ -74,6 +79,10 @@ class Submission:
             content, display_name=self.display_name, request_id=self.request_id, progress=self.progress
         )
         return upload.name
+
+
+def _is_uri(source: str | Path) -> bool:
+    return isinstance(source, str) and _URI.fullmatch(source) is not None
 
 
 def _is_upload_name(source: str | Path) -> bool:

@@ -23,8 +23,8 @@ from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
 from tiro_core.jobs.history import JobHistory
 from tiro_core.jobs.states import STEPS, TERMINAL, State, enter
+from tiro_core.work.claims import Claimed, Over
 from tiro_ingest.cancelling import Canceller
-from tiro_transcriber.claims import Claimed, Over
 from tiro_transcriber.jobs.claiming import Claims
 from tiro_transcriber.jobs.endings import fail, hand_over, succeed
 

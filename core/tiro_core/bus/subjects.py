@@ -5,6 +5,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 TASKS = "tiro.task.>"
 SESSIONS = "tiro.session.>"
 CALLBACKS = "tiro.callback.>"
+FETCHES = "tiro.fetch.>"
 JOB_EVENTS = "tiro.event.>"
 LIVE_AUDIO = "tiro.live.*.*.audio"
 LIVE_EVENTS = "tiro.live.*.*.event"
@@ -54,6 +55,11 @@ def sessions_of(engine: str, model: str) -> str:
 def callback(tenant: str, job: str) -> str:
     """Where the callback of a job is offered."""
     return f"tiro.callback.{tenant}.{job}"
+
+
+def fetch(tenant: str, job: str) -> str:
+    """Where the fetching of a job's recording is offered."""
+    return f"tiro.fetch.{tenant}.{job}"
 
 
 def job_events(tenant: str, job: str) -> str:

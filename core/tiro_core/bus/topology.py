@@ -22,6 +22,7 @@ from tiro_core.bus.publishing import TRANSIENT
 TASKS = "TIRO_TASKS"
 SESSIONS = "TIRO_SESSIONS"
 CALLBACKS = "TIRO_CALLBACKS"
+FETCHES = "TIRO_FETCHES"
 JOB_EVENTS = "TIRO_JOB_EVENTS"
 LIVE_AUDIO = "TIRO_LIVE_AUDIO"
 LIVE_EVENTS = "TIRO_LIVE_EVENTS"
@@ -102,6 +103,7 @@ _NEWEST = StreamConfig(
 _STREAMS = [
     replace(_WORK, name=TASKS, subjects=[subjects.TASKS], max_msgs=1_000_000),
     replace(_WORK, name=CALLBACKS, subjects=[subjects.CALLBACKS], max_msgs=1_000_000),
+    replace(_WORK, name=FETCHES, subjects=[subjects.FETCHES], max_msgs=1_000_000),
     replace(_WORK, name=SESSIONS, subjects=[subjects.SESSIONS], max_msgs=100_000, max_age=_LIVE_AGE),
     replace(_HISTORY, name=JOB_EVENTS, subjects=[subjects.JOB_EVENTS], max_age=_HISTORY_AGE),
     replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=_LIVE_AGE),
@@ -168,6 +170,13 @@ async def ensure_callback_consumer(jetstream: JetStreamContext) -> str:
     """Have the one consumer through which all ingest services take callbacks, and return its name."""
     name = "callbacks"
     await jetstream.add_consumer(CALLBACKS, _work_consumer(name, subjects.CALLBACKS, CALLBACK_REDELIVERY_SECONDS))
+    return name
+
+
+async def ensure_fetch_consumer(jetstream: JetStreamContext) -> str:
+    """Have the one consumer through which all ingest services take fetches, and return its name."""
+    name = "fetches"
+    await jetstream.add_consumer(FETCHES, _work_consumer(name, subjects.FETCHES, TASK_REDELIVERY_SECONDS))
     return name
 
 

@@ -61,6 +61,10 @@ class JobHistory:
             )
         )
 
+    async def fetched(self, size: int) -> None:
+        """Tell how many bytes of the recording are fetched."""
+        await self._line.append(lambda sequence: TranscriptionEvent(sequence=sequence, fetched_size=size))
+
     async def segments(self, segments: Sequence[Segment]) -> None:
         """Tell segments as they are decoded."""
         await self._line.append(

@@ -9,6 +9,7 @@ from tiro_core.bus.connection import Bus
 async def purge_traces(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
     """Remove all that was written about a job, for good. Whoever still writes to its history is refused."""
     await bus.jetstream.purge_stream(topology.TASKS, subject=subjects.hints_of(tenant, job))
+    await bus.jetstream.purge_stream(topology.FETCHES, subject=subjects.fetch(tenant, job))
     await bus.jetstream.purge_stream(topology.JOB_EVENTS, subject=subjects.job_events(tenant, job))
     await bus.jetstream.purge_stream(topology.DEAD, subject=subjects.dead(tenant, job))
     await blobs.delete(transcripts_key(tenant, job))

@@ -23,6 +23,7 @@ from tiro_core.logs import get_logger
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.recognition import RecognitionResolver
 from tiro_ingest.dispatcher import Dispatcher
+from tiro_ingest.fetching.uris import check_uri
 from tiro_ingest.following import JobFollower
 from tiro_ingest.idempotency import Repeatable, RequestIds, repeatable
 from tiro_ingest.inline_audio import InlineAudio
@@ -130,7 +131,8 @@ class Acceptor:
         return stored.value if stored is not None and not stored.value.removing else None
 
     def _order(self, job: Transcription) -> _Order:
-        _require_supported(job)
+        if job.HasField("uri"):
+            check_uri(job.uri)
         ttl, audio_ttl = self._retention.of(job)
         config = self._resolver.resolve(job.config, "transcription.config")
         check_options(job.options, config, self._resolver)
@@ -143,7 +145,8 @@ class Acceptor:
             lane=job.lane or Transcription.LANE_STANDARD,
             ttl=ttl,
             audio_ttl=audio_ttl,
-            upload_id=upload_id(job.upload),
+            upload_id=upload_id(job.upload) if job.upload else "",
+            uri=job.uri,
             callback=Callback(uri=job.callback.uri) if job.HasField("callback") else None,
         )
         return _Order(draft, job.content)
@@ -163,17 +166,18 @@ class Acceptor:
     async def _accept(self, tenant: str, asked: Repeatable, order: _Order) -> TranscriptionRecord:
         job_id = await self._request_ids.reserve(asked)
         upload = await self._upload_of(tenant, job_id, order)
-        check_audio(order.draft.options, upload.audio)
+        if upload is not None:
+            check_audio(order.draft.options, upload.audio)
         record = TranscriptionRecord(
             tenant=tenant,
             transcription_id=job_id,
-            upload_id=upload.upload_id,
-            audio_duration=upload.audio.duration,
+            upload_id=upload.upload_id if upload else job_id,
+            audio_duration=upload.audio.duration if upload else None,
             create_time=now(),
             request_key=asked.key,
         )
         record.MergeFrom(order.draft)
-        enter(record, Transcription.STATE_QUEUED)
+        enter(record, Transcription.STATE_QUEUED if upload else Transcription.STATE_FETCHING)
         try:
             await self._records.create(record_key(tenant, job_id), record)
         except Conflict:  # the same request came twice at once
@@ -181,17 +185,19 @@ class Acceptor:
         self._follower.tell(record_key(tenant, job_id), record)
         config = record.config
         JOBS_CREATED.labels(config.engine, config.model).inc()
-        log.info("job_accepted", job=job_id, upload=upload.upload_id, engine=config.engine, model=config.model)
+        log.info("job_accepted", job=job_id, upload=record.upload_id, engine=config.engine, model=config.model)
         return record
 
     async def _announced(self, record: TranscriptionRecord) -> TranscriptionRecord:
         """Begin the job's history, also where a request before this one died before it could."""
         structlog.contextvars.bind_contextvars(job=record.transcription_id)
-        if record.state == Transcription.STATE_QUEUED and not record.attempts:
+        if record.state in (Transcription.STATE_QUEUED, Transcription.STATE_FETCHING) and not record.attempts:
             await JobHistory(self._bus, record.tenant, record.transcription_id).begin(record)
         return record
 
-    async def _upload_of(self, tenant: str, job_id: str, order: _Order) -> UploadRecord:
+    async def _upload_of(self, tenant: str, job_id: str, order: _Order) -> UploadRecord | None:
+        if order.draft.uri:
+            return None  # it is fetched once the job is accepted
         if order.draft.upload_id:
             await self._uses.add(tenant, order.draft.upload_id, job_id)
             return await self._require_ready(tenant, order.draft.upload_id)
@@ -213,31 +219,26 @@ class Acceptor:
             raise failed_precondition(
                 reasons.ERROR_REASON_AUDIO_DELETED, "the transcription has let go of its recording"
             )
-        await self._require_ready(old.tenant, old.upload_id)
+        if not _unfetched(old):
+            await self._require_ready(old.tenant, old.upload_id)
+
+
+def _unfetched(old: TranscriptionRecord) -> bool:
+    return bool(old.uri) and not old.HasField("audio_duration")
 
 
 def _again(old: TranscriptionRecord) -> TranscriptionRecord:
-    draft = TranscriptionRecord(
-        display_name=old.display_name, lane=old.lane, upload_id=old.upload_id, retry_of=old.transcription_id
-    )
+    draft = TranscriptionRecord(display_name=old.display_name, lane=old.lane, retry_of=old.transcription_id)
+    if _unfetched(old):
+        draft.uri = old.uri
+    else:
+        draft.upload_id = old.upload_id
     for field in ("config", "options", "ttl", "audio_ttl"):
         if old.HasField(field):
             getattr(draft, field).CopyFrom(getattr(old, field))
     if old.HasField("callback"):
         draft.callback.CopyFrom(Callback(uri=old.callback.uri))
     return draft
-
-
-def _require_supported(job: Transcription) -> None:
-    """Refuse what the contract has and this service does not do yet."""
-    if job.HasField("uri"):
-        raise _unsupported("uri")
-
-
-def _unsupported(option: str) -> TiroError:
-    return invalid_argument(
-        reasons.ERROR_REASON_UNSUPPORTED_OPTION, f"{option} is not supported yet", field_path=f"transcription.{option}"
-    )
 
 
 def _not_ready(upload: UploadRecord) -> TiroError:

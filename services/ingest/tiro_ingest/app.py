@@ -38,6 +38,8 @@ from tiro_ingest.callbacks.sending import CallbackSender
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.expiry import Expiry
+from tiro_ingest.fetching.fetcher import Fetcher
+from tiro_ingest.fetching.offering import FetchOffers
 from tiro_ingest.finishing import Finisher
 from tiro_ingest.following import JobFollower, JobListener
 from tiro_ingest.idempotency import RequestIds
@@ -150,7 +152,15 @@ class _Parts:
         self.reconciler = Reconciler(bus, settings.reconcile_seconds)
         self.expiry = Expiry(bus, remover)
         self.callback_offers = CallbackOffers(bus)
-        listeners: list[JobListener] = [index, self.dispatcher, self.reconciler, self.expiry, self.callback_offers]
+        fetch_offers = FetchOffers(bus, settings.reconcile_seconds)
+        listeners: list[JobListener] = [
+            index,
+            self.dispatcher,
+            self.reconciler,
+            self.expiry,
+            self.callback_offers,
+            fetch_offers,
+        ]
         self.follower = JobFollower(bus, listeners)
         acceptor = Acceptor(
             bus,
@@ -203,6 +213,10 @@ class _Parts:
             self.expiry,
             janitor,
             self.callback_offers,
+            fetch_offers,
+            _fetches(
+                bus, Fetcher(settings, bus, blobs, session, uploads=uploads, finisher=finisher), settings.fetches_max
+            ),
         ]
         if settings.callback_secret_list():
             self.running.append(_callbacks(settings, bus, session))
@@ -221,6 +235,17 @@ def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> Fe
         ensure_consumer=lambda: topology.ensure_callback_consumer(bus.jetstream),
         slots=settings.callbacks_max,
         handle=sender.handle,
+        changed=lambda: None,
+    )
+
+
+def _fetches(bus: Bus, fetcher: Fetcher, at_once_max: int) -> Feed:
+    return Feed(
+        bus,
+        stream=topology.FETCHES,
+        ensure_consumer=lambda: topology.ensure_fetch_consumer(bus.jetstream),
+        slots=at_once_max,
+        handle=fetcher.handle,
         changed=lambda: None,
     )
 

@@ -1,10 +1,13 @@
 """What callers see of the records."""
 
+from yarl import URL
+
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.outgoing.client import without_secrets
 from tiro_ingest.names import transcription_name, upload_name
 
 
@@ -41,6 +44,8 @@ def public_transcription(record: TranscriptionRecord, *, waiting_for: str = "") 
         retry_of=transcription_name(record.retry_of) if record.retry_of else "",
         audio_deleted=record.audio_deleted,
     )
+    if record.uri:
+        job.uri = without_secrets(URL(record.uri))
     if record.attempts:
         job.start_time.CopyFrom(record.attempts[-1].start_time)
     for optional in (
@@ -75,6 +80,8 @@ def public_event(event: TranscriptionEvent, job: TranscriptionRecord) -> WatchTr
         case "transcribed_duration":
             response.progress.transcribed_duration.CopyFrom(event.transcribed_duration)
             response.progress.audio_duration.CopyFrom(job.audio_duration)
+        case "fetched_size":
+            response.progress.fetched_size = event.fetched_size
         case "segments":
             response.segments.segments.extend(event.segments.segments)
     return response

@@ -56,6 +56,10 @@ class IngestSettings(ServerSettings):
         default=_DAY, gt=0, description="For how long after a job's end its callback is tried"
     )
     callbacks_max: int = Field(default=8, ge=1, le=64, description="Callbacks under way at once")
+    fetch_seconds_max: float = Field(default=3600, gt=0, description="How long fetching one recording may take")
+    fetch_stall_seconds: float = Field(default=30, gt=0, description="How long a fetched host may send nothing")
+    fetch_attempts_max: int = Field(default=5, ge=1, le=20, description="Tries of a fetch whose error may pass")
+    fetches_max: int = Field(default=4, ge=1, le=64, description="Recordings fetched at once")
     outgoing_ports: str = Field(default="80,443", description="Ports that callers may have us connect to, by commas")
     outgoing_networks: str = Field(
         default="",

@@ -16,7 +16,7 @@ from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.errors import TiroError
 from tiro_core.jobs.states import TERMINAL, enter
-from tiro_transcriber.claims import Claimed, Over, Taken
+from tiro_core.work.claims import Claimed, Over, Taken
 from tiro_transcriber.jobs.endings import counted_attempts, give_up
 
 LEASE_SECONDS = 15.0

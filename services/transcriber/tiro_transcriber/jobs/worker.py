@@ -26,8 +26,9 @@ from tiro_core.jobs.history import JobHistory
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.traces import purge_traces
 from tiro_core.logs import get_logger
+from tiro_core.work.claims import Claimed, Over, Taken
+from tiro_core.work.keepalive import kept
 from tiro_transcriber import telemetry
-from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.failures import explain, first_cause, reason_of
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims
@@ -35,7 +36,6 @@ from tiro_transcriber.jobs.cutting import Cutter
 from tiro_transcriber.jobs.endings import counted_attempts, fail, hand_over, succeed
 from tiro_transcriber.jobs.recognizing import Recognizer
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
-from tiro_transcriber.keepalive import kept
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
 BACKOFF_SECONDS = 2.0

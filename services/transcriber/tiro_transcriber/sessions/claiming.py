@@ -7,7 +7,7 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.ownership import OwnedRecord, claimable_in, new_lease
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
-from tiro_transcriber.claims import Claimed, Over, Taken
+from tiro_core.work.claims import Claimed, Over, Taken
 from tiro_transcriber.sessions.load import Load
 
 LEASE_SECONDS = 3.0

@@ -18,12 +18,12 @@ from tiro_core.bus.ownership import OwnedRecord
 from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
+from tiro_core.work.claims import Claimed, Over, Taken
+from tiro_core.work.keepalive import kept
 from tiro_transcriber import telemetry
-from tiro_transcriber.claims import Claimed, Over, Taken
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.failures import first_cause
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
-from tiro_transcriber.keepalive import kept
 from tiro_transcriber.sessions.claiming import LEASE_SECONDS, claim
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import open_session_input

@@ -1,0 +1,1 @@
+"""Fetching the recordings of jobs that name a URI."""

@@ -1,0 +1,244 @@
+"""Recordings that are fetched by URL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from aiohttp import web
+
+from tests.integration.ingest.conftest import (
+    DEADLINE_SECONDS,
+    Ingest,
+    StartIngest,
+    refused,
+    running_ingest,
+    settings_for,
+)
+from tests.integration.ingest.test_cancelling import cancel
+from tests.support.nats import NatsServer
+from tiro.speech.v1.error_reason_pb2 import ErrorReason
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import RetryTranscriptionRequest, WatchTranscriptionRequest
+from tiro_core.blobs.interface import PART_BYTES
+from tiro_core.errors import from_status
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Host:
+    """Answers as a test tells it."""
+
+    answer: Answer | None = None
+    requests: list[dict[str, str]] = field(default_factory=list)
+    url: str = ""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        self.requests.append(dict(request.headers))
+        self.asked.set()
+        assert self.answer is not None
+        return await self.answer(request)
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[Host]:
+    """A host on loopback."""
+    host = Host()
+    app = web.Application()
+    app.router.add_get("/audio", host.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    name, port = runner.addresses[0][:2]
+    host.url = f"http://{name}:{port}/audio"
+    yield host
+    host.released.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def fetching(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+    """An ingest that may fetch from this machine."""
+    monkeypatch.setattr("tiro_ingest.fetching.fetcher.BACKOFF_SECONDS", 0.01)
+    return await start_ingest(outgoing_networks="127.0.0.0/8", fetch_stall_seconds=0.5, fetch_attempts_max=2)
+
+
+@pytest.fixture(scope="session")
+def long_speech(speech: bytes) -> bytes:
+    """A recording of several parts: what follows a WAV file's audio is left alone."""
+    return speech + bytes(2 * PART_BYTES)
+
+
+async def fetched(ingest: Ingest, name: str) -> tuple[list[int], Transcription]:
+    """The states told to a watcher until the job is no longer FETCHING, and the job then."""
+    states: list[int] = []
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        async for event in ingest.jobs.WatchTranscription(WatchTranscriptionRequest(name=name), **ingest.options):
+            if event.WhichOneof("event") == "state_changed":
+                states.append(event.state_changed.state)
+                if states[-1] != Transcription.STATE_FETCHING:
+                    return states, event.state_changed
+    raise AssertionError(states)
+
+
+async def test_a_recording_is_fetched_and_queued(fetching: Ingest, host: Host, speech: bytes) -> None:
+    """A watcher is told FETCHING, then QUEUED; the job knows how long its recording is, and shows no secrets."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=speech)
+
+    host.answer = answer
+    job = await fetching.transcribe(uri=host.url + "?signature=secret")
+    assert (job.state, job.uri) == (Transcription.STATE_FETCHING, host.url)
+    states, job = await fetched(fetching, job.name)
+    assert set(states[:-1]) == {Transcription.STATE_FETCHING}
+    assert states[-1] == Transcription.STATE_QUEUED
+    assert job.audio_duration.ToTimedelta().total_seconds() > 1
+    assert not job.attempts
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "asked"),
+    [
+        ("missing", "URI_HTTP_ERROR", 1),
+        ("broken", "URI_HTTP_ERROR", 2),
+        ("loop", "URI_REDIRECTS", 6),
+        ("inside", "URI_FORBIDDEN", 1),
+        ("stall", "URI_STALLED", 2),
+        ("short", "URI_LENGTH_MISMATCH", 2),
+        ("text", "NOT_AUDIO", 1),
+    ],
+)
+async def test_what_cannot_be_fetched_fails(fetching: Ingest, host: Host, kind: str, reason: str, asked: int) -> None:
+    """Each failure has its reason, and only what may pass is tried again."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        match kind:
+            case "missing":
+                return web.Response(status=404)
+            case "broken":
+                return web.Response(status=500)
+            case "loop":
+                return web.Response(status=302, headers={"Location": host.url})
+            case "inside":
+                return web.Response(status=302, headers={"Location": "http://10.0.0.1/"})
+            case "text":
+                return web.Response(text="no audio")
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"some")
+        if kind == "short":
+            assert request.transport is not None
+            request.transport.close()
+        else:
+            await host.released.wait()
+        return response
+
+    host.answer = answer
+    states, job = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
+    assert states[-1] == Transcription.STATE_FAILED
+    assert ErrorReason.Name(from_status(job.error).reason) == f"ERROR_REASON_{reason}"
+    assert len(host.requests) == asked
+
+
+async def test_a_cancelled_fetch_stops(fetching: Ingest, host: Host) -> None:
+    """A job can be cancelled while it is FETCHING."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await host.released.wait()
+        return web.Response()
+
+    host.answer = answer
+    job = await fetching.transcribe(uri=host.url)
+    await host.asked.wait()
+    await cancel(fetching, job.name)
+    states, _ = await fetched(fetching, job.name)
+    assert states[-1] == Transcription.STATE_CANCELLED
+
+
+async def test_the_form_is_checked_at_once(ingest: Ingest) -> None:
+    """A URI of another scheme is refused before anything is accepted."""
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
+        await ingest.transcribe(uri="ftp://example.com/a")
+
+
+async def test_a_cut_connection_is_resumed(fetching: Ingest, host: Host, long_speech: bytes) -> None:
+    """After a cut the rest is asked for, from what was stored, on the condition that it is still the same."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        wanted = request.headers.get("Range")
+        if wanted is not None:
+            offset = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            span = f"bytes {offset}-{len(long_speech) - 1}/{len(long_speech)}"
+            return web.Response(status=206, body=long_speech[offset:], headers={"Content-Range": span})
+        response = web.StreamResponse(headers={"Content-Length": str(len(long_speech)), "ETag": '"one"'})
+        await response.prepare(request)
+        # More than one part by more than a client buffers: what it has not read when the cut comes is lost.
+        await response.write(long_speech[: PART_BYTES * 3 // 2])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    host.answer = answer
+    states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
+    assert states[-1] == Transcription.STATE_QUEUED
+    assert [(asked.get("Range"), asked.get("If-Range")) for asked in host.requests] == [
+        (None, None),
+        (f"bytes={PART_BYTES}-", '"one"'),
+    ]
+
+
+async def test_what_has_passed_is_forgotten(fetching: Ingest, host: Host, speech: bytes) -> None:
+    """A host that answers with 500 once is asked again; a body without a length is taken."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if len(host.requests) == 1:
+            return web.Response(status=500)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(speech)
+        return response
+
+    host.answer = answer
+    states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
+    assert states[-1] == Transcription.STATE_QUEUED
+
+
+async def test_a_failed_fetch_is_retried(fetching: Ingest, host: Host, speech: bytes) -> None:
+    """The retry of a job whose fetch failed fetches again."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=404) if len(host.requests) == 1 else web.Response(body=speech)
+
+    host.answer = answer
+    job = await fetching.transcribe(uri=host.url)
+    await fetched(fetching, job.name)
+    again = await fetching.jobs.RetryTranscription(RetryTranscriptionRequest(name=job.name), **fetching.options)
+    states, _ = await fetched(fetching, again.name)
+    assert states[-1] == Transcription.STATE_QUEUED
+
+
+async def test_a_stopped_ingest_hands_its_fetch_over(
+    nats_server: NatsServer, start_ingest: StartIngest, key: str, host: Host, speech: bytes
+) -> None:
+    """The fetch of an ingest that stops goes on at another one."""
+
+    async def answer(_: web.Request) -> web.Response:
+        if len(host.requests) == 1:
+            await host.released.wait()
+        return web.Response(body=speech)
+
+    host.answer = answer
+    settings = settings_for(nats_server, outgoing_networks="127.0.0.0/8")
+    async with running_ingest(settings, asyncio.Event()) as (channel, port):
+        job = await Ingest(channel, port, key).transcribe(uri=host.url)
+        await host.asked.wait()
+    other = await start_ingest(outgoing_networks="127.0.0.0/8")
+    states, _ = await fetched(other, job.name)
+    assert states[-1] == Transcription.STATE_QUEUED
+    assert len(host.requests) == 2
