@@ -17,10 +17,12 @@ from tiro_client import (
     DeadlineExceeded,
     InvalidRequest,
     JobFailed,
+    JobOptions,
     JobProgress,
     JobSegments,
     JobState,
     JobStateChanged,
+    Lane,
     NotFound,
     Unavailable,
 )
@@ -86,6 +88,39 @@ async def test_an_upload_can_be_named(client: AsyncClient, deployment: Deploymen
     """A string that is the name of an upload is no path."""
     await client.submit(deployment.uploads.upload.name)
     assert deployment.jobs.created[0].transcription.upload == deployment.uploads.upload.name
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://example.com/talk.mp3?signed=1", "http://example.com/a b.wav", "s3://talks/one.flac"]
+)
+async def test_a_recording_may_be_fetched(client: AsyncClient, deployment: Deployment, uri: str) -> None:
+    """A URI is passed on as it is; nothing is read here."""
+    await client.submit(uri)
+    assert deployment.jobs.created[0].transcription.uri == uri
+
+
+async def test_options_travel_with_the_job(client: AsyncClient, deployment: Deployment) -> None:
+    """Those that are asked for, in the contract's terms; without any there is no options message."""
+    options = JobOptions(
+        start_seconds=1.5,
+        end_seconds=4,
+        temperature=0.0,
+        separate_channels=True,
+        lane=Lane.DEFERRED,
+        ttl=timedelta(hours=1),
+        callback="https://example.com/hook",
+    )
+    await client.submit(b"RIFF", options=options)
+    await client.submit(b"RIFF")
+    asked, plain = [request.transcription for request in deployment.jobs.created]
+    assert asked.options.audio_start.ToMilliseconds() == 1500
+    assert asked.options.audio_end.seconds == 4
+    assert asked.options.HasField("temperature")
+    assert asked.options.separate_channels
+    assert (asked.lane, asked.ttl.seconds) == (Transcription.LANE_DEFERRED, 3600)
+    assert asked.callback.uri == "https://example.com/hook"
+    for field in ("options", "callback", "ttl"):
+        assert not plain.HasField(field)
 
 
 async def test_creating_is_repeated_under_one_id(client: AsyncClient, deployment: Deployment) -> None:
