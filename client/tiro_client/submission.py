@@ -28,7 +28,7 @@ def display_name_of(source: Source) -> str:
         return source.display_name
     if isinstance(source, bytes) or _is_upload_name(source):
         return ""
-    if _is_uri(source):
+    if is_uri(source):
         return Path(re.split(r"[?#]", str(source))[0]).name[:DISPLAY_NAME_MAX]
     return Path(source).name[:DISPLAY_NAME_MAX]
 
@@ -58,7 +58,7 @@ class Submission:
                 transcription.upload = name
             case str() as name if _is_upload_name(name):
                 transcription.upload = name
-            case str() as uri if _is_uri(uri):
+            case str() as uri if is_uri(uri):
                 transcription.uri = uri
             case bytes() as content if len(content) <= INLINE_BYTES_MAX:
                 transcription.content = content
@@ -81,7 +81,8 @@ class Submission:
         return upload.name
 
 
-def _is_uri(source: str | Path) -> bool:
+def is_uri(source: str | Path) -> bool:
+    """Whether a source is a URI, which the service fetches."""
     return isinstance(source, str) and _URI.fullmatch(source) is not None
 
 

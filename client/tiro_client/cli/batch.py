@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import clock
-from tiro_client.cli.output import Output, displayed
+from tiro_client.cli.output import Output
 from tiro_client.cli.progress import FileProgress, ProgressBoard
+from tiro_client.cli.recordings import Recording, displayed
 from tiro_client.cli.session import describe
 from tiro_client.client import AsyncClient
 from tiro_client.errors import TiroError
@@ -49,10 +49,10 @@ class Batch:
     """Audio transcribed so far."""
     failures: list[int] = field(default_factory=list)
     """The exit code that each failed file would have on its own."""
-    accepted: dict[Path, Job] = field(default_factory=dict)
+    accepted: dict[Recording, Job] = field(default_factory=dict)
     """Jobs under way."""
 
-    async def run(self, files: Sequence[Path]) -> int:
+    async def run(self, files: Sequence[Recording]) -> int:
         """Transcribe the files. One that fails does not stop the others.
 
         Returns:
@@ -74,7 +74,7 @@ class Batch:
             self._summarize(len(files), time.monotonic() - begun)
         return self._exit_code(len(files))
 
-    async def _work(self, queue: Iterator[Path]) -> None:
+    async def _work(self, queue: Iterator[Recording]) -> None:
         for path in queue:
             try:
                 await self._transcribe(path)
@@ -83,7 +83,7 @@ class Batch:
             except OSError as error:
                 self._failed(path, error.strerror or str(error), exit_codes.USAGE)
 
-    async def _transcribe(self, path: Path) -> None:
+    async def _transcribe(self, path: Recording) -> None:
         wanted = self.recognition
         with self.board.file(path) as progress:
             job = await self.client.submit(
@@ -108,7 +108,10 @@ class Batch:
 
     async def _follow(self, job: Job, progress: FileProgress) -> Job:
         """Show how the job is doing until it has succeeded, and return it as it is then."""
-        progress.queued(job.waiting_for)
+        if job.state is JobState.FETCHING:
+            progress.fetching()
+        else:
+            progress.queued(job.waiting_for)
         looking = asyncio.create_task(self._look_while_queued(job, progress))
         try:
             async with aclosing(self.client.watch(job)) as events:
@@ -116,10 +119,12 @@ class Batch:
                     match event:
                         case JobStateChanged(job=now) if now.state.is_terminal:
                             return succeeded(now)
+                        case JobStateChanged(job=now) if now.state is JobState.QUEUED:
+                            progress.queued(now.waiting_for)
                         case JobStateChanged(job=now) if now.state is JobState.RUNNING:
                             looking.cancel()
                             progress.running(now.transcribed_seconds, now.audio_seconds)
-                        case JobProgress():
+                        case JobProgress() if event.audio_seconds:
                             progress.running(event.transcribed_seconds, event.audio_seconds)
             # Nothing was left to follow: the job had ended before.
             return succeeded(await self.client.get(job))
@@ -137,7 +142,7 @@ class Batch:
             if now.state is JobState.QUEUED:
                 progress.queued(now.waiting_for)
 
-    def _failed(self, path: Path, why: str, code: int) -> None:
+    def _failed(self, path: Recording, why: str, code: int) -> None:
         self.accepted.pop(path, None)
         self.failures.append(code)
         self.board.note(f"{displayed(path)}: {why}")
@@ -149,7 +154,7 @@ class Batch:
             for path, job in self.accepted.items():
                 tasks.create_task(self._cancel(path, job))
 
-    async def _cancel(self, path: Path, job: Job) -> None:
+    async def _cancel(self, path: Recording, job: Job) -> None:
         try:
             async with asyncio.timeout(CANCEL_SECONDS_MAX):
                 await self.client.cancel(job)

@@ -7,7 +7,8 @@ import typer
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import notes, results
-from tiro_client.cli.output import displayed, write_atomically
+from tiro_client.cli.output import write_atomically
+from tiro_client.cli.recordings import displayed
 from tiro_client.cli.session import ClientOptions, options_of, run
 from tiro_client.client import TextFormat
 from tiro_client.subtitles import SubtitleOptions

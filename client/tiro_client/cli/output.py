@@ -1,38 +1,16 @@
 """Where transcripts go: files that appear whole or not at all, or stdout in the order of the command line."""
 
-import os
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from tiro_client.cli.recordings import Recording, displayed
 from tiro_client.formats import TranscriptFormat
 
 Texts = Mapping[TranscriptFormat, str]
 """A transcript in each format that was asked for."""
-
-
-class OutputClash(ValueError):  # noqa: N818 - a clash is what it is
-    """Two recordings would be written to the same file."""
-
-
-def output_names(files: Sequence[Path]) -> dict[Path, str]:
-    """What each recording's transcripts are called, without the format: `talk.flac` gives `talk`.
-
-    Recordings that differ in their ending only keep it: `talk.flac` and `talk.wav` give `talk.flac` and `talk.wav`.
-
-    Raises:
-        OutputClash: Two recordings in different folders have the same name.
-    """
-    distinct = list(dict.fromkeys(files))
-    stems = Counter(file.stem for file in distinct)
-    names = {file: file.stem if stems[file.stem] == 1 else file.name for file in distinct}
-    for name, count in Counter(names.values()).items():
-        if count > 1:
-            raise OutputClash(f"{count} of the files would be written to {name}: give them different names")
-    return names
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -53,12 +31,12 @@ def write_atomically(path: Path, text: str) -> None:
 class FolderOutput:
     """Writes each transcript to files in a folder, which is made when the first one comes."""
 
-    def __init__(self, folder: Path, formats: Sequence[TranscriptFormat], names: dict[Path, str]) -> None:
+    def __init__(self, folder: Path, formats: Sequence[TranscriptFormat], names: Mapping[Recording, str]) -> None:
         self._folder = folder
         self.formats = formats
         self._names = names
 
-    def add(self, file: Path, texts: Texts | None) -> None:
+    def add(self, file: Recording, texts: Texts | None) -> None:
         """Write one recording's transcript. None for one that failed.
 
         Raises:
@@ -74,14 +52,14 @@ class FolderOutput:
 class StdoutOutput:
     """Prints transcripts in the order of the command line, each as soon as those before it are there."""
 
-    def __init__(self, console: Console, format_: TranscriptFormat, files: Sequence[Path]) -> None:
+    def __init__(self, console: Console, format_: TranscriptFormat, files: Sequence[Recording]) -> None:
         self._console = console
         self.formats = (format_,)
         self._waiting = list(files)
         self._headed = len(files) > 1
-        self._done: dict[Path, str | None] = {}
+        self._done: dict[Recording, str | None] = {}
 
-    def add(self, file: Path, texts: Texts | None) -> None:
+    def add(self, file: Recording, texts: Texts | None) -> None:
         """Take one recording's transcript. None for one that failed."""
         self._done[file] = None if texts is None else texts[self.formats[0]]
         while self._waiting and self._waiting[0] in self._done:
@@ -90,17 +68,12 @@ class StdoutOutput:
             if text is not None:
                 self._print(first, text)
 
-    def _print(self, file: Path, text: str) -> None:
+    def _print(self, file: Recording, text: str) -> None:
         if self._headed:
-            self._console.print(f"==> {file} <==")
+            self._console.print(f"==> {displayed(file)} <==")
         self._console.out(text, end="", highlight=False)
         self._console.file.flush()
 
 
 Output = FolderOutput | StdoutOutput
 """Where transcripts go."""
-
-
-def displayed(path: Path) -> str:
-    """A path for people, also when its bytes are no text."""
-    return os.fsencode(path).decode("utf-8", "replace")

@@ -1,6 +1,5 @@
 """How far each file is: a bar each on a terminal, else only what a reader of a log wants to know."""
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -8,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from tiro_client.cli.console import clock
-from tiro_client.cli.output import displayed
+from tiro_client.cli.recordings import Recording, displayed
 
 _MEGABYTE = 1_000_000
 
@@ -41,9 +40,9 @@ class ProgressBoard:
     ) -> None:
         self._bars.stop()
 
-    def file(self, path: Path) -> "FileProgress":
+    def file(self, recording: Recording) -> "FileProgress":
         """The bar of one more file."""
-        return FileProgress(self, self._bars, path)
+        return FileProgress(self, self._bars, recording)
 
     def note(self, text: str) -> None:
         """Print a line above the bars."""
@@ -53,15 +52,15 @@ class ProgressBoard:
 class FileProgress:
     """The bar of one file. Use as a context manager: it goes at the end."""
 
-    def __init__(self, board: ProgressBoard, bars: Progress, path: Path) -> None:
+    def __init__(self, board: ProgressBoard, bars: Progress, recording: Recording) -> None:
         self._board = board
         self._bars = bars
-        self._path = path
+        self._recording = recording
         self._task: TaskID | None = None
         self._waiting_for = ""
 
     def __enter__(self) -> Self:
-        self._task = self._bars.add_task(displayed(self._path), total=None, stage="")
+        self._task = self._bars.add_task(displayed(self._recording), total=None, stage="")
         return self
 
     def __exit__(
@@ -75,12 +74,16 @@ class FileProgress:
         stage = f"upload {sent_bytes / _MEGABYTE:.1f} of {total_bytes / _MEGABYTE:.1f} MB"
         self._show(stage, sent_bytes, total_bytes)
 
+    def fetching(self) -> None:
+        """The service fetches it."""
+        self._show("fetching", 0, None)
+
     def queued(self, waiting_for: str) -> None:
         """It waits for a worker."""
         self._show(f"queued, waiting for {waiting_for}" if waiting_for else "queued", 0, None)
         if waiting_for and waiting_for != self._waiting_for and not self._board.console.is_terminal:
             # Without bars this is the one thing that explains why nothing happens.
-            self._board.note(f"{displayed(self._path)}: waiting for {waiting_for}")
+            self._board.note(f"{displayed(self._recording)}: waiting for {waiting_for}")
         self._waiting_for = waiting_for
 
     def running(self, transcribed_seconds: float, audio_seconds: float) -> None:

@@ -9,9 +9,10 @@ import typer
 from tiro_client.cli.batch import Batch, Recognition
 from tiro_client.cli.console import notes, results
 from tiro_client.cli.job_options import CallbackTo, Channels, End, InLane, Multilingual, Prompt, Start, Translate
-from tiro_client.cli.output import FolderOutput, Output, OutputClash, StdoutOutput, output_names
+from tiro_client.cli.output import FolderOutput, Output, StdoutOutput
 from tiro_client.cli.progress import ProgressBoard
 from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model
+from tiro_client.cli.recordings import OutputClash, Recording, output_names, recording_of
 from tiro_client.cli.session import ClientOptions, options_of, run
 from tiro_client.formats import TranscriptFormat
 from tiro_client.job_options import JobOptions, Lane
@@ -23,7 +24,9 @@ CONCURRENCY_MAX = 64
 def transcribe(
     context: typer.Context,
     *,
-    files: Annotated[list[Path], typer.Argument(help="Recordings, in any format that FFmpeg reads.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Recordings in any format that FFmpeg reads: files, or URLs that are fetched.")
+    ],
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +57,7 @@ def transcribe(
     lane: InLane = Lane.INTERACTIVE,
 ) -> None:
     """Transcribe recordings. One that fails does not stop the others."""
-    distinct = list(dict.fromkeys(files))
+    distinct = list(dict.fromkeys(recording_of(file) for file in files))
     output = _output(distinct, parse_formats(formats or []), output_dir)
     job_options = JobOptions(
         start_seconds=start,
@@ -71,7 +74,7 @@ def transcribe(
 
 
 async def _transcribe(
-    options: ClientOptions, files: Sequence[Path], recognition: Recognition, output: Output, concurrency: int
+    options: ClientOptions, files: Sequence[Recording], recognition: Recognition, output: Output, concurrency: int
 ) -> int:
     with ProgressBoard(notes()) as board:
         async with options.client() as client:
@@ -92,7 +95,7 @@ def parse_formats(given: Sequence[str]) -> list[TranscriptFormat]:
         raise typer.BadParameter(f"{given} is not made of {known}", param_hint="--format") from None
 
 
-def _output(files: Sequence[Path], formats: Sequence[TranscriptFormat], folder: Path | None) -> Output:
+def _output(files: Sequence[Recording], formats: Sequence[TranscriptFormat], folder: Path | None) -> Output:
     if folder is not None:
         try:
             return FolderOutput(folder, formats, output_names(files))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tiro_client.cli.output import FolderOutput, OutputClash, StdoutOutput, Texts, output_names, write_atomically
+from tiro_client.cli.output import FolderOutput, StdoutOutput, Texts, write_atomically
+from tiro_client.cli.recordings import OutputClash, displayed, output_names, recording_of
 from tiro_client.cli.transcribe import parse_formats
 from tiro_client.formats import TranscriptFormat
 
@@ -30,6 +31,14 @@ def test_names_keep_the_ending_where_stems_meet() -> None:
     """Two files that differ in their ending only are written to two files."""
     names = output_names([Path("talk.flac"), Path("talk.wav")])
     assert list(names.values()) == ["talk.flac", "talk.wav"]
+
+
+def test_a_uri_is_named_by_its_path() -> None:
+    """What is fetched is written under the name it has there, without query or credentials; one without is a name."""
+    talk, bare = (recording_of(text) for text in ("https://me:pw@example.com/a%20talk.mp3?sig=1", "s3://bucket"))
+    assert output_names([talk, bare]) == {talk: "a talk", bare: "recording"}
+    assert displayed(talk) == "https://example.com/a%20talk.mp3"
+    assert recording_of("file.wav") == Path("file.wav")
 
 
 def test_files_of_the_same_name_clash() -> None:
