@@ -24,13 +24,15 @@ class Retention:
         Raises:
             TiroError: INVALID_ARGUMENT; it asks for longer than the deployment keeps anything.
         """
-        ttl = self._seconds(job, "ttl", self.ttl_seconds)
-        return duration(ttl), duration(min(ttl, self._seconds(job, "audio_ttl", self.audio_ttl_seconds)))
+        asked_ttl = job.ttl if job.HasField("ttl") else None
+        asked_audio_ttl = job.audio_ttl if job.HasField("audio_ttl") else None
+        ttl = self._seconds("ttl", asked_ttl, self.ttl_seconds)
+        audio_ttl = self._seconds("audio_ttl", asked_audio_ttl, self.audio_ttl_seconds)
+        return duration(ttl), duration(min(ttl, audio_ttl))
 
-    def _seconds(self, job: Transcription, field: str, default: float) -> float:
-        if not job.HasField(field):  # type: ignore[arg-type] # a name that the two callers above know
+    def _seconds(self, field: str, asked: Duration | None, default: float) -> float:
+        if asked is None:
             return default
-        asked: Duration = getattr(job, field)
         seconds = asked.ToNanoseconds() / 1e9
         if seconds > self.ttl_seconds_max:
             raise invalid_argument(

@@ -19,6 +19,7 @@ from tiro_core.bus import subjects, topology
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.workers import open_worker_directory
 from tiro_core.errors import TiroError
+from tiro_core.jobs.withdrawing import withdraw
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.following import JobFollower
@@ -209,3 +210,18 @@ async def test_an_owner_that_was_replaced_doubles_no_part(jobs: Jobs) -> None:
             await new.make(piece(64_000, samples=8_000))
     parts = await parts_of(jobs, job)
     assert [part.part.offset for part in parts] == [0, 16_000, 32_000, 48_000, 64_000]
+
+
+async def test_parts_of_a_job_that_is_over_are_removed(jobs: Jobs, start_worker: Start) -> None:
+    """The worker that ended the job died before it could: who is offered the job removes them."""
+    job = await submit(jobs)
+    async with open_parts(jobs.bus, jobs.blobs, await jobs.record(job)) as parts:
+        await parts.make(piece(0))
+
+    def end(record: TranscriptionRecord) -> None:
+        record.cut = True
+        withdraw(record)
+
+    await jobs.records.mutate(subjects.record(jobs.tenant, job), end)
+    await start(jobs, start_worker, 1)
+    await until_gone(jobs, job)

@@ -19,6 +19,7 @@ from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import OwnershipLost
 from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.errors import from_status
@@ -97,6 +98,7 @@ class Cutter:
             AudioError: The recording cannot be decoded.
             PartMissing: The recording, or a part's transcript, is not in the store.
             TiroError: A part has failed for good.
+            OwnershipLost: The job was cancelled or deleted, and its parts with it.
         """
         self._under_way += 1
         try:
@@ -132,7 +134,9 @@ class Cutter:
     async def _merge(self, parts: Parts, summary: Summary, writer: TranscriptWriter) -> None:
         index = 0
         while (part := await parts.ended(index)) is not None:
-            if part.state != Transcription.STATE_SUCCEEDED:
+            if part.state == Transcription.STATE_CANCELLED:  # parts are cancelled with their job only
+                raise OwnershipLost(part.transcription_id)
+            if part.state == Transcription.STATE_FAILED:
                 raise from_status(part.error)
             begin = part.part.offset
             async for segment in self._segments(part):

@@ -119,6 +119,7 @@ class JobWorker:
             if record.state == Transcription.STATE_FAILED:
                 await self._park(record)
             await history.end_with(record)
+            await self._clean(record)
         await message.ack()
 
     async def _run(
