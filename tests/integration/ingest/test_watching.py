@@ -21,6 +21,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_WORDS,
     GetTranscriptRequest,
     GetTranscriptResponse,
+    TranscriptFormat,
     WatchTranscriptionRequest,
     WatchTranscriptionResponse,
 )
@@ -227,12 +228,12 @@ async def test_a_page_token_of_another_transcript_is_refused(ingest: Ingest, wor
         await _transcript(ingest, worker.job, 0, "AAAAAAAAAAAAAA==")
 
 
-async def _written(ingest: Ingest, job: Transcription, kind: int, page_size: int) -> str:
+async def _written(ingest: Ingest, job: Transcription, kind: "TranscriptFormat.ValueType", page_size: int) -> str:
     """All pages of a transcript in a format."""
     text = token = ""
     while True:
         request = GetTranscriptRequest(name=job.name, page_size=page_size, page_token=token)
-        request.format = kind  # type: ignore[assignment]
+        request.format = kind
         page: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
         assert not page.segments
         text, token = text + page.text, page.next_page_token
@@ -262,7 +263,7 @@ async def test_formats_that_cannot_be_written_are_refused(ingest: Ingest, worker
 
     async def ask(kind: int, token: str = "", columns: int = 0) -> GetTranscriptResponse:
         request = GetTranscriptRequest(name=worker.job.name, page_size=1, page_token=token)
-        request.format = kind  # type: ignore[assignment]
+        request.format = kind  # type: ignore[assignment] # one of them is no format
         request.subtitles.line_columns_max = columns
         response: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
         return response

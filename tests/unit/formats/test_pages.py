@@ -16,6 +16,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_TXT,
     TRANSCRIPT_FORMAT_WORDS,
     GetTranscriptResponse,
+    TranscriptFormat,
 )
 from tiro_formats.pages import PAGED_FORMATS, render_page
 
@@ -33,11 +34,11 @@ SEGMENTS = st.builds(
 TRANSCRIPT = Transcript(engine="fake", model="m", language_code="en")
 
 
-def _paged(kind: int, segments: list[Segment], page_size: int) -> str:
+def _paged(kind: "TranscriptFormat.ValueType", segments: list[Segment], page_size: int) -> str:
     starts = range(0, len(segments), page_size) or [0]
     return "".join(
         render_page(
-            kind,  # type: ignore[arg-type]
+            kind,
             TRANSCRIPT,
             segments[start : start + page_size],
             first=start == 0,
@@ -49,7 +50,9 @@ def _paged(kind: int, segments: list[Segment], page_size: int) -> str:
 
 @pytest.mark.parametrize("kind", sorted(PAGED_FORMATS))
 @given(segments=st.lists(SEGMENTS, max_size=16), page_size=st.sampled_from([1, 2, 7]))
-def test_pages_joined_are_the_whole(kind: int, segments: list[Segment], page_size: int) -> None:
+def test_pages_joined_are_the_whole(
+    kind: "TranscriptFormat.ValueType", segments: list[Segment], page_size: int
+) -> None:
     """Whatever the page size, the pages joined are what one page with everything is."""
     assert _paged(kind, segments, page_size) == _paged(kind, segments, 1000)
 
