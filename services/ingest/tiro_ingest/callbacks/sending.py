@@ -1,7 +1,6 @@
 """Sending a callback, again and again until somebody takes it."""
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from tiro_core.jobs.states import state_name
 from tiro_core.logs import get_logger
 from tiro_core.outgoing.addresses import AddressRefusedError
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
+from tiro_core.work.backoff import backoff
 from tiro_ingest.callbacks.signing import sign, tenant_secret
 from tiro_ingest.metrics import CALLBACKS
 from tiro_ingest.public import public_transcription
@@ -77,7 +77,9 @@ class CallbackSender:
             CALLBACKS.labels(Callback.State.Name(state).removeprefix("STATE_").lower()).inc()
             log.info("callback_tried", http_status=delivery.http_status, error=delivery.error, state=state)
             if state == Callback.STATE_PENDING:
-                await message.nak(delay=_backoff(message.metadata.num_delivered))
+                tries = message.metadata.num_delivered
+                delay = backoff(tries, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
+                await message.nak(delay=delay)
             else:
                 await message.ack()
 
@@ -136,8 +138,3 @@ def _note(record: TranscriptionRecord, delivery: Callback.Delivery, state: "Call
     record.callback.state = state
     record.callback.deliveries.append(delivery)
     del record.callback.deliveries[:-DELIVERIES_KEPT_MAX]
-
-
-def _backoff(tries: int) -> float:
-    full = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2.0 ** min(tries - 1, 20))
-    return full / 2 + random.uniform(0, full / 2)  # noqa: S311 - jitter keeps no secret

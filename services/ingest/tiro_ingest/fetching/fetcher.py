@@ -1,7 +1,6 @@
 """Fetching the recording of one job: claimed, stored as an upload, probed, and the job queued."""
 
 import asyncio
-import random
 import time
 from datetime import timedelta
 
@@ -28,6 +27,7 @@ from tiro_core.ids import new_id
 from tiro_core.jobs.history import JobHistory
 from tiro_core.jobs.states import enter
 from tiro_core.logs import get_logger
+from tiro_core.work.backoff import backoff
 from tiro_core.work.claims import Claimed, Over, Taken
 from tiro_core.work.keepalive import kept
 from tiro_ingest.fetching.sources import HttpSource, Opened, Passing, S3Source, Source
@@ -49,6 +49,7 @@ RATE_BYTES_MIN = 1024
 """Bytes a second that a host must send at least, over `fetch_stall_seconds`."""
 BACKOFF_SECONDS = 1.0
 """Before the second try; doubled before each further one, half of it at random."""
+BACKOFF_SECONDS_MAX = 60.0
 HAND_OVER_SECONDS_MAX = 2.0
 
 log = get_logger()
@@ -173,7 +174,8 @@ class Fetcher:
                 if attempt >= self._settings.fetch_attempts_max:
                     raise
                 log.info("fetch_tried", attempt=attempt, error=str(error))
-                await asyncio.sleep(max(error.wait_seconds, _backoff(attempt)))
+                delay = backoff(attempt, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
+                await asyncio.sleep(max(error.wait_seconds, delay))
                 attempt += 1
 
     def _source(self, uri: str) -> Source:
@@ -251,8 +253,3 @@ class _Fetch:
 
 def _stalled(message: str) -> Passing:
     return Passing(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_STALLED, message)
-
-
-def _backoff(tries: int) -> float:
-    full = BACKOFF_SECONDS * 2.0 ** (tries - 1)
-    return full / 2 + random.uniform(0, full / 2)  # noqa: S311 - jitter keeps no secret

@@ -1,7 +1,6 @@
 """The job worker: from an offered task to a job that is claimed, run, and committed, failed or handed over."""
 
 import asyncio
-import random
 
 import grpc
 import structlog
@@ -26,6 +25,7 @@ from tiro_core.jobs.history import JobHistory
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.traces import purge_traces
 from tiro_core.logs import get_logger
+from tiro_core.work.backoff import backoff
 from tiro_core.work.claims import Claimed, Over, Taken
 from tiro_core.work.keepalive import kept
 from tiro_transcriber import telemetry
@@ -192,7 +192,9 @@ class JobWorker:
         await history.resume()  # a write that was cancelled may have been stored
         await history.state_changed(record)
         if again:
-            await message.nak(delay=_backoff(counted_attempts(record)))
+            await message.nak(
+                delay=backoff(counted_attempts(record), first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
+            )
         else:
             await message.ack()
             await self._clean(record)
@@ -210,8 +212,3 @@ class JobWorker:
 
 def _mark_cut(record: TranscriptionRecord) -> None:
     record.cut = True
-
-
-def _backoff(attempts: int) -> float:
-    full = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2.0 ** (attempts - 1))
-    return full / 2 + random.uniform(0, full / 2)  # noqa: S311 - jitter keeps no secret

@@ -1,0 +1,13 @@
+"""Waits before something is tried again."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiro_core.work.backoff import backoff
+
+
+@given(st.integers(1, 10_000))
+def test_a_wait_is_between_half_and_the_whole(tries: int) -> None:
+    """Doubled with each try up to the longest, however often it was tried."""
+    full = min(60.0, 2.0 * 2.0 ** min(tries - 1, 10))
+    assert full / 2 <= backoff(tries, first_seconds=2.0, seconds_max=60.0) <= full
