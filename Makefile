@@ -70,9 +70,9 @@ bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.j
 bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants and workers
 	$(BIN)/python -m benchmarks.jobs
 
-.PHONY: bench-batch-parts
-bench-batch-parts: setup ## Long recordings in parts against one pass: MANIFEST=path/to/MANIFEST.jsonl
-	$(BIN)/python -m benchmarks.batch_parts "$(MANIFEST)"
+.PHONY: bench-batch-accuracy
+bench-batch-accuracy: setup ## Text of recordings, and over silence, against plain faster-whisper: MANIFEST=path/to/MANIFEST.jsonl
+	$(BIN)/python -m benchmarks.batch_accuracy "$(MANIFEST)"
 
 .PHONY: bench-jobs-memory
 bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during a recording of 10 hours

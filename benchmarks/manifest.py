@@ -43,6 +43,12 @@ def load_manifest(manifest: Path, *, language: str, seconds_max: float, files_ma
     return found[:files_max]
 
 
+def load_silent(manifest: Path) -> list[Path]:
+    """The recordings in which nobody speaks: any word is invented."""
+    entries = map(json.loads, manifest.read_text().splitlines())
+    return [manifest.parent / entry["file"] for entry in entries if entry["expect_empty"]]
+
+
 def word_error_rate(references: list[str], hypotheses: list[str], language: str) -> float:
     """Word error rate over all texts together, after Whisper's normalizer for the language."""
     normalize: Callable[[str], str] = EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tiro_transcriber.engines.faster_whisper.languages import Languages
 from tiro_transcriber.engines.faster_whisper.live_decoder import WhisperDecoder
-from tiro_transcriber.engines.faster_whisper.recording import transcribe_window
+from tiro_transcriber.engines.faster_whisper.recording import WhisperRecordings
 from tiro_transcriber.engines.faster_whisper.windows import WhisperWindows
 from tiro_transcriber.engines.interface import (
     Capabilities,
@@ -35,6 +35,7 @@ class FasterWhisperEngine:
         self._silero = silero
         self._languages = Languages(whisper)
         self._windows = WhisperWindows(whisper, self._languages)
+        self._recordings = WhisperRecordings(whisper, self._languages, self._windows)
         self.partials_together_max = TOGETHER_MAX[whisper.model.device]
         self.model = model
         self.capabilities = Capabilities(
@@ -49,9 +50,9 @@ class FasterWhisperEngine:
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
     ) -> WindowResult:
-        """Transcribe one window; see `Engine.transcribe`. Cancellation is looked at between segments."""
+        """Transcribe one window; see `Engine.transcribe`. Cancellation is looked at after each stretch of speech."""
         self.capabilities.require_language(options.language)
-        return transcribe_window(self._whisper, window, options, emit, cancelled)
+        return self._recordings.transcribe(window, options, emit, cancelled)
 
     def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
         """Begin a live session; see `Engine.open_session`."""

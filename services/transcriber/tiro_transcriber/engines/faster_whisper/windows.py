@@ -5,7 +5,7 @@ half as much each; encoding them together gains nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -29,6 +29,19 @@ SAMPLES_MIN = SAMPLE_RATE // 10
 TOKENS_MIN = 8
 REPEATED_TOKENS = 3
 """A run of this many tokens may not come twice when a repetitive text is decoded again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Windows that were decoded together."""
+
+    tasks: Sequence[Task]
+    encoded: Any
+    """The encoder's output for them."""
+    language: str
+    vocabulary: Vocabulary
+    generated: list[Generated]
+    """What the decoder wrote over each."""
 
 
 class WhisperWindows:
@@ -55,18 +68,31 @@ class WhisperWindows:
                 decoded[number] = one
         return decoded
 
-    def _decode(self, tasks: Sequence[Task]) -> list[Decoded]:
-        """Decode tasks that belong together."""
+    def hear(self, tasks: Sequence[Task]) -> Heard:
+        """Decode tasks that belong together: of one language, hotwords and effort, with equal context."""
         encoded = self._whisper.encode(self._features(tasks))
         language = tasks[0].language.of(encoded)
         vocabulary = self._languages.vocabulary(language)
-        generated = self._generate(encoded, vocabulary, tasks)
+        return Heard(tasks, encoded, language, vocabulary, self._generate(encoded, vocabulary, tasks))
+
+    def place(self, heard: Heard, texts: Sequence[list[int]]) -> list[tuple[DecodedWord, ...]]:
+        """The words of each window with their times.
+
+        Args:
+            heard: The windows.
+            texts: What of their text is wanted, in tokens. None for windows whose words are not.
+        """
+        lengths = [len(task.audio) for task in heard.tasks]
+        return align(self._whisper, heard.vocabulary.tokenizer, heard.encoded, texts, lengths)
+
+    def _decode(self, tasks: Sequence[Task]) -> list[Decoded]:
+        """Decode tasks that belong together, and show what can be trusted."""
+        heard = self.hear(tasks)
+        generated = heard.generated
         if any(_is_decoded_again(task, text) for task, text in zip(tasks, generated, strict=True)):
-            generated = self._generate(encoded, vocabulary, tasks, REPEATED_TOKENS)
-        texts = [_trusted(task, text) for task, text in zip(tasks, generated, strict=True)]
-        lengths = [len(task.audio) for task in tasks]
-        aligned = align(self._whisper, vocabulary.tokenizer, encoded, texts, lengths)
-        return [Decoded(_result(task, words), language) for task, words in zip(tasks, aligned, strict=True)]
+            generated = self._generate(heard.encoded, heard.vocabulary, tasks, REPEATED_TOKENS)
+        placed = self.place(heard, [_trusted(task, text) for task, text in zip(tasks, generated, strict=True)])
+        return [Decoded(_result(task, words), heard.language) for task, words in zip(tasks, placed, strict=True)]
 
     def _features(self, tasks: Sequence[Task]) -> Any:
         """Log-mel features of shape (tasks, bins, frames): all windows padded as the longest one needs."""
