@@ -1,6 +1,6 @@
 """Jobs through the whole system against the engine alone, side by side in one run: `make bench-batch`.
 
-The same files, model, options, threads and cores; rounds take turns, so that what else the machine does meets both.
+The same files, model, options and cores; rounds take turns, so that what else the machine does meets both.
 The recordings are uploaded before the clock starts. The table says where the difference goes, from the worker's own
 metrics.
 """
@@ -17,7 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -30,6 +30,8 @@ from tiro_client import AsyncClient
 IDLE_STARTS = 21
 """Jobs submitted one after the other to an idle worker, to see how soon it starts."""
 UPLOADS_AT_ONCE = 4
+CUT_SECONDS = 300.0
+"""Recordings this long are cut into parts."""
 
 
 def main() -> None:
@@ -38,91 +40,97 @@ def main() -> None:
     parser.add_argument("manifest", nargs="?", type=Path, default=ROOT / "samples" / "MANIFEST.jsonl")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files-max", type=int, default=60)
-    parser.add_argument("--seconds-max", type=float, default=120.0, help="leave out longer recordings")
+    parser.add_argument("--files-max", type=int, default=60, help="of recordings that are not cut")
+    parser.add_argument("--seconds-max", type=float, default=120.0, help="the longest recording that is not cut")
     parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
     arguments = parser.parse_args()
-    recordings = load_manifest(
-        arguments.manifest, language="en", seconds_max=arguments.seconds_max, files_max=arguments.files_max
-    )
-    if not recordings:
+    found = load_manifest(arguments.manifest, language="en", seconds_max=7200, files_max=10_000)
+    short = [recording for recording in found if recording.seconds <= arguments.seconds_max][: arguments.files_max]
+    if not short:
         sys.exit(f"bench-batch: no English recordings with a reference in {arguments.manifest}")
+    groups = {"short": short, "cut into parts": [recording for recording in found if recording.seconds >= CUT_SECONDS]}
     subprocess.run([BIN / "tiro", "models", "pull", arguments.model, "--models-dir", str(MODELS)], check=True)
-    body = asyncio.run(_measure(recordings, arguments.model, arguments.rounds))
+    body = asyncio.run(_measure(groups, arguments.model, arguments.rounds))
     print(machine())
     print(body)
     if arguments.record:
         record("Jobs through the system against the engine alone", body)
 
 
-async def _measure(recordings: list[Recording], model: str, rounds: int) -> str:
+async def _measure(groups: Mapping[str, list[Recording]], model: str, rounds: int) -> str:
     threads = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
-        settings = {
-            **environment(Path(folder), any_ports=True),
-            "TIRO_MODEL": model,
-            "TIRO_DEFAULT_MODEL": model,
-            "TIRO_THREADS": str(threads),
-        }
+        settings = {**environment(Path(folder), any_ports=True), "TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model}
         with running_stack(settings) as supervisor, _alone(MODELS / model, threads) as alone:
             wait_ready(settings, supervisor, lambda name: print(f"{name} is ready", file=sys.stderr))
             async with AsyncClient(settings["TIRO_ADDRESS"]) as client:
-                return await _rounds(client, alone, recordings, rounds, settings)
-
-
-async def _rounds(
-    client: AsyncClient,
-    alone: "subprocess.Popen[str]",
-    recordings: list[Recording],
-    rounds: int,
-    settings: Mapping[str, str],
-) -> str:
-    uploads = await _upload(client, recordings)
-    idle = await _idle_starts(client, uploads[0])
-    _ask(alone, recordings[:2])  # both sides are warm now
-    system_seconds, alone_seconds, alone_decoding = [], [], []
-    texts: dict[str, list[str]] = {}
-    before = _stages(settings)
-    for number in range(rounds):
-        seconds, texts["system"] = await _through_system(client, uploads)
-        system_seconds.append(seconds)
-        answer = await asyncio.to_thread(_ask, alone, recordings)
-        alone_seconds.append(answer.seconds)
-        alone_decoding.append(answer.decode_seconds)
-        texts["alone"] = answer.texts
-        print(f"round {number + 1}: system {seconds:.1f} s, alone {answer.seconds:.1f} s", file=sys.stderr)
-    after = _stages(settings)
-    audio = sum(recording.seconds for recording in recordings)
-    system, plain = statistics.median(system_seconds), statistics.median(alone_seconds)
-    references = [recording.reference for recording in recordings]
-    error_rate = {side: word_error_rate(references, found, "en") for side, found in texts.items()}
-    ratio = statistics.median(a / s for a, s in zip(alone_seconds, system_seconds, strict=True))
-    rows = [
-        ["engine alone", f"{plain:.1f}", f"{audio / plain:.1f}", "1", f"{100 * error_rate['alone']:.2f} %"],
-        [
-            "whole system",
-            f"{system:.1f}",
-            f"{audio / system:.1f}",
-            f"{ratio:.3f}",
-            f"{100 * error_rate['system']:.2f} %",
-        ],
-    ]
-    stages = [
-        [name, f"{(after[name] - before.get(name, 0)) / rounds / len(recordings) * 1000:.1f}"] for name in sorted(after)
-    ]
-    stages.append(
-        ["(engine alone: decoding the file)", f"{statistics.median(alone_decoding) / len(recordings) * 1000:.1f}"]
-    )
+                uploads = {name: await _upload(client, recordings) for name, recordings in groups.items()}
+                idle = await _idle_starts(client, uploads["short"][0])
+                _ask(alone, groups["short"][:2])  # both sides are warm now
+                rows: list[list[object]] = []
+                stages: dict[str, list[list[object]]] = {}
+                for name, recordings in groups.items():
+                    if recordings:
+                        before = _stages(settings)
+                        rows += _rows(name, recordings, await _rounds(client, alone, recordings, uploads[name], rounds))
+                        stages[name] = _spent(before, _stages(settings), rounds * len(recordings))
     start_ms = statistics.median(idle) * 1000
     return "\n\n".join(
         [
-            f"{len(recordings)} recordings, {audio:.0f} s of speech, {rounds} rounds in turns, medians.",
-            table(["", "seconds", "times real time", "ratio", "WER"], rows),
-            "Where a job's time goes, in the worker's own measure:",
-            table(["stage", "ms a job"], stages),
+            f"{model}, {rounds} rounds in turns, medians. The engine alone: a loop, {threads} threads.",
+            table(["recordings", "", "seconds", "times real time", "ratio", "WER"], rows),
+            "Where the time of a short job goes, in the worker's own measure:",
+            table(["stage", "ms a job"], stages["short"]),
             f"An idle worker starts a submitted job after {start_ms:.1f} ms (median of {len(idle)}).",
         ]
     )
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What the rounds over some recordings gave."""
+
+    system_seconds: list[float] = field(default_factory=list)
+    alone_seconds: list[float] = field(default_factory=list)
+    system_texts: list[str] = field(default_factory=list)
+    """Of the last round."""
+    alone_texts: list[str] = field(default_factory=list)
+
+
+async def _rounds(
+    client: AsyncClient, alone: "subprocess.Popen[str]", recordings: list[Recording], uploads: list[str], rounds: int
+) -> Rounds:
+    result = Rounds()
+    for number in range(rounds):
+        seconds, result.system_texts = await _through_system(client, uploads)
+        result.system_seconds.append(seconds)
+        answer = await asyncio.to_thread(_ask, alone, recordings)
+        result.alone_seconds.append(answer.seconds)
+        result.alone_texts = answer.texts
+        print(f"round {number + 1}: system {seconds:.1f} s, alone {answer.seconds:.1f} s", file=sys.stderr)
+    return result
+
+
+def _rows(name: str, recordings: list[Recording], rounds: Rounds) -> list[list[object]]:
+    audio = sum(recording.seconds for recording in recordings)
+    references = [recording.reference for recording in recordings]
+    pairs = zip(rounds.alone_seconds, rounds.system_seconds, strict=True)
+    ratio = statistics.median(alone / system for alone, system in pairs)
+
+    def row(kind: str, seconds: list[float], texts: list[str], ratio: str) -> list[object]:
+        spent = statistics.median(seconds)
+        error_rate = word_error_rate(references, texts, "en")
+        told = f"{len(recordings)} {name}, {audio:.0f} s"
+        return [told, kind, f"{spent:.1f}", f"{audio / spent:.1f}", ratio, f"{100 * error_rate:.2f} %"]
+
+    return [
+        row("engine alone", rounds.alone_seconds, rounds.alone_texts, "1"),
+        row("whole system", rounds.system_seconds, rounds.system_texts, f"{ratio:.2f}"),
+    ]
+
+
+def _spent(before: Mapping[str, float], after: Mapping[str, float], jobs: int) -> list[list[object]]:
+    return [[name, f"{(after[name] - before.get(name, 0)) / jobs * 1000:.1f}"] for name in sorted(after)]
 
 
 async def _upload(client: AsyncClient, recordings: list[Recording]) -> list[str]:
@@ -161,7 +169,6 @@ class Alone:
     """What the engine alone did in a round; see `benchmarks/alone.py`."""
 
     seconds: float
-    decode_seconds: float
     texts: list[str]
 
 

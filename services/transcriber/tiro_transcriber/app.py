@@ -61,9 +61,10 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         kind, engine, model = _engine_of(settings)
-        loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine()), stopping)
+        job_slots = kind.jobs_at_once(settings.device) if settings.job_slots is None else settings.job_slots
+        loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine(job_slots)), stopping)
         host = await stack.enter_async_context(
-            open_engine_host(loaded, job_slots=settings.job_slots, session_threads=settings.session_parallel)
+            open_engine_host(loaded, job_slots=job_slots, session_threads=settings.session_parallel)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
         nudges = await stack.enter_async_context(open_nudges(bus, new_id()))
@@ -81,7 +82,8 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             attempts_max=settings.attempts_max,
             grace_seconds=settings.grace_seconds,
         )
-        await Worker(settings, bus, blobs, host, jobs=jobs, worker_id=nudges.worker_id).run(health, stopping)
+        record = describe(nudges.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots)
+        await Worker(settings, bus, blobs, host, jobs=jobs, record=record).run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -125,14 +127,13 @@ class Worker:
         host: EngineHost,
         *,
         jobs: JobWorker,
-        worker_id: str,
+        record: WorkerRecord,
     ) -> None:
         self._bus = bus
         self._grace_seconds = settings.grace_seconds
         self._model = host.engine.model
         self._jobs: Feed | None = None
         self._sessions: Feed | None = None
-        record = describe(worker_id, host.engine, job_slots=settings.job_slots, session_slots=settings.session_slots)
         self._registration = Registration(bus, record, self._describe_load)
         self._load = Load(settings.session_parallel, record.session_slots, self._registration.load_changed)
         telemetry.session_gauges(self._load)
@@ -143,7 +144,7 @@ class Worker:
                 bus,
                 blobs,
                 host,
-                worker_id,
+                record.worker_id,
                 self._load,
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,

@@ -23,9 +23,14 @@ class TranscriberSettings(CoreSettings):
     device: str = Field("auto", description="`auto`, `cpu` or `cuda`")
     compute_type: str = Field("auto", description="A CTranslate2 compute type, or `auto` for one that suits the device")
     threads: int = Field(
-        0, ge=0, description="CPU threads for one decoding. 0: all cores, or 1 where no jobs are taken"
+        0, ge=0, description="CPU threads for one decoding. 0: the cores shared among the jobs, 1 where none are taken"
     )
-    job_slots: int = Field(1, ge=0, le=64, description="Jobs transcribed at once; 0 takes none")
+    job_slots: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="Jobs transcribed at once; 0 takes none. Left out: what suits the engine, on a CPU one a core",
+    )
     session_slots: int = Field(
         64, ge=0, le=1000, description="Live sessions served at once at most, however much it could do; 0 takes none"
     )
@@ -51,18 +56,17 @@ class TranscriberSettings(CoreSettings):
     transcriber_health_address: str = Field("127.0.0.1:50053", description="host:port of gRPC health and reflection")
     transcriber_metrics_address: str = Field("127.0.0.1:9103", description="host:port of /metrics; empty serves none")
 
-    def for_engine(self) -> EngineSettings:
-        """What the engine is told."""
-        # A recording is decoded fastest by all cores. Live windows are short: for a worker that has nothing else,
-        # many decodings on one thread each give more than a few on many.
-        threads = self.threads or ((os.cpu_count() or 1) if self.job_slots else 1)
+    def for_engine(self, job_slots: int) -> EngineSettings:
+        """What the engine is told by a worker with so many slots for jobs."""
+        # Live windows are short: many decodings on one thread each give more than a few on many.
+        threads = self.threads or ((os.cpu_count() or 1) // job_slots if job_slots else 1)
         return EngineSettings(
             models_dir=str(self.models_dir),
             catalogue=self.catalogue,
             device=self.device,
             compute_type=self.compute_type,
-            threads=threads,
-            parallel=max(1, self.job_slots + (self.session_parallel if self.session_slots else 0)),
+            threads=max(1, threads),
+            parallel=max(1, job_slots + (self.session_parallel if self.session_slots else 0)),
         )
 
     @property

@@ -318,6 +318,13 @@ class Engine(Protocol):
 class EngineType(Protocol):
     """What an entry point in the group `tiro.engines` names: how to load an engine. It imports nothing heavy before."""
 
+    def jobs_at_once(self, device: str) -> int:
+        """How many windows it transcribes at once with the most gain on this machine.
+
+        Args:
+            device: `auto`, `cpu` or `cuda`.
+        """
+
     def load(self, model: str, settings: "EngineSettings") -> Engine:
         """Load a model. Blocks, and may download.
 

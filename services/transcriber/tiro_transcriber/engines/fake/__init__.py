@@ -12,6 +12,10 @@ from tiro_transcriber.engines.interface import EngineSettings, EngineType, Model
 class FakeEngineType:
     """Loads the fake engine."""
 
+    def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+        """One: so a test knows what a worker takes."""
+        return 1
+
     def load(self, model: str, settings: EngineSettings) -> FakeEngine:  # noqa: ARG002 - no setting concerns it
         """Load `markers`, or `markers-30x`, which takes a thirtieth of a recording's length for it.
 

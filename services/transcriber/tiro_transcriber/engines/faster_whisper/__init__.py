@@ -6,6 +6,12 @@ from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineTyp
 class FasterWhisperType:
     """Loads Whisper models of the catalogue."""
 
+    def jobs_at_once(self, device: str) -> int:
+        """On a CPU one a core, on a GPU two; see `EngineType.jobs_at_once`."""
+        from tiro_transcriber.engines.faster_whisper.loading import jobs_at_once  # noqa: PLC0415 - as below
+
+        return jobs_at_once(device)
+
     def load(self, model: str, settings: EngineSettings) -> Engine:
         """Get the verified weights and load them; see `EngineType.load`."""
         from tiro_transcriber.engines.faster_whisper.loading import load_engine  # noqa: PLC0415 - heavy, and may be absent

@@ -18,6 +18,9 @@ NAME = "faster-whisper"
 COMPUTE_TYPES = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8_float32", "float32")}
 """By device, the best first. A GPU without fast float16 still has the others."""
 
+GPU_JOBS = 2
+JOBS_MAX = 64
+
 _SILERO_FILE = "silero_vad_v6.onnx"
 
 
@@ -42,6 +45,15 @@ def _verified(model: str, settings: EngineSettings) -> VerifiedModel:
         return ModelStore(Path(settings.models_dir), catalogue.engine(NAME)).ensure(model)
     except UnknownModelError as error:
         raise ModelUnavailable(str(error)) from error
+
+
+def jobs_at_once(device: str) -> int:
+    """See `EngineType.jobs_at_once`.
+
+    Two windows on a thread each take half to four fifths of the time that one after the other takes on two (tiny.en,
+    two cores). On a GPU one is decoded from its container and cut while the other is recognized.
+    """
+    return GPU_JOBS if choose_device(device) == "cuda" else min(JOBS_MAX, os.cpu_count() or 1)
 
 
 def choose_device(asked: str) -> str:

@@ -1,0 +1,114 @@
+"""Which way a recording is decoded with Whisper, with the real tiny.en."""
+
+import threading
+import wave
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from deploy.local.stack import MODELS, ROOT
+from tiro_transcriber.engines.faster_whisper.long_form import decode_long_form
+from tiro_transcriber.engines.faster_whisper.stretches import STRETCH_SECONDS_MAX, find_stretches
+from tiro_transcriber.engines.interface import (
+    SAMPLE_RATE,
+    DecodingOptions,
+    Engine,
+    EngineSettings,
+    RecognitionOptions,
+    Samples,
+    Segment,
+    Window,
+    WindowResult,
+)
+from tiro_transcriber.engines.registry import find_engine
+
+OFFSET = 1_000_000
+RECORDING = "tiro_transcriber.engines.faster_whisper.recording"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """Load tiny.en once."""
+    loaded = find_engine("faster-whisper").load("tiny.en", EngineSettings(models_dir=str(MODELS), device="cpu"))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def speech() -> Samples:
+    """Ten seconds of dictation."""
+    with wave.open(str(ROOT / "samples" / "dictation.wav")) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
+    return pcm.astype(np.float32) / np.float32(32768)
+
+
+def transcribe(engine: Engine, samples: Samples, decoding: DecodingOptions) -> tuple[list[Segment], WindowResult]:
+    """Transcribe a window that lies somewhere in a recording."""
+    segments: list[Segment] = []
+    options = RecognitionOptions("en", decoding=decoding)
+    result = engine.transcribe(Window(samples, OFFSET), options, segments.append, threading.Event())
+    return segments, result
+
+
+def words_of(segments: list[Segment]) -> list[str]:
+    """What is said, without punctuation."""
+    return [word.text.strip(",.?!-").lower() for segment in segments for word in segment.words]
+
+
+def difference(found: list[str], expected: list[str]) -> float:
+    """How much of the words differs, roughly: as sets."""
+    return len(set(found) ^ set(expected)) / len(set(expected))
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [DecodingOptions(filter_silence=False), DecodingOptions(temperature=0.0), DecodingOptions(beam_size=1)],
+    ids=["no voice activity filter", "temperature", "greedy"],
+)
+def test_options_give_the_same_words(engine: Engine, speech: Samples, decoding: DecodingOptions) -> None:
+    """By stretches or in the long form, clear speech is the same."""
+    usual, _ = transcribe(engine, speech, DecodingOptions())
+    other, result = transcribe(engine, speech, decoding)
+    assert difference(words_of(other), words_of(usual)) < 0.1
+    assert result.language is not None
+    assert result.language.code == "en"
+
+
+def test_what_is_doubted_is_decoded_again(engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the long form, with its segments in their place between those of the other stretches."""
+    pause = np.zeros(3 * SAMPLE_RATE, np.float32)
+    twice = np.concatenate((speech, pause, speech))
+    clear, _ = transcribe(engine, twice, DecodingOptions())
+    asked: list[int] = []
+
+    def counted(whisper: object, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> object:
+        asked.append(window.offset)
+        return decode_long_form(whisper, window, options, filter_silence=filter_silence)
+
+    monkeypatch.setattr(f"{RECORDING}.decode_long_form", counted)
+    monkeypatch.setattr(f"{RECORDING}.DOUBTED_BELOW", 1.0)
+    again, _ = transcribe(engine, twice, DecodingOptions())
+    assert len(asked) == len(find_stretches(twice)) > 1
+    assert difference(words_of(again), words_of(clear)) < 0.1
+    assert all(a.end <= b.start for a, b in pairwise(again))
+    assert again[0].start >= OFFSET
+
+
+def test_a_prompt_leaves_the_words(engine: Engine, speech: Samples) -> None:
+    """It says how to write, and is no part of the text."""
+    usual, _ = transcribe(engine, speech, DecodingOptions())
+    prompted, _ = transcribe(engine, speech, DecodingOptions(initial_prompt="Dear friend, thank you for your letter."))
+    assert difference(words_of(prompted), words_of(usual)) < 0.2
+    assert "letter" not in words_of(prompted)
+
+
+def test_stretches_hold_all_that_is_said(speech: Samples) -> None:
+    """Between pauses, none longer than Whisper hears at once, and silence belongs to none."""
+    silence = np.zeros(5 * SAMPLE_RATE, np.float32)
+    stretches = find_stretches(np.concatenate((silence, speech, speech, speech, silence)))
+    assert stretches[0].start >= 4 * SAMPLE_RATE
+    assert all(before.end <= after.start for before, after in pairwise(stretches))
+    assert max(stretch.end - stretch.start for stretch in stretches) <= STRETCH_SECONDS_MAX * SAMPLE_RATE
+    assert find_stretches(silence) == []
