@@ -61,6 +61,8 @@ class Job:
     """How often it was begun. More than 1 after a worker was lost."""
     audio_seconds: float
     transcribed_seconds: float
+    fetched_bytes: int
+    """How much of its recording is fetched, where it was given a URL."""
     error: TiroError | None
     """Why it failed. Once FAILED."""
     transcript: TranscriptInfo | None
@@ -92,6 +94,7 @@ class Job:
             attempt=job.attempt,
             audio_seconds=seconds_of(job.audio_duration),
             transcribed_seconds=seconds_of(job.transcribed_duration),
+            fetched_bytes=job.fetched_size,
             error=from_status(job.error) if job.HasField("error") else None,
             transcript=TranscriptInfo.from_proto(job.transcript) if job.HasField("transcript") else None,
             create_time=moment_of(job, "create_time"),
@@ -118,12 +121,15 @@ class JobStateChanged:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """More of a job is transcribed."""
+    """More of a job is transcribed, or of its recording fetched."""
 
     sequence: int
     attempt: int
     transcribed_seconds: float
     audio_seconds: float
+    """0 while it is fetched."""
+    fetched_bytes: int = 0
+    """While it is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def event_from_proto(event: transcription_service_pb2.WatchTranscriptionResponse
         case "progress":
             transcribed = seconds_of(event.progress.transcribed_duration)
             total = seconds_of(event.progress.audio_duration)
-            return JobProgress(event.sequence, event.attempt, transcribed, total)
+            return JobProgress(event.sequence, event.attempt, transcribed, total, event.progress.fetched_size)
         case "segments":
             segments = tuple(Segment.from_proto(segment) for segment in event.segments.segments)
             return JobSegments(event.sequence, event.attempt, segments)

@@ -109,7 +109,7 @@ class Batch:
     async def _follow(self, job: Job, progress: FileProgress) -> Job:
         """Show how the job is doing until it has succeeded, and return it as it is then."""
         if job.state is JobState.FETCHING:
-            progress.fetching()
+            progress.fetching(job.fetched_bytes)
         else:
             progress.queued(job.waiting_for)
         looking = asyncio.create_task(self._look_while_queued(job, progress))
@@ -124,6 +124,8 @@ class Batch:
                         case JobStateChanged(job=now) if now.state is JobState.RUNNING:
                             looking.cancel()
                             progress.running(now.transcribed_seconds, now.audio_seconds)
+                        case JobProgress() if event.fetched_bytes:
+                            progress.fetching(event.fetched_bytes)
                         case JobProgress() if event.audio_seconds:
                             progress.running(event.transcribed_seconds, event.audio_seconds)
             # Nothing was left to follow: the job had ended before.

@@ -121,11 +121,16 @@ def _print_event(console: Console, event: JobEvent) -> None:
             more = job.waiting_for or (describe(job.error) if job.error else "")
             console.print(f"{event.sequence:4} {job.state.value}{f': {more}' if more else ''}")
         case JobProgress():
-            done, total = clock(event.transcribed_seconds), clock(event.audio_seconds)
-            console.print(f"{event.sequence:4} {done} of {total}")
+            console.print(f"{event.sequence:4} {_how_far(event)}")
         case JobSegments():
             for segment in event.segments:
                 console.print(f"{event.sequence:4} [{clock(segment.start_seconds)}] {segment.text.strip()}")
+
+
+def _how_far(event: JobProgress) -> str:
+    if event.fetched_bytes:
+        return f"{event.fetched_bytes / 1e6:.1f} MB fetched"
+    return f"{clock(event.transcribed_seconds)} of {clock(event.audio_seconds)}"
 
 
 def job_to_dict(job: Job) -> dict[str, Any]:
@@ -155,7 +160,8 @@ def event_to_dict(event: JobEvent) -> dict[str, Any]:
             return {**numbers, "event": "state_changed", "job": job_to_dict(job)}
         case JobProgress():
             done, total = event.transcribed_seconds, event.audio_seconds
-            return {**numbers, "event": "progress", "transcribed_seconds": done, "audio_seconds": total}
+            far = {"transcribed_seconds": done, "audio_seconds": total, "fetched_bytes": event.fetched_bytes}
+            return {**numbers, "event": "progress", **far}
         case JobSegments():
             return {**numbers, "event": "segments", "segments": [_segment_to_dict(item) for item in event.segments]}
 

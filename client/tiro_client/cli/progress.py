@@ -74,9 +74,9 @@ class FileProgress:
         stage = f"upload {sent_bytes / _MEGABYTE:.1f} of {total_bytes / _MEGABYTE:.1f} MB"
         self._show(stage, sent_bytes, total_bytes)
 
-    def fetching(self) -> None:
-        """The service fetches it."""
-        self._show("fetching", 0, None)
+    def fetching(self, fetched_bytes: int) -> None:
+        """The service fetches it, and has so much."""
+        self._show(f"fetched {fetched_bytes / _MEGABYTE:.1f} MB", 0, None)
 
     def queued(self, waiting_for: str) -> None:
         """It waits for a worker."""

@@ -13,9 +13,6 @@ REDIRECTS_MAX = 5
 CONNECT_SECONDS_MAX = 10.0
 """How long finding a host and connecting to it may take, at each redirect."""
 
-STALL_SECONDS_MAX = 30.0
-"""How long a host may send nothing."""
-
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -44,9 +41,14 @@ def without_secrets(url: URL) -> str:
     return str(url.with_user(None).with_query(None).with_fragment(None))
 
 
-def new_session(connector: TCPConnector) -> ClientSession:
-    """A session that keeps nothing between requests and listens to no proxy of the environment. Close it."""
-    timeout = ClientTimeout(total=None, connect=CONNECT_SECONDS_MAX, sock_read=STALL_SECONDS_MAX)
+def new_session(connector: TCPConnector, *, stall_seconds: float) -> ClientSession:
+    """A session that keeps nothing between requests and listens to no proxy of the environment. Close it.
+
+    Args:
+        connector: Decides where it may connect to.
+        stall_seconds: How long a host may send nothing.
+    """
+    timeout = ClientTimeout(total=None, connect=CONNECT_SECONDS_MAX, sock_read=stall_seconds)
     return ClientSession(
         connector=connector, timeout=timeout, cookie_jar=DummyCookieJar(), trust_env=False, auto_decompress=False
     )

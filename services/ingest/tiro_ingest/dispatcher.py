@@ -6,13 +6,14 @@ once: they choose alike from the same records, and a job that is on offer cannot
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 
 import structlog
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
 from tiro_core.bus.publishing import BusUnavailable, StreamFull
@@ -55,6 +56,7 @@ class Dispatcher:
         self._waiting_max = waiting_max
         self._again_seconds = again_seconds
         self._records: dict[str, TranscriptionRecord] = {}
+        self._fetching: Counter[str] = Counter()
         self._desks: defaultdict[Model, Desk] = defaultdict(Desk)
         self._places = asyncio.Semaphore(OFFERS_AT_ONCE)
         self._changed = asyncio.Event()
@@ -62,6 +64,10 @@ class Dispatcher:
     def saw(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted."""
         before = self._records.pop(key, None)
+        if before is not None and before.state == Transcription.STATE_FETCHING:
+            self._fetching[before.tenant] -= 1
+        if record is not None and record.state == Transcription.STATE_FETCHING:
+            self._fetching[record.tenant] += 1
         if record is None or record.state in TERMINAL:
             if before is not None:
                 self._desks[_model(before)].forget(key)
@@ -73,12 +79,13 @@ class Dispatcher:
         self._changed.set()
 
     def require_room(self, tenant: str) -> None:
-        """Go on only if one more job of this tenant may wait.
+        """Go on only if one more job of this tenant may wait, for its recording or for its turn.
 
         Raises:
             TiroError: RESOURCE_EXHAUSTED, with the reason QUEUE_FULL and a delay.
         """
-        if sum(desk.queue.count(tenant) for desk in self._desks.values()) >= self._waiting_max:
+        queued = sum(desk.queue.count(tenant) for desk in self._desks.values())
+        if queued + self._fetching[tenant] >= self._waiting_max:
             message = f"{self._waiting_max} jobs wait already"
             raise resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, message, retry_after=FULL_RETRY_AFTER)
 

@@ -46,7 +46,7 @@ class IngestSettings(ServerSettings):
         default=300, gt=0, description="How often expired and refused uploads are looked for"
     )
     jobs_waiting_max: int = Field(
-        default=100_000, ge=1, description="How many jobs of one tenant may wait for their turn"
+        default=100_000, ge=1, description="How many jobs of one tenant may wait, for their recordings or their turn"
     )
     callback_secrets: SecretStr = Field(
         default=SecretStr(""),

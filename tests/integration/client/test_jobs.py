@@ -199,6 +199,16 @@ async def test_watching_tells_everything(
     assert [segment.text for segment in events[3].segments] == ["one", "two"]
 
 
+async def test_watching_tells_how_much_is_fetched(client: AsyncClient, deployment: Deployment) -> None:
+    """Of a recording that was given by its URL."""
+    progress = WatchTranscriptionResponse.Progress(fetched_size=1_000_000)
+    fetched = WatchTranscriptionResponse(sequence=2, progress=progress)
+    ended = state_event(3, Transcription.STATE_SUCCEEDED)
+    deployment.jobs.events = [state_event(1, Transcription.STATE_FETCHING, attempt=0), fetched, ended]
+    events = [event async for event in client.watch(JOB)]
+    assert events[1] == JobProgress(2, 0, 0.0, 0.0, fetched_bytes=1_000_000)
+
+
 async def test_a_broken_watch_goes_on(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:

@@ -1,10 +1,15 @@
 """Recordings that are fetched by URL."""
 
 import asyncio
+import errno
+import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
+import obstore
 import pytest
 from aiohttp import web
 
@@ -18,11 +23,20 @@ from tests.integration.ingest.conftest import (
 )
 from tests.integration.ingest.test_cancelling import cancel
 from tests.support.nats import NatsServer
+from tests.support.s3 import BUCKET, S3Server
 from tiro.speech.v1.error_reason_pb2 import ErrorReason
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import RetryTranscriptionRequest, WatchTranscriptionRequest
 from tiro_core.blobs.interface import PART_BYTES
+from tiro_core.blobs.s3_client import make_client
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
 from tiro_core.errors import from_status
+from tiro_core.settings import CoreSettings
+
+BYTES_MAX = 4 * PART_BYTES
+DRIP_SECONDS = 0.1
+OPEN_BUCKET = "open-to-jobs"
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -65,7 +79,9 @@ async def host() -> AsyncIterator[Host]:
 async def fetching(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """An ingest that may fetch from this machine."""
     monkeypatch.setattr("tiro_ingest.fetching.fetcher.BACKOFF_SECONDS", 0.01)
-    return await start_ingest(outgoing_networks="127.0.0.0/8", fetch_stall_seconds=0.5, fetch_attempts_max=2)
+    return await start_ingest(
+        outgoing_networks="127.0.0.0/8", fetch_stall_seconds=0.5, fetch_attempts_max=2, upload_bytes_max=BYTES_MAX
+    )
 
 
 @pytest.fixture(scope="session")
@@ -112,26 +128,32 @@ async def test_a_recording_is_fetched_and_queued(fetching: Ingest, host: Host, s
         ("stall", "URI_STALLED", 2),
         ("short", "URI_LENGTH_MISMATCH", 2),
         ("text", "NOT_AUDIO", 1),
+        ("drip", "URI_STALLED", 2),
+        ("announced too large", "UPLOAD_TOO_LARGE", 1),
+        ("too large", "UPLOAD_TOO_LARGE", 1),
     ],
 )
 async def test_what_cannot_be_fetched_fails(fetching: Ingest, host: Host, kind: str, reason: str, asked: int) -> None:
     """Each failure has its reason, and only what may pass is tried again."""
+    whole = {
+        "missing": web.Response(status=404),
+        "broken": web.Response(status=500),
+        "loop": web.Response(status=302, headers={"Location": host.url}),
+        "inside": web.Response(status=302, headers={"Location": "http://10.0.0.1/"}),
+        "text": web.Response(text="no audio"),
+        "announced too large": web.Response(body=bytes(BYTES_MAX + 1)),
+    }
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        match kind:
-            case "missing":
-                return web.Response(status=404)
-            case "broken":
-                return web.Response(status=500)
-            case "loop":
-                return web.Response(status=302, headers={"Location": host.url})
-            case "inside":
-                return web.Response(status=302, headers={"Location": "http://10.0.0.1/"})
-            case "text":
-                return web.Response(text="no audio")
-        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        if kind in whole:
+            found = whole[kind]
+            return web.Response(status=found.status, headers=found.headers, body=found.body)
+        response = web.StreamResponse(headers={} if kind == "too large" else {"Content-Length": "1000"})
         await response.prepare(request)
-        await response.write(b"some")
+        await response.write(bytes(BYTES_MAX + 1) if kind == "too large" else b"some")
+        while kind == "drip" and not host.released.is_set():
+            await response.write(b".")
+            await asyncio.sleep(DRIP_SECONDS)
         if kind == "short":
             assert request.transport is not None
             request.transport.close()
@@ -242,3 +264,76 @@ async def test_a_stopped_ingest_hands_its_fetch_over(
     states, _ = await fetched(other, job.name)
     assert states[-1] == Transcription.STATE_QUEUED
     assert len(host.requests) == 2
+
+
+async def test_a_host_may_ask_for_time(fetching: Ingest, host: Host, speech: bytes) -> None:
+    """Retry-After is waited for."""
+    times: list[float] = []
+
+    async def answer(_: web.Request) -> web.Response:
+        times.append(time.monotonic())
+        return web.Response(body=speech) if len(times) > 1 else web.Response(status=503, headers={"Retry-After": "1"})
+
+    host.answer = answer
+    states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
+    assert states[-1] == Transcription.STATE_QUEUED
+    assert times[1] - times[0] >= 1
+
+
+async def test_a_full_disk_is_waited_for(
+    fetching: Ingest, host: Host, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording that cannot be checked for want of room is fetched all the same, once there is some."""
+    temporary_file = tempfile.TemporaryFile
+    full = iter([True])
+
+    def no_room(*args: Any, **options: Any) -> Any:
+        if next(full, False):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return temporary_file(*args, **options)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=speech)
+
+    host.answer = answer
+    monkeypatch.setattr("tiro_ingest.finishing.tempfile.TemporaryFile", no_room)
+    states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
+    assert states[-1] == Transcription.STATE_QUEUED
+
+
+async def test_a_lost_hint_is_made_up_for(start_ingest: StartIngest, host: Host, speech: bytes, bus: Bus) -> None:
+    """What is to be fetched is offered again when nothing was heard of it. It counts as waiting until then."""
+
+    async def answer(_: web.Request) -> web.Response:
+        if len(host.requests) == 1:
+            await host.released.wait()
+        return web.Response(body=speech)
+
+    host.answer = answer
+    ingest = await start_ingest(
+        outgoing_networks="127.0.0.0/8", fetches_max=1, reconcile_seconds=0.2, jobs_waiting_max=2
+    )
+    blocking = await ingest.transcribe(uri=host.url)
+    await host.asked.wait()
+    waiting = await ingest.transcribe(uri=host.url)
+    async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"):
+        await ingest.transcribe(uri=host.url)
+    await bus.jetstream.purge_stream(topology.FETCHES)
+    host.released.set()
+    for job in (blocking, waiting):
+        assert (await fetched(ingest, job.name))[0][-1] == Transcription.STATE_QUEUED
+
+
+async def test_an_object_is_fetched(start_ingest: StartIngest, s3_server: S3Server, speech: bytes, tenant: str) -> None:
+    """From a bucket that the deployment has opened to jobs, and from no other."""
+    assert s3_server.make_bucket(OPEN_BUCKET)
+    client = make_client(CoreSettings.model_validate(s3_server.settings), OPEN_BUCKET)
+    await obstore.put_async(client, tenant, speech)
+    ingest = await start_ingest(**s3_server.settings, fetch_s3_buckets=OPEN_BUCKET)
+    states, job = await fetched(ingest, (await ingest.transcribe(uri=f"s3://{OPEN_BUCKET}/{tenant}")).name)
+    assert states[-1] == Transcription.STATE_QUEUED
+    assert job.audio_duration.ToTimedelta().total_seconds() > 1
+    for uri, reason in ((f"s3://{OPEN_BUCKET}/none", "URI_HTTP_ERROR"), (f"s3://{BUCKET}/x", "URI_FORBIDDEN")):
+        states, job = await fetched(ingest, (await ingest.transcribe(uri=uri)).name)
+        assert states[-1] == Transcription.STATE_FAILED
+        assert ErrorReason.Name(from_status(job.error).reason) == f"ERROR_REASON_{reason}"

@@ -65,7 +65,7 @@ async def server() -> AsyncIterator[BaseTestServer]:
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
     """Reaches 127.0.0.1 and no other address inside."""
-    async with new_session(open_connector(LOOPBACK)) as opened:
+    async with new_session(open_connector(LOOPBACK), stall_seconds=5) as opened:
         yield opened
 
 
@@ -120,6 +120,6 @@ async def test_a_name_that_changes_its_address_is_refused(server: BaseTestServer
     assert (await resolver.resolve("a.example", 443))[0]["host"] == "1.1.1.1"
     with pytest.raises(AddressRefusedError):
         await resolver.resolve("a.example", 443)
-    async with new_session(open_connector(AddressPolicy(), Rebinding("127.0.0.1"))) as session:
+    async with new_session(open_connector(AddressPolicy(), Rebinding("127.0.0.1")), stall_seconds=5) as session:
         with pytest.raises(AddressRefusedError):
             await _get(session, URL(f"http://a.example:{server.port}/echo"))

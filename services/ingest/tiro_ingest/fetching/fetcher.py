@@ -14,7 +14,8 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.blobs.interface import BlobStore
+from tiro_core.blobs.interface import BlobStore, StorageUnavailable
+from tiro_core.blobs.unavailable import storage_unavailable
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.feed import Slot
@@ -50,6 +51,8 @@ RATE_BYTES_MIN = 1024
 BACKOFF_SECONDS = 1.0
 """Before the second try; doubled before each further one, half of it at random."""
 BACKOFF_SECONDS_MAX = 60.0
+STORAGE_REASONS = (reasons.ERROR_REASON_STORAGE_FULL, reasons.ERROR_REASON_STORAGE_UNAVAILABLE)
+"""Not the host's fault, and it passes."""
 HAND_OVER_SECONDS_MAX = 2.0
 
 log = get_logger()
@@ -170,18 +173,26 @@ class Fetcher:
         while True:
             try:
                 return await self._try(fetch, history, source)
-            except Passing as error:
-                if attempt >= self._settings.fetch_attempts_max:
+            except TiroError as error:
+                passes = isinstance(error, Passing) or error.reason in STORAGE_REASONS
+                if not passes or attempt >= self._settings.fetch_attempts_max:
                     raise
                 log.info("fetch_tried", attempt=attempt, error=str(error))
                 delay = backoff(attempt, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
-                await asyncio.sleep(max(error.wait_seconds, delay))
+                asked = error.wait_seconds if isinstance(error, Passing) else 0.0
+                await asyncio.sleep(max(asked, delay))
                 attempt += 1
 
     def _source(self, uri: str) -> Source:
         return S3Source(self._settings, uri) if uri.startswith("s3://") else HttpSource(self._session, uri)
 
     async def _try(self, fetch: "_Fetch", history: JobHistory, source: Source) -> UploadRecord:
+        try:
+            return await self._store_all(fetch, history, source)
+        except StorageUnavailable as error:
+            raise storage_unavailable() from error
+
+    async def _store_all(self, fetch: "_Fetch", history: JobHistory, source: Source) -> UploadRecord:
         record = fetch.owned.value
         upload = await self._uploads.begin_writing(record.tenant, record.upload_id, None)
         async with self._uploads.refusing(upload), source.open(upload.committed_size, fetch.tag) as opened:
