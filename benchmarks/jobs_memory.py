@@ -1,9 +1,10 @@
 """What ingest holds of a large upload, and a worker of a long recording: `make bench-jobs-memory`.
 
 A wav file of silence is uploaded, then a FLAC file of word markers is transcribed whole by one worker with the fake
-engine. Neither file is ever in this process's memory. The peak of a service is the kernel's own (VmHWM, set back
-before the measurement). A decoder lives as long as its file: its VmHWM is read all the time; what it took in its
-last `LOOK_SECONDS` may be missed. What a decoder shares with the template that it was forked from counts as its own.
+engine, and one of speech by one with a real model, whole and cut into parts for its slots. No file is ever in this
+process's memory. The peak of a service is the kernel's own (VmHWM, set back before the measurement). A decoder lives as
+long as its file: its VmHWM is read all the time; what it took in its last `LOOK_SECONDS` may be missed. What a decoder
+shares with the template that it was forked from counts as its own.
 """
 
 import argparse
@@ -12,19 +13,23 @@ import struct
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 import psutil
 
+from benchmarks.decoded import decoded
 from benchmarks.report import machine, record, table
+from deploy.local.stack import MODELS, ROOT
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_transcriber.jobs.pieces import Pcm16
 
 MB = 1e6
 LOOK_SECONDS = 0.05
@@ -55,21 +60,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=2.0, help="size of the upload")
     parser.add_argument("--hours", type=float, default=10.0, help="length of the recording")
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the recording of speech")
     parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiro-bench-") as folder:
-        body = _measure(Path(folder), arguments.gigabytes, arguments.hours)
+        rows = _measure(Path(folder), arguments.gigabytes, arguments.hours)
+        rows += _measure_speech(Path(folder), arguments.model, arguments.minutes)
+    head = ["", "s", "idle MB", "peak MB", "above idle MB", "aim MB", "its decoders, peak MB"]
+    body = f"Resident memory, one worker.\n\n{table(head, rows)}"
     print(machine())
     print(body)
     if arguments.record:
         record("Memory of large jobs", body)
 
 
-def _measure(folder: Path, gigabytes: float, hours: float) -> str:
+def _measure(folder: Path, gigabytes: float, hours: float) -> list[list[object]]:
     settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_CUT_SECONDS_MIN": "0"}
     large, long = folder / "large.wav", folder / "long.flac"
     _write_silence(large, round(gigabytes * 1e9))
-    _write_markers(long, hours)
+    _write_flac(long, _markers(hours))
     store = folder / "nats"
     store.mkdir()
     with running_stack(store, settings) as stack:
@@ -78,12 +88,34 @@ def _measure(folder: Path, gigabytes: float, hours: float) -> str:
         upload = asyncio.run(_upload(stack, long))
         with _watched(stack.transcriber.pid) as worker:
             asyncio.run(_transcribe(stack, upload))
-    rows = [
+    return [
         _row(f"ingest, {gigabytes:g} GB of wav uploaded and probed", ingest, INGEST_AIM_MB),
-        _row(f"worker, {hours:g} h of FLAC transcribed whole", worker, WORKER_AIM_MB),
+        _row(f"worker, fake engine, {hours:g} h of FLAC transcribed whole", worker, WORKER_AIM_MB),
     ]
-    head = ["", "s", "idle MB", "peak MB", "above idle MB", "aim MB", "its decoder, peak MB"]
-    return f"Resident memory, the fake engine, one worker.\n\n{table(head, rows)}"
+
+
+def _measure_speech(folder: Path, model: str, minutes: float) -> list[list[object]]:
+    """A worker with a real model, which is loaded before: whole, and in parts for all of its slots."""
+    speech = folder / "speech.flac"
+    _write_flac(speech, _speech(minutes))
+    rows = []
+    for how, cut_seconds_min in (("whole", 0), ("in parts", 1)):
+        settings = {"TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model, "TIRO_CUT_SECONDS_MIN": str(cut_seconds_min)}
+        store = folder / f"nats {how}"
+        store.mkdir()
+        with running_stack(store, {**settings, "TIRO_MODELS_DIR": str(MODELS)}) as stack:
+            upload = asyncio.run(_upload(stack, speech))
+            with _watched(stack.transcriber.pid) as worker:
+                asyncio.run(_transcribe(stack, upload))
+        rows.append(_row(f"worker, {model}, {minutes:g} min of FLAC transcribed {how}", worker, WORKER_AIM_MB))
+    return rows
+
+
+def _speech(minutes: float) -> Iterator[Pcm16]:
+    """The same minute of a discussion again and again."""
+    samples = (decoded(ROOT / "samples" / "panel.ogg") * 32767).astype(np.int16)
+    for _ in range(round(minutes * 60 * SAMPLE_RATE / len(samples))):
+        yield samples
 
 
 def _row(what: str, peak: Peak, aim: int) -> list[object]:
@@ -146,18 +178,21 @@ def _write_silence(path: Path, size: int) -> None:
         file.truncate(len(head) + data)
 
 
-def _write_markers(path: Path, hours: float) -> None:
-    """A FLAC file of numbered words, encoded minute by minute."""
+def _markers(hours: float) -> Iterator[Pcm16]:
+    """Numbered words, minute by minute."""
+    for number in range(round(hours * 60)):
+        yield encode(range(number * WORDS_A_PIECE, (number + 1) * WORDS_A_PIECE), gap_ms=WORD_GAP_MS)
+
+
+def _write_flac(path: Path, pieces: Iterable[Pcm16]) -> None:
+    """Encode PCM16 at `SAMPLE_RATE` piece by piece."""
     with av.open(str(path), "w", format="flac") as output:
         stream = output.add_stream("flac", rate=SAMPLE_RATE)
         if not isinstance(stream, av.AudioStream):
             raise TypeError("FFmpeg made no audio stream")
         stream.layout = "mono"
-        for number in range(round(hours * 60)):
-            words = range(number * WORDS_A_PIECE, (number + 1) * WORDS_A_PIECE)
-            frame = av.AudioFrame.from_ndarray(
-                encode(words, gap_ms=WORD_GAP_MS).reshape(1, -1), format="s16", layout="mono"
-            )
+        for piece in pieces:
+            frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format="s16", layout="mono")
             frame.sample_rate = SAMPLE_RATE
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
