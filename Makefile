@@ -75,7 +75,7 @@ bench-batch-accuracy: setup ## Text of recordings, and over silence, against pla
 	$(BIN)/python -m benchmarks.batch_accuracy "$(MANIFEST)"
 
 .PHONY: bench-jobs-memory
-bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during a recording of 10 hours
+bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during 10 hours, and with a real model
 	$(BIN)/python -m benchmarks.jobs_memory
 
 .PHONY: bench-blobs
