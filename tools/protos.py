@@ -16,6 +16,7 @@ from google.api import client_pb2, field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.rpc import status_pb2
+from google.type import money_pb2
 from protovalidate._gen.buf.validate import validate_pb  # there is no public way to its descriptor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +113,7 @@ def _dependencies(scratch: Path) -> Path:
         file.CopyToProto(proto)
         files[file.name] = proto
 
-    ours = (client_pb2, field_behavior_pb2, resource_pb2, status_pb2)
+    ours = (client_pb2, field_behavior_pb2, resource_pb2, status_pb2, money_pb2)
     for module in (*ours, duration_pb2, field_mask_pb2, timestamp_pb2):
         add(module.DESCRIPTOR)
     files[VALIDATE] = _validate_descriptor()

@@ -1,6 +1,7 @@
 """Python client library and the `tiro` command line."""
 
 from tiro_client.client import AsyncClient
+from tiro_client.engine_models import Capability, Engine, EngineModel, Price
 from tiro_client.errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -46,8 +47,11 @@ __all__ = [
     "AsyncClient",
     "AudioAck",
     "AudioEncoding",
+    "Capability",
     "ConfigUpdated",
     "DeadlineExceeded",
+    "Engine",
+    "EngineModel",
     "FailedPrecondition",
     "FieldViolation",
     "Final",
@@ -70,6 +74,7 @@ __all__ = [
     "NotFound",
     "Partial",
     "PermissionDenied",
+    "Price",
     "ResourceExhausted",
     "Segment",
     "SessionEnded",

@@ -1,4 +1,4 @@
-"""The client: one object for uploads, jobs, transcripts and live streams."""
+"""The client: one object for uploads, jobs, transcripts, live streams and what can be asked for."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Literal, Self, overload
 
 from tiro_client.channel import Connection, open_connection
+from tiro_client.engine_models import Engine
+from tiro_client.engines import list_engines
 from tiro_client.formats import TranscriptFormat
 from tiro_client.job_models import Job, JobEvent
 from tiro_client.job_options import JobOptions
@@ -406,6 +408,10 @@ class AsyncClient:
         return watch_session(
             self._opened(self._streaming), session_id, after_sequence=after_sequence, partials=partials
         )
+
+    async def list_engines(self) -> tuple[Engine, ...]:
+        """The engines that can be asked for, by name, with their models, and how many workers are alive and free."""
+        return await list_engines(self._opened(self._batch))
 
     @property
     def _uploads(self) -> Uploads:

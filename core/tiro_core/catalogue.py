@@ -1,4 +1,4 @@
-"""The engines and models that Tiro knows: names, languages, and where a model's bytes come from.
+"""The engines and models that Tiro knows: names, abilities, prices, and where a model's bytes come from.
 
 Data, not code: `catalogue.toml` beside this file. Ingest and the streamer tell a known name from an unknown one by it
 without installing an engine; the transcriber fetches and checks weights by it.
@@ -7,12 +7,14 @@ without installing an engine; the transcriber fetches and checks weights by it.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tiro_core.price import Price
 from tiro_core.starting import CannotStart
 
 DIGEST_PREFIX = "sha256:"
@@ -86,9 +88,19 @@ class Model:
 
     name: Name
     languages: frozenset[str]
+    """ISO 639-1 codes, 639-3 where there is none, and Whisper's own `jw` for Javanese."""
     translates: bool = False
     """Whether it can write English, whatever is spoken."""
-    """ISO 639-1 codes, 639-3 where there is none, and Whisper's own `jw` for Javanese."""
+    batch: bool = True
+    """Whether it takes jobs."""
+    live: bool = True
+    """Whether it takes live sessions."""
+    word_time_offsets: bool = True
+    """Whether it can give words their times."""
+    language_detection: bool | None = None
+    """Whether it can tell the language by itself. Left out: where it knows several."""
+    price_per_minute: Price | None = None
+    """What a minute of audio costs. Left out: what the engine says."""
     repository: str = ""
     """The model hub's repository, as in `Systran/faster-whisper-base`."""
     revision: str = ""
@@ -104,6 +116,11 @@ class Model:
         """
         if code not in self.languages:
             raise UnknownLanguageError(code, tuple(sorted(self.languages)))
+
+    @property
+    def detects_language(self) -> bool:
+        """Whether it can tell the language by itself."""
+        return len(self.languages) > 1 if self.language_detection is None else self.language_detection
 
     @property
     def size_bytes(self) -> int:
@@ -124,6 +141,12 @@ class Engine:
     name: Name
     default_model: Name
     models: Mapping[str, Model]
+    price_per_minute: Price | None = None
+    """What a minute of audio costs with those of its models that do not say it themselves."""
+
+    def price_of(self, model: Model | None) -> Price | None:
+        """What a minute of audio costs with a model, which the catalogue may not have. None where nothing is said."""
+        return (model.price_per_minute if model else None) or self.price_per_minute
 
     def model(self, name: str) -> Model:
         """Find a model. An empty name is the engine's default.
@@ -174,7 +197,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     """
     text = (path or files(__package__) / "catalogue.toml").read_text(encoding="utf-8")
     try:
-        catalogue = TypeAdapter(Catalogue).validate_python(_by_name(tomllib.loads(text)))
+        catalogue = TypeAdapter(Catalogue).validate_python(_by_name(tomllib.loads(text, parse_float=Decimal)))
         for engine in (catalogue.engine(catalogue.default_engine), *catalogue.engines.values()):
             engine.model(engine.default_model)
     except (tomllib.TOMLDecodeError, ValidationError, LookupError, TypeError) as error:

@@ -8,6 +8,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.catalogue import Catalogue, UnknownEngineError, UnknownModelError
 from tiro_core.errors import invalid_argument
+from tiro_core.model_offer import Capability, ModelOffer
 
 
 class RecognitionResolver:
@@ -49,26 +50,40 @@ class RecognitionResolver:
             )
         return config
 
-    def translates(self, config: RecognitionConfig) -> bool:
-        """Whether a resolved config's model can translate to English."""
-        offers = self._workers.offering(config.engine, config.model)
-        if offers:
-            return any(record.translates for record in offers)
-        return self._catalogue.model(config.engine, config.model).translates
+    def capabilities(self, config: RecognitionConfig) -> frozenset[Capability]:
+        """What can be done with a resolved config's model."""
+        engine = self._catalogue.engines.get(config.engine)
+        known = engine.models.get(config.model) if engine else None
+        return ModelOffer(known, self._workers.offering(config.engine, config.model)).capabilities
 
-    def _model_of(self, engine: str, offers: Iterable[WorkerRecord], field_path: str) -> str:
+    @property
+    def default_engine(self) -> str:
+        """The engine of a request that names none."""
+        return self._default_engine
+
+    def default_model(self, engine: str, offers: Iterable[WorkerRecord]) -> str:
+        """The model of a request that names this engine and no model. Empty where nobody knows the engine.
+
+        Args:
+            engine: The engine.
+            offers: Its live workers.
+        """
         if engine == self._default_engine and self._default_model:
             return self._default_model
         if engine in self._catalogue.engines:
             return self._catalogue.engines[engine].default_model
-        for record in offers:
-            return record.model
-        raise self._unknown_engine(engine, field_path, tuple(self._catalogue.engines))
+        return next((record.model for record in offers), "")
+
+    def _model_of(self, engine: str, offers: Iterable[WorkerRecord], field_path: str) -> str:
+        model = self.default_model(engine, offers)
+        if not model:
+            raise self._unknown_engine(engine, field_path, tuple(self._catalogue.engines))
+        return model
 
     def _languages(self, config: RecognitionConfig, offers: Iterable[WorkerRecord], field_path: str) -> frozenset[str]:
-        for record in offers:
-            if record.model == config.model:
-                return frozenset(record.language_codes)
+        loaded = [record for record in offers if record.model == config.model]
+        if loaded:
+            return ModelOffer(None, loaded).languages
         try:
             return self._catalogue.model(config.engine, config.model).languages
         except UnknownEngineError as error:

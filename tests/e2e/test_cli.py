@@ -61,6 +61,20 @@ def test_jobs_can_be_listed_and_looked_at(stack: Stack) -> None:
     assert json.loads(one.stdout)["name"] == first["name"]
 
 
+def test_engines_are_listed_with_their_live_workers(stack: Stack) -> None:
+    """The transcriber that runs is counted at its model, with what it says that it can do."""
+    listed = tiro(stack, "engines", "--json")
+    assert listed.returncode == 0, listed.stderr
+    engines = {engine["name"]: engine for engine in map(json.loads, listed.stdout.splitlines())}
+    assert engines["fake"]["worker_count"] == 0
+    whisper = engines["faster-whisper"]
+    assert (whisper["worker_count"], whisper["taken_by_default"], whisper["default_model"]) == (1, True, "tiny.en")
+    tiny = next(model for model in whisper["models"] if model["name"] == "tiny.en")
+    assert tiny["capabilities"] == ["batch", "live", "word_timestamps"]
+    assert (tiny["languages"], tiny["worker_count"], tiny["price_per_minute"]) == (["en"], 1, None)
+    assert tiny["free_session_slots"] > 0
+
+
 def test_a_file_that_is_not_there(stack: Stack) -> None:
     """It is one clear line, not a traceback."""
     done = tiro(stack, "transcribe", "/nowhere/speech.wav")

@@ -8,7 +8,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from tiro_client.cli import exit_codes, jobs, listen, transcribe, watch
+from tiro_client.cli import engines, exit_codes, jobs, listen, transcribe, watch
 from tiro_client.cli.plugins import PluginGroup
 from tiro_client.cli.session import ClientOptions
 from tiro_client.settings import (
@@ -34,6 +34,7 @@ def build_app() -> typer.Typer:
     app.command("listen")(listen.listen)
     app.command("watch")(watch.watch)
     app.add_typer(jobs.app, name="jobs")
+    app.command("engines")(engines.engines)
     return app
 
 

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from aiohttp import ClientSession
 
-from tiro.transcription.v1 import transcription_service_pb2_grpc, upload_service_pb2_grpc
+from tiro.transcription.v1 import engine_service_pb2_grpc, transcription_service_pb2_grpc, upload_service_pb2_grpc
+from tiro.transcription.v1.engine_service_pb2 import DESCRIPTOR as ENGINE
 from tiro.transcription.v1.transcription_service_pb2 import DESCRIPTOR as TRANSCRIPTION
 from tiro.transcription.v1.upload_service_pb2 import DESCRIPTOR as UPLOAD
 from tiro_core.audio.launcher import MediaLauncher
@@ -25,7 +26,7 @@ from tiro_core.bus.feed import Feed
 from tiro_core.bus.monitor import ServerMonitor, require_safe_server
 from tiro_core.bus.topology import ensure_streams
 from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
-from tiro_core.catalogue import load_catalogue
+from tiro_core.catalogue import Catalogue, load_catalogue
 from tiro_core.lifecycle import unless_stopping
 from tiro_core.metrics import serve_metrics
 from tiro_core.outgoing.client import new_session
@@ -37,6 +38,8 @@ from tiro_ingest.callbacks.offering import CallbackOffers
 from tiro_ingest.callbacks.sending import CallbackSender
 from tiro_ingest.cancelling import Canceller
 from tiro_ingest.dispatcher import Dispatcher
+from tiro_ingest.engine_list import EngineList
+from tiro_ingest.engine_service import EngineService
 from tiro_ingest.expiry import Expiry
 from tiro_ingest.fetching.fetcher import Fetcher
 from tiro_ingest.fetching.offering import FetchOffers
@@ -63,6 +66,7 @@ from tiro_ingest.watch import JobWatcher
 SERVICES = (
     UPLOAD.services_by_name["UploadService"].full_name,
     TRANSCRIPTION.services_by_name["TranscriptionService"].full_name,
+    ENGINE.services_by_name["EngineService"].full_name,
 )
 
 
@@ -98,6 +102,7 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         parts = _Parts(settings, bus, blobs, launcher=launcher, workers=workers, session=session, stopping=stopping)
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
+        engine_service_pb2_grpc.add_EngineServiceServicer_to_server(parts.engine_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for part in parts.running:
             stack.callback(tasks.create_task(part.run(), name=type(part).__name__).cancel)
@@ -164,6 +169,9 @@ class _Parts:
             fetch_offers,
         ]
         self.follower = JobFollower(bus, listeners)
+        catalogue = load_catalogue(settings.catalogue)
+        resolver = _resolver(settings, catalogue, workers)
+        self.engine_service = EngineService(EngineList(catalogue, workers, resolver))
         acceptor = Acceptor(
             bus,
             jobs,
@@ -172,7 +180,7 @@ class _Parts:
             uploads=uploads,
             uses=uses,
             inline_audio=InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
-            resolver=_resolver(settings, workers),
+            resolver=resolver,
             request_ids=request_ids,
             retention=Retention(
                 settings.transcription_ttl_seconds, settings.audio_ttl_seconds, settings.ttl_seconds_max
@@ -265,9 +273,9 @@ def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, laun
     )
 
 
-def _resolver(settings: IngestSettings, workers: WorkerDirectory) -> RecognitionResolver:
+def _resolver(settings: IngestSettings, catalogue: Catalogue, workers: WorkerDirectory) -> RecognitionResolver:
     return RecognitionResolver(
-        load_catalogue(settings.catalogue),
+        catalogue,
         workers,
         default_engine=settings.default_engine,
         default_model=settings.default_model,

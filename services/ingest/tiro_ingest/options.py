@@ -3,6 +3,7 @@
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.engine_pb2 import Engine
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import TiroError, invalid_argument
 from tiro_core.recognition import RecognitionResolver
@@ -25,7 +26,7 @@ def check_options(options: TranscriptionOptions, config: RecognitionConfig, reso
     """
     if options.diarization:
         raise _unsupported("diarization", "no engine tells speakers apart yet")
-    if options.translate_to_english and not resolver.translates(config):
+    if options.translate_to_english and Engine.CAPABILITY_TRANSLATION not in resolver.capabilities(config):
         raise _unsupported("translate_to_english", f"model {config.model!r} does not translate")
     if options.multilingual and config.language_code:
         raise invalid_argument(

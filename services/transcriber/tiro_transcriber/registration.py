@@ -30,6 +30,7 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
         language_codes=sorted(can.languages),
         detects_language=can.detects_language,
         translates=can.translates,
+        word_time_offsets=can.word_timestamps,
         job_slots=job_slots if can.batch else 0,
         session_slots=session_slots if can.live else 0,
         start_time=now(),

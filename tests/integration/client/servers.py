@@ -22,11 +22,14 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment, Transcript
 from tiro.streaming.v1 import streaming_pb2, streaming_pb2_grpc
 from tiro.transcription.v1 import (
+    engine_service_pb2,
+    engine_service_pb2_grpc,
     transcription_service_pb2,
     transcription_service_pb2_grpc,
     upload_service_pb2,
     upload_service_pb2_grpc,
 )
+from tiro.transcription.v1.engine_pb2 import Engine
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.errors import (
@@ -285,6 +288,27 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
 
 
 @dataclass
+class EngineServer(engine_service_pb2_grpc.EngineServiceServicer):
+    """Lists what a test put in."""
+
+    engines: list[Engine] = field(default_factory=list)
+    failures: list[TiroError] = field(default_factory=list)
+    """What the next calls end with."""
+    page_size_max: int = 100
+    """How many it gives at most, whatever it is asked for."""
+
+    async def ListEngines(
+        self, request: engine_service_pb2.ListEnginesRequest, context: Context
+    ) -> engine_service_pb2.ListEnginesResponse:
+        if self.failures:
+            await refuse(context, self.failures.pop(0))
+        begin = int(request.page_token or 0)
+        end = begin + min(request.page_size, self.page_size_max)
+        token = str(end) if end < len(self.engines) else ""
+        return engine_service_pb2.ListEnginesResponse(engines=self.engines[begin:end], next_page_token=token)
+
+
+@dataclass
 class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     """Answers each audio message with a partial, each finalize with a final, and the end with `session_ended`."""
 
@@ -357,11 +381,12 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
 
 @dataclass
 class Deployment:
-    """All three servers behind one address."""
+    """All servers behind one address."""
 
     uploads: UploadServer = field(default_factory=UploadServer)
     jobs: JobServer = field(default_factory=JobServer)
     live: LiveServer = field(default_factory=LiveServer)
+    engines: EngineServer = field(default_factory=EngineServer)
 
     @asynccontextmanager
     async def serving(
@@ -372,6 +397,7 @@ class Deployment:
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self.uploads, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(self.jobs, server)
         streaming_pb2_grpc.add_StreamingServiceServicer_to_server(self.live, server)
+        engine_service_pb2_grpc.add_EngineServiceServicer_to_server(self.engines, server)
         if credentials is None:
             port = server.add_insecure_port(address)
         else:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.type.money_pb2 import Money
 
 from tests.integration.client.servers import Deployment, seconds
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment
+from tiro.transcription.v1.engine_pb2 import Engine
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
 from tiro_client.cli import exit_codes
@@ -247,6 +249,44 @@ async def test_jobs_as_json(address: str, deployment: Deployment) -> None:
     jobs = [json.loads(line) for line in ended.out.splitlines()]
     assert [job["name"] for job in jobs] == ["transcriptions/0", "transcriptions/1", "transcriptions/2"]
     assert (jobs[0]["state"], jobs[0]["audio_seconds"], jobs[0]["error"]) == ("running", 2.5, None)
+
+
+@pytest.fixture
+def offering(deployment: Deployment) -> Deployment:
+    """A deployment with a free and a paid engine."""
+    whisper = Engine.Model(name="base", language_codes=["de", "en", "es", "fi"], worker_count=1, free_job_slots=2)
+    able = ("BATCH", "WORD_TIME_OFFSETS", "TRANSLATION", "LANGUAGE_DETECTION")
+    whisper.capabilities[:] = [Engine.Capability.Value(f"CAPABILITY_{name}") for name in able]
+    cloud = Engine.Model(name="streaming", language_codes=["en"], capabilities=[Engine.CAPABILITY_LIVE])
+    cloud.price_per_minute.CopyFrom(Money(currency_code="USD", nanos=24_000_000))
+    deployment.engines.engines = [
+        Engine(name="engines/cloud", default_model="streaming", models=[cloud]),
+        Engine(name="engines/whisper", taken_by_default=True, default_model="base", models=[whisper], worker_count=1),
+    ]
+    return deployment
+
+
+@pytest.mark.usefixtures("offering")
+async def test_engines_as_a_table(address: str) -> None:
+    """`engines` is a line for each model, with what it can do, who is free, and its price."""
+    ended = await run(address, "engines")
+    assert (ended.code, ended.err) == (exit_codes.OK, "")
+    _, cloud, whisper = [line.split() for line in ended.out.splitlines()]
+    assert cloud == ["cloud", "streaming", "en", "0", "-", "0", "0.024", "USD"]
+    assert whisper == ["whisper", "base", "(default)", "4", "words", "to-en", "detects", "1", "2", "-"]
+
+
+@pytest.mark.usefixtures("offering")
+async def test_engines_as_json(address: str) -> None:
+    """`engines --json` is a line of JSON for each engine."""
+    ended = await run(address, "engines", "--json")
+    cloud, whisper = [json.loads(line) for line in ended.out.splitlines()]
+    assert (whisper["name"], whisper["taken_by_default"], whisper["worker_count"]) == ("whisper", True, 1)
+    [base] = whisper["models"]
+    assert base["capabilities"] == ["batch", "word_timestamps", "translation", "language_detection"]
+    assert (base["languages"], base["free_job_slots"]) == (["de", "en", "es", "fi"], 2)
+    assert base["price_per_minute"] is None
+    assert cloud["models"][0]["price_per_minute"] == {"amount": "0.024", "currency": "USD"}
 
 
 @pytest.mark.usefixtures("succeeding")

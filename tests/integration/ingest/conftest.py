@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from tests.support.nats import NatsServer
+from tiro.transcription.v1.engine_service_pb2_grpc import EngineServiceStub
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import CreateTranscriptionRequest
 from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
@@ -85,6 +86,11 @@ class Ingest:
     def jobs(self) -> Any:
         """The jobs' stub. Any, as above."""
         return TranscriptionServiceStub(self.channel)
+
+    @property
+    def engines(self) -> Any:
+        """The engines' stub. Any, as above."""
+        return EngineServiceStub(self.channel)
 
     async def create(self, *, size_bytes: int = 0, request_id: str = "") -> Upload:
         """Begin an upload."""

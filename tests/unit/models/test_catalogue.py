@@ -1,8 +1,10 @@
 """The catalogue: what is shipped, what is refused."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from google.type.money_pb2 import Money
 
 from tiro_core.catalogue import (
     CatalogueError,
@@ -11,6 +13,7 @@ from tiro_core.catalogue import (
     UnknownModelError,
     load_catalogue,
 )
+from tiro_core.price import Price
 
 OWN = """
 default_engine = "mine"
@@ -82,6 +85,63 @@ def test_a_deployment_brings_its_own(tmp_path: Path) -> None:
     assert catalogue.model("", "").digest == "sha256:" + "a" * 64
     with pytest.raises(UnknownEngineError):
         catalogue.engine("faster-whisper")
+
+
+PRICED = """
+default_engine = "mine"
+[[engines]]
+name = "mine"
+default_model = "m"
+price_per_minute = {{ amount = {amount}, currency = "{currency}" }}
+[[engines.models]]
+name = "m"
+languages = ["en", "fi"]
+[[engines.models]]
+name = "dear"
+languages = ["en", "fi"]
+language_detection = false
+price_per_minute = {{ amount = 1, currency = "EUR" }}
+"""
+
+
+def priced(folder: Path, *, amount: str = "0.024", currency: str = "USD") -> Path:
+    """Write a catalogue with prices."""
+    path = folder / "catalogue.toml"
+    path.write_text(PRICED.format(amount=amount, currency=currency))
+    return path
+
+
+def test_prices_are_exact(tmp_path: Path) -> None:
+    """They are decimals, to the contract's nine digits; a model's own goes before its engine's."""
+    engine = load_catalogue(priced(tmp_path, amount="999999999.000000001")).engine("")
+    price = engine.price_of(engine.model("m"))
+    assert price is not None
+    assert price.to_proto() == Money(currency_code="USD", units=999_999_999, nanos=1)
+    assert engine.price_of(engine.model("dear")) == Price(Decimal(1), "EUR")
+    assert engine.price_of(None) == price, "a model that only a worker knows"
+
+
+def test_nothing_is_priced_unless_somebody_says_so() -> None:
+    """The shipped catalogue says nothing."""
+    for engine in load_catalogue().engines.values():
+        assert all(engine.price_of(model) is None for model in engine.models.values())
+
+
+def test_a_model_with_several_languages_detects_them_unless_it_says_otherwise(tmp_path: Path) -> None:
+    """As Whisper's do."""
+    engine = load_catalogue(priced(tmp_path)).engine("")
+    assert (engine.model("m").detects_language, engine.model("dear").detects_language) == (True, False)
+    assert not load_catalogue().model("faster-whisper", "tiny.en").detects_language
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"amount": "-1"}, {"amount": "0.0000000001"}, {"amount": "nan"}, {"currency": "dollars"}, {"currency": ""}],
+)
+def test_a_wrong_price_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
+    """What is negative, no number, finer than the contract can say, or in no currency."""
+    with pytest.raises(CatalogueError):
+        load_catalogue(priced(tmp_path, **wrong))
 
 
 @pytest.mark.parametrize("wrong", [{"sha256": "A1"}, {"file": "../model.bin"}, {"default_model": "n"}])

@@ -1,0 +1,94 @@
+"""`tiro engines`: what can be asked for, and who is alive to do it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from tiro_client.cli import exit_codes
+from tiro_client.cli.console import print_json, results
+from tiro_client.cli.session import ClientOptions, options_of, run
+from tiro_client.engine_models import Capability, Engine, EngineModel, Price
+
+_PIPED_COLUMNS = 1000
+"""Where nobody looks, a line is as long as it gets: a program that reads it wants one line for each model."""
+_WORDS = {
+    Capability.WORD_TIMESTAMPS: "words",
+    Capability.TRANSLATION: "to-en",
+    Capability.LANGUAGE_DETECTION: "detects",
+}
+"""Capabilities in a table, where room is short. Jobs and live streams have columns of their own."""
+_CANNOT = "-"
+
+
+def engines(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each.")] = False,
+) -> None:
+    """List engines, a line for each model.
+
+    spoken: the language, or how many.
+
+    can: words have times, translates to English, detects the language.
+
+    alive: how many workers. jobs, live: how many more of these they take now.
+
+    a minute: what a minute of audio costs, where the deployment says so.
+    """
+    run(_list(options_of(context), as_json=as_json))
+
+
+async def _list(options: ClientOptions, *, as_json: bool) -> int:
+    async with options.client() as client:
+        found = await client.list_engines()
+    console = results()
+    if as_json:
+        for engine in found:
+            print_json(console, engine_to_dict(engine))
+    else:
+        if not console.is_terminal:
+            console.width = _PIPED_COLUMNS
+        console.print(_table(found))
+    return exit_codes.OK
+
+
+def _table(found: Sequence[Engine]) -> Table:
+    # Names are there to be copied: the others give way where the line is short.
+    names = (Column("engine", no_wrap=True), Column("model", no_wrap=True))
+    numbers = (Column(header, justify="right") for header in ("alive", "jobs", "live"))
+    prices = ("a minute",) if any(model.price_per_minute for engine in found for model in engine.models) else ()
+    table = Table(*names, "spoken", "can", *numbers, *prices, box=None, pad_edge=False)
+    for engine in found:
+        for model in engine.models:
+            default = engine.taken_by_default and model.name == engine.default_model
+            table.add_row(
+                engine.name,
+                f"{model.name} (default)" if default else model.name,
+                _languages(model),
+                " ".join(_WORDS[capability] for capability in model.capabilities if capability in _WORDS),
+                str(model.worker_count),
+                str(model.free_job_slots) if Capability.BATCH in model.capabilities else _CANNOT,
+                str(model.free_session_slots) if Capability.LIVE in model.capabilities else _CANNOT,
+                *([_price(model.price_per_minute)] if prices else []),
+            )
+    return table
+
+
+def _languages(model: EngineModel) -> str:
+    return model.languages[0] if len(model.languages) == 1 else str(len(model.languages))
+
+
+def _price(price: Price | None) -> str:
+    return f"{price.amount:f} {price.currency}" if price else ""
+
+
+def engine_to_dict(engine: Engine) -> dict[str, Any]:
+    """An engine as plain data; amounts of money as decimals in text, which are exact."""
+    models = [{**asdict(model), "price_per_minute": _price_to_dict(model.price_per_minute)} for model in engine.models]
+    return {**asdict(engine), "models": models}
+
+
+def _price_to_dict(price: Price | None) -> dict[str, str] | None:
+    return {"amount": f"{price.amount:f}", "currency": price.currency} if price else None

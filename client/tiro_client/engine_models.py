@@ -1,0 +1,112 @@
+"""What can be asked for, as this library gives it."""
+
+import enum
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+from google.type.money_pb2 import Money
+
+from tiro.transcription.v1 import engine_pb2
+
+_NANOS = Decimal(10**9)
+
+
+class Capability(enum.StrEnum):
+    """Something that an engine can do with a model."""
+
+    BATCH = "batch"
+    """Jobs."""
+    LIVE = "live"
+    """Live streams."""
+    WORD_TIMESTAMPS = "word_timestamps"
+    TRANSLATION = "translation"
+    """English from any of its languages."""
+    LANGUAGE_DETECTION = "language_detection"
+
+
+_CAPABILITIES = {
+    engine_pb2.Engine.CAPABILITY_BATCH: Capability.BATCH,
+    engine_pb2.Engine.CAPABILITY_LIVE: Capability.LIVE,
+    engine_pb2.Engine.CAPABILITY_WORD_TIME_OFFSETS: Capability.WORD_TIMESTAMPS,
+    engine_pb2.Engine.CAPABILITY_TRANSLATION: Capability.TRANSLATION,
+    engine_pb2.Engine.CAPABILITY_LANGUAGE_DETECTION: Capability.LANGUAGE_DETECTION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount of money, exact."""
+
+    amount: Decimal
+    currency: str
+    """ISO 4217 code, as in `USD`."""
+
+    @classmethod
+    def from_proto(cls, money: Money) -> Self:
+        """The price of a message."""
+        return cls(money.units + money.nanos / _NANOS, money.currency_code)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineModel:
+    """A model of an engine."""
+
+    name: str
+    """What `model=` takes."""
+    languages: tuple[str, ...]
+    """ISO 639 codes, sorted."""
+    capabilities: tuple[Capability, ...]
+    """Those that a later service knows and this client does not are left out."""
+    price_per_minute: Price | None
+    """Of audio. None where the deployment does not say."""
+    worker_count: int
+    """How many live workers have it loaded."""
+    free_job_slots: int
+    """How many jobs more they would begin at once."""
+    free_session_slots: int
+    """How many live streams more they would take."""
+
+    @classmethod
+    def from_proto(cls, model: engine_pb2.Engine.Model) -> Self:
+        """The model of a message."""
+        return cls(
+            name=model.name,
+            languages=tuple(model.language_codes),
+            capabilities=tuple(_CAPABILITIES[item] for item in model.capabilities if item in _CAPABILITIES),
+            price_per_minute=Price.from_proto(model.price_per_minute) if model.HasField("price_per_minute") else None,
+            worker_count=model.worker_count,
+            free_job_slots=model.free_job_slots,
+            free_session_slots=model.free_session_slots,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A speech engine that the deployment knows, or that a live worker runs."""
+
+    name: str
+    """What `engine=` takes."""
+    taken_by_default: bool
+    """A request that names no engine gets this one."""
+    default_model: str
+    """What a request gets that names this engine and no model."""
+    models: tuple[EngineModel, ...]
+    worker_count: int
+    """How many live workers run it, with whatever model."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anybody would serve a request now."""
+        return self.worker_count > 0
+
+    @classmethod
+    def from_proto(cls, engine: engine_pb2.Engine) -> Self:
+        """The engine of a message."""
+        return cls(
+            name=engine.name.removeprefix("engines/"),
+            taken_by_default=engine.taken_by_default,
+            default_model=engine.default_model,
+            models=tuple(EngineModel.from_proto(model) for model in engine.models),
+            worker_count=engine.worker_count,
+        )

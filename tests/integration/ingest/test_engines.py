@@ -1,0 +1,204 @@
+"""Which engines there are, for whoever is about to ask for one: `ListEngines` while workers come and go."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from google.type.money_pb2 import Money
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.transcription.v1.engine_pb2 import Engine
+from tiro.transcription.v1.engine_service_pb2 import ListEnginesRequest, ListEnginesResponse
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.ids import new_id
+
+CATALOGUE = """
+default_engine = "{name}"
+[[engines]]
+name = "{name}"
+default_model = "m"
+price_per_minute = {{ amount = 0.024, currency = "USD" }}
+[[engines.models]]
+name = "m"
+languages = ["fi", "en"]
+[[engines.models]]
+name = "l"
+languages = ["en"]
+word_time_offsets = false
+"""
+BATCH, LIVE = Engine.CAPABILITY_BATCH, Engine.CAPABILITY_LIVE
+WORDS, DETECTION = Engine.CAPABILITY_WORD_TIME_OFFSETS, Engine.CAPABILITY_LANGUAGE_DETECTION
+
+
+@pytest.fixture
+def workers(bus: Bus) -> RecordStore[WorkerRecord]:
+    """Where workers say that they are alive."""
+    return RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
+
+
+@pytest.fixture
+async def own(start_ingest: StartIngest, tmp_path: Path, tenant: str) -> Ingest:
+    """An ingest whose catalogue has one engine, of the test's own: it is called like the tenant."""
+    catalogue = tmp_path / "catalogue.toml"
+    catalogue.write_text(CATALOGUE.format(name=tenant))
+    return await start_ingest(catalogue=catalogue, default_engine="")
+
+
+def worker(engine: str, model: str, *, job_slots: int = 0, session_slots: int = 0) -> WorkerRecord:
+    """A live worker."""
+    return WorkerRecord(
+        worker_id=new_id(),
+        engine=engine,
+        model=model,
+        language_codes=["en"],
+        word_time_offsets=True,
+        job_slots=job_slots,
+        session_slots=session_slots,
+        session_capacity=session_slots,
+    )
+
+
+async def page(ingest: Ingest, size: int = 0, token: str = "") -> ListEnginesResponse:
+    """One page of the list."""
+    request = ListEnginesRequest(page_size=size, page_token=token)
+    response: ListEnginesResponse = await ingest.engines.ListEngines(request, **ingest.options)
+    return response
+
+
+async def when(ingest: Ingest, name: str, holds: Callable[[Engine | None], bool]) -> Engine | None:
+    """An engine as listed, None where it is not, as soon as something holds for it."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            found = {engine.name: engine for engine in (await page(ingest, 100)).engines}
+            engine = found.get(f"engines/{name}")
+            if holds(engine):
+                return engine
+
+
+async def test_an_engine_of_the_catalogue(own: Ingest, tenant: str) -> None:
+    """It is listed with all that the catalogue says, while nobody is alive to serve it."""
+    engine = await when(own, tenant, lambda engine: engine is not None)
+    price = Money(currency_code="USD", nanos=24_000_000)
+    models = [
+        Engine.Model(
+            name="m",
+            language_codes=["en", "fi"],
+            capabilities=[BATCH, LIVE, WORDS, DETECTION],
+            price_per_minute=price,
+        ),
+        Engine.Model(name="l", language_codes=["en"], capabilities=[BATCH, LIVE], price_per_minute=price),
+    ]
+    assert engine == Engine(name=f"engines/{tenant}", taken_by_default=True, default_model="m", models=models)
+
+
+async def test_workers_come_and_go(own: Ingest, tenant: str, workers: RecordStore[WorkerRecord]) -> None:
+    """Each is counted at its model, with the room it has left, for as long as it is alive."""
+    first = worker(tenant, "m", job_slots=4, session_slots=8)
+    await workers.put(first.worker_id, first)
+    engine = await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 1)
+    assert engine is not None
+    m, rest = engine.models
+    assert (m.worker_count, m.free_job_slots, m.free_session_slots) == (1, 4, 8)
+    assert (rest.worker_count, rest.free_job_slots, rest.free_session_slots) == (0, 0, 0)
+
+    first.jobs, first.sessions = 3, 2
+    await workers.put(first.worker_id, first)
+    second = worker(tenant, "house", job_slots=1)
+    await workers.put(second.worker_id, second)
+    engine = await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 2)
+    assert engine is not None
+    assert [model.name for model in engine.models] == ["m", "l", "house"], "the catalogue's come first"
+    m, _, house = engine.models
+    assert (m.free_job_slots, m.free_session_slots) == (1, 6)
+    assert (list(house.capabilities), house.price_per_minute.nanos) == ([BATCH, WORDS], 24_000_000)
+
+    for gone in (first, second):
+        await workers.delete(gone.worker_id)
+    engine = await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 0)
+    assert engine is not None
+    assert [(model.name, model.worker_count) for model in engine.models] == [("m", 0), ("l", 0)]
+
+
+async def test_an_engine_that_only_a_worker_knows(
+    ingest: Ingest, tenant: str, workers: RecordStore[WorkerRecord]
+) -> None:
+    """It is listed while that worker lives, and its model is what a request without one gets."""
+    record = worker(tenant, "large", session_slots=1)
+    await workers.put(record.worker_id, record)
+    engine = await when(ingest, tenant, lambda engine: engine is not None)
+    model = Engine.Model(
+        name="large", language_codes=["en"], capabilities=[LIVE, WORDS], worker_count=1, free_session_slots=1
+    )
+    assert engine == Engine(name=f"engines/{tenant}", default_model="large", models=[model], worker_count=1)
+    await workers.delete(record.worker_id)
+    assert await when(ingest, tenant, lambda engine: engine is None) is None
+
+
+async def test_a_worker_that_falls_silent_is_not_alive(
+    own: Ingest, tenant: str, workers: RecordStore[WorkerRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not say that it goes."""
+    record = worker(tenant, "m", job_slots=1)
+    await workers.put(record.worker_id, record)
+    await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 1)
+    # As if all the time that a worker may be silent had passed.
+    monkeypatch.setattr(topology, "WORKER_EXPIRY_SECONDS", 0.0)
+    [engine] = [item for item in (await page(own, 100)).engines if item.name == f"engines/{tenant}"]
+    assert engine.worker_count == 0
+
+
+async def test_the_deployments_defaults_are_told(start_ingest: StartIngest) -> None:
+    """Where it has chosen others than the catalogue."""
+    ingest = await start_ingest(default_engine="faster-whisper", default_model="tiny.en")
+    found = {engine.name: engine for engine in (await page(ingest, 100)).engines}
+    whisper, fake = found["engines/faster-whisper"], found["engines/fake"]
+    assert (whisper.taken_by_default, whisper.default_model) == (True, "tiny.en")
+    assert (fake.taken_by_default, fake.default_model) == (False, "markers")
+    base = next(model for model in whisper.models if model.name == "base")
+    assert Engine.CAPABILITY_TRANSLATION in base.capabilities
+    assert not base.HasField("price_per_minute")
+
+
+async def test_engines_are_listed_by_name_in_pages(
+    ingest: Ingest, tenant: str, workers: RecordStore[WorkerRecord]
+) -> None:
+    """Every one is on one page, also when the last of a page goes before the next is read."""
+    names = [f"{tenant}-{number}" for number in range(4)]
+    records = {name: worker(name, "m", job_slots=1) for name in names}
+    for record in records.values():
+        await workers.put(record.worker_id, record)
+    await when(ingest, names[-1], lambda engine: engine is not None)
+    seen: list[str] = []
+    token = ""
+    while True:
+        response = await page(ingest, 1, token)
+        [engine] = response.engines
+        seen.append(engine.name.removeprefix("engines/"))
+        token = response.next_page_token
+        if not token:
+            break
+        if seen[-1] == names[1]:
+            await workers.delete(records[names[1]].worker_id)
+            await when(ingest, names[1], lambda engine: engine is None)
+    assert seen == sorted(seen)
+    assert [name for name in seen if name.startswith(tenant)] == names
+
+
+async def test_bad_requests(ingest: Ingest) -> None:
+    """A token of another list and a page that is too large are refused."""
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
+        await page(ingest, token="AAAA")  # noqa: S106 - no password
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await page(ingest, 101)
+
+
+async def test_every_tenant_may_ask_and_nobody_else(ingest: Ingest, stranger: Ingest) -> None:
+    """A key is needed, and whose it is does not matter."""
+    assert (await page(stranger, 100)).engines
+    async with refused(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING"):
+        await ingest.engines.ListEngines(ListEnginesRequest(), timeout=DEADLINE_SECONDS)
