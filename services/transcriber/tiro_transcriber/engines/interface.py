@@ -355,5 +355,13 @@ class ModelUnavailable(Exception):  # noqa: N818 - reads as the condition it rep
     """A model could not be had from any of its sources."""
 
 
+class EngineUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
+    """A service that the engine needs does not answer, or has no room now. Trying again later may help."""
+
+
+class EngineRefused(Exception):  # noqa: N818 - reads as the condition it reports
+    """A service that the engine needs refuses the request. Trying again does not help."""
+
+
 class UnsupportedLanguage(ValueError):  # noqa: N818 - reads as the condition it reports
     """The engine with its model does not recognize the language that was asked for."""
