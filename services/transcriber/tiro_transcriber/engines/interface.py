@@ -255,7 +255,10 @@ class EngineSession(Protocol):
         """
 
     def decode_partial(self) -> list[SessionUpdate]:
-        """Say how the text since the last final looks now: one partial, or nothing where nothing has changed."""
+        """Say how the text since the last final looks now: one partial, or nothing where nothing has changed.
+
+        An engine whose service answers when it likes returns before it what has become final meanwhile.
+        """
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
         """Recognize differently from the next sample on.

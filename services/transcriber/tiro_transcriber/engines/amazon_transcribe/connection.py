@@ -41,6 +41,11 @@ class Connection:
         """Whether the next pause is a good moment for another stream."""
         return self._stream is not None and self.position - self._stream.origin > STREAM_SECONDS_MAX * SAMPLE_RATE
 
+    @property
+    def has_news(self) -> bool:
+        """Whether something was heard that was not taken."""
+        return self._stream is not None and self._stream.has_news
+
     def send(self, pcm: Pcm16) -> list[Heard]:
         """Take audio, and say what was heard meanwhile.
 
@@ -48,13 +53,13 @@ class Connection:
             EngineRefused: The service refuses the session.
             EngineUnavailable: It was away for too long.
         """
-        heard = self._take()
+        heard = self.take()
         if self._stream is None and time.monotonic() >= self._next_try:
             self._connect()
         self._replay.push(pcm)
         if self._stream is not None:
             self._stream.send(pcm.tobytes())
-        return [*heard, *self._take()]
+        return [*heard, *self.take()]
 
     def settle(self, sample: int) -> None:
         """Nothing before this sample needs to be heard again."""
@@ -73,7 +78,7 @@ class Connection:
         """
         while (stream := self._stream) is not None:
             stream.end()
-            note(self._take())
+            note(self.take())
             self._stream = None
             if stream.fault is not None and self._replay.start < self.position:
                 time.sleep(max(0.0, self._next_try - time.monotonic()))
@@ -86,8 +91,13 @@ class Connection:
             self._stream.close()
             self._stream = None
 
-    def _take(self) -> list[Heard]:
-        """What the stream has heard. One that has broken is forgotten, and its fault counted."""
+    def take(self) -> list[Heard]:
+        """What was heard since the last time. A stream that has broken is forgotten, and its fault counted.
+
+        Raises:
+            EngineRefused: The service refuses the session.
+            EngineUnavailable: It was away for too long.
+        """
         if self._stream is None:
             return []
         stream, ended = self._stream, self._stream.has_ended

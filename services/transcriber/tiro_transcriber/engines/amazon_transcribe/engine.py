@@ -9,7 +9,7 @@ from tiro_transcriber.engines.amazon_transcribe.languages import locales_by_lang
 from tiro_transcriber.engines.amazon_transcribe.recording import transcribe_window
 from tiro_transcriber.engines.amazon_transcribe.service import Service
 from tiro_transcriber.engines.amazon_transcribe.session import AmazonSession
-from tiro_transcriber.engines.amazon_transcribe.settings import PACE_MAX, AmazonSettings
+from tiro_transcriber.engines.amazon_transcribe.settings import CATCH_UP_PACE, AmazonSettings
 from tiro_transcriber.engines.interface import (
     Capabilities,
     DetectedLanguage,
@@ -74,7 +74,9 @@ class AmazonEngine:
         locale = self._locale(language)
         return Connection(
             # Live audio comes at its own pace; what waited while a stream was broken may catch up.
-            lambda origin: self._service.open_stream(locale, origin=origin, pace=PACE_MAX),
+            lambda origin: self._service.open_stream(
+                locale, origin=origin, pace=max(CATCH_UP_PACE, self._settings.pace)
+            ),
             start,
             language or "",
         )

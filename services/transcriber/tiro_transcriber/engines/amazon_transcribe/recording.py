@@ -79,12 +79,17 @@ class _Hearing:
         return self.spoken
 
     def _look(self) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled
+        """Emit what has come, and see whether to go on."""
+        self._leave_if_cancelled()
         for result in self._stream.take():
             heard = heard_of(result, self._window.offset, self._language)
             if heard.is_final and heard.words:
                 self.spoken = heard.language or self._language
                 self._emit(heard.segment(0, len(heard.words), with_words=self._with_words))
+                self._leave_if_cancelled()
         if self._stream.fault is not None:
             raise self._stream.fault
+
+    def _leave_if_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled

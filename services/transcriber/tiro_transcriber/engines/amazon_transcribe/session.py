@@ -39,7 +39,9 @@ OpenConnection = Callable[[str | None, int], Connection]
 class AmazonSession:
     """The state of one live session."""
 
-    def __init__(self, open_connection: OpenConnection, options: SessionOptions, start: int, spoken: Spoken | None) -> None:
+    def __init__(
+        self, open_connection: OpenConnection, options: SessionOptions, start: int, spoken: Spoken | None
+    ) -> None:
         self._open_connection = open_connection
         self._options = options
         self._skip = spoken.until - start if spoken else 0
@@ -58,8 +60,9 @@ class AmazonSession:
 
     @property
     def wants_partial(self) -> bool:
-        """Whether the service has said something that was not shown."""
-        return self._options.interim_results and not self._shown and self._pending()
+        """Whether the service has said something that was not shown, or not even read."""
+        news = self._connection.has_news or (self._pending() and not self._shown)
+        return self._options.interim_results and news
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Send samples, and return what has become of those before; see `EngineSession.advance`."""
@@ -72,12 +75,16 @@ class AmazonSession:
         return self._take_updates()
 
     def decode_partial(self) -> list[SessionUpdate]:
-        """Show the newest result; see `EngineSession.decode_partial`."""
-        if not self.wants_partial or self._heard is None:
+        """Show the newest result, behind what has become final before it; see `EngineSession.decode_partial`."""
+        if not self._options.interim_results:
             return []
-        self._shown = True
-        end = len(self._heard.words)
-        return [Partial(self._heard.segment(self._committed, end, with_words=self._with_words))]
+        self._note(self._connection.take())
+        updates = self._take_updates()
+        if self._heard is not None and self._pending() and not self._shown:
+            self._shown = True
+            end = len(self._heard.words)
+            updates.append(Partial(self._heard.segment(self._committed, end, with_words=self._with_words)))
+        return updates
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
         """Take other options; see `EngineSession.configure`. Another language begins another stream."""

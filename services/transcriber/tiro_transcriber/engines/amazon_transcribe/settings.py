@@ -3,7 +3,8 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PACE_MAX = 2.0
+CATCH_UP_PACE = 2.0
+"""How fast a live session that is behind may be sent at least."""
 
 
 class AmazonSettings(BaseSettings):
@@ -19,11 +20,15 @@ class AmazonSettings(BaseSettings):
     vocabulary: str = Field("", description="A custom vocabulary of the account")
     vocabulary_filter: str = Field("", description="A vocabulary filter of the account")
     vocabulary_filter_method: str = Field("mask", pattern="^(mask|remove|tag)$", description="What it does with words")
-    stability: str = Field("high", pattern="^(low|medium|high)$", description="How soon words of partials stay as they are")
-    pace: float = Field(
-        1.0, gt=0, le=PACE_MAX, description="How fast recordings are sent, in seconds of audio a second"
+    stability: str = Field(
+        "high", pattern="^(low|medium|high)$", description="How soon words of partials stay as they are"
     )
-    streams: int = Field(8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all of them")
+    pace: float = Field(
+        1.0, gt=0, le=100, description="How fast audio is sent, in seconds of it a second; the service wants 1"
+    )
+    streams: int = Field(
+        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all of them"
+    )
 
     @property
     def preferred_locales(self) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Stream:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._fault: EngineUnavailable | EngineRefused | None = None
+        self._unfinished: set[str] = set()
+        self._left = False
         self._task = asyncio.run_coroutine_threadsafe(self._run(), loop)
 
     def send(self, pcm: bytes) -> None:
@@ -62,6 +64,11 @@ class Stream:
         with self._lock:
             taken, self._results = self._results, []
         return taken
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._results)
 
     @property
     def has_ended(self) -> bool:
@@ -85,8 +92,15 @@ class Stream:
             raise EngineUnavailable("the service does not end the stream")
 
     def close(self) -> None:
-        """Leave it as it is."""
-        self._task.cancel()
+        """Leave it. What it still says is dropped; it is ended as usual, for that is all that the SDK can do cleanly."""
+        self._left = True
+        self._loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
+        self._chunks.put_nowait(None)
+        self._loop.call_later(END_SECONDS_MAX, self._task.cancel)
 
     def _put(self, chunk: bytes | None) -> None:
         if self._ended.is_set():
@@ -106,13 +120,16 @@ class Stream:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 sdk_stream = await self._connect()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send_all(sdk_stream.input_stream))
-                tasks.create_task(self._receive_all(sdk_stream.output_stream))
+                sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
+                await self._receive_all(sdk_stream.output_stream)
+                # A connection that is cut looks to the SDK like the end of what the service says.
+                if not sending.done() or self._unfinished:
+                    raise ConnectionError("the service broke off")
         except* asyncio.CancelledError:
             pass
         except* Exception as group:
             cause = _first(group)
-            self._fault = None if is_quiet(cause) else fault_of(cause)
+            self._fault = None if self._left or is_quiet(cause) else fault_of(cause)
         finally:
             self._ended.set()
 
@@ -128,8 +145,11 @@ class Stream:
 
     async def _receive_all(self, events: Any) -> None:
         async for event in events:
+            results = event.transcript.results
+            for result in results:
+                (self._unfinished.add if result.is_partial else self._unfinished.discard)(result.result_id)
             with self._lock:
-                self._results += event.transcript.results
+                self._results += results
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:
