@@ -311,7 +311,7 @@ def test_partials_decoded_together_are_those_decoded_alone(engine: Engine, speec
         session = engine.open_session(OPTIONS, 0)
         heard(session, speech[: round(16_000 * seconds)])
         if isinstance(session, AmazonSession):
-            time.sleep(ANSWER_SECONDS_MAX)  # until its last word is told
+            time.sleep(5 * ANSWER_SECONDS_MAX)  # until its last word is told
         return session
 
     lengths = (3.0, 4.5, 0.0, 3.0)

@@ -1,6 +1,6 @@
-"""Checks signatures as the service does: Signature Version 4 of the request, and of each event, each over the one before.
+"""Checks signatures as the service does: that of the request, and of each event over the one before.
 
-From "Signature Version 4 for API requests" of AWS's documentation, and "Signing event stream messages".
+Signature Version 4: "Signing API requests" of AWS's documentation, and "Event stream encoding" of the service's.
 """
 
 import hashlib

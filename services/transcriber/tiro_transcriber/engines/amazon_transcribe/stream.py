@@ -92,7 +92,7 @@ class Stream:
             raise EngineUnavailable("the service does not end the stream")
 
     def close(self) -> None:
-        """Leave it. What it still says is dropped; it is ended as usual, for that is all that the SDK can do cleanly."""
+        """Leave it, and drop what it still says. It is ended as usual: the SDK can do nothing else cleanly."""
         self._left = True
         self._loop.call_soon_threadsafe(self._leave)
 
@@ -119,19 +119,22 @@ class Stream:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 sdk_stream = await self._connect()
-            async with asyncio.TaskGroup() as tasks:
-                sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
-                await self._receive_all(sdk_stream.output_stream)
-                # A connection that is cut looks to the SDK like the end of what the service says.
-                if not sending.done() or self._unfinished:
-                    raise ConnectionError("the service broke off")
+            await self._converse(sdk_stream)
         except* asyncio.CancelledError:
             pass
-        except* Exception as group:
+        except* Exception as group:  # noqa: BLE001 - whatever it is, who waits for the stream is told
             cause = _first(group)
             self._fault = None if self._left or is_quiet(cause) else fault_of(cause)
         finally:
             self._ended.set()
+
+    async def _converse(self, sdk_stream: Any) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
+            await self._receive_all(sdk_stream.output_stream)
+            # A connection that is cut looks to the SDK like the end of what the service says.
+            if not sending.done() or self._unfinished:
+                raise ConnectionError("the service broke off")
 
     async def _send_all(self, audio: Any) -> None:
         begun, sent = time.monotonic(), 0
