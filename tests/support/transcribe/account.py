@@ -17,7 +17,7 @@ START_SECONDS_MAX = 10.0
 @contextmanager
 def amazon_account() -> Iterator[TranscribeServer]:
     """A server on a thread of its own, and an environment in which the engine speaks to it."""
-    with tempfile.TemporaryDirectory() as folder, _on_thread(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, transcribe_on_thread(Path(folder)) as server:
         told = account_environment(server)
         before = {name: os.environ.get(name) for name in told}
         os.environ.update(told)
@@ -43,7 +43,8 @@ def account_environment(server: TranscribeServer) -> dict[str, str]:
 
 
 @contextmanager
-def _on_thread(folder: Path) -> Iterator[TranscribeServer]:
+def transcribe_on_thread(folder: Path) -> Iterator[TranscribeServer]:
+    """A server on a thread of its own. Its certificate is kept in `folder`."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="transcribe-server")
     thread.start()

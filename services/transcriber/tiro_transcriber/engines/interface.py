@@ -273,6 +273,9 @@ class EngineSession(Protocol):
         The last update is always an `UtteranceEnd`, also when nothing was heard: the caller has an answer to wait for.
         """
 
+    def close(self) -> None:
+        """Let go of what it holds outside. Does not block, and may come while another call is in progress."""
+
 
 class Engine(Protocol):
     """A loaded engine. Methods may be called from several threads at once."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 
 import grpc
 import structlog
@@ -154,13 +155,14 @@ class SessionWorker:
             rate_hz=record.sample_rate_hertz,
             line_silence_seconds_max=self._line_silence_seconds_max,
         )
-        async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
-            try:
-                return await transcribing.run(line), line.position
-            except Refused as refused:
-                return refused.status, line.position
-            except EngineRefused as error:
-                return engine_fault(error).to_status(), line.position
+        with closing(session):
+            async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
+                try:
+                    return await transcribing.run(line), line.position
+                except Refused as refused:
+                    return refused.status, line.position
+                except EngineRefused as error:
+                    return engine_fault(error).to_status(), line.position
 
     async def _end(
         self,

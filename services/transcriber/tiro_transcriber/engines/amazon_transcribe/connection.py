@@ -87,9 +87,8 @@ class Connection:
 
     def close(self) -> None:
         """Leave the service."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        if (stream := self._stream) is not None:
+            stream.close()
 
     def take(self) -> list[Heard]:
         """What was heard since the last time. A stream that has broken is forgotten, and its fault counted.

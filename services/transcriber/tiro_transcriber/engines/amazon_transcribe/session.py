@@ -101,6 +101,10 @@ class AmazonSession:
         self._sent.clear()
         return [*(one for one in self._take_updates() if not isinstance(one, UtteranceEnd)), UtteranceEnd(at)]
 
+    def close(self) -> None:
+        """Leave the service; see `EngineSession.close`."""
+        self._connection.close()
+
     @property
     def _with_words(self) -> bool:
         return self._options.recognition.word_timestamps
