@@ -54,6 +54,10 @@ test: setup ## All tests that take minutes at most
 test-long: setup ## The tests that take longer
 	$(BIN)/pytest -m long
 
+.PHONY: smoke-aws
+smoke-aws: setup ## A sample through the real Amazon Transcribe, with your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION
+	$(BIN)/python -m tools.smoke_aws $(if $(AUDIO),"$(AUDIO)")
+
 .PHONY: demo
 demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
 	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")

@@ -27,7 +27,7 @@ for name in sys.argv[1:]:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 """
-ENGINE_LIBRARIES = ("ctranslate2", "faster_whisper", "onnxruntime")
+ENGINE_LIBRARIES = ("amazon_transcribe", "awscrt", "ctranslate2", "faster_whisper", "onnxruntime")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.engine_pb2 import Engine
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.catalogue import Catalogue, UnknownEngineError, UnknownModelError
 from tiro_core.errors import invalid_argument
@@ -48,7 +49,20 @@ class RecognitionResolver:
                 field_path=f"{field_path}.language_code",
                 languages=",".join(sorted(languages)),
             )
+        if not config.language_code and Engine.CAPABILITY_LANGUAGE_DETECTION not in self.capabilities(config):
+            self._require_one(config, languages, field_path)
         return config
+
+    @staticmethod
+    def _require_one(config: RecognitionConfig, languages: frozenset[str], field_path: str) -> None:
+        """Refuse to guess among several languages."""
+        if len(languages) > 1:
+            raise invalid_argument(
+                reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+                f"model {config.model!r} does not detect languages: name the one that is spoken",
+                field_path=f"{field_path}.language_code",
+                languages=",".join(sorted(languages)),
+            )
 
     def capabilities(self, config: RecognitionConfig) -> frozenset[Capability]:
         """What can be done with a resolved config's model."""

@@ -12,6 +12,7 @@ from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.blobs.unavailable import storage_unavailable
 from tiro_core.errors import TiroError, reason_from_name
 from tiro_core.logs import get_logger
+from tiro_transcriber.engines.interface import EngineRefused, EngineUnavailable
 
 _MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
 """Faults of audio that another worker, or a quieter machine, may not have."""
@@ -29,11 +30,21 @@ def explain(cause: BaseException) -> tuple[Status, bool]:
     if isinstance(cause, StorageUnavailable):
         log.warning("blobs_unavailable", error=str(cause))
         return storage_unavailable().to_status(), True
+    if isinstance(cause, EngineUnavailable | EngineRefused):
+        return engine_fault(cause).to_status(), isinstance(cause, EngineUnavailable)
     error_id = secrets.token_hex(8)
     log.error("attempt_failed", error_id=error_id, exc_info=cause)
     message = f"the engine failed on this recording; the worker's log has more under {error_id}"
     error = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, message, {"error_id": error_id})
     return error.to_status(), True
+
+
+def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
+    """What a caller is told of a service that the engine needs."""
+    log.warning("engine_fault", error=repr(cause))
+    if isinstance(cause, EngineUnavailable):
+        return TiroError(grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_ENGINE_UNAVAILABLE, str(cause))
+    return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_ENGINE_REFUSED, str(cause))
 
 
 def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

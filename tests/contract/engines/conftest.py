@@ -3,7 +3,8 @@
 import re
 import wave
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jiwer
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deploy.local.stack import MODELS
+from tests.support.transcribe.account import amazon_account
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import Engine, EngineSettings, Samples
 from tiro_transcriber.engines.registry import find_engine
@@ -55,12 +57,26 @@ def tiny_en_models_dir() -> Path:
     return MODELS
 
 
-@pytest.fixture(scope="package", params=["fake", "faster-whisper"])
+def _amazon_transcribe() -> Subject:
+    heard = _fake()
+    engine = find_engine("amazon-transcribe").load("streaming", EngineSettings(models_dir=""))
+    return replace(heard, engine=engine)
+
+
+@pytest.fixture(scope="package", params=["fake", "faster-whisper", "amazon-transcribe"])
 def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterator[Subject]:
     """Give one engine after the other, loaded once."""
-    found = _fake() if request.param == "fake" else _faster_whisper(tiny_en_models_dir)
-    yield found
-    found.engine.close()
+    with ExitStack() as stack:
+        match request.param:
+            case "fake":
+                found = _fake()
+            case "faster-whisper":
+                found = _faster_whisper(tiny_en_models_dir)
+            case _:
+                stack.enter_context(amazon_account())
+                found = _amazon_transcribe()
+        stack.callback(found.engine.close)
+        yield found
 
 
 @pytest.fixture(scope="package")

@@ -138,6 +138,6 @@ def test_refuses_a_language_it_does_not_have(engine: Engine, speech: Samples) ->
 def test_says_which_weights_it_runs(engine: Engine) -> None:
     """Engine, model and digest name what made a transcript."""
     model = engine.model
-    assert model.engine in {"fake", "faster-whisper"}
+    assert model.engine in {"amazon-transcribe", "fake", "faster-whisper"}
     assert model.model
     assert model.digest.startswith("sha256:")

@@ -36,6 +36,9 @@ class Showing:
         """End nothing."""
         return []
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 class Decoding:
     """Notes which sessions were decoded together."""

@@ -255,7 +255,10 @@ class EngineSession(Protocol):
         """
 
     def decode_partial(self) -> list[SessionUpdate]:
-        """Say how the text since the last final looks now: one partial, or nothing where nothing has changed."""
+        """Say how the text since the last final looks now: one partial, or nothing where nothing has changed.
+
+        An engine whose service answers when it likes returns before it what has become final meanwhile.
+        """
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
         """Recognize differently from the next sample on.
@@ -269,6 +272,9 @@ class EngineSession(Protocol):
 
         The last update is always an `UtteranceEnd`, also when nothing was heard: the caller has an answer to wait for.
         """
+
+    def close(self) -> None:
+        """Let go of what it holds outside. Does not block, and may come while another call is in progress."""
 
 
 class Engine(Protocol):
@@ -353,6 +359,14 @@ class EngineSettings:
 
 class ModelUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
     """A model could not be had from any of its sources."""
+
+
+class EngineUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
+    """A service that the engine needs does not answer, or has no room now. Trying again later may help."""
+
+
+class EngineRefused(Exception):  # noqa: N818 - reads as the condition it reports
+    """A service that the engine needs refuses the request. Trying again does not help."""
 
 
 class UnsupportedLanguage(ValueError):  # noqa: N818 - reads as the condition it reports

@@ -129,6 +129,9 @@ class LiveSession(Generic[D]):
         ended = [SpeechEnded(at)] if self._endpointer.speaking else []
         return [*ended, *self._end_utterance(at)]
 
+    def close(self) -> None:
+        """Nothing is held outside."""
+
     def _take(self, samples: Samples) -> list[SessionUpdate]:
         self._window.append(samples)
         updates: list[SessionUpdate] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 
 import grpc
 import structlog
@@ -22,7 +23,8 @@ from tiro_core.work.claims import Claimed, Over, Taken
 from tiro_core.work.keepalive import kept
 from tiro_transcriber import telemetry
 from tiro_transcriber.engine_host import EngineHost
-from tiro_transcriber.failures import first_cause
+from tiro_transcriber.engines.interface import EngineRefused
+from tiro_transcriber.failures import engine_fault, first_cause
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
 from tiro_transcriber.sessions.claiming import LEASE_SECONDS, claim
 from tiro_transcriber.sessions.config import SessionConfig
@@ -153,11 +155,14 @@ class SessionWorker:
             rate_hz=record.sample_rate_hertz,
             line_silence_seconds_max=self._line_silence_seconds_max,
         )
-        async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
-            try:
-                return await transcribing.run(line), line.position
-            except Refused as refused:
-                return refused.status, line.position
+        with closing(session):
+            async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
+                try:
+                    return await transcribing.run(line), line.position
+                except Refused as refused:
+                    return refused.status, line.position
+                except EngineRefused as error:
+                    return engine_fault(error).to_status(), line.position
 
     async def _end(
         self,

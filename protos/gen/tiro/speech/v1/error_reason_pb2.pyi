@@ -154,6 +154,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The deployment signs no callbacks: it was given no secret."""
     ERROR_REASON_AUDIO_PARAMETERS: _ErrorReason.ValueType  # 90
     """The recording's sample rate or number of channels is out of all range."""
+    ERROR_REASON_ENGINE_UNAVAILABLE: _ErrorReason.ValueType  # 100
+    """A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
+    ERROR_REASON_ENGINE_REFUSED: _ErrorReason.ValueType  # 101
+    """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed: the `reason` of the `google.rpc.ErrorInfo` that every error carries, in the domain
@@ -292,4 +296,8 @@ ERROR_REASON_CALLBACKS_DISABLED: ErrorReason.ValueType  # 87
 """The deployment signs no callbacks: it was given no secret."""
 ERROR_REASON_AUDIO_PARAMETERS: ErrorReason.ValueType  # 90
 """The recording's sample rate or number of channels is out of all range."""
+ERROR_REASON_ENGINE_UNAVAILABLE: ErrorReason.ValueType  # 100
+"""A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
+ERROR_REASON_ENGINE_REFUSED: ErrorReason.ValueType  # 101
+"""A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -90,6 +90,9 @@ class FakeSession:
         at = self._unread_start
         return self._close(at) if self._words else [UtteranceEnd(at)]
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _take(self, marker: Marker) -> list[SessionUpdate]:
         word = word_of(marker, self._unread_start)
         updates = self._close_if_silent(until=word.start)

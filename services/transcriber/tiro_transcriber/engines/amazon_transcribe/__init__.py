@@ -1,0 +1,32 @@
+"""Amazon Transcribe over its streaming service. The SDK is imported when the engine is loaded: it is an extra."""
+
+from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
+
+
+class AmazonTranscribeType:
+    """Loads the engine for the region and the account of the environment."""
+
+    def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+        """As many streams as the deployment gives to jobs; see `EngineType.jobs_at_once`."""
+        from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings  # noqa: PLC0415 - as below
+
+        return AmazonSettings().streams
+
+    def load(self, model: str, settings: EngineSettings) -> Engine:  # noqa: ARG002 - no setting concerns it
+        """Make ready to speak to the service.
+
+        Raises:
+            ModelUnavailable: Another model was asked for, or the SDK is not installed.
+        """
+        try:
+            from tiro_transcriber.engines.amazon_transcribe.engine import MODEL, AmazonEngine  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ModelUnavailable(f"install tiro-transcriber[amazon-transcribe]: {error}") from error
+        from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings  # noqa: PLC0415 - as above
+
+        if model != MODEL:
+            raise ModelUnavailable(f"Amazon Transcribe has no model {model!r}, only {MODEL}")
+        return AmazonEngine(AmazonSettings())
+
+
+engine_type: EngineType = AmazonTranscribeType()

@@ -1,0 +1,89 @@
+"""The amazon-transcribe engine: Amazon's streaming service, for live sessions and for windows of recordings."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+
+from tiro_transcriber.engines.amazon_transcribe.connection import Connection
+from tiro_transcriber.engines.amazon_transcribe.languages import locales_by_language
+from tiro_transcriber.engines.amazon_transcribe.recording import transcribe_window
+from tiro_transcriber.engines.amazon_transcribe.service import Service
+from tiro_transcriber.engines.amazon_transcribe.session import AmazonSession
+from tiro_transcriber.engines.amazon_transcribe.settings import CATCH_UP_PACE, AmazonSettings
+from tiro_transcriber.engines.interface import (
+    Capabilities,
+    DetectedLanguage,
+    EngineSession,
+    ModelInfo,
+    RecognitionOptions,
+    Segment,
+    SessionOptions,
+    SessionUpdate,
+    Spoken,
+    Window,
+    WindowResult,
+)
+
+NAME = "amazon-transcribe"
+MODEL = "streaming"
+
+
+class AmazonEngine:
+    """Hands audio to the service."""
+
+    partials_together_max = 1
+
+    def __init__(self, settings: AmazonSettings) -> None:
+        self._settings = settings
+        self._locales = locales_by_language(settings.preferred_locales)
+        self._service = Service(settings)
+        digest = hashlib.sha256(f"{NAME}/{MODEL}/{settings.region}".encode()).hexdigest()
+        self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")
+        self.capabilities = Capabilities(
+            languages=frozenset(self._locales), detects_language=False, word_timestamps=True, batch=True, live=True
+        )
+
+    def transcribe(
+        self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
+    ) -> WindowResult:
+        """Transcribe one window; see `Engine.transcribe`. Decoding options have no counterpart here."""
+        locale = self._locale(options.language)
+        spoken = transcribe_window(
+            lambda: self._service.open_stream(locale, origin=window.offset, pace=self._settings.pace),
+            window,
+            options.language or "",
+            emit,
+            cancelled,
+            with_words=options.word_timestamps,
+        )
+        return WindowResult(DetectedLanguage(spoken, 1.0) if spoken else None)
+
+    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
+        """Begin a live session; see `Engine.open_session`."""
+        return AmazonSession(self._connect, options, start, spoken)
+
+    def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        """Show what several sessions have heard; see `Engine.decode_partials`."""
+        return [session.decode_partial() for session in sessions]
+
+    def close(self) -> None:
+        """Leave the service."""
+        self._service.close()
+
+    def _connect(self, language: str | None, start: int) -> Connection:
+        locale = self._locale(language)
+        return Connection(
+            # Live audio comes at its own pace; what waited while a stream was broken may catch up.
+            lambda origin: self._service.open_stream(
+                locale, origin=origin, pace=max(CATCH_UP_PACE, self._settings.pace)
+            ),
+            start,
+            language or "",
+        )
+
+    def _locale(self, language: str | None) -> str:
+        """Raises UnsupportedLanguage."""
+        self.capabilities.require_language(language)
+        if language is None:
+            raise AssertionError("an engine of several languages that detects none is told which")
+        return self._locales[language]

@@ -1,0 +1,65 @@
+"""The service as this engine needs it: streams, opened with the SDK on a loop of their own."""
+
+import asyncio
+import threading
+from typing import Any
+
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.endpoints import StaticEndpointResolver
+
+from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
+from tiro_transcriber.engines.amazon_transcribe.stream import Stream
+from tiro_transcriber.engines.interface import SAMPLE_RATE
+
+CLOSE_SECONDS_MAX = 5.0
+
+
+class Service:
+    """Opens streams, from any thread. Close it at the end."""
+
+    def __init__(self, settings: AmazonSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="amazon-transcribe", daemon=True)
+        self._thread.start()
+
+    def open_stream(self, locale: str, *, origin: int, pace: float) -> Stream:
+        """Begin a stream of 16 kHz PCM16. It connects in the background.
+
+        Args:
+            locale: Of the speech.
+            origin: The sample at which it begins.
+            pace: How fast audio may be sent, in seconds of it a second.
+        """
+        return Stream(self._loop, lambda: self._start(locale), origin=origin, pace=pace)
+
+    def close(self) -> None:
+        """End the loop with all that runs on it."""
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(CLOSE_SECONDS_MAX)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_SECONDS_MAX)
+        self._loop.close()
+
+    async def _start(self, locale: str) -> Any:
+        told = self._settings
+        # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
+        client = TranscribeStreamingClient(
+            region=told.region, endpoint_resolver=StaticEndpointResolver(told.endpoint) if told.endpoint else None
+        )
+        return await client.start_stream_transcription(
+            language_code=locale,
+            media_sample_rate_hz=SAMPLE_RATE,
+            media_encoding="pcm",
+            vocabulary_name=told.vocabulary or None,
+            vocab_filter_name=told.vocabulary_filter or None,
+            vocab_filter_method=told.vocabulary_filter_method if told.vocabulary_filter else None,
+            enable_partial_results_stabilization=True,
+            partial_results_stability=told.stability,
+        )
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

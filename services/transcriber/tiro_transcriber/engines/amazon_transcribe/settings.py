@@ -1,0 +1,36 @@
+"""What a deployment says about Amazon Transcribe. Credentials come from AWS's own chain and are no setting."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CATCH_UP_PACE = 2.0
+"""How fast a live session that is behind may be sent at least."""
+
+
+class AmazonSettings(BaseSettings):
+    """Read from `TIRO_AMAZON_...` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TIRO_AMAZON_", extra="ignore")
+
+    region: str = Field("us-east-1", min_length=1, description="The region whose service hears the audio")
+    endpoint: str = Field("", description="URL of the service instead of the region's own")
+    locales: str = Field(
+        "", description="Which locale is meant by a language, where there are several: as in `en-GB,pt-PT`"
+    )
+    vocabulary: str = Field("", description="A custom vocabulary of the account")
+    vocabulary_filter: str = Field("", description="A vocabulary filter of the account")
+    vocabulary_filter_method: str = Field("mask", pattern="^(mask|remove|tag)$", description="What it does with words")
+    stability: str = Field(
+        "high", pattern="^(low|medium|high)$", description="How soon words of partials stay as they are"
+    )
+    pace: float = Field(
+        1.0, gt=0, le=100, description="How fast audio is sent, in seconds of it a second; the service wants 1"
+    )
+    streams: int = Field(
+        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all of them"
+    )
+
+    @property
+    def preferred_locales(self) -> tuple[str, ...]:
+        """The locales by commas, apart."""
+        return tuple(name for part in self.locales.split(",") if (name := part.strip()))

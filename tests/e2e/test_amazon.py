@@ -1,0 +1,138 @@
+"""Amazon Transcribe behind the whole of Tiro, with the vendor's own SDK and a server of its protocol."""
+
+import io
+import wave
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.e2e.test_live import paced
+from tests.support.stack import Stack, running_stack
+from tests.support.transcribe.account import account_environment, transcribe_on_thread
+from tests.support.transcribe.script import Fault, Script
+from tests.support.transcribe.server import TranscribeServer
+from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
+from tiro_transcriber.engines.amazon_transcribe.faults import QUIET
+from tiro_transcriber.engines.fake.markers import encode
+
+RATE = 16_000
+WORDS = [f"w{number}" for number in range(1, 25)]
+
+
+@pytest.fixture(scope="module")
+def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranscribeServer]:
+    """The service."""
+    with transcribe_on_thread(tmp_path_factory.mktemp("amazon")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All of Tiro, with one worker that speaks to it."""
+    settings = {**account_environment(amazon), "TIRO_ENGINE": "amazon-transcribe"}
+    settings["TIRO_DEFAULT_ENGINE"] = "amazon-transcribe"
+    with running_stack(tmp_path_factory.mktemp("nats"), settings) as running:
+        yield running
+
+
+def speech() -> NDArray[np.int16]:
+    """Word markers with a pause in the middle."""
+    pause = np.zeros(RATE, dtype=np.int16)
+    return np.concatenate((encode(range(1, 13)), pause, encode(range(13, 25)), pause))
+
+
+def recording() -> bytes:
+    """The same as a wav file."""
+    pcm = speech()
+    file = io.BytesIO()
+    with wave.open(file, "wb") as output:
+        output.setnchannels(1)
+        output.setsampwidth(2)
+        output.setframerate(RATE)
+        output.writeframes(pcm.tobytes())
+    return file.getvalue()
+
+
+def words(text: str) -> list[str]:
+    """Without punctuation."""
+    return text.replace(".", " ").split()
+
+
+async def test_a_job(stack: Stack, amazon: TranscribeServer) -> None:
+    """Each word comes once, with its punctuation; the service was told language, rate and encoding."""
+    async with AsyncClient(stack.address) as client:
+        job = await client.wait(await client.submit(recording(), language="en"))
+        assert words(str(await client.get_transcript(job.name, format="txt"))) == WORDS
+    asked = amazon.streams[-1].parameters
+    assert (asked["language-code"], asked["sample-rate"], asked["media-encoding"]) == ("en-US", "16000", "pcm")
+
+
+async def test_a_throttled_job_is_tried_again(stack: Stack, amazon: TranscribeServer) -> None:
+    """The account's limit of streams passes."""
+    amazon.scripts.append(Script(refuse=Fault("LimitExceededException")))
+    async with AsyncClient(stack.address) as client:
+        job = await client.wait(await client.submit(recording(), language="en"))
+        assert words(str(await client.get_transcript(job.name, format="txt"))) == WORDS
+        assert job.attempt == 1
+
+
+async def test_a_refused_job_fails_with_the_reason(stack: Stack, amazon: TranscribeServer) -> None:
+    """What the service does not want it does not want the next time either."""
+    amazon.scripts.append(Script(refuse=Fault("BadRequestException", "the vocabulary does not exist")))
+    async with AsyncClient(stack.address) as client:
+        with pytest.raises(JobFailed, match="the vocabulary does not exist") as failed:
+            await client.wait(await client.submit(recording(), language="en"))
+    assert failed.value.reason == "ENGINE_REFUSED"
+
+
+async def live(stack: Stack) -> list[LiveEvent]:
+    """Speak at natural pace, and return what is told."""
+    async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
+        return [event async for event in client.stream(paced(speech()), sample_rate=RATE, language="en")]
+
+
+def finals_of(events: list[LiveEvent]) -> list[str]:
+    """The words of all finals."""
+    return [word for event in events if isinstance(event, Final) for word in words(event.segment.text)]
+
+
+async def test_a_live_session(stack: Stack) -> None:
+    """Partials come before the first final, and the finals have each word once."""
+    events = await live(stack)
+    first_final = next(index for index, event in enumerate(events) if isinstance(event, Final))
+    assert sum(isinstance(event, Partial) for event in events[:first_final]) > 1
+    assert finals_of(events) == WORDS
+    assert isinstance(events[-1], SessionEnded)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(refuse=Fault("ServiceUnavailableException")),
+        Script(refuse=Fault("LimitExceededException")),
+        Script(cut=True, seconds=2),
+        Script(cut=True, seconds=7),
+        Script(throw=Fault("InternalFailureException"), seconds=3),
+        Script(
+            throw=Fault("BadRequestException", f"Your request timed out because {QUIET} for 15 seconds."), seconds=5
+        ),
+    ],
+    ids=["unavailable", "throttled", "cut in a word", "cut later", "fault in mid-stream", "ended when nobody spoke"],
+)
+async def test_a_live_session_goes_on_after_a_fault(stack: Stack, amazon: TranscribeServer, script: Script) -> None:
+    """Over another stream, from where the last final ended: no word is lost, and none comes twice."""
+    before = len(amazon.streams)
+    amazon.scripts.append(script)
+    assert finals_of(await live(stack)) == WORDS
+    assert not amazon.scripts
+    assert len(amazon.streams) - before >= (1 if script.refuse else 2)
+
+
+async def test_a_refused_session_ends_with_the_reason(stack: Stack, amazon: TranscribeServer) -> None:
+    """What the service does not want ends the session at once."""
+    amazon.scripts.append(Script(refuse=Fault("BadRequestException", "the vocabulary does not exist")))
+    with pytest.raises(TiroError, match="the vocabulary does not exist") as failed:
+        await live(stack)
+    assert failed.value.reason == "ENGINE_REFUSED"
