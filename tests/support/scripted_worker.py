@@ -96,6 +96,7 @@ class ScriptedWorker:
             engine=engine,
             model="counter",
             language_codes=["en", "es"],
+            detects_language=True,
             session_slots=session_slots,
             sessions=sessions,
             start_time=now(),

@@ -62,6 +62,11 @@ def test_an_engine_of_the_deployments_own(resolver: RecognitionResolver) -> None
             reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
             "config.language_code",
         ),
+        (
+            RecognitionConfig(engine="amazon-transcribe"),
+            reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+            "config.language_code",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(
