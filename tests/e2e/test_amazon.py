@@ -3,6 +3,7 @@
 import io
 import wave
 from collections.abc import Iterator
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -10,11 +11,18 @@ from numpy.typing import NDArray
 
 from tests.e2e.test_live import paced
 from tests.support.stack import Stack, running_stack
-from tests.support.transcribe.account import account_environment, transcribe_on_thread
-from tests.support.transcribe.script import Fault, Script
-from tests.support.transcribe.server import TranscribeServer
+from tests.support.transcribe_service.account import engine_environment
+from tests.support.transcribe_service.failures import (
+    bad_request,
+    expired_token,
+    internal_failure,
+    limit_exceeded,
+    no_new_audio,
+    service_unavailable,
+)
+from tests.support.transcribe_service.script import Script
+from tests.support.transcribe_service.server import TranscribeServer, running_transcribe
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
-from tiro_transcriber.engines.amazon_transcribe.faults import QUIET
 from tiro_transcriber.engines.fake.markers import encode
 
 RATE = 16_000
@@ -24,14 +32,14 @@ WORDS = [f"w{number}" for number in range(1, 25)]
 @pytest.fixture(scope="module")
 def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranscribeServer]:
     """The service."""
-    with transcribe_on_thread(tmp_path_factory.mktemp("amazon")) as server:
+    with running_transcribe(tmp_path_factory.mktemp("amazon")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All of Tiro, with one worker that speaks to it."""
-    settings = {**account_environment(amazon), "TIRO_ENGINE": "amazon-transcribe"}
+    settings = {**engine_environment(amazon), "TIRO_ENGINE": "amazon-transcribe"}
     settings["TIRO_DEFAULT_ENGINE"] = "amazon-transcribe"
     with running_stack(tmp_path_factory.mktemp("nats"), settings) as running:
         yield running
@@ -65,13 +73,15 @@ async def test_a_job(stack: Stack, amazon: TranscribeServer) -> None:
     async with AsyncClient(stack.address) as client:
         job = await client.wait(await client.submit(recording(), language="en"))
         assert words(str(await client.get_transcript(job.name, format="txt"))) == WORDS
-    asked = amazon.streams[-1].parameters
-    assert (asked["language-code"], asked["sample-rate"], asked["media-encoding"]) == ("en-US", "16000", "pcm")
+    asked = amazon.streams[-1].request
+    assert asked is not None
+    told = asked.parameters
+    assert (told["language-code"], told["sample-rate"], told["media-encoding"]) == ("en-US", "16000", "pcm")
 
 
 async def test_a_throttled_job_is_tried_again(stack: Stack, amazon: TranscribeServer) -> None:
     """The account's limit of streams passes."""
-    amazon.scripts.append(Script(refuse=Fault("LimitExceededException")))
+    amazon.plan(Script(refuse=limit_exceeded()))
     async with AsyncClient(stack.address) as client:
         job = await client.wait(await client.submit(recording(), language="en"))
         assert words(str(await client.get_transcript(job.name, format="txt"))) == WORDS
@@ -80,7 +90,7 @@ async def test_a_throttled_job_is_tried_again(stack: Stack, amazon: TranscribeSe
 
 async def test_a_refused_job_fails_with_the_reason(stack: Stack, amazon: TranscribeServer) -> None:
     """What the service does not want it does not want the next time either."""
-    amazon.scripts.append(Script(refuse=Fault("BadRequestException", "the vocabulary does not exist")))
+    amazon.plan(Script(refuse=bad_request("the vocabulary does not exist")))
     async with AsyncClient(stack.address) as client:
         with pytest.raises(JobFailed, match="the vocabulary does not exist") as failed:
             await client.wait(await client.submit(recording(), language="en"))
@@ -110,29 +120,41 @@ async def test_a_live_session(stack: Stack) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        Script(refuse=Fault("ServiceUnavailableException")),
-        Script(refuse=Fault("LimitExceededException")),
-        Script(cut=True, seconds=2),
-        Script(cut=True, seconds=7),
-        Script(throw=Fault("InternalFailureException"), seconds=3),
-        Script(
-            throw=Fault("BadRequestException", f"Your request timed out because {QUIET} for 15 seconds."), seconds=5
-        ),
+        Script(refuse=service_unavailable()),
+        Script(refuse=limit_exceeded()),
+        Script(refuse=expired_token()),
+        Script(cut_after=2),
+        Script(cut_after=7),
+        Script(throw=internal_failure(), throw_after=3),
+        Script(throw=no_new_audio(15), throw_after=5),
+        Script(clock_ahead=timedelta(minutes=10), clock_ahead_after=3),
+        Script(corrupt_after=2),
+        Script(stall_after=3),
     ],
-    ids=["unavailable", "throttled", "cut in a word", "cut later", "fault in mid-stream", "ended when nobody spoke"],
+    ids=[
+        "unavailable",
+        "throttled",
+        "credentials expired",
+        "cut in a word",
+        "cut later",
+        "fault in mid-stream",
+        "ended when nobody spoke",
+        "signature expired",
+        "damaged event",
+        "stalled",
+    ],
 )
 async def test_a_live_session_goes_on_after_a_fault(stack: Stack, amazon: TranscribeServer, script: Script) -> None:
     """Over another stream, from where the last final ended: no word is lost, and none comes twice."""
     before = len(amazon.streams)
-    amazon.scripts.append(script)
+    amazon.plan(script)
     assert finals_of(await live(stack)) == WORDS
-    assert not amazon.scripts
-    assert len(amazon.streams) - before >= (1 if script.refuse else 2)
+    assert len(amazon.streams) - before > 1
 
 
 async def test_a_refused_session_ends_with_the_reason(stack: Stack, amazon: TranscribeServer) -> None:
     """What the service does not want ends the session at once."""
-    amazon.scripts.append(Script(refuse=Fault("BadRequestException", "the vocabulary does not exist")))
+    amazon.plan(Script(refuse=bad_request("the vocabulary does not exist")))
     with pytest.raises(TiroError, match="the vocabulary does not exist") as failed:
         await live(stack)
     assert failed.value.reason == "ENGINE_REFUSED"

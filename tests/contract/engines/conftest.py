@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deploy.local.stack import MODELS
-from tests.support.transcribe.account import amazon_account
+from tests.support.transcribe_service.account import amazon_account
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import Engine, EngineSettings, Samples
 from tiro_transcriber.engines.registry import find_engine

@@ -1,5 +1,6 @@
 """What goes wrong at the service, and whether trying again helps."""
 
+from amazon_transcribe.eventstream import ChecksumMismatch
 from amazon_transcribe.exceptions import (
     BadRequestException,
     ConflictException,
@@ -24,6 +25,8 @@ PASSING = (
     ServiceUnavailableException,
 )
 SERVER_ERROR = 500
+EXPIRED = ("Signature expired", "ExpiredToken")
+"""In what the service says of signatures that are too old, and of credentials: the next stream has newer ones."""
 QUIET = "no new audio was received"
 """In the message of the BadRequestException that ends a stream to which nothing was sent for 15 seconds."""
 
@@ -40,6 +43,9 @@ def fault_of(error: BaseException) -> EngineUnavailable | EngineRefused:
 
 
 def _passes(error: BaseException) -> bool:
+    told = f"{getattr(error, 'error_code', '')} {getattr(error, 'message', '')}"
+    if isinstance(error, ServiceException) and any(sign in told for sign in EXPIRED):
+        return True
     if isinstance(error, UnknownServiceException):
         # What is signed wrong, or by nobody that the service knows, is refused with 400 or 403.
         return int(error.status_code) >= SERVER_ERROR
@@ -47,4 +53,4 @@ def _passes(error: BaseException) -> bool:
         return False
     if isinstance(error, ServiceException):
         return isinstance(error, PASSING)
-    return isinstance(error, SDKError | AwsCrtError | OSError | TimeoutError)
+    return isinstance(error, SDKError | AwsCrtError | ChecksumMismatch | OSError | TimeoutError)

@@ -17,7 +17,7 @@ WAITING_CHUNKS_MAX = 50
 AHEAD_SECONDS = 1.0
 """So much may be sent before its time: what comes in bursts need not wait."""
 SEND_SECONDS_MAX = 30.0
-END_SECONDS_MAX = 15.0
+END_SECONDS_MAX = 5.0
 """How long the last results may take after the end of the audio."""
 _BYTES_A_SECOND = 2 * SAMPLE_RATE
 
@@ -81,15 +81,12 @@ class Stream:
         return self._fault
 
     def end(self) -> None:
-        """Say that there is no more audio, and wait for the last results.
-
-        Raises:
-            EngineUnavailable: They do not come.
-        """
+        """Say that there is no more audio, and wait for the last results. Where they do not come, it is a fault."""
         self._put(None)
         if not self._ended.wait(END_SECONDS_MAX):
             self.close()
-            raise EngineUnavailable("the service does not end the stream")
+            self._fault = EngineUnavailable("the service does not end the stream")
+            self._ended.set()
 
     def close(self) -> None:
         """Leave it, and drop what it still says. It is ended as usual: the SDK can do nothing else cleanly."""
@@ -124,7 +121,8 @@ class Stream:
             pass
         except* Exception as group:  # noqa: BLE001 - whatever it is, who waits for the stream is told
             cause = _first(group)
-            self._fault = None if self._left or is_quiet(cause) else fault_of(cause)
+            if not self._left and not is_quiet(cause):
+                self._fault = fault_of(cause)
         finally:
             self._ended.set()
 
