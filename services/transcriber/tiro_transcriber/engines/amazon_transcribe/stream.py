@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from tiro_transcriber.engines.amazon_transcribe.faults import fault_of, is_quiet
@@ -127,12 +128,17 @@ class Stream:
             self._ended.set()
 
     async def _converse(self, sdk_stream: Any) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
-            await self._receive_all(sdk_stream.output_stream)
-            # A connection that is cut looks to the SDK like the end of what the service says.
-            if not sending.done() or self._unfinished:
-                raise ConnectionError("the service broke off")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
+                await self._receive_all(sdk_stream.output_stream)
+                # A connection that is cut looks to the SDK like the end of what the service says.
+                if not sending.done() or self._unfinished:
+                    raise ConnectionError("the service broke off")
+        finally:
+            # As long as its body may go on, awscrt asks it for bytes without a pause, though nobody listens any more.
+            with suppress(OSError):  # it has ended already
+                await sdk_stream.input_stream.end_stream()
 
     async def _send_all(self, audio: Any) -> None:
         begun, sent = time.monotonic(), 0
