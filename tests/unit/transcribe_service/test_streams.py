@@ -126,7 +126,7 @@ async def test_what_is_recorded(server: TranscribeServer) -> None:
     assert (record.request_verified, record.chunks_verified, record.audio_events) == (True, 19, 18)
     assert record.audio_seconds == pytest.approx(1.8)
     assert (record.end, record.failure, record.sent) == (End.FINISHED, None, 6)
-    assert 0 <= record.ahead_seconds < 1.8
+    assert 0 < record.ahead_seconds < 1.8
 
 
 async def test_two_streams_at_once(server: TranscribeServer) -> None:

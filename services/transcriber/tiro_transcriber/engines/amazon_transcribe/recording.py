@@ -71,6 +71,8 @@ class _Hearing:
         try:
             for begin in range(0, len(pcm), PIECE_SAMPLES):
                 self._look()
+                if self._stream.has_ended:
+                    raise EngineUnavailable("the service ended the stream before the recording did")
                 self._stream.send(pcm[begin : begin + PIECE_SAMPLES].tobytes())
             self._stream.end()
             self._look()
