@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from amazon_transcribe.client import TranscribeStreamingClient
@@ -46,16 +48,18 @@ class Service:
         client = TranscribeStreamingClient(
             region=told.region, endpoint_resolver=StaticEndpointResolver(told.endpoint) if told.endpoint else None
         )
-        return await client.start_stream_transcription(
-            language_code=locale,
-            media_sample_rate_hz=SAMPLE_RATE,
-            media_encoding="pcm",
-            vocabulary_name=told.vocabulary or None,
-            vocab_filter_name=told.vocabulary_filter or None,
-            vocab_filter_method=told.vocabulary_filter_method if told.vocabulary_filter else None,
-            enable_partial_results_stabilization=True,
-            partial_results_stability=told.stability,
-        )
+        requests = _Requests(client)
+        async with requests.ended_on_failure():
+            return await client.start_stream_transcription(
+                language_code=locale,
+                media_sample_rate_hz=SAMPLE_RATE,
+                media_encoding="pcm",
+                vocabulary_name=told.vocabulary or None,
+                vocab_filter_name=told.vocabulary_filter or None,
+                vocab_filter_method=told.vocabulary_filter_method if told.vocabulary_filter else None,
+                enable_partial_results_stabilization=True,
+                partial_results_stability=told.stability,
+            )
 
 
 async def _cancel_all() -> None:
@@ -63,3 +67,26 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Requests:
+    """The bodies of a client's requests. A body that is left open keeps a core busy, and the SDK leaves it so."""
+
+    def __init__(self, client: Any) -> None:
+        self._make = client._session_manager.make_request  # noqa: SLF001 - the SDK tells nobody of it, and is pinned
+        self._bodies: list[Any] = []
+        client._session_manager.make_request = self._make_request  # noqa: SLF001 - as above
+
+    @asynccontextmanager
+    async def ended_on_failure(self) -> AsyncIterator[None]:
+        """End them when the stream does not begin: refused, cancelled, or not answered in time."""
+        try:
+            yield
+        except BaseException:
+            for body in self._bodies:
+                body.end_stream()
+            raise
+
+    async def _make_request(self, url: str, *, body: Any, **request: Any) -> Any:
+        self._bodies.append(body)
+        return await self._make(url, body=body, **request)
