@@ -105,8 +105,3 @@ def leaves_no_processes() -> Iterator[None]:
     for child in left:
         child.kill()
     assert not left, f"the test left processes: {names}"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what runs Amazon's SDK in this process come last: it may keep a core busy from then on (ADR 21)."""
-    items.sort(key=lambda item: "[amazon-transcribe]" in item.name)
