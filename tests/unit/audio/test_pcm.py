@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiro_core.audio.errors import AudioError
-from tiro_core.audio.pcm import Resampler, mulaw_to_pcm16, pcm16_from_bytes, pcm16_to_float32
+from tiro_core.audio.pcm import Resampler, float32_to_pcm16, mulaw_to_pcm16, pcm16_from_bytes, pcm16_to_float32
 
 
 def test_mulaw_is_expanded_as_ffmpeg_does() -> None:
@@ -65,3 +65,14 @@ def test_a_rate_out_of_range_is_refused(rate: int) -> None:
     with pytest.raises(AudioError) as refusal:
         Resampler(rate)
     assert refusal.value.reason == "AUDIO_FORMAT_MISMATCH"
+
+
+def test_every_sample_comes_back() -> None:
+    """There and back changes nothing, at either end of the scale too."""
+    pcm = np.arange(-32768, 32768, dtype=np.int16)
+    assert np.array_equal(float32_to_pcm16(pcm16_to_float32(pcm)), pcm)
+
+
+def test_what_is_too_loud_is_clipped() -> None:
+    """It does not wrap around."""
+    assert list(float32_to_pcm16(np.array([-2.0, 1.0, 2.0], dtype=np.float32))) == [-32768, 32767, 32767]

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable
 
-import numpy as np
-
+from tiro_core.audio.pcm import float32_to_pcm16
 from tiro_core.work.backoff import backoff
 from tiro_transcriber.engines.amazon_transcribe.results import heard_of
 from tiro_transcriber.engines.amazon_transcribe.stream import Stream
@@ -16,7 +15,6 @@ TRIES_MAX = 6
 """Streams that the service may refuse for now before it has said a word: its limit is for all of an account."""
 BACKOFF_SECONDS = 2.0
 BACKOFF_SECONDS_MAX = 30.0
-_PCM_MAX = 32767
 
 
 def transcribe_window(
@@ -67,7 +65,7 @@ class _Hearing:
         self.spoken = ""
 
     def run(self) -> str:
-        pcm = (np.clip(self._window.samples, -1, 1) * _PCM_MAX).astype(np.int16)
+        pcm = float32_to_pcm16(self._window.samples)
         try:
             for begin in range(0, len(pcm), PIECE_SAMPLES):
                 self._look()

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
+from tiro_core.audio.pcm import float32_to_pcm16
 from tiro_transcriber.engines.amazon_transcribe.connection import Connection
 from tiro_transcriber.engines.amazon_transcribe.results import Heard
 from tiro_transcriber.engines.interface import (
@@ -30,7 +29,6 @@ from tiro_transcriber.engines.interface import (
 
 QUIET_SECONDS = 5.0
 """What was sent so long ago, and of which the service says nothing, held no speech."""
-_PCM_MAX = 32767
 
 OpenConnection = Callable[[str | None, int], Connection]
 """Speaks to the service in a language, from a sample on."""
@@ -69,7 +67,7 @@ class AmazonSession:
         samples, self._skip = samples[self._skip :], max(0, self._skip - len(samples))
         if self._connection.is_old and self._heard is None:
             self._connection.finish(self._note)
-        pcm = (np.clip(samples, -1, 1) * _PCM_MAX).astype(np.int16)
+        pcm = float32_to_pcm16(samples)
         self._note(self._connection.send(pcm))
         self._settle_silence()
         return self._take_updates()
