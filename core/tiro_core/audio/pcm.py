@@ -54,7 +54,8 @@ def pcm16_to_float32(samples: Pcm16) -> npt.NDArray[np.float32]:
 
 def float32_to_pcm16(samples: npt.NDArray[np.float32]) -> Pcm16:
     """Scale samples in [-1, 1] to PCM16, shape (n,); what is louder is clipped."""
-    return np.rint(np.clip(samples * INT16_FULL_SCALE, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1)).astype(np.int16)
+    scaled: npt.NDArray[np.float32] = np.clip(samples * INT16_FULL_SCALE, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1)
+    return np.rint(scaled).astype(np.int16)
 
 
 class Resampler:
