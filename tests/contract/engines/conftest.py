@@ -1,6 +1,7 @@
 """The engines that the behaviour suite runs on, each with speech that it understands."""
 
 import re
+import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 
 from deploy.local.stack import MODELS
 from tests.support.transcribe_service.account import amazon_account
+from tests.support.transcribe_service.server import TranscribeServer
+from tiro_transcriber.engines.amazon_transcribe.session import AmazonSession
 from tiro_transcriber.engines.fake.markers import encode
-from tiro_transcriber.engines.interface import Engine, EngineSettings, Samples
+from tiro_transcriber.engines.interface import SAMPLE_RATE, Engine, EngineSession, EngineSettings, Samples
 from tiro_transcriber.engines.registry import find_engine
 
 ROOT = Path(__file__).parents[3]
+ANSWER_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Subject:
     speech: Samples
     transcript: str
     error_rate_max: float
+    answered: Callable[[EngineSession], None] = lambda _: None
+    """Waits until the session knows all that the engine has to say about what it was given."""
 
 
 def _samples(pcm: NDArray[np.int16]) -> Samples:
@@ -57,10 +63,23 @@ def tiny_en_models_dir() -> Path:
     return MODELS
 
 
-def _amazon_transcribe() -> Subject:
+def _amazon_transcribe(server: TranscribeServer) -> Subject:
     heard = _fake()
     engine = find_engine("amazon-transcribe").load("streaming", EngineSettings(models_dir=""))
-    return replace(heard, engine=engine)
+
+    def answered(session: EngineSession) -> None:
+        assert isinstance(session, AmazonSession)
+        if (stream := session._connection._stream) is None:
+            return
+        seconds = (session._connection.position - stream.origin) / SAMPLE_RATE
+        record = server.stream(stream.name)
+        server.wait_until(lambda: record.audio_seconds > seconds - 1 / SAMPLE_RATE)
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while stream.received < record.sent:
+            assert time.monotonic() < deadline, f"the session does not get what the service says: {record}"
+            time.sleep(0.001)
+
+    return replace(heard, engine=engine, answered=answered)
 
 
 @pytest.fixture(scope="package", params=["fake", "faster-whisper", "amazon-transcribe"])
@@ -73,8 +92,7 @@ def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterato
             case "faster-whisper":
                 found = _faster_whisper(tiny_en_models_dir)
             case _:
-                stack.enter_context(amazon_account())
-                found = _amazon_transcribe()
+                found = _amazon_transcribe(stack.enter_context(amazon_account()))
         stack.callback(found.engine.close)
         yield found
 
@@ -89,6 +107,12 @@ def engine(subject: Subject) -> Engine:
 def speech(subject: Subject) -> Samples:
     """Give about ten seconds of speech that the engine understands."""
     return subject.speech
+
+
+@pytest.fixture(scope="package")
+def answered(subject: Subject) -> Callable[[EngineSession], None]:
+    """Give what waits until a session knows all that the engine has to say about what it was given."""
+    return subject.answered
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,5 @@
 """How every engine runs live sessions."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -8,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tiro_transcriber.engines.amazon_transcribe.session import AmazonSession
+from tests.contract.engines.caller import ENGLISH, OPTIONS, STEP, Caller
 from tiro_transcriber.engines.interface import (
     Endpointing,
     Engine,
@@ -20,58 +19,13 @@ from tiro_transcriber.engines.interface import (
     SessionOptions,
     SessionUpdate,
     SpeechStarted,
-    Spoken,
     UnsupportedLanguage,
     UtteranceEnd,
 )
 
 WordErrorRate = Callable[[str], float]
 
-ENGLISH = RecognitionOptions(language="en")
-OPTIONS = SessionOptions(ENGLISH)
-STEP = 4_800
 NOTHING: Samples = np.zeros(0, dtype=np.float32)
-ANSWER_SECONDS_MAX = 0.1
-CONNECT_SECONDS_MAX = 5.0
-
-
-def heard(session: EngineSession, samples: Samples) -> list[SessionUpdate]:
-    """Hand samples over, and give a service that answers when it likes the time to do so."""
-    updates = session.advance(samples)
-    if isinstance(session, AmazonSession):
-        deadline = time.monotonic() + ANSWER_SECONDS_MAX
-        while not session.wants_partial and time.monotonic() < deadline:
-            time.sleep(ANSWER_SECONDS_MAX / 50)
-    return updates
-
-
-def await_answers(session: EngineSession) -> None:
-    """Give a service that answers when it likes the time to say everything that it has heard."""
-    if isinstance(session, AmazonSession):
-        deadline = time.monotonic() + CONNECT_SECONDS_MAX
-        while not session.wants_partial and time.monotonic() < deadline:
-            time.sleep(ANSWER_SECONDS_MAX / 50)
-        time.sleep(5 * ANSWER_SECONDS_MAX)
-
-
-def feed(session: EngineSession, samples: Samples, step: int = STEP) -> list[SessionUpdate]:
-    """Hand samples over in steps, with a partial after each step."""
-    updates: list[SessionUpdate] = []
-    for start in range(0, len(samples), step):
-        updates += [*heard(session, samples[start : start + step]), *session.decode_partial()]
-    return updates
-
-
-def stream(
-    engine: Engine,
-    samples: Samples,
-    options: SessionOptions = OPTIONS,
-    start: int = 0,
-    spoken: Spoken | None = None,
-) -> list[SessionUpdate]:
-    """Run a whole session."""
-    session = engine.open_session(options, start, spoken)
-    return [*feed(session, samples), *session.finalize()]
 
 
 def finals_of(updates: Sequence[SessionUpdate]) -> list[Final]:
@@ -94,26 +48,18 @@ def text_of(finals: Sequence[Final]) -> str:
     return " ".join(final.segment.text for final in finals)
 
 
-@pytest.fixture(autouse=True)
-def _closed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close the sessions of a test at its end, as a worker does."""
-    opened: list[EngineSession] = []
-    open_session = engine.open_session
-
-    def opening(options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
-        opened.append(open_session(options, start, spoken))
-        return opened[-1]
-
-    monkeypatch.setattr(engine, "open_session", opening)
-    yield
-    for session in opened:
-        session.close()
+@pytest.fixture
+def caller(engine: Engine, answered: Callable[[EngineSession], None]) -> Iterator[Caller]:
+    """Give one whose sessions end with the test."""
+    with Caller(engine, answered) as caller:
+        yield caller
 
 
 @pytest.fixture(scope="module")
-def streamed(engine: Engine, speech: Samples) -> list[SessionUpdate]:
+def streamed(engine: Engine, answered: Callable[[EngineSession], None], speech: Samples) -> list[SessionUpdate]:
     """Give the updates of a session that heard all the speech."""
-    return stream(engine, speech)
+    with Caller(engine, answered) as caller:
+        return caller.stream(speech)
 
 
 def test_finals_hold_the_words(streamed: list[SessionUpdate], error_rate: WordErrorRate, error_rate_max: float) -> None:
@@ -158,76 +104,76 @@ def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> Non
     assert kept > 0
 
 
-def test_partials_can_be_switched_off(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+def test_partials_can_be_switched_off(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
     """A caller that wants finals only gets no partial, and the same finals."""
-    quiet = stream(engine, speech, SessionOptions(ENGLISH, interim_results=False))
+    quiet = caller.stream(speech, SessionOptions(ENGLISH, interim_results=False))
     assert partials_of(quiet) == []
     assert finals_of(quiet) == finals_of(streamed)
 
 
-def test_words_can_be_left_out(engine: Engine, speech: Samples) -> None:
+def test_words_can_be_left_out(caller: Caller, speech: Samples) -> None:
     """Without word timestamps the segments have text and no words."""
-    updates = stream(engine, speech, SessionOptions(RecognitionOptions("en", word_timestamps=False)))
+    updates = caller.stream(speech, SessionOptions(RecognitionOptions("en", word_timestamps=False)))
     segments = [update.segment for update in updates if isinstance(update, Final | Partial)]
     assert all(segment.text and not segment.words for segment in segments)
 
 
-def test_one_call_gives_the_same_finals_as_many(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+def test_one_call_gives_the_same_finals_as_many(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
     """A session that was behind and gets all its audio at once commits the same."""
-    session = engine.open_session(OPTIONS, 0)
+    session = caller.open()
     updates = [*session.advance(speech), *session.finalize()]
     assert finals_of(updates) == finals_of(streamed)
     assert partials_of(updates) == []
 
 
-def test_samples_are_numbered_from_the_start(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
+def test_samples_are_numbered_from_the_start(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
     """A session that begins at a later sample gives the same finals, that much later."""
     start = 1_600_000
     near = finals_of(streamed)
-    far = finals_of(stream(engine, speech, start=start))
+    far = finals_of(caller.stream(speech, start=start))
     assert text_of(far) == text_of(near)
     assert [final.resume_at - start for final in far] == [final.resume_at for final in near]
     assert [final.segment.start - start for final in far] == [final.segment.start for final in near]
 
 
-def test_advancing_by_nothing_changes_nothing(streamed: list[SessionUpdate], engine: Engine, speech: Samples) -> None:
-    """Calls without samples, at whatever point, say nothing and change no final."""
-    session = engine.open_session(OPTIONS, 0)
+def test_advancing_by_nothing_changes_nothing(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
+    """Calls without samples, at whatever point, add nothing to what is said without them."""
+    session = caller.open()
     updates: list[SessionUpdate] = []
     for start in range(0, len(speech), STEP):
-        assert session.advance(NOTHING) == []
+        updates += session.advance(NOTHING)
         updates += session.advance(speech[start : start + STEP])
     updates += session.finalize()
-    assert finals_of(updates) == finals_of(streamed)
+    assert updates == [update for update in streamed if not isinstance(update, Partial)]
 
 
-def test_finalizing_an_empty_session_is_harmless(engine: Engine) -> None:
+def test_finalizing_an_empty_session_is_harmless(caller: Caller) -> None:
     """A session that heard nothing answers every finalize with the same end and no words."""
-    session = engine.open_session(OPTIONS, 320)
+    session = caller.open(OPTIONS, 320)
     assert session.finalize() == session.finalize() == [UtteranceEnd(320)]
 
 
 def test_finalizing_commits_at_once_and_goes_on(
-    engine: Engine, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
+    caller: Caller, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
 ) -> None:
     """Finalizing in mid-speech makes the words so far final; those that follow come in later finals."""
-    session = engine.open_session(OPTIONS, 0)
+    session = caller.open()
     half = len(speech) // 3
-    feed(session, speech[:half])
+    caller.feed(session, speech[:half])
     early = session.finalize()
     assert len(finals_of(early)) == 1
     assert isinstance(early[-1], UtteranceEnd)
     assert session.finalize() == early[-1:]
-    late = [*feed(session, speech[half:]), *session.finalize()]
+    late = [*caller.feed(session, speech[half:]), *session.finalize()]
     assert finals_of(late)[0].segment.start >= early[-1].at
     # a word that was cut in two may be heard as two others
     allowed = error_rate_max and error_rate_max + 0.1
     assert error_rate(text_of([*finals_of(early), *finals_of(late)])) <= allowed
 
 
-def test_finalizing_over_and_over_is_harmless(engine: Engine, speech: Samples) -> None:
+def test_finalizing_over_and_over_is_harmless(caller: Caller, speech: Samples) -> None:
     """A caller that finalizes after every few samples gets an end each time, and finals that never go back."""
-    session = engine.open_session(OPTIONS, 0)
+    session = caller.open()
     updates: list[SessionUpdate] = []
     for start in range(16_000, 40_000, 1_000):
         updates += session.advance(speech[start : start + 1_000])
@@ -238,18 +184,18 @@ def test_finalizing_over_and_over_is_harmless(engine: Engine, speech: Samples) -
 
 
 @pytest.mark.parametrize("level", [0.0, 0.01])
-def test_says_nothing_over_silence_and_noise(engine: Engine, speech: Samples, level: float) -> None:
+def test_says_nothing_over_silence_and_noise(caller: Caller, speech: Samples, level: float) -> None:
     """Twenty seconds without speech give no update at all."""
     noise = np.random.default_rng(1).normal(0, 1, 320_000).astype(np.float32) * np.float32(level)
-    assert feed(engine.open_session(OPTIONS, 0), noise) == []
+    assert caller.feed(caller.open(), noise) == []
 
 
 def test_a_long_utterance_is_cut_without_losing_words(
-    engine: Engine, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
+    caller: Caller, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
 ) -> None:
     """Speech that goes on is committed in pieces no longer than allowed, with all its words."""
     options = SessionOptions(ENGLISH, Endpointing(silence_ms=1_500, utterance_seconds_max=3.0))
-    finals = finals_of(stream(engine, speech, options))
+    finals = finals_of(caller.stream(speech, options))
     assert len(finals) >= 3
     assert all(final.segment.end - final.segment.start <= 3.1 * 16_000 for final in finals)
     # the words beside a cut have less context than they would have without it
@@ -258,63 +204,63 @@ def test_a_long_utterance_is_cut_without_losing_words(
 
 
 def test_another_session_can_take_over_after_a_final(
-    engine: Engine, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
+    caller: Caller, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
 ) -> None:
     """A new session that starts where a final let go says what is missing, and nothing twice."""
     options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
-    first = finals_of(stream(engine, speech, options))[0]
-    rest = finals_of(stream(engine, speech[first.resume_at :], options, start=first.resume_at))
+    first = finals_of(caller.stream(speech, options))[0]
+    rest = finals_of(caller.stream(speech[first.resume_at :], options, start=first.resume_at))
     assert rest[0].segment.start >= first.resume_at
     assert error_rate(text_of([first, *rest])) <= error_rate_max
 
 
-def test_sessions_run_side_by_side(engine: Engine, streamed: list[SessionUpdate], speech: Samples) -> None:
+def test_sessions_run_side_by_side(caller: Caller, streamed: list[SessionUpdate], speech: Samples) -> None:
     """Sessions on several threads do not hear each other."""
     with ThreadPoolExecutor(3) as pool:
-        together = list(pool.map(lambda _: finals_of(stream(engine, speech)), range(3)))
+        together = list(pool.map(lambda _: finals_of(caller.stream(speech)), range(3)))
     assert together == [finals_of(streamed)] * 3
 
 
-def test_a_new_session_can_begin_where_everything_is_settled(engine: Engine, speech: Samples) -> None:
+def test_a_new_session_can_begin_where_everything_is_settled(caller: Caller, speech: Samples) -> None:
     """Whenever a session is given up, another one that begins at its `settled_at` says the rest, and nothing twice."""
     options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
-    session, updates, settled = engine.open_session(options, 0), [], 0
+    session, updates, settled = caller.open(options, 0), [], 0
     for start in range(0, len(speech) // 2, STEP):
-        updates += [*feed(session, speech[start : start + STEP]), *session.advance(NOTHING)]
+        updates += [*caller.feed(session, speech[start : start + STEP]), *session.advance(NOTHING)]
         assert session.settled_at >= settled
         settled = session.settled_at
-    await_answers(session)
+    caller.answered(session)
     updates += session.advance(NOTHING)
     settled = session.settled_at
     last = finals_of(updates)[-1]
     spoken = last.context if settled < last.resume_at else None
     assert spoken is None or spoken.start == settled
-    rest = stream(engine, speech[settled:], options, settled, spoken)
-    whole = stream(engine, speech, options)
+    rest = caller.stream(speech[settled:], options, settled, spoken)
+    whole = caller.stream(speech, options)
     assert text_of([*finals_of(updates), *finals_of(rest)]) == text_of(finals_of(whole))
 
 
-def test_what_is_final_is_no_context_after_a_long_silence(engine: Engine, speech: Samples) -> None:
+def test_what_is_final_is_no_context_after_a_long_silence(caller: Caller, speech: Samples) -> None:
     """A session in which nobody speaks any more needs nothing of what was said."""
-    session = engine.open_session(OPTIONS, 0)
+    session = caller.open()
     last = finals_of([*session.advance(speech), *session.finalize()])[-1]
     session.advance(np.zeros(10 * 16_000, np.float32))
     assert session.settled_at > last.resume_at
 
 
-def test_options_change_from_the_next_sample_on(engine: Engine, speech: Samples) -> None:
+def test_options_change_from_the_next_sample_on(caller: Caller, speech: Samples) -> None:
     """Endpointing that is changed in mid-session counts from then on; a refused language changes nothing."""
-    session = engine.open_session(SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=25.0)), 0)
+    session = caller.open(SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=25.0)), 0)
     with pytest.raises(UnsupportedLanguage, match="xx"):
         session.configure(RecognitionOptions("xx"), Endpointing(utterance_seconds_max=1.0))
     session.configure(ENGLISH, Endpointing(silence_ms=1_500, utterance_seconds_max=3.0))
-    finals = finals_of([*feed(session, speech), *session.finalize()])
+    finals = finals_of([*caller.feed(session, speech), *session.finalize()])
     assert all(final.segment.end - final.segment.start <= 3.1 * 16_000 for final in finals)
 
 
-def test_frozen_words_are_in_the_final(engine: Engine, speech: Samples) -> None:
+def test_frozen_words_are_in_the_final(caller: Caller, speech: Samples) -> None:
     """With `freeze_stable` a final begins with the stable words of the partial before it, as they were."""
-    updates = stream(engine, speech, SessionOptions(ENGLISH, Endpointing(silence_ms=1_500), freeze_stable=True))
+    updates = caller.stream(speech, SessionOptions(ENGLISH, Endpointing(silence_ms=1_500), freeze_stable=True))
     stable: list[str] = []
     checked = 0
     for update in updates:
@@ -327,20 +273,19 @@ def test_frozen_words_are_in_the_final(engine: Engine, speech: Samples) -> None:
     assert checked > 0
 
 
-def test_refuses_a_language_it_does_not_have(engine: Engine) -> None:
+def test_refuses_a_language_it_does_not_have(caller: Caller) -> None:
     """A session in a language outside the capabilities is refused when it is opened."""
     with pytest.raises(UnsupportedLanguage, match="xx"):
-        engine.open_session(SessionOptions(RecognitionOptions("xx")), 0)
+        caller.open(SessionOptions(RecognitionOptions("xx")), 0)
 
 
-def test_partials_decoded_together_are_those_decoded_alone(engine: Engine, speech: Samples) -> None:
+def test_partials_decoded_together_are_those_decoded_alone(caller: Caller, engine: Engine, speech: Samples) -> None:
     """Each session gets its own, whatever the others are; one that wants none gets nothing."""
 
     def hear(seconds: float) -> EngineSession:
-        session = engine.open_session(OPTIONS, 0)
+        session = caller.open()
         session.advance(speech[: round(16_000 * seconds)])
-        if seconds:
-            await_answers(session)
+        caller.answered(session)
         return session
 
     lengths = (3.0, 4.5, 0.0, 3.0)

@@ -82,6 +82,21 @@ class TranscribeServer:
         """Streams that have not ended."""
         return sum(record.end is None for record in self.streams)
 
+    def stream(self, session_id: str) -> StreamRecord:
+        """The stream that a client has named so, once its request is there.
+
+        Raises:
+            AssertionError: It does not come.
+        """
+
+        def named() -> StreamRecord | None:
+            return next((one for one in self.streams if one.request and one.request.session_id == session_id), None)
+
+        self.wait_until(lambda: named() is not None)
+        found = named()
+        assert found is not None
+        return found
+
     def plan(self, *scripts: Script) -> None:
         """Say what to do with the next streams, one script each."""
         self._planned.extend(scripts)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import StaticEndpointResolver
 
+from tiro_transcriber.engines.amazon_transcribe.body import RestingBody
 from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
 from tiro_transcriber.engines.amazon_transcribe.stream import Stream
 from tiro_transcriber.engines.interface import SAMPLE_RATE
@@ -33,7 +35,8 @@ class Service:
             origin: The sample at which it begins.
             pace: How fast audio may be sent, in seconds of it a second.
         """
-        return Stream(self._loop, lambda: self._start(locale), origin=origin, pace=pace)
+        name = str(uuid.uuid4())
+        return Stream(name, self._loop, lambda: self._start(name, locale), origin=origin, pace=pace)
 
     def close(self) -> None:
         """End the loop with all that runs on it."""
@@ -42,7 +45,7 @@ class Service:
         self._thread.join(CLOSE_SECONDS_MAX)
         self._loop.close()
 
-    async def _start(self, locale: str) -> Any:
+    async def _start(self, name: str, locale: str) -> Any:
         told = self._settings
         # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
         client = TranscribeStreamingClient(
@@ -54,6 +57,7 @@ class Service:
                 language_code=locale,
                 media_sample_rate_hz=SAMPLE_RATE,
                 media_encoding="pcm",
+                session_id=name,
                 vocabulary_name=told.vocabulary or None,
                 vocab_filter_name=told.vocabulary_filter or None,
                 vocab_filter_method=told.vocabulary_filter_method if told.vocabulary_filter else None,
@@ -70,11 +74,11 @@ async def _cancel_all() -> None:
 
 
 class _Requests:
-    """The bodies of a client's requests. A body that is left open keeps a core busy, and the SDK leaves it so."""
+    """The bodies of a client's requests, which are read at leisure, and ended where the SDK leaves them open."""
 
     def __init__(self, client: Any) -> None:
         self._make = client._session_manager.make_request  # noqa: SLF001 - the SDK tells nobody of it, and is pinned
-        self._bodies: list[Any] = []
+        self._bodies: list[RestingBody] = []
         client._session_manager.make_request = self._make_request  # noqa: SLF001 - as above
 
     @asynccontextmanager
@@ -84,9 +88,9 @@ class _Requests:
             yield
         except BaseException:
             for body in self._bodies:
-                body.end_stream()
+                body.end()
             raise
 
     async def _make_request(self, url: str, *, body: Any, **request: Any) -> Any:
-        self._bodies.append(body)
-        return await self._make(url, body=body, **request)
+        self._bodies.append(RestingBody(body))
+        return await self._make(url, body=self._bodies[-1], **request)

@@ -97,7 +97,7 @@ class AmazonSession:
         self._connection.finish(self._note)
         at = self._settled = self._connection.position
         self._sent.clear()
-        return [*(one for one in self._take_updates() if not isinstance(one, UtteranceEnd)), UtteranceEnd(at)]
+        return [*self._take_updates(), UtteranceEnd(at)]
 
     def close(self) -> None:
         """Leave the service; see `EngineSession.close`."""

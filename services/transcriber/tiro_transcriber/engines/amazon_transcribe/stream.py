@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from tiro_core.logs import get_logger
 from tiro_transcriber.engines.amazon_transcribe.faults import fault_of, is_quiet
 from tiro_transcriber.engines.interface import SAMPLE_RATE, EngineRefused, EngineUnavailable
 
@@ -20,6 +21,8 @@ AHEAD_SECONDS = 1.0
 SEND_SECONDS_MAX = 30.0
 END_SECONDS_MAX = 5.0
 """How long the last results may take after the end of the audio."""
+log = get_logger()
+
 _BYTES_A_SECOND = 2 * SAMPLE_RATE
 
 Connect = Callable[[], Awaitable[Any]]
@@ -29,16 +32,23 @@ Connect = Callable[[], Awaitable[Any]]
 class Stream:
     """A stream that is being opened, or is open, or has ended."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connect: Connect, *, origin: int, pace: float) -> None:
+    def __init__(
+        self, name: str, loop: asyncio.AbstractEventLoop, connect: Connect, *, origin: int, pace: float
+    ) -> None:
         """Prepare to speak to the service.
 
         Args:
+            name: The service's session id, which its support asks for.
             loop: Where the SDK runs; not the caller's thread.
             connect: Opens it.
             origin: The sample at which it begins.
             pace: How fast audio is sent, in seconds of it a second.
         """
+        self.name = name
         self.origin = origin
+        self.received = 0
+        """Results that have come."""
+        self.seconds_sent = 0.0
         self._loop = loop
         self._connect = connect
         self._pace = pace
@@ -126,6 +136,13 @@ class Stream:
                 self._fault = fault_of(cause)
         finally:
             self._ended.set()
+            log.info(
+                "transcribe_stream_ended",
+                stream=self.name,
+                seconds_sent=round(self.seconds_sent, 1),
+                results=self.received,
+                fault=str(self._fault or ""),
+            )
 
     async def _converse(self, sdk_stream: Any) -> None:
         try:
@@ -141,13 +158,13 @@ class Stream:
                 await sdk_stream.input_stream.end_stream()
 
     async def _send_all(self, audio: Any) -> None:
-        begun, sent = time.monotonic(), 0
+        begun = time.monotonic()
         while (chunk := await self._chunks.get()) is not None:
-            due = begun + sent / _BYTES_A_SECOND / self._pace - AHEAD_SECONDS
+            due = begun + self.seconds_sent / self._pace - AHEAD_SECONDS
             if due > time.monotonic():
                 await asyncio.sleep(due - time.monotonic())
             await audio.send_audio_event(audio_chunk=chunk)
-            sent += len(chunk)
+            self.seconds_sent += len(chunk) / _BYTES_A_SECOND
         await audio.end_stream()
 
     async def _receive_all(self, events: Any) -> None:
@@ -157,6 +174,7 @@ class Stream:
                 (self._unfinished.add if result.is_partial else self._unfinished.discard)(result.result_id)
             with self._lock:
                 self._results += results
+                self.received += len(results)
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

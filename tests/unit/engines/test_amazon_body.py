@@ -1,0 +1,48 @@
+"""How awscrt is given the audio of streams: all there is at once, and without keeping a core busy where there is none."""
+
+import threading
+
+import pytest
+from amazon_transcribe.structures import BufferableByteStream
+
+from tiro_transcriber.engines.amazon_transcribe import body
+from tiro_transcriber.engines.amazon_transcribe.body import REST_SECONDS, RestingBody
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the rests that are taken, without taking them."""
+    taken: list[float] = []
+    monkeypatch.setattr(body.time, "sleep", taken.append)
+    return taken
+
+
+def test_a_read_takes_all_there_is(rests: list[float]) -> None:
+    """Pieces that wait are read together, up to the room there is; the rest comes next, then the end."""
+    written = BufferableByteStream()
+    reader = RestingBody(written)
+    for piece in (b"ab", b"cd", b"efg"):
+        written.write(piece)
+    room = bytearray(6)
+    assert reader.readinto(room) == 6
+    assert room == b"abcdef"
+    reader.end()
+    assert reader.readinto(room) == 1
+    assert room[:1] == b"g"
+    assert reader.readinto(room) == 0
+    assert rests == []
+
+
+def test_a_thread_rests_once_a_round(rests: list[float]) -> None:
+    """However many streams have nothing to send, the thread that asks them all rests when it begins again."""
+    bodies = [RestingBody(BufferableByteStream()) for _ in range(3)]
+
+    def ask() -> None:
+        for reader in bodies * 5:
+            with pytest.raises(BlockingIOError):
+                reader.readinto(bytearray(1))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert rests == [REST_SECONDS] * 4
