@@ -1,4 +1,4 @@
-"""How awscrt is given the audio of streams: all there is at once, and without keeping a core busy where there is none."""
+"""How awscrt is given the audio of streams: all there is at once, and no core is kept busy where there is none."""
 
 import threading
 

@@ -76,14 +76,20 @@ class Connection:
             EngineRefused: The service refuses the session.
             EngineUnavailable: It was away for too long.
         """
-        while (stream := self._stream) is not None:
-            stream.end()
-            note(self.take())
-            self._stream = None
-            if stream.fault is not None and self._replay.start < self.position:
+        while self._stream is not None or self._replay.start < self.position:
+            if self._stream is None:
                 time.sleep(max(0.0, self._next_try - time.monotonic()))
                 self._connect()
+            elif self._end(self._stream, note):
+                break
         self._replay.drop_before(self.position)
+
+    def _end(self, stream: Stream, note: Callable[[list[Heard]], None]) -> bool:
+        """End the stream, and say whether it has heard everything."""
+        stream.end()
+        note(self.take())
+        self._stream = None
+        return stream.fault is None and not stream.was_quiet
 
     def close(self) -> None:
         """Leave the service."""
@@ -114,5 +120,5 @@ class Connection:
 
     def _connect(self) -> None:
         """Begin a stream where nothing is settled, and let it hear what was sent since."""
-        self._stream = self.open_stream(self._replay.start)
-        self._stream.send(self._replay.bytes())
+        self._stream = stream = self.open_stream(self._replay.start)
+        stream.send(self._replay.bytes())

@@ -49,6 +49,8 @@ class Stream:
         self.received = 0
         """Results that have come."""
         self.seconds_sent = 0.0
+        self.was_quiet = False
+        """Whether the service ended it because nothing was sent for a while: no fault."""
         self._loop = loop
         self._connect = connect
         self._pace = pace
@@ -132,7 +134,8 @@ class Stream:
             pass
         except* Exception as group:  # noqa: BLE001 - whatever it is, who waits for the stream is told
             cause = _first(group)
-            if not self._left and not is_quiet(cause):
+            self.was_quiet = is_quiet(cause)
+            if not self._left and not self.was_quiet:
                 self._fault = fault_of(cause)
         finally:
             self._ended.set()
