@@ -1,11 +1,11 @@
 """How awscrt is given the audio of streams: all there is at once, and no core is kept busy where there is none."""
 
 import threading
+import time
 
 import pytest
 from amazon_transcribe.structures import BufferableByteStream
 
-from tiro_transcriber.engines.amazon_transcribe import body
 from tiro_transcriber.engines.amazon_transcribe.body import REST_SECONDS, RestingBody
 
 
@@ -13,7 +13,7 @@ from tiro_transcriber.engines.amazon_transcribe.body import REST_SECONDS, Restin
 def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give the rests that are taken, without taking them."""
     taken: list[float] = []
-    monkeypatch.setattr(body.time, "sleep", taken.append)
+    monkeypatch.setattr(time, "sleep", taken.append)
     return taken
 
 
