@@ -26,6 +26,7 @@ from tiro_client.live_config import AudioEncoding, LiveConfig
 from tiro_client.live_events import (
     AudioAck,
     ConfigUpdated,
+    EngineChanged,
     Final,
     Lag,
     LiveEvent,
@@ -51,6 +52,7 @@ __all__ = [
     "ConfigUpdated",
     "DeadlineExceeded",
     "Engine",
+    "EngineChanged",
     "EngineModel",
     "FailedPrecondition",
     "FieldViolation",

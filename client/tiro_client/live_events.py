@@ -1,6 +1,8 @@
 """What happens in a live session, as this library gives it. Offsets are seconds from the start of the session."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tiro.streaming.v1 import streaming_pb2
 from tiro_client.timing import seconds_of
@@ -85,6 +87,15 @@ class WorkerChanged(LiveEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class EngineChanged(LiveEvent):
+    """Its engine failed, and another of the session's policy goes on. Finals stay; partials begin anew from here."""
+
+    offset_seconds: float
+    engine: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionResumed(LiveEvent):
     """The connection was lost, and the session goes on over another one. Nothing is lost; partials begin anew."""
 
@@ -124,41 +135,14 @@ class SessionEnded(LiveEvent):
     """`uploads/{id}` of the recording. Empty unless it was to be kept and there was any audio."""
 
 
-def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> LiveEvent | None:  # noqa: PLR0911, C901 - one return an event
+def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> LiveEvent | None:
     """The event of a message. None for a kind that a later service knows and this client does not.
 
     `SessionResumed` is not made here: the message is one connection's, and says what that one has to send again.
     """
-    sequence = response.sequence
-    match response.WhichOneof("response"):
-        case "session_started":
-            return _started(sequence, response.session_started)
-        case "partial":
-            partial = response.partial
-            return Partial(sequence, Segment.from_proto(partial.segment), partial.after_sequence)
-        case "final":
-            return Final(sequence, Segment.from_proto(response.final.segment))
-        case "speech_started":
-            return SpeechStarted(sequence, seconds_of(response.speech_started.offset))
-        case "speech_ended":
-            return SpeechEnded(sequence, seconds_of(response.speech_ended.offset))
-        case "utterance_end":
-            end = response.utterance_end
-            return UtteranceEnd(sequence, seconds_of(end.offset), end.finalized)
-        case "audio_ack":
-            return AudioAck(sequence, seconds_of(response.audio_ack.offset))
-        case "worker_changed":
-            return WorkerChanged(sequence, seconds_of(response.worker_changed.offset))
-        case "session_ended":
-            ended = response.session_ended
-            upload = f"uploads/{ended.upload_id}" if ended.upload_id else ""
-            return SessionEnded(sequence, seconds_of(ended.audio_duration), ended.final_count, upload)
-        case "config_updated":
-            return _updated(sequence, response.config_updated)
-        case "lag":
-            return Lag(sequence, seconds_of(response.lag.behind))
-        case _:
-            return None
+    kind = response.WhichOneof("response")
+    make = _MAKERS.get(kind) if kind else None
+    return make(response.sequence, getattr(response, kind)) if kind and make else None
 
 
 def _started(sequence: int, started: streaming_pb2.SessionStarted) -> SessionStarted:
@@ -186,3 +170,25 @@ def _updated(sequence: int, updated: streaming_pb2.ConfigUpdated) -> ConfigUpdat
         utterance_seconds_max=seconds_of(longest) if endpointing.HasField("utterance_max") else None,
         speech_threshold=endpointing.speech_threshold if endpointing.HasField("speech_threshold") else None,
     )
+
+
+def _ended(sequence: int, ended: streaming_pb2.SessionEnded) -> SessionEnded:
+    upload = f"uploads/{ended.upload_id}" if ended.upload_id else ""
+    return SessionEnded(sequence, seconds_of(ended.audio_duration), ended.final_count, upload)
+
+
+_MAKERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
+    "session_started": _started,
+    "partial": lambda sequence, it: Partial(sequence, Segment.from_proto(it.segment), it.after_sequence),
+    "final": lambda sequence, it: Final(sequence, Segment.from_proto(it.segment)),
+    "speech_started": lambda sequence, it: SpeechStarted(sequence, seconds_of(it.offset)),
+    "speech_ended": lambda sequence, it: SpeechEnded(sequence, seconds_of(it.offset)),
+    "utterance_end": lambda sequence, it: UtteranceEnd(sequence, seconds_of(it.offset), it.finalized),
+    "audio_ack": lambda sequence, it: AudioAck(sequence, seconds_of(it.offset)),
+    "worker_changed": lambda sequence, it: WorkerChanged(sequence, seconds_of(it.offset)),
+    "engine_changed": lambda sequence, it: EngineChanged(sequence, seconds_of(it.offset), it.engine, it.model),
+    "session_ended": _ended,
+    "config_updated": _updated,
+    "lag": lambda sequence, it: Lag(sequence, seconds_of(it.behind)),
+}
+"""By the message's kind."""

@@ -143,6 +143,8 @@ class Engine:
     models: Mapping[str, Model]
     price_per_minute: Price | None = None
     """What a minute of audio costs with those of its models that do not say it themselves."""
+    cloud: bool = False
+    """It is a service outside the deployment: audio goes there of tenants that have agreed to it alone."""
 
     def price_of(self, model: Model | None) -> Price | None:
         """What a minute of audio costs with a model, which the catalogue may not have. None where nothing is said."""

@@ -89,7 +89,10 @@ class ServerSettings(CoreSettings):
     message_bytes_max: int = Field(4 * 1024 * 1024, ge=64 * 1024, description="The largest gRPC message taken")
     calls_max: int = Field(1000, ge=1, description="Calls served at once; more are answered RESOURCE_EXHAUSTED")
     default_engine: str = Field(
-        "", description="The engine of a request that names none. Empty: the catalogue's default"
+        "", description="The engine, or policy, of a request that names none. Empty: the catalogue's default"
     )
     default_model: str = Field("", description="The model of a request that names neither engine nor model")
     catalogue: Path | None = Field(None, description="A catalogue of engines and models instead of the one shipped")
+    routing: Path | None = Field(
+        None, description="Policies that choose engines, and whose audio may go to a cloud: see docs/routing.md"
+    )

@@ -1,14 +1,14 @@
 """Amazon Transcribe behind the whole of Tiro, with the vendor's own SDK and a server of its protocol."""
 
-import io
-import wave
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.e2e.speech import wav
 from tests.e2e.test_live import paced
 from tests.support.stack import Stack, running_stack
 from tests.support.transcribe_service.account import engine_environment
@@ -41,8 +41,16 @@ def stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) ->
     """All of Tiro, with one worker that speaks to it."""
     settings = {**engine_environment(amazon), "TIRO_ENGINE": "amazon-transcribe"}
     settings["TIRO_DEFAULT_ENGINE"] = "amazon-transcribe"
+    settings["TIRO_ROUTING"] = str(consent(tmp_path_factory.mktemp("routing")))
     with running_stack(tmp_path_factory.mktemp("nats"), settings) as running:
         yield running
+
+
+def consent(folder: Path) -> Path:
+    """The rules of a deployment in which every tenant's audio may go there."""
+    file = folder / "routing.toml"
+    file.write_text('[[tenants]]\nname = "*"\nclouds = ["amazon-transcribe"]\n', encoding="utf-8")
+    return file
 
 
 def speech() -> NDArray[np.int16]:
@@ -53,14 +61,7 @@ def speech() -> NDArray[np.int16]:
 
 def recording() -> bytes:
     """The same as a wav file."""
-    pcm = speech()
-    file = io.BytesIO()
-    with wave.open(file, "wb") as output:
-        output.setnchannels(1)
-        output.setsampwidth(2)
-        output.setframerate(RATE)
-        output.writeframes(pcm.tobytes())
-    return file.getvalue()
+    return wav(speech())
 
 
 def words(text: str) -> list[str]:

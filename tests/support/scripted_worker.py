@@ -21,6 +21,7 @@ from tiro.events.v1.live_pb2 import (
     LivePartial,
     LiveProgress,
     OwnerChanged,
+    Route,
     SessionRecord,
     SessionTask,
     UtteranceEnded,
@@ -200,7 +201,7 @@ class _Session:
 
     async def run(self, worker_id: str) -> None:
         record = self.heard.record
-        await self._tell(LiveEvent(owner_changed=OwnerChanged(worker_id=worker_id)))
+        await self._tell(LiveEvent(owner_changed=OwnerChanged(worker_id=worker_id, route=_route_of(record))))
         subject = subjects.live_audio(record.tenant, record.session_id)
         async with Tail(self._bus, topology.LIVE_AUDIO, subject) as tail:
             async for entry in tail:
@@ -298,3 +299,7 @@ async def running_worker(
             yield worker
         finally:
             running.cancel()
+
+
+def _route_of(record: SessionRecord) -> Route:
+    return Route(engine=record.recognition.engine, model=record.recognition.model)

@@ -44,13 +44,16 @@ def start_again(service: ServiceProcess, name: str) -> None:
 
 
 @contextmanager
-def running_stack(folder: Path, settings: Mapping[str, str], *, transcribers: int = 1) -> Iterator[Stack]:
+def running_stack(
+    folder: Path, settings: Mapping[str, str], *, transcribers: int = 1, more: Sequence[Mapping[str, str]] = ()
+) -> Iterator[Stack]:
     """Everything on free ports, gone at the end.
 
     Args:
         folder: Where NATS keeps its data.
         settings: What the services are told besides.
         transcribers: How many of them there are.
+        more: What transcribers beyond these are told besides: one each.
     """
     with ExitStack() as stack:
         nats = stack.enter_context(running_nats(folder))
@@ -74,8 +77,9 @@ def running_stack(folder: Path, settings: Mapping[str, str], *, transcribers: in
             # A service that is started again must be found where it was.
             address = str(services[name].wait_for("listening")["address"])
             services[name].environment[f"TIRO_{name.upper()}_ADDRESS"] = address
+        told_besides: list[Mapping[str, str]] = [{}] * (transcribers - 1) + list(more)
         others = [
-            stack.enter_context(running("tiro_transcriber", environment, ready=READY["transcriber"]))
-            for _ in range(transcribers - 1)
+            stack.enter_context(running("tiro_transcriber", {**environment, **told}, ready=READY["transcriber"]))
+            for told in told_besides
         ]
         yield Stack(nats, services, others)

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tiro_client.cli.console import clock
-from tiro_client.live_events import Final, Lag, LiveEvent, Partial, SessionResumed, WorkerChanged
+from tiro_client.live_events import EngineChanged, Final, Lag, LiveEvent, Partial, SessionResumed, WorkerChanged
 from tiro_client.transcript import Segment
 
 UNSTABLE_STYLE = "dim"
@@ -56,7 +56,7 @@ class TerminalView:
                 # At once: printing would draw the old partial below the final that replaces it.
                 self._draw(Text(), at_once=True)
                 self._live.console.print(final_line(segment), soft_wrap=True)
-            case WorkerChanged() | SessionResumed():
+            case WorkerChanged() | EngineChanged() | SessionResumed():
                 # What was known of the partial is gone; the next one comes soon.
                 self._draw(Text(), at_once=True)
             case Lag(behind_seconds=seconds):

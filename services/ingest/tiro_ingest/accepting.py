@@ -22,6 +22,7 @@ from tiro_core.jobs.states import enter, state_name
 from tiro_core.logs import get_logger
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.router import Router
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.fetching.uris import check_uri
 from tiro_ingest.following import JobFollower
@@ -73,6 +74,7 @@ class Acceptor:
         uses: UploadUses,
         inline_audio: InlineAudio,
         resolver: RecognitionResolver,
+        router: Router,
         request_ids: RequestIds,
         retention: Retention,
         guard: StorageGuard,
@@ -87,6 +89,7 @@ class Acceptor:
         self._uses = uses
         self._inline_audio = inline_audio
         self._resolver = resolver
+        self._router = router
         self._request_ids = request_ids
         self._retention = retention
         self._guard = guard
@@ -101,7 +104,7 @@ class Acceptor:
         asked = repeatable(tenant, "CreateTranscription", request.request_id, request)
         record = await self._known(tenant, asked)
         if record is None:
-            order = self._order(request.transcription)
+            order = self._order(tenant, request.transcription)
             self._dispatcher.require_room(tenant)
             await self._guard.require(JOB_BYTES + len(order.content))
             if order.draft.upload_id:
@@ -120,6 +123,7 @@ class Acceptor:
         if record is None:
             old = await self._jobs.get(tenant, transcription_id(request.name))
             await self._require_retryable(old)
+            self._router.require_consent(tenant, old.config.engine)
             self._dispatcher.require_room(tenant)
             await self._guard.require(JOB_BYTES)
             record = await self._accept(tenant, asked, _Order(_again(old)))
@@ -130,17 +134,24 @@ class Acceptor:
         stored = await self._records.get(record_key(tenant, job_id)) if job_id else None
         return stored.value if stored is not None and not stored.value.removing else None
 
-    def _order(self, job: Transcription) -> _Order:
+    def _order(self, tenant: str, job: Transcription) -> _Order:
         if job.HasField("uri"):
             check_uri(job.uri)
         ttl, audio_ttl = self._retention.of(job)
-        config = self._resolver.resolve(job.config, "transcription.config")
-        check_options(job.options, config, self._resolver)
+        choice = self._router.choose(
+            tenant,
+            job.config,
+            "transcription.config",
+            check=lambda config: check_options(job.options, config, self._resolver),
+            has_room=self._dispatcher.has_room,
+        )
         if job.HasField("callback"):
             self._check_callback(job.callback)
         draft = TranscriptionRecord(
             display_name=job.display_name,
-            config=config,
+            config=choice.config,
+            policy=choice.policy,
+            cloud_allowed=choice.cloud_allowed,
             options=job.options if job.HasField("options") else None,
             lane=job.lane or Transcription.LANE_STANDARD,
             ttl=ttl,
@@ -228,7 +239,13 @@ def _unfetched(old: TranscriptionRecord) -> bool:
 
 
 def _again(old: TranscriptionRecord) -> TranscriptionRecord:
-    draft = TranscriptionRecord(display_name=old.display_name, lane=old.lane, retry_of=old.transcription_id)
+    draft = TranscriptionRecord(
+        display_name=old.display_name,
+        lane=old.lane,
+        retry_of=old.transcription_id,
+        policy=old.policy,
+        cloud_allowed=old.cloud_allowed,
+    )
     if _unfetched(old):
         draft.uri = old.uri
     else:

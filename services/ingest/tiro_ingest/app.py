@@ -32,6 +32,8 @@ from tiro_core.metrics import serve_metrics
 from tiro_core.outgoing.client import new_session
 from tiro_core.outgoing.connector import open_connector
 from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.router import Router
+from tiro_core.routing.rules import load_routing
 from tiro_core.rpc.server import create_server, serving
 from tiro_ingest.accepting import Acceptor
 from tiro_ingest.callbacks.offering import CallbackOffers
@@ -181,6 +183,7 @@ class _Parts:
             uses=uses,
             inline_audio=InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
             resolver=resolver,
+            router=Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers),
             request_ids=request_ids,
             retention=Retention(
                 settings.transcription_ttl_seconds, settings.audio_ttl_seconds, settings.ttl_seconds_max

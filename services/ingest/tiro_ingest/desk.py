@@ -71,6 +71,10 @@ class Desk:
             free -= 1
             yield job
 
+    def has_room(self, workers: Sequence[WorkerRecord]) -> bool:
+        """Whether one job more would be begun at once by one of these workers."""
+        return any(worker.job_slots for worker in workers) and self._free(workers) > len(self.queue)
+
     def forgotten_offers(self, after_seconds: float) -> Iterator[Waiting]:
         """Jobs that nobody has claimed for so long: their hint may be lost. Each counts as offered anew."""
         now = time.monotonic()

@@ -13,6 +13,7 @@ import structlog
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_job
@@ -88,6 +89,11 @@ class Dispatcher:
         if queued + self._fetching[tenant] >= self._waiting_max:
             message = f"{self._waiting_max} jobs wait already"
             raise resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, message, retry_after=FULL_RETRY_AFTER)
+
+    def has_room(self, config: RecognitionConfig) -> bool:
+        """Whether one job more for this engine and model would be begun at once."""
+        workers = self._workers.offering(config.engine, config.model)
+        return self._desks[config.engine, config.model].has_room(workers)
 
     async def run(self) -> None:
         """Offer what there is room for, whenever something has changed, until cancelled."""

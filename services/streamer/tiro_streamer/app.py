@@ -22,6 +22,8 @@ from tiro_core.catalogue import load_catalogue
 from tiro_core.lifecycle import unless_stopping
 from tiro_core.metrics import serve_metrics, split_address
 from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.router import Router
+from tiro_core.routing.rules import load_routing
 from tiro_core.rpc.server import create_server, serving
 from tiro_streamer.collector import spare_collector
 from tiro_streamer.detaching import open_detached
@@ -60,13 +62,15 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
         detached = await stack.enter_async_context(open_detached(bus, sessions_max=settings.detached_max))
         door = Door()
+        catalogue = load_catalogue(settings.catalogue)
         resolver = RecognitionResolver(
-            load_catalogue(settings.catalogue),
+            catalogue,
             workers,
             default_engine=settings.default_engine,
             default_model=settings.default_model,
         )
-        service = StreamingService(Surroundings(settings, bus, workers, launcher, door, detached), resolver)
+        router = Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers)
+        service = StreamingService(Surroundings(settings, bus, workers, launcher, door, detached), resolver, router)
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)
         async with serving(

@@ -12,6 +12,8 @@ from tiro_core.bus.hints import offer_session
 from tiro_core.bus.ownership import lease_seconds_left
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.workers import WorkerDirectory
+from tiro_core.model_offer import ModelOffer
+from tiro_core.routing.moving import move, next_route
 from tiro_streamer.faults import no_worker
 from tiro_streamer.settings import StreamerSettings
 
@@ -36,6 +38,11 @@ def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: 
     # Their word is a second or two old: there may just have become room.
     free = any(not record.sessions_refused and record.sessions < record.session_slots for record in offers)
     return settings.claim_seconds_max if free else settings.claim_seconds_full
+
+
+def free_slots(workers: WorkerDirectory, asked: RecognitionConfig) -> int:
+    """How many sessions more the live workers of an engine and model would take."""
+    return ModelOffer(None, workers.offering(asked.engine, asked.model)).free_session_slots
 
 
 class SessionOffer:
@@ -76,6 +83,31 @@ class SessionOffer:
             return outcome.ended
         except KeyError:  # it was never created
             return True
+        return True
+
+    async def move(self, workers: WorkerDirectory) -> bool:
+        """Offer the session to another engine of its policy that has room, unless a worker holds it.
+
+        Returns:
+            Whether it did.
+
+        Raises:
+            BusUnavailable: NATS stayed away.
+        """
+
+        def to_another(record: SessionRecord) -> None:
+            held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
+            ended = record.state == SessionRecord.STATE_ENDED
+            route = next_route(record, workers)
+            if held or ended or route is None:
+                raise _LeaveAsItIs(ended=ended)
+            move(record, route)
+
+        try:
+            moved = await self._store.mutate(self._key, to_another)
+        except (_LeaveAsItIs, KeyError):
+            return False
+        await offer_session(self._bus, moved.value)
         return True
 
     async def _publish_whole(self) -> None:

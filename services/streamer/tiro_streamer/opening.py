@@ -5,27 +5,27 @@ from tiro.streaming.v1.streaming_pb2 import StreamingConfig
 from tiro_core.auth.tenant import current_tenant
 from tiro_core.clock import now
 from tiro_core.ids import new_id
-from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.router import Choice
 from tiro_streamer.decoding import line_rate
 from tiro_streamer.tokens import digest_of
 
 
-def new_record(config: StreamingConfig, resolver: RecognitionResolver, token: str) -> SessionRecord:
+def new_record(config: StreamingConfig, choice: Choice, token: str) -> SessionRecord:
     """The record of a session that nobody has yet.
 
     Args:
         config: What the client asks for.
-        resolver: Fills in what it leaves open.
+        choice: What serves it.
         token: What resumes the session. Empty when nothing does.
-
-    Raises:
-        TiroError: It asks for what nobody offers.
     """
     return SessionRecord(
         tenant=current_tenant(),
         session_id=new_id(),
         state=SessionRecord.STATE_WAITING,
-        recognition=resolver.resolve(config.recognition, "config.recognition"),
+        recognition=choice.config,
+        alternatives=choice.alternatives,
+        policy=choice.policy,
+        cloud_allowed=choice.cloud_allowed,
         enable_interim_results=config.enable_interim_results,
         endpointing=config.endpointing if config.HasField("endpointing") else None,
         sample_rate_hertz=line_rate(config.format),

@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import aclosing
 
-from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, SessionRecord
+from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, Route, SessionRecord
 from tiro_core.bus.connection import Bus
 from tiro_core.logs import get_logger
 from tiro_streamer import following
@@ -53,6 +53,8 @@ class Outlet:
         self._lag_told_at = 0.0
         self.owner = ""
         """The id of the worker that has the session."""
+        self.route = Route(engine=record.recognition.engine, model=record.recognition.model)
+        """Its engine and model."""
         self.owned = asyncio.Event()
         """Set once a worker has it."""
         self.ended = asyncio.Event()
@@ -102,6 +104,7 @@ class Outlet:
             await self._responder.put(self._responses.of_event(event))
         if event.HasField("owner_changed"):
             self.owner = event.owner_changed.worker_id
+            self.route = event.owner_changed.route
             self.owned.set()
             log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
 

@@ -63,8 +63,14 @@ class ResponseBuilder:
     def _owner_changed(self, event: LiveEvent, response: Response) -> None:
         if event.sequence == 1:
             response.session_started.CopyFrom(self._started)
+            return
+        changed = event.owner_changed
+        offset = duration_of(changed.first_sample, self._rate_hz)
+        if changed.engine_changed:
+            response.engine_changed.offset.CopyFrom(offset)
+            response.engine_changed.engine = changed.route.engine
+            response.engine_changed.model = changed.route.model
         else:
-            offset = duration_of(event.owner_changed.first_sample, self._rate_hz)
             response.worker_changed.offset.CopyFrom(offset)
 
 

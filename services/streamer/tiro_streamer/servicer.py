@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1.streaming_pb2 import (
     Resume,
     StreamingConfig,
@@ -16,9 +17,10 @@ from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceServicer
 from tiro_core.auth.tenant import current_tenant
 from tiro_core.logs import get_logger
 from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.router import Choice, Router
 from tiro_core.rpc.interception import Context
 from tiro_streamer.building import SessionBuilder, writing_to
-from tiro_streamer.claiming import claim_seconds
+from tiro_streamer.claiming import claim_seconds, free_slots
 from tiro_streamer.faults import not_ready, told_as_one
 from tiro_streamer.history import check_sequence, find_session
 from tiro_streamer.opening import new_record, wants_resuming
@@ -36,9 +38,9 @@ log = get_logger()
 class StreamingService(StreamingServiceServicer):
     """Serves `tiro.streaming.v1.StreamingService`."""
 
-    def __init__(self, around: Surroundings, resolver: RecognitionResolver) -> None:
+    def __init__(self, around: Surroundings, resolver: RecognitionResolver, router: Router) -> None:
         self._around = around
-        self._resolver = resolver
+        self._router = router
         self._builder = SessionBuilder(around, resolver)
         self._resuming = Resuming(around, self._builder)
         self._watchers = Watchers(around.settings.watchers_max)
@@ -91,9 +93,23 @@ class StreamingService(StreamingServiceServicer):
 
     async def _begin(self, config: StreamingConfig, requests: Requests, context: Context) -> None:
         token = new_token() if wants_resuming(config) else ""
-        record = new_record(config, self._resolver, token)
+        record = new_record(config, self._choose(config.recognition), token)
         structlog.contextvars.bind_contextvars(session=record.session_id)
         patience = claim_seconds(self._around.workers, record.recognition, self._around.settings)
-        log.info("session_begins", engine=record.recognition.engine, model=record.recognition.model)
+        log.info(
+            "session_begins",
+            engine=record.recognition.engine,
+            model=record.recognition.model,
+            policy=record.policy,
+        )
         parts = self._builder.new(record, requests, context, claim_seconds=patience, token=token)
         await LiveSession(self._around, parts).run()
+
+    def _choose(self, asked: RecognitionConfig) -> Choice:
+        return self._router.choose(
+            current_tenant(),
+            asked,
+            "config.recognition",
+            check=lambda _: None,
+            has_room=lambda config: free_slots(self._around.workers, config) > 0,
+        )

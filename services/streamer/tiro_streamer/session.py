@@ -196,21 +196,37 @@ class LiveSession:
             raise session_failed("the last words were not transcribed in time")
 
     async def _watch_owner(self) -> None:
-        """Give up when the worker is gone and no other one takes the session over.
+        """Move the session to another engine when nobody of its own takes it over; failing that, give up.
 
         Raises:
             TiroError: SESSION_FAILED.
         """
-        seen_at = time.monotonic()
-        while time.monotonic() - seen_at < self._settings.takeover_seconds_max:
+        gone_since: float | None = None
+        has_moved = False
+        while True:
             await asyncio.sleep(OWNER_CHECK_SECONDS)
-            # While NATS is away nobody can say that they are alive.
-            if not self._around.bus.is_connected or self._owner_is_alive():
-                seen_at = time.monotonic()
-        raise session_failed("the session's worker is gone and no other one took it over")
+            if not self._owner_is_gone():
+                gone_since, has_moved = None, False
+                continue
+            gone_since = gone_since or time.monotonic()
+            gone_seconds = time.monotonic() - gone_since
+            if gone_seconds >= self._settings.takeover_seconds_max:
+                raise session_failed("the session's worker is gone and no other one took it over")
+            # Its own engine comes first, while it has workers; whom it was moved to gets as much time.
+            if has_moved or self._engine_is_served():
+                gone_seconds -= self._settings.takeover_seconds_max / 2
+            if gone_seconds >= 0 and await self._parts.offer.move(self._around.workers):
+                gone_since, has_moved = None, True
 
-    def _owner_is_alive(self) -> bool:
-        return any(worker.worker_id == self._parts.outlet.owner for worker in self._around.workers.alive())
+    def _owner_is_gone(self) -> bool:
+        """Whether nobody renews the owner's record. While NATS is away nobody can say that they are alive."""
+        owner = self._parts.outlet.owner
+        alive = any(worker.worker_id == owner for worker in self._around.workers.alive())
+        return self._around.bus.is_connected and not alive
+
+    def _engine_is_served(self) -> bool:
+        route = self._parts.outlet.route
+        return bool(self._around.workers.offering(route.engine, route.model))
 
 
 def _is_loss_of_connection(fault: BaseException) -> bool:

@@ -42,6 +42,7 @@ from tiro_transcriber.jobs.worker import JobWorker
 from tiro_transcriber.loading import load_engine
 from tiro_transcriber.registration import Registration, describe
 from tiro_transcriber.sessions.load import Load, reserve
+from tiro_transcriber.sessions.moving import Mover
 from tiro_transcriber.sessions.worker import SessionWorker
 from tiro_transcriber.settings import TranscriberSettings
 
@@ -83,7 +84,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             grace_seconds=settings.grace_seconds,
         )
         record = describe(nudges.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots)
-        await Worker(settings, bus, blobs, host, jobs=jobs, record=record).run(health, stopping)
+        await Worker(settings, bus, blobs, host, jobs=jobs, workers=workers, record=record).run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -127,6 +128,7 @@ class Worker:
         host: EngineHost,
         *,
         jobs: JobWorker,
+        workers: WorkerDirectory,
         record: WorkerRecord,
     ) -> None:
         self._bus = bus
@@ -144,8 +146,9 @@ class Worker:
                 bus,
                 blobs,
                 host,
-                record.worker_id,
+                record,
                 self._load,
+                mover=Mover(bus, workers),
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
             )

@@ -6,13 +6,15 @@ import grpc
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.audio.errors import AudioError, DecodeCrashedError, DecodeTimeoutError
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.blobs.unavailable import storage_unavailable
 from tiro_core.errors import TiroError, reason_from_name
 from tiro_core.logs import get_logger
-from tiro_transcriber.engines.interface import EngineRefused, EngineUnavailable
+from tiro_transcriber.engines.interface import Engine, EngineRefused, EngineUnavailable, UnsupportedLanguage
 
 _MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
 """Faults of audio that another worker, or a quieter machine, may not have."""
@@ -45,6 +47,22 @@ def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
     if isinstance(cause, EngineUnavailable):
         return TiroError(grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_ENGINE_UNAVAILABLE, str(cause))
     return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_ENGINE_REFUSED, str(cause))
+
+
+def unsupported_language(error: UnsupportedLanguage) -> TiroError:
+    """What a caller is told whose session has changed to a language that the engine does not know."""
+    return TiroError(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, str(error))
+
+
+def require_consent(engine: Engine, record: TranscriptionRecord | SessionRecord) -> None:
+    """Hand nothing to a cloud that the door has not let through: its rules may be older than this worker's engine.
+
+    Raises:
+        TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED.
+    """
+    if engine.capabilities.cloud and not record.cloud_allowed:
+        message = f"engine {engine.model.engine!r} is a cloud, and the deployment does not let this audio go there"
+        raise TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_CLOUD_NOT_ALLOWED, message)
 
 
 def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -33,6 +33,7 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
         word_time_offsets=can.word_timestamps,
         job_slots=job_slots if can.batch else 0,
         session_slots=session_slots if can.live else 0,
+        cloud=can.cloud,
         start_time=now(),
     )
 

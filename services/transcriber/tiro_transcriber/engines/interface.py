@@ -36,6 +36,8 @@ class Capabilities:
     live: bool
     translates: bool = False
     """Into English, from any of its languages."""
+    cloud: bool = False
+    """It hands audio to a service outside the deployment, which tenants must have agreed to."""
 
     def require_language(self, language: str | None) -> None:
         """Refuse a language that the engine cannot do, or None where there are several and it cannot detect which.

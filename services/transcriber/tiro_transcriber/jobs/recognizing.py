@@ -18,6 +18,7 @@ from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engine_host import EngineHost
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Window
+from tiro_transcriber.failures import require_consent
 from tiro_transcriber.jobs.excerpt import Decoded, Excerpt
 from tiro_transcriber.jobs.pieces import Piece, cut
 from tiro_transcriber.jobs.spool import spooled
@@ -66,7 +67,9 @@ class Recognizer:
         Raises:
             AudioError: The recording cannot be decoded.
             PartMissing: The recording is not in the store, or damaged there.
+            TiroError: It must not go to this engine.
         """
+        require_consent(self._host.engine, record)
         async with self._spooled(record, size) as file:
             if record.options.separate_channels:
                 return await self._by_channel(file, record, max(1, channels), writer)

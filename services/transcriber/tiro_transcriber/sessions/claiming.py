@@ -1,8 +1,10 @@
 """Claiming a live session: delivery only offers it, the record decides."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.ownership import OwnedRecord, claimable_in, new_lease
 from tiro_core.bus.publishing import Conflict
@@ -17,14 +19,24 @@ NO_ROOM_RETRY = timedelta(milliseconds=200)
 """When a session that this worker has no room for is offered again, to it or to another one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """It is for the workers of another engine now."""
+
+    record: SessionRecord
+
+
 async def claim(
-    bus: Bus, store: RecordStore[SessionRecord], key: str, worker_id: str, load: Load
-) -> Claimed[SessionRecord] | Taken | Over[SessionRecord]:
+    bus: Bus, store: RecordStore[SessionRecord], key: str, worker: WorkerRecord, load: Load
+) -> Claimed[SessionRecord] | Taken | Over[SessionRecord] | Elsewhere:
     """Claim a session, or say why not. One that has lost its worker is taken also when a new one would not be."""
     while True:
         stored = await store.get(key)
         if stored is None or stored.value.state == SessionRecord.STATE_ENDED:
             return Over(stored.value if stored else None)
+        wanted = stored.value.recognition
+        if (wanted.engine, wanted.model) != (worker.engine, worker.model):
+            return Elsewhere(stored.value)
         left = claimable_in(bus, stored.value, LEASE_SECONDS)
         if stored.value.state == SessionRecord.STATE_ACTIVE and left > 0:
             return Taken(timedelta(seconds=left))
@@ -35,9 +47,9 @@ async def claim(
         record.breakages += record.state == SessionRecord.STATE_ACTIVE  # its owner was lost
         record.state = SessionRecord.STATE_ACTIVE
         record.epoch += 1
-        record.lease.CopyFrom(new_lease(worker_id, LEASE_SECONDS))
+        record.lease.CopyFrom(new_lease(worker.worker_id, LEASE_SECONDS))
         try:
             written = await store.update(key, record, stored.revision)
         except Conflict:
             continue
-        return Claimed(OwnedRecord(store, key, written, worker_id=worker_id, lease_seconds=LEASE_SECONDS))
+        return Claimed(OwnedRecord(store, key, written, worker_id=worker.worker_id, lease_seconds=LEASE_SECONDS))

@@ -14,6 +14,8 @@ class SessionConfig:
         self._record = record
         self._recognition = RecognitionConfig()
         self._recognition.CopyFrom(told.recognition if told else record.recognition)
+        # What was told may have been told by another engine's worker.
+        self._recognition.engine, self._recognition.model = record.recognition.engine, record.recognition.model
         self._endpointing = streaming.Endpointing()
         self._endpointing.CopyFrom(told.endpointing if told else record.endpointing)
 

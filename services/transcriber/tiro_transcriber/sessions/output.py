@@ -12,6 +12,7 @@ from tiro.events.v1.live_pb2 import (
     LivePartial,
     LiveProgress,
     OwnerChanged,
+    Route,
     SessionRecord,
     UtteranceEnded,
 )
@@ -56,6 +57,8 @@ class SessionOutput:
         """How many of the caller's controls are answered."""
         self._context: LiveContext | None = None
         """What the owner before had as context."""
+        self._route: Route | None = None
+        """Its engine and model."""
         self.next_sample = 0
         """Everything before it is final or silence, in the session's samples: a new owner goes on from there."""
 
@@ -69,7 +72,13 @@ class SessionOutput:
             await self._learn()
             if self._has_ended:
                 return False
-            changed = OwnerChanged(worker_id=worker_id, first_sample=self.next_sample)
+            route = Route(engine=self._record.recognition.engine, model=self._record.recognition.model)
+            changed = OwnerChanged(
+                worker_id=worker_id,
+                first_sample=self.next_sample,
+                route=route,
+                engine_changed=self._route is not None and self._route != route,
+            )
             try:
                 await self._append(LiveEvent(owner_changed=changed))
             except Fenced:  # the owner before has written once more
@@ -195,6 +204,8 @@ class SessionOutput:
     def _learn_from(self, event: LiveEvent) -> None:
         self.answered_controls = max(self.answered_controls, event.answered_controls)
         match event.WhichOneof("event"):
+            case "owner_changed":
+                self._route = event.owner_changed.route
             case "final":
                 self.final_count += 1
                 self.next_sample = event.resume_sample

@@ -24,6 +24,7 @@ from tiro_transcriber.engines.interface import (
     UnsupportedLanguage,
     UtteranceEnd,
 )
+from tiro_transcriber.failures import unsupported_language
 from tiro_transcriber.session_threads import Ran, SessionThreads
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import Pcm16, SessionInput
@@ -156,11 +157,7 @@ class Transcribing:
         try:
             await self._engine.threads.urgent(lambda: self._engine.session.configure(recognition, endpointing))
         except UnsupportedLanguage as error:
-            raise Refused(
-                TiroError(
-                    grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, str(error)
-                ).to_status()
-            ) from error
+            raise Refused(unsupported_language(error).to_status()) from error
 
     async def _finalize(self, *, answers: int = 0) -> None:
         await self._withdraw_partial()

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from nats.aio.msg import Msg
 
 from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
+from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import BlobStore, StorageUnavailable
 from tiro_core.bus import subjects, topology
@@ -23,13 +24,14 @@ from tiro_core.work.claims import Claimed, Over, Taken
 from tiro_core.work.keepalive import kept
 from tiro_transcriber import telemetry
 from tiro_transcriber.engine_host import EngineHost
-from tiro_transcriber.engines.interface import EngineRefused
-from tiro_transcriber.failures import engine_fault, first_cause
+from tiro_transcriber.engines.interface import EngineRefused, UnsupportedLanguage
+from tiro_transcriber.failures import engine_fault, first_cause, require_consent, unsupported_language
 from tiro_transcriber.finishing import LEFT, uninterrupted, within
-from tiro_transcriber.sessions.claiming import LEASE_SECONDS, claim
+from tiro_transcriber.sessions.claiming import LEASE_SECONDS, Elsewhere, claim
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import open_session_input
 from tiro_transcriber.sessions.load import Load
+from tiro_transcriber.sessions.moving import Mover
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
 from tiro_transcriber.sessions.recording import keep_recording
@@ -51,9 +53,10 @@ class SessionWorker:
         bus: Bus,
         blobs: BlobStore,
         host: EngineHost,
-        worker_id: str,
+        worker: WorkerRecord,
         load: Load,
         *,
+        mover: Mover,
         grace_seconds: float,
         line_silence_seconds_max: float,
     ) -> None:
@@ -62,7 +65,8 @@ class SessionWorker:
         self._host = host
         self._load = load
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
-        self._worker_id = worker_id
+        self._worker = worker
+        self._mover = mover
         self._grace_seconds = grace_seconds
         self._line_silence_seconds_max = line_silence_seconds_max
 
@@ -88,11 +92,16 @@ class SessionWorker:
                 await self._hand_over(outcome.owned, message, delay_seconds=0)
 
         key = subjects.record(task.tenant, task.session_id)
-        claiming = claim(self._bus, self._store, key, self._worker_id, self._load)
+        claiming = claim(self._bus, self._store, key, self._worker, self._load)
         match await uninterrupted(claiming, self._grace_seconds, give_back):
             case Claimed(owned):
+                if (route := self._mover.way_out(owned.value)) is not None:
+                    await self._mover.move(owned, message, route, f"{owned.value.breakages} workers lost or failed")
+                    return
                 with self._load.session():
                     await self._run(owned, message)
+            case Elsewhere(record):
+                await self._mover.offer_on(record, message)
             case Taken(retry_in):
                 await message.nak(delay=retry_in.total_seconds())
             case Over():
@@ -107,7 +116,7 @@ class SessionWorker:
         error, samples, upload_id = None, 0, ""
         try:
             async with kept(owned, message, RENEWAL_SECONDS, place.note):
-                if await output.take_over(self._worker_id):
+                if await output.take_over(self._worker.worker_id):
                     error, samples = await self._transcribe_or_give_up(owned.value, output, place)
                     if owned.value.keep_recording and samples:
                         upload_id = await self._keep_recording(owned.value, samples)
@@ -146,7 +155,15 @@ class SessionWorker:
     ) -> tuple[Status | None, int]:
         first = output.first_sample
         config = SessionConfig(record, output.config_at(output.next_sample))
-        session = await self._host.open_session(config.options, output.to_engine(first), output.spoken)
+        try:
+            require_consent(self._host.engine, record)
+            session = await self._host.open_session(config.options, output.to_engine(first), output.spoken)
+        except TiroError as error:
+            return error.to_status(), first
+        except UnsupportedLanguage as error:  # its language has changed since the door has looked
+            if self._mover.way_out(record, error) is not None:
+                raise
+            return unsupported_language(error).to_status(), first
         transcribing = Transcribing(
             Engine(session, self._host.session_threads, self._load),
             output,
@@ -162,6 +179,8 @@ class SessionWorker:
                 except Refused as refused:
                     return refused.status, line.position
                 except EngineRefused as error:
+                    if self._mover.way_out(record, error) is not None:
+                        raise
                     return engine_fault(error).to_status(), line.position
 
     async def _end(
@@ -193,6 +212,9 @@ class SessionWorker:
         if isinstance(cause, LEFT):
             raise cause
         log.error("session_broken", epoch=owned.epoch, exc_info=cause)
+        if (route := self._mover.way_out(owned.value, cause)) is not None:
+            await self._mover.move(owned, message, route, repr(cause))
+            return
         await self._hand_over(owned, message, delay_seconds=RETRY_SECONDS, breakages=1)
         telemetry.SESSIONS.labels("broken").inc()
 

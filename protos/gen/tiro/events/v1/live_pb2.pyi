@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from tiro.events.v1 import transcription_pb2 as _transcription_pb2
@@ -78,6 +80,9 @@ class SessionRecord(_message.Message):
     FREEZE_STABLE_FIELD_NUMBER: _builtins.int
     KEEP_RECORDING_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    ALTERNATIVES_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    CLOUD_ALLOWED_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     session_id: _builtins.str
@@ -100,6 +105,10 @@ class SessionRecord(_message.Message):
     """A stable word stays as it is in the final."""
     keep_recording: _builtins.bool
     """Its audio becomes an upload, under the session's id."""
+    policy: _builtins.str
+    """The policy that chose its engine. Empty when the caller named the engine."""
+    cloud_allowed: _builtins.bool
+    """Its audio may go to an engine that is a service outside the deployment."""
     @_builtins.property
     def lease(self) -> _transcription_pb2.Lease:
         """Who works on it, while ACTIVE."""
@@ -132,6 +141,10 @@ class SessionRecord(_message.Message):
     def checkpoint(self) -> Global___Checkpoint:
         """Where a new owner may begin to read the audio line. Absent: at its beginning."""
 
+    @_builtins.property
+    def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
+        """Who may take over when its engine fails, in this order: those that its policy names and that can serve it."""
+
     def __init__(
         self,
         *,
@@ -153,14 +166,43 @@ class SessionRecord(_message.Message):
         freeze_stable: _builtins.bool = ...,
         keep_recording: _builtins.bool = ...,
         checkpoint: Global___Checkpoint | None = ...,
+        alternatives: _abc.Iterable[Global___Route] | None = ...,
+        policy: _builtins.str = ...,
+        cloud_allowed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "create_time", b"create_time", "endpointing", b"endpointing", "error", b"error", "format", b"format", "lease", b"lease", "recognition", b"recognition", "resume_window", b"resume_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakages", b"breakages", "checkpoint", b"checkpoint", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "breakages", b"breakages", "checkpoint", b"checkpoint", "cloud_allowed", b"cloud_allowed", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "policy", b"policy", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionRecord: _TypeAlias = SessionRecord  # noqa: Y015
+
+@_typing.final
+class Route(_message.Message):
+    """An engine and its model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    engine: _builtins.str
+    """The engine."""
+    model: _builtins.str
+    """Its model."""
+    def __init__(
+        self,
+        *,
+        engine: _builtins.str = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class Checkpoint(_message.Message):
@@ -465,19 +507,29 @@ class OwnerChanged(_message.Message):
 
     WORKER_ID_FIELD_NUMBER: _builtins.int
     FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    ENGINE_CHANGED_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """The worker's id."""
     first_sample: _builtins.int
     """The sample it begins at."""
+    engine_changed: _builtins.bool
+    """The owner before had another engine or model."""
+    @_builtins.property
+    def route(self) -> Global___Route:
+        """Its engine and model."""
+
     def __init__(
         self,
         *,
         worker_id: _builtins.str = ...,
         first_sample: _builtins.int = ...,
+        route: Global___Route | None = ...,
+        engine_changed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_sample", b"first_sample", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_changed", b"engine_changed", "first_sample", b"first_sample", "route", b"route", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

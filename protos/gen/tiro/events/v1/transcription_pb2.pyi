@@ -89,6 +89,8 @@ class TranscriptionRecord(_message.Message):
     REMOVING_FIELD_NUMBER: _builtins.int
     CUT_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    CLOUD_ALLOWED_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     transcription_id: _builtins.str
@@ -119,6 +121,10 @@ class TranscriptionRecord(_message.Message):
     """It is being removed: nobody finds it any more, and what belongs to it goes before it does."""
     cut: _builtins.bool
     """Its recording is cut into parts, each a record of its own, and it takes no slot of a worker itself."""
+    policy: _builtins.str
+    """The policy that chose its engine. Empty when the caller named the engine."""
+    cloud_allowed: _builtins.bool
+    """Its recording may go to an engine that is a service outside the deployment."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with; engine and model are always set."""
@@ -219,10 +225,12 @@ class TranscriptionRecord(_message.Message):
         removing: _builtins.bool = ...,
         cut: _builtins.bool = ...,
         part: Global___TranscriptionRecord.Part | None = ...,
+        policy: _builtins.str = ...,
+        cloud_allowed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "cloud_allowed", b"cloud_allowed", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,6 +43,7 @@ class WorkerRecord(_message.Message):
     SESSIONS_REFUSED_FIELD_NUMBER: _builtins.int
     TRANSLATES_FIELD_NUMBER: _builtins.int
     WORD_TIME_OFFSETS_FIELD_NUMBER: _builtins.int
+    CLOUD_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """The worker's id, a UUIDv7: a new one at each start."""
     host_name: _builtins.str
@@ -71,6 +72,8 @@ class WorkerRecord(_message.Message):
     """It can translate to English."""
     word_time_offsets: _builtins.bool
     """It can give words their times."""
+    cloud: _builtins.bool
+    """Its engine is a service outside the deployment."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The languages it knows, ISO 639 codes."""
@@ -103,10 +106,11 @@ class WorkerRecord(_message.Message):
         sessions_refused: _builtins.bool = ...,
         translates: _builtins.bool = ...,
         word_time_offsets: _builtins.bool = ...,
+        cloud: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session_lag", b"session_lag", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "translates", b"translates", "word_time_offsets", b"word_time_offsets", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cloud", b"cloud", "detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "translates", b"translates", "word_time_offsets", b"word_time_offsets", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,9 +30,11 @@ class RecognitionConfig(_message.Message):
     HOTWORDS_FIELD_NUMBER: _builtins.int
     ENABLE_WORD_TIME_OFFSETS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
-    """The engine, as in `faster-whisper`. Empty takes the deployment's default."""
+    """The engine, as in `faster-whisper`, or a policy of the deployment, which chooses engine and model by who is free and
+    can serve the request. Empty takes the deployment's default.
+    """
     model: _builtins.str
-    """The engine's model, as in `base` or `tiny.en`. Empty takes the deployment's default."""
+    """The engine's model, as in `base` or `tiny.en`. Empty takes the deployment's default, or what the policy says."""
     language_code: _builtins.str
     """The language spoken, an ISO 639 code as in `en` or `es`. Empty detects it, where the model can."""
     enable_word_time_offsets: _builtins.bool

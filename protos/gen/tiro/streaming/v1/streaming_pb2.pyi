@@ -345,6 +345,7 @@ class StreamingTranscribeResponse(_message.Message):
     SESSION_RESUMED_FIELD_NUMBER: _builtins.int
     CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
     LAG_FIELD_NUMBER: _builtins.int
+    ENGINE_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The number of this event in the session: 1, 2, 3, without gaps, for finals and states. 0 for what is not part of
     the record: partials and acknowledgements.
@@ -397,6 +398,10 @@ class StreamingTranscribeResponse(_message.Message):
     def lag(self) -> Global___Lag:
         """The server is behind what it was sent, or no longer."""
 
+    @_builtins.property
+    def engine_changed(self) -> Global___EngineChanged:
+        """The session goes on with another engine, because its own failed. Finals stay; partials begin anew."""
+
     def __init__(
         self,
         *,
@@ -413,12 +418,13 @@ class StreamingTranscribeResponse(_message.Message):
         session_resumed: Global___SessionResumed | None = ...,
         config_updated: Global___ConfigUpdated | None = ...,
         lag: Global___Lag | None = ...,
+        engine_changed: Global___EngineChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "engine_changed", b"engine_changed", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "sequence", b"sequence", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "engine_changed", b"engine_changed", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "sequence", b"sequence", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["session_started", "partial", "final", "speech_started", "speech_ended", "utterance_end", "audio_ack", "worker_changed", "session_ended", "session_resumed", "config_updated", "lag"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["session_started", "partial", "final", "speech_started", "speech_ended", "utterance_end", "audio_ack", "worker_changed", "session_ended", "session_resumed", "config_updated", "lag", "engine_changed"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -743,6 +749,38 @@ class WorkerChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerChanged: _TypeAlias = WorkerChanged  # noqa: Y015
+
+@_typing.final
+class EngineChanged(_message.Message):
+    """Another engine, of those that the session's policy names, has taken the session over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    engine: _builtins.str
+    """The engine now."""
+    model: _builtins.str
+    """Its model."""
+    @_builtins.property
+    def offset(self) -> _duration_pb2.Duration:
+        """From where on the audio is transcribed anew, from the start of the session: the end of the last final."""
+
+    def __init__(
+        self,
+        *,
+        offset: _duration_pb2.Duration | None = ...,
+        engine: _builtins.str = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "model", b"model", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngineChanged: _TypeAlias = EngineChanged  # noqa: Y015
 
 @_typing.final
 class SessionEnded(_message.Message):

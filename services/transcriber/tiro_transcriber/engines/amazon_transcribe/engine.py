@@ -40,7 +40,12 @@ class AmazonEngine:
         digest = hashlib.sha256(f"{NAME}/{MODEL}/{settings.region}".encode()).hexdigest()
         self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")
         self.capabilities = Capabilities(
-            languages=frozenset(self._locales), detects_language=False, word_timestamps=True, batch=True, live=True
+            languages=frozenset(self._locales),
+            detects_language=False,
+            word_timestamps=True,
+            batch=True,
+            live=True,
+            cloud=True,
         )
 
     def transcribe(

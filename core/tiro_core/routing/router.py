@@ -1,0 +1,149 @@
+"""Which engine a request gets: the one that it names, or the first of a policy's that can and may serve it now."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from tiro.events.v1.live_pb2 import Route as RouteMessage
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro_core.bus.workers import WorkerDirectory
+from tiro_core.catalogue import Catalogue
+from tiro_core.errors import TiroError, invalid_argument
+from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.rules import Policy, Route, Routing
+
+Check = Callable[[RecognitionConfig], None]
+"""Raises TiroError where an engine and model cannot do what the rest of the request asks for."""
+HasRoom = Callable[[RecognitionConfig], bool]
+"""Whether a request for this engine and model would be begun at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What serves a request."""
+
+    config: RecognitionConfig
+    """With engine and model set."""
+    policy: str = ""
+    """What chose them. Empty where the request named the engine."""
+    alternatives: Sequence[RouteMessage] = ()
+    """What else the policy has for the request, in its order."""
+    cloud_allowed: bool = False
+    """One of them is a cloud, and the tenant's audio may go there."""
+
+
+class Router:
+    """Chooses for all requests of a service."""
+
+    def __init__(
+        self, resolver: RecognitionResolver, catalogue: Catalogue, routing: Routing, workers: WorkerDirectory
+    ) -> None:
+        self._resolver = resolver
+        self._catalogue = catalogue
+        self._routing = routing
+        self._workers = workers
+
+    def choose(
+        self, tenant: str, asked: RecognitionConfig, field_path: str, *, check: Check, has_room: HasRoom
+    ) -> Choice:
+        """Choose what serves a request.
+
+        Of a policy's routes those count that the request's language and options, and the tenant's consent, leave. Of
+        these the first that has room is taken; where none has, the first that a live worker serves; failing that the
+        first.
+
+        Args:
+            tenant: Whose request it is.
+            asked: What it asks to recognize with.
+            field_path: Where in the request that stands, for error messages.
+            check: Whether a model can do what else is asked for.
+            has_room: Whether it would be begun at once.
+
+        Raises:
+            TiroError: INVALID_ARGUMENT; the engine, the model or the language is unknown, or an option is not theirs;
+                or no route of the policy can serve the request. PERMISSION_DENIED; the engine is a cloud, and the
+                tenant's audio must not go there.
+        """
+        policy = self._routing.policies.get(asked.engine or self._resolver.default_engine)
+        if policy is None:
+            config = self._resolve(tenant, asked, field_path, check)
+            return Choice(config, cloud_allowed=self.is_cloud(config.engine))
+        if asked.model:
+            raise invalid_argument(
+                reasons.ERROR_REASON_INVALID_REQUEST,
+                f"policy {policy.name!r} chooses the model itself",
+                field_path=f"{field_path}.model",
+            )
+        candidates = self._candidates(tenant, policy, asked, field_path, check)
+        chosen = _first(candidates, has_room) or _first(candidates, self._is_served) or candidates[0]
+        return Choice(
+            chosen,
+            policy.name,
+            [RouteMessage(engine=one.engine, model=one.model) for one in candidates if one is not chosen],
+            cloud_allowed=any(self.is_cloud(one.engine) for one in candidates),
+        )
+
+    def require_consent(self, tenant: str, engine: str) -> None:
+        """Refuse an engine that the tenant's audio must not go to.
+
+        Raises:
+            TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED.
+        """
+        if self.is_cloud(engine) and engine not in self._routing.tenant(tenant).clouds:
+            raise TiroError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                reasons.ERROR_REASON_CLOUD_NOT_ALLOWED,
+                f"engine {engine!r} is a cloud, and the deployment lets no audio of tenant {tenant!r} go there",
+            )
+
+    def is_cloud(self, engine: str) -> bool:
+        """Whether an engine is a service outside the deployment: by the catalogue, or by a live worker's word."""
+        known = self._catalogue.engines.get(engine)
+        return bool(known and known.cloud) or any(
+            worker.cloud for worker in self._workers.alive() if worker.engine == engine
+        )
+
+    def _resolve(self, tenant: str, asked: RecognitionConfig, field_path: str, check: Check) -> RecognitionConfig:
+        config = self._resolver.resolve(asked, field_path)
+        self.require_consent(tenant, config.engine)
+        check(config)
+        return config
+
+    def _candidates(
+        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, check: Check
+    ) -> Sequence[RecognitionConfig]:
+        """The routes that can serve a request, at least one."""
+        found: list[RecognitionConfig] = []
+        refusals: list[tuple[Route, str]] = []
+        for route in policy.routes:
+            one = RecognitionConfig()
+            one.CopyFrom(asked)
+            one.engine, one.model = route.engine, route.model
+            try:
+                _require_language(route, asked)
+                found.append(self._resolve(tenant, one, field_path, check))
+            except TiroError as refusal:
+                refusals.append((route, refusal.message))
+        if found:
+            return found
+        said = "; ".join(f"{route.engine}: {message}" for route, message in refusals)
+        raise invalid_argument(
+            reasons.ERROR_REASON_NO_ROUTE,
+            f"policy {policy.name!r} has no engine for this request: {said}",
+            field_path=f"{field_path}.engine",
+        )
+
+    def _is_served(self, config: RecognitionConfig) -> bool:
+        return bool(self._workers.offering(config.engine, config.model))
+
+
+def _require_language(route: Route, asked: RecognitionConfig) -> None:
+    if route.languages and asked.language_code not in route.languages:
+        named = ", ".join(sorted(route.languages))
+        raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, f"the policy has it for {named} alone")
+
+
+def _first(candidates: Sequence[RecognitionConfig], holds: HasRoom) -> RecognitionConfig | None:
+    return next((one for one in candidates if holds(one)), None)
