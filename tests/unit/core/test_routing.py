@@ -1,0 +1,193 @@
+"""Which engine a request gets, by what a deployment says."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tiro.events.v1.live_pb2 import Route, SessionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro_core.bus.mirror import Mirror
+from tiro_core.bus.workers import WorkerDirectory
+from tiro_core.catalogue import load_catalogue
+from tiro_core.errors import TiroError, invalid_argument, reason_name
+from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.moving import move, next_route
+from tiro_core.routing.router import Choice, Router
+from tiro_core.routing.rules import RoutingError, load_routing
+
+RULES = """
+[[tenants]]
+name = "acme"
+clouds = ["amazon-transcribe", "house-cloud"]
+
+[[policies]]
+name = "balanced"
+routes = [{ engine = "faster-whisper", model = "tiny.en" }, { engine = "amazon-transcribe" }]
+
+[[policies]]
+name = "cloud"
+routes = [{ engine = "amazon-transcribe" }]
+"""
+WHISPER, AMAZON = ("faster-whisper", "tiny.en"), ("amazon-transcribe", "streaming")
+
+
+class Workers(Mirror[WorkerRecord]):
+    """Live workers."""
+
+    def __init__(self, records: Sequence[WorkerRecord]) -> None:
+        super().__init__()
+        self._all = records
+
+    def heard_within(self, seconds: float) -> Iterator[WorkerRecord]:
+        """All of them."""
+        return iter(self._all)
+
+
+def directory(*models: tuple[str, str], slots: int = 4) -> WorkerDirectory:
+    """A live worker for each engine and model."""
+    languages = ["de", "en"]
+    return WorkerDirectory(
+        Workers(
+            [
+                WorkerRecord(
+                    engine=engine, model=model, session_slots=slots, language_codes=languages, cloud="cloud" in engine
+                )
+                for engine, model in models
+            ]
+        )
+    )
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """Give the rules as a file."""
+    file = tmp_path / "routing.toml"
+    file.write_text(RULES, encoding="utf-8")
+    return file
+
+
+def choose(
+    rules: Path | None,
+    engine: str,
+    *,
+    tenant: str = "acme",
+    language: str = "en",
+    workers: WorkerDirectory | None = None,
+    full: Sequence[str] = (),
+    unfit: Sequence[str] = (),
+) -> Choice:
+    """Choose for a request. Engines may be full, or unfit for what else it asks for."""
+    workers = workers or directory(WHISPER, AMAZON)
+    catalogue = load_catalogue()
+
+    def check(config: RecognitionConfig) -> None:
+        if config.engine in unfit:
+            raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, "not one of its options")
+
+    router = Router(RecognitionResolver(catalogue, workers), catalogue, load_routing(rules, catalogue), workers)
+    asked = RecognitionConfig(engine=engine, language_code=language)
+    return router.choose(tenant, asked, "config", check=check, has_room=lambda config: config.engine not in full)
+
+
+def ways(choice: Choice) -> list[tuple[str, str]]:
+    """What was chosen, and what else there is."""
+    config = choice.config
+    return [(config.engine, config.model), *((one.engine, one.model) for one in choice.alternatives)]
+
+
+def test_the_first_that_has_room(rules: Path) -> None:
+    """The others are alternatives, in the policy's order."""
+    assert ways(choose(rules, "balanced")) == [WHISPER, AMAZON]
+    assert ways(choose(rules, "balanced", full=["faster-whisper"])) == [AMAZON, WHISPER]
+
+
+def test_where_none_has_room_the_first_that_is_served(rules: Path) -> None:
+    """A request waits where somebody is alive; where nobody is, for the first."""
+    everyone = ["faster-whisper", "amazon-transcribe"]
+    assert ways(choose(rules, "balanced", full=everyone)) == [WHISPER, AMAZON]
+    assert ways(choose(rules, "balanced", full=everyone, workers=directory(AMAZON))) == [AMAZON, WHISPER]
+    assert ways(choose(rules, "balanced", full=everyone, workers=directory())) == [WHISPER, AMAZON]
+
+
+def test_a_language_that_is_not_served_here_goes_on(rules: Path) -> None:
+    """tiny.en knows English alone, and says so by the catalogue while no worker of it is alive."""
+    assert ways(choose(rules, "balanced", language="de", workers=directory(AMAZON))) == [AMAZON]
+
+
+def test_an_option_that_an_engine_does_not_have_leaves_it_out(rules: Path) -> None:
+    """It is no alternative either."""
+    assert ways(choose(rules, "balanced", unfit=["amazon-transcribe"])) == [WHISPER]
+
+
+def test_without_consent_no_policy_chooses_a_cloud(rules: Path) -> None:
+    """Neither at once nor as an alternative; a policy that has nothing else is refused."""
+    assert ways(choose(rules, "balanced", tenant="other", full=["faster-whisper"])) == [WHISPER]
+    with pytest.raises(TiroError, match="no audio of tenant 'other'") as refused:
+        choose(rules, "cloud", tenant="other")
+    assert reason_name(refused.value.reason) == "NO_ROUTE"
+
+
+@pytest.mark.parametrize("without", [True, False])
+def test_a_cloud_that_is_named_needs_consent_too(rules: Path, without: bool) -> None:
+    """Also where a deployment has no rules at all."""
+    with pytest.raises(TiroError) as refused:
+        choose(None if without else rules, "amazon-transcribe", tenant="other")
+    assert reason_name(refused.value.reason) == "CLOUD_NOT_ALLOWED"
+    assert choose(rules, "amazon-transcribe").cloud_allowed
+    assert not choose(rules, "faster-whisper").cloud_allowed
+
+
+def test_a_worker_may_say_that_its_engine_is_a_cloud(rules: Path) -> None:
+    """One that no catalogue knows."""
+    workers = directory(("house-cloud", "own"))
+    assert choose(rules, "house-cloud", workers=workers).cloud_allowed
+    with pytest.raises(TiroError, match="is a cloud"):
+        choose(rules, "house-cloud", tenant="other", workers=workers)
+
+
+def test_a_policy_chooses_the_model_itself(rules: Path) -> None:
+    """A request cannot name both."""
+    catalogue, workers = load_catalogue(), directory(WHISPER)
+    router = Router(RecognitionResolver(catalogue, workers), catalogue, load_routing(rules, catalogue), workers)
+    asked = RecognitionConfig(engine="balanced", model="base")
+    with pytest.raises(TiroError, match="chooses the model itself") as refused:
+        router.choose("acme", asked, "config", check=lambda _: None, has_room=lambda _: True)
+    assert refused.value.violations[0].field == "config.model"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("policies = 3", "policies"),
+        ('[[policies]]\nname = "a"\nroutes = []', "routes"),
+        ('[[policies]]\nname = "a"\nroutes = [{ engin = "fake" }]', "engin"),
+        ('[[policies]]\nname = "fake"\nroutes = [{ engine = "fake" }]', "has the name of an engine"),
+        ('[[policies]]\nname = "a"\nroutes = [{ engine = "fake", model = "none" }]', "unknown model 'none'"),
+        ('[[tenants]]\nname = "a"\n[[tenants]]\nname = "a"', "tenant 'a' is there twice"),
+        ('[[tenants]]\nname = "A.b"', "name"),
+        ("[[policies", "TOML|expected|Expected"),
+    ],
+)
+def test_rules_that_make_no_sense(tmp_path: Path, text: str, says: str) -> None:
+    """The service does not start, and says where to look."""
+    file = tmp_path / "routing.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RoutingError, match=says) as error:
+        load_routing(file, load_catalogue())
+    assert str(file) in str(error.value)
+
+
+def test_moving_a_session() -> None:
+    """It goes to the first alternative that has room, once; the others stay alternatives."""
+    first, second = Route(engine="fake", model="markers"), Route(engine=AMAZON[0], model=AMAZON[1])
+    record = SessionRecord(state=SessionRecord.STATE_ACTIVE, breakages=3, alternatives=[first, second])
+    record.recognition.engine = "faster-whisper"
+    assert next_route(record, directory(("fake", "markers"), slots=0)) is None
+    to = next_route(record, directory(AMAZON))
+    assert to == second
+    move(record, second)
+    assert (record.recognition.engine, record.recognition.model) == AMAZON
+    assert (record.state, record.breakages, list(record.alternatives)) == (SessionRecord.STATE_WAITING, 0, [first])
