@@ -15,7 +15,7 @@ from tests.e2e.test_live import paced
 from tests.support.processes import ServiceProcess
 from tests.support.stack import Stack, running_stack
 from tests.support.transcribe_service.account import engine_environment
-from tests.support.transcribe_service.failures import access_denied, service_unavailable
+from tests.support.transcribe_service.failures import access_denied, limit_exceeded, service_unavailable
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer, running_transcribe
 from tiro_client import (
@@ -49,6 +49,11 @@ routes = [{ engine = "amazon-transcribe" }, { engine = "fake" }]
 [[policies]]
 name = "by-language"
 routes = [{ engine = "fake", languages = ["en"] }, { engine = "amazon-transcribe", languages = ["de", "fr"] }]
+
+[[policies]]
+name = "trial"
+routes = [{ engine = "fake" }]
+shadow = { engine = "amazon-transcribe" }
 """
 
 
@@ -193,6 +198,32 @@ async def test_a_request_that_no_route_serves_is_refused(client: AsyncClient, re
     with pytest.raises(TiroError, match=r"fake: .* for en alone; amazon-transcribe: .* for de, fr alone") as refused:
         await client.submit(recording, engine="by-language", language="es")
     assert refused.value.reason == "NO_ROUTE"
+
+
+async def test_a_shadow_hears_the_same(stack: Stack, client: AsyncClient, recording: bytes) -> None:
+    """The other engine hears the recording as well; their difference is told in the log, and nothing is left of it."""
+    job = await client.wait(await client.submit(recording, engine="trial", language="en"))
+    assert job.engine == HERE
+    job_id = job.name.removeprefix("transcriptions/")
+    compared = await asyncio.to_thread(stack.ingest.wait_for, "shadow_compared", job=job_id)
+    assert (compared["engine"], compared["shadow_engine"]) == (HERE, CLOUD)
+    assert (compared["words"], compared["shadow_words"], compared["edits"]) == (6, 6, 0)
+    await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{job_id}")
+    known = [one.name async for one in client.list()]
+    assert job.name in known
+    assert not [name for name in known if "shadow" in name]
+
+
+async def test_a_deleted_job_takes_its_shadow_along(
+    stack: Stack, client: AsyncClient, amazon: TranscribeServer, recording: bytes
+) -> None:
+    """Nothing of the recording is left, also where the other engine has not finished with it."""
+    amazon.default = Script(refuse=limit_exceeded())
+    job = await client.wait(await client.submit(recording, engine="trial", language="en"))
+    job_id = job.name.removeprefix("transcriptions/")
+    await asyncio.to_thread(stack.ingest.wait_for, "shadow_begun", job=job_id)
+    await client.delete(job)
+    await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{job_id}")
 
 
 @pytest.fixture

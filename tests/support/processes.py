@@ -40,15 +40,15 @@ class ServiceProcess:
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def wait_for(self, event: str, seconds: float = START_SECONDS_MAX) -> dict[str, Any]:
-        """Wait until it says something, and return that line.
+    def wait_for(self, event: str, seconds: float = START_SECONDS_MAX, **fields: str) -> dict[str, Any]:
+        """Wait until it says something, with these fields, and return that line: the first since it was started.
 
         Raises:
             AssertionError: It has ended, or has not said it in time; the message has its log.
         """
         with self._said:
-            self._said.wait_for(lambda: self._find(event) is not None or self._ended(), timeout=seconds)
-            line = self._find(event)
+            self._said.wait_for(lambda: self._find(event, fields) is not None or self._ended(), timeout=seconds)
+            line = self._find(event, fields)
             assert line is not None, f"{self._module} did not say {event!r}: {self.log}"
             return line
 
@@ -104,8 +104,9 @@ class ServiceProcess:
         with self._said:
             self._said.notify_all()
 
-    def _find(self, event: str) -> dict[str, Any] | None:
-        return next((line for line in self.log if line["event"] == event), None)
+    def _find(self, event: str, fields: Mapping[str, str]) -> dict[str, Any] | None:
+        wanted = {"event": event, **fields}.items()
+        return next((line for line in self.log if wanted <= line.items()), None)
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None

@@ -21,11 +21,11 @@ from tiro.events.v1.live_pb2 import (
     LivePartial,
     LiveProgress,
     OwnerChanged,
-    Route,
     SessionRecord,
     SessionTask,
     UtteranceEnded,
 )
+from tiro.events.v1.route_pb2 import Route
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro_core.bus import subjects, topology

@@ -3,7 +3,8 @@
 Its audio is on its line, and everything before its last final is told: whoever claims it next goes on from there.
 """
 
-from tiro.events.v1.live_pb2 import Route, SessionRecord
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.route_pb2 import Route
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.model_offer import ModelOffer
 

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import grpc
 
-from tiro.events.v1.live_pb2 import Route as RouteMessage
+from tiro.events.v1.route_pb2 import Route as RouteMessage
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.catalogue import Catalogue
 from tiro_core.errors import TiroError, invalid_argument
+from tiro_core.logs import get_logger
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.routing.rules import Policy, Route, Routing
+
+log = get_logger()
 
 Check = Callable[[RecognitionConfig], None]
 """Raises TiroError where an engine and model cannot do what the rest of the request asks for."""
@@ -30,8 +33,10 @@ class Choice:
     """What chose them. Empty where the request named the engine."""
     alternatives: Sequence[RouteMessage] = ()
     """What else the policy has for the request, in its order."""
+    shadow: RouteMessage | None = None
+    """Who is to hear the audio as well, so that the deployment can compare them."""
     cloud_allowed: bool = False
-    """One of them is a cloud, and the tenant's audio may go there."""
+    """One of all these is a cloud, and the tenant's audio may go there."""
 
 
 class Router:
@@ -78,11 +83,13 @@ class Router:
             )
         candidates = self._candidates(tenant, policy, asked, field_path, check)
         chosen = _first(candidates, has_room) or _first(candidates, self._is_served) or candidates[0]
+        shadow = self._shadow(tenant, policy, asked, field_path, check)
         return Choice(
             chosen,
             policy.name,
-            [RouteMessage(engine=one.engine, model=one.model) for one in candidates if one is not chosen],
-            cloud_allowed=any(self.is_cloud(one.engine) for one in candidates),
+            [_message(one) for one in candidates if one is not chosen],
+            shadow=_message(shadow) if shadow and _message(shadow) != _message(chosen) else None,
+            cloud_allowed=any(self.is_cloud(one.engine) for one in (*candidates, *([shadow] if shadow else []))),
         )
 
     def require_consent(self, tenant: str, engine: str) -> None:
@@ -111,6 +118,27 @@ class Router:
         check(config)
         return config
 
+    def _resolve_route(
+        self, tenant: str, route: Route, asked: RecognitionConfig, field_path: str, check: Check
+    ) -> RecognitionConfig:
+        _require_language(route, asked)
+        one = RecognitionConfig()
+        one.CopyFrom(asked)
+        one.engine, one.model = route.engine, route.model
+        return self._resolve(tenant, one, field_path, check)
+
+    def _shadow(
+        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, check: Check
+    ) -> RecognitionConfig | None:
+        """Who else is to hear it. One that cannot serve the request, or must not, does not: nobody waits for it."""
+        if policy.shadow is None:
+            return None
+        try:
+            return self._resolve_route(tenant, policy.shadow, asked, field_path, check)
+        except TiroError as refusal:
+            log.info("no_shadow", policy=policy.name, engine=policy.shadow.engine, reason=refusal.message)
+            return None
+
     def _candidates(
         self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, check: Check
     ) -> Sequence[RecognitionConfig]:
@@ -118,12 +146,8 @@ class Router:
         found: list[RecognitionConfig] = []
         refusals: list[tuple[Route, str]] = []
         for route in policy.routes:
-            one = RecognitionConfig()
-            one.CopyFrom(asked)
-            one.engine, one.model = route.engine, route.model
             try:
-                _require_language(route, asked)
-                found.append(self._resolve(tenant, one, field_path, check))
+                found.append(self._resolve_route(tenant, route, asked, field_path, check))
             except TiroError as refusal:
                 refusals.append((route, refusal.message))
         if found:
@@ -137,6 +161,10 @@ class Router:
 
     def _is_served(self, config: RecognitionConfig) -> bool:
         return bool(self._workers.offering(config.engine, config.model))
+
+
+def _message(config: RecognitionConfig) -> RouteMessage:
+    return RouteMessage(engine=config.engine, model=config.model)
 
 
 def _require_language(route: Route, asked: RecognitionConfig) -> None:

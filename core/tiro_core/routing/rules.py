@@ -47,6 +47,8 @@ class Policy:
 
     name: EngineName
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
+    shadow: Route | None = None
+    """Hears the recordings of its jobs as well, so that the deployment can compare them."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -112,6 +114,6 @@ def _check(policy: Policy, catalogue: Catalogue) -> None:
     """An engine that another package brings need not be in the catalogue."""
     if policy.name in catalogue.engines:
         raise ValueError(f"policy {policy.name!r} has the name of an engine")
-    for route in policy.routes:
+    for route in (*policy.routes, *([policy.shadow] if policy.shadow else [])):
         if route.engine in catalogue.engines:
             catalogue.model(route.engine, route.model)

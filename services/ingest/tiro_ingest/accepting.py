@@ -152,6 +152,7 @@ class Acceptor:
             config=choice.config,
             policy=choice.policy,
             cloud_allowed=choice.cloud_allowed,
+            shadow=choice.shadow,
             options=job.options if job.HasField("options") else None,
             lane=job.lane or Transcription.LANE_STANDARD,
             ttl=ttl,

@@ -56,6 +56,7 @@ from tiro_ingest.reconciler import Reconciler
 from tiro_ingest.removing import Remover
 from tiro_ingest.retention import Retention
 from tiro_ingest.settings import IngestSettings
+from tiro_ingest.shadows.shadowing import Shadows
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.transcription_service import TranscriptionService
 from tiro_ingest.transcriptions import Transcriptions
@@ -161,6 +162,8 @@ class _Parts:
         self.reconciler = Reconciler(bus, settings.reconcile_seconds)
         self.expiry = Expiry(bus, remover)
         self.callback_offers = CallbackOffers(bus)
+        transcripts = TranscriptReader(blobs)
+        shadows = Shadows(bus, uses, remover, transcripts)
         fetch_offers = FetchOffers(bus, settings.reconcile_seconds)
         listeners: list[JobListener] = [
             index,
@@ -169,6 +172,7 @@ class _Parts:
             self.expiry,
             self.callback_offers,
             fetch_offers,
+            shadows,
         ]
         self.follower = JobFollower(bus, listeners)
         catalogue = load_catalogue(settings.catalogue)
@@ -214,7 +218,7 @@ class _Parts:
             Canceller(bus, blobs),
             remover,
             watcher=JobWatcher(bus, jobs, stopping, check_seconds=settings.watch_check_seconds),
-            transcripts=TranscriptReader(blobs),
+            transcripts=transcripts,
             workers=workers,
             send_seconds_max=settings.watch_send_seconds_max,
         )
@@ -227,6 +231,7 @@ class _Parts:
             janitor,
             self.callback_offers,
             fetch_offers,
+            shadows,
             _fetches(
                 bus, Fetcher(settings, bus, blobs, session, uploads=uploads, finisher=finisher), settings.fetches_max
             ),

@@ -19,7 +19,7 @@ class JobIndex:
     def saw(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted."""
         tenant, _, job_id = key.partition(".")
-        if "." in job_id:  # a part of a job, which callers do not see
+        if "." in job_id or (record is not None and record.shadow_of):  # parts and shadows, which callers do not see
             return
         if record is None or record.removing:
             self._discard(tenant, job_id)

@@ -8,5 +8,11 @@ JOBS_WAITING = Gauge(
     "tiro_ingest_jobs_waiting", "Jobs, and parts of jobs, that wait for a free slot", ["engine", "model"]
 )
 CALLBACKS = Counter("tiro_ingest_callbacks_total", "Tries at callbacks, by what is to happen since", ["state"])
+_SHADOW_LABELS = ["policy", "engine", "shadow_engine"]
+SHADOWS = Counter("tiro_ingest_shadows_total", "Shadows that are over, by how", [*_SHADOW_LABELS, "outcome"])
+SHADOW_WORDS = Counter("tiro_ingest_shadow_words_total", "Words of jobs that were compared", _SHADOW_LABELS)
+SHADOW_EDITS = Counter(
+    "tiro_ingest_shadow_edits_total", "Words in which their shadows differ: put in, left out, replaced", _SHADOW_LABELS
+)
 JOBS_CANCELLED = Counter("tiro_ingest_jobs_cancelled_total", "Jobs that were cancelled by their callers")
 JOBS_CREATED = Counter("tiro_ingest_jobs_created_total", "Jobs that were accepted", ["engine", "model"])

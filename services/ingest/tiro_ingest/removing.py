@@ -4,6 +4,8 @@ What is removed is marked first, so that nobody finds it any more; then what bel
 dies in between leaves the mark, and the janitor goes on there.
 """
 
+from contextlib import suppress
+
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import BlobStore
@@ -11,11 +13,12 @@ from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
-from tiro_core.errors import failed_precondition
+from tiro_core.errors import TiroError, failed_precondition
 from tiro_core.jobs.states import TERMINAL, state_name
 from tiro_core.jobs.traces import purge_traces
 from tiro_core.jobs.withdrawing import condemn, remove_part, remove_parts
 from tiro_core.logs import get_logger
+from tiro_ingest.shadows.records import shadow_id
 from tiro_ingest.transcriptions import no_transcription
 from tiro_ingest.upload_uses import UploadUses
 from tiro_ingest.uploads import Uploads, no_upload
@@ -50,6 +53,7 @@ class Remover:
             return
         if record.cut:
             await remove_parts(self._bus, self._blobs, tenant, job_id)
+        await self._remove_shadow(record)
         await purge_traces(self._bus, self._blobs, tenant, job_id)
         await self._let_go(record)
         if record.request_key:
@@ -77,6 +81,7 @@ class Remover:
             record = (await self._records.mutate(record_key(tenant, job_id), let_go)).value
         except KeyError:
             raise no_transcription(job_id) from None
+        await self._remove_shadow(record)
         await self._let_go(record)
         return record
 
@@ -110,6 +115,12 @@ class Remover:
             return False
         await self._uploads.remove(tenant, upload_id)
         return True
+
+    async def _remove_shadow(self, record: TranscriptionRecord) -> None:
+        """Remove the job that another engine does on the same recording, where there is one: it needs the recording."""
+        if record.HasField("shadow"):
+            with suppress(TiroError):  # it has not begun, or is gone
+                await self.remove_job(record.tenant, shadow_id(record.transcription_id))
 
     async def _let_go(self, record: TranscriptionRecord) -> None:
         await self._uses.release(record.tenant, record.upload_id, record.transcription_id)

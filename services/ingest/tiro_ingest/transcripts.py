@@ -1,6 +1,6 @@
 """Reading a transcript page by page."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -76,6 +76,19 @@ class TranscriptReader:
             next_page_token=page_token(scope, str(following)) if more else "",
             text=text,
         )
+
+    async def all_segments(self, job: TranscriptionRecord) -> AsyncIterator[Segment]:
+        """The whole transcript of a job that has succeeded.
+
+        Raises:
+            PartMissing: A page is not in the store.
+        """
+        first = 0
+        while first < job.transcript.segment_count:
+            page = await self._segments(job, first, SEGMENTS_PER_PAGE, PAGE_BYTES_MAX)
+            for segment in page:
+                yield segment
+            first += len(page)
 
     async def _text(
         self, job: TranscriptionRecord, request: GetTranscriptRequest, segments: Sequence[Segment], place: "_Place"

@@ -4,7 +4,8 @@ import asyncio
 import time
 from contextlib import aclosing
 
-from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, Route, SessionRecord
+from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, SessionRecord
+from tiro.events.v1.route_pb2 import Route
 from tiro_core.bus.connection import Bus
 from tiro_core.logs import get_logger
 from tiro_streamer import following

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tiro.events.v1.live_pb2 import Route, SessionRecord
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.route_pb2 import Route
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig

@@ -2,7 +2,8 @@
 
 from nats.aio.msg import Msg
 
-from tiro.events.v1.live_pb2 import Route, SessionRecord
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.route_pb2 import Route
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_session
 from tiro_core.bus.ownership import OwnedRecord

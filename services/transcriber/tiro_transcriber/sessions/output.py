@@ -12,10 +12,10 @@ from tiro.events.v1.live_pb2 import (
     LivePartial,
     LiveProgress,
     OwnerChanged,
-    Route,
     SessionRecord,
     UtteranceEnded,
 )
+from tiro.events.v1.route_pb2 import Route
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.line import EventLine, Fenced

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
+from tiro.events.v1 import route_pb2 as _route_pb2
 from tiro.events.v1 import transcription_pb2 as _transcription_pb2
 from tiro.speech.v1 import audio_pb2 as _audio_pb2
 from tiro.speech.v1 import recognition_pb2 as _recognition_pb2
@@ -142,7 +143,7 @@ class SessionRecord(_message.Message):
         """Where a new owner may begin to read the audio line. Absent: at its beginning."""
 
     @_builtins.property
-    def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]:
+    def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.Route]:
         """Who may take over when its engine fails, in this order: those that its policy names and that can serve it."""
 
     def __init__(
@@ -166,7 +167,7 @@ class SessionRecord(_message.Message):
         freeze_stable: _builtins.bool = ...,
         keep_recording: _builtins.bool = ...,
         checkpoint: Global___Checkpoint | None = ...,
-        alternatives: _abc.Iterable[Global___Route] | None = ...,
+        alternatives: _abc.Iterable[_route_pb2.Route] | None = ...,
         policy: _builtins.str = ...,
         cloud_allowed: _builtins.bool = ...,
     ) -> None: ...
@@ -177,32 +178,6 @@ class SessionRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionRecord: _TypeAlias = SessionRecord  # noqa: Y015
-
-@_typing.final
-class Route(_message.Message):
-    """An engine and its model."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENGINE_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
-    engine: _builtins.str
-    """The engine."""
-    model: _builtins.str
-    """Its model."""
-    def __init__(
-        self,
-        *,
-        engine: _builtins.str = ...,
-        model: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "model", b"model"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class Checkpoint(_message.Message):
@@ -516,7 +491,7 @@ class OwnerChanged(_message.Message):
     engine_changed: _builtins.bool
     """The owner before had another engine or model."""
     @_builtins.property
-    def route(self) -> Global___Route:
+    def route(self) -> _route_pb2.Route:
         """Its engine and model."""
 
     def __init__(
@@ -524,7 +499,7 @@ class OwnerChanged(_message.Message):
         *,
         worker_id: _builtins.str = ...,
         first_sample: _builtins.int = ...,
-        route: Global___Route | None = ...,
+        route: _route_pb2.Route | None = ...,
         engine_changed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
+from tiro.events.v1 import route_pb2 as _route_pb2
 from tiro.speech.v1 import recognition_pb2 as _recognition_pb2
 from tiro.speech.v1 import transcript_pb2 as _transcript_pb2
 from tiro.transcription.v1 import transcription_pb2 as _transcription_pb2
@@ -91,6 +92,8 @@ class TranscriptionRecord(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     CLOUD_ALLOWED_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    SHADOW_OF_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     transcription_id: _builtins.str
@@ -125,6 +128,10 @@ class TranscriptionRecord(_message.Message):
     """The policy that chose its engine. Empty when the caller named the engine."""
     cloud_allowed: _builtins.bool
     """Its recording may go to an engine that is a service outside the deployment."""
+    shadow_of: _builtins.str
+    """Set in the record of a shadow: the job that it is compared with. It is no job that callers know. Its
+    `transcription_id` is `shadow-<job>`.
+    """
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with; engine and model are always set."""
@@ -191,6 +198,12 @@ class TranscriptionRecord(_message.Message):
         `transcription_id` is `<job>.<index>`.
         """
 
+    @_builtins.property
+    def shadow(self) -> _route_pb2.Route:
+        """Who is to hear the recording as well once the job has succeeded, so that the deployment can compare the two. Absent
+        where nobody is, and once that is done.
+        """
+
     def __init__(
         self,
         *,
@@ -227,10 +240,12 @@ class TranscriptionRecord(_message.Message):
         part: Global___TranscriptionRecord.Part | None = ...,
         policy: _builtins.str = ...,
         cloud_allowed: _builtins.bool = ...,
+        shadow: _route_pb2.Route | None = ...,
+        shadow_of: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "shadow", b"shadow", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "cloud_allowed", b"cloud_allowed", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "cloud_allowed", b"cloud_allowed", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,143 @@
+"""From a job that has succeeded to its shadow, and from that to the difference between them."""
+
+import asyncio
+from dataclasses import asdict
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import PartMissing, StorageUnavailable
+from tiro_core.bus import topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.subjects import record as record_key
+from tiro_core.errors import TiroError
+from tiro_core.jobs.history import JobHistory
+from tiro_core.logs import get_logger
+from tiro_ingest.metrics import SHADOW_EDITS, SHADOW_WORDS, SHADOWS
+from tiro_ingest.removing import Remover
+from tiro_ingest.shadows.difference import Difference, difference, words_of
+from tiro_ingest.shadows.records import is_shadow_to_compare, shadow_record, wants_shadow
+from tiro_ingest.transcripts import TranscriptReader
+from tiro_ingest.upload_uses import UploadUses
+
+RETRY_SECONDS = 5.0
+
+log = get_logger()
+
+
+class _Compared(Exception):  # noqa: N818 - control flow of this module
+    """Another ingest service was faster."""
+
+
+class Shadows:
+    """Begins and compares shadows. The records say what is to do; a service that dies finds it again when it starts.
+
+    Several may run at once, one in each ingest service: a shadow is begun once, because its id is made of its job's,
+    and counted once, by whoever takes the mark off the job.
+    """
+
+    def __init__(self, bus: Bus, uses: UploadUses, remover: Remover, transcripts: TranscriptReader) -> None:
+        self._bus = bus
+        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._uses = uses
+        self._remover = remover
+        self._transcripts = transcripts
+        self._pending: dict[str, TranscriptionRecord] = {}
+        self._news = asyncio.Event()
+
+    def saw(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        if record is not None and (wants_shadow(record) or is_shadow_to_compare(record)):
+            self._pending[key] = record
+            self._news.set()
+        else:
+            self._pending.pop(key, None)
+
+    async def run(self) -> None:
+        """Do what is to do, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._pending:
+                key, record = next(iter(self._pending.items()))
+                try:
+                    await (self._end(record) if record.shadow_of else self._begin(record))
+                except (BusUnavailable, StorageUnavailable, *TRANSIENT) as error:
+                    log.warning("shadow_waits", key=key, error=repr(error), again_in_seconds=RETRY_SECONDS)
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    self._pending.pop(key, None)
+
+    async def _begin(self, job: TranscriptionRecord) -> None:
+        shadow = shadow_record(job)
+        if job.audio_deleted:
+            await self._take_mark(job)
+            return
+        await self._uses.add(shadow.tenant, shadow.upload_id, shadow.transcription_id)
+        try:
+            await self._records.create(record_key(shadow.tenant, shadow.transcription_id), shadow)
+        except Conflict:  # it was begun before
+            return
+        await JobHistory(self._bus, shadow.tenant, shadow.transcription_id).begin(shadow)
+        log.info("shadow_begun", job=job.transcription_id, engine=shadow.config.engine, model=shadow.config.model)
+
+    async def _end(self, shadow: TranscriptionRecord) -> None:
+        """Compare, then remove the shadow."""
+        stored = await self._records.get(record_key(shadow.tenant, shadow.shadow_of))
+        if stored is not None and wants_shadow(stored.value):
+            job = stored.value
+            found = await self._compare(job, shadow)
+            if await self._take_mark(job):
+                _record(job, shadow, found)
+        try:
+            await self._remover.remove_job(shadow.tenant, shadow.transcription_id)
+        except TiroError as error:  # another ingest service was faster
+            log.debug("gone_already", job=shadow.transcription_id, error=str(error))
+
+    async def _compare(self, job: TranscriptionRecord, shadow: TranscriptionRecord) -> Difference | None:
+        """How much they differ. None where there is nothing to compare."""
+        if shadow.state != Transcription.STATE_SUCCEEDED:
+            return None
+        try:
+            words = words_of([segment async for segment in self._transcripts.all_segments(job)])
+            shadow_words = words_of([segment async for segment in self._transcripts.all_segments(shadow)])
+        except PartMissing as error:  # one of them is being removed
+            log.warning("shadow_not_compared", job=job.transcription_id, error=str(error))
+            return None
+        return await asyncio.to_thread(difference, words, shadow_words)
+
+    async def _take_mark(self, job: TranscriptionRecord) -> bool:
+        """Note that a job is compared. Returns whether that was not noted before."""
+
+        def compared(record: TranscriptionRecord) -> None:
+            if not record.HasField("shadow"):
+                raise _Compared
+            record.ClearField("shadow")
+
+        try:
+            await self._records.mutate(record_key(job.tenant, job.transcription_id), compared)
+        except (_Compared, KeyError):
+            return False
+        return True
+
+
+def _record(job: TranscriptionRecord, shadow: TranscriptionRecord, found: Difference | None) -> None:
+    labels = (job.policy, job.config.engine, shadow.config.engine)
+    SHADOWS.labels(*labels, "failed" if found is None else "compared").inc()
+    if found is None:
+        log.warning("shadow_failed", job=job.transcription_id, reason=shadow.error.message)
+        return
+    SHADOW_WORDS.labels(*labels).inc(found.words)
+    SHADOW_EDITS.labels(*labels).inc(found.edits)
+    log.info(
+        "shadow_compared",
+        tenant=job.tenant,
+        job=job.transcription_id,
+        policy=job.policy,
+        engine=job.config.engine,
+        model=job.config.model,
+        shadow_engine=shadow.config.engine,
+        shadow_model=shadow.config.model,
+        **asdict(found),
+    )
