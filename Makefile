@@ -9,6 +9,8 @@ EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 PINS := requirements/all.txt $(foreach member,$(MEMBERS),$(member)/pyproject.toml)
 AUDIO ?=
 PEER := var/peers/whisperlive
+EXAMPLE := examples/engines/pocketsphinx
+EXAMPLE_VENV := var/examples/pocketsphinx
 
 .PHONY: help
 help: ## Show what there is
@@ -40,7 +42,7 @@ protos: setup ## Generate the Python code from protos/
 check: setup ## Formatting, lint, types, the contract, isolated imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests
+	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests examples
 	$(BIN)/python -m tools.protos lint
 	$(BIN)/python -m tools.protos breaking
 	$(BIN)/python -m tools.protos up-to-date
@@ -53,6 +55,16 @@ test: setup ## All tests that take minutes at most
 .PHONY: test-long
 test-long: setup ## The tests that take longer
 	$(BIN)/pytest -m long
+
+.PHONY: test-example-engine
+test-example-engine: $(EXAMPLE_VENV)/.ready ## The engines' suite on examples/engines/pocketsphinx, in an environment of its own
+	$(EXAMPLE_VENV)/bin/pytest tests/contract/engines --subject examples.engines.pocketsphinx.contract:subject
+
+$(EXAMPLE_VENV)/.ready: $(PINS) $(EXAMPLE)/requirements.txt $(EXAMPLE)/pyproject.toml | setup
+	$(UV) venv --quiet --allow-existing --python '>=3.11' $(EXAMPLE_VENV)
+	$(UV) pip sync --quiet --python $(EXAMPLE_VENV)/bin/python --require-hashes requirements/all.txt $(EXAMPLE)/requirements.txt
+	$(UV) pip install --quiet --python $(EXAMPLE_VENV)/bin/python --no-deps --no-build-isolation $(EDITABLE) -e ./$(EXAMPLE)
+	@touch $@
 
 .PHONY: smoke-aws
 smoke-aws: setup ## A sample through the real Amazon Transcribe, with your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION

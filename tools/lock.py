@@ -8,6 +8,7 @@ the same bytes.
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ PYTHON_VERSION = "3.11"
 """The oldest that pins are for."""
 WHISPERLIVE = ROOT / "benchmarks" / "peers" / "whisperlive.in"
 WHISPERLIVE_PIN = "whisper-live==0.10.0"
+EXAMPLE_ENGINE = ROOT / "examples" / "engines" / "pocketsphinx"
 HEADER = "# Made by `make lock`. Do not edit.\n"
 
 
@@ -43,6 +45,11 @@ def main() -> None:
     # A peer that benchmarks measure against: its own environment, with less than it declares.
     peer = _compile(uv, WHISPERLIVE.read_text()) + _compile(uv, f"{WHISPERLIVE_PIN}\n", "--no-deps")
     WHISPERLIVE.with_suffix(".txt").write_text(HEADER + peer)
+    # An engine from outside: what it needs besides the workspace, in versions that the workspace can have beside it.
+    wanted = tomllib.loads((EXAMPLE_ENGINE / "pyproject.toml").read_text())["project"]["dependencies"]
+    others = "\n".join(one for one in wanted if not one.startswith("tiro-"))
+    pins = _compile(uv, others, "--constraints", str(out / "all.txt"))
+    (EXAMPLE_ENGINE / "requirements.txt").write_text(HEADER + pins)
 
 
 def _compile(uv: str, wanted: str, *options: str) -> str:

@@ -2,59 +2,58 @@
 
 import re
 import time
-import wave
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from pkgutil import resolve_name
 
 import jiwer
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from deploy.local.stack import MODELS
+from tests.contract.engines.subject import Subject, dictation
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.server import TranscribeServer
+from tiro_core.audio.pcm import pcm16_to_float32
 from tiro_transcriber.engines.amazon_transcribe.session import AmazonSession
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Engine, EngineSession, EngineSettings, Samples
 from tiro_transcriber.engines.registry import find_engine
 
-ROOT = Path(__file__).parents[3]
+SHIPPED = ("fake", "faster-whisper", "amazon-transcribe")
 ANSWER_SECONDS_MAX = 20.0
 
 
-@dataclass(frozen=True)
-class Subject:
-    """An engine under test, speech for it, what is said in it, and the word error rate it may have."""
-
-    engine: Engine
-    speech: Samples
-    transcript: str
-    error_rate_max: float
-    answered: Callable[[EngineSession], None] = lambda _: None
-    """Waits until the session knows all that the engine has to say about what it was given."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a package from elsewhere run the suite on its engine."""
+    parser.addoption(
+        "--subject",
+        action="append",
+        metavar="PACKAGE.MODULE:FUNCTION",
+        help="run the engines' suite on what this function returns, instead of the engines that are shipped",
+    )
 
 
-def _samples(pcm: NDArray[np.int16]) -> Samples:
-    return pcm.astype(np.float32) / np.float32(32768)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on one engine after the other."""
+    if "subject" in metafunc.fixturenames:
+        subjects = metafunc.config.getoption("subject", default=None) or SHIPPED
+        metafunc.parametrize("subject", subjects, indirect=True, scope="package")
 
 
 def _fake() -> Subject:
     engine = find_engine("fake").load("markers", EngineSettings(models_dir=""))
     pause = np.zeros(16_000, dtype=np.int16)
     pcm = np.concatenate((pause, encode(range(1, 13)), pause, encode(range(13, 25)), pause))
-    return Subject(engine, _samples(pcm), " ".join(f"w{word}" for word in range(1, 25)), error_rate_max=0.0)
+    return Subject(engine, pcm16_to_float32(pcm), " ".join(f"w{word}" for word in range(1, 25)), error_rate_max=0.0)
 
 
 def _faster_whisper(models_dir: Path) -> Subject:
     settings = EngineSettings(models_dir=str(models_dir), device="cpu", parallel=2)
     engine = find_engine("faster-whisper").load("tiny.en", settings)
-    with wave.open(str(ROOT / "samples" / "dictation.wav")) as recording:
-        pcm = np.frombuffer(recording.readframes(recording.getnframes()), dtype=np.int16)
-    transcript = (ROOT / "samples" / "dictation.txt").read_text(encoding="utf-8")
-    return Subject(engine, _samples(pcm), transcript, error_rate_max=0.15)
+    return dictation(engine, error_rate_max=0.15)
 
 
 @pytest.fixture(scope="package")
@@ -82,7 +81,7 @@ def _amazon_transcribe(server: TranscribeServer) -> Subject:
     return replace(heard, engine=engine, answered=answered)
 
 
-@pytest.fixture(scope="package", params=["fake", "faster-whisper", "amazon-transcribe"])
+@pytest.fixture(scope="package")
 def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterator[Subject]:
     """Give one engine after the other, loaded once."""
     with ExitStack() as stack:
@@ -91,8 +90,10 @@ def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterato
                 found = _fake()
             case "faster-whisper":
                 found = _faster_whisper(tiny_en_models_dir)
-            case _:
+            case "amazon-transcribe":
                 found = _amazon_transcribe(stack.enter_context(amazon_account()))
+            case named:
+                found = resolve_name(named)()
         stack.callback(found.engine.close)
         yield found
 

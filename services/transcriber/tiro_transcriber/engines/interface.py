@@ -2,7 +2,8 @@
 
 All positions are samples at `SAMPLE_RATE`, counted from the start of the recording or session. All methods block and
 run on worker threads; an engine is loaded once per worker and shared by them, a session belongs to one caller at a
-time.
+time. The same process keeps leases and live streams going: a library that holds Python's lock while it works is called
+for a fraction of a second at a time, or runs in a process of its own.
 """
 
 import threading
@@ -56,9 +57,12 @@ class ModelInfo:
     """Which weights an engine runs."""
 
     engine: str
+    """The name of its entry point."""
     model: str
+    """Letters, digits, `.`, `_` and `-`: it is part of NATS subjects. Never empty, also where `load` was given none."""
     digest: str
-    """`sha256:<hex>` of the weights file, or of the name and version where an engine has no weights."""
+    """`sha256:<hex>` of the weights file (of several, in the order of their names), or of the name and version where an
+    engine has no weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,10 +335,17 @@ class EngineType(Protocol):
 
         Args:
             device: `auto`, `cpu` or `cuda`.
+
+        Returns:
+            1 to 64.
         """
 
     def load(self, model: str, settings: "EngineSettings") -> Engine:
         """Load a model. Blocks, and may download.
+
+        Args:
+            model: Its name. Empty for the engine's own default: the catalogue does not have the engine.
+            settings: What the deployment says. An engine leaves alone what has no counterpart.
 
         Raises:
             ModelUnavailable: No source could supply the model; says which were tried and why each failed.

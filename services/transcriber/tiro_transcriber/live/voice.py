@@ -13,7 +13,10 @@ class VoiceActivity(Protocol):
 
     @property
     def frame_samples(self) -> int:
-        """Samples in a frame."""
+        """Samples in a frame: as many as go evenly into 10 frames of Silero (5120 samples).
+
+        What is kept in front of speech begins with a frame, so that another session hears the same ones.
+        """
 
     def probabilities(self, samples: Samples) -> list[float]:
         """Return the speech probability of each frame that these samples complete."""

@@ -1,0 +1,81 @@
+"""PocketSphinx's decoders: each decodes one window at a time, and equal windows to equal words."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pocketsphinx import Decoder
+
+from tiro_core.audio.pcm import float32_to_pcm16
+from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
+from tiro_transcriber.live.decoder import DecodedWord
+
+FRAME_SAMPLES = SAMPLE_RATE // 100
+"""The library counts time in hundredths of a second."""
+STEP_SAMPLES = SAMPLE_RATE // 10
+"""Handed over at once. The library holds Python's lock meanwhile: for 0.03 s, where 10 s at once take more than 1 s.
+
+The worker's other threads wait for it, and so do its leases and live streams.
+"""
+SAMPLES_MIN = SAMPLE_RATE // 10
+"""Shorter windows hold no word."""
+_PRONUNCIATION = re.compile(r"\(\d+\)$")
+"""As in `and(2)`, the second of the dictionary's pronunciations."""
+_NO_WORD = re.compile(r"^[<\[+]")
+"""Begins silence, noise, and the marks of a beginning and an end."""
+
+
+class Decoders:
+    """As many as are needed at once: 90 MiB and 0.3 s for each. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._idle: list[Decoder] = [_load()]
+
+    def decode(self, samples: Samples) -> tuple[DecodedWord, ...]:
+        """The words of a window."""
+        if len(samples) < SAMPLES_MIN:
+            return ()
+        with self._one() as decoder:
+            _hear(decoder, float32_to_pcm16(samples).tobytes())
+            return tuple(
+                _word(found.word, found.start_frame, found.end_frame, found.prob)
+                for found in decoder.seg() or ()
+                if not _NO_WORD.match(found.word)
+            )
+
+    def close(self) -> None:
+        """Free them all."""
+        self._idle.clear()
+
+    @contextmanager
+    def _one(self) -> Iterator[Decoder]:
+        try:
+            decoder = self._idle.pop()
+        except IndexError:
+            decoder = _load()
+        try:
+            yield decoder
+        finally:
+            self._idle.append(decoder)
+
+
+def _load() -> Decoder:
+    # The second pass is left out: it finds the same words, and holds Python's lock for a quarter of a second.
+    return Decoder(loglevel="FATAL", fwdflat=False)
+
+
+def _hear(decoder: Decoder, pcm: bytes) -> None:
+    decoder.reinit_feat()  # forgets how loud the window before was: that would change the words of this one
+    decoder.start_utt()
+    for begin in range(0, len(pcm), 2 * STEP_SAMPLES):
+        decoder.process_raw(pcm[begin : begin + 2 * STEP_SAMPLES])
+    decoder.end_utt()
+
+
+def _word(text: str, first: int, last: int, probability: float) -> DecodedWord:
+    return DecodedWord(
+        f" {_PRONUNCIATION.sub('', text)}",
+        first * FRAME_SAMPLES,
+        (last + 1) * FRAME_SAMPLES,
+        min(1.0, probability),  # rounding takes it above
+    )

@@ -1,0 +1,91 @@
+"""The engine: windows of recordings and live sessions, decoded alike."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pocketsphinx import get_model_path
+
+from tiro_pocketsphinx.decoding import Decoders
+from tiro_pocketsphinx.session_decoder import LANGUAGE, SessionDecoder
+from tiro_pocketsphinx.voice import PocketsphinxVoice
+from tiro_transcriber.engines.interface import (
+    SAMPLE_RATE,
+    Cancelled,
+    Capabilities,
+    DetectedLanguage,
+    EngineSession,
+    Final,
+    ModelInfo,
+    RecognitionOptions,
+    Segment,
+    SessionOptions,
+    SessionUpdate,
+    Spoken,
+    Window,
+    WindowResult,
+)
+from tiro_transcriber.live.session import LiveSession
+
+
+class PocketsphinxEngine:
+    """One language model and dictionary for all windows and sessions of a worker."""
+
+    partials_together_max = 1
+
+    def __init__(self, model: str) -> None:
+        self._decoders = Decoders()
+        self.model = ModelInfo("pocketsphinx", model, f"sha256:{_digest(Path(get_model_path(model)))}")
+        self.capabilities = Capabilities(
+            languages=frozenset({LANGUAGE}), detects_language=False, word_timestamps=True, batch=True, live=True
+        )
+
+    def transcribe(
+        self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
+    ) -> WindowResult:
+        """Transcribe one window as a session that is heard a second at a time; see `Engine.transcribe`."""
+        session = self.open_session(SessionOptions(options, interim_results=False), window.offset)
+        spoken = False
+        for begin in range(0, len(window.samples), SAMPLE_RATE):
+            spoken |= _pass_on(session.advance(window.samples[begin : begin + SAMPLE_RATE]), emit, cancelled)
+        spoken |= _pass_on(session.finalize(), emit, cancelled)
+        return WindowResult(DetectedLanguage(LANGUAGE, 1.0) if spoken else None)
+
+    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
+        """Begin a live session; see `Engine.open_session`."""
+        decoder = SessionDecoder(self._decoders, self.capabilities)
+        decoder.configure(options.recognition)
+        return LiveSession(decoder, PocketsphinxVoice(), options, start, spoken)
+
+    def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        """Decode what several sessions want to show, one after the other; see `Engine.decode_partials`."""
+        return [session.decode_partial() for session in sessions]
+
+    def close(self) -> None:
+        """Free the decoders."""
+        self._decoders.close()
+
+
+def _pass_on(updates: Sequence[SessionUpdate], emit: Callable[[Segment], None], cancelled: threading.Event) -> bool:
+    """Hand over what is final. Says whether anything was.
+
+    Raises:
+        Cancelled: Nobody wants the window any more.
+    """
+    finals = [update for update in updates if isinstance(update, Final)]
+    for final in finals:
+        if cancelled.is_set():
+            raise Cancelled
+        emit(final.segment)
+    if cancelled.is_set():
+        raise Cancelled
+    return bool(finals)
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of the acoustic model: its files in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted((folder / folder.name).iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

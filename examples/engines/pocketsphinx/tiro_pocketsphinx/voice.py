@@ -1,0 +1,29 @@
+"""Voice activity by the detector inside PocketSphinx, which is WebRTC's: a frame is speech or it is not."""
+
+import numpy as np
+from pocketsphinx import Vad
+
+from tiro_core.audio.pcm import float32_to_pcm16
+from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
+
+FRAME_SAMPLES = SAMPLE_RATE * 20 // 1000
+"""Of the lengths it knows, the one that has whole frames in ten of Silero's: see `VoiceActivity.frame_samples`."""
+
+
+class PocketsphinxVoice:
+    """The detector's state for one session."""
+
+    frame_samples = FRAME_SAMPLES
+
+    def __init__(self) -> None:
+        self._vad = Vad(Vad.STRICT, SAMPLE_RATE, FRAME_SAMPLES / SAMPLE_RATE)  # the looser ones hear speech in noise
+        self._heard: Samples = np.zeros(0, dtype=np.float32)
+        """What there is of the next frame."""
+
+    def probabilities(self, samples: Samples) -> list[float]:
+        """Return 1 or 0 for each frame that these samples complete."""
+        heard = np.concatenate((self._heard, samples))
+        count = len(heard) // FRAME_SAMPLES
+        self._heard = heard[count * FRAME_SAMPLES :].copy()
+        frames = float32_to_pcm16(heard[: count * FRAME_SAMPLES]).reshape(count, FRAME_SAMPLES)
+        return [float(self._vad.is_speech(frame.tobytes())) for frame in frames]
