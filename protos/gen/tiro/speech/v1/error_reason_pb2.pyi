@@ -158,6 +158,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
     ERROR_REASON_ENGINE_REFUSED: _ErrorReason.ValueType  # 101
     """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
+    ERROR_REASON_REGION_NOT_ALLOWED: _ErrorReason.ValueType  # 102
+    """No live worker of the model may let the audio be heard in this region; `regions` in the metadata are the allowed
+    ones, separated by commas.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed: the `reason` of the `google.rpc.ErrorInfo` that every error carries, in the domain
@@ -300,4 +304,8 @@ ERROR_REASON_ENGINE_UNAVAILABLE: ErrorReason.ValueType  # 100
 """A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
 ERROR_REASON_ENGINE_REFUSED: ErrorReason.ValueType  # 101
 """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
+ERROR_REASON_REGION_NOT_ALLOWED: ErrorReason.ValueType  # 102
+"""No live worker of the model may let the audio be heard in this region; `regions` in the metadata are the allowed
+ones, separated by commas.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
