@@ -35,7 +35,7 @@ class RecognitionResolver:
             field_path: Where in the request that stands, for error messages.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; the engine or model is unknown, or the model does not know the language, cannot do
+            TiroError: INVALID_ARGUMENT; the engine or model is unknown, or the model does not know the language, lacks
                 what an option asks for, or is not allowed the region.
         """
         config = RecognitionConfig()

@@ -18,14 +18,24 @@ OPTIONS = {
     Engine.CAPABILITY_TEMPERATURE,
     Engine.CAPABILITY_VOICE_ACTIVITY_FILTER,
 }
-LACKING = dict.fromkeys(("hotwords", "initial_prompt", "temperature", "beam_size", "voice_activity_filter"), False)
 
 
 def test_without_workers_the_catalogue_is_believed() -> None:
     """Each of its fields is a capability."""
     everything = Model("m", frozenset({"en", "fi"}), translates=True)
     assert ModelOffer(everything, []).capabilities == {BATCH, LIVE, WORDS, TRANSLATION, DETECTION} | OPTIONS
-    nothing = Model("m", frozenset({"en"}), batch=False, live=False, word_time_offsets=False, **LACKING)
+    nothing = Model(
+        "m",
+        frozenset({"en"}),
+        batch=False,
+        live=False,
+        word_time_offsets=False,
+        hotwords=False,
+        initial_prompt=False,
+        temperature=False,
+        beam_size=False,
+        voice_activity_filter=False,
+    )
     assert ModelOffer(nothing, []).capabilities == frozenset()
     assert ModelOffer(everything, []).languages == {"en", "fi"}
 
