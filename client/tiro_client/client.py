@@ -125,7 +125,8 @@ class AsyncClient:
         model: str = "",
         language: str = "",
         hotwords: Sequence[str] = (),
-        word_timestamps: bool = True,
+        word_timestamps: bool | None = None,
+        region: str = "",
         options: JobOptions | None = None,
         display_name: str | None = None,
         request_id: str | None = None,
@@ -139,7 +140,9 @@ class AsyncClient:
             model: The engine's model; empty for the deployment's default.
             language: ISO 639 code; empty detects it, where the model can.
             hotwords: Words that are likely to be said.
-            word_timestamps: Whether segments carry their words with times and confidence.
+            word_timestamps: Whether segments carry their words with times and confidence. None: where the model can
+                give them; True is refused where it cannot.
+            region: Where a cloud engine may hear the audio, as in `eu-west-1`; empty takes the deployment's.
             options: How to transcribe it, in which order, how long to keep it.
             display_name: What to call it. The file's name when None.
             request_id: Makes the same job of two calls with the same id. One is made when None.
@@ -153,7 +156,12 @@ class AsyncClient:
         submission = Submission(
             source=source,
             config=recognition_config(
-                engine=engine, model=model, language=language, hotwords=hotwords, word_timestamps=word_timestamps
+                engine=engine,
+                model=model,
+                language=language,
+                hotwords=hotwords,
+                word_timestamps=word_timestamps,
+                region=region,
             ),
             options=options or JobOptions(),
             display_name=display_name_of(source) if display_name is None else display_name,
@@ -292,7 +300,8 @@ class AsyncClient:
         model: str = "",
         language: str = "",
         hotwords: Sequence[str] = (),
-        word_timestamps: bool = True,
+        word_timestamps: bool | None = None,
+        region: str = "",
         options: JobOptions | None = None,
         display_name: str | None = None,
         timeout_seconds: float | None = None,
@@ -306,6 +315,7 @@ class AsyncClient:
             language: As in `submit`.
             hotwords: As in `submit`.
             word_timestamps: As in `submit`.
+            region: As in `submit`.
             options: As in `submit`.
             display_name: As in `submit`.
             timeout_seconds: How long to wait for the job once it is accepted. None for as long as it takes.
@@ -321,6 +331,7 @@ class AsyncClient:
             language=language,
             hotwords=hotwords,
             word_timestamps=word_timestamps,
+            region=region,
             options=options,
             display_name=display_name,
         )
@@ -341,7 +352,8 @@ class AsyncClient:
         model: str = "",
         language: str = "",
         hotwords: Sequence[str] = (),
-        word_timestamps: bool = True,
+        word_timestamps: bool | None = None,
+        region: str = "",
         interim_results: bool = True,
         channels: int = 1,
         freeze_stable: bool = False,
@@ -360,7 +372,8 @@ class AsyncClient:
             model: The engine's model; empty for the deployment's default.
             language: ISO 639 code; empty detects it, where the model can.
             hotwords: Words that are likely to be said.
-            word_timestamps: Whether segments carry their words.
+            word_timestamps: Whether segments carry their words. As in `submit`.
+            region: As in `submit`.
             interim_results: Whether partials are wanted, or finals only.
             channels: Interleaved channels, 1 to 8, for LINEAR16 and MULAW. They are mixed to one.
             freeze_stable: Whether a stable word of a partial always stays as it is in the final.
@@ -381,6 +394,7 @@ class AsyncClient:
             language=language,
             hotwords=hotwords,
             word_timestamps=word_timestamps,
+            region=region,
             interim_results=interim_results,
             channels=channels,
             freeze_stable=freeze_stable,

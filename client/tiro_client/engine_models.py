@@ -23,6 +23,12 @@ class Capability(enum.StrEnum):
     TRANSLATION = "translation"
     """English from any of its languages."""
     LANGUAGE_DETECTION = "language_detection"
+    HOTWORDS = "hotwords"
+    INITIAL_PROMPT = "initial_prompt"
+    TEMPERATURE = "temperature"
+    BEAM_SIZE = "beam_size"
+    VOICE_ACTIVITY_FILTER = "voice_activity_filter"
+    """A filter that can be turned off."""
 
 
 _CAPABILITIES = {
@@ -31,6 +37,11 @@ _CAPABILITIES = {
     engine_pb2.Engine.CAPABILITY_WORD_TIME_OFFSETS: Capability.WORD_TIMESTAMPS,
     engine_pb2.Engine.CAPABILITY_TRANSLATION: Capability.TRANSLATION,
     engine_pb2.Engine.CAPABILITY_LANGUAGE_DETECTION: Capability.LANGUAGE_DETECTION,
+    engine_pb2.Engine.CAPABILITY_HOTWORDS: Capability.HOTWORDS,
+    engine_pb2.Engine.CAPABILITY_INITIAL_PROMPT: Capability.INITIAL_PROMPT,
+    engine_pb2.Engine.CAPABILITY_TEMPERATURE: Capability.TEMPERATURE,
+    engine_pb2.Engine.CAPABILITY_BEAM_SIZE: Capability.BEAM_SIZE,
+    engine_pb2.Engine.CAPABILITY_VOICE_ACTIVITY_FILTER: Capability.VOICE_ACTIVITY_FILTER,
 }
 
 

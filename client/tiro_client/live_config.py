@@ -52,7 +52,10 @@ class LiveConfig:
     language: str = ""
     """ISO 639 code. Empty detects it, where the model can."""
     hotwords: Sequence[str] = ()
-    word_timestamps: bool = True
+    word_timestamps: bool | None = None
+    """Whether segments carry their words. None: where the model can give them; True is refused where it cannot."""
+    region: str = ""
+    """Where a cloud engine may hear the audio. Empty takes the deployment's."""
     interim_results: bool = True
     """Whether partials are wanted, or finals only."""
     silence_seconds: float | None = None
@@ -88,6 +91,7 @@ class LiveConfig:
                 language=self.language,
                 hotwords=self.hotwords,
                 word_timestamps=self.word_timestamps,
+                region=self.region,
             ),
             enable_interim_results=self.interim_results,
             endpointing=_endpointing(self.silence_seconds, self.utterance_seconds_max, self.speech_threshold),

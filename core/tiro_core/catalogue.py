@@ -97,6 +97,16 @@ class Model:
     """Whether it takes live sessions."""
     word_time_offsets: bool = True
     """Whether it can give words their times."""
+    hotwords: bool = True
+    """Whether it takes words that are likely to be said."""
+    initial_prompt: bool = True
+    """Whether it takes text that could have come before."""
+    temperature: bool = True
+    """Whether it can be told how freely to choose."""
+    beam_size: bool = True
+    """Whether it can be told how many readings to follow at once."""
+    voice_activity_filter: bool = True
+    """Whether it has a voice activity filter that can be turned off."""
     language_detection: bool | None = None
     """Whether it can tell the language by itself. Left out: where it knows several."""
     price_per_minute: Price | None = None

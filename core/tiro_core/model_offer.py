@@ -42,6 +42,11 @@ class ModelOffer:
         return (known & _BY_SLOTS).union(*map(_of_worker, self.workers))
 
     @property
+    def regions(self) -> frozenset[str]:
+        """Where a request may have its audio heard, by any of its workers."""
+        return frozenset(region for worker in self.workers for region in worker.regions)
+
+    @property
     def free_job_slots(self) -> int:
         """How many jobs more its workers would begin at once."""
         return sum(max(0, worker.job_slots - worker.jobs) for worker in self.workers)
@@ -59,6 +64,11 @@ def _of_model(model: Model) -> frozenset[Capability]:
         Engine.CAPABILITY_WORD_TIME_OFFSETS: model.word_time_offsets,
         Engine.CAPABILITY_TRANSLATION: model.translates,
         Engine.CAPABILITY_LANGUAGE_DETECTION: model.detects_language,
+        Engine.CAPABILITY_HOTWORDS: model.hotwords,
+        Engine.CAPABILITY_INITIAL_PROMPT: model.initial_prompt,
+        Engine.CAPABILITY_TEMPERATURE: model.temperature,
+        Engine.CAPABILITY_BEAM_SIZE: model.beam_size,
+        Engine.CAPABILITY_VOICE_ACTIVITY_FILTER: model.voice_activity_filter,
     }
     return frozenset(capability for capability, has in can.items() if has)
 
@@ -71,7 +81,7 @@ def _of_worker(worker: WorkerRecord) -> frozenset[Capability]:
         Engine.CAPABILITY_TRANSLATION: worker.translates,
         Engine.CAPABILITY_LANGUAGE_DETECTION: worker.detects_language,
     }
-    return frozenset(capability for capability, has in can.items() if has)
+    return frozenset(capability for capability, has in can.items() if has).union(worker.capabilities)
 
 
 def _session_room(worker: WorkerRecord) -> int:

@@ -10,6 +10,7 @@ from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.catalogue import Catalogue, UnknownEngineError, UnknownModelError
 from tiro_core.errors import invalid_argument
 from tiro_core.model_offer import Capability, ModelOffer
+from tiro_core.recognition_options import check_recognition_options, check_region
 
 
 class RecognitionResolver:
@@ -34,7 +35,8 @@ class RecognitionResolver:
             field_path: Where in the request that stands, for error messages.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; the engine or model is unknown, or the model does not know the language.
+            TiroError: INVALID_ARGUMENT; the engine or model is unknown, or the model does not know the language, lacks
+                what an option asks for, or is not allowed the region.
         """
         config = RecognitionConfig()
         config.CopyFrom(asked)
@@ -51,7 +53,13 @@ class RecognitionResolver:
             )
         if not config.language_code and Engine.CAPABILITY_LANGUAGE_DETECTION not in self.capabilities(config):
             self._require_one(config, languages, field_path)
+        self._check_options(config, field_path)
         return config
+
+    def _check_options(self, config: RecognitionConfig, field_path: str) -> None:
+        offer = self._offer(config)
+        check_recognition_options(config, offer.capabilities, field_path)
+        check_region(config, offer.regions, field_path)
 
     @staticmethod
     def _require_one(config: RecognitionConfig, languages: frozenset[str], field_path: str) -> None:
@@ -66,9 +74,12 @@ class RecognitionResolver:
 
     def capabilities(self, config: RecognitionConfig) -> frozenset[Capability]:
         """What can be done with a resolved config's model."""
+        return self._offer(config).capabilities
+
+    def _offer(self, config: RecognitionConfig) -> ModelOffer:
         engine = self._catalogue.engines.get(config.engine)
         known = engine.models.get(config.model) if engine else None
-        return ModelOffer(known, self._workers.offering(config.engine, config.model)).capabilities
+        return ModelOffer(known, self._workers.offering(config.engine, config.model))
 
     @property
     def default_engine(self) -> str:

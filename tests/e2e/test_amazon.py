@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.e2e.speech import wav
 from tests.e2e.test_live import paced
 from tests.support.stack import Stack, running_stack
-from tests.support.transcribe_service.account import engine_environment
+from tests.support.transcribe_service.account import OTHER_REGION, engine_environment
 from tests.support.transcribe_service.failures import (
     bad_request,
     expired_token,
@@ -21,7 +21,7 @@ from tests.support.transcribe_service.failures import (
     service_unavailable,
 )
 from tests.support.transcribe_service.script import Script
-from tests.support.transcribe_service.server import TranscribeServer, running_transcribe
+from tests.support.transcribe_service.server import REGION, TranscribeServer, running_transcribe
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
 from tiro_transcriber.engines.fake.markers import encode
 
@@ -96,6 +96,18 @@ async def test_a_refused_job_fails_with_the_reason(stack: Stack, amazon: Transcr
         with pytest.raises(JobFailed, match="the vocabulary does not exist") as failed:
             await client.wait(await client.submit(recording(), language="en"))
     assert failed.value.reason == "ENGINE_REFUSED"
+
+
+async def test_a_job_in_the_region_it_asks_for(stack: Stack, amazon: TranscribeServer) -> None:
+    """The request is signed for it: the service of another region does not take it."""
+    async with AsyncClient(stack.address) as client:
+        await client.wait(await client.submit(recording(), language="en", region=REGION))
+        with pytest.raises(JobFailed, match="another day, region or service"):
+            await client.wait(await client.submit(recording(), language="en", region=OTHER_REGION))
+        with pytest.raises(TiroError) as refused:
+            await client.submit(recording(), language="en", region="us-east-1")
+    assert refused.value.reason == "REGION_NOT_ALLOWED"
+    assert f"/{OTHER_REGION}/transcribe/" in amazon.streams[-1].headers["authorization"]
 
 
 async def live(stack: Stack) -> list[LiveEvent]:

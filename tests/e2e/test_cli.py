@@ -70,7 +70,16 @@ def test_engines_are_listed_with_their_live_workers(stack: Stack) -> None:
     whisper = engines["faster-whisper"]
     assert (whisper["worker_count"], whisper["taken_by_default"], whisper["default_model"]) == (1, True, "tiny.en")
     tiny = next(model for model in whisper["models"] if model["name"] == "tiny.en")
-    assert tiny["capabilities"] == ["batch", "live", "word_timestamps"]
+    assert tiny["capabilities"] == [
+        "batch",
+        "live",
+        "word_timestamps",
+        "hotwords",
+        "initial_prompt",
+        "temperature",
+        "beam_size",
+        "voice_activity_filter",
+    ]
     assert (tiny["languages"], tiny["worker_count"], tiny["price_per_minute"]) == (["en"], 1, None)
     assert tiny["free_session_slots"] > 0
 

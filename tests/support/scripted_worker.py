@@ -28,6 +28,7 @@ from tiro.events.v1.live_pb2 import (
 from tiro.events.v1.route_pb2 import Route
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.transcript_pb2 import Segment
+from tiro.transcription.v1.engine_pb2 import Engine
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.cancellation import keeping_cancellation
 from tiro_core.bus.connection import Bus
@@ -98,6 +99,8 @@ class ScriptedWorker:
             model="counter",
             language_codes=["en", "es"],
             detects_language=True,
+            capabilities=[Engine.CAPABILITY_HOTWORDS],
+            regions=["eu-west-1"],
             session_slots=session_slots,
             sessions=sessions,
             start_time=now(),

@@ -33,6 +33,7 @@ class Recognition:
     model: str
     language: str
     hotwords: Sequence[str]
+    region: str
     options: JobOptions
 
 
@@ -92,6 +93,7 @@ class Batch:
                 model=wanted.model,
                 language=wanted.language,
                 hotwords=wanted.hotwords,
+                region=wanted.region,
                 options=wanted.options,
                 progress=progress.uploading,
             )

@@ -18,6 +18,11 @@ _WORDS = {
     Capability.WORD_TIMESTAMPS: "words",
     Capability.TRANSLATION: "to-en",
     Capability.LANGUAGE_DETECTION: "detects",
+    Capability.HOTWORDS: "hotwords",
+    Capability.INITIAL_PROMPT: "prompt",
+    Capability.TEMPERATURE: "temp",
+    Capability.BEAM_SIZE: "beam",
+    Capability.VOICE_ACTIVITY_FILTER: "vad-off",
 }
 """Capabilities in a table, where room is short. Jobs and live streams have columns of their own."""
 _CANNOT = "-"
@@ -31,7 +36,8 @@ def engines(
 
     spoken: the language, or how many.
 
-    can: words have times, translates to English, detects the language.
+    can: words have times, translates to English, detects the language; takes hotwords, an initial prompt, a
+    temperature, a beam size; can do without its voice activity filter.
 
     alive: how many workers. jobs, live: how many more of these they take now.
 

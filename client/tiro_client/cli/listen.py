@@ -16,7 +16,7 @@ from tiro_client.cli.file_audio import open_audio_file
 from tiro_client.cli.interrupts import first_interrupt
 from tiro_client.cli.live_view import view_on
 from tiro_client.cli.microphone import open_microphone
-from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model
+from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model, Region
 from tiro_client.cli.session import ClientOptions, options_of, run
 from tiro_client.live import transcribe_stream
 from tiro_client.live_config import RESUME_SECONDS, LiveConfig
@@ -38,6 +38,7 @@ def listen(
     model: Model = "",
     language: Language = "",
     hotwords: Hotwords = None,
+    region: Region = "",
     freeze_stable: Annotated[
         bool, typer.Option("--freeze-stable", help="A stable word stays as it is in the final too.")
     ] = False,
@@ -55,6 +56,7 @@ def listen(
         model=model,
         language=language,
         hotwords=hotwords or (),
+        region=region,
         freeze_stable=freeze_stable,
         keep_recording=keep_recording,
         resume_seconds=resume_seconds,

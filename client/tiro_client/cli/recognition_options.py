@@ -9,6 +9,12 @@ Model = Annotated[str, typer.Option("--model", "-m", help="Model; the deployment
 Language = Annotated[
     str, typer.Option("--language", "-l", help="Language spoken, as in `en`. Detected when not given, where possible.")
 ]
+Region = Annotated[
+    str,
+    typer.Option(
+        "--region", help="Where a cloud engine may hear it, as in `eu-west-1`; else where the deployment says."
+    ),
+]
 Hotwords = Annotated[
     list[str] | None, typer.Option("--hotword", help="A word or phrase likely to be said. May be repeated.")
 ]

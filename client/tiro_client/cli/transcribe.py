@@ -11,7 +11,7 @@ from tiro_client.cli.console import notes, results
 from tiro_client.cli.job_options import CallbackTo, Channels, End, InLane, Multilingual, Prompt, Start, Translate
 from tiro_client.cli.output import FolderOutput, Output, StdoutOutput
 from tiro_client.cli.progress import ProgressBoard
-from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model
+from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model, Region
 from tiro_client.cli.recordings import OutputClash, Recording, output_names, recording_of
 from tiro_client.cli.session import ClientOptions, options_of, run
 from tiro_client.formats import TranscriptFormat
@@ -47,6 +47,7 @@ def transcribe(
     model: Model = "",
     language: Language = "",
     hotwords: Hotwords = None,
+    region: Region = "",
     start: Start = 0.0,
     end: End = None,
     prompt: Prompt = "",
@@ -69,7 +70,7 @@ def transcribe(
         callback=callback,
         lane=lane,
     )
-    recognition = Recognition(engine, model, language, hotwords or [], job_options)
+    recognition = Recognition(engine, model, language, hotwords or [], region, job_options)
     run(_transcribe(options_of(context), distinct, recognition, output, concurrency))
 
 

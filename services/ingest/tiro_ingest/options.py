@@ -1,16 +1,31 @@
 """What a job's options ask for, checked at the door."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.engine_pb2 import Engine
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import TiroError, invalid_argument
+from tiro_core.model_offer import Capability
 from tiro_core.recognition import RecognitionResolver
+from tiro_core.recognition_options import unsupported_option
 
 CHANNELS_MAX = 8
 """Of a recording whose channels are transcribed each for itself: one pass each."""
 _FIELD = "transcription.options"
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """An option that a job asks for, and what a model must be able to do for it."""
+
+    option: str
+    capability: Capability
+    refusal: str
+    """What a model does that is not able to, for people."""
 
 
 def check_options(options: TranscriptionOptions, config: RecognitionConfig, resolver: RecognitionResolver) -> None:
@@ -26,8 +41,10 @@ def check_options(options: TranscriptionOptions, config: RecognitionConfig, reso
     """
     if options.diarization:
         raise _unsupported("diarization", "no engine tells speakers apart yet")
-    if options.translate_to_english and Engine.CAPABILITY_TRANSLATION not in resolver.capabilities(config):
-        raise _unsupported("translate_to_english", f"model {config.model!r} does not translate")
+    can = resolver.capabilities(config)
+    for needed in _needed(options):
+        if needed.capability not in can:
+            raise _unsupported(needed.option, f"model {config.model!r} {needed.refusal}")
     if options.multilingual and config.language_code:
         raise invalid_argument(
             reasons.ERROR_REASON_INVALID_REQUEST,
@@ -53,5 +70,20 @@ def check_audio(options: TranscriptionOptions, audio: AudioInfo) -> None:
         )
 
 
+def _needed(options: TranscriptionOptions) -> Iterator[_Needed]:
+    """What is asked for that not every model can do. What is left out asks for nothing."""
+    if options.translate_to_english:
+        yield _Needed("translate_to_english", Engine.CAPABILITY_TRANSLATION, "does not translate")
+    if options.initial_prompt:
+        yield _Needed("initial_prompt", Engine.CAPABILITY_INITIAL_PROMPT, "takes no initial prompt")
+    if options.HasField("temperature"):
+        yield _Needed("temperature", Engine.CAPABILITY_TEMPERATURE, "has no temperature")
+    if options.beam_size:
+        yield _Needed("beam_size", Engine.CAPABILITY_BEAM_SIZE, "has no beam size")
+    if options.disable_voice_activity_filter:
+        filtering = Engine.CAPABILITY_VOICE_ACTIVITY_FILTER
+        yield _Needed("disable_voice_activity_filter", filtering, "has no voice activity filter to turn off")
+
+
 def _unsupported(option: str, message: str) -> TiroError:
-    return invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, message, field_path=f"{_FIELD}.{option}")
+    return unsupported_option(f"{_FIELD}.{option}", message)

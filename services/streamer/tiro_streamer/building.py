@@ -146,11 +146,8 @@ class SessionBuilder:
             await told.responder.confirm(told.responses.of_stored(line.place.samples, line.place.controls))
 
         def check_update(update: UpdateConfig) -> None:
-            if update.HasField("language_code"):
-                asked = RecognitionConfig()
-                asked.CopyFrom(record.recognition)
-                asked.language_code = update.language_code
-                self._resolver.resolve(asked, "update_config")
+            if update.HasField("language_code") or update.HasField("hotwords"):
+                self._resolver.resolve(_changed(record.recognition, update), "update_config")
 
         return Intake(
             requests,
@@ -174,6 +171,17 @@ def writing_to(context: Context) -> Write:
             raise client_gone() from None
 
     return write
+
+
+def _changed(recognition: RecognitionConfig, update: UpdateConfig) -> RecognitionConfig:
+    """What is asked of the session's model by a change: what stays as it is was checked before."""
+    changed = update.language_code if update.HasField("language_code") else recognition.language_code
+    return RecognitionConfig(
+        engine=recognition.engine,
+        model=recognition.model,
+        language_code=changed,
+        hotwords=update.hotwords.phrases,
+    )
 
 
 def _started(record: SessionRecord, settings: StreamerSettings, token: str) -> SessionStarted:

@@ -5,13 +5,14 @@ import socket
 from collections.abc import Callable
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.transcription.v1 import engine_pb2 as contract
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import BusUnavailable
 from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.logs import get_logger
-from tiro_transcriber.engines.interface import Engine
+from tiro_transcriber.engines.interface import Capabilities, Engine
 
 INTERVAL_SECONDS = topology.WORKER_EXPIRY_SECONDS / 5
 
@@ -31,11 +32,25 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
         detects_language=can.detects_language,
         translates=can.translates,
         word_time_offsets=can.word_timestamps,
+        capabilities=_capabilities(can),
+        regions=sorted(can.regions),
         job_slots=job_slots if can.batch else 0,
         session_slots=session_slots if can.live else 0,
         cloud=can.cloud,
         start_time=now(),
     )
+
+
+def _capabilities(can: Capabilities) -> list["contract.Engine.Capability.ValueType"]:
+    """Those that have no field of their own."""
+    has = {
+        contract.Engine.CAPABILITY_HOTWORDS: can.hotwords,
+        contract.Engine.CAPABILITY_INITIAL_PROMPT: can.initial_prompt,
+        contract.Engine.CAPABILITY_TEMPERATURE: can.temperature,
+        contract.Engine.CAPABILITY_BEAM_SIZE: can.beam_size,
+        contract.Engine.CAPABILITY_VOICE_ACTIVITY_FILTER: can.voice_activity_filter,
+    }
+    return [capability for capability, able in has.items() if able]
 
 
 class Registration:

@@ -33,6 +33,13 @@ word_time_offsets = false
 """
 BATCH, LIVE = Engine.CAPABILITY_BATCH, Engine.CAPABILITY_LIVE
 WORDS, DETECTION = Engine.CAPABILITY_WORD_TIME_OFFSETS, Engine.CAPABILITY_LANGUAGE_DETECTION
+OPTIONS = (
+    Engine.CAPABILITY_HOTWORDS,
+    Engine.CAPABILITY_INITIAL_PROMPT,
+    Engine.CAPABILITY_TEMPERATURE,
+    Engine.CAPABILITY_BEAM_SIZE,
+    Engine.CAPABILITY_VOICE_ACTIVITY_FILTER,
+)
 
 
 @pytest.fixture
@@ -88,10 +95,10 @@ async def test_an_engine_of_the_catalogue(own: Ingest, tenant: str) -> None:
         Engine.Model(
             name="m",
             language_codes=["en", "fi"],
-            capabilities=[BATCH, LIVE, WORDS, DETECTION],
+            capabilities=[BATCH, LIVE, WORDS, DETECTION, *OPTIONS],
             price_per_minute=price,
         ),
-        Engine.Model(name="l", language_codes=["en"], capabilities=[BATCH, LIVE], price_per_minute=price),
+        Engine.Model(name="l", language_codes=["en"], capabilities=[BATCH, LIVE, *OPTIONS], price_per_minute=price),
     ]
     assert engine == Engine(name=f"engines/{tenant}", taken_by_default=True, default_model="m", models=models)
 

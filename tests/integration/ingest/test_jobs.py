@@ -57,10 +57,14 @@ async def _stored(bus: Bus, stream: str, subject: str) -> list[bytes]:
 async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
     """The record and the first event are there when the caller hears of the job."""
     upload = await ingest.upload(speech)
-    config = RecognitionConfig(hotwords=["Cicero"], enable_word_time_offsets=True)
+    config = RecognitionConfig(engine="faster-whisper", hotwords=["Cicero"], enable_word_time_offsets=True)
     job = await ingest.transcribe(upload=upload.name, display_name="a speech", config=config)
     assert (job.state, job.display_name, job.upload) == (Transcription.STATE_QUEUED, "a speech", upload.name)
-    assert (job.config.engine, job.config.model, list(job.config.hotwords)) == ("fake", "markers", ["Cicero"])
+    assert (job.config.engine, job.config.model, list(job.config.hotwords)) == (
+        "faster-whisper",
+        "base",
+        ["Cicero"],
+    )
     assert job.audio_duration == upload.audio.duration
     assert await _job(ingest, job.name) == job
 

@@ -10,6 +10,7 @@ from tiro_core.clock import duration
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 TINY_EN = {"engine": "faster-whisper", "model": "tiny.en"}
+AMAZON = {"engine": "amazon-transcribe", "language_code": "en"}
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,10 @@ TINY_EN = {"engine": "faster-whisper", "model": "tiny.en"}
     [
         ({"diarization": True}, {}, "UNSUPPORTED_OPTION"),
         ({"translate_to_english": True}, TINY_EN, "UNSUPPORTED_OPTION"),
+        ({"initial_prompt": "Cicero"}, AMAZON, "UNSUPPORTED_OPTION"),
+        ({"temperature": 0.0}, AMAZON, "UNSUPPORTED_OPTION"),
+        ({"beam_size": 1}, AMAZON, "UNSUPPORTED_OPTION"),
+        ({"disable_voice_activity_filter": True}, AMAZON, "UNSUPPORTED_OPTION"),
         ({"multilingual": True}, {"language_code": "en"}, "INVALID_REQUEST"),
         ({"audio_start": {"seconds": 11}}, {}, "AUDIO_RANGE_EMPTY"),
     ],
@@ -29,6 +34,28 @@ async def test_what_cannot_be_done_is_refused_by_name(
         await ingest.transcribe(content=speech, options=options, config=config)
     (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
     assert violation.field == f"transcription.options.{next(iter(options))}"
+
+
+async def test_hotwords_of_a_model_that_takes_none(ingest: Ingest, speech: bytes) -> None:
+    """They are refused with the model's name; defaults, spelt out, are not."""
+    async with refused(INVALID, "UNSUPPORTED_OPTION") as errors:
+        await ingest.transcribe(content=speech, config={**AMAZON, "hotwords": ["Cicero"]})
+    (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
+    assert violation.field == "transcription.config.hotwords"
+    assert "'streaming'" in violation.description
+    defaults = TranscriptionOptions(initial_prompt="", beam_size=0, disable_voice_activity_filter=False)
+    await ingest.transcribe(content=speech, config={**AMAZON, "hotwords": []}, options=defaults)
+
+
+async def test_a_region_that_no_worker_allows(ingest: Ingest, speech: bytes) -> None:
+    """An engine that knows no regions allows none."""
+    async with refused(INVALID, "REGION_NOT_ALLOWED") as errors:
+        await ingest.transcribe(content=speech, config={"region": "eu-west-1"})
+    assert detail(errors[0], error_details_pb2.ErrorInfo).metadata["regions"] == ""
+    (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
+    assert violation.field == "transcription.config.region"
+    async with refused(INVALID, "INVALID_REQUEST"):
+        await ingest.transcribe(content=speech, config={"region": "Europe/West"})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +81,6 @@ async def test_options_are_kept_and_shown(ingest: Ingest, speech: bytes) -> None
         audio_start=duration(1), audio_end=duration(5), initial_prompt="Cicero", temperature=0.0, beam_size=1
     )
     translated = {"engine": "faster-whisper", "model": "base"}
-    assert (await ingest.transcribe(content=speech, options=asked)).options == asked
+    assert (await ingest.transcribe(content=speech, options=asked, config=TINY_EN)).options == asked
     both = TranscriptionOptions(translate_to_english=True)
     assert (await ingest.transcribe(content=speech, options=both, config=translated)).options == both

@@ -233,7 +233,9 @@ def test_its_log_tells_ids_and_no_content(start: Start, speech: bytes) -> None:
     """Lines about a job carry tenant, job and upload; none carries what callers call things."""
     service = start()
     with _channel(service) as channel:
-        transcription = Transcription(content=speech, display_name="Top secret", config=FAKE)
+        transcription = Transcription(
+            content=speech, display_name="Top secret", config=RecognitionConfig(engine="faster-whisper")
+        )
         transcription.config.hotwords.append("Codename")
         request = CreateTranscriptionRequest(transcription=transcription)
         job = TranscriptionServiceStub(channel).CreateTranscription(request, timeout=DEADLINE_SECONDS)

@@ -19,7 +19,10 @@ async def retry(ingest: Ingest, name: str, request_id: str = "") -> Transcriptio
 async def test_a_retry_is_a_new_job_with_the_same_settings(ingest: Ingest, speech: bytes) -> None:
     """It names the old one, has its recording and settings, and outlives it. The same request gives the same job."""
     old = await ingest.transcribe(
-        content=speech, display_name="a talk", config={"language_code": "es", "hotwords": ["Tiro"]}, ttl={"seconds": 60}
+        content=speech,
+        display_name="a talk",
+        config={"engine": "faster-whisper", "language_code": "es", "hotwords": ["Tiro"]},
+        ttl={"seconds": 60},
     )
     await cancel(ingest, old.name)
     new = await retry(ingest, old.name, "once")

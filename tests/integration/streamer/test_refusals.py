@@ -14,6 +14,7 @@ from tests.integration.streamer.conftest import (
     error_of,
     info_of,
     pieces,
+    read_all,
     read_until,
     reason_of,
 )
@@ -22,7 +23,7 @@ from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.streaming.v1.streaming_pb2 import Endpointing, StreamingConfig
+from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConfig, UpdateConfig
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
@@ -89,6 +90,65 @@ async def test_what_nobody_knows(client: Client, asked: RecognitionConfig, reaso
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
     [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
     assert violation.field.startswith("config.recognition.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "field"),
+    [
+        (RecognitionConfig(enable_word_time_offsets=True), "UNSUPPORTED_OPTION", "enable_word_time_offsets"),
+        (
+            RecognitionConfig(engine="amazon-transcribe", language_code="en", hotwords=["Tiro"]),
+            "UNSUPPORTED_OPTION",
+            "hotwords",
+        ),
+        (RecognitionConfig(region="us-east-1"), "REGION_NOT_ALLOWED", "region"),
+    ],
+    ids=["word times", "hotwords", "region"],
+)
+async def test_what_the_model_cannot_do(client: Client, asked: RecognitionConfig, reason: str, field: str) -> None:
+    """An option is refused by name before there is a session."""
+    recognition = RecognitionConfig(engine=client.engine)
+    recognition.MergeFrom(asked)
+    error = await client.be_refused(client.config(recognition=recognition))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
+    assert violation.field == f"config.recognition.{field}"
+    if reason == "REGION_NOT_ALLOWED":
+        assert info_of(error, error_details_pb2.ErrorInfo).metadata["regions"] == "eu-west-1"
+
+
+async def test_what_the_model_can_do(client: Client, worker: ScriptedWorker) -> None:
+    """Hotwords and a region that it has; word times that are only a wish are left out, and that is told."""
+    asked = RecognitionConfig(
+        engine=client.engine,
+        hotwords=["Tiro"],
+        region="eu-west-1",
+        enable_word_time_offsets=True,
+        word_time_offsets_optional=True,
+    )
+    call = client.open()
+    await call.write(client.config(recognition=asked))
+    used = (await call.read()).session_started.recognition
+    assert (list(used.hotwords), used.region, used.enable_word_time_offsets) == (["Tiro"], "eu-west-1", False)
+    await call.done_writing()
+    await read_all(call)
+
+
+async def test_hotwords_in_mid_session_for_a_model_that_takes_none(
+    start_streamer: StartStreamer, worker: ScriptedWorker
+) -> None:
+    """The change is refused by name; taking all hotwords away is not."""
+    del worker.record.capabilities[:]
+    await worker.register()
+    client = await start_streamer()
+    none = UpdateConfig(hotwords=Hotwords())
+    some = UpdateConfig(hotwords=Hotwords(phrases=["Tiro"]))
+    error = await client.be_refused(client.config(), Request(update_config=none), Request(update_config=some))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_OPTION")
+    [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
+    assert violation.field == "update_config.hotwords"
+    kinds = [message.WhichOneof("input") for message in (await worker.only_session()).inputs]
+    assert kinds.count("update_config") == 1
 
 
 async def test_a_header_of_another_rate(client: Client) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.support.transcribe_service.server import REGION, TranscribeServer, running_transcribe
 
+OTHER_REGION = "eu-central-1"
+"""One that the engine is allowed. The server is not in it, and refuses what is signed for it."""
+
 
 def engine_environment(server: TranscribeServer) -> dict[str, str]:
     """What a process is told so that its engine speaks to the server, and as fast as it can."""
@@ -15,6 +18,7 @@ def engine_environment(server: TranscribeServer) -> dict[str, str]:
         **server.environment,
         "TIRO_AMAZON_ENDPOINT": server.url,
         "TIRO_AMAZON_REGION": REGION,
+        "TIRO_AMAZON_REGIONS": OTHER_REGION,
         "TIRO_AMAZON_PACE": "100",
     }
 

@@ -10,13 +10,32 @@ from tiro_core.model_offer import ModelOffer
 BATCH, LIVE = Engine.CAPABILITY_BATCH, Engine.CAPABILITY_LIVE
 WORDS, TRANSLATION = Engine.CAPABILITY_WORD_TIME_OFFSETS, Engine.CAPABILITY_TRANSLATION
 DETECTION = Engine.CAPABILITY_LANGUAGE_DETECTION
+HOTWORDS, BEAM_SIZE = Engine.CAPABILITY_HOTWORDS, Engine.CAPABILITY_BEAM_SIZE
+OPTIONS = {
+    HOTWORDS,
+    BEAM_SIZE,
+    Engine.CAPABILITY_INITIAL_PROMPT,
+    Engine.CAPABILITY_TEMPERATURE,
+    Engine.CAPABILITY_VOICE_ACTIVITY_FILTER,
+}
 
 
 def test_without_workers_the_catalogue_is_believed() -> None:
     """Each of its fields is a capability."""
     everything = Model("m", frozenset({"en", "fi"}), translates=True)
-    assert ModelOffer(everything, []).capabilities == {BATCH, LIVE, WORDS, TRANSLATION, DETECTION}
-    nothing = Model("m", frozenset({"en"}), batch=False, live=False, word_time_offsets=False)
+    assert ModelOffer(everything, []).capabilities == {BATCH, LIVE, WORDS, TRANSLATION, DETECTION} | OPTIONS
+    nothing = Model(
+        "m",
+        frozenset({"en"}),
+        batch=False,
+        live=False,
+        word_time_offsets=False,
+        hotwords=False,
+        initial_prompt=False,
+        temperature=False,
+        beam_size=False,
+        voice_activity_filter=False,
+    )
     assert ModelOffer(nothing, []).capabilities == frozenset()
     assert ModelOffer(everything, []).languages == {"en", "fi"}
 
@@ -27,8 +46,15 @@ def test_live_workers_go_before_the_catalogue() -> None:
     offer = ModelOffer(Model("m", frozenset({"en", "fi"}), translates=True, live=False), [worker])
     assert offer.capabilities == {BATCH, WORDS}
     assert offer.languages == {"sv"}
-    able = WorkerRecord(session_slots=1, translates=True, detects_language=True)
-    assert ModelOffer(None, [able]).capabilities == {LIVE, TRANSLATION, DETECTION}
+    able = WorkerRecord(session_slots=1, translates=True, detects_language=True, capabilities=[HOTWORDS, BEAM_SIZE])
+    assert ModelOffer(None, [able]).capabilities == {LIVE, TRANSLATION, DETECTION, HOTWORDS, BEAM_SIZE}
+
+
+def test_regions_are_those_of_any_live_worker() -> None:
+    """The catalogue knows none."""
+    workers = [WorkerRecord(regions=["eu-west-1"]), WorkerRecord(regions=["eu-central-1", "eu-west-1"])]
+    assert ModelOffer(None, workers).regions == {"eu-west-1", "eu-central-1"}
+    assert ModelOffer(Model("m", frozenset({"en"})), []).regions == frozenset()
 
 
 def test_workers_that_take_no_live_sessions_do_not_make_an_engine_unable_to() -> None:

@@ -37,6 +37,18 @@ class Capabilities:
     live: bool
     translates: bool = False
     """Into English, from any of its languages."""
+    hotwords: bool = False
+    """It takes words that are likely to be said, in windows and in sessions."""
+    initial_prompt: bool = False
+    """It takes text that could have come before a window."""
+    temperature: bool = False
+    """It can be told how freely to choose in a window."""
+    beam_size: bool = False
+    """It can be told how many readings of a window to follow at once."""
+    voice_activity_filter: bool = False
+    """It has a filter for windows that can be turned off."""
+    regions: frozenset[str] = frozenset()
+    """Where a request may have its audio heard, for an engine whose service is somewhere. Empty: none can be named."""
     cloud: bool = False
     """It hands audio to a service outside the deployment, which tenants must have agreed to."""
 
@@ -67,7 +79,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How to decode a window. An engine leaves alone what it has no counterpart for."""
+    """How to decode a window. What an engine has no counterpart for, by its `Capabilities`, it is not asked for."""
 
     initial_prompt: str = ""
     """Text that could have come before."""
@@ -91,6 +103,8 @@ class RecognitionOptions:
     word_timestamps: bool = True
     decoding: DecodingOptions = DecodingOptions()
     """For windows; sessions have their own ways."""
+    region: str = ""
+    """Where a service may hear the audio, one of `Capabilities.regions`. Empty takes the deployment's."""
 
 
 @dataclass(frozen=True, slots=True)

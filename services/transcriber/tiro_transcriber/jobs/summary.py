@@ -52,6 +52,7 @@ class Summary:
             hotwords=tuple(self._config.hotwords),
             word_timestamps=self._config.enable_word_time_offsets or self._by_channel,
             decoding=self._decoding,
+            region=self._config.region,
         )
 
     def add(self, result: WindowResult) -> None:

@@ -50,6 +50,7 @@ class SessionConfig:
             language=self._recognition.language_code or None,
             hotwords=tuple(self._recognition.hotwords),
             word_timestamps=self._recognition.enable_word_time_offsets,
+            region=self._recognition.region,
         )
 
     @property

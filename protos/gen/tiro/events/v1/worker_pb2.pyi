@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tiro.transcription.v1 import engine_pb2 as _engine_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -43,6 +44,8 @@ class WorkerRecord(_message.Message):
     SESSIONS_REFUSED_FIELD_NUMBER: _builtins.int
     TRANSLATES_FIELD_NUMBER: _builtins.int
     WORD_TIME_OFFSETS_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
     CLOUD_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """The worker's id, a UUIDv7: a new one at each start."""
@@ -86,6 +89,14 @@ class WorkerRecord(_message.Message):
     def session_lag(self) -> _duration_pb2.Duration:
         """How long the audio of its live sessions waits for a free thread now."""
 
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_engine_pb2.Engine.Capability.ValueType]:
+        """What else it can do with its model: those capabilities that no other field here tells of."""
+
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The regions in which a request may have its audio heard, sorted. Empty where the engine knows none."""
+
     def __init__(
         self,
         *,
@@ -106,11 +117,13 @@ class WorkerRecord(_message.Message):
         sessions_refused: _builtins.bool = ...,
         translates: _builtins.bool = ...,
         word_time_offsets: _builtins.bool = ...,
+        capabilities: _abc.Iterable[_engine_pb2.Engine.Capability.ValueType] | None = ...,
+        regions: _abc.Iterable[_builtins.str] | None = ...,
         cloud: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session_lag", b"session_lag", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cloud", b"cloud", "detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "translates", b"translates", "word_time_offsets", b"word_time_offsets", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "cloud", b"cloud", "detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "regions", b"regions", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "translates", b"translates", "word_time_offsets", b"word_time_offsets", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

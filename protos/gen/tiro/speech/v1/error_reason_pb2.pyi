@@ -158,6 +158,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
     ERROR_REASON_ENGINE_REFUSED: _ErrorReason.ValueType  # 101
     """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
+    ERROR_REASON_REGION_NOT_ALLOWED: _ErrorReason.ValueType  # 102
+    """No live worker of the model may let the audio be heard in this region; `regions` in the metadata are the allowed
+    ones, separated by commas.
+    """
     ERROR_REASON_CLOUD_NOT_ALLOWED: _ErrorReason.ValueType  # 103
     """The engine is a service outside the deployment, and the deployment does not let the tenant's audio go there."""
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 104
@@ -304,6 +308,10 @@ ERROR_REASON_ENGINE_UNAVAILABLE: ErrorReason.ValueType  # 100
 """A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
 ERROR_REASON_ENGINE_REFUSED: ErrorReason.ValueType  # 101
 """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
+ERROR_REASON_REGION_NOT_ALLOWED: ErrorReason.ValueType  # 102
+"""No live worker of the model may let the audio be heard in this region; `regions` in the metadata are the allowed
+ones, separated by commas.
+"""
 ERROR_REASON_CLOUD_NOT_ALLOWED: ErrorReason.ValueType  # 103
 """The engine is a service outside the deployment, and the deployment does not let the tenant's audio go there."""
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 104

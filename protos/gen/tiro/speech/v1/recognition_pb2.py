@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tiro/speech/v1/recognition.proto\x12\x0etiro.speech.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x88\x02\n\x11RecognitionConfig\x12\x37\n\x06\x65ngine\x18\x01 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12\x37\n\x05model\x18\x02 \x01(\tB(\xe2\x41\x01\x01\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9.-]{0,59})?$\x12\x31\n\rlanguage_code\x18\x03 \x01(\tB\x1a\xe2\x41\x01\x01\xbaH\x13r\x11\x32\x0f^([a-z]{2,3})?$\x12&\n\x08hotwords\x18\x04 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64\x12&\n\x18\x65nable_word_time_offsets\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tiro/speech/v1/recognition.proto\x12\x0etiro.speech.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xeb\x02\n\x11RecognitionConfig\x12\x37\n\x06\x65ngine\x18\x01 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12\x37\n\x05model\x18\x02 \x01(\tB(\xe2\x41\x01\x01\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9.-]{0,59})?$\x12\x31\n\rlanguage_code\x18\x03 \x01(\tB\x1a\xe2\x41\x01\x01\xbaH\x13r\x11\x32\x0f^([a-z]{2,3})?$\x12&\n\x08hotwords\x18\x04 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64\x12&\n\x18\x65nable_word_time_offsets\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x37\n\x06region\x18\x06 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12(\n\x1aword_time_offsets_optional\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOGNITIONCONFIG'].fields_by_name['hotwords']._serialized_options = b'\342A\001\001\272H\r\222\001\n\020d\"\006r\004\020\001\030d'
   _globals['_RECOGNITIONCONFIG'].fields_by_name['enable_word_time_offsets']._loaded_options = None
   _globals['_RECOGNITIONCONFIG'].fields_by_name['enable_word_time_offsets']._serialized_options = b'\342A\001\001'
+  _globals['_RECOGNITIONCONFIG'].fields_by_name['region']._loaded_options = None
+  _globals['_RECOGNITIONCONFIG'].fields_by_name['region']._serialized_options = b'\342A\001\001\272H r\0362\034^([a-z0-9][a-z0-9-]{0,39})?$'
+  _globals['_RECOGNITIONCONFIG'].fields_by_name['word_time_offsets_optional']._loaded_options = None
+  _globals['_RECOGNITIONCONFIG'].fields_by_name['word_time_offsets_optional']._serialized_options = b'\342A\001\001'
   _globals['_RECOGNITIONCONFIG']._serialized_start=115
-  _globals['_RECOGNITIONCONFIG']._serialized_end=379
+  _globals['_RECOGNITIONCONFIG']._serialized_end=478
 # @@protoc_insertion_point(module_scope)

@@ -29,6 +29,8 @@ class RecognitionConfig(_message.Message):
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     HOTWORDS_FIELD_NUMBER: _builtins.int
     ENABLE_WORD_TIME_OFFSETS_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    WORD_TIME_OFFSETS_OPTIONAL_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """The engine, as in `faster-whisper`, or a policy of the deployment, which chooses engine and model by who is free and
     can serve the request. Empty takes the deployment's default.
@@ -38,10 +40,22 @@ class RecognitionConfig(_message.Message):
     language_code: _builtins.str
     """The language spoken, an ISO 639 code as in `en` or `es`. Empty detects it, where the model can."""
     enable_word_time_offsets: _builtins.bool
-    """Whether segments carry their words with times and confidence. Finding them costs a little time."""
+    """Whether segments carry their words with times and confidence. Finding them costs a little time. Refused where the
+    model gives words no times, unless `word_time_offsets_optional`.
+    """
+    region: _builtins.str
+    """Where a cloud engine may hear the audio, as in `eu-west-1`. Empty takes the deployment's. Refused where no live
+    worker of the model is allowed it, and where the engine knows no regions.
+    """
+    word_time_offsets_optional: _builtins.bool
+    """Whether `enable_word_time_offsets` is only a wish: a model that gives words no times is taken without them. Answers
+    then say `enable_word_time_offsets = false`.
+    """
     @_builtins.property
     def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words and phrases that are likely to be said: names, products, jargon. At most 100, of at most 100 characters each."""
+        """Words and phrases that are likely to be said: names, products, jargon. At most 100, of at most 100 characters each.
+        Refused where the model takes none.
+        """
 
     def __init__(
         self,
@@ -51,10 +65,12 @@ class RecognitionConfig(_message.Message):
         language_code: _builtins.str = ...,
         hotwords: _abc.Iterable[_builtins.str] | None = ...,
         enable_word_time_offsets: _builtins.bool = ...,
+        region: _builtins.str = ...,
+        word_time_offsets_optional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_word_time_offsets", b"enable_word_time_offsets", "engine", b"engine", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_word_time_offsets", b"enable_word_time_offsets", "engine", b"engine", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "region", b"region", "word_time_offsets_optional", b"word_time_offsets_optional"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -192,7 +192,7 @@ class UpdateConfig(_message.Message):
     """The language spoken from here on. Empty detects it, where the model can."""
     @_builtins.property
     def hotwords(self) -> Global___Hotwords:
-        """The words that are likely to be said from here on, in place of those before."""
+        """The words that are likely to be said from here on, in place of those before. Refused where the model takes none."""
 
     @_builtins.property
     def endpointing(self) -> Global___Endpointing:

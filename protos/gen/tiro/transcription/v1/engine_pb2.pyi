@@ -44,6 +44,16 @@ class Engine(_message.Message):
         """English from any of its languages: `translate_to_english`."""
         CAPABILITY_LANGUAGE_DETECTION: Engine._Capability.ValueType  # 5
         """Telling the language by itself: an empty `language_code`."""
+        CAPABILITY_HOTWORDS: Engine._Capability.ValueType  # 6
+        """Words and phrases that are likely to be said: `hotwords`."""
+        CAPABILITY_INITIAL_PROMPT: Engine._Capability.ValueType  # 7
+        """Text that could have come before: `initial_prompt`."""
+        CAPABILITY_TEMPERATURE: Engine._Capability.ValueType  # 8
+        """How freely it chooses: `temperature`."""
+        CAPABILITY_BEAM_SIZE: Engine._Capability.ValueType  # 9
+        """How many readings it follows at once: `beam_size`."""
+        CAPABILITY_VOICE_ACTIVITY_FILTER: Engine._Capability.ValueType  # 10
+        """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
 
     class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
         """Something that an engine can do with a model. There may be more of them later: leave out what you do not know."""
@@ -60,6 +70,16 @@ class Engine(_message.Message):
     """English from any of its languages: `translate_to_english`."""
     CAPABILITY_LANGUAGE_DETECTION: Engine.Capability.ValueType  # 5
     """Telling the language by itself: an empty `language_code`."""
+    CAPABILITY_HOTWORDS: Engine.Capability.ValueType  # 6
+    """Words and phrases that are likely to be said: `hotwords`."""
+    CAPABILITY_INITIAL_PROMPT: Engine.Capability.ValueType  # 7
+    """Text that could have come before: `initial_prompt`."""
+    CAPABILITY_TEMPERATURE: Engine.Capability.ValueType  # 8
+    """How freely it chooses: `temperature`."""
+    CAPABILITY_BEAM_SIZE: Engine.Capability.ValueType  # 9
+    """How many readings it follows at once: `beam_size`."""
+    CAPABILITY_VOICE_ACTIVITY_FILTER: Engine.Capability.ValueType  # 10
+    """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
 
     @_typing.final
     class Model(_message.Message):

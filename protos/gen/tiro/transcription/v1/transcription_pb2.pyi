@@ -297,7 +297,9 @@ Global___Transcription: _TypeAlias = Transcription  # noqa: Y015
 
 @_typing.final
 class TranscriptionOptions(_message.Message):
-    """How a recording is transcribed, beyond what recordings and live streams have in common."""
+    """How a recording is transcribed, beyond what recordings and live streams have in common. What the model has no
+    counterpart for is refused by name: see `Engine.Capability`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -13,6 +13,7 @@ from tiro_transcriber.engines.amazon_transcribe.settings import CATCH_UP_PACE, A
 from tiro_transcriber.engines.interface import (
     Capabilities,
     DetectedLanguage,
+    EngineRefused,
     EngineSession,
     ModelInfo,
     RecognitionOptions,
@@ -45,16 +46,21 @@ class AmazonEngine:
             word_timestamps=True,
             batch=True,
             live=True,
+            regions=settings.allowed_regions,
             cloud=True,
         )
 
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
     ) -> WindowResult:
-        """Transcribe one window; see `Engine.transcribe`. Decoding options have no counterpart here."""
-        locale = self._locale(options.language)
+        """Transcribe one window; see `Engine.transcribe`. Decoding options have no counterpart here.
+
+        Raises:
+            EngineRefused: Also where the options name a region that is not allowed.
+        """
+        locale, region = self._locale(options.language), self._region(options.region)
         spoken = transcribe_window(
-            lambda: self._service.open_stream(locale, origin=window.offset, pace=self._settings.pace),
+            lambda: self._service.open_stream(locale, origin=window.offset, pace=self._settings.pace, region=region),
             window,
             options.language or "",
             emit,
@@ -64,8 +70,9 @@ class AmazonEngine:
         return WindowResult(DetectedLanguage(spoken, 1.0) if spoken else None)
 
     def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
-        """Begin a live session; see `Engine.open_session`."""
-        return AmazonSession(self._connect, options, start, spoken)
+        """Begin a live session; see `Engine.open_session`. A region that is not allowed is refused with its audio."""
+        region = options.recognition.region
+        return AmazonSession(lambda language, at: self._connect(language, at, region), options, start, spoken)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         """Show what several sessions have heard; see `Engine.decode_partials`."""
@@ -75,16 +82,28 @@ class AmazonEngine:
         """Leave the service."""
         self._service.close()
 
-    def _connect(self, language: str | None, start: int) -> Connection:
+    def _connect(self, language: str | None, start: int, region: str) -> Connection:
         locale = self._locale(language)
         return Connection(
             # Live audio comes at its own pace; what waited while a stream was broken may catch up.
+            # A region is refused as the service refuses a stream: so the session's caller is told why.
             lambda origin: self._service.open_stream(
-                locale, origin=origin, pace=max(CATCH_UP_PACE, self._settings.pace)
+                locale,
+                origin=origin,
+                pace=max(CATCH_UP_PACE, self._settings.pace),
+                region=self._region(region),
             ),
             start,
             language or "",
         )
+
+    def _region(self, asked: str) -> str:
+        """Raises EngineRefused."""
+        region = asked or self._settings.region
+        if region not in self.capabilities.regions:
+            allowed = ", ".join(sorted(self.capabilities.regions))
+            raise EngineRefused(f"this worker is not allowed the region {region!r}, only {allowed}")
+        return region
 
     def _locale(self, language: str | None) -> str:
         """Raises UnsupportedLanguage."""

@@ -27,16 +27,17 @@ class Service:
         self._thread = threading.Thread(target=self._loop.run_forever, name="amazon-transcribe", daemon=True)
         self._thread.start()
 
-    def open_stream(self, locale: str, *, origin: int, pace: float) -> Stream:
+    def open_stream(self, locale: str, *, origin: int, pace: float, region: str = "") -> Stream:
         """Begin a stream of 16 kHz PCM16. It connects in the background.
 
         Args:
             locale: Of the speech.
             origin: The sample at which it begins.
             pace: How fast audio may be sent, in seconds of it a second.
+            region: Whose service hears it. Empty for the deployment's.
         """
         name = str(uuid.uuid4())
-        return Stream(name, self._loop, lambda: self._start(name, locale), origin=origin, pace=pace)
+        return Stream(name, self._loop, lambda: self._start(name, locale, region), origin=origin, pace=pace)
 
     def close(self) -> None:
         """End the loop with all that runs on it."""
@@ -45,11 +46,12 @@ class Service:
         self._thread.join(CLOSE_SECONDS_MAX)
         self._loop.close()
 
-    async def _start(self, name: str, locale: str) -> Any:
+    async def _start(self, name: str, locale: str, region: str) -> Any:
         told = self._settings
         # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
         client = TranscribeStreamingClient(
-            region=told.region, endpoint_resolver=StaticEndpointResolver(told.endpoint) if told.endpoint else None
+            region=region or told.region,
+            endpoint_resolver=StaticEndpointResolver(told.endpoint) if told.endpoint else None,
         )
         requests = _Requests(client)
         async with requests.ended_on_failure():

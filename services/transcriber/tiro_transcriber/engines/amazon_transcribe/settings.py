@@ -13,6 +13,7 @@ class AmazonSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TIRO_AMAZON_", extra="ignore")
 
     region: str = Field("us-east-1", min_length=1, description="The region whose service hears the audio")
+    regions: str = Field("", description="Further regions that a request may choose: as in `eu-west-1,eu-central-1`")
     endpoint: str = Field("", description="URL of the service instead of the region's own")
     locales: str = Field(
         "", description="Which locale is meant by a language, where there are several: as in `en-GB,pt-PT`"
@@ -33,4 +34,13 @@ class AmazonSettings(BaseSettings):
     @property
     def preferred_locales(self) -> tuple[str, ...]:
         """The locales by commas, apart."""
-        return tuple(name for part in self.locales.split(",") if (name := part.strip()))
+        return _by_commas(self.locales)
+
+    @property
+    def allowed_regions(self) -> frozenset[str]:
+        """Where a request may have its audio heard: the region of those that say nothing, and the further ones."""
+        return frozenset((self.region, *_by_commas(self.regions)))
+
+
+def _by_commas(names: str) -> tuple[str, ...]:
+    return tuple(name for part in names.split(",") if (name := part.strip()))

@@ -45,6 +45,11 @@ class FasterWhisperEngine:
             batch=True,
             live=True,
             translates=self._languages.several,
+            hotwords=True,
+            initial_prompt=True,
+            temperature=True,
+            beam_size=True,
+            voice_activity_filter=True,
         )
 
     def transcribe(
