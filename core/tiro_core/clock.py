@@ -1,6 +1,7 @@
 """Times and lengths in protobuf's types."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -46,3 +47,9 @@ def duration(seconds: float) -> Duration:
     length = Duration()
     length.FromNanoseconds(round(seconds * _NANOS))
     return length
+
+
+def until_midnight() -> timedelta:
+    """How long this day lasts in UTC."""
+    moment = datetime.now(UTC)
+    return (moment + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) - moment

@@ -1,7 +1,8 @@
 """Which engine a request gets: the one that it names, or the first of a policy's that can and may serve it now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import grpc
 
@@ -10,7 +11,8 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.catalogue import Catalogue
-from tiro_core.errors import TiroError, invalid_argument
+from tiro_core.clock import until_midnight
+from tiro_core.errors import TiroError, invalid_argument, resource_exhausted
 from tiro_core.logs import get_logger
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.routing.rules import Policy, Route, Routing
@@ -21,6 +23,13 @@ Check = Callable[[RecognitionConfig], None]
 """Raises TiroError where an engine and model cannot do what the rest of the request asks for."""
 HasRoom = Callable[[RecognitionConfig], bool]
 """Whether a request for this engine and model would be begun at once."""
+
+
+class Usage(Protocol):
+    """What has gone to clouds."""
+
+    def seconds_today(self, tenant: str, engines: Collection[str]) -> float:
+        """Audio of a tenant that was sent to these engines since midnight, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +52,18 @@ class Router:
     """Chooses for all requests of a service."""
 
     def __init__(
-        self, resolver: RecognitionResolver, catalogue: Catalogue, routing: Routing, workers: WorkerDirectory
+        self,
+        resolver: RecognitionResolver,
+        catalogue: Catalogue,
+        routing: Routing,
+        workers: WorkerDirectory,
+        usage: Usage,
     ) -> None:
         self._resolver = resolver
         self._catalogue = catalogue
         self._routing = routing
         self._workers = workers
+        self._usage = usage
 
     def choose(
         self, tenant: str, asked: RecognitionConfig, field_path: str, *, check: Check, has_room: HasRoom
@@ -69,7 +84,7 @@ class Router:
         Raises:
             TiroError: INVALID_ARGUMENT; the engine, the model or the language is unknown, or an option is not theirs;
                 or no route of the policy can serve the request. PERMISSION_DENIED; the engine is a cloud, and the
-                tenant's audio must not go there.
+                tenant's audio must not go there. RESOURCE_EXHAUSTED; enough of it has gone there today.
         """
         policy = self._routing.policies.get(asked.engine or self._resolver.default_engine)
         if policy is None:
@@ -93,16 +108,27 @@ class Router:
         )
 
     def require_consent(self, tenant: str, engine: str) -> None:
-        """Refuse an engine that the tenant's audio must not go to.
+        """Refuse an engine that the tenant's audio must not go to, or not today.
 
         Raises:
-            TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED.
+            TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED; RESOURCE_EXHAUSTED, with the reason
+                CLOUD_LIMIT_REACHED.
         """
-        if self.is_cloud(engine) and engine not in self._routing.tenant(tenant).clouds:
+        if not self.is_cloud(engine):
+            return
+        rule = self._routing.tenant(tenant)
+        if engine not in rule.clouds:
             raise TiroError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 reasons.ERROR_REASON_CLOUD_NOT_ALLOWED,
                 f"engine {engine!r} is a cloud, and the deployment lets no audio of tenant {tenant!r} go there",
+            )
+        limit = rule.cloud_seconds_a_day
+        if limit is not None and self._usage.seconds_today(tenant, rule.clouds) >= limit:
+            raise resource_exhausted(
+                reasons.ERROR_REASON_CLOUD_LIMIT_REACHED,
+                f"{limit:.0f} s of audio of tenant {tenant!r} have gone to clouds today, which is the limit",
+                retry_after=until_midnight(),
             )
 
     def is_cloud(self, engine: str) -> bool:

@@ -58,6 +58,8 @@ class TenantRule:
     name: Annotated[str, Field(pattern=r"^([a-z0-9-]{1,40}|\*)$")]
     clouds: frozenset[EngineName] = frozenset()
     """The engines outside the deployment that may hear its audio."""
+    cloud_seconds_a_day: Annotated[float | None, Field(gt=0)] = None
+    """So much audio may be sent to them from one midnight (UTC) to the next. None: any amount."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -1,6 +1,8 @@
 """Which engine a request gets, by what a deployment says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ RULES = """
 [[tenants]]
 name = "acme"
 clouds = ["amazon-transcribe", "house-cloud"]
+cloud_seconds_a_day = 3600
 
 [[policies]]
 name = "balanced"
@@ -45,6 +48,17 @@ class Workers(Mirror[WorkerRecord]):
     def heard_within(self, seconds: float) -> Iterator[WorkerRecord]:
         """All of them."""
         return iter(self._all)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """So much has gone to clouds."""
+
+    seconds: float = 0.0
+
+    def seconds_today(self, tenant: str, engines: Collection[str]) -> float:
+        """The same for all tenants, and for all engines that it may go to."""
+        return self.seconds if {"amazon-transcribe", "house-cloud"} == set(engines) else 0.0
 
 
 def directory(*models: tuple[str, str], slots: int = 4) -> WorkerDirectory:
@@ -74,11 +88,13 @@ def choose(
     rules: Path | None,
     engine: str,
     *,
+    model: str = "",
     tenant: str = "acme",
     language: str = "en",
     workers: WorkerDirectory | None = None,
     full: Sequence[str] = (),
     unfit: Sequence[str] = (),
+    used_seconds: float = 0.0,
 ) -> Choice:
     """Choose for a request. Engines may be full, or unfit for what else it asks for."""
     workers = workers or directory(WHISPER, AMAZON)
@@ -88,8 +104,14 @@ def choose(
         if config.engine in unfit:
             raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, "not one of its options")
 
-    router = Router(RecognitionResolver(catalogue, workers), catalogue, load_routing(rules, catalogue), workers)
-    asked = RecognitionConfig(engine=engine, language_code=language)
+    router = Router(
+        RecognitionResolver(catalogue, workers),
+        catalogue,
+        load_routing(rules, catalogue),
+        workers,
+        Usage(used_seconds),
+    )
+    asked = RecognitionConfig(engine=engine, model=model, language_code=language)
     return router.choose(tenant, asked, "config", check=check, has_room=lambda config: config.engine not in full)
 
 
@@ -141,6 +163,18 @@ def test_a_cloud_that_is_named_needs_consent_too(rules: Path, without: bool) -> 
     assert not choose(rules, "faster-whisper").cloud_allowed
 
 
+def test_a_tenant_that_has_reached_its_limit_stays_here_today(rules: Path) -> None:
+    """Its policies have no cloud then; who names one is told when the next day begins."""
+    full = ["faster-whisper"]
+    assert ways(choose(rules, "balanced", full=full, used_seconds=3599.9)) == [AMAZON, WHISPER]
+    assert ways(choose(rules, "balanced", full=full, used_seconds=3600)) == [WHISPER]
+    with pytest.raises(TiroError) as refused:
+        choose(rules, "amazon-transcribe", used_seconds=3600)
+    assert reason_name(refused.value.reason) == "CLOUD_LIMIT_REACHED"
+    assert refused.value.retry_after is not None
+    assert timedelta(0) < refused.value.retry_after <= timedelta(days=1)
+
+
 def test_a_worker_may_say_that_its_engine_is_a_cloud(rules: Path) -> None:
     """One that no catalogue knows."""
     workers = directory(("house-cloud", "own"))
@@ -151,11 +185,8 @@ def test_a_worker_may_say_that_its_engine_is_a_cloud(rules: Path) -> None:
 
 def test_a_policy_chooses_the_model_itself(rules: Path) -> None:
     """A request cannot name both."""
-    catalogue, workers = load_catalogue(), directory(WHISPER)
-    router = Router(RecognitionResolver(catalogue, workers), catalogue, load_routing(rules, catalogue), workers)
-    asked = RecognitionConfig(engine="balanced", model="base")
     with pytest.raises(TiroError, match="chooses the model itself") as refused:
-        router.choose("acme", asked, "config", check=lambda _: None, has_room=lambda _: True)
+        choose(rules, "balanced", model="base")
     assert refused.value.violations[0].field == "config.model"
 
 

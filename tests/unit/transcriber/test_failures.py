@@ -1,7 +1,16 @@
 """What a failure of an attempt means for its job."""
 
+from dataclasses import replace
+
+import pytest
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import StorageUnavailable
-from tiro_transcriber.failures import explain, reason_of
+from tiro_core.errors import TiroError
+from tiro_transcriber.engines.interface import EngineSettings
+from tiro_transcriber.engines.registry import find_engine
+from tiro_transcriber.failures import explain, reason_of, require_consent
 
 
 def test_a_store_that_is_away_is_worth_another_attempt() -> None:
@@ -10,3 +19,17 @@ def test_a_store_that_is_away_is_worth_another_attempt() -> None:
     assert again
     assert reason_of(status) == "STORAGE_UNAVAILABLE"
     assert "inside" not in status.message
+
+
+def test_a_cloud_hears_nothing_that_the_door_has_not_let_through() -> None:
+    """An engine that runs here needs no consent; one that is a cloud needs it for jobs and sessions alike."""
+    here = find_engine("fake").load("markers", EngineSettings(models_dir=""))
+    require_consent(here, TranscriptionRecord())
+    here.capabilities = replace(here.capabilities, cloud=True)  # type: ignore[misc]
+    for record in (TranscriptionRecord(), SessionRecord()):
+        with pytest.raises(TiroError, match="is a cloud") as refused:
+            require_consent(here, record)
+        status, again = explain(refused.value)
+        assert (reason_of(status), again) == ("CLOUD_NOT_ALLOWED", False)
+    require_consent(here, TranscriptionRecord(cloud_allowed=True))
+    require_consent(here, SessionRecord(cloud_allowed=True))

@@ -166,6 +166,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The engine is a service outside the deployment, and the deployment does not let the tenant's audio go there."""
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 104
     """No engine of the policy can serve the request; the message says of each why not."""
+    ERROR_REASON_CLOUD_LIMIT_REACHED: _ErrorReason.ValueType  # 105
+    """So much of the tenant's audio has gone to clouds today as the deployment allows; `google.rpc.RetryInfo` says when the
+    next day begins.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed: the `reason` of the `google.rpc.ErrorInfo` that every error carries, in the domain
@@ -316,4 +320,8 @@ ERROR_REASON_CLOUD_NOT_ALLOWED: ErrorReason.ValueType  # 103
 """The engine is a service outside the deployment, and the deployment does not let the tenant's audio go there."""
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 104
 """No engine of the policy can serve the request; the message says of each why not."""
+ERROR_REASON_CLOUD_LIMIT_REACHED: ErrorReason.ValueType  # 105
+"""So much of the tenant's audio has gone to clouds today as the deployment allows; `google.rpc.RetryInfo` says when the
+next day begins.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
