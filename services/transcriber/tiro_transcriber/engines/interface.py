@@ -24,6 +24,14 @@ Samples = NDArray[np.float32]
 """Shape (n,), mono, `SAMPLE_RATE`."""
 
 
+Sent = Callable[[float], None]
+"""Takes seconds of audio that have just left for a service outside. Called on any thread, and does not block."""
+
+
+def sent_nowhere(seconds: float) -> None:
+    """For who does not count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine with its model can do. Data, so that a request it cannot serve is refused at the door."""
@@ -36,6 +44,8 @@ class Capabilities:
     live: bool
     translates: bool = False
     """Into English, from any of its languages."""
+    cloud: bool = False
+    """It hands audio to a service outside the deployment, which tenants must have agreed to."""
 
     def require_language(self, language: str | None) -> None:
         """Refuse a language that the engine cannot do, or None where there are several and it cannot detect which.
@@ -145,6 +155,8 @@ class Window:
 
     samples: Samples
     offset: int
+    sent: Sent = sent_nowhere
+    """Told of audio that leaves for a service outside, as it leaves: so a window that fails counts as well."""
 
 
 class Cancelled(Exception):  # noqa: N818 - it is an outcome that was asked for, not an error
@@ -247,6 +259,10 @@ class EngineSession(Protocol):
     def wants_partial(self) -> bool:
         """Whether speech has come that no partial shows yet. Always false when none are wanted."""
 
+    @property
+    def seconds_sent(self) -> float:
+        """Audio that has left for a service outside, with what was sent again after a fault. 0 where none does."""
+
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples and say what they changed: speech that began or ended, and finals.
 
@@ -326,6 +342,13 @@ class EngineType(Protocol):
 
     def jobs_at_once(self, device: str) -> int:
         """How many windows it transcribes at once with the most gain on this machine.
+
+        Args:
+            device: `auto`, `cpu` or `cuda`.
+        """
+
+    def sessions_at_once(self, device: str) -> int:
+        """How many calls of sessions may run at once with the most gain on this machine.
 
         Args:
             device: `auto`, `cpu` or `cuda`.

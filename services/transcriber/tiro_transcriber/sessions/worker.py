@@ -34,6 +34,7 @@ from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
 from tiro_transcriber.sessions.recording import keep_recording
 from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
+from tiro_transcriber.usage_meter import UsageMeter
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
 BREAKAGES_MAX = 4
@@ -54,6 +55,7 @@ class SessionWorker:
         worker_id: str,
         load: Load,
         *,
+        usage: UsageMeter,
         grace_seconds: float,
         line_silence_seconds_max: float,
     ) -> None:
@@ -63,6 +65,7 @@ class SessionWorker:
         self._load = load
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._worker_id = worker_id
+        self._usage = usage
         self._grace_seconds = grace_seconds
         self._line_silence_seconds_max = line_silence_seconds_max
 
@@ -155,7 +158,7 @@ class SessionWorker:
             rate_hz=record.sample_rate_hertz,
             line_silence_seconds_max=self._line_silence_seconds_max,
         )
-        with closing(session):
+        with self._usage.counting(record.tenant, session), closing(session):
             async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
                 try:
                     return await transcribing.run(line), line.position

@@ -17,6 +17,7 @@ from tiro_transcriber.engines.interface import (
     ModelInfo,
     RecognitionOptions,
     Segment,
+    Sent,
     SessionOptions,
     SessionUpdate,
     Spoken,
@@ -40,7 +41,12 @@ class AmazonEngine:
         digest = hashlib.sha256(f"{NAME}/{MODEL}/{settings.region}".encode()).hexdigest()
         self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")
         self.capabilities = Capabilities(
-            languages=frozenset(self._locales), detects_language=False, word_timestamps=True, batch=True, live=True
+            languages=frozenset(self._locales),
+            detects_language=False,
+            word_timestamps=True,
+            batch=True,
+            live=True,
+            cloud=True,
         )
 
     def transcribe(
@@ -49,7 +55,7 @@ class AmazonEngine:
         """Transcribe one window; see `Engine.transcribe`. Decoding options have no counterpart here."""
         locale = self._locale(options.language)
         spoken = transcribe_window(
-            lambda: self._service.open_stream(locale, origin=window.offset, pace=self._settings.pace),
+            lambda: self._service.open_stream(locale, origin=window.offset, pace=self._settings.pace, sent=window.sent),
             window,
             options.language or "",
             emit,
@@ -70,12 +76,12 @@ class AmazonEngine:
         """Leave the service."""
         self._service.close()
 
-    def _connect(self, language: str | None, start: int) -> Connection:
+    def _connect(self, language: str | None, start: int, sent: Sent) -> Connection:
         locale = self._locale(language)
         return Connection(
             # Live audio comes at its own pace; what waited while a stream was broken may catch up.
             lambda origin: self._service.open_stream(
-                locale, origin=origin, pace=max(CATCH_UP_PACE, self._settings.pace)
+                locale, origin=origin, pace=max(CATCH_UP_PACE, self._settings.pace), sent=sent
             ),
             start,
             language or "",
