@@ -1,5 +1,6 @@
 """Amazon Transcribe behind the whole of Tiro, with the vendor's own SDK and a server of its protocol."""
 
+import asyncio
 import io
 import wave
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from tests.support.transcribe_service.failures import (
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer, running_transcribe
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
+from tiro_core.bus.connection import open_bus
+from tiro_core.settings import CoreSettings
+from tiro_core.usage import list_usage
 from tiro_transcriber.engines.fake.markers import encode
 
 RATE = 16_000
@@ -158,3 +162,29 @@ async def test_a_refused_session_ends_with_the_reason(stack: Stack, amazon: Tran
     with pytest.raises(TiroError, match="the vocabulary does not exist") as failed:
         await live(stack)
     assert failed.value.reason == "ENGINE_REFUSED"
+
+
+COUNT_SECONDS_MAX = 15.0
+
+
+async def counted(stack: Stack, amazon: TranscribeServer) -> None:
+    """Wait until all that the service has received so far is counted, to a second."""
+    heard = sum(stream.audio_seconds for stream in amazon.streams)
+    settings = CoreSettings.model_validate({"nats_url": stack.nats.url, "nats_monitor_url": stack.nats.monitor_url})
+    async with open_bus(settings, "test") as bus, asyncio.timeout(COUNT_SECONDS_MAX):
+        while abs(sum(record.seconds_sent for record in await list_usage(bus)) - heard) > 1.0:
+            await asyncio.sleep(0.1)
+
+
+async def test_what_is_sent_is_counted(stack: Stack, amazon: TranscribeServer) -> None:
+    """A job, a session, and what a session sends again after a fault."""
+    await counted(stack, amazon)
+    before = sum(stream.audio_seconds for stream in amazon.streams)
+    async with AsyncClient(stack.address) as client:
+        await client.wait(await client.submit(recording(), language="en"))
+    await live(stack)
+    amazon.plan(Script(cut_after=7))
+    await live(stack)
+    seconds = len(speech()) / RATE
+    assert sum(stream.audio_seconds for stream in amazon.streams) - before > 3 * seconds
+    await counted(stack, amazon)

@@ -46,10 +46,17 @@ def _check(tenant: str, day: str) -> None:
     try:
         if tenant:
             check_tenant(tenant)
-        if day and date.fromisoformat(day).isoformat() != day:
-            raise ValueError(f"a day is YYYY-MM-DD, not {day!r}")
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
+    if day and not _is_day(day):
+        _fail(f"a day is YYYY-MM-DD, not {day!r}", EXIT_USAGE)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _read(tenant: str, day: str) -> list[UsageRecord]:
