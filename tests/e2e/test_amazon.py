@@ -1,5 +1,6 @@
 """Amazon Transcribe behind the whole of Tiro, with the vendor's own SDK and a server of its protocol."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,12 @@ from tests.support.transcribe_service.failures import (
 )
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import REGION, TranscribeServer, running_transcribe
+from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
+from tiro_core.bus.connection import open_bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.topology import USAGE_BUCKET
+from tiro_core.settings import CoreSettings
 from tiro_transcriber.engines.fake.markers import encode
 
 RATE = 16_000
@@ -171,3 +177,37 @@ async def test_a_refused_session_ends_with_the_reason(stack: Stack, amazon: Tran
     with pytest.raises(TiroError, match="the vocabulary does not exist") as failed:
         await live(stack)
     assert failed.value.reason == "ENGINE_REFUSED"
+
+
+COUNT_SECONDS_MAX = 15.0
+
+
+async def counted(stack: Stack, amazon: TranscribeServer) -> None:
+    """Wait until all that the service has received so far is counted, to a second."""
+    heard = sum(stream.audio_seconds for stream in amazon.streams)
+    settings = CoreSettings.model_validate({"nats_url": stack.nats.url, "nats_monitor_url": stack.nats.monitor_url})
+    seconds: dict[str, float] = {}
+    async with (
+        open_bus(settings, "test") as bus,
+        asyncio.timeout(COUNT_SECONDS_MAX),
+        RecordStore(bus, USAGE_BUCKET, UsageRecord).watch(">") as changes,
+    ):
+        async for change in changes:
+            if change is not None and change.value is not None:
+                seconds[change.key] = change.value.seconds_sent
+            if abs(sum(seconds.values()) - heard) <= 1.0:
+                return
+
+
+async def test_what_is_sent_is_counted(stack: Stack, amazon: TranscribeServer) -> None:
+    """A job, a session, and what a session sends again after a fault."""
+    await counted(stack, amazon)
+    before = sum(stream.audio_seconds for stream in amazon.streams)
+    async with AsyncClient(stack.address) as client:
+        await client.wait(await client.submit(recording(), language="en"))
+    await live(stack)
+    amazon.plan(Script(cut_after=7))
+    await live(stack)
+    seconds = len(speech()) / RATE
+    assert sum(stream.audio_seconds for stream in amazon.streams) - before > 3 * seconds
+    await counted(stack, amazon)

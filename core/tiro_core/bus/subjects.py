@@ -100,3 +100,8 @@ def nudges(worker_id: str) -> str:
 def record(tenant: str, resource_id: str) -> str:
     """The key of what a tenant owns."""
     return f"{tenant}.{resource_id}"
+
+
+def usage(tenant: str, engine: str, day: str) -> str:
+    """The key of what a tenant's audio over an engine came to in a day."""
+    return f"{tenant}.{token(engine)}.{day}"

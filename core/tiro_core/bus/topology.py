@@ -37,6 +37,7 @@ REQUESTS_BUCKET = "tiro-requests"
 LIVE_SESSIONS_BUCKET = "tiro-sessions"
 WORKERS_BUCKET = "tiro-workers"
 API_KEYS_BUCKET = "tiro-api-keys"
+USAGE_BUCKET = "tiro-usage"
 
 TASK_REDELIVERY_SECONDS = 20
 """A job whose worker has said nothing for so long is offered to another one. Workers speak every quarter of it."""
@@ -56,6 +57,7 @@ _DAY = 24 * 3600.0
 _LIVE_AGE = 1 * _DAY
 _HISTORY_AGE = 30 * _DAY
 _REQUEST_AGE = 400 * _DAY
+_USAGE_AGE = 400 * _DAY
 _STREAM_EXISTS_DIFFERENTLY = 10058  # JSStreamNameExistErr
 
 
@@ -118,6 +120,7 @@ _STREAMS = [
     _bucket(LIVE_SESSIONS_BUCKET, max_age=7 * _DAY),
     _bucket(WORKERS_BUCKET, max_age=WORKER_EXPIRY_SECONDS),
     _bucket(API_KEYS_BUCKET),
+    _bucket(USAGE_BUCKET, max_age=_USAGE_AGE),
 ]
 
 

@@ -35,6 +35,7 @@ from tiro_core.recognition import RecognitionResolver
 from tiro_core.routing.router import Router
 from tiro_core.routing.rules import load_routing
 from tiro_core.rpc.server import create_server, serving
+from tiro_core.usage import UsageMirror, open_usage_mirror
 from tiro_ingest.accepting import Acceptor
 from tiro_ingest.callbacks.offering import CallbackOffers
 from tiro_ingest.callbacks.sending import CallbackSender
@@ -102,7 +103,17 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         connector = open_connector(settings.outgoing_policy())
         session = new_session(connector, stall_seconds=settings.fetch_stall_seconds)
         await stack.enter_async_context(session)
-        parts = _Parts(settings, bus, blobs, launcher=launcher, workers=workers, session=session, stopping=stopping)
+        usage = await stack.enter_async_context(open_usage_mirror(bus))
+        parts = _Parts(
+            settings,
+            bus,
+            blobs,
+            launcher=launcher,
+            workers=workers,
+            usage=usage,
+            session=session,
+            stopping=stopping,
+        )
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(parts.upload_service, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(parts.transcription_service, server)
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(parts.engine_service, server)
@@ -136,6 +147,7 @@ class _Parts:
         *,
         launcher: MediaLauncher,
         workers: WorkerDirectory,
+        usage: UsageMirror,
         session: ClientSession,
         stopping: asyncio.Event,
     ) -> None:
@@ -187,7 +199,7 @@ class _Parts:
             uses=uses,
             inline_audio=InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
             resolver=resolver,
-            router=Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers),
+            router=Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage),
             request_ids=request_ids,
             retention=Retention(
                 settings.transcription_ttl_seconds, settings.audio_ttl_seconds, settings.ttl_seconds_max

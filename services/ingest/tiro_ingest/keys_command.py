@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from tiro.events.v1.api_key_pb2 import ApiKeyRecord
 from tiro_core.auth.keys import ApiKeys
-from tiro_core.bus.connection import open_bus
+from tiro_core.bus.connection import Bus, open_bus
 from tiro_core.bus.publishing import BusUnavailable
 from tiro_core.bus.topology import ensure_streams
 from tiro_core.ids import check_tenant
@@ -105,7 +105,7 @@ def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
     """Do something with the keys, or end the program with a line that says why not."""
     configure_logging("keys", "console", "error")
     try:
-        return asyncio.run(_with_keys(work))
+        return asyncio.run(on_bus("keys", lambda bus: work(ApiKeys(bus))))
     except (ValueError, KeyError) as error:
         known = isinstance(error, ValueError)
         _fail(str(error) if known else f"there is no key {error.args[0]!r}", EXIT_USAGE)
@@ -113,18 +113,27 @@ def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
         _fail(str(error), EXIT_FAILED)
 
 
-async def _with_keys(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
+async def on_bus(name: str, work: Callable[[Bus], Awaitable[T]]) -> T:
+    """Do something over a connection of its own, with every stream there.
+
+    Args:
+        name: Whose connection it is, for who looks at NATS.
+        work: What to do.
+
+    Raises:
+        ConnectionError: NATS does not answer; says where.
+    """
     settings = CoreSettings.model_validate({})
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                bus = await stack.enter_async_context(open_bus(settings, "keys"))
+                bus = await stack.enter_async_context(open_bus(settings, name))
                 await ensure_streams(bus.jetstream, settings.nats_replicas)
         except TimeoutError:
             raise ConnectionError(
                 f"NATS does not answer at {settings.nats_url} (TIRO_NATS_URL) within {CONNECT_SECONDS_MAX:g} s"
             ) from None
-        return await work(ApiKeys(bus))
+        return await work(bus)
 
 
 def _fail(message: str, code: int) -> NoReturn:

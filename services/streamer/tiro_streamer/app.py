@@ -25,6 +25,7 @@ from tiro_core.recognition import RecognitionResolver
 from tiro_core.routing.router import Router
 from tiro_core.routing.rules import load_routing
 from tiro_core.rpc.server import create_server, serving
+from tiro_core.usage import open_usage_mirror
 from tiro_streamer.collector import spare_collector
 from tiro_streamer.detaching import open_detached
 from tiro_streamer.door import Door
@@ -58,6 +59,7 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         await require_safe_server(settings)
         await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         workers = await stack.enter_async_context(open_worker_directory(bus))
+        usage = await stack.enter_async_context(open_usage_mirror(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
         detached = await stack.enter_async_context(open_detached(bus, sessions_max=settings.detached_max))
@@ -69,7 +71,7 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
             default_engine=settings.default_engine,
             default_model=settings.default_model,
         )
-        router = Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers)
+        router = Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage)
         service = StreamingService(Surroundings(settings, bus, workers, launcher, door, detached), resolver, router)
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)

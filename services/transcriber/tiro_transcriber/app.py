@@ -45,6 +45,7 @@ from tiro_transcriber.sessions.load import Load, reserve
 from tiro_transcriber.sessions.moving import Mover
 from tiro_transcriber.sessions.worker import SessionWorker
 from tiro_transcriber.settings import TranscriberSettings
+from tiro_transcriber.usage_meter import UsageMeter, open_usage_meter
 
 log = get_logger()
 
@@ -63,14 +64,18 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         kind, engine, model = _engine_of(settings)
         job_slots = kind.jobs_at_once(settings.device) if settings.job_slots is None else settings.job_slots
-        loaded = await unless_stopping(load_engine(kind, engine, model, settings.for_engine(job_slots)), stopping)
+        session_threads = settings.session_threads or kind.sessions_at_once(settings.device)
+        told = settings.for_engine(job_slots, session_threads)
+        loaded = await unless_stopping(load_engine(kind, engine, model, told), stopping)
+        # Opened before the host: it is closed after the last call of the engine, and so counts all of them.
+        usage = await stack.enter_async_context(open_usage_meter(bus, engine, settings.grace_seconds))
         host = await stack.enter_async_context(
-            open_engine_host(loaded, job_slots=job_slots, session_threads=settings.session_parallel)
+            open_engine_host(loaded, job_slots=job_slots, session_threads=session_threads)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
         nudges = await stack.enter_async_context(open_nudges(bus, new_id()))
         workers = await stack.enter_async_context(open_worker_directory(bus))
-        recognizer = _recognizer(settings, blobs, host, launcher)
+        recognizer = _recognizer(settings, blobs, host, launcher, usage)
         cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
         jobs = JobWorker(
             bus,
@@ -84,7 +89,9 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             grace_seconds=settings.grace_seconds,
         )
         record = describe(nudges.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots)
-        await Worker(settings, bus, blobs, host, jobs=jobs, workers=workers, record=record).run(health, stopping)
+        await Worker(settings, bus, blobs, host, jobs=jobs, workers=workers, usage=usage, record=record).run(
+            health, stopping
+        )
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -129,6 +136,7 @@ class Worker:
         *,
         jobs: JobWorker,
         workers: WorkerDirectory,
+        usage: UsageMeter,
         record: WorkerRecord,
     ) -> None:
         self._bus = bus
@@ -137,7 +145,12 @@ class Worker:
         self._jobs: Feed | None = None
         self._sessions: Feed | None = None
         self._registration = Registration(bus, record, self._describe_load)
-        self._load = Load(settings.session_parallel, record.session_slots, self._registration.load_changed)
+        self._load = Load(
+            host.session_threads.count,
+            record.session_slots,
+            self._registration.load_changed,
+            only_waits=host.engine.capabilities.cloud,
+        )
         telemetry.session_gauges(self._load)
         if record.job_slots:
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
@@ -149,6 +162,7 @@ class Worker:
                 record,
                 self._load,
                 mover=Mover(bus, workers),
+                usage=usage,
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
             )
@@ -205,12 +219,13 @@ class Worker:
 
 
 def _recognizer(
-    settings: TranscriberSettings, blobs: BlobStore, host: EngineHost, launcher: MediaLauncher
+    settings: TranscriberSettings, blobs: BlobStore, host: EngineHost, launcher: MediaLauncher, usage: UsageMeter
 ) -> Recognizer:
     return Recognizer(
         host,
         blobs,
         launcher,
+        usage,
         limits=_decode_limits(settings),
         window_seconds=settings.window_seconds,
         spool_dir=settings.spool_dir,

@@ -80,7 +80,8 @@ class SessionThreads:
     A session has one call under way at a time, so at most as many wait as there are sessions.
     """
 
-    def __init__(self, decode_partials: DecodePartials, together_max: int) -> None:
+    def __init__(self, count: int, decode_partials: DecodePartials, together_max: int) -> None:
+        self.count = count
         self._decode_partials = decode_partials
         self._together_max = together_max
         self._changed = threading.Condition()
@@ -198,7 +199,7 @@ async def open_session_threads(
     count: int, decode_partials: DecodePartials, together_max: int
 ) -> AsyncIterator[SessionThreads]:
     """So many threads. At the end the calls that still run are waited for."""
-    work = SessionThreads(decode_partials, together_max)
+    work = SessionThreads(count, decode_partials, together_max)
     threads = [threading.Thread(target=work.run, name=f"session-{number}", daemon=True) for number in range(count)]
     for thread in threads:
         thread.start()

@@ -35,7 +35,7 @@ class TranscriberSettings(CoreSettings):
         64, ge=0, le=1000, description="Live sessions served at once at most, however much it could do; 0 takes none"
     )
     session_threads: int = Field(
-        0, ge=0, le=64, description="Decodings for live sessions that may run at once. 0: as many as there are cores"
+        0, ge=0, le=64, description="Calls of live sessions that may run at once. 0: what suits the engine"
     )
     line_silence_seconds_max: float = Field(
         60,
@@ -56,8 +56,8 @@ class TranscriberSettings(CoreSettings):
     transcriber_health_address: str = Field("127.0.0.1:50053", description="host:port of gRPC health and reflection")
     transcriber_metrics_address: str = Field("127.0.0.1:9103", description="host:port of /metrics; empty serves none")
 
-    def for_engine(self, job_slots: int) -> EngineSettings:
-        """What the engine is told by a worker with so many slots for jobs."""
+    def for_engine(self, job_slots: int, session_threads: int) -> EngineSettings:
+        """What the engine is told by a worker with so many slots for jobs, and threads for sessions."""
         # Live windows are short: many decodings on one thread each give more than a few on many.
         threads = self.threads or ((os.cpu_count() or 1) // job_slots if job_slots else 1)
         return EngineSettings(
@@ -66,10 +66,5 @@ class TranscriberSettings(CoreSettings):
             device=self.device,
             compute_type=self.compute_type,
             threads=max(1, threads),
-            parallel=max(1, job_slots + (self.session_parallel if self.session_slots else 0)),
+            parallel=max(1, job_slots + (session_threads if self.session_slots else 0)),
         )
-
-    @property
-    def session_parallel(self) -> int:
-        """Decodings for live sessions that may run at once."""
-        return self.session_threads or os.cpu_count() or 1

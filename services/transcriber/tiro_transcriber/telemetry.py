@@ -25,6 +25,9 @@ SESSION_PARTIAL_INTERVAL = Gauge("tiro_session_partial_interval_seconds", "From 
 SESSION_PARTIALS = Counter("tiro_session_partials_total", "Partials decoded")
 SESSIONS_TAKEN_OVER = Counter("tiro_sessions_taken_over_total", "Live sessions that another worker had before")
 SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, by how", ["outcome"])
+CLOUD_AUDIO_SECONDS = Counter(
+    "tiro_cloud_audio_seconds_total", "Seconds of audio sent to services outside, by engine", ["engine"]
+)
 SESSION_AUDIO_SECONDS = Counter("tiro_session_audio_seconds_total", "Seconds of live audio transcribed")
 
 

@@ -87,3 +87,12 @@ def test_audio_is_heard_in_larger_turns_when_partials_are_rare() -> None:
     assert busy.turn_seconds_min == pytest.approx(INTERVAL_SECONDS_MIN / 5)
     busy.decoded_partial(60.0)
     assert busy.turn_seconds_min == pytest.approx(INTERVAL_SECONDS_MAX / 5)
+
+
+def test_calls_that_only_wait_say_nothing_of_capacity() -> None:
+    """An engine whose service does the work: the slots count, however long `finalize` waits for it."""
+    waiting = Load(32, 64, lambda: None, only_waits=True)
+    waiting.heard(busy_seconds=5.0, audio_seconds=2.0)
+    waiting.decoded_partial(1.0)
+    assert waiting.capacity == 64
+    assert waiting.interval_seconds == INTERVAL_SECONDS_MIN

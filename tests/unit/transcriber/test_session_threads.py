@@ -21,6 +21,11 @@ class Showing:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def seconds_sent(self) -> float:
+        """Nothing leaves."""
+        return 0.0
+
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Hear nothing."""
         return []

@@ -13,6 +13,10 @@ class PocketsphinxType:
         """One: the library holds Python's lock while it decodes, so threads gain nothing."""
         return 1
 
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - there is only the CPU
+        """One, for the same reason."""
+        return 1
+
     def load(self, model: str, settings: EngineSettings) -> Engine:  # noqa: ARG002 - no setting concerns it
         """Load `en-us`; see `EngineType.load`.
 

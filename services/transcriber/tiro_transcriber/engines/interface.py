@@ -25,6 +25,14 @@ Samples = NDArray[np.float32]
 """Shape (n,), mono, `SAMPLE_RATE`."""
 
 
+Sent = Callable[[float], None]
+"""Takes seconds of audio that have just left for a service outside. Called on any thread, and does not block."""
+
+
+def sent_nowhere(seconds: float) -> None:
+    """For who does not count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine with its model can do. Data, so that a request it cannot serve is refused at the door."""
@@ -165,6 +173,8 @@ class Window:
 
     samples: Samples
     offset: int
+    sent: Sent = sent_nowhere
+    """Told of audio that leaves for a service outside, as it leaves: so a window that fails counts as well."""
 
 
 class Cancelled(Exception):  # noqa: N818 - it is an outcome that was asked for, not an error
@@ -267,6 +277,10 @@ class EngineSession(Protocol):
     def wants_partial(self) -> bool:
         """Whether speech has come that no partial shows yet. Always false when none are wanted."""
 
+    @property
+    def seconds_sent(self) -> float:
+        """Audio that has left for a service outside, with what was sent again after a fault. 0 where none does."""
+
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples and say what they changed: speech that began or ended, and finals.
 
@@ -352,6 +366,13 @@ class EngineType(Protocol):
 
         Returns:
             1 to 64.
+        """
+
+    def sessions_at_once(self, device: str) -> int:
+        """How many calls of sessions may run at once with the most gain on this machine.
+
+        Args:
+            device: `auto`, `cpu` or `cuda`.
         """
 
     def load(self, model: str, settings: "EngineSettings") -> Engine:

@@ -17,7 +17,7 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_transcriber import telemetry
 from tiro_transcriber.convert import to_proto
 from tiro_transcriber.engine_host import EngineHost
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Window
+from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Sent, Window
 from tiro_transcriber.failures import require_consent
 from tiro_transcriber.jobs.excerpt import Decoded, Excerpt
 from tiro_transcriber.jobs.pieces import Piece, cut
@@ -25,6 +25,7 @@ from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.summary import Summary
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
 from tiro_transcriber.jobs.turns import turns
+from tiro_transcriber.usage_meter import UsageMeter
 
 MULTILINGUAL_SECONDS = 30
 """The longest piece of a recording in which the language may change: it is detected once for each."""
@@ -38,6 +39,7 @@ class Recognizer:
         host: EngineHost,
         blobs: BlobStore,
         launcher: MediaLauncher,
+        usage: UsageMeter,
         *,
         limits: DecodeLimits,
         window_seconds: int,
@@ -46,6 +48,7 @@ class Recognizer:
         self._host = host
         self._blobs = blobs
         self._launcher = launcher
+        self._usage = usage
         self._limits = limits
         self._window_seconds = window_seconds
         self._spool_dir = spool_dir
@@ -82,7 +85,9 @@ class Recognizer:
         def emit(segment: Segment) -> None:
             writer.add(to_proto(segment, with_words=with_words))
 
-        audio = await self._pass(file, record.options, summary, _Telling(emit, writer.reached))
+        audio = await self._pass(
+            file, record.options, summary, _Telling(emit, writer.reached, self._usage.of(record.tenant))
+        )
         return summary.transcript(self._host.engine.model, audio, writer.segment_count)
 
     async def _by_channel(
@@ -97,6 +102,7 @@ class Recognizer:
             return _Telling(
                 lambda segment: heard.extend((turn, channel + 1) for turn in turns(segment)),
                 lambda reached: writer.reached((channel * seconds + reached) / channels),
+                self._usage.of(record.tenant),
             )
 
         passes = [
@@ -129,9 +135,12 @@ class Recognizer:
                 piece = await anext(pieces, None)
             if piece is None:
                 break
-            window = Window(pcm16_to_float32(piece.samples), piece.offset)
+            window = Window(pcm16_to_float32(piece.samples), piece.offset, telling.sent)
             with telemetry.stage("engine"):
-                summary.add(await self._host.transcribe(window, summary.options(), telling.segment))
+                try:
+                    summary.add(await self._host.transcribe(window, summary.options(), telling.segment))
+                finally:
+                    self._usage.write_soon()
             telling.reached(piece.end / SAMPLE_RATE)
 
     def _spooled(self, record: TranscriptionRecord, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
@@ -140,7 +149,8 @@ class Recognizer:
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """Who is told what is heard, and how far the recording is heard."""
+    """Who is told what is heard, how far the recording is heard, and what has left for a service outside."""
 
     segment: Callable[[Segment], None]
     reached: Callable[[float], None]
+    sent: Sent

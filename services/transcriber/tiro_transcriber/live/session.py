@@ -81,6 +81,11 @@ class LiveSession(Generic[D]):
         fresh = self._endpointer.speech_end - self._partials.decoded_until
         return self._options.interim_results and self._endpointer.speaking and fresh >= NEWS_SAMPLES_MIN
 
+    @property
+    def seconds_sent(self) -> float:
+        """Nothing leaves; see `EngineSession.seconds_sent`."""
+        return 0.0
+
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""
         if self._said is not None:

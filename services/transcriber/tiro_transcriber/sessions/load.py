@@ -53,8 +53,17 @@ class _Mean:
 class Load:
     """What one worker measures of its sessions."""
 
-    def __init__(self, threads: int, slots: int, changed: Callable[[], None]) -> None:
-        """`changed` is called when a session has begun."""
+    def __init__(self, threads: int, slots: int, changed: Callable[[], None], *, only_waits: bool = False) -> None:
+        """Nothing is measured yet.
+
+        Args:
+            threads: On which sessions run.
+            slots: Sessions at most.
+            changed: Called when a session has begun.
+            only_waits: Calls wait for a service outside and keep no core busy: how long they take says nothing of how
+                many fit. The slots alone count then, and how long calls wait for a thread.
+        """
+        self._only_waits = only_waits
         self._threads = threads
         self._slots = slots
         self._changed = changed
@@ -81,11 +90,13 @@ class Load:
 
     def heard(self, busy_seconds: float, audio_seconds: float) -> None:
         """Voice activity and finals over so much audio with speech have kept a thread busy so long."""
-        self._essential.add(busy_seconds, audio_seconds)
+        if not self._only_waits:
+            self._essential.add(busy_seconds, audio_seconds)
 
     def decoded_partial(self, busy_seconds: float) -> None:
         """A partial has kept a thread busy so long."""
-        self._partial.add(busy_seconds, 1.0)
+        if not self._only_waits:
+            self._partial.add(busy_seconds, 1.0)
 
     def speaking(self, session: int, *, speaking: bool) -> None:
         """Somebody speaks in a session, or no longer."""

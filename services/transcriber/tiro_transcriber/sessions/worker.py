@@ -36,6 +36,7 @@ from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
 from tiro_transcriber.sessions.recording import keep_recording
 from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
+from tiro_transcriber.usage_meter import UsageMeter
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
 BREAKAGES_MAX = 4
@@ -57,6 +58,7 @@ class SessionWorker:
         load: Load,
         *,
         mover: Mover,
+        usage: UsageMeter,
         grace_seconds: float,
         line_silence_seconds_max: float,
     ) -> None:
@@ -67,6 +69,7 @@ class SessionWorker:
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._worker = worker
         self._mover = mover
+        self._usage = usage
         self._grace_seconds = grace_seconds
         self._line_silence_seconds_max = line_silence_seconds_max
 
@@ -172,7 +175,7 @@ class SessionWorker:
             rate_hz=record.sample_rate_hertz,
             line_silence_seconds_max=self._line_silence_seconds_max,
         )
-        with closing(session):
+        with self._usage.counting(record.tenant, session), closing(session):
             async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
                 try:
                     return await transcribing.run(line), line.position

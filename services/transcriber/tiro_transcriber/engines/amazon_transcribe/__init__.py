@@ -2,6 +2,8 @@
 
 from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
 
+SESSIONS_AT_ONCE = 32
+
 
 class AmazonTranscribeType:
     """Loads the engine for the region and the account of the environment."""
@@ -11,6 +13,10 @@ class AmazonTranscribeType:
         from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings  # noqa: PLC0415 - as below
 
         return AmazonSettings().streams
+
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+        """More than there are cores: `finalize` waits for the service, and a thread that waits costs nothing."""
+        return SESSIONS_AT_ONCE
 
     def load(self, model: str, settings: EngineSettings) -> Engine:  # noqa: ARG002 - no setting concerns it
         """Make ready to speak to the service.

@@ -18,6 +18,7 @@ from tiro_transcriber.engines.interface import (
     ModelInfo,
     RecognitionOptions,
     Segment,
+    Sent,
     SessionOptions,
     SessionUpdate,
     Spoken,
@@ -60,7 +61,9 @@ class AmazonEngine:
         """
         locale, region = self._locale(options.language), self._region(options.region)
         spoken = transcribe_window(
-            lambda: self._service.open_stream(locale, origin=window.offset, pace=self._settings.pace, region=region),
+            lambda: self._service.open_stream(
+                locale, origin=window.offset, pace=self._settings.pace, region=region, sent=window.sent
+            ),
             window,
             options.language or "",
             emit,
@@ -72,7 +75,11 @@ class AmazonEngine:
     def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
         """Begin a live session; see `Engine.open_session`. A region that is not allowed is refused with its audio."""
         region = options.recognition.region
-        return AmazonSession(lambda language, at: self._connect(language, at, region), options, start, spoken)
+
+        def connect(language: str | None, at: int, sent: Sent) -> Connection:
+            return self._connect(language, at, region=region, sent=sent)
+
+        return AmazonSession(connect, options, start, spoken)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         """Show what several sessions have heard; see `Engine.decode_partials`."""
@@ -82,7 +89,7 @@ class AmazonEngine:
         """Leave the service."""
         self._service.close()
 
-    def _connect(self, language: str | None, start: int, region: str) -> Connection:
+    def _connect(self, language: str | None, start: int, *, region: str, sent: Sent) -> Connection:
         locale = self._locale(language)
         return Connection(
             # Live audio comes at its own pace; what waited while a stream was broken may catch up.
@@ -92,6 +99,7 @@ class AmazonEngine:
                 origin=origin,
                 pace=max(CATCH_UP_PACE, self._settings.pace),
                 region=self._region(region),
+                sent=sent,
             ),
             start,
             language or "",

@@ -13,7 +13,7 @@ from amazon_transcribe.endpoints import StaticEndpointResolver
 from tiro_transcriber.engines.amazon_transcribe.body import RestingBody
 from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
 from tiro_transcriber.engines.amazon_transcribe.stream import Stream
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_transcriber.engines.interface import SAMPLE_RATE, Sent, sent_nowhere
 
 CLOSE_SECONDS_MAX = 5.0
 
@@ -27,7 +27,9 @@ class Service:
         self._thread = threading.Thread(target=self._loop.run_forever, name="amazon-transcribe", daemon=True)
         self._thread.start()
 
-    def open_stream(self, locale: str, *, origin: int, pace: float, region: str = "") -> Stream:
+    def open_stream(
+        self, locale: str, *, origin: int, pace: float, region: str = "", sent: Sent = sent_nowhere
+    ) -> Stream:
         """Begin a stream of 16 kHz PCM16. It connects in the background.
 
         Args:
@@ -35,9 +37,10 @@ class Service:
             origin: The sample at which it begins.
             pace: How fast audio may be sent, in seconds of it a second.
             region: Whose service hears it. Empty for the deployment's.
+            sent: Told of audio when it has left.
         """
         name = str(uuid.uuid4())
-        return Stream(name, self._loop, lambda: self._start(name, locale, region), origin=origin, pace=pace)
+        return Stream(name, self._loop, lambda: self._start(name, locale, region), origin=origin, pace=pace, sent=sent)
 
     def close(self) -> None:
         """End the loop with all that runs on it."""

@@ -19,6 +19,7 @@ from tiro_transcriber.engines.interface import (
     Partial,
     RecognitionOptions,
     Samples,
+    Sent,
     SessionOptions,
     SessionUpdate,
     SpeechEnded,
@@ -30,8 +31,8 @@ from tiro_transcriber.engines.interface import (
 QUIET_SECONDS = 5.0
 """What was sent so long ago, and of which the service says nothing, held no speech."""
 
-OpenConnection = Callable[[str | None, int], Connection]
-"""Speaks to the service in a language, from a sample on."""
+OpenConnection = Callable[[str | None, int, Sent], Connection]
+"""Speaks to the service in a language, from a sample on, and tells of audio that has left."""
 
 
 class AmazonSession:
@@ -43,7 +44,8 @@ class AmazonSession:
         self._open_connection = open_connection
         self._options = options
         self._skip = spoken.until - start if spoken else 0
-        self._connection = open_connection(options.recognition.language, start + self._skip)
+        self._seconds_sent = 0.0
+        self._connection = open_connection(options.recognition.language, start + self._skip, self._count)
         self._settled = self._connection.position
         self._sent: deque[tuple[float, int]] = deque()
         self._heard: Heard | None = None
@@ -61,6 +63,11 @@ class AmazonSession:
         """Whether the service has said something that was not shown, or not even read."""
         news = self._connection.has_news or (self._pending() and not self._shown)
         return self._options.interim_results and news
+
+    @property
+    def seconds_sent(self) -> float:
+        """What its streams have sent, one after the other; see `EngineSession.seconds_sent`."""
+        return self._seconds_sent
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Send samples, and return what has become of those before; see `EngineSession.advance`."""
@@ -87,7 +94,7 @@ class AmazonSession:
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
         """Take other options; see `EngineSession.configure`. Another language begins another stream."""
         if recognition.language != self._options.recognition.language:
-            connection = self._open_connection(recognition.language, self._connection.position)
+            connection = self._open_connection(recognition.language, self._connection.position, self._count)
             self._connection.finish(self._note)
             self._connection = connection
         self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
@@ -102,6 +109,10 @@ class AmazonSession:
     def close(self) -> None:
         """Leave the service; see `EngineSession.close`."""
         self._connection.close()
+
+    def _count(self, seconds: float) -> None:
+        """Called on the service's thread, for all streams."""
+        self._seconds_sent += seconds
 
     @property
     def _with_words(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tiro_core.logs import get_logger
 from tiro_transcriber.engines.amazon_transcribe.faults import fault_of, is_quiet
-from tiro_transcriber.engines.interface import SAMPLE_RATE, EngineRefused, EngineUnavailable
+from tiro_transcriber.engines.interface import SAMPLE_RATE, EngineRefused, EngineUnavailable, Sent, sent_nowhere
 
 CONNECT_SECONDS_MAX = 10.0
 CHUNK_BYTES = 3200
@@ -33,7 +33,14 @@ class Stream:
     """A stream that is being opened, or is open, or has ended."""
 
     def __init__(
-        self, name: str, loop: asyncio.AbstractEventLoop, connect: Connect, *, origin: int, pace: float
+        self,
+        name: str,
+        loop: asyncio.AbstractEventLoop,
+        connect: Connect,
+        *,
+        origin: int,
+        pace: float,
+        sent: Sent = sent_nowhere,
     ) -> None:
         """Prepare to speak to the service.
 
@@ -43,6 +50,7 @@ class Stream:
             connect: Opens it.
             origin: The sample at which it begins.
             pace: How fast audio is sent, in seconds of it a second.
+            sent: Told of audio when it has left, on the loop's thread.
         """
         self.name = name
         self.origin = origin
@@ -54,6 +62,7 @@ class Stream:
         self._loop = loop
         self._connect = connect
         self._pace = pace
+        self._sent = sent
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_CHUNKS_MAX)
         self._results: list[Any] = []
         self._lock = threading.Lock()
@@ -167,7 +176,9 @@ class Stream:
             if due > time.monotonic():
                 await asyncio.sleep(due - time.monotonic())
             await audio.send_audio_event(audio_chunk=chunk)
-            self.seconds_sent += len(chunk) / _BYTES_A_SECOND
+            seconds = len(chunk) / _BYTES_A_SECOND
+            self.seconds_sent += seconds
+            self._sent(seconds)
         await audio.end_stream()
 
     async def _receive_all(self, events: Any) -> None:

@@ -4,6 +4,8 @@ Because every word carries its own number, a test can count exactly that none wa
 One word is reserved: it kills the worker that transcribes it; see `engine.CRASH_WORD`.
 """
 
+import os
+
 from tiro_core.catalogue import load_catalogue
 from tiro_transcriber.engines.fake.engine import SPEEDS, FakeEngine
 from tiro_transcriber.engines.interface import EngineSettings, EngineType, ModelUnavailable
@@ -15,6 +17,10 @@ class FakeEngineType:
     def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
         """One: so a test knows what a worker takes."""
         return 1
+
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+        """As many as there are cores; see `EngineType.sessions_at_once`."""
+        return os.cpu_count() or 1
 
     def load(self, model: str, settings: EngineSettings) -> FakeEngine:  # noqa: ARG002 - no setting concerns it
         """Load `markers`, or `markers-30x`, which takes a thirtieth of a recording's length for it.

@@ -49,6 +49,11 @@ class FakeSession:
         self._words: list[Word] = []
         self._shown = 0
 
+    @property
+    def seconds_sent(self) -> float:
+        """Nothing leaves; see `EngineSession.seconds_sent`."""
+        return 0.0
+
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Take the next samples; see `EngineSession.advance`."""
         context, samples = samples[: self._context_missing], samples[self._context_missing :]

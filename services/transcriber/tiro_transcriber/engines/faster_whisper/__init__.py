@@ -1,5 +1,7 @@
 """Whisper through faster-whisper and CTranslate2, on a CPU or a GPU. The library is imported when a model is loaded."""
 
+import os
+
 from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType
 
 
@@ -11,6 +13,10 @@ class FasterWhisperType:
         from tiro_transcriber.engines.faster_whisper.loading import jobs_at_once  # noqa: PLC0415 - as below
 
         return jobs_at_once(device)
+
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - a GPU shares its decodings among so many too
+        """As many as there are cores; see `EngineType.sessions_at_once`."""
+        return os.cpu_count() or 1
 
     def load(self, model: str, settings: EngineSettings) -> Engine:
         """Get the verified weights and load them; see `EngineType.load`."""

@@ -1,0 +1,27 @@
+"""Counts of audio sent outside, over a real NATS server."""
+
+import asyncio
+
+from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.settings import CoreSettings
+from tiro_core.usage import UsageCounter, list_usage, open_usage_mirror, today
+
+
+async def test_many_add_at_once_and_no_second_is_lost(bus: Bus, core_settings: CoreSettings, tenant: str) -> None:
+    """Over two connections, from nothing on."""
+    async with open_bus(core_settings, "other") as other:
+        counters = [UsageCounter(bus), UsageCounter(other)]
+        await asyncio.gather(*(counters[number % 2].add(tenant, "outside", 0.5) for number in range(40)))
+    (record,) = await list_usage(bus, tenant=tenant)
+    assert (record.tenant, record.engine, record.day, record.seconds_sent) == (tenant, "outside", today(), 20.0)
+
+
+async def test_a_mirror_has_the_engines_that_are_asked_for(bus: Bus, tenant: str) -> None:
+    """Of today, together; nothing of others."""
+    counter = UsageCounter(bus)
+    await counter.add(tenant, "one", 1.0)
+    await counter.add(tenant, "two", 2.0)
+    await counter.add(tenant, "three", 4.0)
+    async with open_usage_mirror(bus) as mirror:
+        assert mirror.seconds_today(tenant, ["one", "two", "none"]) == 3.0
+        assert mirror.seconds_today(f"{tenant}-b", ["one"]) == 0.0
