@@ -23,10 +23,12 @@ from tests.support.transcribe_service.failures import (
 )
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer, running_transcribe
+from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
+from tiro_core.bus import topology
 from tiro_core.bus.connection import open_bus
+from tiro_core.bus.records import RecordStore
 from tiro_core.settings import CoreSettings
-from tiro_core.usage import list_usage
 from tiro_transcriber.engines.fake.markers import encode
 
 RATE = 16_000
@@ -171,9 +173,14 @@ async def counted(stack: Stack, amazon: TranscribeServer) -> None:
     """Wait until all that the service has received so far is counted, to a second."""
     heard = sum(stream.audio_seconds for stream in amazon.streams)
     settings = CoreSettings.model_validate({"nats_url": stack.nats.url, "nats_monitor_url": stack.nats.monitor_url})
-    async with open_bus(settings, "test") as bus, asyncio.timeout(COUNT_SECONDS_MAX):
-        while abs(sum(record.seconds_sent for record in await list_usage(bus)) - heard) > 1.0:
-            await asyncio.sleep(0.1)
+    seconds: dict[str, float] = {}
+    async with asyncio.timeout(COUNT_SECONDS_MAX), open_bus(settings, "test") as bus:
+        async with RecordStore(bus, topology.USAGE_BUCKET, UsageRecord).watch(">") as changes:
+            async for change in changes:
+                if change is not None and change.value is not None:
+                    seconds[change.key] = change.value.seconds_sent
+                if abs(sum(seconds.values()) - heard) <= 1.0:
+                    return
 
 
 async def test_what_is_sent_is_counted(stack: Stack, amazon: TranscribeServer) -> None:
