@@ -174,13 +174,16 @@ async def counted(stack: Stack, amazon: TranscribeServer) -> None:
     heard = sum(stream.audio_seconds for stream in amazon.streams)
     settings = CoreSettings.model_validate({"nats_url": stack.nats.url, "nats_monitor_url": stack.nats.monitor_url})
     seconds: dict[str, float] = {}
-    async with asyncio.timeout(COUNT_SECONDS_MAX), open_bus(settings, "test") as bus:
-        async with RecordStore(bus, topology.USAGE_BUCKET, UsageRecord).watch(">") as changes:
-            async for change in changes:
-                if change is not None and change.value is not None:
-                    seconds[change.key] = change.value.seconds_sent
-                if abs(sum(seconds.values()) - heard) <= 1.0:
-                    return
+    async with (
+        asyncio.timeout(COUNT_SECONDS_MAX),
+        open_bus(settings, "test") as bus,
+        RecordStore(bus, topology.USAGE_BUCKET, UsageRecord).watch(">") as changes,
+    ):
+        async for change in changes:
+            if change is not None and change.value is not None:
+                seconds[change.key] = change.value.seconds_sent
+            if abs(sum(seconds.values()) - heard) <= 1.0:
+                return
 
 
 async def test_what_is_sent_is_counted(stack: Stack, amazon: TranscribeServer) -> None:
