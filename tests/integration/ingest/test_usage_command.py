@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tests.support.nats import NatsServer
 from tiro_core.bus.connection import Bus
 from tiro_core.usage import UsageCounter, today
-from tiro_ingest import usage_command
+from tiro_ingest import keys_command, usage_command
 
 
 async def test_counts_are_listed(
@@ -34,5 +34,5 @@ async def test_counts_are_listed(
 def test_mistakes_are_told_in_a_line(arguments: tuple[str, str]) -> None:
     """A filter that nothing can match."""
     ran = CliRunner().invoke(usage_command.app, list(arguments))
-    assert ran.exit_code == usage_command.EXIT_USAGE
+    assert ran.exit_code == keys_command.EXIT_USAGE
     assert "Traceback" not in ran.output
