@@ -17,14 +17,10 @@ class Showing:
 
     settled_at = 0
     wants_partial = True
+    seconds_sent = 0.0
 
     def __init__(self, name: str) -> None:
         self.name = name
-
-    @property
-    def seconds_sent(self) -> float:
-        """Nothing leaves."""
-        return 0.0
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Hear nothing."""
