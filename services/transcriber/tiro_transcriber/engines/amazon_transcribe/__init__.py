@@ -1,6 +1,13 @@
 """Amazon Transcribe over its streaming service. The SDK is imported when the engine is loaded: it is an extra."""
 
-from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
+from tiro_transcriber.engines.interface import (
+    Engine,
+    EngineRefused,
+    EngineSettings,
+    EngineType,
+    EngineUnavailable,
+    ModelUnavailable,
+)
 
 SESSIONS_AT_ONCE = 32
 
@@ -22,7 +29,7 @@ class AmazonTranscribeType:
         """Make ready to speak to the service.
 
         Raises:
-            ModelUnavailable: Another model was asked for, or the SDK is not installed.
+            ModelUnavailable: Another model was asked for, the SDK is not installed, or the service is away or refuses.
         """
         try:
             from tiro_transcriber.engines.amazon_transcribe.engine import MODEL, AmazonEngine  # noqa: PLC0415 - an extra
@@ -32,7 +39,13 @@ class AmazonTranscribeType:
 
         if model != MODEL:
             raise ModelUnavailable(f"Amazon Transcribe has no model {model!r}, only {MODEL}")
-        return AmazonEngine(AmazonSettings())
+        engine = AmazonEngine(AmazonSettings())
+        try:
+            engine.check()
+        except (EngineRefused, EngineUnavailable) as error:
+            engine.close()
+            raise ModelUnavailable(f"Amazon Transcribe: {error}") from error
+        return engine
 
 
 engine_type: EngineType = AmazonTranscribeType()

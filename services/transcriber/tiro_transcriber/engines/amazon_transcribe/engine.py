@@ -28,6 +28,7 @@ from tiro_transcriber.engines.interface import (
 
 NAME = "amazon-transcribe"
 MODEL = "streaming"
+DEFAULT_LOCALE = "en-US"
 
 
 class AmazonEngine:
@@ -43,7 +44,7 @@ class AmazonEngine:
         self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")
         self.capabilities = Capabilities(
             languages=frozenset(self._locales),
-            detects_language=False,
+            detects_language=bool(settings.identified_locales),
             word_timestamps=True,
             batch=True,
             live=True,
@@ -85,6 +86,15 @@ class AmazonEngine:
         """Show what several sessions have heard; see `Engine.decode_partials`."""
         return [session.decode_partial() for session in sessions]
 
+    def check(self) -> None:
+        """See that the service is there, and takes what the deployment has. Blocks.
+
+        Raises:
+            EngineRefused: It does not: wrong credentials, another region.
+            EngineUnavailable: It is away.
+        """
+        self._service.check(next(iter(self._settings.preferred_locales), DEFAULT_LOCALE))
+
     def close(self) -> None:
         """Leave the service."""
         self._service.close()
@@ -113,9 +123,7 @@ class AmazonEngine:
             raise EngineRefused(f"this worker is not allowed the region {region!r}, only {allowed}")
         return region
 
-    def _locale(self, language: str | None) -> str:
-        """Raises UnsupportedLanguage."""
+    def _locale(self, language: str | None) -> str | None:
+        """Which locale is meant; None has it identified. Raises UnsupportedLanguage."""
         self.capabilities.require_language(language)
-        if language is None:
-            raise AssertionError("an engine of several languages that detects none is told which")
-        return self._locales[language]
+        return None if language is None else self._locales[language]

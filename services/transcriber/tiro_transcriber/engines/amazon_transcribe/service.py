@@ -4,15 +4,16 @@ import asyncio
 import threading
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import StaticEndpointResolver
 
 from tiro_transcriber.engines.amazon_transcribe.body import RestingBody
+from tiro_transcriber.engines.amazon_transcribe.faults import fault_of
 from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
-from tiro_transcriber.engines.amazon_transcribe.stream import Stream
+from tiro_transcriber.engines.amazon_transcribe.stream import CONNECT_SECONDS_MAX, Stream
 from tiro_transcriber.engines.interface import SAMPLE_RATE, Sent, sent_nowhere
 
 CLOSE_SECONDS_MAX = 5.0
@@ -28,12 +29,12 @@ class Service:
         self._thread.start()
 
     def open_stream(
-        self, locale: str, *, origin: int, pace: float, region: str = "", sent: Sent = sent_nowhere
+        self, locale: str | None, *, origin: int, pace: float, region: str = "", sent: Sent = sent_nowhere
     ) -> Stream:
         """Begin a stream of 16 kHz PCM16. It connects in the background.
 
         Args:
-            locale: Of the speech.
+            locale: Of the speech. None has it identified.
             origin: The sample at which it begins.
             pace: How fast audio may be sent, in seconds of it a second.
             region: Whose service hears it. Empty for the deployment's.
@@ -42,6 +43,15 @@ class Service:
         name = str(uuid.uuid4())
         return Stream(name, self._loop, lambda: self._start(name, locale, region), origin=origin, pace=pace, sent=sent)
 
+    def check(self, locale: str) -> None:
+        """Begin a stream and end it, to see that the service is there and takes what we have. Blocks.
+
+        Raises:
+            EngineRefused: It does not: wrong credentials, another region.
+            EngineUnavailable: It is away.
+        """
+        asyncio.run_coroutine_threadsafe(self._begin_and_end(locale), self._loop).result()
+
     def close(self) -> None:
         """End the loop with all that runs on it."""
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(CLOSE_SECONDS_MAX)
@@ -49,7 +59,19 @@ class Service:
         self._thread.join(CLOSE_SECONDS_MAX)
         self._loop.close()
 
-    async def _start(self, name: str, locale: str, region: str) -> Any:
+    async def _begin_and_end(self, locale: str) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                stream = await self._start(str(uuid.uuid4()), locale, "")
+        except Exception as error:
+            raise fault_of(error) from error
+        await stream.input_stream.end_stream()
+        with suppress(Exception):  # what it says of a stream without audio is not what was asked
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                async for _ in stream.output_stream:
+                    pass
+
+    async def _start(self, name: str, locale: str | None, region: str) -> Any:
         told = self._settings
         # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
         client = TranscribeStreamingClient(
@@ -59,16 +81,26 @@ class Service:
         requests = _Requests(client)
         async with requests.ended_on_failure():
             return await client.start_stream_transcription(
-                language_code=locale,
+                **self._speech(locale),
                 media_sample_rate_hz=SAMPLE_RATE,
                 media_encoding="pcm",
                 session_id=name,
-                vocabulary_name=told.vocabulary or None,
-                vocab_filter_name=told.vocabulary_filter or None,
-                vocab_filter_method=told.vocabulary_filter_method if told.vocabulary_filter else None,
                 enable_partial_results_stabilization=True,
                 partial_results_stability=told.stability,
             )
+
+    def _speech(self, locale: str | None) -> dict[str, Any]:
+        """What the SDK is told of what is spoken."""
+        told = self._settings
+        if locale is None:
+            options = list(told.identified_locales)
+            return {"language_code": None, "identify_language": True, "language_options": options}
+        return {
+            "language_code": locale,
+            "vocabulary_name": told.vocabulary or None,
+            "vocab_filter_name": told.vocabulary_filter or None,
+            "vocab_filter_method": told.vocabulary_filter_method if told.vocabulary_filter else None,
+        }
 
 
 async def _cancel_all() -> None:

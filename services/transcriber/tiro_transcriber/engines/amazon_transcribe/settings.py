@@ -1,7 +1,11 @@
 """What a deployment says about Amazon Transcribe. Credentials come from AWS's own chain and are no setting."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tiro_transcriber.engines.amazon_transcribe.languages import LOCALES, language_of
 
 CATCH_UP_PACE = 2.0
 """How fast a live session that is behind may be sent at least."""
@@ -18,6 +22,11 @@ class AmazonSettings(BaseSettings):
     locales: str = Field(
         "", description="Which locale is meant by a language, where there are several: as in `en-GB,pt-PT`"
     )
+    identify: str = Field(
+        "",
+        description="Locales among which the language of a request that names none is identified: as in `en-US,es-US`,"
+        " one of a language, two at least. Empty: a request must name its language",
+    )
     vocabulary: str = Field("", description="A custom vocabulary of the account")
     vocabulary_filter: str = Field("", description="A vocabulary filter of the account")
     vocabulary_filter_method: str = Field("mask", pattern="^(mask|remove|tag)$", description="What it does with words")
@@ -30,6 +39,21 @@ class AmazonSettings(BaseSettings):
     streams: int = Field(
         8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all of them"
     )
+
+    @model_validator(mode="after")
+    def _identifies_what_it_can(self) -> Self:
+        found = self.identified_locales
+        languages = {language_of(locale) for locale in found}
+        if any(locale not in LOCALES for locale in found) or len(languages) < len(found) or len(found) == 1:
+            raise ValueError("TIRO_AMAZON_IDENTIFY: two or more locales of the service, one of a language")
+        if found and (self.vocabulary or self.vocabulary_filter):
+            raise ValueError("TIRO_AMAZON_IDENTIFY: a vocabulary, or a filter, is of one language")
+        return self
+
+    @property
+    def identified_locales(self) -> tuple[str, ...]:
+        """Among which a language is identified, apart."""
+        return _by_commas(self.identify)
 
     @property
     def preferred_locales(self) -> tuple[str, ...]:

@@ -1,0 +1,106 @@
+"""Loading the engine, and what it asks of the service."""
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from tests.support.transcribe_service.account import amazon_account
+from tests.support.transcribe_service.failures import service_unavailable
+from tests.support.transcribe_service.script import Script
+from tests.support.transcribe_service.server import TranscribeServer
+from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
+from tiro_transcriber.engines.fake.markers import encode
+from tiro_transcriber.engines.interface import (
+    EngineSettings,
+    Final,
+    ModelUnavailable,
+    RecognitionOptions,
+    Segment,
+    SessionOptions,
+    UnsupportedLanguage,
+    Window,
+)
+from tiro_transcriber.engines.registry import find_engine
+
+SPEECH = encode([1, 2]).astype(np.float32) / np.float32(32768)
+SETTINGS = EngineSettings(models_dir="")
+EN, ES = "en-US", "es-US"
+
+
+@pytest.fixture
+def server() -> Iterator[TranscribeServer]:
+    """Give a server that this process's environment names."""
+    with amazon_account() as server:
+        yield server
+
+
+def test_wrong_credentials_are_seen_at_the_start(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that cannot serve anybody is not ready, and says why without naming the key."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not the one of the tests")
+    with pytest.raises(ModelUnavailable, match="signature") as error:
+        find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    assert "not the one" not in str(error.value)
+    assert server.streams[-1].audio_events == 0
+
+
+def test_a_service_that_is_away_is_seen_at_the_start(server: TranscribeServer) -> None:
+    """The worker tries again, as with a model that cannot be had."""
+    server.default = Script(refuse=service_unavailable())
+    with pytest.raises(ModelUnavailable, match="ServiceUnavailable"):
+        find_engine("amazon-transcribe").load("streaming", SETTINGS)
+
+
+def test_a_language_is_identified_among_those_of_the_deployment(
+    server: TranscribeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In windows and sessions that name none; those that name one get that one."""
+    monkeypatch.setenv("TIRO_AMAZON_IDENTIFY", f"{EN}, {ES}")
+    engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    assert engine.capabilities.detects_language
+    heard: list[Segment] = []
+    window = Window(SPEECH, 0)
+    result = engine.transcribe(window, RecognitionOptions(language=None), heard.append, threading.Event())
+    assert result.language is not None
+    assert result.language.code in {"en", "es"}
+    assert [segment.language for segment in heard] == [result.language.code]
+    asked = server.streams[-1].request
+    assert asked is not None
+    assert (asked.parameters["identify-language"], asked.parameters["language-options"]) == ("True", f"{EN},{ES}")
+    session = engine.open_session(SessionOptions(RecognitionOptions(language=None)), 0)
+    updates = [*session.advance(SPEECH), *session.finalize()]
+    session.close()
+    assert [one.segment.language for one in updates if isinstance(one, Final)] == [result.language.code]
+    engine.transcribe(window, RecognitionOptions(language="de"), heard.append, threading.Event())
+    asked = server.streams[-1].request
+    assert asked is not None
+    assert asked.language_code == "de-DE"
+    engine.close()
+
+
+def test_without_them_a_language_must_be_named(server: TranscribeServer) -> None:
+    """It is refused before anything is sent."""
+    engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    opened = len(server.streams)
+    with pytest.raises(UnsupportedLanguage, match="name one"):
+        engine.open_session(SessionOptions(RecognitionOptions(language=None)), 0)
+    assert len(server.streams) == opened
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"identify": "en-US"}, "two or more"),
+        ({"identify": "en-US,en-GB"}, "one of a language"),
+        ({"identify": "en-US,xx-XX"}, "locales of the service"),
+        ({"identify": "en-US,es-US", "vocabulary": "names"}, "of one language"),
+        ({"identify": "en-US,es-US", "vocabulary_filter": "rude"}, "of one language"),
+    ],
+)
+def test_what_cannot_be_identified(settings: dict[str, str], says: str) -> None:
+    """The worker does not start."""
+    with pytest.raises(ValidationError, match=says):
+        AmazonSettings(**settings)  # type: ignore[arg-type]
