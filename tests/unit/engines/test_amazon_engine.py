@@ -5,13 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.failures import service_unavailable
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer
-from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
+from tiro_core.starting import CannotStart
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import (
     EngineSettings,
@@ -96,11 +95,14 @@ def test_without_them_a_language_must_be_named(server: TranscribeServer) -> None
         ({"identify": "en-US"}, "two or more"),
         ({"identify": "en-US,en-GB"}, "one of a language"),
         ({"identify": "en-US,xx-XX"}, "locales of the service"),
+        ({"locales": "en-GB,xx-XX"}, "no language 'xx-XX'"),
         ({"identify": "en-US,es-US", "vocabulary": "names"}, "of one language"),
         ({"identify": "en-US,es-US", "vocabulary_filter": "rude"}, "of one language"),
     ],
 )
-def test_what_cannot_be_identified(settings: dict[str, str], says: str) -> None:
+def test_locales_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], says: str) -> None:
     """The worker does not start."""
-    with pytest.raises(ValidationError, match=says):
-        AmazonSettings(**settings)  # type: ignore[arg-type]
+    for name, value in settings.items():
+        monkeypatch.setenv(f"TIRO_AMAZON_{name.upper()}", value)
+    with pytest.raises(CannotStart, match=says):
+        find_engine("amazon-transcribe").jobs_at_once("cpu")

@@ -17,9 +17,9 @@ class AmazonTranscribeType:
 
     def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
         """As many streams as the deployment gives to jobs; see `EngineType.jobs_at_once`."""
-        from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings  # noqa: PLC0415 - as below
+        from tiro_transcriber.engines.amazon_transcribe.settings import read_settings  # noqa: PLC0415 - as below
 
-        return AmazonSettings().streams
+        return read_settings().streams
 
     def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
         """More than there are cores: `finalize` waits for the service, and a thread that waits costs nothing."""
@@ -35,11 +35,11 @@ class AmazonTranscribeType:
             from tiro_transcriber.engines.amazon_transcribe.engine import MODEL, AmazonEngine  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ModelUnavailable(f"install tiro-transcriber[amazon-transcribe]: {error}") from error
-        from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings  # noqa: PLC0415 - as above
+        from tiro_transcriber.engines.amazon_transcribe.settings import read_settings  # noqa: PLC0415 - as above
 
         if model != MODEL:
             raise ModelUnavailable(f"Amazon Transcribe has no model {model!r}, only {MODEL}")
-        engine = AmazonEngine(AmazonSettings())
+        engine = AmazonEngine(read_settings())
         try:
             engine.check()
         except (EngineRefused, EngineUnavailable) as error:

@@ -2,10 +2,11 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tiro_transcriber.engines.amazon_transcribe.languages import LOCALES, language_of
+from tiro_core.starting import CannotStart
+from tiro_transcriber.engines.amazon_transcribe.languages import LOCALES, language_of, locales_by_language
 
 CATCH_UP_PACE = 2.0
 """How fast a live session that is behind may be sent at least."""
@@ -41,11 +42,12 @@ class AmazonSettings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _identifies_what_it_can(self) -> Self:
+    def _locales_make_sense(self) -> Self:
         found = self.identified_locales
         languages = {language_of(locale) for locale in found}
         if any(locale not in LOCALES for locale in found) or len(languages) < len(found) or len(found) == 1:
             raise ValueError("TIRO_AMAZON_IDENTIFY: two or more locales of the service, one of a language")
+        locales_by_language(self.preferred_locales)
         if found and (self.vocabulary or self.vocabulary_filter):
             raise ValueError("TIRO_AMAZON_IDENTIFY: a vocabulary, or a filter, is of one language")
         return self
@@ -64,6 +66,19 @@ class AmazonSettings(BaseSettings):
     def allowed_regions(self) -> frozenset[str]:
         """Where a request may have its audio heard: the region of those that say nothing, and the further ones."""
         return frozenset((self.region, *_by_commas(self.regions)))
+
+
+def read_settings() -> AmazonSettings:
+    """What the environment says.
+
+    Raises:
+        CannotStart: It makes no sense.
+    """
+    try:
+        return AmazonSettings()
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
+        raise CannotStart(f"TIRO_AMAZON_...: {told}") from error
 
 
 def _by_commas(names: str) -> tuple[str, ...]:
