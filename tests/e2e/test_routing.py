@@ -205,13 +205,34 @@ async def test_a_shadow_hears_the_same(stack: Stack, client: AsyncClient, record
     job = await client.wait(await client.submit(recording, engine="trial", language="en"))
     assert job.engine == HERE
     job_id = job.name.removeprefix("transcriptions/")
-    compared = await asyncio.to_thread(stack.ingest.wait_for, "shadow_compared", job=job_id)
+    compared = await asyncio.to_thread(stack.ingest.wait_for, "shadow_compared", of=job_id)
     assert (compared["engine"], compared["shadow_engine"]) == (HERE, CLOUD)
     assert (compared["words"], compared["shadow_words"], compared["edits"]) == (6, 6, 0)
     await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{job_id}")
     known = [one.name async for one in client.list()]
     assert job.name in known
     assert not [name for name in known if "shadow" in name]
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["its audio goes with it", "its audio is the caller's"])
+async def test_a_shadow_hears_a_live_session(stack: Stack, client: AsyncClient, *, keep: bool) -> None:
+    """Once it is over, and its finals are compared. A recording that the caller keeps stays."""
+    session, upload = "", ""
+    async for event in client.stream(
+        paced(speech(), speed=4), sample_rate=RATE, language="en", engine="trial", keep_recording=keep
+    ):
+        if isinstance(event, SessionStarted):
+            session = event.session_id
+        if isinstance(event, SessionEnded):
+            upload = event.upload
+    compared = await asyncio.to_thread(stack.ingest.wait_for, "shadow_compared", of=session)
+    assert (compared["engine"], compared["shadow_engine"], compared["policy"]) == (HERE, CLOUD, "trial")
+    assert (compared["words"], compared["shadow_words"], compared["edits"]) == (48, 48, 0)
+    await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{session}")
+    assert upload == (f"uploads/{session}" if keep else "")
+    if keep:
+        job = await client.wait(await client.submit(upload, engine=HERE, language="en"))
+        assert job.audio_seconds == pytest.approx(len(speech()) / RATE)
 
 
 async def test_a_deleted_job_takes_its_shadow_along(
@@ -221,7 +242,7 @@ async def test_a_deleted_job_takes_its_shadow_along(
     amazon.default = Script(refuse=limit_exceeded())
     job = await client.wait(await client.submit(recording, engine="trial", language="en"))
     job_id = job.name.removeprefix("transcriptions/")
-    await asyncio.to_thread(stack.ingest.wait_for, "shadow_begun", job=job_id)
+    await asyncio.to_thread(stack.ingest.wait_for, "shadow_begun", of=job_id)
     await client.delete(job)
     await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{job_id}")
 

@@ -102,6 +102,11 @@ def record(tenant: str, resource_id: str) -> str:
     return f"{tenant}.{resource_id}"
 
 
+def upload_use(tenant: str, upload_id: str, job_id: str) -> str:
+    """The key of a job's need for an upload."""
+    return f"{tenant}.{upload_id}.{job_id}"
+
+
 def usage(tenant: str, engine: str, day: str) -> str:
     """The key of what a tenant's audio over an engine came to in a day."""
     return f"{tenant}.{token(engine)}.{day}"

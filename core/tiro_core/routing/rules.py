@@ -48,7 +48,7 @@ class Policy:
     name: EngineName
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     shadow: Route | None = None
-    """Hears the recordings of its jobs as well, so that the deployment can compare them."""
+    """Hears its jobs and sessions as well, so that the deployment can compare them."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -57,6 +57,7 @@ from tiro_ingest.reconciler import Reconciler
 from tiro_ingest.removing import Remover
 from tiro_ingest.retention import Retention
 from tiro_ingest.settings import IngestSettings
+from tiro_ingest.shadows.originals import Originals
 from tiro_ingest.shadows.shadowing import Shadows
 from tiro_ingest.storage_guard import StorageGuard
 from tiro_ingest.transcription_service import TranscriptionService
@@ -175,7 +176,7 @@ class _Parts:
         self.expiry = Expiry(bus, remover)
         self.callback_offers = CallbackOffers(bus)
         transcripts = TranscriptReader(blobs)
-        shadows = Shadows(bus, uses, remover, transcripts)
+        shadows = Shadows(bus, uses, remover, Originals(bus, transcripts))
         fetch_offers = FetchOffers(bus, settings.reconcile_seconds)
         listeners: list[JobListener] = [
             index,

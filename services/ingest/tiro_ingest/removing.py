@@ -14,11 +14,11 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
 from tiro_core.errors import TiroError, failed_precondition
+from tiro_core.jobs.shadows import shadow_id
 from tiro_core.jobs.states import TERMINAL, state_name
 from tiro_core.jobs.traces import purge_traces
 from tiro_core.jobs.withdrawing import condemn, remove_part, remove_parts
 from tiro_core.logs import get_logger
-from tiro_ingest.shadows.records import shadow_id
 from tiro_ingest.transcriptions import no_transcription
 from tiro_ingest.upload_uses import UploadUses
 from tiro_ingest.uploads import Uploads, no_upload
@@ -124,4 +124,5 @@ class Remover:
 
     async def _let_go(self, record: TranscriptionRecord) -> None:
         await self._uses.release(record.tenant, record.upload_id, record.transcription_id)
-        await self.remove_unused_upload(record.tenant, record.upload_id)
+        if not record.keeps_upload:
+            await self.remove_unused_upload(record.tenant, record.upload_id)

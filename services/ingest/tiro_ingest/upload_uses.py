@@ -12,6 +12,7 @@ from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
+from tiro_core.bus.subjects import upload_use
 from tiro_core.clock import now, seconds_until
 
 STRAY_SECONDS = 3600.0
@@ -28,14 +29,14 @@ class UploadUses:
     async def add(self, tenant: str, upload_id: str, job_id: str) -> None:
         """Note that a job needs an upload. Done before the job is written, and before the upload is looked at."""
         try:
-            await self._uses.create(_key(tenant, upload_id, job_id), UploadUse(create_time=now()))
+            await self._uses.create(upload_use(tenant, upload_id, job_id), UploadUse(create_time=now()))
         except Conflict:  # a repeated request has noted it before
             return
 
     async def release(self, tenant: str, upload_id: str, job_id: str) -> None:
         """Note that a job does not need an upload any more."""
         if upload_id != job_id:
-            await self._uses.purge(_key(tenant, upload_id, job_id))
+            await self._uses.purge(upload_use(tenant, upload_id, job_id))
 
     async def is_used(self, tenant: str, upload_id: str) -> bool:
         """Whether any job needs an upload, or is about to be written that does."""
@@ -59,7 +60,7 @@ class UploadUses:
         return [key.rpartition(".")[2] for key in await self._uses.keys(f"{tenant}.{upload_id}")]
 
     async def _is_stray(self, tenant: str, upload_id: str, job_id: str) -> bool:
-        key = _key(tenant, upload_id, job_id)
+        key = upload_use(tenant, upload_id, job_id)
         use = await self._uses.get(key)
         if use is None:
             return True
@@ -69,7 +70,3 @@ class UploadUses:
             return False
         await self._uses.purge(key)
         return True
-
-
-def _key(tenant: str, upload_id: str, job_id: str) -> str:
-    return f"{tenant}.{upload_id}.{job_id}"

@@ -26,6 +26,7 @@ def new_record(config: StreamingConfig, choice: Choice, token: str) -> SessionRe
         alternatives=choice.alternatives,
         policy=choice.policy,
         cloud_allowed=choice.cloud_allowed,
+        shadow=choice.shadow,
         enable_interim_results=config.enable_interim_results,
         endpointing=config.endpointing if config.HasField("endpointing") else None,
         sample_rate_hertz=line_rate(config.format),

@@ -1,4 +1,7 @@
-"""From a job that has succeeded to its shadow, and from that to the difference between them."""
+"""From a job that has succeeded to its shadow, and from any shadow to the difference.
+
+The shadow of a live session is begun by the session's worker, which has its audio.
+"""
 
 import asyncio
 from dataclasses import asdict
@@ -13,21 +16,17 @@ from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
 from tiro_core.errors import TiroError
 from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.shadows import is_shadow_to_compare, shadow_of_job, wants_shadow
 from tiro_core.logs import get_logger
 from tiro_ingest.metrics import SHADOW_EDITS, SHADOW_WORDS, SHADOWS
 from tiro_ingest.removing import Remover
-from tiro_ingest.shadows.difference import Difference, difference, words_of
-from tiro_ingest.shadows.records import is_shadow_to_compare, shadow_record, wants_shadow
-from tiro_ingest.transcripts import TranscriptReader
+from tiro_ingest.shadows.difference import Difference, difference
+from tiro_ingest.shadows.originals import Labels, Original, Originals
 from tiro_ingest.upload_uses import UploadUses
 
 RETRY_SECONDS = 5.0
 
 log = get_logger()
-
-
-class _Compared(Exception):  # noqa: N818 - control flow of this module
-    """Another ingest service was faster."""
 
 
 class Shadows:
@@ -37,12 +36,12 @@ class Shadows:
     and counted once, by whoever takes the mark off the job.
     """
 
-    def __init__(self, bus: Bus, uses: UploadUses, remover: Remover, transcripts: TranscriptReader) -> None:
+    def __init__(self, bus: Bus, uses: UploadUses, remover: Remover, originals: Originals) -> None:
         self._bus = bus
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self._uses = uses
         self._remover = remover
-        self._transcripts = transcripts
+        self._originals = originals
         self._pending: dict[str, TranscriptionRecord] = {}
         self._news = asyncio.Event()
 
@@ -70,9 +69,9 @@ class Shadows:
                     self._pending.pop(key, None)
 
     async def _begin(self, job: TranscriptionRecord) -> None:
-        shadow = shadow_record(job)
+        shadow = shadow_of_job(job)
         if job.audio_deleted:
-            await self._take_mark(job)
+            await self._originals.of_job(job).take_mark()
             return
         await self._uses.add(shadow.tenant, shadow.upload_id, shadow.transcription_id)
         try:
@@ -80,63 +79,45 @@ class Shadows:
         except Conflict:  # it was begun before
             return
         await JobHistory(self._bus, shadow.tenant, shadow.transcription_id).begin(shadow)
-        log.info("shadow_begun", job=job.transcription_id, engine=shadow.config.engine, model=shadow.config.model)
+        log.info("shadow_begun", of=job.transcription_id, engine=shadow.config.engine, model=shadow.config.model)
 
     async def _end(self, shadow: TranscriptionRecord) -> None:
         """Compare, then remove the shadow."""
-        stored = await self._records.get(record_key(shadow.tenant, shadow.shadow_of))
-        if stored is not None and wants_shadow(stored.value):
-            job = stored.value
-            found = await self._compare(job, shadow)
-            if await self._take_mark(job):
-                _record(job, shadow, found)
+        original = await self._originals.of_shadow(shadow)
+        if original is not None:
+            found = await self._compare(original, shadow)
+            if await original.take_mark():
+                _record(original.labels, shadow, found)
         try:
             await self._remover.remove_job(shadow.tenant, shadow.transcription_id)
         except TiroError as error:  # another ingest service was faster
             log.debug("gone_already", job=shadow.transcription_id, error=str(error))
 
-    async def _compare(self, job: TranscriptionRecord, shadow: TranscriptionRecord) -> Difference | None:
+    async def _compare(self, original: Original, shadow: TranscriptionRecord) -> Difference | None:
         """How much they differ. None where there is nothing to compare."""
         if shadow.state != Transcription.STATE_SUCCEEDED:
             return None
         try:
-            words = words_of([segment async for segment in self._transcripts.all_segments(job)])
-            shadow_words = words_of([segment async for segment in self._transcripts.all_segments(shadow)])
+            words, shadow_words = await original.words(), await self._originals.of_job(shadow).words()
         except PartMissing as error:  # one of them is being removed
-            log.warning("shadow_not_compared", job=job.transcription_id, error=str(error))
+            log.warning("shadow_not_compared", of=shadow.shadow_of, error=str(error))
             return None
         return await asyncio.to_thread(difference, words, shadow_words)
 
-    async def _take_mark(self, job: TranscriptionRecord) -> bool:
-        """Note that a job is compared. Returns whether that was not noted before."""
 
-        def compared(record: TranscriptionRecord) -> None:
-            if not record.HasField("shadow"):
-                raise _Compared
-            record.ClearField("shadow")
-
-        try:
-            await self._records.mutate(record_key(job.tenant, job.transcription_id), compared)
-        except (_Compared, KeyError):
-            return False
-        return True
-
-
-def _record(job: TranscriptionRecord, shadow: TranscriptionRecord, found: Difference | None) -> None:
-    labels = (job.policy, job.config.engine, shadow.config.engine)
+def _record(heard: Labels, shadow: TranscriptionRecord, found: Difference | None) -> None:
+    labels = (heard.policy, heard.engine, shadow.config.engine)
     SHADOWS.labels(*labels, "failed" if found is None else "compared").inc()
     if found is None:
-        log.warning("shadow_failed", job=job.transcription_id, reason=shadow.error.message)
+        log.warning("shadow_failed", of=shadow.shadow_of, reason=shadow.error.message)
         return
     SHADOW_WORDS.labels(*labels).inc(found.words)
     SHADOW_EDITS.labels(*labels).inc(found.edits)
     log.info(
         "shadow_compared",
-        tenant=job.tenant,
-        job=job.transcription_id,
-        policy=job.policy,
-        engine=job.config.engine,
-        model=job.config.model,
+        tenant=shadow.tenant,
+        of=shadow.shadow_of,
+        **asdict(heard),
         shadow_engine=shadow.config.engine,
         shadow_model=shadow.config.model,
         **asdict(found),

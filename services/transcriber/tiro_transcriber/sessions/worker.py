@@ -35,6 +35,7 @@ from tiro_transcriber.sessions.moving import Mover
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
 from tiro_transcriber.sessions.recording import keep_recording
+from tiro_transcriber.sessions.shadowing import begin_shadow
 from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
 from tiro_transcriber.usage_meter import UsageMeter
 
@@ -121,8 +122,8 @@ class SessionWorker:
             async with kept(owned, message, RENEWAL_SECONDS, place.note):
                 if await output.take_over(self._worker.worker_id):
                     error, samples = await self._transcribe_or_give_up(owned.value, output, place)
-                    if owned.value.keep_recording and samples:
-                        upload_id = await self._keep_recording(owned.value, samples)
+                    if samples:
+                        upload_id = await self._keep_audio(owned.value, samples, was_whole=error is None)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0, note=place.note))
             telemetry.SESSIONS.labels("handed_over").inc()
@@ -134,12 +135,26 @@ class SessionWorker:
         ending = self._end(owned, output, message, samples=samples, error=error, upload_id=upload_id)
         await uninterrupted(ending, self._grace_seconds)
 
+    async def _keep_audio(self, record: SessionRecord, samples: int, *, was_whole: bool) -> str:
+        """Keep the audio for whoever wants it: the caller, who is told its upload, and the policy's shadow."""
+        shadowed = record.HasField("shadow") and was_whole
+        if not (record.keep_recording or shadowed):
+            return ""
+        upload_id = await self._keep_recording(record, samples)
+        if upload_id and shadowed:
+            await begin_shadow(self._bus, record, upload_id, samples)
+        return upload_id if record.keep_recording else ""
+
     async def _keep_recording(self, record: SessionRecord, samples: int) -> str:
-        """Keep the audio, and return its upload. A session that is given up ends also where it cannot be kept."""
+        """Keep the audio, and return its upload.
+
+        Where it cannot be kept, a session that is given up ends all the same, and so does one whose caller does not
+        want it.
+        """
         try:
             return await keep_recording(self._bus, self._blobs, record, samples)
         except StorageUnavailable as error:
-            if record.breakages < BREAKAGES_MAX:
+            if record.keep_recording and record.breakages < BREAKAGES_MAX:
                 raise
             log.error("recording_not_kept", reason=str(error))  # noqa: TRY400 - a line says it all
             return ""

@@ -94,6 +94,8 @@ class TranscriptionRecord(_message.Message):
     CLOUD_ALLOWED_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     SHADOW_OF_FIELD_NUMBER: _builtins.int
+    SHADOW_OF_SESSION_FIELD_NUMBER: _builtins.int
+    KEEPS_UPLOAD_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     transcription_id: _builtins.str
@@ -129,9 +131,13 @@ class TranscriptionRecord(_message.Message):
     cloud_allowed: _builtins.bool
     """Its recording may go to an engine that is a service outside the deployment."""
     shadow_of: _builtins.str
-    """Set in the record of a shadow: the job that it is compared with. It is no job that callers know. Its
-    `transcription_id` is `shadow-<job>`.
+    """Set in the record of a shadow: the job, or the live session, that it is compared with. It is no job that callers
+    know. Its `transcription_id` is `shadow-<job or session>`.
     """
+    shadow_of_session: _builtins.bool
+    """It is the shadow of a live session."""
+    keeps_upload: _builtins.bool
+    """Its recording is its caller's own upload, which stays when it goes."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
         """What to recognize with; engine and model are always set."""
@@ -242,10 +248,12 @@ class TranscriptionRecord(_message.Message):
         cloud_allowed: _builtins.bool = ...,
         shadow: _route_pb2.Route | None = ...,
         shadow_of: _builtins.str = ...,
+        shadow_of_session: _builtins.bool = ...,
+        keeps_upload: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "shadow", b"shadow", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "cloud_allowed", b"cloud_allowed", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "cloud_allowed", b"cloud_allowed", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "keeps_upload", b"keeps_upload", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "shadow_of_session", b"shadow_of_session", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

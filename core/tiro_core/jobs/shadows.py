@@ -1,0 +1,78 @@
+"""The records of shadows: another engine hears what a job or a live session has heard, and the two are compared."""
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.clock import duration, now
+from tiro_core.jobs.states import TERMINAL, enter
+
+SESSION_SHADOW_TTL_SECONDS = 24 * 3600.0
+"""How long the shadow of a session stays where nobody compares it: as long as the session's own history."""
+_PREFIX = "shadow-"
+
+
+def shadow_id(of: str) -> str:
+    """The id of the shadow of a job or session. No caller can name it: it is no UUID."""
+    return _PREFIX + of
+
+
+def wants_shadow(record: TranscriptionRecord) -> bool:
+    """Whether a job has succeeded and is still to be compared."""
+    return record.HasField("shadow") and record.state == Transcription.STATE_SUCCEEDED and not record.removing
+
+
+def is_shadow_to_compare(record: TranscriptionRecord) -> bool:
+    """Whether this is a shadow that is over."""
+    return bool(record.shadow_of) and record.state in TERMINAL and not record.removing
+
+
+def shadow_of_job(job: TranscriptionRecord) -> TranscriptionRecord:
+    """The record of the shadow of a job that has succeeded."""
+    record = TranscriptionRecord(
+        tenant=job.tenant,
+        transcription_id=shadow_id(job.transcription_id),
+        shadow_of=job.transcription_id,
+        config=job.config,
+        options=job.options if job.HasField("options") else None,
+        upload_id=job.upload_id,
+        audio_duration=job.audio_duration,
+        cloud_allowed=job.cloud_allowed,
+        ttl=job.ttl,
+        audio_ttl=job.audio_ttl,
+    )
+    record.config.engine, record.config.model = job.shadow.engine, job.shadow.model
+    return _waiting(record)
+
+
+def shadow_of_session(session: SessionRecord, upload_id: str, seconds: float) -> TranscriptionRecord:
+    """The record of the shadow of a live session whose audio has become an upload.
+
+    Args:
+        session: The session.
+        upload_id: Its audio. It goes with the shadow, unless the caller has asked to keep it.
+        seconds: How long that is.
+    """
+    ttl = duration(SESSION_SHADOW_TTL_SECONDS)
+    record = TranscriptionRecord(
+        tenant=session.tenant,
+        transcription_id=shadow_id(session.session_id),
+        shadow_of=session.session_id,
+        shadow_of_session=True,
+        config=session.recognition,
+        upload_id=upload_id,
+        keeps_upload=session.keep_recording,
+        audio_duration=duration(seconds),
+        cloud_allowed=session.cloud_allowed,
+        ttl=ttl,
+        audio_ttl=ttl,
+    )
+    record.config.engine, record.config.model = session.shadow.engine, session.shadow.model
+    return _waiting(record)
+
+
+def _waiting(record: TranscriptionRecord) -> TranscriptionRecord:
+    """Behind all jobs that somebody waits for."""
+    record.lane = Transcription.LANE_DEFERRED
+    record.create_time.CopyFrom(now())
+    enter(record, Transcription.STATE_QUEUED)
+    return record

@@ -1,0 +1,134 @@
+"""What a shadow is compared with: a job that has succeeded, or a live session that is over."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.tail import Tail
+from tiro_core.jobs.shadows import wants_shadow
+from tiro_ingest.shadows.difference import words_of
+from tiro_ingest.transcripts import TranscriptReader
+
+
+class _Compared(Exception):  # noqa: N818 - control flow of this module
+    """Another ingest service was faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Who has heard the original, and why."""
+
+    policy: str
+    engine: str
+    model: str
+
+
+class Original(Protocol):
+    """One of them."""
+
+    @property
+    def labels(self) -> Labels:
+        """Who has heard it."""
+
+    async def words(self) -> list[str]:
+        """What was heard.
+
+        Raises:
+            PartMissing: It is being removed.
+        """
+
+    async def take_mark(self) -> bool:
+        """Note that it is compared. Returns whether that was not noted before."""
+
+
+class Originals:
+    """Finds what shadows are compared with."""
+
+    def __init__(self, bus: Bus, transcripts: TranscriptReader) -> None:
+        self._bus = bus
+        self._jobs = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+        self._transcripts = transcripts
+
+    def of_job(self, job: TranscriptionRecord) -> "JobOriginal":
+        """A job."""
+        return JobOriginal(job, self._jobs, self._transcripts)
+
+    async def of_shadow(self, shadow: TranscriptionRecord) -> Original | None:
+        """What a shadow is of. None where that is gone, or was compared before."""
+        key = subjects.record(shadow.tenant, shadow.shadow_of)
+        if shadow.shadow_of_session:
+            session = await self._sessions.get(key)
+            found = session is not None and session.value.HasField("shadow")
+            return SessionOriginal(session.value, self._bus, self._sessions) if session and found else None
+        job = await self._jobs.get(key)
+        return self.of_job(job.value) if job is not None and wants_shadow(job.value) else None
+
+
+class JobOriginal:
+    """A job."""
+
+    def __init__(
+        self, job: TranscriptionRecord, records: RecordStore[TranscriptionRecord], transcripts: TranscriptReader
+    ) -> None:
+        self._job = job
+        self._records = records
+        self._transcripts = transcripts
+        self.labels = Labels(job.policy, job.config.engine, job.config.model)
+
+    async def words(self) -> list[str]:
+        """Of its transcript."""
+        return words_of([segment async for segment in self._transcripts.all_segments(self._job)])
+
+    async def take_mark(self) -> bool:
+        """Off its record."""
+        key = subjects.record(self._job.tenant, self._job.transcription_id)
+        return await _marked(lambda: self._records.mutate(key, _take_off))
+
+
+class SessionOriginal:
+    """A live session."""
+
+    def __init__(self, session: SessionRecord, bus: Bus, records: RecordStore[SessionRecord]) -> None:
+        self._session = session
+        self._bus = bus
+        self._records = records
+        recognition = session.recognition
+        self.labels = Labels(session.policy, recognition.engine, recognition.model)
+
+    async def words(self) -> list[str]:
+        """Of its finals."""
+        finals = []
+        subject = subjects.live_events(self._session.tenant, self._session.session_id)
+        async with Tail(self._bus, topology.LIVE_EVENTS, subject) as tail:
+            async for entry in tail:
+                if entry is None:
+                    break
+                event = LiveEvent.FromString(entry.data)
+                if event.HasField("final"):
+                    finals.append(event.final)
+        return words_of(finals)
+
+    async def take_mark(self) -> bool:
+        """Off its record."""
+        key = subjects.record(self._session.tenant, self._session.session_id)
+        return await _marked(lambda: self._records.mutate(key, _take_off))
+
+
+def _take_off(record: TranscriptionRecord | SessionRecord) -> None:
+    if not record.HasField("shadow"):
+        raise _Compared
+    record.ClearField("shadow")
+
+
+async def _marked(take_off: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await take_off()
+    except (_Compared, KeyError):
+        return False
+    return True
