@@ -98,6 +98,10 @@ bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker d
 bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
 	$(BIN)/python -m benchmarks.blobs
 
+.PHONY: bench-amazon-streams
+bench-amazon-streams: setup ## Open streams of Amazon Transcribe that rest against those that do not, over the test server
+	$(BIN)/python -m benchmarks.amazon_streams
+
 .PHONY: bench-live
 bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own
 	$(BIN)/python -m benchmarks.live $(if $(RECORDING),"$(RECORDING)")
