@@ -1,16 +1,26 @@
 """What a job's options may ask for."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from tests.integration.ingest.conftest import Ingest, detail, refused
+from tests.integration.ingest.conftest import Ingest, StartIngest, detail, refused
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.clock import duration
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 TINY_EN = {"engine": "faster-whisper", "model": "tiny.en"}
 AMAZON = {"engine": "amazon-transcribe", "language_code": "en"}
+
+
+@pytest.fixture
+async def ingest(start_ingest: StartIngest, tmp_path: Path) -> Ingest:
+    """Give a client of an ingest that lets audio go to the cloud."""
+    rules = tmp_path / "routing.toml"
+    rules.write_text('[[tenants]]\nname = "*"\nclouds = ["amazon-transcribe"]\n', encoding="utf-8")
+    return await start_ingest(routing=rules)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Whose audio may go to a cloud, and how much of it in a day, by the deployment's rules."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from tests.integration.ingest.conftest import Ingest, StartIngest, detail, refused
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.records import RecordStore
+from tiro_core.usage import UsageCounter
+
+CLOUD = "amazon-transcribe"
+CONFIG = {"engine": CLOUD, "language_code": "en"}
+
+
+@pytest.fixture
+def rules(tenant: str, tmp_path: Path) -> Path:
+    """Give rules that let an hour of the test's tenant go there in a day."""
+    file = tmp_path / "routing.toml"
+    file.write_text(
+        f'[[tenants]]\nname = "{tenant}"\nclouds = ["{CLOUD}"]\ncloud_seconds_a_day = 3600\n', encoding="utf-8"
+    )
+    return file
+
+
+async def test_without_rules_no_audio_goes_there(ingest: Ingest, speech: bytes) -> None:
+    """Also where the caller names the engine: it is the deployment's word."""
+    async with refused(grpc.StatusCode.PERMISSION_DENIED, "CLOUD_NOT_ALLOWED"):
+        await ingest.transcribe(content=speech, config=CONFIG)
+
+
+async def test_the_record_says_that_it_may(
+    start_ingest: StartIngest, bus: Bus, tenant: str, rules: Path, speech: bytes
+) -> None:
+    """For the cloud's worker to see; other engines' jobs do not say so."""
+    ingest = await start_ingest(routing=rules)
+    records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    for config, allowed in ((CONFIG, True), ({"engine": "fake"}, False)):
+        job = await ingest.transcribe(content=speech, config=config)
+        stored = await records.get(subjects.record(tenant, job.name.removeprefix("transcriptions/")))
+        assert stored is not None
+        assert stored.value.cloud_allowed is allowed
+
+
+async def test_a_days_limit(start_ingest: StartIngest, bus: Bus, tenant: str, rules: Path, speech: bytes) -> None:
+    """What has been sent today counts; the error says when the day is over."""
+    await UsageCounter(bus).add(tenant, CLOUD, 3600.0)
+    ingest = await start_ingest(routing=rules)
+    async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "CLOUD_LIMIT_REACHED") as errors:
+        await ingest.transcribe(content=speech, config=CONFIG)
+    assert 0 < detail(errors[0], error_details_pb2.RetryInfo).retry_delay.ToSeconds() <= 24 * 3600
+    await ingest.transcribe(content=speech, config={"engine": "fake"})
