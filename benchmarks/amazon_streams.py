@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from io import RawIOBase
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +18,7 @@ import numpy as np
 from benchmarks.report import record, table
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.server import TranscribeServer
+from tiro_core.logs import configure_logging
 from tiro_transcriber.engines.amazon_transcribe import service
 from tiro_transcriber.engines.amazon_transcribe.body import RestingBody
 from tiro_transcriber.engines.fake.markers import encode
@@ -39,12 +41,19 @@ BURST_SECONDS = 30
 OPTIONS = SessionOptions(RecognitionOptions("en"))
 
 
-class SdkBody:
+class SdkBody(RawIOBase):
     """The SDK's own body, read as the SDK has it read."""
 
     def __init__(self, body: Any) -> None:
-        self.readinto = body.readinto
-        self.end = body.end_stream
+        self._body = body
+
+    def readinto(self, buffer: Any) -> int:
+        """Hand on what the body gives."""
+        return int(self._body.readinto(buffer))
+
+    def end(self) -> None:
+        """Say that nothing more comes."""
+        self._body.end_stream()
 
 
 def _speech() -> Samples:
@@ -116,6 +125,7 @@ def _rows(ways: Sequence[tuple[str, Callable[[Any], Any]]]) -> list[tuple[object
 
 def main() -> None:
     """Print the table, and write it into the document."""
+    configure_logging("benchmark", "console", "warning")
     rows = _rows([("the SDK's", SdkBody), ("resting", RestingBody)])
     header = ("open streams", "bodies", "cores, idle", "ms for a chunk", f"s for {BURST_SECONDS} s at once")
     versions = f"amazon-transcribe {version('amazon-transcribe')}, awscrt {version('awscrt')}."
