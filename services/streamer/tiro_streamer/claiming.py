@@ -10,6 +10,7 @@ from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.hints import offer_session
 from tiro_core.bus.ownership import lease_seconds_left
+from tiro_core.bus.publishing import Conflict
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.model_offer import ModelOffer
@@ -45,6 +46,12 @@ def free_slots(workers: WorkerDirectory, asked: RecognitionConfig) -> int:
     return ModelOffer(None, workers.offering(asked.engine, asked.model)).free_session_slots
 
 
+def _is_kept_or_over(record: SessionRecord) -> bool:
+    """Whether a worker has a session, or nobody needs to any more."""
+    held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
+    return held or record.state == SessionRecord.STATE_ENDED
+
+
 class SessionOffer:
     """A session's record, as long as no worker has it."""
 
@@ -69,10 +76,8 @@ class SessionOffer:
             await asyncio.gather(self._publishing, return_exceptions=True)  # whoever published was told what went wrong
 
         def end(record: SessionRecord) -> None:
-            held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
-            ended = record.state == SessionRecord.STATE_ENDED
-            if held or ended:
-                raise _LeaveAsItIs(ended=ended)
+            if _is_kept_or_over(record):
+                raise _LeaveAsItIs(ended=record.state == SessionRecord.STATE_ENDED)
             record.state = SessionRecord.STATE_ENDED
             record.ClearField("lease")
             record.error.CopyFrom(error)
@@ -88,27 +93,31 @@ class SessionOffer:
     async def move(self, workers: WorkerDirectory) -> bool:
         """Offer the session to another engine of its policy that has room, unless a worker holds it.
 
+        Where it has none, it is offered once more to its own: whoever moved it there may have died before the offer.
+
         Returns:
-            Whether it did.
+            Whether it has another engine now.
 
         Raises:
             BusUnavailable: NATS stayed away.
         """
-
-        def to_another(record: SessionRecord) -> None:
-            held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
-            ended = record.state == SessionRecord.STATE_ENDED
-            route = next_route(record, workers)
-            if held or ended or route is None:
-                raise _LeaveAsItIs(ended=ended)
-            move(record, route)
-
-        try:
-            moved = await self._store.mutate(self._key, to_another)
-        except (_LeaveAsItIs, KeyError):
+        stored = await self._store.get(self._key)
+        if stored is None or _is_kept_or_over(stored.value):
             return False
-        await offer_session(self._bus, moved.value)
-        return True
+        route = next_route(stored.value, workers)
+        if route is not None:
+
+            def to_another(record: SessionRecord) -> None:
+                if _is_kept_or_over(record) or route not in record.alternatives:
+                    raise _LeaveAsItIs(ended=record.state == SessionRecord.STATE_ENDED)
+                move(record, route)
+
+            try:
+                stored = await self._store.mutate(self._key, to_another)
+            except (_LeaveAsItIs, KeyError, Conflict):
+                return False
+        await offer_session(self._bus, stored.value)
+        return route is not None
 
     async def _publish_whole(self) -> None:
         """Publish also when nobody waits for it any more: a record that comes after its withdrawal would stay."""

@@ -54,8 +54,6 @@ class Outlet:
         self._lag_told_at = 0.0
         self.owner = ""
         """The id of the worker that has the session."""
-        self.route = Route(engine=record.recognition.engine, model=record.recognition.model)
-        """Its engine and model."""
         self.owned = asyncio.Event()
         """Set once a worker has it."""
         self.ended = asyncio.Event()
@@ -105,9 +103,13 @@ class Outlet:
             await self._responder.put(self._responses.of_event(event))
         if event.HasField("owner_changed"):
             self.owner = event.owner_changed.worker_id
-            self.route = event.owner_changed.route
+            self._follow_route(event.owner_changed.route)
             self.owned.set()
             log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
+
+    def _follow_route(self, route: Route) -> None:
+        """Have the session's parts here know its engine: what a client changes is checked against what that can do."""
+        self._record.recognition.engine, self._record.recognition.model = route.engine, route.model
 
     def _tell_stored(self) -> None:
         stored = (self._line.place.samples, self._line.place.controls)

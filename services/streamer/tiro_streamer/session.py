@@ -225,8 +225,8 @@ class LiveSession:
         return self._around.bus.is_connected and not alive
 
     def _engine_is_served(self) -> bool:
-        route = self._parts.outlet.route
-        return bool(self._around.workers.offering(route.engine, route.model))
+        recognition = self._parts.record.recognition
+        return bool(self._around.workers.offering(recognition.engine, recognition.model))
 
 
 def _is_loss_of_connection(fault: BaseException) -> bool:

@@ -1,0 +1,100 @@
+"""Offering a session to another engine, when nobody of its own is left to do it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from nats.js.errors import NotFoundError
+
+from tests.support.scripted_worker import ScriptedWorker
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.route_pb2 import Route
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro_core.bus import subjects, topology
+from tiro_core.bus.connection import Bus
+from tiro_core.bus.ownership import new_lease
+from tiro_core.bus.records import RecordStore
+from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
+from tiro_core.ids import new_id
+from tiro_streamer.claiming import SessionOffer
+
+GONE = "gone"
+"""An engine that nobody runs."""
+
+
+@pytest.fixture
+async def workers(bus: Bus, worker: ScriptedWorker) -> AsyncIterator[WorkerDirectory]:
+    """Give who is alive: one scripted worker, which takes nothing."""
+    worker.script.claims = False
+    async with open_worker_directory(bus) as directory:
+        yield directory
+
+
+def session(*alternatives: Route) -> SessionRecord:
+    """A session that waits for a worker of the engine that nobody runs."""
+    return SessionRecord(
+        tenant="default",
+        session_id=new_id(),
+        state=SessionRecord.STATE_WAITING,
+        recognition=RecognitionConfig(engine=GONE, model="counter"),
+        alternatives=alternatives,
+    )
+
+
+async def stored(bus: Bus, record: SessionRecord) -> SessionRecord:
+    """The record as it stands."""
+    found = await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).get(
+        subjects.record(record.tenant, record.session_id)
+    )
+    assert found is not None
+    return found.value
+
+
+async def is_offered(bus: Bus, record: SessionRecord, engine: str) -> bool:
+    """Whether the workers of an engine are offered it."""
+    subject = subjects.session(engine, "counter", record.tenant, record.session_id)
+    try:
+        await bus.jetstream.get_last_msg(topology.SESSIONS, subject)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def create(bus: Bus, record: SessionRecord) -> SessionOffer:
+    """Write the record, without a hint."""
+    key = subjects.record(record.tenant, record.session_id)
+    await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).create(key, record)
+    return SessionOffer(bus, record)
+
+
+async def test_it_goes_to_an_alternative_that_has_room(bus: Bus, workers: WorkerDirectory, engine: str) -> None:
+    """The record first, then the hint; the other alternatives stay."""
+    nobody, somebody = Route(engine="nobody", model="counter"), Route(engine=engine, model="counter")
+    record = session(nobody, somebody)
+    assert await (await create(bus, record)).move(workers)
+    moved = await stored(bus, record)
+    assert (moved.recognition.engine, list(moved.alternatives)) == (engine, [nobody])
+    assert await is_offered(bus, record, engine)
+    assert not await is_offered(bus, record, GONE)
+
+
+async def test_without_one_it_is_offered_once_more(bus: Bus, workers: WorkerDirectory) -> None:
+    """Whoever has moved it there may have died before the hint."""
+    record = session(Route(engine="nobody", model="counter"))
+    offer = await create(bus, record)
+    assert not await offer.move(workers)
+    assert not await offer.move(workers)
+    assert await stored(bus, record) == record
+    assert await is_offered(bus, record, GONE)
+
+
+@pytest.mark.parametrize("state", [SessionRecord.STATE_ACTIVE, SessionRecord.STATE_ENDED])
+async def test_a_session_that_a_worker_holds_or_that_is_over_stays(
+    bus: Bus, workers: WorkerDirectory, engine: str, state: "SessionRecord.State.ValueType"
+) -> None:
+    """The worker moves it itself, where that is needed."""
+    record = session(Route(engine=engine, model="counter"))
+    record.state = state
+    record.lease.CopyFrom(new_lease("a worker", 30.0))
+    assert not await (await create(bus, record)).move(workers)
+    assert await stored(bus, record) == record
+    assert not await is_offered(bus, record, engine)
