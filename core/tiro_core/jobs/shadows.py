@@ -36,7 +36,7 @@ def shadow_of_job(job: TranscriptionRecord) -> TranscriptionRecord:
         options=job.options if job.HasField("options") else None,
         upload_id=job.upload_id,
         audio_duration=job.audio_duration,
-        cloud_allowed=job.cloud_allowed,
+        allowed_clouds=job.allowed_clouds,
         ttl=job.ttl,
         audio_ttl=job.audio_ttl,
     )
@@ -62,7 +62,7 @@ def shadow_of_session(session: SessionRecord, upload_id: str, seconds: float) ->
         upload_id=upload_id,
         keeps_upload=session.keep_recording,
         audio_duration=duration(seconds),
-        cloud_allowed=session.cloud_allowed,
+        allowed_clouds=session.allowed_clouds,
         ttl=ttl,
         audio_ttl=ttl,
     )

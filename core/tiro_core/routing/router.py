@@ -19,10 +19,17 @@ from tiro_core.routing.rules import Policy, Route, Routing
 
 log = get_logger()
 
-Check = Callable[[RecognitionConfig], None]
-"""Raises TiroError where an engine and model cannot do what the rest of the request asks for."""
-HasRoom = Callable[[RecognitionConfig], bool]
-"""Whether a request for this engine and model would be begun at once."""
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the service that is asked knows of requests of its kind."""
+
+    check: Callable[[RecognitionConfig], None]
+    """Raises TiroError where an engine and model cannot do what the rest of the request asks for."""
+    has_room: Callable[[RecognitionConfig], bool]
+    """Whether a request for this engine and model would be begun at once."""
+    is_served: Callable[[RecognitionConfig], bool]
+    """Whether any live worker of them takes such requests."""
 
 
 class Usage(Protocol):
@@ -44,8 +51,8 @@ class Choice:
     """What else the policy has for the request, in its order."""
     shadow: RouteMessage | None = None
     """Who is to hear the audio as well, so that the deployment can compare them."""
-    cloud_allowed: bool = False
-    """One of all these is a cloud, and the tenant's audio may go there."""
+    allowed_clouds: Sequence[str] = ()
+    """Of all these, the engines that the tenant's audio may go to although they are clouds."""
 
 
 class Router:
@@ -65,9 +72,7 @@ class Router:
         self._workers = workers
         self._usage = usage
 
-    def choose(
-        self, tenant: str, asked: RecognitionConfig, field_path: str, *, check: Check, has_room: HasRoom
-    ) -> Choice:
+    def choose(self, tenant: str, asked: RecognitionConfig, field_path: str, door: Door) -> Choice:
         """Choose what serves a request.
 
         Of a policy's routes those count that the request's language and options, and the tenant's consent, leave. Of
@@ -78,8 +83,7 @@ class Router:
             tenant: Whose request it is.
             asked: What it asks to recognize with.
             field_path: Where in the request that stands, for error messages.
-            check: Whether a model can do what else is asked for.
-            has_room: Whether it would be begun at once.
+            door: What the service that is asked knows of such requests.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the engine, the model or the language is unknown, or an option is not theirs;
@@ -88,23 +92,25 @@ class Router:
         """
         policy = self._routing.policies.get(asked.engine or self._resolver.default_engine)
         if policy is None:
-            config = self._resolve(tenant, asked, field_path, check)
-            return Choice(config, cloud_allowed=self.is_cloud(config.engine))
+            config = self._resolve(tenant, asked, field_path, door)
+            return Choice(config, allowed_clouds=self.allowed_clouds(tenant, [config.engine]))
         if asked.model:
             raise invalid_argument(
                 reasons.ERROR_REASON_INVALID_REQUEST,
                 f"policy {policy.name!r} chooses the model itself",
                 field_path=f"{field_path}.model",
             )
-        candidates = self._candidates(tenant, policy, asked, field_path, check)
-        chosen = _first(candidates, has_room) or _first(candidates, self._is_served) or candidates[0]
-        shadow = self._shadow(tenant, policy, asked, field_path, check)
+        candidates = self._candidates(tenant, policy, asked, field_path, door)
+        chosen = _first(candidates, door.has_room) or _first(candidates, door.is_served) or candidates[0]
+        shadow = self._shadow(tenant, policy, asked, field_path, door)
         return Choice(
             chosen,
             policy.name,
             [_message(one) for one in candidates if one is not chosen],
             shadow=_message(shadow) if shadow and _message(shadow) != _message(chosen) else None,
-            cloud_allowed=any(self.is_cloud(one.engine) for one in (*candidates, *([shadow] if shadow else []))),
+            allowed_clouds=self.allowed_clouds(
+                tenant, [one.engine for one in (*candidates, shadow) if one is not None]
+            ),
         )
 
     def require_consent(self, tenant: str, engine: str) -> None:
@@ -131,6 +137,10 @@ class Router:
                 retry_after=until_midnight(),
             )
 
+    def allowed_clouds(self, tenant: str, engines: Collection[str]) -> Sequence[str]:
+        """Those of some engines that the rules list for a tenant, whether or not they are known to be clouds yet."""
+        return sorted(self._routing.tenant(tenant).clouds.intersection(engines))
+
     def is_cloud(self, engine: str) -> bool:
         """Whether an engine is a service outside the deployment: by the catalogue, or by a live worker's word."""
         known = self._catalogue.engines.get(engine)
@@ -138,55 +148,55 @@ class Router:
             worker.cloud for worker in self._workers.alive() if worker.engine == engine
         )
 
-    def _resolve(self, tenant: str, asked: RecognitionConfig, field_path: str, check: Check) -> RecognitionConfig:
+    def _resolve(self, tenant: str, asked: RecognitionConfig, field_path: str, door: Door) -> RecognitionConfig:
         config = self._resolver.resolve(asked, field_path)
         self.require_consent(tenant, config.engine)
-        check(config)
+        door.check(config)
         return config
 
     def _resolve_route(
-        self, tenant: str, route: Route, asked: RecognitionConfig, field_path: str, check: Check
+        self, tenant: str, route: Route, asked: RecognitionConfig, field_path: str, door: Door
     ) -> RecognitionConfig:
         _require_language(route, asked)
         one = RecognitionConfig()
         one.CopyFrom(asked)
         one.engine, one.model = route.engine, route.model
-        return self._resolve(tenant, one, field_path, check)
+        return self._resolve(tenant, one, field_path, door)
 
     def _shadow(
-        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, check: Check
+        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, door: Door
     ) -> RecognitionConfig | None:
         """Who else is to hear it. One that cannot serve the request, or must not, does not: nobody waits for it."""
         if policy.shadow is None:
             return None
         try:
-            return self._resolve_route(tenant, policy.shadow, asked, field_path, check)
+            return self._resolve_route(tenant, policy.shadow, asked, field_path, door)
         except TiroError as refusal:
             log.info("no_shadow", policy=policy.name, engine=policy.shadow.engine, reason=refusal.message)
             return None
 
     def _candidates(
-        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, check: Check
+        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, door: Door
     ) -> Sequence[RecognitionConfig]:
         """The routes that can serve a request, at least one."""
         found: list[RecognitionConfig] = []
-        refusals: list[tuple[Route, str]] = []
+        refusals: list[tuple[Route, TiroError]] = []
         for route in policy.routes:
             try:
-                found.append(self._resolve_route(tenant, route, asked, field_path, check))
+                found.append(self._resolve_route(tenant, route, asked, field_path, door))
             except TiroError as refusal:
-                refusals.append((route, refusal.message))
+                refusals.append((route, refusal))
         if found:
             return found
-        said = "; ".join(f"{route.engine}: {message}" for route, message in refusals)
+        for _, why in refusals:
+            if why.reason == reasons.ERROR_REASON_CLOUD_LIMIT_REACHED:  # it passes, unlike the others
+                raise why
+        said = "; ".join(f"{route.engine}: {why.message}" for route, why in refusals)
         raise invalid_argument(
             reasons.ERROR_REASON_NO_ROUTE,
             f"policy {policy.name!r} has no engine for this request: {said}",
             field_path=f"{field_path}.engine",
         )
-
-    def _is_served(self, config: RecognitionConfig) -> bool:
-        return bool(self._workers.offering(config.engine, config.model))
 
 
 def _message(config: RecognitionConfig) -> RouteMessage:
@@ -199,5 +209,7 @@ def _require_language(route: Route, asked: RecognitionConfig) -> None:
         raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, f"the policy has it for {named} alone")
 
 
-def _first(candidates: Sequence[RecognitionConfig], holds: HasRoom) -> RecognitionConfig | None:
+def _first(
+    candidates: Sequence[RecognitionConfig], holds: Callable[[RecognitionConfig], bool]
+) -> RecognitionConfig | None:
     return next((one for one in candidates if holds(one)), None)

@@ -22,7 +22,7 @@ from tiro_core.jobs.states import enter, state_name
 from tiro_core.logs import get_logger
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.recognition import RecognitionResolver
-from tiro_core.routing.router import Router
+from tiro_core.routing.router import Door, Router
 from tiro_ingest.dispatcher import Dispatcher
 from tiro_ingest.fetching.uris import check_uri
 from tiro_ingest.following import JobFollower
@@ -126,7 +126,9 @@ class Acceptor:
             self._router.require_consent(tenant, old.config.engine)
             self._dispatcher.require_room(tenant)
             await self._guard.require(JOB_BYTES)
-            record = await self._accept(tenant, asked, _Order(_again(old)))
+            again = _again(old)
+            again.allowed_clouds.extend(self._router.allowed_clouds(tenant, [old.config.engine]))
+            record = await self._accept(tenant, asked, _Order(again))
         return await self._announced(record)
 
     async def _known(self, tenant: str, asked: Repeatable) -> TranscriptionRecord | None:
@@ -142,8 +144,11 @@ class Acceptor:
             tenant,
             job.config,
             "transcription.config",
-            check=lambda config: check_options(job.options, config, self._resolver),
-            has_room=self._dispatcher.has_room,
+            Door(
+                check=lambda config: check_options(job.options, config, self._resolver),
+                has_room=self._dispatcher.has_room,
+                is_served=self._dispatcher.is_served,
+            ),
         )
         if job.HasField("callback"):
             self._check_callback(job.callback)
@@ -151,7 +156,7 @@ class Acceptor:
             display_name=job.display_name,
             config=choice.config,
             policy=choice.policy,
-            cloud_allowed=choice.cloud_allowed,
+            allowed_clouds=choice.allowed_clouds,
             shadow=choice.shadow,
             options=job.options if job.HasField("options") else None,
             lane=job.lane or Transcription.LANE_STANDARD,
@@ -245,7 +250,6 @@ def _again(old: TranscriptionRecord) -> TranscriptionRecord:
         lane=old.lane,
         retry_of=old.transcription_id,
         policy=old.policy,
-        cloud_allowed=old.cloud_allowed,
     )
     if _unfetched(old):
         draft.uri = old.uri

@@ -58,6 +58,7 @@ class Dispatcher:
         self._again_seconds = again_seconds
         self._records: dict[str, TranscriptionRecord] = {}
         self._fetching: Counter[str] = Counter()
+        self._shadows: Counter[str] = Counter()
         self._desks: defaultdict[Model, Desk] = defaultdict(Desk)
         self._places = asyncio.Semaphore(OFFERS_AT_ONCE)
         self._changed = asyncio.Event()
@@ -65,10 +66,11 @@ class Dispatcher:
     def saw(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted."""
         before = self._records.pop(key, None)
-        if before is not None and before.state == Transcription.STATE_FETCHING:
-            self._fetching[before.tenant] -= 1
-        if record is not None and record.state == Transcription.STATE_FETCHING:
-            self._fetching[record.tenant] += 1
+        for counted, one in ((before, -1), (record, 1)):
+            if counted is not None and counted.state == Transcription.STATE_FETCHING:
+                self._fetching[counted.tenant] += one
+            if counted is not None and counted.shadow_of and counted.state == Transcription.STATE_QUEUED:
+                self._shadows[counted.tenant] += one
         if record is None or record.state in TERMINAL:
             if before is not None:
                 self._desks[_model(before)].forget(key)
@@ -86,7 +88,8 @@ class Dispatcher:
             TiroError: RESOURCE_EXHAUSTED, with the reason QUEUE_FULL and a delay.
         """
         queued = sum(desk.queue.count(tenant) for desk in self._desks.values())
-        if queued + self._fetching[tenant] >= self._waiting_max:
+        # Nobody has asked for shadows: they do not use up a caller's room.
+        if queued - self._shadows[tenant] + self._fetching[tenant] >= self._waiting_max:
             message = f"{self._waiting_max} jobs wait already"
             raise resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, message, retry_after=FULL_RETRY_AFTER)
 
@@ -94,6 +97,10 @@ class Dispatcher:
         """Whether one job more for this engine and model would be begun at once."""
         workers = self._workers.offering(config.engine, config.model)
         return self._desks[config.engine, config.model].has_room(workers)
+
+    def is_served(self, config: RecognitionConfig) -> bool:
+        """Whether any live worker of this engine and model takes jobs, if not now."""
+        return any(worker.job_slots for worker in self._workers.offering(config.engine, config.model))
 
     async def run(self) -> None:
         """Offer what there is room for, whenever something has changed, until cancelled."""

@@ -10,7 +10,7 @@ from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict
 from tiro_core.bus.records import RecordStore
-from tiro_core.clock import seconds_until
+from tiro_core.clock import after, seconds_until
 from tiro_core.errors import TiroError
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
@@ -36,6 +36,8 @@ class Expiry:
 
     def saw(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted."""
+        if record is not None and record.shadow_of:
+            heapq.heappush(self._due, (after(record.create_time, record.ttl).ToNanoseconds(), key))
         if record is None or record.state not in TERMINAL:
             return
         if record.removing:
@@ -79,6 +81,8 @@ class Expiry:
 
 def _job_is_due(record: TranscriptionRecord) -> bool:
     """Whether a job is to go, or is on its way."""
+    if record.shadow_of and seconds_until(after(record.create_time, record.ttl)) <= 0:
+        return True  # whatever its state: it keeps a recording, and nobody waits for it
     return record.removing or (record.HasField("expire_time") and seconds_until(record.expire_time) <= 0)
 
 

@@ -100,6 +100,9 @@ class Remover:
                 raise failed_precondition(reasons.ERROR_REASON_UPLOAD_IN_USE, message)
         async for job in self._uses.jobs(tenant, upload_id):
             await self.remove_audio(tenant, job.transcription_id)
+        async for shadow in self._uses.shadows(tenant, upload_id):
+            with suppress(TiroError):  # it is gone
+                await self.remove_job(tenant, shadow.transcription_id)
         await self._uploads.remove(tenant, upload_id)
 
     async def remove_unused_upload(self, tenant: str, upload_id: str) -> bool:

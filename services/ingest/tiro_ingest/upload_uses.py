@@ -49,12 +49,22 @@ class UploadUses:
         return False
 
     async def jobs(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
-        """The jobs that need an upload, as far as they are written. Shadows do not count: callers do not know them."""
+        """The jobs that need an upload, as far as they are written; without shadows, which callers do not know."""
+        async for record in self._users(tenant, upload_id):
+            if not record.shadow_of:
+                yield record
+
+    async def shadows(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
+        """The shadows that need an upload."""
+        async for record in self._users(tenant, upload_id):
+            if record.shadow_of:
+                yield record
+
+    async def _users(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
         for job_id in [upload_id, *await self._noted(tenant, upload_id)]:
             stored = await self._jobs.get(record_key(tenant, job_id))
-            if stored is None or stored.value.audio_deleted or stored.value.removing or stored.value.shadow_of:
-                continue
-            yield stored.value
+            if stored is not None and not stored.value.audio_deleted and not stored.value.removing:
+                yield stored.value
 
     async def _noted(self, tenant: str, upload_id: str) -> list[str]:
         return [key.rpartition(".")[2] for key in await self._uses.keys(f"{tenant}.{upload_id}")]

@@ -33,9 +33,9 @@ def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: 
     Raises:
         TiroError: NO_WORKER; nobody alive takes live sessions with this engine and model.
     """
-    offers = [record for record in workers.offering(asked.engine, asked.model) if record.session_slots]
-    if not offers:
+    if not is_served(workers, asked):
         raise no_worker(asked.engine, asked.model)
+    offers = workers.offering(asked.engine, asked.model)
     # Their word is a second or two old: there may just have become room.
     free = any(not record.sessions_refused and record.sessions < record.session_slots for record in offers)
     return settings.claim_seconds_max if free else settings.claim_seconds_full
@@ -44,6 +44,11 @@ def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: 
 def free_slots(workers: WorkerDirectory, asked: RecognitionConfig) -> int:
     """How many sessions more the live workers of an engine and model would take."""
     return ModelOffer(None, workers.offering(asked.engine, asked.model)).free_session_slots
+
+
+def is_served(workers: WorkerDirectory, asked: RecognitionConfig) -> bool:
+    """Whether any live worker of an engine and model takes sessions, if not now."""
+    return any(record.session_slots for record in workers.offering(asked.engine, asked.model))
 
 
 def _is_kept_or_over(record: SessionRecord) -> bool:
@@ -89,6 +94,11 @@ class SessionOffer:
         except KeyError:  # it was never created
             return True
         return True
+
+    async def is_waiting(self) -> bool:
+        """Whether no worker has the session, by its record."""
+        stored = await self._store.get(self._key)
+        return stored is not None and stored.value.state == SessionRecord.STATE_WAITING
 
     async def move(self, workers: WorkerDirectory) -> bool:
         """Offer the session to another engine of its policy that has room, unless a worker holds it.

@@ -25,7 +25,7 @@ def new_record(config: StreamingConfig, choice: Choice, token: str) -> SessionRe
         recognition=choice.config,
         alternatives=choice.alternatives,
         policy=choice.policy,
-        cloud_allowed=choice.cloud_allowed,
+        allowed_clouds=choice.allowed_clouds,
         shadow=choice.shadow,
         enable_interim_results=config.enable_interim_results,
         endpointing=config.endpointing if config.HasField("endpointing") else None,

@@ -54,6 +54,8 @@ class Outlet:
         self._lag_told_at = 0.0
         self.owner = ""
         """The id of the worker that has the session."""
+        self.heard_at = time.monotonic()
+        """When the worker has last said anything."""
         self.owned = asyncio.Event()
         """Set once a worker has it."""
         self.ended = asyncio.Event()
@@ -80,6 +82,7 @@ class Outlet:
         """Let the line know how much is heard, until cancelled."""
 
         async def take(progress: LiveProgress) -> None:
+            self.heard_at = time.monotonic()
             await self._line.heard(progress.heard_sample)
 
         await following.follow_progress(self._bus, self._record.tenant, self._record.session_id, take)
@@ -103,7 +106,9 @@ class Outlet:
             await self._responder.put(self._responses.of_event(event))
         if event.HasField("owner_changed"):
             self.owner = event.owner_changed.worker_id
-            self._follow_route(event.owner_changed.route)
+            self.heard_at = time.monotonic()
+            if event.owner_changed.HasField("route"):  # workers from before routes do not say it
+                self._follow_route(event.owner_changed.route)
             self.owned.set()
             log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
 

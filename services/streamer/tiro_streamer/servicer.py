@@ -17,10 +17,10 @@ from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceServicer
 from tiro_core.auth.tenant import current_tenant
 from tiro_core.logs import get_logger
 from tiro_core.recognition import RecognitionResolver
-from tiro_core.routing.router import Choice, Router
+from tiro_core.routing.router import Choice, Door, Router
 from tiro_core.rpc.interception import Context
 from tiro_streamer.building import SessionBuilder, writing_to
-from tiro_streamer.claiming import claim_seconds, free_slots
+from tiro_streamer.claiming import claim_seconds, free_slots, is_served
 from tiro_streamer.faults import not_ready, told_as_one
 from tiro_streamer.history import check_sequence, find_session
 from tiro_streamer.opening import new_record, wants_resuming
@@ -110,6 +110,9 @@ class StreamingService(StreamingServiceServicer):
             current_tenant(),
             asked,
             "config.recognition",
-            check=lambda _: None,
-            has_room=lambda config: free_slots(self._around.workers, config) > 0,
+            Door(
+                check=lambda _: None,
+                has_room=lambda config: free_slots(self._around.workers, config) > 0,
+                is_served=lambda config: is_served(self._around.workers, config),
+            ),
         )

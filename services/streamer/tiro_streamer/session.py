@@ -8,12 +8,13 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.bus.connection import Bus
+from tiro_core.bus.topology import WORKER_EXPIRY_SECONDS
 from tiro_core.bus.workers import WorkerDirectory
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_streamer.abandoning import abandon
 from tiro_streamer.audio_line import AudioLine, LineTaken
-from tiro_streamer.claiming import SessionOffer
+from tiro_streamer.claiming import SessionOffer, is_served
 from tiro_streamer.detaching import Detached
 from tiro_streamer.door import Door
 from tiro_streamer.faults import (
@@ -33,6 +34,8 @@ from tiro_streamer.telemetry import CLAIM_SECONDS
 
 OWNER_CHECK_SECONDS = 1.0
 """How often a session looks whether its worker is still alive."""
+OWNER_QUIET_SECONDS = 3.0
+"""A worker says how far it is twice as often: one that does not is looked after."""
 LAST_SECONDS_MAX = 2.0
 """How long a client may take to read what waits for it when its session ends with an error."""
 
@@ -205,7 +208,7 @@ class LiveSession:
         has_moved = False
         while True:
             await asyncio.sleep(OWNER_CHECK_SECONDS)
-            if not self._owner_is_gone():
+            if not await self._owner_is_gone():
                 gone_since, has_moved = None, False
                 continue
             gone_since = gone_since or time.monotonic()
@@ -218,15 +221,20 @@ class LiveSession:
             if gone_seconds >= 0 and await self._parts.offer.move(self._around.workers):
                 gone_since, has_moved = None, True
 
-    def _owner_is_gone(self) -> bool:
-        """Whether nobody renews the owner's record. While NATS is away nobody can say that they are alive."""
-        owner = self._parts.outlet.owner
-        alive = any(worker.worker_id == owner for worker in self._around.workers.alive())
-        return self._around.bus.is_connected and not alive
+    async def _owner_is_gone(self) -> bool:
+        """Whether nobody renews the owner's record, or it has given the session up and nobody has taken it yet.
+
+        While NATS is away, and until everybody has had the time to say so again, nobody can say that they are alive.
+        """
+        bus, outlet = self._around.bus, self._parts.outlet
+        if not bus.is_connected or bus.seconds_since_outage < WORKER_EXPIRY_SECONDS:
+            return False
+        if not any(worker.worker_id == outlet.owner for worker in self._around.workers.alive()):
+            return True
+        return time.monotonic() - outlet.heard_at > OWNER_QUIET_SECONDS and await self._parts.offer.is_waiting()
 
     def _engine_is_served(self) -> bool:
-        recognition = self._parts.record.recognition
-        return bool(self._around.workers.offering(recognition.engine, recognition.model))
+        return is_served(self._around.workers, self._parts.record.recognition)
 
 
 def _is_loss_of_connection(fault: BaseException) -> bool:

@@ -60,7 +60,7 @@ def require_consent(engine: Engine, record: TranscriptionRecord | SessionRecord)
     Raises:
         TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED.
     """
-    if engine.capabilities.cloud and not record.cloud_allowed:
+    if engine.capabilities.cloud and engine.model.engine not in record.allowed_clouds:
         message = f"engine {engine.model.engine!r} is a cloud, and the deployment does not let this audio go there"
         raise TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_CLOUD_NOT_ALLOWED, message)
 

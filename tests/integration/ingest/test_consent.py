@@ -39,11 +39,11 @@ async def test_the_record_says_that_it_may(
     """For the cloud's worker to see; other engines' jobs do not say so."""
     ingest = await start_ingest(routing=rules)
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-    for config, allowed in ((CONFIG, True), ({"engine": "fake"}, False)):
+    for config, allowed in ((CONFIG, [CLOUD]), ({"engine": "fake"}, [])):
         job = await ingest.transcribe(content=speech, config=config)
         stored = await records.get(subjects.record(tenant, job.name.removeprefix("transcriptions/")))
         assert stored is not None
-        assert stored.value.cloud_allowed is allowed
+        assert list(stored.value.allowed_clouds) == allowed
 
 
 async def test_a_days_limit(start_ingest: StartIngest, bus: Bus, tenant: str, rules: Path, speech: bytes) -> None:

@@ -143,6 +143,24 @@ async def test_a_worker_that_is_gone_for_good(start_streamer: StartStreamer, bus
     assert heard.record.state == SessionRecord.STATE_ACTIVE
 
 
+async def test_a_session_that_was_moved_and_that_nobody_takes(
+    start_streamer: StartStreamer, bus: Bus, worker: ScriptedWorker
+) -> None:
+    """Its worker has given it to another engine and is alive; the client is not left waiting for that one for ever."""
+    client = await start_streamer(takeover_seconds_max=1.0)
+    call = await client.start()
+    heard = await worker.only_session()
+
+    def to_nobody(record: SessionRecord) -> None:
+        record.recognition.engine = "nobody"
+        record.state = SessionRecord.STATE_WAITING
+        record.ClearField("lease")
+
+    store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+    await store.mutate(subjects.record(heard.record.tenant, heard.record.session_id), to_nobody)
+    assert reason_of(await error_of(call)) == "SESSION_FAILED"
+
+
 async def test_sessions_under_way_get_the_grace(nats_server: NatsServer, worker: ScriptedWorker, engine: str) -> None:
     """A streamer that stops takes no new session, and lets the others end by themselves."""
     async with AsyncExitStack() as after:

@@ -18,7 +18,7 @@ from tiro_core.catalogue import load_catalogue
 from tiro_core.errors import TiroError, invalid_argument, reason_name
 from tiro_core.recognition import RecognitionResolver
 from tiro_core.routing.moving import move, next_route
-from tiro_core.routing.router import Choice, Router
+from tiro_core.routing.router import Choice, Door, Router
 from tiro_core.routing.rules import RoutingError, load_routing
 
 RULES = """
@@ -112,7 +112,12 @@ def choose(
         Usage(used_seconds),
     )
     asked = RecognitionConfig(engine=engine, model=model, language_code=language)
-    return router.choose(tenant, asked, "config", check=check, has_room=lambda config: config.engine not in full)
+    door = Door(
+        check=check,
+        has_room=lambda config: config.engine not in full,
+        is_served=lambda config: bool(workers.offering(config.engine, config.model)),
+    )
+    return router.choose(tenant, asked, "config", door)
 
 
 def ways(choice: Choice) -> list[tuple[str, str]]:
@@ -159,8 +164,10 @@ def test_a_cloud_that_is_named_needs_consent_too(rules: Path, without: bool) -> 
     with pytest.raises(TiroError) as refused:
         choose(None if without else rules, "amazon-transcribe", tenant="other")
     assert reason_name(refused.value.reason) == "CLOUD_NOT_ALLOWED"
-    assert choose(rules, "amazon-transcribe").cloud_allowed
-    assert not choose(rules, "faster-whisper").cloud_allowed
+    assert choose(rules, "amazon-transcribe").allowed_clouds == ["amazon-transcribe"]
+    assert choose(rules, "faster-whisper").allowed_clouds == []
+    # By name, so that another cloud's worker is not let through by it.
+    assert choose(rules, "balanced").allowed_clouds == ["amazon-transcribe"]
 
 
 def test_a_tenant_that_has_reached_its_limit_stays_here_today(rules: Path) -> None:
@@ -171,6 +178,9 @@ def test_a_tenant_that_has_reached_its_limit_stays_here_today(rules: Path) -> No
     with pytest.raises(TiroError) as refused:
         choose(rules, "amazon-transcribe", used_seconds=3600)
     assert reason_name(refused.value.reason) == "CLOUD_LIMIT_REACHED"
+    with pytest.raises(TiroError) as refused:
+        choose(rules, "cloud", used_seconds=3600)
+    assert reason_name(refused.value.reason) == "CLOUD_LIMIT_REACHED"
     assert refused.value.retry_after is not None
     assert timedelta(0) < refused.value.retry_after <= timedelta(days=1)
 
@@ -178,7 +188,7 @@ def test_a_tenant_that_has_reached_its_limit_stays_here_today(rules: Path) -> No
 def test_a_worker_may_say_that_its_engine_is_a_cloud(rules: Path) -> None:
     """One that no catalogue knows."""
     workers = directory(("house-cloud", "own"))
-    assert choose(rules, "house-cloud", workers=workers).cloud_allowed
+    assert choose(rules, "house-cloud", workers=workers).allowed_clouds == ["house-cloud"]
     with pytest.raises(TiroError, match="is a cloud"):
         choose(rules, "house-cloud", tenant="other", workers=workers)
 

@@ -1,6 +1,7 @@
 """Loading the engine, and what it asks of the service."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,7 @@ from tiro_core.starting import CannotStart
 from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.engines.interface import (
     EngineSettings,
+    EngineUnavailable,
     Final,
     ModelUnavailable,
     RecognitionOptions,
@@ -26,6 +28,7 @@ from tiro_transcriber.engines.registry import find_engine
 
 SPEECH = encode([1, 2]).astype(np.float32) / np.float32(32768)
 SETTINGS = EngineSettings(models_dir="")
+GIVEN_UP_SECONDS_MAX = 40.0
 EN, ES = "en-US", "es-US"
 
 
@@ -106,3 +109,37 @@ def test_locales_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, settings: d
         monkeypatch.setenv(f"TIRO_AMAZON_{name.upper()}", value)
     with pytest.raises(CannotStart, match=says):
         find_engine("amazon-transcribe").jobs_at_once("cpu")
+
+
+def test_what_nobody_heard_is_not_taken_for_silence(server: TranscribeServer) -> None:
+    """While the service refuses every stream nothing is settled, and the session is given up before long."""
+    engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    server.default = Script(refuse=service_unavailable())
+    session = engine.open_session(SessionOptions(RecognitionOptions("en")), 0)
+    step = np.zeros(1_600, np.float32)
+
+    def speak() -> None:
+        deadline = time.monotonic() + GIVEN_UP_SECONDS_MAX
+        while time.monotonic() < deadline:
+            session.advance(step)
+            time.sleep(0.1)
+
+    with pytest.raises(EngineUnavailable):
+        speak()
+    assert session.settled_at == 0
+    session.close()
+    engine.close()
+
+
+def test_silence_that_was_heard_is_settled(server: TranscribeServer) -> None:
+    """A stream that is open and says nothing of what it was sent lets go of it, at natural pace."""
+    engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    session = engine.open_session(SessionOptions(RecognitionOptions("en")), 0)
+    step = np.zeros(1_600, np.float32)
+    deadline = time.monotonic() + GIVEN_UP_SECONDS_MAX
+    while session.settled_at < 16_000:
+        assert time.monotonic() < deadline
+        session.advance(step)
+        time.sleep(0.1)
+    session.close()
+    engine.close()

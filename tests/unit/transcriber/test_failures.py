@@ -26,10 +26,10 @@ def test_a_cloud_hears_nothing_that_the_door_has_not_let_through() -> None:
     here = find_engine("fake").load("markers", EngineSettings(models_dir=""))
     require_consent(here, TranscriptionRecord())
     here.capabilities = replace(here.capabilities, cloud=True)  # type: ignore[misc]
-    for record in (TranscriptionRecord(), SessionRecord()):
+    for record in (TranscriptionRecord(allowed_clouds=["another"]), SessionRecord()):
         with pytest.raises(TiroError, match="is a cloud") as refused:
             require_consent(here, record)
         status, again = explain(refused.value)
         assert (reason_of(status), again) == ("CLOUD_NOT_ALLOWED", False)
-    require_consent(here, TranscriptionRecord(cloud_allowed=True))
-    require_consent(here, SessionRecord(cloud_allowed=True))
+    require_consent(here, TranscriptionRecord(allowed_clouds=["another", "fake"]))
+    require_consent(here, SessionRecord(allowed_clouds=["fake"]))

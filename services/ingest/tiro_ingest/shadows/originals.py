@@ -6,6 +6,7 @@ from typing import Protocol
 
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.blobs.interface import PartMissing
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.records import RecordStore
@@ -39,7 +40,7 @@ class Original(Protocol):
         """What was heard.
 
         Raises:
-            PartMissing: It is being removed.
+            PartMissing: It is being removed, or was.
         """
 
     async def take_mark(self) -> bool:
@@ -103,15 +104,18 @@ class SessionOriginal:
 
     async def words(self) -> list[str]:
         """Of its finals."""
-        finals = []
+        finals, told = [], False
         subject = subjects.live_events(self._session.tenant, self._session.session_id)
         async with Tail(self._bus, topology.LIVE_EVENTS, subject) as tail:
             async for entry in tail:
                 if entry is None:
                     break
+                told = True
                 event = LiveEvent.FromString(entry.data)
                 if event.HasField("final"):
                     finals.append(event.final)
+        if not told:
+            raise PartMissing(f"the history of session {self._session.session_id} is gone")
         return words_of(finals)
 
     async def take_mark(self) -> bool:

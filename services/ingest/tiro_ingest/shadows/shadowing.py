@@ -4,6 +4,7 @@ The shadow of a live session is begun by the session's worker, which has its aud
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import asdict
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
@@ -11,7 +12,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import PartMissing, StorageUnavailable
 from tiro_core.bus import topology
 from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict
+from tiro_core.bus.publishing import TRANSIENT, BusUnavailable, Conflict, StreamFull
 from tiro_core.bus.records import RecordStore
 from tiro_core.bus.subjects import record as record_key
 from tiro_core.errors import TiroError
@@ -62,9 +63,11 @@ class Shadows:
                 key, record = next(iter(self._pending.items()))
                 try:
                     await (self._end(record) if record.shadow_of else self._begin(record))
-                except (BusUnavailable, StorageUnavailable, *TRANSIENT) as error:
+                except (BusUnavailable, Conflict, StorageUnavailable, StreamFull, *TRANSIENT) as error:
                     log.warning("shadow_waits", key=key, error=repr(error), again_in_seconds=RETRY_SECONDS)
                     await asyncio.sleep(RETRY_SECONDS)
+                    if self._pending.pop(key, None) is not None:
+                        self._pending[key] = record  # behind the others
                 else:
                     self._pending.pop(key, None)
 
@@ -74,9 +77,11 @@ class Shadows:
             await self._originals.of_job(job).take_mark()
             return
         await self._uses.add(shadow.tenant, shadow.upload_id, shadow.transcription_id)
-        try:
+        with suppress(Conflict):  # it was begun before
             await self._records.create(record_key(shadow.tenant, shadow.transcription_id), shadow)
-        except Conflict:  # it was begun before
+        if await self._originals.of_shadow(shadow) is None:
+            # The job was deleted, or compared, since we have read it: its shadow was not there to be removed.
+            await self._remove(shadow)
             return
         await JobHistory(self._bus, shadow.tenant, shadow.transcription_id).begin(shadow)
         log.info("shadow_begun", of=job.transcription_id, engine=shadow.config.engine, model=shadow.config.model)
@@ -88,6 +93,9 @@ class Shadows:
             found = await self._compare(original, shadow)
             if await original.take_mark():
                 _record(original.labels, shadow, found)
+        await self._remove(shadow)
+
+    async def _remove(self, shadow: TranscriptionRecord) -> None:
         try:
             await self._remover.remove_job(shadow.tenant, shadow.transcription_id)
         except TiroError as error:  # another ingest service was faster

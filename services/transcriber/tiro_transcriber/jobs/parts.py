@@ -157,7 +157,7 @@ class Parts:
             create_time=now(),
             ttl=duration(PART_TTL_SECONDS),
             audio_ttl=duration(PART_TTL_SECONDS),
-            cloud_allowed=job.cloud_allowed,
+            allowed_clouds=job.allowed_clouds,
             part=TranscriptionRecord.Part(offset=piece.offset, samples=len(piece.samples), size_bytes=size_bytes),
         )
         if job.HasField("options"):

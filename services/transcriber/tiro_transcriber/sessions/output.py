@@ -59,6 +59,8 @@ class SessionOutput:
         """What the owner before had as context."""
         self._route: Route | None = None
         """Its engine and model."""
+        self.engine_changed = False
+        """Whether any owner had another engine or model than the one before it, this one included."""
         self.next_sample = 0
         """Everything before it is final or silence, in the session's samples: a new owner goes on from there."""
 
@@ -79,6 +81,7 @@ class SessionOutput:
                 route=route,
                 engine_changed=self._route is not None and self._route != route,
             )
+            self.engine_changed |= changed.engine_changed
             try:
                 await self._append(LiveEvent(owner_changed=changed))
             except Fenced:  # the owner before has written once more
@@ -205,7 +208,9 @@ class SessionOutput:
         self.answered_controls = max(self.answered_controls, event.answered_controls)
         match event.WhichOneof("event"):
             case "owner_changed":
-                self._route = event.owner_changed.route
+                changed = event.owner_changed
+                self.engine_changed |= changed.engine_changed
+                self._route = changed.route if changed.HasField("route") else self._route
             case "final":
                 self.final_count += 1
                 self.next_sample = event.resume_sample

@@ -21,10 +21,8 @@ from tiro_transcriber.engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
-    UnsupportedLanguage,
     UtteranceEnd,
 )
-from tiro_transcriber.failures import unsupported_language
 from tiro_transcriber.session_threads import Ran, SessionThreads
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import Pcm16, SessionInput
@@ -85,6 +83,9 @@ class Transcribing:
 
         Returns:
             Why it ended, when that was not the caller's wish.
+
+        Raises:
+            UnsupportedLanguage: Its language was changed to one that the engine does not know.
         """
         try:
             while True:
@@ -154,10 +155,7 @@ class Transcribing:
         self._config.change(update)
         recognition, endpointing = self._config.recognition, self._config.endpointing
         await self._withdraw_partial()
-        try:
-            await self._engine.threads.urgent(lambda: self._engine.session.configure(recognition, endpointing))
-        except UnsupportedLanguage as error:
-            raise Refused(unsupported_language(error).to_status()) from error
+        await self._engine.threads.urgent(lambda: self._engine.session.configure(recognition, endpointing))
 
     async def _finalize(self, *, answers: int = 0) -> None:
         await self._withdraw_partial()
@@ -234,14 +232,6 @@ class Transcribing:
         """Whether the session's streamer has gone without a word, which NATS being away does not prove."""
         quiet = min(time.monotonic() - self._heard_at, line.seconds_since_outage)
         return quiet > self._line_silence_seconds_max
-
-
-class Refused(Exception):  # noqa: N818 - reads as the condition it reports
-    """The session cannot go on as its caller asks."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.message)
-        self.status = status
 
 
 def _dead_line() -> Status:

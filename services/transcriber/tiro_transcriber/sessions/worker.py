@@ -17,6 +17,7 @@ from tiro_core.blobs.interface import BlobStore, StorageUnavailable
 from tiro_core.bus import subjects, topology
 from tiro_core.bus.connection import Bus
 from tiro_core.bus.ownership import OwnedRecord
+from tiro_core.bus.publishing import StreamFull
 from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
@@ -36,7 +37,7 @@ from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.place import Place
 from tiro_transcriber.sessions.recording import keep_recording
 from tiro_transcriber.sessions.shadowing import begin_shadow
-from tiro_transcriber.sessions.transcribing import Engine, Refused, Transcribing
+from tiro_transcriber.sessions.transcribing import Engine, Transcribing
 from tiro_transcriber.usage_meter import UsageMeter
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
@@ -123,7 +124,7 @@ class SessionWorker:
                 if await output.take_over(self._worker.worker_id):
                     error, samples = await self._transcribe_or_give_up(owned.value, output, place)
                     if samples:
-                        upload_id = await self._keep_audio(owned.value, samples, was_whole=error is None)
+                        upload_id = await self._keep_audio(owned.value, output, samples, was_whole=error is None)
         except asyncio.CancelledError:
             await within(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0, note=place.note))
             telemetry.SESSIONS.labels("handed_over").inc()
@@ -135,14 +136,18 @@ class SessionWorker:
         ending = self._end(owned, output, message, samples=samples, error=error, upload_id=upload_id)
         await uninterrupted(ending, self._grace_seconds)
 
-    async def _keep_audio(self, record: SessionRecord, samples: int, *, was_whole: bool) -> str:
+    async def _keep_audio(self, record: SessionRecord, output: SessionOutput, samples: int, *, was_whole: bool) -> str:
         """Keep the audio for whoever wants it: the caller, who is told its upload, and the policy's shadow."""
-        shadowed = record.HasField("shadow") and was_whole
+        # One that another engine has gone on with is not one engine's to be compared.
+        shadowed = record.HasField("shadow") and was_whole and not output.engine_changed
         if not (record.keep_recording or shadowed):
             return ""
         upload_id = await self._keep_recording(record, samples)
         if upload_id and shadowed:
-            await begin_shadow(self._bus, record, upload_id, samples)
+            try:
+                await begin_shadow(self._bus, record, upload_id, samples)
+            except (*LEFT, StreamFull) as error:  # the session is whole without it
+                log.warning("shadow_not_begun", reason=repr(error))
         return upload_id if record.keep_recording else ""
 
     async def _keep_recording(self, record: SessionRecord, samples: int) -> str:
@@ -194,8 +199,10 @@ class SessionWorker:
             async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
                 try:
                     return await transcribing.run(line), line.position
-                except Refused as refused:
-                    return refused.status, line.position
+                except UnsupportedLanguage as error:
+                    if self._mover.way_out(record, error) is not None:
+                        raise
+                    return unsupported_language(error).to_status(), line.position
                 except EngineRefused as error:
                     if self._mover.way_out(record, error) is not None:
                         raise

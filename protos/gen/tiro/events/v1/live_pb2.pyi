@@ -83,7 +83,7 @@ class SessionRecord(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     ALTERNATIVES_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
-    CLOUD_ALLOWED_FIELD_NUMBER: _builtins.int
+    ALLOWED_CLOUDS_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
@@ -109,8 +109,6 @@ class SessionRecord(_message.Message):
     """Its audio becomes an upload, under the session's id."""
     policy: _builtins.str
     """The policy that chose its engine. Empty when the caller named the engine."""
-    cloud_allowed: _builtins.bool
-    """Its audio may go to an engine that is a service outside the deployment."""
     @_builtins.property
     def lease(self) -> _transcription_pb2.Lease:
         """Who works on it, while ACTIVE."""
@@ -148,6 +146,10 @@ class SessionRecord(_message.Message):
         """Who may take over when its engine fails, in this order: those that its policy names and that can serve it."""
 
     @_builtins.property
+    def allowed_clouds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The engines outside the deployment, of those that may come to serve it, that its audio may go to."""
+
+    @_builtins.property
     def shadow(self) -> _route_pb2.Route:
         """Who is to hear its audio as well once it is over, so that the deployment can compare the two. Absent where nobody is,
         and once that is done.
@@ -176,12 +178,12 @@ class SessionRecord(_message.Message):
         checkpoint: Global___Checkpoint | None = ...,
         alternatives: _abc.Iterable[_route_pb2.Route] | None = ...,
         policy: _builtins.str = ...,
-        cloud_allowed: _builtins.bool = ...,
+        allowed_clouds: _abc.Iterable[_builtins.str] | None = ...,
         shadow: _route_pb2.Route | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "create_time", b"create_time", "endpointing", b"endpointing", "error", b"error", "format", b"format", "lease", b"lease", "recognition", b"recognition", "resume_window", b"resume_window", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "breakages", b"breakages", "checkpoint", b"checkpoint", "cloud_allowed", b"cloud_allowed", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "policy", b"policy", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "shadow", b"shadow", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_clouds", b"allowed_clouds", "alternatives", b"alternatives", "breakages", b"breakages", "checkpoint", b"checkpoint", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "policy", b"policy", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "shadow", b"shadow", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

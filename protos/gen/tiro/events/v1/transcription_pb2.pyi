@@ -91,7 +91,7 @@ class TranscriptionRecord(_message.Message):
     CUT_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
-    CLOUD_ALLOWED_FIELD_NUMBER: _builtins.int
+    ALLOWED_CLOUDS_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     SHADOW_OF_FIELD_NUMBER: _builtins.int
     SHADOW_OF_SESSION_FIELD_NUMBER: _builtins.int
@@ -128,8 +128,6 @@ class TranscriptionRecord(_message.Message):
     """Its recording is cut into parts, each a record of its own, and it takes no slot of a worker itself."""
     policy: _builtins.str
     """The policy that chose its engine. Empty when the caller named the engine."""
-    cloud_allowed: _builtins.bool
-    """Its recording may go to an engine that is a service outside the deployment."""
     shadow_of: _builtins.str
     """Set in the record of a shadow: the job, or the live session, that it is compared with. It is no job that callers
     know. Its `transcription_id` is `shadow-<job or session>`.
@@ -205,6 +203,10 @@ class TranscriptionRecord(_message.Message):
         """
 
     @_builtins.property
+    def allowed_clouds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The engines outside the deployment, of those that may come to serve it, that its recording may go to."""
+
+    @_builtins.property
     def shadow(self) -> _route_pb2.Route:
         """Who is to hear the recording as well once the job has succeeded, so that the deployment can compare the two. Absent
         where nobody is, and once that is done.
@@ -245,7 +247,7 @@ class TranscriptionRecord(_message.Message):
         cut: _builtins.bool = ...,
         part: Global___TranscriptionRecord.Part | None = ...,
         policy: _builtins.str = ...,
-        cloud_allowed: _builtins.bool = ...,
+        allowed_clouds: _abc.Iterable[_builtins.str] | None = ...,
         shadow: _route_pb2.Route | None = ...,
         shadow_of: _builtins.str = ...,
         shadow_of_session: _builtins.bool = ...,
@@ -253,7 +255,7 @@ class TranscriptionRecord(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "shadow", b"shadow", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "cloud_allowed", b"cloud_allowed", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "keeps_upload", b"keeps_upload", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "shadow_of_session", b"shadow_of_session", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_clouds", b"allowed_clouds", "attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "keeps_upload", b"keeps_upload", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "shadow_of_session", b"shadow_of_session", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

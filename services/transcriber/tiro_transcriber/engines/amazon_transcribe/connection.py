@@ -30,11 +30,19 @@ class Connection:
         self._stream: Stream | None = None
         self._faults = 0
         self._next_try = 0.0
+        self.streams_begun = 0
 
     @property
     def position(self) -> int:
         """The next sample."""
         return self._replay.end
+
+    @property
+    def sent_until(self) -> int | None:
+        """The sample up to which the stream that is open has sent. None where none is."""
+        if self._stream is None or self._stream.has_ended:
+            return None
+        return self._stream.origin + round(self._stream.seconds_sent * SAMPLE_RATE)
 
     @property
     def is_old(self) -> bool:
@@ -120,5 +128,6 @@ class Connection:
 
     def _connect(self) -> None:
         """Begin a stream where nothing is settled, and let it hear what was sent since."""
+        self.streams_begun += 1
         self._stream = stream = self.open_stream(self._replay.start)
         stream.send(self._replay.bytes())

@@ -41,10 +41,19 @@ class Service:
             sent: Told of audio when it has left.
         """
         name = str(uuid.uuid4())
-        return Stream(name, self._loop, lambda: self._start(name, locale, region), origin=origin, pace=pace, sent=sent)
+        return Stream(
+            name,
+            self._loop,
+            lambda: self._start(name, self._speech(locale), region),
+            origin=origin,
+            pace=pace,
+            sent=sent,
+        )
 
     def check(self, locale: str) -> None:
-        """Begin a stream and end it, to see that the service is there and takes what we have. Blocks.
+        """Begin a stream and end it, to see that the service is there and takes our credentials. Blocks.
+
+        Vocabularies are not looked at: they are of some language, and seen with the first stream in it.
 
         Raises:
             EngineRefused: It does not: wrong credentials, another region.
@@ -62,7 +71,7 @@ class Service:
     async def _begin_and_end(self, locale: str) -> None:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                stream = await self._start(str(uuid.uuid4()), locale, "")
+                stream = await self._start(str(uuid.uuid4()), {"language_code": locale}, "")
         except Exception as error:
             raise fault_of(error) from error
         await stream.input_stream.end_stream()
@@ -71,7 +80,7 @@ class Service:
                 async for _ in stream.output_stream:
                     pass
 
-    async def _start(self, name: str, locale: str | None, region: str) -> Any:
+    async def _start(self, name: str, speech: dict[str, Any], region: str) -> Any:
         told = self._settings
         # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
         client = TranscribeStreamingClient(
@@ -81,7 +90,7 @@ class Service:
         requests = _Requests(client)
         async with requests.ended_on_failure():
             return await client.start_stream_transcription(
-                **self._speech(locale),
+                **speech,
                 media_sample_rate_hz=SAMPLE_RATE,
                 media_encoding="pcm",
                 session_id=name,

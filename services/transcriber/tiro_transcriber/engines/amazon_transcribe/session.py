@@ -29,7 +29,7 @@ from tiro_transcriber.engines.interface import (
 )
 
 QUIET_SECONDS = 5.0
-"""What was sent so long ago, and of which the service says nothing, held no speech."""
+"""What a stream that is still open has sent so long ago, and of which the service says nothing, held no speech."""
 
 OpenConnection = Callable[[str | None, int, Sent], Connection]
 """Speaks to the service in a language, from a sample on, and tells of audio that has left."""
@@ -48,6 +48,9 @@ class AmazonSession:
         self._connection = open_connection(options.recognition.language, start + self._skip, self._count)
         self._settled = self._connection.position
         self._sent: deque[tuple[float, int]] = deque()
+        """When which sample had been sent, by the stream that is open."""
+        self._listening = 0
+        """Which stream that is, by number."""
         self._heard: Heard | None = None
         self._committed = 0
         self._shown = False
@@ -168,7 +171,13 @@ class AmazonSession:
     def _settle_silence(self) -> None:
         """What was sent some time ago and is in no result was silence."""
         now = time.monotonic()
-        self._sent.append((now, self._connection.position))
+        sent, stream = self._connection.sent_until, self._connection.streams_begun
+        if sent is None or stream != self._listening:
+            # What another stream was sent, it may not have had the time to speak of.
+            self._sent.clear()
+            self._listening = stream
+        if sent is not None:
+            self._sent.append((now, sent))
         while self._sent and self._sent[0][0] <= now - QUIET_SECONDS:
             _, sample = self._sent.popleft()
             if self._heard is None:
