@@ -89,13 +89,18 @@ def _measure(engine: Engine, server: TranscribeServer, speech: Samples, count: i
         cores = (time.process_time() - begun) / IDLE_SECONDS
         waits = []
         for index in range(1, CHUNKS + 1):
-            heard = sum(stream.audio_events for stream in server.streams)
-            sent = time.perf_counter()
-            sessions[0].advance(speech[index * CHUNK_SAMPLES : (index + 1) * CHUNK_SAMPLES])
-            server.wait_until(lambda heard=heard: sum(one.audio_events for one in server.streams) > heard)  # type: ignore[misc]
-            waits.append((time.perf_counter() - sent) * 1000)
+            chunk = speech[index * CHUNK_SAMPLES : (index + 1) * CHUNK_SAMPLES]
+            waits.append(_seconds_to_server(server, sessions[0], chunk) * 1000)
             time.sleep(0.05)
     return cores, statistics.median(waits)
+
+
+def _seconds_to_server(server: TranscribeServer, session: EngineSession, chunk: Samples) -> float:
+    heard = sum(stream.audio_events for stream in server.streams)
+    sent = time.perf_counter()
+    session.advance(chunk)
+    server.wait_until(lambda: sum(stream.audio_events for stream in server.streams) > heard)
+    return time.perf_counter() - sent
 
 
 def _burst(engine: Engine, server: TranscribeServer, speech: Samples) -> float:

@@ -21,11 +21,11 @@ def test_a_store_that_is_away_is_worth_another_attempt() -> None:
     assert "inside" not in status.message
 
 
-def test_a_cloud_hears_nothing_that_the_door_has_not_let_through() -> None:
+def test_a_cloud_hears_nothing_that_the_door_has_not_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that runs here needs no consent; one that is a cloud needs it for jobs and sessions alike."""
     here = find_engine("fake").load("markers", EngineSettings(models_dir=""))
     require_consent(here, TranscriptionRecord())
-    here.capabilities = replace(here.capabilities, cloud=True)  # type: ignore[misc]
+    monkeypatch.setattr(here, "capabilities", replace(here.capabilities, cloud=True))
     for record in (TranscriptionRecord(allowed_clouds=["another"]), SessionRecord()):
         with pytest.raises(TiroError, match="is a cloud") as refused:
             require_consent(here, record)

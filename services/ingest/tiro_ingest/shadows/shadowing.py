@@ -66,8 +66,8 @@ class Shadows:
                 except (BusUnavailable, Conflict, StorageUnavailable, StreamFull, *TRANSIENT) as error:
                     log.warning("shadow_waits", key=key, error=repr(error), again_in_seconds=RETRY_SECONDS)
                     await asyncio.sleep(RETRY_SECONDS)
-                    if self._pending.pop(key, None) is not None:
-                        self._pending[key] = record  # behind the others
+                    if (newest := self._pending.pop(key, None)) is not None:
+                        self._pending[key] = newest  # behind the others
                 else:
                     self._pending.pop(key, None)
 
