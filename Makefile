@@ -4,7 +4,7 @@ SHELL := /bin/bash -eu -o pipefail
 PYTHON ?= python3
 UV := $(shell command -v uv || echo .tools/uv/bin/uv)
 BIN := .venv/bin
-MEMBERS := protos formats core client services/ingest services/transcriber services/streamer
+MEMBERS := $(shell $(PYTHON) tools/members.py)
 EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 PINS := requirements/all.txt $(foreach member,$(MEMBERS),$(member)/pyproject.toml)
 AUDIO ?=
@@ -32,7 +32,7 @@ setup: .venv/.ready ## Install everything into .venv, from hashed pins
 
 .PHONY: lock
 lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes
-	$(PYTHON) tools/lock.py $(UV)
+	$(PYTHON) -m tools.lock $(UV)
 
 .PHONY: protos
 protos: setup ## Generate the Python code from protos/

@@ -19,10 +19,10 @@ from benchmarks.report import record, table
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.server import TranscribeServer
 from tiro_core.logs import configure_logging
-from tiro_transcriber.engines.amazon_transcribe import service
-from tiro_transcriber.engines.amazon_transcribe.body import RestingBody
-from tiro_transcriber.engines.fake.markers import encode
-from tiro_transcriber.engines.interface import (
+from tiro_engines.amazon_transcribe import service
+from tiro_engines.amazon_transcribe.body import RestingBody
+from tiro_engines.fake.markers import encode
+from tiro_engines.interface import (
     SAMPLE_RATE,
     Engine,
     EngineSession,
@@ -31,7 +31,7 @@ from tiro_transcriber.engines.interface import (
     Samples,
     SessionOptions,
 )
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.registry import find_engine
 
 STREAMS = (1, 4, 16)
 IDLE_SECONDS = 3.0

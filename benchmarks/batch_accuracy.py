@@ -24,7 +24,7 @@ from benchmarks.report import machine, record, table
 from deploy.local.stack import BIN, MODELS
 from tiro_core.audio.errors import AudioError
 from tiro_core.audio.pcm import pcm16_to_float32
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     WINDOW_SECONDS_MAX,
     DecodingOptions,
     Engine,
@@ -34,8 +34,8 @@ from tiro_transcriber.engines.interface import (
     Segment,
     Window,
 )
-from tiro_transcriber.engines.registry import find_engine
-from tiro_transcriber.jobs.pieces import cut
+from tiro_engines.registry import find_engine
+from tiro_transcriber.jobs.chunks import cut
 
 PART_SECONDS = 120
 LONG_SECONDS = 60.0

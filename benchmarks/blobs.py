@@ -17,11 +17,11 @@ from pathlib import Path
 from benchmarks.report import record, table
 from tests.support.nats import NatsServer, running_nats
 from tests.support.s3 import S3Server, running_s3
+from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import PART_BYTES, BlobStore
-from tiro_core.blobs.opening import open_blob_store
-from tiro_core.blobs.reading import PARTS_AHEAD, read_parts
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.topology import ensure_streams
+from tiro_core.blobs.reader import PARTS_AHEAD, read_parts
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
 
 MIB = 1024**2

@@ -9,7 +9,7 @@ from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.pcm import pcm16_to_float32
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
+from tiro_engines.interface import SAMPLE_RATE, Samples
 
 
 def decoded(recording: Path) -> Samples:

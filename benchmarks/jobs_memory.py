@@ -27,9 +27,9 @@ from benchmarks.report import machine, record, table
 from deploy.local.stack import MODELS, ROOT
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
-from tiro_transcriber.engines.fake.markers import encode
-from tiro_transcriber.engines.interface import SAMPLE_RATE
-from tiro_transcriber.jobs.pieces import Pcm16
+from tiro_engines.fake.markers import encode
+from tiro_engines.interface import SAMPLE_RATE
+from tiro_transcriber.jobs.chunks import Pcm16
 
 MB = 1e6
 LOOK_SECONDS = 0.05

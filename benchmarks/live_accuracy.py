@@ -25,7 +25,7 @@ from benchmarks.report import machine, record, table
 from benchmarks.shown import ShownWord, Utterance
 from deploy.local.stack import MODELS, ROOT
 from tiro_core.audio.errors import AudioError
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     SAMPLE_RATE,
     Endpointing,
     Engine,
@@ -39,7 +39,7 @@ from tiro_transcriber.engines.interface import (
     SessionUpdate,
     Window,
 )
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.registry import find_engine
 
 FRAME_SAMPLES = SAMPLE_RATE // 10
 BLOCK_WORDS = 40

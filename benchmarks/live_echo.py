@@ -14,19 +14,19 @@ from tiro.events.v1.live_pb2 import LiveInput, LivePartial, SessionRecord, Sessi
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro_core.audio.pcm import SAMPLE_BYTES
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.feed import Feed
-from tiro_core.bus.ownership import OwnedRecord, new_lease
-from tiro_core.bus.publishing import Conflict
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 from tiro_core.ids import new_id
+from tiro_core.leases.owned_record import OwnedRecord, new_lease
+from tiro_core.leases.renewal import hold_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.work_queue import WorkQueueConsumer
 from tiro_core.settings import CoreSettings
-from tiro_core.work.keepalive import kept
 from tiro_transcriber.registration import Registration
-from tiro_transcriber.sessions.claiming import LEASE_SECONDS
+from tiro_transcriber.sessions.claims import LEASE_SECONDS
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.worker import RENEWAL_SECONDS
 
@@ -55,7 +55,7 @@ class EchoWorker:
             await message.ack()
             return
         output = SessionOutput(self._bus, owned.value)
-        async with kept(owned, message, RENEWAL_SECONDS):
+        async with hold_lease(owned, message, RENEWAL_SECONDS):
             await output.take_over(self._worker_id)
             samples = await self._answer(owned.value, output)
         await output.end(samples, None)
@@ -79,7 +79,9 @@ class EchoWorker:
         partial_subject = subjects.live_partial(record.tenant, record.session_id)
         samples = revision = 0
         told_at = time.monotonic()
-        async with Tail(self._bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id)) as tail:
+        async with OrderedConsumer(
+            self._bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id)
+        ) as tail:
             async for entry in tail:
                 came_ns = time.monotonic_ns()
                 message = LiveInput() if entry is None else LiveInput.FromString(entry.data)
@@ -129,7 +131,7 @@ async def main() -> None:
         )
         registration = Registration(bus, record, lambda _: None)
         echo = EchoWorker(bus, worker_id)
-        feed = Feed(
+        feed = WorkQueueConsumer(
             bus,
             stream=topology.SESSIONS,
             ensure_consumer=lambda: topology.ensure_session_consumer(bus.jetstream, ENGINE, MODEL),

@@ -10,8 +10,8 @@ from faster_whisper import decode_audio
 from benchmarks.pacing import RATE
 from benchmarks.shown import ShownWord
 from deploy.local.stack import MODELS
-from tiro_transcriber.engines.interface import EngineSettings, RecognitionOptions, Window
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.interface import EngineSettings, RecognitionOptions, Window
+from tiro_engines.registry import find_engine
 
 ENGINE = "faster-whisper"
 

@@ -12,8 +12,8 @@ import structlog
 
 from tests.support.nats import NatsServer, running_nats
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_s3
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.topology import ensure_streams
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
 
 TASK_END_SECONDS = 2.0

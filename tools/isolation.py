@@ -8,17 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.lock import MEMBERS, ROOT
+from tools.members import ROOT, members, members_needed
 
-NEEDS = {
-    "tiro-protos": ["protos"],
-    "tiro-formats": ["protos", "formats"],
-    "tiro-core": ["protos", "core"],
-    "tiro-client": ["protos", "formats", "client"],
-    "tiro-ingest": ["protos", "formats", "core", "services/ingest"],
-    "tiro-transcriber": ["protos", "core", "services/transcriber"],
-    "tiro-streamer": ["protos", "core", "services/streamer"],
-}
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 for name in sys.argv[1:]:
@@ -34,7 +25,7 @@ def main() -> None:
     """Check each member."""
     uv = str(Path(sys.argv[1]).absolute())
     with tempfile.TemporaryDirectory() as scratch:
-        for member, folder in MEMBERS.items():
+        for member, folder in members().items():
             _check(uv, member, folder, Path(scratch) / member)
 
 
@@ -44,7 +35,14 @@ def _check(uv: str, member: str, folder: str, environment: Path) -> None:
     _run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
     _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", pins)
     _run(
-        uv, "pip", "install", "--quiet", "--python", python, "--no-deps", *(str(ROOT / part) for part in NEEDS[member])
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--no-deps",
+        *(str(ROOT / members()[one]) for one in members_needed(member)),
     )
     packages = (
         ["tiro"] if member == "tiro-protos" else [path.parent.name for path in (ROOT / folder).glob("*/py.typed")]

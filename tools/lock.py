@@ -11,16 +11,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-MEMBERS = {
-    "tiro-protos": "protos",
-    "tiro-formats": "formats",
-    "tiro-core": "core",
-    "tiro-client": "client",
-    "tiro-ingest": "services/ingest",
-    "tiro-transcriber": "services/transcriber",
-    "tiro-streamer": "services/streamer",
-}
+from tools.members import ROOT, folders, members
+
 UV_VERSION = "0.13.8"
 PYTHON_VERSION = "3.11"
 """The oldest that pins are for."""
@@ -38,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Path(scratch)
         _copy_projects(workspace)
-        for member in MEMBERS:
+        for member in members():
             _export(uv, workspace, ["--package", member, "--no-dev", "--all-extras"], out / f"{member}.txt")
         _export(uv, workspace, ["--all-packages", "--all-groups", "--all-extras"], out / "all.txt")
     (out / "uv.txt").write_text(HEADER + _compile(uv, f"uv=={UV_VERSION}\n"))
@@ -62,7 +54,7 @@ def _compile(uv: str, wanted: str, *options: str) -> str:
 def _copy_projects(workspace: Path) -> None:
     root = (ROOT / "pyproject.toml").read_text().replace("\nmanaged = false\n", "\n")
     (workspace / "pyproject.toml").write_text(root)
-    for folder in MEMBERS.values():
+    for folder in folders():
         (workspace / folder).mkdir(parents=True)
         (workspace / folder / "pyproject.toml").write_text((ROOT / folder / "pyproject.toml").read_text())
 

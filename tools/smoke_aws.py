@@ -15,8 +15,8 @@ from awscrt.exceptions import AwsCrtError
 from awscrt.io import ClientBootstrap, DefaultHostResolver, EventLoopGroup
 
 from benchmarks.decoded import decoded
-from tiro_transcriber.engines.interface import EngineSettings, RecognitionOptions, Segment, Window
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.interface import EngineSettings, RecognitionOptions, Segment, Window
+from tiro_engines.registry import find_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 CREDENTIALS_SECONDS_MAX = 15.0

@@ -18,8 +18,8 @@ from benchmarks.jobs.sharing import share
 from benchmarks.jobs.telling import tell
 from benchmarks.report import machine, record
 from deploy.local.stack import environment, running_stack, wait_ready
-from tiro_core.auth.keys import ApiKeys
-from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.server.auth.keys import ApiKeys
 from tiro_core.settings import CoreSettings
 
 TENANTS = ("one", "other")

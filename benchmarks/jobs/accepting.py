@@ -6,14 +6,14 @@ import time
 from benchmarks.jobs.speech import recording
 from benchmarks.report import table
 from tiro_client import AsyncClient
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
 
 AT_ONCE = (1, 8, 32)
 """Callers."""
 _WRITTEN_BY_INGEST = (
     topology.bucket_stream(topology.JOBS_BUCKET),
-    topology.bucket_stream(topology.UPLOAD_USES_BUCKET),
+    topology.bucket_stream(topology.UPLOAD_REFERENCES_BUCKET),
     topology.bucket_stream(topology.REQUESTS_BUCKET),
     topology.JOB_EVENTS,
     topology.TASKS,

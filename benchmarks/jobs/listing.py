@@ -12,11 +12,11 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import ListTranscriptionsRequest
 from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.clock import duration, now
 from tiro_core.ids import new_id
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 PAGE = 100
 TIMES = 30

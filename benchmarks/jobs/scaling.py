@@ -10,8 +10,8 @@ from benchmarks.jobs.speech import recording
 from benchmarks.report import table
 from benchmarks.started import started
 from tiro_client import AsyncClient
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.workers import open_worker_directory
+from tiro_core.messaging.connection import Bus
+from tiro_core.routing.workers import open_worker_directory
 
 WORKERS = (1, 2, 4, 8)
 LOOK_SECONDS = 0.1

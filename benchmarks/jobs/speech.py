@@ -3,8 +3,8 @@
 import io
 import wave
 
-from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, encode
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.fake.markers import MARKER_SAMPLES, encode
+from tiro_engines.interface import SAMPLE_RATE
 
 
 def recording(seconds: float, *, gap_ms: int = 100) -> bytes:

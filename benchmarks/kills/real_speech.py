@@ -17,7 +17,7 @@ from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
 from benchmarks.report import table
 from tiro_client import AsyncClient
 from tiro_client.transcript import Word
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.interface import SAMPLE_RATE
 
 ENGINE = "faster-whisper"
 UNKILLED = 3

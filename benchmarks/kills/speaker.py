@@ -19,7 +19,7 @@ from tiro_client import (
     WorkerChanged,
 )
 from tiro_client.transcript import Word
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.interface import SAMPLE_RATE
 
 FRAME_SECONDS = 0.1
 FRAME_BYTES = round(2 * SAMPLE_RATE * FRAME_SECONDS)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, encode
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.fake.markers import MARKER_SAMPLES, encode
+from tiro_engines.interface import SAMPLE_RATE
 
 SENTENCE_GAP_SECONDS = 0.5
 """Words that are further apart than this belong to two sentences."""

@@ -1,7 +1,7 @@
 """Python client library and the `tiro` command line."""
 
 from tiro_client.client import AsyncClient
-from tiro_client.engine_models import Capability, Engine, EngineModel, Price
+from tiro_client.engines.models import Capability, Engine, EngineModel, Price
 from tiro_client.errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -19,11 +19,11 @@ from tiro_client.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tiro_client.job_models import Job, JobEvent, JobProgress, JobSegments, JobState, JobStateChanged
-from tiro_client.job_options import JobOptions, Lane
-from tiro_client.live import LiveStream
-from tiro_client.live_config import AudioEncoding, LiveConfig
-from tiro_client.live_events import (
+from tiro_client.jobs.models import Job, JobEvent, JobProgress, JobSegments, JobState, JobStateChanged
+from tiro_client.jobs.options import JobOptions, Lane
+from tiro_client.jobs.subtitles import SubtitleOptions
+from tiro_client.live.config import AudioEncoding, LiveConfig
+from tiro_client.live.events import (
     AudioAck,
     ConfigUpdated,
     EngineChanged,
@@ -39,9 +39,9 @@ from tiro_client.live_events import (
     UtteranceEnd,
     WorkerChanged,
 )
-from tiro_client.subtitles import SubtitleOptions
+from tiro_client.live.stream import LiveStream
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
-from tiro_client.uploads import Upload
+from tiro_client.uploads.calls import Upload
 
 __all__ = [
     "AlreadyExists",

@@ -6,23 +6,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, overload
 
-from tiro_client.channel import Connection, open_connection
-from tiro_client.engine_models import Engine
-from tiro_client.engines import list_engines
-from tiro_client.formats import TranscriptFormat
-from tiro_client.job_models import Job, JobEvent
-from tiro_client.job_options import JobOptions
-from tiro_client.jobs import Jobs
-from tiro_client.live import LiveStream, transcribe_stream
-from tiro_client.live_config import RESUME_SECONDS, AudioEncoding, LiveConfig
-from tiro_client.live_events import LiveEvent
+from tiro_client.calls.channel import Connection, open_connection
+from tiro_client.engines.listing import list_engines
+from tiro_client.engines.models import Engine
+from tiro_client.jobs.calls import Jobs
+from tiro_client.jobs.formats import TranscriptFormat
+from tiro_client.jobs.models import Job, JobEvent
+from tiro_client.jobs.options import JobOptions
+from tiro_client.jobs.submission import Source, Submission, display_name_of
+from tiro_client.jobs.subtitles import SubtitleOptions
+from tiro_client.live.config import RESUME_SECONDS, AudioEncoding, LiveConfig
+from tiro_client.live.events import LiveEvent
+from tiro_client.live.stream import LiveStream, transcribe_stream
+from tiro_client.live.watch import watch_session
 from tiro_client.recognition import recognition_config
-from tiro_client.sessions import watch_session
 from tiro_client.settings import ClientSettings
-from tiro_client.submission import Source, Submission, display_name_of
-from tiro_client.subtitles import SubtitleOptions
 from tiro_client.transcript import Transcript
-from tiro_client.uploads import ProgressCallback, Upload, Uploads
+from tiro_client.uploads.calls import ProgressCallback, Upload, Uploads
 
 TIMEOUT_SECONDS = 30.0
 """How long a call with one answer may take, unless the caller says otherwise."""
@@ -37,8 +37,8 @@ class AsyncClient:
             print(transcript.text)
 
     Every method raises a `TiroError` when the service refuses or fails. Calls that are safe to repeat are repeated
-    while the service is away or full, for a limited time (`tiro_client.retrying` has the limits); uploads and watches
-    go on where they broke off.
+    while the service is away or full, for a limited time (see `tiro_client.calls.retrying`); uploads and watches go on
+    where they broke off.
 
     Args:
         address: `host:port` of uploads and jobs, else `TIRO_ADDRESS`, else 127.0.0.1:50051.

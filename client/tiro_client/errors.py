@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 if TYPE_CHECKING:
-    from tiro_client.job_models import Job
+    from tiro_client.jobs.models import Job
 
 
 @dataclass(frozen=True, slots=True)

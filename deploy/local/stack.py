@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2
 
-from tiro_transcriber.models.folder import default_models_dir
+from tiro_engines.models.folder import default_models_dir
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent

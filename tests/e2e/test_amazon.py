@@ -25,11 +25,11 @@ from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import REGION, TranscribeServer, running_transcribe
 from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
-from tiro_core.bus.connection import open_bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.topology import USAGE_BUCKET
+from tiro_core.messaging.connection import open_bus
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.topology import USAGE_BUCKET
 from tiro_core.settings import CoreSettings
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 RATE = 16_000
 WORDS = [f"w{number}" for number in range(1, 25)]

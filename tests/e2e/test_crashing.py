@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient, JobFailed
-from tiro_transcriber.engines.fake.engine import CRASH_STATUS, CRASH_WORD
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.engine import CRASH_STATUS, CRASH_WORD
+from tiro_engines.fake.markers import encode
 
 ATTEMPTS = 2
 END_SECONDS_MAX = 90.0

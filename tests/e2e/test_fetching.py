@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient, JobState, JobStateChanged
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 WORDS = range(200)
 RECORDING = wav(encode(WORDS))

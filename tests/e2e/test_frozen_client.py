@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, Partial
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 RATE = 16_000
 IDLE_SECONDS = 2

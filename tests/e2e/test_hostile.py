@@ -20,12 +20,12 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1 import upload_pb2
 from tiro_client import AsyncClient, JobFailed, TiroError
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.jobs.states import TERMINAL
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.records import RecordStore
 from tiro_core.settings import CoreSettings
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 PER_KIND = 2
 """Files of each kind in the part that every run of the tests takes."""

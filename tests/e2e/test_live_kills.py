@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.stack import Stack, running_stack, start_again
 from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, LiveStream, Partial, WorkerChanged
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 SESSIONS = 6
 KILLS = 3

@@ -15,7 +15,7 @@ from tiro_client import (
     SessionResumed,
     SessionStarted,
 )
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 WORDS = range(40)
 TEXT = [f"w{number}" for number in WORDS]

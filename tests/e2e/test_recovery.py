@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.speech import wav
 from tests.support.stack import Stack
 from tiro_client import AsyncClient, Final, LiveConfig
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 WORDS = range(40)
 TEXT = [f"w{number}" for number in WORDS]

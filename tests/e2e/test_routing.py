@@ -28,7 +28,7 @@ from tiro_client import (
     TiroError,
     WorkerChanged,
 )
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 RATE = 16_000
 HERE, CLOUD = "fake", "amazon-transcribe"

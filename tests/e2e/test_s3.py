@@ -16,11 +16,11 @@ from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
 from tiro_core.blobs.interface import PART_BYTES
 from tiro_core.blobs.s3_client import make_client
-from tiro_core.bus import topology
-from tiro_core.bus.connection import open_bus
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import open_bus
 from tiro_core.settings import CoreSettings
-from tiro_core.starting import EXIT_SETTINGS
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_core.startup import EXIT_SETTINGS
+from tiro_engines.fake.markers import encode
 
 PREFIX = "e2e"
 

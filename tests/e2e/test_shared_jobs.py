@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack, start_again
 from tiro_client import AsyncClient, JobSegments
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 WORDS = range(500)
 GAP_MS = 400

@@ -13,13 +13,13 @@ from tests.support.stack import Stack, running_stack, start_again
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client import AsyncClient
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
 from tiro_core.jobs.states import TERMINAL
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
 from tiro_core.settings import CoreSettings
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 JOBS = 10_000
 CALLERS = 16
@@ -102,7 +102,7 @@ async def _ends(bus: Bus) -> dict[str, TranscriptionRecord]:
 async def _terminal_events(bus: Bus) -> dict[str, int]:
     """How many terminal events the history of each job has."""
     counts: Counter[str] = Counter()
-    async with Tail(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as tail:
+    async with OrderedConsumer(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as tail:
         async for entry in tail:
             if entry is None:
                 if len(counts) == JOBS:

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient, NotFound, Unauthenticated
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.fake.markers import encode
 
 RECORDING = wav(encode(range(10)))
 

@@ -12,21 +12,21 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.jetstream import JetStreamBlobStore
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import Fenced
-from tiro_core.bus.ownership import OwnedRecord, OwnershipLost
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
 from tiro_core.clock import in_seconds, now
 from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
-from tiro_core.jobs.history import JobHistory
-from tiro_core.jobs.states import STEPS, TERMINAL, State, enter
-from tiro_core.work.claims import Claimed, Over
-from tiro_ingest.cancelling import Canceller
-from tiro_transcriber.jobs.claiming import Claims
-from tiro_transcriber.jobs.endings import fail, hand_over, succeed
+from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.jobs.states import TERMINAL, TRANSITIONS, State, enter
+from tiro_core.jobs.transitions import fail, hand_over, succeed
+from tiro_core.leases.claims import Claimed, Terminal
+from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
+from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_transcriber.jobs.claims import JobClaimer
 
 WORKERS = 3
 ATTEMPTS_MAX = 4
@@ -37,7 +37,7 @@ class Owner:
     """A worker that believes to own the job, rightly or not."""
 
     owned: OwnedRecord[TranscriptionRecord]
-    history: JobHistory
+    history: JobEventLog
 
 
 @dataclass
@@ -66,14 +66,14 @@ class World:
         )
         enter(record, State.STATE_QUEUED)
         await self.records.create(self.key, record)
-        await JobHistory(self.bus, self.tenant, self.job).begin(record)
+        await JobEventLog(self.bus, self.tenant, self.job).begin(record)
         self.state = State.STATE_QUEUED
 
     async def claim(self, worker: int, *, crash: bool) -> None:
         """A task is delivered to a worker, which may die right after its claim."""
         lapsed = self.rightful is None
-        outcome = await Claims(self.bus, f"worker-{worker}", ATTEMPTS_MAX).claim(self.key)
-        history = JobHistory(self.bus, self.tenant, self.job)
+        outcome = await JobClaimer(self.bus, f"worker-{worker}", ATTEMPTS_MAX).claim(self.key)
+        history = JobEventLog(self.bus, self.tenant, self.job)
         match outcome:
             case Claimed(owned):
                 assert lapsed, "a job was taken from an owner whose lease had not run out"
@@ -81,9 +81,9 @@ class World:
                 self.owners[worker] = Owner(owned, history)
                 if not crash:
                     await history.take_over(owned.value)
-            case Over(record):
+            case Terminal(record):
                 assert record is not None
-                await history.end_with(record)
+                await history.ensure_terminal(record)
 
     async def lapse(self) -> None:
         """The owner has said nothing for longer than its lease."""
@@ -100,7 +100,7 @@ class World:
         owner = self.owners.get(worker)
         if owner is not None:
             try:
-                await owner.history.progress(1.0)
+                await owner.history.append_progress(1.0)
             except Fenced:
                 del self.owners[worker]
 
@@ -119,13 +119,13 @@ class World:
         self.rightful = None
         if not crash:
             await owner.history.resume()
-            await owner.history.state_changed(record)
+            await owner.history.append_state(record)
 
     async def cancel(self) -> None:
         """The caller does not want it any more."""
         over = self.state in TERMINAL
         try:
-            await Canceller(self.bus, JetStreamBlobStore(self.bus)).cancel(self.tenant, self.job)
+            await JobCanceller(self.bus, JetStreamBlobStore(self.bus)).cancel(self.tenant, self.job)
         except TiroError:
             assert over
         else:
@@ -135,7 +135,7 @@ class World:
     async def check(self) -> None:
         """The step that was done is in the table."""
         record = await self._read()
-        assert record.state == self.state or record.state in STEPS[self.state], State.Name(record.state)
+        assert record.state == self.state or record.state in TRANSITIONS[self.state], State.Name(record.state)
         assert (record.state == State.STATE_RUNNING) == record.HasField("lease")
         assert (record.state in TERMINAL) == record.HasField("end_time")
         self.state = record.state
@@ -159,7 +159,7 @@ class World:
 
     async def _events(self) -> list[TranscriptionEvent]:
         events = []
-        async with Tail(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, self.job)) as tail:
+        async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, self.job)) as tail:
             async for entry in tail:
                 if entry is None:
                     break
@@ -218,6 +218,6 @@ async def test_every_step_is_legal_and_every_end_is_told_once(bus: Bus, tenant: 
 
 def test_the_table_ends_where_a_job_is_over() -> None:
     """Nothing leads out of a terminal state, and each state is reached from somewhere."""
-    assert {state for state, following in STEPS.items() if not following} == TERMINAL
-    reached = {state for following in STEPS.values() for state in following}
+    assert {state for state, following in TRANSITIONS.items() if not following} == TERMINAL
+    reached = {state for following in TRANSITIONS.values() for state in following}
     assert reached == set(Transcription.State.values()) - {State.STATE_UNSPECIFIED}

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tiro_core.catalogue import load_catalogue
-from tiro_transcriber.models.digest import sha256_of
-from tiro_transcriber.models.hub import HubSource
-from tiro_transcriber.models.source import Progress
-from tiro_transcriber.models.store import ModelStore
-from tiro_transcriber.models.wheel import WheelSource
+from tiro_engines.catalogue import load_catalogue
+from tiro_engines.models.digest import sha256_of
+from tiro_engines.models.hub import HubSource
+from tiro_engines.models.source import Progress
+from tiro_engines.models.store import ModelStore
+from tiro_engines.models.wheel import WheelSource
 
 NOWHERE = "http://127.0.0.1:1"
 """Port 1 is tcpmux: nothing listens there."""

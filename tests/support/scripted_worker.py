@@ -29,16 +29,16 @@ from tiro.events.v1.route_pb2 import Route
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.engine_pb2 import Engine
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.cancellation import keeping_cancellation
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import EventLine
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.publishing import Conflict
-from tiro_core.bus.records import RecordStore, Stored
-from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
 from tiro_core.ids import new_id
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.cancellation import preserving_cancellation
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import EventLog
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.records import RecordStore, Stored
 
 LEASE_SECONDS = 3.0
 RENEW_SECONDS = 1.0
@@ -151,7 +151,7 @@ class ScriptedWorker:
         subscription = await self._bus.jetstream.pull_subscribe_bind(consumer, topology.SESSIONS)
         while True:
             try:
-                [message] = await keeping_cancellation(subscription.fetch(1, timeout=FETCH_SECONDS))
+                [message] = await preserving_cancellation(subscription.fetch(1, timeout=FETCH_SECONDS))
             except NatsTimeoutError:
                 continue
             if not self.script.claims:
@@ -199,14 +199,14 @@ class _Session:
         self._script = script
         self._rate = record.sample_rate_hertz
         self._subject = subjects.live_events(record.tenant, record.session_id)
-        self._line = EventLine(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
+        self._line = EventLog(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
         self._samples = self._final_from = self._finals = self._revision = 0
 
     async def run(self, worker_id: str) -> None:
         record = self.heard.record
         await self._tell(LiveEvent(owner_changed=OwnerChanged(worker_id=worker_id, route=_route_of(record))))
         subject = subjects.live_audio(record.tenant, record.session_id)
-        async with Tail(self._bus, topology.LIVE_AUDIO, subject) as tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject) as tail:
             async for entry in tail:
                 if entry is not None and await self._take(LiveInput.FromString(entry.data)):
                     return
@@ -256,7 +256,7 @@ class _Session:
         """Tell how far it is."""
         record = self.heard.record
         subject = subjects.live_progress(record.tenant, record.session_id)
-        progress = LiveProgress(epoch=record.epoch, heard_sample=self._samples)
+        progress = LiveProgress(epoch=record.epoch, processed_sample=self._samples)
         await self._bus.client.publish(subject, progress.SerializeToString())
 
     async def _publish_partial(self) -> None:

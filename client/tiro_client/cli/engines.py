@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import print_json, results
 from tiro_client.cli.session import ClientOptions, options_of, run
-from tiro_client.engine_models import Capability, Engine, EngineModel, Price
+from tiro_client.engines.models import Capability, Engine, EngineModel, Price
 
 _PIPED_COLUMNS = 1000
 """Where nobody looks, a line is as long as it gets: a program that reads it wants one line for each model."""

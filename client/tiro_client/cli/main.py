@@ -8,9 +8,12 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from tiro_client.cli import engines, exit_codes, jobs, listen, transcribe, watch
+from tiro_client.cli import engines, exit_codes
+from tiro_client.cli.jobs import commands as jobs
+from tiro_client.cli.live import listen, watch
 from tiro_client.cli.plugins import PluginGroup
 from tiro_client.cli.session import ClientOptions
+from tiro_client.cli.transcribe import command as transcribe
 from tiro_client.settings import (
     ADDRESS_VARIABLE,
     API_KEY_VARIABLE,

@@ -52,12 +52,6 @@ def pcm16_to_float32(samples: Pcm16) -> npt.NDArray[np.float32]:
     return samples.astype(np.float32) / np.float32(INT16_FULL_SCALE)
 
 
-def float32_to_pcm16(samples: npt.NDArray[np.float32]) -> Pcm16:
-    """Scale samples in [-1, 1] to PCM16, shape (n,); what is louder is clipped."""
-    scaled: npt.NDArray[np.float32] = np.clip(samples * INT16_FULL_SCALE, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1)
-    return np.rint(scaled).astype(np.int16)
-
-
 class Resampler:
     """Resamples int16 mono, piece by piece, without seams.
 

@@ -5,9 +5,9 @@ import hashlib
 from nats.js.errors import NotFoundError
 
 from tiro_core.blobs.interface import NOTHING, PartMissing, Revision, require_part_size
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import patiently, publish, publish_expecting
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import patiently, publish, publish_expecting
 
 _DIGEST = "Tiro-Sha256"
 

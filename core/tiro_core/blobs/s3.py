@@ -9,7 +9,7 @@ from obstore.store import S3Store
 
 from tiro_core.blobs.interface import NOTHING, PartMissing, Revision, require_part_size
 from tiro_core.blobs.s3_client import patiently
-from tiro_core.bus.publishing import PATIENCE_SECONDS, Conflict
+from tiro_core.messaging.publishing import PATIENCE_SECONDS, Conflict
 
 WRITE_ID_BYTES = 16
 DIGEST_BYTES = hashlib.sha256().digest_size

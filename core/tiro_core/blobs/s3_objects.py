@@ -12,8 +12,8 @@ from obstore.store import S3Store
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import StorageRefused
 from tiro_core.blobs.s3_client import make_client, patiently
-from tiro_core.bus.publishing import PATIENCE_SECONDS
 from tiro_core.errors import TiroError
+from tiro_core.messaging.publishing import PATIENCE_SECONDS
 from tiro_core.settings import CoreSettings
 
 T = TypeVar("T")

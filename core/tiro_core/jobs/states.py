@@ -11,7 +11,7 @@ State = Transcription.State
 TERMINAL = frozenset({State.STATE_SUCCEEDED, State.STATE_FAILED, State.STATE_CANCELLED})
 """States in which a job is over: nothing leads out of them."""
 
-STEPS: Mapping["State.ValueType", frozenset["State.ValueType"]] = {
+TRANSITIONS: Mapping["State.ValueType", frozenset["State.ValueType"]] = {
     State.STATE_UNSPECIFIED: frozenset({State.STATE_FETCHING, State.STATE_QUEUED}),
     State.STATE_FETCHING: frozenset(
         {State.STATE_FETCHING, State.STATE_QUEUED, State.STATE_FAILED, State.STATE_CANCELLED}
@@ -34,7 +34,7 @@ STEPS: Mapping["State.ValueType", frozenset["State.ValueType"]] = {
 another owner takes over from one that is lost."""
 
 
-class IllegalStep(Exception):  # noqa: N818 - reads as the condition it reports
+class IllegalTransition(Exception):  # noqa: N818 - reads as the condition it reports
     """A job cannot go from one state to the other. Always a mistake of ours."""
 
 
@@ -42,10 +42,10 @@ def enter(record: TranscriptionRecord, state: "State.ValueType") -> None:
     """Let a job go on to another state, with what belongs to it: a job that is over has no owner, and a time to go.
 
     Raises:
-        IllegalStep: That step is not in the table.
+        IllegalTransition: That step is not in the table.
     """
-    if state not in STEPS[record.state]:
-        raise IllegalStep(f"{State.Name(record.state)} does not lead to {State.Name(state)}")
+    if state not in TRANSITIONS[record.state]:
+        raise IllegalTransition(f"{State.Name(record.state)} does not lead to {State.Name(state)}")
     record.state = state
     if state not in (State.STATE_RUNNING, State.STATE_FETCHING):
         record.ClearField("lease")

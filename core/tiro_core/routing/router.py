@@ -9,19 +9,19 @@ import grpc
 from tiro.events.v1.route_pb2 import Route as RouteMessage
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro_core.bus.workers import WorkerDirectory
-from tiro_core.catalogue import Catalogue
 from tiro_core.clock import until_midnight
 from tiro_core.errors import TiroError, invalid_argument, resource_exhausted
 from tiro_core.logs import get_logger
-from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.rules import Policy, Route, Routing
+from tiro_core.routing.workers import WorkerDirectory
+from tiro_engines.catalogue import Catalogue
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class RequestConstraints:
     """What the service that is asked knows of requests of its kind."""
 
     check: Callable[[RecognitionConfig], None]
@@ -72,7 +72,7 @@ class Router:
         self._workers = workers
         self._usage = usage
 
-    def choose(self, tenant: str, asked: RecognitionConfig, field_path: str, door: Door) -> Choice:
+    def choose(self, tenant: str, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints) -> Choice:
         """Choose what serves a request.
 
         Of a policy's routes those count that the request's language and options, and the tenant's consent, leave. Of
@@ -83,7 +83,7 @@ class Router:
             tenant: Whose request it is.
             asked: What it asks to recognize with.
             field_path: Where in the request that stands, for error messages.
-            door: What the service that is asked knows of such requests.
+            constraints: What the service that is asked knows of such requests.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the engine, the model or the language is unknown, or an option is not theirs;
@@ -92,7 +92,7 @@ class Router:
         """
         policy = self._routing.policies.get(asked.engine or self._resolver.default_engine)
         if policy is None:
-            config = self._resolve(tenant, asked, field_path, door)
+            config = self._resolve(tenant, asked, field_path, constraints)
             return Choice(config, allowed_clouds=self.allowed_clouds(tenant, [config.engine]))
         if asked.model:
             raise invalid_argument(
@@ -100,9 +100,9 @@ class Router:
                 f"policy {policy.name!r} chooses the model itself",
                 field_path=f"{field_path}.model",
             )
-        candidates = self._candidates(tenant, policy, asked, field_path, door)
-        chosen = _first(candidates, door.has_room) or _first(candidates, door.is_served) or candidates[0]
-        shadow = self._shadow(tenant, policy, asked, field_path, door)
+        candidates = self._candidates(tenant, policy, asked, field_path, constraints)
+        chosen = _first(candidates, constraints.has_room) or _first(candidates, constraints.is_served) or candidates[0]
+        shadow = self._shadow(tenant, policy, asked, field_path, constraints)
         return Choice(
             chosen,
             policy.name,
@@ -148,42 +148,44 @@ class Router:
             worker.cloud for worker in self._workers.alive() if worker.engine == engine
         )
 
-    def _resolve(self, tenant: str, asked: RecognitionConfig, field_path: str, door: Door) -> RecognitionConfig:
+    def _resolve(
+        self, tenant: str, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints
+    ) -> RecognitionConfig:
         config = self._resolver.resolve(asked, field_path)
         self.require_consent(tenant, config.engine)
-        door.check(config)
+        constraints.check(config)
         return config
 
     def _resolve_route(
-        self, tenant: str, route: Route, asked: RecognitionConfig, field_path: str, door: Door
+        self, tenant: str, route: Route, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints
     ) -> RecognitionConfig:
         _require_language(route, asked)
         one = RecognitionConfig()
         one.CopyFrom(asked)
         one.engine, one.model = route.engine, route.model
-        return self._resolve(tenant, one, field_path, door)
+        return self._resolve(tenant, one, field_path, constraints)
 
     def _shadow(
-        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, door: Door
+        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints
     ) -> RecognitionConfig | None:
         """Who else is to hear it. One that cannot serve the request, or must not, does not: nobody waits for it."""
         if policy.shadow is None:
             return None
         try:
-            return self._resolve_route(tenant, policy.shadow, asked, field_path, door)
+            return self._resolve_route(tenant, policy.shadow, asked, field_path, constraints)
         except TiroError as refusal:
             log.info("no_shadow", policy=policy.name, engine=policy.shadow.engine, reason=refusal.message)
             return None
 
     def _candidates(
-        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, door: Door
+        self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints
     ) -> Sequence[RecognitionConfig]:
         """The routes that can serve a request, at least one."""
         found: list[RecognitionConfig] = []
         refusals: list[tuple[Route, TiroError]] = []
         for route in policy.routes:
             try:
-                found.append(self._resolve_route(tenant, route, asked, field_path, door))
+                found.append(self._resolve_route(tenant, route, asked, field_path, constraints))
             except TiroError as refusal:
                 refusals.append((route, refusal))
         if found:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from tiro_core.catalogue import Catalogue, UnknownModelError
-from tiro_core.starting import CannotStart
+from tiro_core.startup import CannotStart
+from tiro_engines.catalogue import Catalogue, UnknownModelError
 
 ANYBODY = "*"
 """Stands for every tenant that the rules do not name."""

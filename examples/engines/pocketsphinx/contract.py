@@ -1,8 +1,8 @@
 """What the suite of the engine interface runs on: `make test-example-engine`."""
 
 from tests.contract.engines.subject import Subject, dictation
-from tiro_transcriber.engines.interface import EngineSettings
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.interface import EngineSettings
+from tiro_engines.registry import find_engine
 
 ERROR_RATE_MAX = 0.25
 """On `samples/dictation.wav`, where 6 of 27 words are wrong: 0.22."""

@@ -1,6 +1,6 @@
 """Starts ingest."""
 
-from tiro_core.lifecycle import run_service
+from tiro_core.server.lifecycle import run_service
 from tiro_ingest.app import serve
 from tiro_ingest.settings import IngestSettings
 

@@ -17,56 +17,56 @@ from tiro.transcription.v1.transcription_service_pb2 import DESCRIPTOR as TRANSC
 from tiro.transcription.v1.upload_service_pb2 import DESCRIPTOR as UPLOAD
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
-from tiro_core.auth.opening import open_authenticator
+from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.blobs.opening import open_blob_store
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.feed import Feed
-from tiro_core.bus.monitor import ServerMonitor, require_safe_server
-from tiro_core.bus.topology import ensure_streams
-from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
-from tiro_core.catalogue import Catalogue, load_catalogue
-from tiro_core.lifecycle import unless_stopping
-from tiro_core.metrics import serve_metrics
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.monitor import ServerMonitor, require_safe_server
+from tiro_core.messaging.topology import ensure_streams
+from tiro_core.messaging.work_queue import WorkQueueConsumer
 from tiro_core.outgoing.client import new_session
 from tiro_core.outgoing.connector import open_connector
-from tiro_core.recognition import RecognitionResolver
+from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Router
 from tiro_core.routing.rules import load_routing
-from tiro_core.rpc.server import create_server, serving
-from tiro_core.usage import UsageMirror, open_usage_mirror
-from tiro_ingest.accepting import Acceptor
-from tiro_ingest.callbacks.offering import CallbackOffers
-from tiro_ingest.callbacks.sending import CallbackSender
-from tiro_ingest.cancelling import Canceller
-from tiro_ingest.dispatcher import Dispatcher
-from tiro_ingest.engine_list import EngineList
-from tiro_ingest.engine_service import EngineService
-from tiro_ingest.expiry import Expiry
+from tiro_core.routing.usage import UsageMirror, open_usage_mirror
+from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
+from tiro_core.server.auth.factory import open_authenticator
+from tiro_core.server.grpc_server import create_server, serving
+from tiro_core.server.lifecycle import unless_stopping
+from tiro_core.server.metrics import serve_metrics
+from tiro_engines.catalogue import Catalogue, load_catalogue
+from tiro_ingest.api.engine_list import EngineList
+from tiro_ingest.api.engine_service import EngineService
+from tiro_ingest.api.idempotency import IdempotencyStore
+from tiro_ingest.api.transcription_service import TranscriptionService
+from tiro_ingest.api.upload_service import UploadService
+from tiro_ingest.callbacks.enqueuer import CallbackEnqueuer
+from tiro_ingest.callbacks.sender import CallbackSender
+from tiro_ingest.dispatch.dispatcher import Dispatcher
+from tiro_ingest.dispatch.reconciler import Reconciler
+from tiro_ingest.fetching.enqueuer import FetchEnqueuer
 from tiro_ingest.fetching.fetcher import Fetcher
-from tiro_ingest.fetching.offering import FetchOffers
-from tiro_ingest.finishing import Finisher
-from tiro_ingest.following import JobFollower, JobListener
-from tiro_ingest.idempotency import RequestIds
-from tiro_ingest.inline_audio import InlineAudio
-from tiro_ingest.janitor import Janitor
-from tiro_ingest.job_index import JobIndex
-from tiro_ingest.receiving import UploadReceiver
-from tiro_ingest.reconciler import Reconciler
-from tiro_ingest.removing import Remover
-from tiro_ingest.retention import Retention
+from tiro_ingest.jobs.acceptance import JobAcceptor
+from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_ingest.jobs.follower import JobFollower, JobObserver
+from tiro_ingest.jobs.index import JobIndex
+from tiro_ingest.jobs.store import Transcriptions
+from tiro_ingest.jobs.transcripts import TranscriptReader
+from tiro_ingest.jobs.watcher import JobWatcher
+from tiro_ingest.retention.expiry import Expiry
+from tiro_ingest.retention.janitor import Janitor
+from tiro_ingest.retention.policy import RetentionPolicy
+from tiro_ingest.retention.remover import Remover
 from tiro_ingest.settings import IngestSettings
 from tiro_ingest.shadows.originals import Originals
-from tiro_ingest.shadows.shadowing import Shadows
-from tiro_ingest.storage_guard import StorageGuard
-from tiro_ingest.transcription_service import TranscriptionService
-from tiro_ingest.transcriptions import Transcriptions
-from tiro_ingest.transcripts import TranscriptReader
-from tiro_ingest.upload_service import UploadService
-from tiro_ingest.upload_uses import UploadUses
-from tiro_ingest.uploads import Uploads
-from tiro_ingest.watch import JobWatcher
+from tiro_ingest.shadows.runner import ShadowRunner
+from tiro_ingest.uploads.inline import InlineAudioStore
+from tiro_ingest.uploads.receiver import UploadReceiver
+from tiro_ingest.uploads.references import UploadReferences
+from tiro_ingest.uploads.storage_guard import StorageGuard
+from tiro_ingest.uploads.store import Uploads
+from tiro_ingest.uploads.verification import UploadVerifier
 
 SERVICES = (
     UPLOAD.services_by_name["UploadService"].full_name,
@@ -158,14 +158,14 @@ class _Parts:
             ttl_seconds=settings.upload_ttl_seconds,
             ready_ttl_seconds=settings.audio_ttl_seconds,
         )
-        uses = UploadUses(bus)
+        uses = UploadReferences(bus)
         remover = Remover(bus, blobs, uploads, uses)
         guard = StorageGuard(
             ServerMonitor(settings.nats_monitor_url),
             settings.storage_reserve_bytes,
             holds_blobs=settings.blob_store == "jetstream",
         )
-        request_ids = RequestIds(bus)
+        request_ids = IdempotencyStore(bus)
         finisher = _finisher(settings, uploads, blobs, launcher)
         index = JobIndex()
         jobs = Transcriptions(bus, index)
@@ -174,11 +174,11 @@ class _Parts:
         )
         self.reconciler = Reconciler(bus, settings.reconcile_seconds)
         self.expiry = Expiry(bus, remover)
-        self.callback_offers = CallbackOffers(bus)
+        self.callback_offers = CallbackEnqueuer(bus)
         transcripts = TranscriptReader(blobs)
-        shadows = Shadows(bus, uses, remover, Originals(bus, transcripts))
-        fetch_offers = FetchOffers(bus, settings.reconcile_seconds)
-        listeners: list[JobListener] = [
+        shadows = ShadowRunner(bus, uses, remover, Originals(bus, transcripts))
+        fetch_offers = FetchEnqueuer(bus, settings.reconcile_seconds)
+        listeners: list[JobObserver] = [
             index,
             self.dispatcher,
             self.reconciler,
@@ -191,18 +191,18 @@ class _Parts:
         catalogue = load_catalogue(settings.catalogue)
         resolver = _resolver(settings, catalogue, workers)
         self.engine_service = EngineService(EngineList(catalogue, workers, resolver))
-        acceptor = Acceptor(
+        acceptor = JobAcceptor(
             bus,
             jobs,
             follower=self.follower,
             dispatcher=self.dispatcher,
             uploads=uploads,
             uses=uses,
-            inline_audio=InlineAudio(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
+            inline_audio=InlineAudioStore(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
             resolver=resolver,
             router=Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage),
             request_ids=request_ids,
-            retention=Retention(
+            retention=RetentionPolicy(
                 settings.transcription_ttl_seconds, settings.audio_ttl_seconds, settings.ttl_seconds_max
             ),
             guard=guard,
@@ -228,7 +228,7 @@ class _Parts:
         self.transcription_service = TranscriptionService(
             jobs,
             acceptor,
-            Canceller(bus, blobs),
+            JobCanceller(bus, blobs),
             remover,
             watcher=JobWatcher(bus, jobs, stopping, check_seconds=settings.watch_check_seconds),
             transcripts=transcripts,
@@ -253,14 +253,14 @@ class _Parts:
             self.running.append(_callbacks(settings, bus, session))
 
 
-def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> Feed:
+def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> WorkQueueConsumer:
     sender = CallbackSender(
         bus,
         session,
         secrets=settings.callback_secret_list(),
         seconds_max=settings.callback_seconds_max,
     )
-    return Feed(
+    return WorkQueueConsumer(
         bus,
         stream=topology.CALLBACKS,
         ensure_consumer=lambda: topology.ensure_callback_consumer(bus.jetstream),
@@ -270,8 +270,8 @@ def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> Fe
     )
 
 
-def _fetches(bus: Bus, fetcher: Fetcher, at_once_max: int) -> Feed:
-    return Feed(
+def _fetches(bus: Bus, fetcher: Fetcher, at_once_max: int) -> WorkQueueConsumer:
+    return WorkQueueConsumer(
         bus,
         stream=topology.FETCHES,
         ensure_consumer=lambda: topology.ensure_fetch_consumer(bus.jetstream),
@@ -281,8 +281,8 @@ def _fetches(bus: Bus, fetcher: Fetcher, at_once_max: int) -> Feed:
     )
 
 
-def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> Finisher:
-    return Finisher(
+def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> UploadVerifier:
+    return UploadVerifier(
         uploads,
         blobs,
         launcher,

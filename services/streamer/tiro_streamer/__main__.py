@@ -1,6 +1,6 @@
 """Start the streamer."""
 
-from tiro_core.lifecycle import run_service
+from tiro_core.server.lifecycle import run_service
 from tiro_streamer.app import serve
 from tiro_streamer.settings import StreamerSettings
 

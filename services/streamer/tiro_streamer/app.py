@@ -13,24 +13,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tiro.streaming.v1 import streaming_pb2
 from tiro.streaming.v1.streaming_pb2_grpc import add_StreamingServiceServicer_to_server
 from tiro_core.audio.launcher import MediaLauncher
-from tiro_core.auth.opening import open_authenticator
-from tiro_core.bus.connection import open_bus
-from tiro_core.bus.monitor import require_safe_server
-from tiro_core.bus.topology import ensure_streams
-from tiro_core.bus.workers import open_worker_directory
-from tiro_core.catalogue import load_catalogue
-from tiro_core.lifecycle import unless_stopping
-from tiro_core.metrics import serve_metrics, split_address
-from tiro_core.recognition import RecognitionResolver
+from tiro_core.messaging.connection import open_bus
+from tiro_core.messaging.monitor import require_safe_server
+from tiro_core.messaging.topology import ensure_streams
+from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Router
 from tiro_core.routing.rules import load_routing
-from tiro_core.rpc.server import create_server, serving
-from tiro_core.usage import open_usage_mirror
-from tiro_streamer.collector import spare_collector
-from tiro_streamer.detaching import open_detached
-from tiro_streamer.door import Door
-from tiro_streamer.servicer import StreamingService
-from tiro_streamer.session import Surroundings
+from tiro_core.routing.usage import open_usage_mirror
+from tiro_core.routing.workers import open_worker_directory
+from tiro_core.server.auth.factory import open_authenticator
+from tiro_core.server.grpc_server import create_server, serving
+from tiro_core.server.lifecycle import unless_stopping
+from tiro_core.server.metrics import serve_metrics, split_address
+from tiro_engines.catalogue import load_catalogue
+from tiro_streamer.drain import Drain
+from tiro_streamer.gc_tuning import tune_garbage_collector
+from tiro_streamer.service import StreamingService
+from tiro_streamer.session.detached import open_detached_sessions
+from tiro_streamer.session.live_session import SessionEnvironment
 from tiro_streamer.settings import StreamerSettings
 
 SERVICE_NAME = streaming_pb2.DESCRIPTOR.services_by_name["StreamingService"].full_name
@@ -40,7 +40,7 @@ STOP_SECONDS = 1.0
 
 async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:
     """Run the streamer, as the whole of its process, until `stopping` is set."""
-    spare_collector()
+    tune_garbage_collector()
     async with open_streamer(settings, stopping):
         await stopping.wait()
 
@@ -62,8 +62,8 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         usage = await stack.enter_async_context(open_usage_mirror(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
-        detached = await stack.enter_async_context(open_detached(bus, sessions_max=settings.detached_max))
-        door = Door()
+        detached = await stack.enter_async_context(open_detached_sessions(bus, sessions_max=settings.detached_max))
+        drain = Drain()
         catalogue = load_catalogue(settings.catalogue)
         resolver = RecognitionResolver(
             catalogue,
@@ -72,7 +72,9 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
             default_model=settings.default_model,
         )
         router = Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage)
-        service = StreamingService(Surroundings(settings, bus, workers, launcher, door, detached), resolver, router)
+        service = StreamingService(
+            SessionEnvironment(settings, bus, workers, launcher, drain, detached), resolver, router
+        )
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)
         async with serving(
@@ -82,4 +84,4 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
                 yield f"{split_address(settings.streamer_address)[0]}:{port}"
             finally:
                 await health.servicer.enter_graceful_shutdown()
-                await door.drain(settings.grace_seconds)
+                await drain.drain(settings.grace_seconds)

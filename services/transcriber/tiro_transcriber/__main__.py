@@ -1,6 +1,6 @@
 """Starts the transcriber."""
 
-from tiro_core.lifecycle import run_service
+from tiro_core.server.lifecycle import run_service
 from tiro_transcriber.app import serve
 from tiro_transcriber.settings import TranscriberSettings
 

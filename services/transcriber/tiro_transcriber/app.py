@@ -12,40 +12,40 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
+from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.blobs.opening import open_blob_store
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.feed import Feed, Handle
-from tiro_core.bus.monitor import require_safe_server
-from tiro_core.bus.nudges import open_nudges
-from tiro_core.bus.publishing import PATIENCE_SECONDS
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
-from tiro_core.catalogue import load_catalogue
 from tiro_core.clock import duration
 from tiro_core.ids import new_id
-from tiro_core.lifecycle import unless_stopping
+from tiro_core.leases.notifications import open_owner_notifications
 from tiro_core.logs import get_logger
-from tiro_core.metrics import serve_metrics
-from tiro_core.rpc.server import Health, create_health_server
-from tiro_core.starting import CannotStart
-from tiro_transcriber import telemetry
-from tiro_transcriber.engine_host import EngineHost, open_engine_host
-from tiro_transcriber.engines.interface import EngineType, ModelInfo
-from tiro_transcriber.engines.registry import find_engine
-from tiro_transcriber.finishing import within
-from tiro_transcriber.jobs.claiming import Claims
-from tiro_transcriber.jobs.cutting import CutSettings, Cutter
-from tiro_transcriber.jobs.recognizing import Recognizer
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.monitor import require_safe_server
+from tiro_core.messaging.publishing import PATIENCE_SECONDS
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.work_queue import Handle, WorkQueueConsumer
+from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
+from tiro_core.server.grpc_server import Health, create_health_server
+from tiro_core.server.lifecycle import unless_stopping
+from tiro_core.server.metrics import serve_metrics
+from tiro_core.startup import CannotStart
+from tiro_engines.catalogue import load_catalogue
+from tiro_engines.interface import EngineType, ModelInfo
+from tiro_engines.registry import find_engine
+from tiro_transcriber import metrics
+from tiro_transcriber.engine.host import EngineHost, open_engine_host
+from tiro_transcriber.engine.loading import load_engine
+from tiro_transcriber.engine.usage_meter import UsageMeter, open_usage_meter
+from tiro_transcriber.jobs.claims import JobClaimer
+from tiro_transcriber.jobs.recognizer import Recognizer
+from tiro_transcriber.jobs.splitter import JobSplitter, SplitSettings
 from tiro_transcriber.jobs.worker import JobWorker
-from tiro_transcriber.loading import load_engine
 from tiro_transcriber.registration import Registration, describe
-from tiro_transcriber.sessions.load import Load, reserve
-from tiro_transcriber.sessions.moving import Mover
+from tiro_transcriber.sessions.load import SessionLoad, reserve
+from tiro_transcriber.sessions.mover import SessionMover
 from tiro_transcriber.sessions.worker import SessionWorker
 from tiro_transcriber.settings import TranscriberSettings
-from tiro_transcriber.usage_meter import UsageMeter, open_usage_meter
+from tiro_transcriber.shielding import with_deadline
 
 log = get_logger()
 
@@ -73,7 +73,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             open_engine_host(loaded, job_slots=job_slots, session_threads=session_threads)
         )
         launcher = await stack.enter_async_context(MediaLauncher())
-        nudges = await stack.enter_async_context(open_nudges(bus, new_id()))
+        notifications = await stack.enter_async_context(open_owner_notifications(bus, new_id()))
         workers = await stack.enter_async_context(open_worker_directory(bus))
         recognizer = _recognizer(settings, blobs, host, launcher, usage)
         cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
@@ -81,14 +81,16 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             bus,
             blobs,
             recognizer,
-            claims=Claims(bus, nudges.worker_id, settings.attempts_max),
+            claims=JobClaimer(bus, notifications.worker_id, settings.attempts_max),
             uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
             cutter=cutter,
-            nudges=nudges,
+            notifications=notifications,
             attempts_max=settings.attempts_max,
             grace_seconds=settings.grace_seconds,
         )
-        record = describe(nudges.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots)
+        record = describe(
+            notifications.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots
+        )
         await Worker(settings, bus, blobs, host, jobs=jobs, workers=workers, usage=usage, record=record).run(
             health, stopping
         )
@@ -142,16 +144,16 @@ class Worker:
         self._bus = bus
         self._grace_seconds = settings.grace_seconds
         self._model = host.engine.model
-        self._jobs: Feed | None = None
-        self._sessions: Feed | None = None
+        self._jobs: WorkQueueConsumer | None = None
+        self._sessions: WorkQueueConsumer | None = None
         self._registration = Registration(bus, record, self._describe_load)
-        self._load = Load(
+        self._load = SessionLoad(
             host.session_threads.count,
             record.session_slots,
             self._registration.load_changed,
             only_waits=host.engine.capabilities.cloud,
         )
-        telemetry.session_gauges(self._load)
+        metrics.session_gauges(self._load)
         if record.job_slots:
             self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
         if record.session_slots:
@@ -161,7 +163,7 @@ class Worker:
                 host,
                 record,
                 self._load,
-                mover=Mover(bus, workers),
+                mover=SessionMover(bus, workers),
                 usage=usage,
                 grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
@@ -185,7 +187,7 @@ class Worker:
             await health.set(serving=False)
             for feed in feeds:
                 feed.cancel()
-        await within(self._grace_seconds, self._registration.end())
+        await with_deadline(self._grace_seconds, self._registration.end())
 
     async def _answer(self, health: Health) -> None:
         """Be ready once the others know of this worker: before, a stream for its model would be refused."""
@@ -207,8 +209,8 @@ class Worker:
         ensure_consumer: Callable[..., Awaitable[str]],
         slots: int,
         handle: Handle,
-    ) -> Feed:
-        return Feed(
+    ) -> WorkQueueConsumer:
+        return WorkQueueConsumer(
             self._bus,
             stream=stream,
             ensure_consumer=lambda: ensure_consumer(self._bus.jetstream, self._model.engine, self._model.model),
@@ -240,14 +242,14 @@ def _cutter(
     *,
     workers: WorkerDirectory,
     model: ModelInfo,
-) -> Cutter:
-    return Cutter(
+) -> JobSplitter:
+    return JobSplitter(
         bus,
         blobs,
         launcher,
         workers,
         model,
-        settings=CutSettings(settings.cut_seconds_min, settings.part_seconds),
+        settings=SplitSettings(settings.cut_seconds_min, settings.part_seconds),
         limits=_decode_limits(settings),
         spool_dir=settings.spool_dir,
     )

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1 import engine_pb2 as contract
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import BusUnavailable
-from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
 from tiro_core.logs import get_logger
-from tiro_transcriber.engines.interface import Capabilities, Engine
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.messaging.records import RecordStore
+from tiro_engines.interface import Capabilities, Engine
 
 INTERVAL_SECONDS = topology.WORKER_EXPIRY_SECONDS / 5
 

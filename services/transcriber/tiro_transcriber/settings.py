@@ -7,8 +7,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from tiro_core.settings import CoreSettings
-from tiro_transcriber.engines.interface import WINDOW_SECONDS_MAX, EngineSettings
-from tiro_transcriber.models.folder import default_models_dir
+from tiro_engines.interface import WINDOW_SECONDS_MAX, EngineSettings
+from tiro_engines.models.folder import default_models_dir
 
 
 class TranscriberSettings(CoreSettings):

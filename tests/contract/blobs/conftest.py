@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.s3 import S3Server
+from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.blobs.opening import open_blob_store
-from tiro_core.bus.connection import Bus
+from tiro_core.messaging.connection import Bus
 from tiro_core.settings import CoreSettings
 
 

@@ -7,8 +7,8 @@ from contextlib import aclosing
 import pytest
 
 from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartMissing
-from tiro_core.blobs.reading import PARTS_AHEAD, read_parts
-from tiro_core.bus.publishing import Conflict
+from tiro_core.blobs.reader import PARTS_AHEAD, read_parts
+from tiro_core.messaging.publishing import Conflict
 
 
 async def _store(blobs: BlobStore, key: str, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import TracebackType
 
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     Engine,
     EngineSession,
     RecognitionOptions,

@@ -17,10 +17,10 @@ from tests.contract.engines.subject import Subject, dictation
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.server import TranscribeServer
 from tiro_core.audio.pcm import pcm16_to_float32
-from tiro_transcriber.engines.amazon_transcribe.session import AmazonSession
-from tiro_transcriber.engines.fake.markers import encode
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Engine, EngineSession, EngineSettings, Samples
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.amazon_transcribe.session import AmazonSession
+from tiro_engines.fake.markers import encode
+from tiro_engines.interface import SAMPLE_RATE, Engine, EngineSession, EngineSettings, Samples
+from tiro_engines.registry import find_engine
 
 SHIPPED = ("fake", "faster-whisper", "amazon-transcribe")
 ANSWER_SECONDS_MAX = 20.0

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tiro_core.audio.pcm import pcm16_from_bytes, pcm16_to_float32
-from tiro_transcriber.engines.interface import Engine, EngineSession, Samples
+from tiro_engines.interface import Engine, EngineSession, Samples
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     Cancelled,
     Engine,
     RecognitionOptions,
@@ -18,7 +18,7 @@ from tiro_transcriber.engines.interface import (
     Window,
     WindowResult,
 )
-from tiro_transcriber.engines.registry import installed_engines
+from tiro_engines.registry import installed_engines
 
 ENGLISH = RecognitionOptions(language="en")
 

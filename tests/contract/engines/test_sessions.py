@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.contract.engines.caller import ENGLISH, OPTIONS, STEP, Caller
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     Endpointing,
     Engine,
     EngineSession,
@@ -92,16 +92,16 @@ def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: 
 def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> None:
     """A partial never takes back a word that the one before it called stable."""
     shown: list[str] = []
-    kept = 0
+    hold_lease = 0
     for update in streamed:
         if isinstance(update, Partial):
             words = [word.text for word in update.segment.words]
             assert words[: len(shown)] == shown
             shown = [word.text for word in update.segment.words if word.stable]
-            kept += len(shown)
+            hold_lease += len(shown)
         elif isinstance(update, Final):
             shown = []
-    assert kept > 0
+    assert hold_lease > 0
 
 
 def test_partials_can_be_switched_off(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:

@@ -26,8 +26,8 @@ from tiro_client import (
     NotFound,
     Unavailable,
 )
-from tiro_client.retrying import ATTEMPTS_MAX
-from tiro_client.submission import INLINE_BYTES_MAX
+from tiro_client.calls.retrying import ATTEMPTS_MAX
+from tiro_client.jobs.submission import INLINE_BYTES_MAX
 from tiro_core.errors import invalid_argument, not_found, unavailable
 
 JOB = f"transcriptions/{uuid.uuid4()}"

@@ -20,7 +20,7 @@ from tiro_client import (
     StreamClosed,
     Unavailable,
 )
-from tiro_client.live import AUDIO_BYTES_MAX
+from tiro_client.live.stream import AUDIO_BYTES_MAX
 from tiro_core.errors import invalid_argument
 
 NOTICE_SECONDS_MAX = 5.0

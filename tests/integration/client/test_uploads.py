@@ -8,8 +8,8 @@ import pytest
 from tests.integration.client.servers import AWAY, PART_BYTES, Deployment
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_client import AsyncClient, InvalidRequest, Unavailable
-from tiro_client.retrying import FRUITLESS_MAX
-from tiro_client.uploads import MESSAGE_BYTES
+from tiro_client.calls.retrying import FRUITLESS_MAX
+from tiro_client.uploads.calls import MESSAGE_BYTES
 from tiro_core.errors import invalid_argument
 
 CONTENT = secrets.token_bytes(3 * MESSAGE_BYTES + 12_345)
@@ -58,7 +58,7 @@ async def test_an_upload_that_never_gets_on_is_given_up(
     client: AsyncClient, deployment: Deployment, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An upload of which nothing is ever stored ends with the error, after a limited number of tries."""
-    monkeypatch.setattr("tiro_client.retrying.WAIT_SECONDS_MAX", 0.02)
+    monkeypatch.setattr("tiro_client.calls.retrying.WAIT_SECONDS_MAX", 0.02)
     deployment.uploads.break_after = [1] * 100
     monkeypatch.setattr("tests.integration.client.servers.PART_BYTES", 10 * MESSAGE_BYTES)
     with pytest.raises(Unavailable) as raised:

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.inbox import Inbox, Overflown, Silent
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.inbox import Inbox, InboxOverflow, InboxTimeout
 
 MESSAGES_MAX = 8
 SILENCE_SECONDS = 0.2
@@ -49,14 +49,14 @@ async def test_silence_is_told_to_a_reader_who_waits(bus: Bus, inbox: Inbox) -> 
         await send(bus, inbox, range(number, number + 1))
         assert await read(inbox, 1) == [number]
         begun = loop.time()
-        with pytest.raises(Silent):
+        with pytest.raises(InboxTimeout):
             await inbox.next()
         assert loop.time() - begun >= SILENCE_SECONDS
 
 
 async def test_a_reader_who_was_away_is_told_no_silence(bus: Bus, inbox: Inbox) -> None:
     """What comes late to nobody's harm is read."""
-    with pytest.raises(Silent):
+    with pytest.raises(InboxTimeout):
         await inbox.next()
     await send(bus, inbox, range(1))
     assert await read(inbox, 1) == [0]
@@ -81,5 +81,5 @@ async def test_a_cancelled_reader_loses_nothing(bus: Bus, inbox: Inbox) -> None:
 async def test_more_than_is_kept_is_told(bus: Bus, inbox: Inbox) -> None:
     """A reader is told that something is missing, rather than given what is left."""
     await send(bus, inbox, range(MESSAGES_MAX + 1))
-    with pytest.raises(Overflown):
+    with pytest.raises(InboxOverflow):
         await inbox.next()

@@ -7,11 +7,11 @@ import pytest
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.ownership import OwnedRecord, OwnershipLost, lease_seconds_left, new_lease
-from tiro_core.bus.publishing import Conflict
-from tiro_core.bus.records import RecordStore
+from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost, lease_seconds_left, new_lease
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.records import RecordStore
 
 Workers = RecordStore[WorkerRecord]
 

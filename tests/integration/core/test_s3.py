@@ -7,15 +7,15 @@ import obstore
 import pytest
 
 from tests.support.s3 import BUCKET, READER_KEY, S3Server, running_s3
+from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import NOTHING, PartMissing, StorageRefused, StorageUnavailable
-from tiro_core.blobs.opening import open_blob_store
 from tiro_core.blobs.s3 import KEYS_DELETED_AT_ONCE, S3BlobStore
 from tiro_core.blobs.s3_client import make_client
 from tiro_core.blobs.s3_objects import RANGE_BYTES, open_object
-from tiro_core.bus.connection import Bus
 from tiro_core.errors import TiroError, reason_name
+from tiro_core.messaging.connection import Bus
 from tiro_core.settings import CoreSettings
-from tiro_core.starting import CannotStart
+from tiro_core.startup import CannotStart
 
 ELSEWHERE = "elsewhere"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.nats import running_nats
-from tiro_core.bus.monitor import ServerMonitor, UnsafeServer, require_safe_server
+from tiro_core.messaging.monitor import ServerMonitor, UnsafeServer, require_safe_server
 from tiro_core.settings import CoreSettings
 
 

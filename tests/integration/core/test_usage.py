@@ -2,9 +2,9 @@
 
 import asyncio
 
-from tiro_core.bus.connection import Bus, open_bus
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.routing.usage import UsageCounter, list_usage, open_usage_mirror, today
 from tiro_core.settings import CoreSettings
-from tiro_core.usage import UsageCounter, list_usage, open_usage_mirror, today
 
 
 async def test_many_add_at_once_and_no_second_is_lost(bus: Bus, core_settings: CoreSettings, tenant: str) -> None:

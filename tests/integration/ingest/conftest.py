@@ -24,9 +24,9 @@ from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionSe
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
 from tiro.transcription.v1.upload_service_pb2_grpc import UploadServiceStub
-from tiro_core.auth.keys import ApiKeys
 from tiro_core.blobs.interface import PART_BYTES
-from tiro_core.bus.connection import Bus
+from tiro_core.messaging.connection import Bus
+from tiro_core.server.auth.keys import ApiKeys
 from tiro_ingest.app import open_ingest
 from tiro_ingest.settings import IngestSettings
 

@@ -17,10 +17,10 @@ from tests.integration.ingest.test_cancelling import cancel
 from tests.integration.ingest.test_removing import get
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Callback
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_ingest.callbacks.signing import sign, tenant_secret
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
+from tiro_ingest.callbacks.signatures import sign, tenant_secret
 
 SECRET = "a deployment's own"  # noqa: S105 - of a test
 
@@ -74,7 +74,7 @@ Calling = Callable[[], Awaitable[Ingest]]
 @pytest.fixture
 def calling(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -> Calling:
     """Starts an ingest that may call back to this machine, and tries again soon."""
-    monkeypatch.setattr("tiro_ingest.callbacks.sending.BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr("tiro_ingest.callbacks.sender.BACKOFF_SECONDS", 0.1)
     return lambda: start_ingest(callback_secrets=SECRET, outgoing_networks="127.0.0.0/8")
 
 
@@ -155,7 +155,7 @@ async def test_who_never_answers_does_not_hold_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A try ends after its time, and another one follows."""
-    monkeypatch.setattr("tiro_ingest.callbacks.sending.TRY_SECONDS_MAX", 0.3)
+    monkeypatch.setattr("tiro_ingest.callbacks.sender.TRY_SECONDS_MAX", 0.3)
     receiver.answers = [0]
     ingest = await calling()
     job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})

@@ -6,15 +6,15 @@ from tests.integration.ingest.conftest import Ingest, refused
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import CancelTranscriptionRequest, WatchTranscriptionRequest
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import Fenced
-from tiro_core.bus.nudges import open_nudges
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
-from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.states import enter
+from tiro_core.leases.notifications import open_owner_notifications
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.records import RecordStore
 
 CANCELLED = Transcription.STATE_CANCELLED
 
@@ -31,7 +31,7 @@ async def watch(ingest: Ingest, name: str) -> list[Transcription.State.ValueType
     return [event.state_changed.state async for event in call if event.HasField("state_changed")]
 
 
-async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobHistory:
+async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobEventLog:
     """Do what a worker does when it begins a job, and return its history."""
     job = name.removeprefix("transcriptions/")
 
@@ -43,7 +43,7 @@ async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobHistory:
 
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     stored = await records.mutate(subjects.record(tenant, job), claim)
-    history = JobHistory(bus, tenant, job)
+    history = JobEventLog(bus, tenant, job)
     await history.take_over(stored.value)
     return history
 
@@ -61,14 +61,14 @@ async def test_a_job_that_waits_is_cancelled(ingest: Ingest, speech: bytes) -> N
 async def test_a_job_that_runs_is_taken_from_its_worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
     """Its worker is told to look, and whatever it still writes is refused."""
     job = await ingest.transcribe(content=speech)
-    async with open_nudges(bus, "worker-1") as nudges:
-        with nudges.looking(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as look:
+    async with open_owner_notifications(bus, "worker-1") as notifications:
+        with notifications.looking(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as look:
             history = await begin(bus, tenant, job.name, "worker-1")
             cancelled = await cancel(ingest, job.name)
             await look.wait()
     assert cancelled.attempts[0].HasField("end_time")
     try:
-        await history.progress(1.0)
+        await history.append_progress(1.0)
     except Fenced:
         pass
     else:

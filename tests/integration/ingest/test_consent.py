@@ -8,10 +8,10 @@ from google.rpc import error_details_pb2
 
 from tests.integration.ingest.conftest import Ingest, StartIngest, detail, refused
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.usage import UsageCounter
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
+from tiro_core.routing.usage import UsageCounter
 
 CLOUD = "amazon-transcribe"
 CONFIG = {"engine": CLOUD, "language_code": "en"}

@@ -15,12 +15,12 @@ from tests.integration.ingest.test_cancelling import cancel
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.records import RecordStore
 from tiro_core.clock import now
-from tiro_core.jobs.states import IllegalStep, enter
+from tiro_core.jobs.states import IllegalTransition, enter
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 WORKER = "worker-1"
 
@@ -60,7 +60,7 @@ class Worker:
             message, key = await self.fetch()
             try:
                 await self._change(key, self._begin)
-            except IllegalStep:
+            except IllegalTransition:
                 await message.ack_sync()
             else:
                 return message, key

@@ -12,10 +12,10 @@ from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIng
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.engine_pb2 import Engine
 from tiro.transcription.v1.engine_service_pb2 import ListEnginesRequest, ListEnginesResponse
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 CATALOGUE = """
 default_engine = "{name}"

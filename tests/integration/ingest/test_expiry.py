@@ -12,10 +12,10 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PART_BYTES, PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.subjects import record as record_key
-from tiro_core.bus.topology import UPLOADS_BUCKET
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.subjects import record as record_key
+from tiro_core.messaging.topology import UPLOADS_BUCKET
 
 
 async def _gone(bus: Bus, tenant: str, upload: Upload) -> None:

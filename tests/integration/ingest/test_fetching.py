@@ -29,9 +29,9 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import RetryTranscriptionRequest, WatchTranscriptionRequest
 from tiro_core.blobs.interface import PART_BYTES
 from tiro_core.blobs.s3_client import make_client
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
 from tiro_core.errors import from_status
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
 from tiro_core.settings import CoreSettings
 
 BYTES_MAX = 4 * PART_BYTES
@@ -296,7 +296,7 @@ async def test_a_full_disk_is_waited_for(
         return web.Response(body=speech)
 
     host.answer = answer
-    monkeypatch.setattr("tiro_ingest.finishing.tempfile.TemporaryFile", no_room)
+    monkeypatch.setattr("tiro_ingest.uploads.verification.tempfile.TemporaryFile", no_room)
     states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
     assert states[-1] == Transcription.STATE_QUEUED
 

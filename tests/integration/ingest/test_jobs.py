@@ -20,13 +20,13 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     ListTranscriptionsResponse,
     WatchTranscriptionRequest,
 )
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.subjects import record as record_key
-from tiro_core.bus.tail import Tail
 from tiro_core.ids import new_id
-from tiro_ingest.idempotency import RequestIds, repeatable
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.subjects import record as record_key
+from tiro_ingest.api.idempotency import IdempotencyStore, idempotent_request
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
@@ -46,7 +46,7 @@ async def _list(ingest: Ingest, page_size: int = 0, page_token: str = "") -> Lis
 async def _stored(bus: Bus, stream: str, subject: str) -> list[bytes]:
     """Everything that is on a subject now."""
     found = []
-    async with Tail(bus, stream, subject) as tail:
+    async with OrderedConsumer(bus, stream, subject) as tail:
         async for entry in tail:
             if entry is None:
                 break
@@ -109,7 +109,7 @@ async def test_a_repeated_request_finishes_what_a_crash_left(
 ) -> None:
     """A service that died after writing the request's record leaves an id; the job is created under it."""
     request = CreateTranscriptionRequest(transcription=Transcription(content=speech), request_id="mine")
-    reserved = await RequestIds(bus).reserve(repeatable(tenant, "CreateTranscription", "mine", request))
+    reserved = await IdempotencyStore(bus).reserve(idempotent_request(tenant, "CreateTranscription", "mine", request))
     job = await ingest.jobs.CreateTranscription(request, **ingest.options)
     assert job.name == f"transcriptions/{reserved}"
 

@@ -179,7 +179,7 @@ def test_an_upload_lives_through_the_loss_of_nats(nats: NatsServer, start: Start
 
 
 def test_sigterm_drains(nats: NatsServer, start: Start, speech: bytes, long_recording: bytes) -> None:
-    """Watchers and writers are sent elsewhere at once, the upload goes on there, and the process ends with 0."""
+    """WatcherLimit and writers are sent elsewhere at once, the upload goes on there, and the process ends with 0."""
     service = start(TIRO_GRACE_SECONDS="20")
     with _channel(service) as channel:
         transcription = Transcription(content=speech, config=FAKE)

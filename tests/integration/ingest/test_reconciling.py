@@ -7,11 +7,11 @@ from tests.integration.ingest.conftest import StartIngest
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 ENGINE = "none"
 """An engine without workers; the tenant's name is the model, so that no other test's jobs are met."""

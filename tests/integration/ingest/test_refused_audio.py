@@ -16,7 +16,7 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
-from tiro_core.bus.connection import Bus
+from tiro_core.messaging.connection import Bus
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 RATE_HZ = 16_000

@@ -24,11 +24,11 @@ from tiro.transcription.v1.upload_service_pb2 import DeleteUploadRequest
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import transcript_key, upload_key
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import Fenced
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.transcripts import write_page
+from tiro_core.jobs.transcript_pages import write_page
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.records import RecordStore
 
 
 async def delete(ingest: Ingest, name: str) -> None:
@@ -120,7 +120,7 @@ async def test_deleting_a_job_that_runs_stops_it(ingest: Ingest, bus: Bus, tenan
     history = await begin(bus, tenant, job.name, "worker-1")
     await delete(ingest, job.name)
     with pytest.raises(Fenced):
-        await history.progress(1.0)
+        await history.append_progress(1.0)
     assert await history_length(bus, tenant, job.name) == 0
 
 

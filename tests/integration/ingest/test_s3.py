@@ -15,11 +15,11 @@ from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, Revision
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.s3 import S3BlobStore
 from tiro_core.blobs.s3_client import make_client
-from tiro_core.bus.connection import Bus
 from tiro_core.errors import TiroError
+from tiro_core.messaging.connection import Bus
 from tiro_core.settings import CoreSettings
-from tiro_ingest.upload_writer import UploadWriter
-from tiro_ingest.uploads import Uploads
+from tiro_ingest.uploads.store import Uploads
+from tiro_ingest.uploads.writer import UploadWriter
 
 
 @pytest.fixture

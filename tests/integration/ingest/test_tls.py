@@ -12,7 +12,7 @@ from tests.support.nats import NatsServer
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest
 from tiro.transcription.v1.upload_service_pb2_grpc import UploadServiceStub
-from tiro_core.rpc.server import ServerSettingsError
+from tiro_core.server.grpc_server import ServerSettingsError
 from tiro_ingest.app import open_ingest
 
 

@@ -24,12 +24,12 @@ from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUpl
 from tiro_core.blobs.interface import PART_BYTES, PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
-from tiro_core.blobs.reading import read_parts
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.subjects import record as record_key
-from tiro_core.bus.tail import Tail
-from tiro_core.bus.topology import BLOBS, UPLOADS_BUCKET
+from tiro_core.blobs.reader import read_parts
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.subjects import record as record_key
+from tiro_core.messaging.topology import BLOBS, UPLOADS_BUCKET
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 CONFLICT = grpc.StatusCode.FAILED_PRECONDITION
@@ -111,7 +111,7 @@ async def test_a_service_that_stops_records_what_it_stored(
 async def _stored(bus: Bus, tenant: str, upload: Upload, *, part: int) -> None:
     """Wait until a part is in the store."""
     subject = f"tiro.blob.{upload_key(tenant, _id(upload))}.{part}"
-    async with asyncio.timeout(DEADLINE_SECONDS), Tail(bus, BLOBS, subject) as tail:
+    async with asyncio.timeout(DEADLINE_SECONDS), OrderedConsumer(bus, BLOBS, subject) as tail:
         async for entry in tail:
             if entry is not None:
                 return

@@ -26,13 +26,13 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     WatchTranscriptionResponse,
 )
 from tiro_core.blobs.jetstream import JetStreamBlobStore
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import EventLine
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.subjects import record as record_key
-from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, write_page
 from tiro_core.clock import duration, now
+from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, write_page
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import EventLog
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.subjects import record as record_key
 
 RUNNING = Transcription.STATE_RUNNING
 SUCCEEDED = Transcription.STATE_SUCCEEDED
@@ -45,7 +45,7 @@ class Worker:
     bus: Bus
     tenant: str
     job: Transcription
-    line: EventLine[TranscriptionEvent]
+    line: EventLog[TranscriptionEvent]
 
     @property
     def job_id(self) -> str:
@@ -100,7 +100,7 @@ async def worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> Worker
     """A worker with a new job."""
     job = await ingest.transcribe(content=speech)
     subject = subjects.job_events(tenant, job.name.removeprefix("transcriptions/"))
-    line = EventLine(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
+    line = EventLog(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
     return Worker(bus, tenant, job, line)
 
 

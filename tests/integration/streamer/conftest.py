@@ -18,7 +18,7 @@ from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
-from tiro_core.bus.connection import Bus
+from tiro_core.messaging.connection import Bus
 from tiro_streamer.app import open_streamer
 from tiro_streamer.settings import StreamerSettings
 

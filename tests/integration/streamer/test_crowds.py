@@ -11,15 +11,15 @@ import psutil
 import pytest
 
 from tests.integration.streamer.conftest import Client, Request, connected, error_of, read_all, read_until, reason_of
-from tests.integration.streamer.test_bus import environment_for
+from tests.integration.streamer.test_outages import environment_for
 from tests.support.nats import NatsServer
 from tests.support.processes import ServiceProcess, running
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 SECOND = bytes(32_000)
 CROWD = 1000

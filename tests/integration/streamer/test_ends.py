@@ -22,13 +22,13 @@ from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.streaming.v1.streaming_pb2 import KeepAlive
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 from tiro_streamer.app import open_streamer
-from tiro_streamer.faults import session_failed
-from tiro_streamer.responder import EVENTS_WAITING_MAX
+from tiro_streamer.errors import session_failed
+from tiro_streamer.output.writer import EVENTS_WAITING_MAX
 
 FRAME = Request(audio=bytes(3200))
 

@@ -9,13 +9,13 @@ from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.workers import WorkerDirectory, open_worker_directory
 from tiro_core.ids import new_id
-from tiro_streamer.claiming import SessionOffer
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
+from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
+from tiro_streamer.session.assignment import SessionAssignment
 
 GONE = "gone"
 """An engine that nobody runs."""
@@ -59,11 +59,11 @@ async def is_offered(bus: Bus, record: SessionRecord, engine: str) -> bool:
     return True
 
 
-async def create(bus: Bus, record: SessionRecord) -> SessionOffer:
+async def create(bus: Bus, record: SessionRecord) -> SessionAssignment:
     """Write the record, without a hint."""
     key = subjects.record(record.tenant, record.session_id)
     await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).create(key, record)
-    return SessionOffer(bus, record)
+    return SessionAssignment(bus, record)
 
 
 async def test_it_goes_to_an_alternative_that_has_room(bus: Bus, workers: WorkerDirectory, engine: str) -> None:

@@ -24,10 +24,10 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConfig, UpdateConfig
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.clock import duration
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 FLAC = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC, sample_rate_hertz=16_000)
 OPUS = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_OGG_OPUS)

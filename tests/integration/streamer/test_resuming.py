@@ -26,10 +26,10 @@ from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.streaming.v1 import streaming_pb2 as streaming
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 SECOND = bytes(range(256)) * 125
 """One second of PCM16 at 16 kHz in which no sample is like its neighbour."""

@@ -19,10 +19,10 @@ from tests.integration.streamer.conftest import (
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1 import streaming_pb2 as streaming
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
 
 SECOND = bytes(32_000)
 FINALIZE = Request(finalize=streaming.Finalize())
@@ -93,7 +93,7 @@ async def test_partials_only_when_wanted(client: Client, worker: ScriptedWorker)
 
 
 async def test_a_session_that_ends_badly_ends_so_for_all(client: Client, worker: ScriptedWorker) -> None:
-    """Watchers get what the speaker gets: the events, then the error."""
+    """WatcherLimit get what the speaker gets: the events, then the error."""
     worker.script.fails_with = Status(code=13, message="the engine broke")
     call, session = await begin(client)
     follow = watch(client, session)

@@ -18,17 +18,17 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PART_BYTES
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.hints import offer_job
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
-from tiro_core.bus.workers import open_worker_directory
 from tiro_core.clock import duration, now
 from tiro_core.ids import new_id
 from tiro_core.jobs.states import TERMINAL
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.tasks import enqueue_job
+from tiro_core.routing.workers import open_worker_directory
+from tiro_engines.fake.markers import encode
 from tiro_transcriber.app import serve
-from tiro_transcriber.engines.fake.markers import encode
 from tiro_transcriber.settings import TranscriberSettings
 
 
@@ -98,7 +98,7 @@ class Jobs:
 
     async def offer(self, job: str) -> None:
         """Offer a job to the workers."""
-        await offer_job(self.bus, await self.record(job))
+        await enqueue_job(self.bus, await self.record(job))
 
     async def record(self, job: str) -> TranscriptionRecord:
         """The job's record."""
@@ -109,7 +109,7 @@ class Jobs:
     async def history(self, job: str) -> list[TranscriptionEvent]:
         """The job's events, from the first to the terminal one, however long that takes to come."""
         events = []
-        async with Tail(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, job)) as tail:
+        async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, job)) as tail:
             async for entry in tail:
                 if entry is not None:
                     events.append(TranscriptionEvent.FromString(entry.data))

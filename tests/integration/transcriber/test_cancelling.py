@@ -9,12 +9,12 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import transcript_key
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.tail import Tail
-from tiro_ingest.cancelling import Canceller
-from tiro_ingest.removing import Remover
-from tiro_ingest.upload_uses import UploadUses
-from tiro_ingest.uploads import Uploads
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_ingest.retention.remover import Remover
+from tiro_ingest.uploads.references import UploadReferences
+from tiro_ingest.uploads.store import Uploads
 from tiro_transcriber.settings import TranscriberSettings
 
 MODEL = "markers-30x"
@@ -34,7 +34,7 @@ async def running(jobs: Jobs, start_worker: Start) -> str:
     """A long job of which the worker has told something."""
     await start_worker()
     job = await jobs.submit(recording(range(LONG_WORDS)), model=MODEL)
-    async with Tail(jobs.bus, topology.JOB_EVENTS, subjects.job_events(jobs.tenant, job)) as tail:
+    async with OrderedConsumer(jobs.bus, topology.JOB_EVENTS, subjects.job_events(jobs.tenant, job)) as tail:
         async for entry in tail:
             if entry is not None and (await jobs.record(job)).state == Transcription.STATE_RUNNING:
                 break
@@ -43,7 +43,7 @@ async def running(jobs: Jobs, start_worker: Start) -> str:
 
 async def test_cancelling_frees_the_worker(jobs: Jobs, running: str) -> None:
     """It leaves the job at once and takes the next one; nothing is told of the first after its end."""
-    cancelled = await Canceller(jobs.bus, jobs.blobs).cancel(jobs.tenant, running)
+    cancelled = await JobCanceller(jobs.bus, jobs.blobs).cancel(jobs.tenant, running)
     assert cancelled.state == Transcription.STATE_CANCELLED
     following = await jobs.submit(recording(range(3)), model=MODEL)
     async with asyncio.timeout(SOON_SECONDS):
@@ -58,7 +58,7 @@ async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, runn
     bus, tenant, blobs = jobs.bus, jobs.tenant, JetStreamBlobStore(jobs.bus)
     epoch = (await jobs.record(running)).epoch
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
-    await Remover(bus, blobs, uploads, UploadUses(bus)).remove_job(tenant, running)
+    await Remover(bus, blobs, uploads, UploadReferences(bus)).remove_job(tenant, running)
     following = await jobs.submit(recording(range(3)), model=MODEL)
     async with asyncio.timeout(SOON_SECONDS):
         await jobs.history(following)

@@ -17,15 +17,15 @@ from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.ownership import OwnedRecord, new_lease
-from tiro_core.bus.publishing import BusUnavailable, publish
-from tiro_core.bus.records import RecordStore
 from tiro_core.ids import new_id
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_core.leases.owned_record import OwnedRecord, new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import BusUnavailable, publish
+from tiro_core.messaging.records import RecordStore
+from tiro_engines.fake.markers import encode
 from tiro_transcriber.sessions.output import SessionOutput
-from tiro_transcriber.sessions.worker import BREAKAGES_MAX
+from tiro_transcriber.sessions.worker import FAILURES_MAX
 from tiro_transcriber.settings import TranscriberSettings
 
 RATE = 16_000
@@ -171,12 +171,12 @@ async def test_a_session_that_breaks_every_worker_is_given_up(
         def broken(*_: Any) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("tiro_transcriber.engines.fake.session.FakeSession.advance", broken)
+        monkeypatch.setattr("tiro_engines.fake.session.FakeSession.advance", broken)
     else:
 
         def lost(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_ACTIVE
-            record.breakages = 3
+            record.failure_count = 3
             record.lease.CopyFrom(new_lease("gone", -1))
 
         await session.records.mutate(session.key, lost)
@@ -192,7 +192,7 @@ async def test_a_session_that_goes_forward_is_not_given_up(bus: Bus, tenant: str
     await session.open()
 
     def lost_often(record: SessionRecord) -> None:
-        record.breakages = BREAKAGES_MAX - 1
+        record.failure_count = FAILURES_MAX - 1
 
     await session.records.mutate(session.key, lost_often)
     await start_worker()
@@ -201,7 +201,7 @@ async def test_a_session_that_goes_forward_is_not_given_up(bus: Bus, tenant: str
     async with session.records.watch(session.key) as changes:
         async for change in changes:
             if change and change.value and change.value.checkpoint.sample:
-                assert change.value.breakages == 0
+                assert change.value.failure_count == 0
                 break
     await session.end()
     assert words(await session.events()) == numbered(0, 3)

@@ -12,10 +12,10 @@ from tests.support.processes import running
 from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.keys import upload_key
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.tail import Tail
-from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, read_page
+from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, read_page
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
 
 SUCCEEDED = Transcription.STATE_SUCCEEDED
 FAILED = Transcription.STATE_FAILED
@@ -104,7 +104,7 @@ async def test_undecodable_audio_fails_at_once_and_is_parked(jobs: Jobs) -> None
     assert record.state == FAILED
     assert reason_of(record) == "NOT_AUDIO"
     assert len(record.attempts) == 1
-    async with Tail(jobs.bus, topology.DEAD, subjects.dead(jobs.tenant, job)) as tail:
+    async with OrderedConsumer(jobs.bus, topology.DEAD, subjects.dead(jobs.tenant, job)) as tail:
         async for entry in tail:
             assert entry is not None
             assert DeadLetter.FromString(entry.data).record.transcription_id == job

@@ -8,8 +8,8 @@ from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tests.integration.transcriber.test_jobs import words_stored
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
-from tiro_core.bus.transcripts import read_page
 from tiro_core.clock import duration
+from tiro_core.jobs.transcript_pages import read_page
 
 GAP_MS = 400
 WORD_SECONDS = 0.6

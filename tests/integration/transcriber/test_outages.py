@@ -12,8 +12,8 @@ from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tests.support.nats import NatsServer, running_nats
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.jetstream import JetStreamBlobStore
-from tiro_transcriber.engine_host import EngineHost
-from tiro_transcriber.jobs.claiming import LEASE_SECONDS
+from tiro_transcriber.engine.host import EngineHost
+from tiro_transcriber.jobs.claims import LEASE_SECONDS
 
 SHORT_OUTAGE_SECONDS = 6.0
 

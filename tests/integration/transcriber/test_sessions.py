@@ -14,17 +14,17 @@ from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartia
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1.streaming_pb2 import Endpointing, Finalize, Hotwords, UpdateConfig
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.hints import offer_session
-from tiro_core.bus.ownership import new_lease
-from tiro_core.bus.publishing import publish
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration
 from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_core.leases.owned_record import new_lease
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.tasks import enqueue_session
+from tiro_engines.fake.markers import encode
 
 RATE = 16_000
 FRAME = RATE // 10
@@ -54,7 +54,7 @@ class Session:
             sample_rate_hertz=RATE,
         )
         await self.records.create(self.key, record)
-        await offer_session(self._bus, record)
+        await enqueue_session(self._bus, record)
 
     async def send(self, samples: np.ndarray) -> None:
         """Put samples on the line in frames."""
@@ -83,7 +83,7 @@ class Session:
         """The events from the first to the `count`th of one kind, however long that takes to come."""
         found: list[LiveEvent] = []
         subject = subjects.live_events(self.tenant, self.id)
-        async with Tail(self._bus, topology.LIVE_EVENTS, subject) as tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
             async for entry in tail:
                 if entry is not None:
                     found.append(LiveEvent.FromString(entry.data))
@@ -100,7 +100,7 @@ class Session:
     async def partial(self) -> LivePartial:
         """The newest partial, once there is one."""
         subject = subjects.live_partial(self.tenant, self.id)
-        async with Tail(self._bus, topology.LIVE_PARTIALS, subject) as tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_PARTIALS, subject) as tail:
             async for entry in tail:
                 if entry is not None:
                     return LivePartial.FromString(entry.data)
@@ -112,8 +112,8 @@ class Session:
         try:
             async for message in subscription.messages:
                 progress = LiveProgress.FromString(message.data)
-                if progress.heard_sample >= sample:
-                    return progress.heard_sample
+                if progress.processed_sample >= sample:
+                    return progress.processed_sample
         finally:
             await subscription.unsubscribe()
         raise AssertionError("unreachable: a subscription does not end")

@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 
 from tests.support.nats import running_nats
-from tiro_core.bus import publishing
-from tiro_core.bus.connection import Bus, open_bus
-from tiro_core.bus.topology import ensure_streams
+from tiro_core.messaging import publishing
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.topology import ensure_streams
+from tiro_core.routing.usage import list_usage
 from tiro_core.settings import CoreSettings
-from tiro_core.usage import list_usage
-from tiro_transcriber.engines.interface import EngineSession
-from tiro_transcriber.usage_meter import open_usage_meter
+from tiro_engines.interface import EngineSession
+from tiro_transcriber.engine.usage_meter import open_usage_meter
 
 
 @dataclass

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, find
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.fake.markers import MARKER_SAMPLES, find
+from tiro_engines.interface import SAMPLE_RATE
 
 _FULL_SCALE = 32768
 _SILENT_BELOW = 512

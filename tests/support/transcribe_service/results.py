@@ -10,7 +10,7 @@ from tests.support.transcribe_service.frames import Message
 from tests.support.transcribe_service.hearing import Heard, HeardWord
 from tests.support.transcribe_service.request import StreamRequest
 from tests.support.transcribe_service.script import Script
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.interface import SAMPLE_RATE
 
 UNSTABLE_WORDS = {"low": 3, "medium": 2, "high": 1}
 """How many of the last words of a partial may still change. The service's own numbers are not published."""

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiro_core.audio.errors import AudioError
-from tiro_core.audio.pcm import Resampler, float32_to_pcm16, mulaw_to_pcm16, pcm16_from_bytes, pcm16_to_float32
+from tiro_core.audio.pcm import Resampler, mulaw_to_pcm16, pcm16_from_bytes, pcm16_to_float32
+from tiro_engines.pcm import float32_to_pcm16
 
 
 def test_mulaw_is_expanded_as_ffmpeg_does() -> None:

@@ -8,8 +8,8 @@ import av
 import numpy as np
 
 from benchmarks.live_accuracy import Entry, measure
-from tiro_transcriber.engines.interface import SAMPLE_RATE, EngineSettings, RecognitionOptions, SessionOptions
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.interface import SAMPLE_RATE, EngineSettings, RecognitionOptions, SessionOptions
+from tiro_engines.registry import find_engine
 
 
 def write_silence(file: Path) -> None:

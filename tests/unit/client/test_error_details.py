@@ -8,7 +8,7 @@ from grpc_status import rpc_status
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_client import errors
-from tiro_client.error_details import from_rpc_error, from_status
+from tiro_client.calls.error_details import from_rpc_error, from_status
 from tiro_core.errors import FieldViolation, TiroError
 
 CODES = grpc.StatusCode

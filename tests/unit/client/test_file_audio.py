@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tiro_client.cli import audio_source
-from tiro_client.cli.audio_source import AudioSourceError, PacedAudio
-from tiro_client.cli.file_audio import open_audio_file
-from tiro_client.live_config import AudioEncoding
+from tiro_client.cli.live import audio_source
+from tiro_client.cli.live.audio_source import AudioSourceError, PacedAudio
+from tiro_client.cli.live.file_audio import open_audio_file
+from tiro_client.live.config import AudioEncoding
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 

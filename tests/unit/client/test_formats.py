@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.json_format import Parse
 
 from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptResponse
-from tiro_client.formats import TranscriptFormat, render
+from tiro_client.jobs.formats import TranscriptFormat, render
 from tiro_client.transcript import Segment, Transcript, Word
 
 MakeTranscript = Callable[[Sequence[Segment]], Transcript]

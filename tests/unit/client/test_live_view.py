@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from tiro_client.cli.console import clock
-from tiro_client.cli.live_view import LineView, TerminalView, partial_text, view_on
-from tiro_client.live_events import Final, Lag, Partial, SessionResumed, SpeechStarted, WorkerChanged
+from tiro_client.cli.live.view import LineView, TerminalView, partial_text, view_on
+from tiro_client.live.events import Final, Lag, Partial, SessionResumed, SpeechStarted, WorkerChanged
 from tiro_client.transcript import Segment, Word
 
 WORDS = (Word("long", 0.0, 0.3, stable=True), Word("ago", 0.3, 0.5, stable=False))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tiro_client.cli.output import FolderOutput, StdoutOutput, Texts, write_atomically
-from tiro_client.cli.recordings import OutputClash, displayed, output_names, recording_of
-from tiro_client.cli.transcribe import parse_formats
-from tiro_client.formats import TranscriptFormat
+from tiro_client.cli.transcribe.command import parse_formats
+from tiro_client.cli.transcribe.output import FolderOutput, StdoutOutput, Texts, write_atomically
+from tiro_client.cli.transcribe.recordings import OutputClash, displayed, output_names, recording_of
+from tiro_client.jobs.formats import TranscriptFormat
 
 ONE, TWO, THREE = Path("one.wav"), Path("two.wav"), Path("three.wav")
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tiro_client import retrying
+from tiro_client.calls import retrying
+from tiro_client.calls.retrying import FRUITLESS_MAX, Resumption, is_transient
 from tiro_client.errors import (
     DeadlineExceeded,
     InternalError,
@@ -13,7 +14,6 @@ from tiro_client.errors import (
     TiroError,
     Unavailable,
 )
-from tiro_client.retrying import FRUITLESS_MAX, Resumption, is_transient
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def note(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("tiro_client.retrying.asyncio.sleep", note)
+    monkeypatch.setattr("tiro_client.calls.retrying.asyncio.sleep", note)
     return waited
 
 

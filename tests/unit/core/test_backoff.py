@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiro_core.work.backoff import backoff
+from tiro_engines.backoff import backoff
 
 
 @given(st.integers(1, 10_000))

@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.bus import subjects
 from tiro_core.ids import check_tenant, new_id
+from tiro_core.messaging import subjects
 
 
 def test_later_ids_sort_later() -> None:

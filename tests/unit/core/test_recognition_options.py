@@ -6,7 +6,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.engine_pb2 import Engine
 from tiro_core.errors import TiroError
-from tiro_core.recognition_options import check_recognition_options, check_region
+from tiro_core.routing.options import check_recognition_options, check_region
 
 ALL = frozenset({Engine.CAPABILITY_HOTWORDS, Engine.CAPABILITY_WORD_TIME_OFFSETS})
 

@@ -12,14 +12,14 @@ from tiro.events.v1.route_pb2 import Route
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro_core.bus.mirror import Mirror
-from tiro_core.bus.workers import WorkerDirectory
-from tiro_core.catalogue import load_catalogue
 from tiro_core.errors import TiroError, invalid_argument, reason_name
-from tiro_core.recognition import RecognitionResolver
-from tiro_core.routing.moving import move, next_route
-from tiro_core.routing.router import Choice, Door, Router
+from tiro_core.messaging.mirror import Mirror
+from tiro_core.routing.resolver import RecognitionResolver
+from tiro_core.routing.router import Choice, RequestConstraints, Router
 from tiro_core.routing.rules import RoutingError, load_routing
+from tiro_core.routing.workers import WorkerDirectory
+from tiro_core.sessions.engine_change import move, next_route
+from tiro_engines.catalogue import load_catalogue
 
 RULES = """
 [[tenants]]
@@ -112,12 +112,12 @@ def choose(
         Usage(used_seconds),
     )
     asked = RecognitionConfig(engine=engine, model=model, language_code=language)
-    door = Door(
+    constraints = RequestConstraints(
         check=check,
         has_room=lambda config: config.engine not in full,
         is_served=lambda config: bool(workers.offering(config.engine, config.model)),
     )
-    return router.choose(tenant, asked, "config", door)
+    return router.choose(tenant, asked, "config", constraints)
 
 
 def ways(choice: Choice) -> list[tuple[str, str]]:
@@ -225,11 +225,11 @@ def test_rules_that_make_no_sense(tmp_path: Path, text: str, says: str) -> None:
 def test_moving_a_session() -> None:
     """It goes to the first alternative that has room, once; the others stay alternatives."""
     first, second = Route(engine="fake", model="markers"), Route(engine=AMAZON[0], model=AMAZON[1])
-    record = SessionRecord(state=SessionRecord.STATE_ACTIVE, breakages=3, alternatives=[first, second])
+    record = SessionRecord(state=SessionRecord.STATE_ACTIVE, failure_count=3, alternatives=[first, second])
     record.recognition.engine = "faster-whisper"
     assert next_route(record, directory(("fake", "markers"), slots=0)) is None
     to = next_route(record, directory(AMAZON))
     assert to == second
     move(record, second)
     assert (record.recognition.engine, record.recognition.model) == AMAZON
-    assert (record.state, record.breakages, list(record.alternatives)) == (SessionRecord.STATE_WAITING, 0, [first])
+    assert (record.state, record.failure_count, list(record.alternatives)) == (SessionRecord.STATE_WAITING, 0, [first])

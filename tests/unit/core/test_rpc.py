@@ -15,9 +15,9 @@ from grpc_status import rpc_status
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1 import transcription_pb2, transcription_service_pb2, transcription_service_pb2_grpc
-from tiro_core.auth.tenant import NoAuthentication, current_tenant
 from tiro_core.errors import not_found
-from tiro_core.rpc.server import ServerSettingsError, create_server
+from tiro_core.server.auth.tenant import NoAuthentication, current_tenant
+from tiro_core.server.grpc_server import ServerSettingsError, create_server
 from tiro_core.settings import ServerSettings
 
 SECONDS = 10

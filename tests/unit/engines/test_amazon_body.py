@@ -6,7 +6,7 @@ import time
 import pytest
 from amazon_transcribe.structures import BufferableByteStream
 
-from tiro_transcriber.engines.amazon_transcribe.body import REST_SECONDS, RestingBody
+from tiro_engines.amazon_transcribe.body import REST_SECONDS, RestingBody
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.failures import service_unavailable
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer
-from tiro_transcriber.engines.amazon_transcribe.connection import Connection
-from tiro_transcriber.engines.amazon_transcribe.results import Heard
-from tiro_transcriber.engines.amazon_transcribe.service import Service
-from tiro_transcriber.engines.amazon_transcribe.settings import AmazonSettings
-from tiro_transcriber.engines.fake.markers import encode
+from tiro_engines.amazon_transcribe.connection import Connection
+from tiro_engines.amazon_transcribe.results import Heard
+from tiro_engines.amazon_transcribe.service import Service
+from tiro_engines.amazon_transcribe.settings import AmazonSettings
+from tiro_engines.fake.markers import encode
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.failures import service_unavailable
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer
-from tiro_core.starting import CannotStart
-from tiro_transcriber.engines.fake.markers import encode
-from tiro_transcriber.engines.interface import (
+from tiro_engines.errors import SettingsError
+from tiro_engines.fake.markers import encode
+from tiro_engines.interface import (
     EngineSettings,
     EngineUnavailable,
     Final,
@@ -24,7 +24,7 @@ from tiro_transcriber.engines.interface import (
     UnsupportedLanguage,
     Window,
 )
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.registry import find_engine
 
 SPEECH = encode([1, 2]).astype(np.float32) / np.float32(32768)
 SETTINGS = EngineSettings(models_dir="")
@@ -107,7 +107,7 @@ def test_locales_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, settings: d
     """The worker does not start."""
     for name, value in settings.items():
         monkeypatch.setenv(f"TIRO_AMAZON_{name.upper()}", value)
-    with pytest.raises(CannotStart, match=says):
+    with pytest.raises(SettingsError, match=says):
         find_engine("amazon-transcribe").jobs_at_once("cpu")
 
 

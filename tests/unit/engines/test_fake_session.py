@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiro_transcriber.engines.fake.engine import FakeEngine
-from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, encode
-from tiro_transcriber.engines.fake.session import FakeSession
-from tiro_transcriber.engines.interface import (
+from tiro_engines.fake.engine import FakeEngine
+from tiro_engines.fake.markers import MARKER_SAMPLES, encode
+from tiro_engines.fake.session import FakeSession
+from tiro_engines.interface import (
     Endpointing,
     EngineSettings,
     Final,
@@ -21,7 +21,7 @@ from tiro_transcriber.engines.interface import (
     Spoken,
     UtteranceEnd,
 )
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.registry import find_engine
 
 OPTIONS = SessionOptions(endpointing=Endpointing(silence_ms=400, utterance_seconds_max=2.0))
 

@@ -3,10 +3,10 @@
 import ctranslate2
 import pytest
 
-from tiro_transcriber.engines.faster_whisper.loading import choose_compute_type, choose_device
-from tiro_transcriber.engines.faster_whisper.trust import Generated, is_invented, is_repetitive
-from tiro_transcriber.engines.interface import Capabilities, EngineSettings, ModelUnavailable, UnsupportedLanguage
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.faster_whisper.loading import choose_compute_type, choose_device
+from tiro_engines.faster_whisper.trust import Generated, is_invented, is_repetitive
+from tiro_engines.interface import Capabilities, EngineSettings, ModelUnavailable, UnsupportedLanguage
+from tiro_engines.registry import find_engine
 
 
 def test_a_device_that_was_asked_for_is_taken() -> None:

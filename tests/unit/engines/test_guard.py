@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from tiro_transcriber.engines.faster_whisper.credits import names_subtitlers
-from tiro_transcriber.engines.faster_whisper.guard import Guard
-from tiro_transcriber.engines.faster_whisper.trust import Generated
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Cancelled, DroppedText, Segment, Word
+from tiro_engines.faster_whisper.credits import names_subtitlers
+from tiro_engines.faster_whisper.guard import Guard
+from tiro_engines.faster_whisper.trust import Generated
+from tiro_engines.interface import SAMPLE_RATE, Cancelled, DroppedText, Segment, Word
 
 
 def guarded(segment: Segment, *, log_probability: float = -0.2, silent: float = 0.0) -> tuple[list[Segment], Guard]:

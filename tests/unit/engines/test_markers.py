@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiro_transcriber.engines.fake.markers import MARKER_SAMPLES, WORD_MAX, encode, find, first_sound
-from tiro_transcriber.engines.interface import Samples
+from tiro_engines.fake.markers import MARKER_SAMPLES, WORD_MAX, encode, find, first_sound
+from tiro_engines.interface import Samples
 
 numbers = st.lists(st.integers(0, WORD_MAX), max_size=6)
 

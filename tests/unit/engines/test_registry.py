@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tiro_transcriber.engines.registry import UnknownEngine, find_engine, installed_engines
+from tiro_engines.registry import UnknownEngine, find_engine, installed_engines
 
 
 def test_lists_what_is_installed() -> None:
@@ -24,13 +24,9 @@ def test_an_unknown_engine_is_refused_by_name() -> None:
 @pytest.mark.parametrize("name", ["fake", "faster-whisper"])
 def test_nothing_heavy_is_imported_before_loading(name: str) -> None:
     """Finding an engine imports no inference library and no other engine."""
-    code = (
-        "import sys; from tiro_transcriber.engines.registry import find_engine\n"
-        f"find_engine({name!r})\n"
-        "print(*sys.modules)"
-    )
+    code = f"import sys; from tiro_engines.registry import find_engine\nfind_engine({name!r})\nprint(*sys.modules)"
     modules = set(
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     )
     other = {"fake": "faster_whisper", "faster-whisper": "fake"}[name]
-    assert not modules & {"ctranslate2", "faster_whisper", "onnxruntime", f"tiro_transcriber.engines.{other}"}
+    assert not modules & {"ctranslate2", "faster_whisper", "onnxruntime", f"tiro_engines.{other}"}

@@ -6,10 +6,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tiro_transcriber.engines.faster_whisper.repetition import said_once
-from tiro_transcriber.engines.faster_whisper.tasks import BEHIND, CAREFUL, PARTIAL, QUICK, Effort, Task
-from tiro_transcriber.engines.faster_whisper.trust import Generated
-from tiro_transcriber.engines.faster_whisper.windows import _trusted
+from tiro_engines.faster_whisper.repetition import said_once
+from tiro_engines.faster_whisper.tasks import BEHIND, CAREFUL, PARTIAL, QUICK, Effort, Task
+from tiro_engines.faster_whisper.trust import Generated
+from tiro_engines.faster_whisper.windows import _trusted
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ def test_a_loop_is_said_once(tokens: str, once: str) -> None:
     """What fills the end at least twice is kept the first time; the last time may be incomplete."""
     words = tokens.split()
     numbers = [sorted(set(words)).index(word) for word in words]
-    kept = said_once(numbers)
-    assert kept == numbers[: len(once.split())]
+    hold_lease = said_once(numbers)
+    assert hold_lease == numbers[: len(once.split())]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiro_transcriber.engines.faster_whisper.sentences import SEGMENT_SECONDS_MAX, sentences
-from tiro_transcriber.engines.interface import SAMPLE_RATE
-from tiro_transcriber.live.decoder import DecodedWord
+from tiro_engines.faster_whisper.sentences import SEGMENT_SECONDS_MAX, sentences
+from tiro_engines.interface import SAMPLE_RATE
+from tiro_engines.windowed.decoder import DecodedWord
 
 
 def words(*spoken: tuple[str, float, float]) -> list[DecodedWord]:

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiro_transcriber.engines.faster_whisper.stretches import Stretch, together
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.faster_whisper.stretches import Stretch, together
+from tiro_engines.interface import SAMPLE_RATE
 
 SECONDS_MAX = 30.0
 PAD_SECONDS = 8.0

@@ -6,11 +6,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tiro_transcriber.engines.faster_whisper.live_decoder import WhisperDecoder
-from tiro_transcriber.engines.faster_whisper.tasks import BEHIND, CAREFUL, QUICK, Effort, Preceding, Task
-from tiro_transcriber.engines.faster_whisper.windows import WhisperWindows, _result
-from tiro_transcriber.engines.interface import RecognitionOptions
-from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord
+from tiro_engines.faster_whisper.live_decoder import WhisperDecoder
+from tiro_engines.faster_whisper.tasks import BEHIND, CAREFUL, QUICK, Effort, Preceding, Task
+from tiro_engines.faster_whisper.windows import WhisperWindows, _result
+from tiro_engines.interface import RecognitionOptions
+from tiro_engines.windowed.decoder import Context, Decoded, DecodedWord
 
 SAMPLES = np.zeros(16_000, np.float32)
 CONTEXT = Context(np.zeros(8_000, np.float32), "what was said")

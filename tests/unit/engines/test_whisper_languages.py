@@ -9,7 +9,7 @@ from whisper_normalizer.basic import BasicTextNormalizer
 
 from benchmarks.decoded import decoded
 from deploy.local.stack import MODELS, ROOT
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     DecodingOptions,
     Engine,
     EngineSettings,
@@ -19,7 +19,7 @@ from tiro_transcriber.engines.interface import (
     Window,
     WindowResult,
 )
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.registry import find_engine
 
 ERROR_RATE_MAX = 0.1
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from deploy.local.stack import MODELS, ROOT
-from tiro_transcriber.engines.faster_whisper.long_form import decode_long_form
-from tiro_transcriber.engines.faster_whisper.stretches import STRETCH_SECONDS_MAX, find_stretches
-from tiro_transcriber.engines.interface import (
+from tiro_engines.faster_whisper.long_form import decode_long_form
+from tiro_engines.faster_whisper.stretches import STRETCH_SECONDS_MAX, find_stretches
+from tiro_engines.interface import (
     SAMPLE_RATE,
     DecodingOptions,
     Engine,
@@ -22,10 +22,10 @@ from tiro_transcriber.engines.interface import (
     Window,
     WindowResult,
 )
-from tiro_transcriber.engines.registry import find_engine
+from tiro_engines.registry import find_engine
 
 OFFSET = 1_000_000
-RECORDING = "tiro_transcriber.engines.faster_whisper.recording"
+RECORDING = "tiro_engines.faster_whisper.recording"
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_ingest.fair_queue import LANES, FairQueue, Waiting
+from tiro_ingest.dispatch.fair_queue import LANES, FairQueue, Waiting
 
 INTERACTIVE, STANDARD, DEFERRED = LANES
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from tiro_core.catalogue import Catalogue, Engine, Model, ModelFile, WheelPart
+from tiro_engines.catalogue import Catalogue, Engine, Model, ModelFile, WheelPart
 
 REPOSITORY = "tests/whisper-small-thing"
 REVISION = "0123456789" * 4

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from google.type.money_pb2 import Money
 
-from tiro_core.catalogue import (
+from tiro_engines.catalogue import (
     CatalogueError,
     UnknownEngineError,
     UnknownLanguageError,
     UnknownModelError,
     load_catalogue,
 )
-from tiro_core.price import Price
+from tiro_engines.price import Price
 
 OWN = """
 default_engine = "mine"

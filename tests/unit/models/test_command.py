@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.local.stack import environment
-from tiro_core.catalogue import Catalogue, Model
-from tiro_transcriber.models import command, store
-from tiro_transcriber.models.command import app
-from tiro_transcriber.models.hub import HubSource
+from tiro_engines.catalogue import Catalogue, Model
+from tiro_engines.models import command, store
+from tiro_engines.models.command import app
+from tiro_engines.models.hub import HubSource
 from tiro_transcriber.settings import TranscriberSettings
 
 from .conftest import FakeHub, write_model

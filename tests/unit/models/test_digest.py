@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tiro_core.catalogue import Model
-from tiro_transcriber.models.digest import VerifiedFolder
+from tiro_engines.catalogue import Model
+from tiro_engines.models.digest import VerifiedFolder
 
 from .conftest import write_model
 

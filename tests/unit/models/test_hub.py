@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tiro_core.catalogue import Model
-from tiro_transcriber.models import hub as hub_module
-from tiro_transcriber.models.hub import HubSource
-from tiro_transcriber.models.source import Progress, SourceFailed
-from tiro_transcriber.models.staging import Staging
+from tiro_engines.catalogue import Model
+from tiro_engines.models import hub as hub_module
+from tiro_engines.models.hub import HubSource
+from tiro_engines.models.source import Progress, SourceFailed
+from tiro_engines.models.staging import Staging
 
 from .conftest import FILES, FakeHub
 

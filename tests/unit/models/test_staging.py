@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tiro_core.catalogue import Model
-from tiro_transcriber.models.staging import Staging, WrongBytes
+from tiro_engines.catalogue import Model
+from tiro_engines.models.staging import Staging, WrongBytes
 
 from .conftest import FILES
 

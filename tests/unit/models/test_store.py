@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tiro_core.catalogue import Engine, Model, UnknownModelError
-from tiro_transcriber.engines.interface import ModelUnavailable
-from tiro_transcriber.models.hub import HubSource
-from tiro_transcriber.models.source import Progress, Report, SourceFailed
-from tiro_transcriber.models.staging import Staging
-from tiro_transcriber.models.store import ModelStore, State, VerifiedModel
-from tiro_transcriber.models.wheel import WheelSource
+from tiro_engines.catalogue import Engine, Model, UnknownModelError
+from tiro_engines.interface import ModelUnavailable
+from tiro_engines.models.hub import HubSource
+from tiro_engines.models.source import Progress, Report, SourceFailed
+from tiro_engines.models.staging import Staging
+from tiro_engines.models.store import ModelStore, State, VerifiedModel
+from tiro_engines.models.wheel import WheelSource
 
 from .conftest import FILES, FakeHub, write_model
 
@@ -159,9 +159,9 @@ def test_unknown_models_are_refused(tmp_path: Path, engine: Engine) -> None:
 PULL = """
 import sys
 from pathlib import Path
-from tiro_core.catalogue import load_catalogue
-from tiro_transcriber.models.hub import HubSource
-from tiro_transcriber.models.store import ModelStore
+from tiro_engines.catalogue import load_catalogue
+from tiro_engines.models.hub import HubSource
+from tiro_engines.models.store import ModelStore
 models_dir, catalogue, url = sys.argv[1:]
 print(ModelStore(Path(models_dir), load_catalogue(Path(catalogue)).engine(""), [HubSource(url)]).ensure("thing").digest)
 """

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tiro_core.catalogue import Model
-from tiro_transcriber.models import wheel as wheel_module
-from tiro_transcriber.models.source import Progress, SourceFailed
-from tiro_transcriber.models.staging import Staging
-from tiro_transcriber.models.wheel import WheelSource
+from tiro_engines.catalogue import Model
+from tiro_engines.models import wheel as wheel_module
+from tiro_engines.models.source import Progress, SourceFailed
+from tiro_engines.models.staging import Staging
+from tiro_engines.models.wheel import WheelSource
 
 from .conftest import FILES, HALF, write_wheel
 

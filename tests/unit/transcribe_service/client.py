@@ -11,8 +11,8 @@ from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import StaticEndpointResolver
 
 from tests.support.transcribe_service.server import REGION, TranscribeServer
-from tiro_transcriber.engines.fake.markers import encode
-from tiro_transcriber.engines.interface import SAMPLE_RATE
+from tiro_engines.fake.markers import encode
+from tiro_engines.interface import SAMPLE_RATE
 
 SdkStream = Any
 """`amazon_transcribe.model.StartStreamTranscriptionEventStream`, whose types are not complete."""

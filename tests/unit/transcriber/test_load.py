@@ -2,13 +2,13 @@
 
 import pytest
 
-from tiro_transcriber.session_threads import ALONE, Company
-from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Load, reserve
+from tiro_transcriber.engine.session_threads import NO_BATCHING, BatchPolicy
+from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, SessionLoad, reserve
 
 
-def load(threads: int = 2, slots: int = 64) -> Load:
+def load(threads: int = 2, slots: int = 64) -> SessionLoad:
     """A worker that has measured nothing yet."""
-    return Load(threads, slots, lambda: None)
+    return SessionLoad(threads, slots, lambda: None)
 
 
 def test_a_worker_that_has_measured_nothing_takes_what_it_may() -> None:
@@ -75,10 +75,10 @@ def test_partials_wait_for_others_where_many_speak() -> None:
     busy = load(threads=2)
     for number in range(3):
         busy.speaking(number, speaking=True)
-        assert busy.company == ALONE
+        assert busy.batch_policy == NO_BATCHING
     for number in range(8):
         busy.speaking(number, speaking=True)
-    assert busy.company == Company(4, INTERVAL_SECONDS_MIN / 8)
+    assert busy.batch_policy == BatchPolicy(4, INTERVAL_SECONDS_MIN / 8)
 
 
 def test_audio_is_heard_in_larger_turns_when_partials_are_rare() -> None:
@@ -91,7 +91,7 @@ def test_audio_is_heard_in_larger_turns_when_partials_are_rare() -> None:
 
 def test_calls_that_only_wait_say_nothing_of_capacity() -> None:
     """An engine whose service does the work: the slots count, however long `finalize` waits for it."""
-    waiting = Load(32, 64, lambda: None, only_waits=True)
+    waiting = SessionLoad(32, 64, lambda: None, only_waits=True)
     waiting.heard(busy_seconds=5.0, audio_seconds=2.0)
     waiting.decoded_partial(1.0)
     assert waiting.capacity == 64

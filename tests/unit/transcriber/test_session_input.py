@@ -6,7 +6,7 @@ import pytest
 
 from tiro.events.v1.live_pb2 import LiveInput
 from tiro.streaming.v1.streaming_pb2 import Finalize
-from tiro_transcriber.sessions.input import QUEUED_MAX, LineBroken, SessionInput
+from tiro_transcriber.sessions.input import QUEUED_MAX, AudioLogGap, SessionInput
 
 FRAME = 1_600
 
@@ -90,5 +90,5 @@ async def test_missing_audio_is_noticed() -> None:
     broken = line()
     await broken.add(1, frame(0))
     await broken.add(2, frame(2))
-    with pytest.raises(LineBroken, match="1600 is missing"):
+    with pytest.raises(AudioLogGap, match="1600 is missing"):
         broken.take(10 * FRAME)

@@ -8,8 +8,14 @@ from typing import cast
 
 import pytest
 
-from tiro_transcriber.engines.interface import Endpointing, EngineSession, RecognitionOptions, Samples, SessionUpdate
-from tiro_transcriber.session_threads import PARTIAL_SECONDS, Company, Ran, SessionThreads, open_session_threads
+from tiro_engines.interface import Endpointing, EngineSession, RecognitionOptions, Samples, SessionUpdate
+from tiro_transcriber.engine.session_threads import (
+    PARTIAL_SECONDS,
+    BatchPolicy,
+    CallResult,
+    SessionThreads,
+    open_session_threads,
+)
 
 
 class Showing:
@@ -53,7 +59,7 @@ class Decoding:
         return [[] for _ in sessions]
 
 
-async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.Future[Ran[None]]":
+async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.Future[CallResult[None]]":
     """Keep the one thread busy."""
     taken = threading.Event()
 
@@ -61,7 +67,7 @@ async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.
         taken.set()
         until.wait()
 
-    running = asyncio.ensure_future(threads.urgent(occupy))
+    running = asyncio.ensure_future(threads.run_priority(occupy))
     await asyncio.to_thread(taken.wait)
     return running
 
@@ -80,11 +86,11 @@ async def test_urgent_work_goes_before_partials() -> None:
         late = threads.partial(Showing("late"), due=now)
         early = threads.partial(Showing("early"), due=now - 0.1)
         withdrawn = threads.partial(Showing("withdrawn"), due=now - 0.2)
-        urgent = asyncio.ensure_future(threads.urgent(final))
+        run_priority = asyncio.ensure_future(threads.run_priority(final))
         await asyncio.sleep(0)  # lets the task submit
         assert withdrawn.cancel()
         go.set()
-        await asyncio.gather(first, urgent, asyncio.wrap_future(late), asyncio.wrap_future(early))
+        await asyncio.gather(first, run_priority, asyncio.wrap_future(late), asyncio.wrap_future(early))
     assert order == ["final after 0 partials"]
     assert decoding.groups == [["early"], ["late"]]
 
@@ -98,10 +104,10 @@ async def test_a_partial_that_is_overdue_does_not_wait_for_ever() -> None:
         first = await occupied(threads, go)
         overdue = threads.partial(Showing("overdue"), due=now - PARTIAL_SECONDS)
         due = threads.partial(Showing("due"), due=now)
-        urgent = asyncio.ensure_future(threads.urgent(lambda: shown.extend(decoding.groups)))
+        run_priority = asyncio.ensure_future(threads.run_priority(lambda: shown.extend(decoding.groups)))
         await asyncio.sleep(0)  # lets the task submit
         go.set()
-        await asyncio.gather(first, urgent, asyncio.wrap_future(overdue), asyncio.wrap_future(due))
+        await asyncio.gather(first, run_priority, asyncio.wrap_future(overdue), asyncio.wrap_future(due))
     assert shown == [["overdue"]]
     assert decoding.groups == [["overdue"], ["due"]]
 
@@ -121,11 +127,11 @@ async def test_a_partial_waits_for_its_company() -> None:
     """A thread that is free begins when as many are there as were expected, or when the time for that is over."""
     decoding = Decoding()
     async with open_session_threads(1, decoding, together_max=4) as threads:
-        expected = Company(count=2, seconds_max=3600.0)
+        expected = BatchPolicy(count=2, seconds_max=3600.0)
         one = threads.partial(Showing("one"), time.monotonic(), expected)
         two = threads.partial(Showing("two"), time.monotonic(), expected)
         await asyncio.gather(asyncio.wrap_future(one), asyncio.wrap_future(two))
-        await asyncio.wrap_future(threads.partial(Showing("alone"), time.monotonic(), Company(2, seconds_max=0.01)))
+        await asyncio.wrap_future(threads.partial(Showing("alone"), time.monotonic(), BatchPolicy(2, seconds_max=0.01)))
     assert decoding.groups == [["one", "two"], ["alone"]]
 
 
@@ -137,7 +143,7 @@ async def test_a_call_that_fails_fails_its_caller_only() -> None:
 
     async with open_session_threads(1, fail, together_max=4) as threads:
         with pytest.raises(ZeroDivisionError):
-            await threads.urgent(lambda: 1 / 0)
+            await threads.run_priority(lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await asyncio.wrap_future(threads.partial(Showing("one"), due=0.0))
-        assert (await threads.urgent(lambda: 7)).result == 7
+        assert (await threads.run_priority(lambda: 7)).result == 7

@@ -1,6 +1,6 @@
 """Segments cut at pauses."""
 
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Word
+from tiro_engines.interface import SAMPLE_RATE, Segment, Word
 from tiro_transcriber.jobs.turns import turns
 
 

@@ -1,6 +1,6 @@
 """CMU PocketSphinx as an engine: US English, on a CPU. The library is imported when its model is loaded."""
 
-from tiro_transcriber.engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
+from tiro_engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
 
 MODEL = "en-us"
 """The model inside the library's wheel, and the only one."""

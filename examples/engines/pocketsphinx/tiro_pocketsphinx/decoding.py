@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 from pocketsphinx import Decoder
 
-from tiro_core.audio.pcm import float32_to_pcm16
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
-from tiro_transcriber.live.decoder import DecodedWord
+from tiro_engines.interface import SAMPLE_RATE, Samples
+from tiro_engines.pcm import float32_to_pcm16
+from tiro_engines.windowed.decoder import DecodedWord
 
 FRAME_SAMPLES = SAMPLE_RATE // 100
 """The library counts time in hundredths of a second."""

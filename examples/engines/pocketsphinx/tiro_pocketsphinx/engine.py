@@ -7,10 +7,7 @@ from pathlib import Path
 
 from pocketsphinx import get_model_path
 
-from tiro_pocketsphinx.decoding import Decoders
-from tiro_pocketsphinx.session_decoder import LANGUAGE, SessionDecoder
-from tiro_pocketsphinx.voice import PocketsphinxVoice
-from tiro_transcriber.engines.interface import (
+from tiro_engines.interface import (
     SAMPLE_RATE,
     Cancelled,
     Capabilities,
@@ -26,13 +23,16 @@ from tiro_transcriber.engines.interface import (
     Window,
     WindowResult,
 )
-from tiro_transcriber.live.session import LiveSession
+from tiro_engines.windowed.session import LiveSession
+from tiro_pocketsphinx.decoding import Decoders
+from tiro_pocketsphinx.session_decoder import LANGUAGE, SessionDecoder
+from tiro_pocketsphinx.voice import PocketsphinxVoice
 
 
 class PocketsphinxEngine:
     """One language model and dictionary for all windows and sessions of a worker."""
 
-    partials_together_max = 1
+    partial_batch_size_max = 1
 
     def __init__(self, model: str) -> None:
         self._decoders = Decoders()

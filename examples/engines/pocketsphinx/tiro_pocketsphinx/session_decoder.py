@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from tiro_engines.interface import Capabilities, RecognitionOptions, Samples
+from tiro_engines.windowed.decoder import Context, Decoded, DecodedWord, PartialWindow
 from tiro_pocketsphinx.decoding import Decoders
-from tiro_transcriber.engines.interface import Capabilities, RecognitionOptions, Samples
-from tiro_transcriber.live.decoder import Context, Decoded, DecodedWord, PartialWindow
 
 LANGUAGE = "en"
 

@@ -3,8 +3,8 @@
 import numpy as np
 from pocketsphinx import Vad
 
-from tiro_core.audio.pcm import float32_to_pcm16
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Samples
+from tiro_engines.interface import SAMPLE_RATE, Samples
+from tiro_engines.pcm import float32_to_pcm16
 
 FRAME_SAMPLES = SAMPLE_RATE * 20 // 1000
 """Of the lengths it knows, the one that has whole frames in ten of Silero's: see `VoiceActivity.frame_samples`."""

@@ -14,29 +14,29 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.blobs.interface import BlobStore, StorageUnavailable
-from tiro_core.blobs.unavailable import storage_unavailable
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.feed import Slot
-from tiro_core.bus.line import Fenced
-from tiro_core.bus.ownership import OwnedRecord, OwnershipLost, claimable_in, new_lease
-from tiro_core.bus.publishing import Conflict
-from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError, from_status
 from tiro_core.ids import new_id
-from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.states import enter
+from tiro_core.leases.claims import Claimed, Deferred, Terminal
+from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost, claimable_in, new_lease
+from tiro_core.leases.renewal import hold_lease
 from tiro_core.logs import get_logger
-from tiro_core.work.backoff import backoff
-from tiro_core.work.claims import Claimed, Over, Taken
-from tiro_core.work.keepalive import kept
-from tiro_ingest.fetching.sources import HttpSource, Opened, Passing, S3Source, Source
-from tiro_ingest.finishing import Finisher
-from tiro_ingest.options import check_audio
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.work_queue import Slot
+from tiro_engines.backoff import backoff
+from tiro_ingest.fetching.sources import HttpSource, OpenedSource, S3Source, Source, TransientFetchError
+from tiro_ingest.jobs.options import check_audio
 from tiro_ingest.settings import IngestSettings
-from tiro_ingest.upload_writer import UploadWriter, too_large
-from tiro_ingest.uploads import Uploads
+from tiro_ingest.uploads.store import Uploads
+from tiro_ingest.uploads.verification import UploadVerifier
+from tiro_ingest.uploads.writer import UploadWriter, too_large
 
 LEASE_SECONDS = 15.0
 """How long a fetcher may be silent before its fetch is another's."""
@@ -69,7 +69,7 @@ class Fetcher:
         session: ClientSession,
         *,
         uploads: Uploads,
-        finisher: Finisher,
+        finisher: UploadVerifier,
     ) -> None:
         self._settings = settings
         self._bus = bus
@@ -87,19 +87,19 @@ class Fetcher:
             match await self._claim(subjects.record(task.tenant, task.transcription_id)):
                 case Claimed(owned):
                     await self._work(owned, message)
-                case Taken(retry_in):
+                case Deferred(retry_in):
                     await message.nak(delay=retry_in.total_seconds())
-                case Over():
+                case Terminal():
                     await message.ack()
 
-    async def _claim(self, key: str) -> Claimed[TranscriptionRecord] | Taken | Over[TranscriptionRecord]:
+    async def _claim(self, key: str) -> Claimed[TranscriptionRecord] | Deferred | Terminal[TranscriptionRecord]:
         while True:
             stored = await self._store.get(key)
             if stored is None or stored.value.removing or stored.value.state != Transcription.STATE_FETCHING:
-                return Over(stored.value if stored else None)
+                return Terminal(stored.value if stored else None)
             left = claimable_in(self._bus, stored.value, LEASE_SECONDS)
             if stored.value.HasField("lease") and left > 0:
-                return Taken(timedelta(seconds=left))
+                return Deferred(timedelta(seconds=left))
             record = TranscriptionRecord()
             record.CopyFrom(stored.value)
             record.epoch += 1
@@ -112,10 +112,10 @@ class Fetcher:
 
     async def _work(self, owned: OwnedRecord[TranscriptionRecord], message: Msg) -> None:
         fetch = _Fetch(owned)
-        history = JobHistory(self._bus, owned.value.tenant, owned.value.transcription_id)
+        history = JobEventLog(self._bus, owned.value.tenant, owned.value.transcription_id)
         try:
             try:
-                async with kept(owned, message, RENEW_SECONDS, fetch.note):
+                async with hold_lease(owned, message, RENEW_SECONDS, fetch.note):
                     await history.take_over(owned.value)
                     await self._settle(owned, history, await self._outcome(fetch, history))
             except* (OwnershipLost, Fenced):
@@ -125,7 +125,7 @@ class Fetcher:
             raise
         await message.ack()
 
-    async def _outcome(self, fetch: "_Fetch", history: JobHistory) -> UploadRecord | TiroError:
+    async def _outcome(self, fetch: "_Fetch", history: JobEventLog) -> UploadRecord | TiroError:
         record = fetch.owned.value
         try:
             if record.epoch > CLAIMS_MAX:
@@ -145,7 +145,7 @@ class Fetcher:
         return upload
 
     async def _settle(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, outcome: UploadRecord | TiroError
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, outcome: UploadRecord | TiroError
     ) -> None:
         def end(record: TranscriptionRecord) -> None:
             if isinstance(outcome, TiroError):
@@ -157,10 +157,10 @@ class Fetcher:
                 enter(record, Transcription.STATE_QUEUED)
 
         record = await owned.update(end)
-        await history.state_changed(record)
+        await history.append_state(record)
         log.info("fetch_ended", state=Transcription.State.Name(record.state), error=record.error.message)
 
-    async def _fetched(self, fetch: "_Fetch", history: JobHistory) -> UploadRecord:
+    async def _fetched(self, fetch: "_Fetch", history: JobEventLog) -> UploadRecord:
         record = fetch.owned.value
         tenant, upload_id = record.tenant, record.upload_id
         upload = await self._uploads.create(tenant, upload_id, display_name=record.display_name, size_bytes=0)
@@ -174,25 +174,25 @@ class Fetcher:
             try:
                 return await self._try(fetch, history, source)
             except TiroError as error:
-                passes = isinstance(error, Passing) or error.reason in STORAGE_REASONS
+                passes = isinstance(error, TransientFetchError) or error.reason in STORAGE_REASONS
                 if not passes or attempt >= self._settings.fetch_attempts_max:
                     raise
                 log.info("fetch_tried", attempt=attempt, error=str(error))
                 delay = backoff(attempt, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
-                asked = error.wait_seconds if isinstance(error, Passing) else 0.0
+                asked = error.wait_seconds if isinstance(error, TransientFetchError) else 0.0
                 await asyncio.sleep(max(asked, delay))
                 attempt += 1
 
     def _source(self, uri: str) -> Source:
         return S3Source(self._settings, uri) if uri.startswith("s3://") else HttpSource(self._session, uri)
 
-    async def _try(self, fetch: "_Fetch", history: JobHistory, source: Source) -> UploadRecord:
+    async def _try(self, fetch: "_Fetch", history: JobEventLog, source: Source) -> UploadRecord:
         try:
             return await self._store_all(fetch, history, source)
         except StorageUnavailable as error:
             raise storage_unavailable() from error
 
-    async def _store_all(self, fetch: "_Fetch", history: JobHistory, source: Source) -> UploadRecord:
+    async def _store_all(self, fetch: "_Fetch", history: JobEventLog, source: Source) -> UploadRecord:
         record = fetch.owned.value
         upload = await self._uploads.begin_writing(record.tenant, record.upload_id, None)
         async with self._uploads.refusing(upload), source.open(upload.committed_size, fetch.tag) as opened:
@@ -209,7 +209,7 @@ class Fetcher:
         async with self._uploads.refusing(writer.record):
             return await self._finisher.finish(writer.record, writer.size, "")
 
-    async def _copy(self, fetch: "_Fetch", history: JobHistory, opened: Opened, writer: UploadWriter) -> None:
+    async def _copy(self, fetch: "_Fetch", history: JobEventLog, opened: OpenedSource, writer: UploadWriter) -> None:
         stall = self._settings.fetch_stall_seconds
         begun, received, told = time.monotonic(), 0, 0.0
         while True:
@@ -221,7 +221,7 @@ class Fetcher:
             except (ClientError, OSError) as error:
                 message = "the connection was cut before the end"
                 reason = reasons.ERROR_REASON_URI_LENGTH_MISMATCH
-                raise Passing(grpc.StatusCode.FAILED_PRECONDITION, reason, message) from error
+                raise TransientFetchError(grpc.StatusCode.FAILED_PRECONDITION, reason, message) from error
             if chunk is None:
                 break
             received += len(chunk)
@@ -233,11 +233,13 @@ class Fetcher:
                     raise _stalled(f"the host sends less than {RATE_BYTES_MIN} bytes a second")
                 begun, received = now, 0
             if now - told >= PROGRESS_SECONDS:
-                await history.fetched(writer.size)
+                await history.append_fetched_size(writer.size)
                 told = now
         if opened.size is not None and writer.size != opened.size:
             message = f"the host announced {opened.size} bytes and sent {writer.size}"
-            raise Passing(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_LENGTH_MISMATCH, message)
+            raise TransientFetchError(
+                grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_LENGTH_MISMATCH, message
+            )
 
     async def _hand_over(self, owned: OwnedRecord[TranscriptionRecord], message: Msg) -> None:
         """Let another service go on at once. Where that fails, the lease runs out."""
@@ -262,5 +264,5 @@ class _Fetch:
         record.fetched_size = self.size
 
 
-def _stalled(message: str) -> Passing:
-    return Passing(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_STALLED, message)
+def _stalled(message: str) -> TransientFetchError:
+    return TransientFetchError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_STALLED, message)

@@ -22,14 +22,14 @@ RETRY_AFTER_SECONDS_MAX = 60.0
 _OK, _PARTIAL, _RANGE, _BUSY, _SERVER = 200, 206, 416, 429, 500
 
 
-class Passing(TiroError):  # noqa: N818 - reads as the condition it reports
+class TransientFetchError(TiroError):
     """What may go better when it is tried again."""
 
     wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedSource:
     """A source that is being read."""
 
     offset: int
@@ -44,7 +44,7 @@ class Opened:
 class Source(Protocol):
     """Something that bytes are fetched from."""
 
-    def open(self, offset: int, tag: str) -> AbstractAsyncContextManager[Opened]:
+    def open(self, offset: int, tag: str) -> AbstractAsyncContextManager[OpenedSource]:
         """Open it. Raises TiroError, `Passing` when another try is worth it."""
 
 
@@ -56,7 +56,7 @@ class HttpSource:
         self._url = parse_url(uri)
 
     @asynccontextmanager
-    async def open(self, offset: int, tag: str) -> AsyncIterator[Opened]:
+    async def open(self, offset: int, tag: str) -> AsyncIterator[OpenedSource]:
         """Go on at `offset` where the host can and the bytes are still the same; else from the start."""
         headers = {"Range": f"bytes={offset}-", "If-Range": tag} if offset and tag else {}
         try:
@@ -86,13 +86,13 @@ class S3Source:
         self._bucket, self._key = parse_s3(uri)
 
     @asynccontextmanager
-    async def open(self, offset: int, tag: str) -> AsyncIterator[Opened]:  # noqa: ARG002 - it has no tag to give
+    async def open(self, offset: int, tag: str) -> AsyncIterator[OpenedSource]:  # noqa: ARG002 - it has no tag to give
         """From the start: reading has its own patience."""
         found = await open_object(self._settings, self._bucket, self._key)
-        yield Opened(0, found.size, "", found.read())
+        yield OpenedSource(0, found.size, "", found.read())
 
 
-def _opened(response: ClientResponse, offset: int) -> Opened:
+def _opened(response: ClientResponse, offset: int) -> OpenedSource:
     status, length = response.status, response.content_length
     if offset and status == _PARTIAL:
         if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
@@ -104,7 +104,7 @@ def _opened(response: ClientResponse, offset: int) -> Opened:
         _raise_status(response)
     e_tag = response.headers.get("ETag", "")
     tag = response.headers.get("Last-Modified", "") if not e_tag or e_tag.startswith("W/") else e_tag
-    return Opened(offset, size, tag, response.content.iter_chunked(CHUNK_BYTES))
+    return OpenedSource(offset, size, tag, response.content.iter_chunked(CHUNK_BYTES))
 
 
 def _raise_status(response: ClientResponse) -> NoReturn:
@@ -123,5 +123,5 @@ def _error(reason: "reasons.ErrorReason.ValueType", message: str, **metadata: st
     return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reason, message, metadata)
 
 
-def _passing(reason: "reasons.ErrorReason.ValueType", message: str, **metadata: str) -> Passing:
-    return Passing(grpc.StatusCode.FAILED_PRECONDITION, reason, message, metadata)
+def _passing(reason: "reasons.ErrorReason.ValueType", message: str, **metadata: str) -> TransientFetchError:
+    return TransientFetchError(grpc.StatusCode.FAILED_PRECONDITION, reason, message, metadata)

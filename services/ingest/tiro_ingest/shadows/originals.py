@@ -7,13 +7,13 @@ from typing import Protocol
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import PartMissing
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
 from tiro_core.jobs.shadows import wants_shadow
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
+from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.shadows.difference import words_of
-from tiro_ingest.transcripts import TranscriptReader
 
 
 class _Compared(Exception):  # noqa: N818 - control flow of this module
@@ -106,7 +106,7 @@ class SessionOriginal:
         """Of its finals."""
         finals, told = [], False
         subject = subjects.live_events(self._session.tenant, self._session.session_id)
-        async with Tail(self._bus, topology.LIVE_EVENTS, subject) as tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
             async for entry in tail:
                 if entry is None:
                     break

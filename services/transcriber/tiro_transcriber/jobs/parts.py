@@ -11,14 +11,14 @@ from tiro_core.audio.wav import wav_header
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.writer import BlobWriter
-from tiro_core.bus import topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.publishing import Conflict
-from tiro_core.bus.records import RecordStore
 from tiro_core.clock import duration, duration_of, now
 from tiro_core.jobs.states import TERMINAL, enter
-from tiro_transcriber.engines.interface import SAMPLE_RATE
-from tiro_transcriber.jobs.pieces import Piece
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.records import RecordStore
+from tiro_engines.interface import SAMPLE_RATE
+from tiro_transcriber.jobs.chunks import AudioChunk
 
 PART_TTL_SECONDS = 24 * 3600.0
 """A part that nobody has merged so long after its end goes by itself: its job was lost with its worker, or deleted."""
@@ -53,7 +53,7 @@ class Parts:
         """How many there are."""
         return len(self._known)
 
-    async def make(self, piece: Piece) -> None:
+    async def make(self, piece: AudioChunk) -> None:
         """Make the next part. It waits for a worker like a job from here on.
 
         Raises:
@@ -77,7 +77,7 @@ class Parts:
         else:
             await self._take(index, record)
 
-    async def _accept(self, index: int, piece: Piece) -> None:
+    async def _accept(self, index: int, piece: AudioChunk) -> None:
         """Take the part that an owner before us has made here, not yet aware that it was replaced.
 
         Raises:
@@ -145,7 +145,7 @@ class Parts:
     def _key(self, part_id: str) -> str:
         return f"{self._job.tenant}.{part_id}"
 
-    def _record(self, part_id: str, piece: Piece, size_bytes: int) -> TranscriptionRecord:
+    def _record(self, part_id: str, piece: AudioChunk, size_bytes: int) -> TranscriptionRecord:
         job = self._job
         record = TranscriptionRecord(
             tenant=job.tenant,

@@ -9,8 +9,8 @@ from typing import IO
 
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import upload_key
-from tiro_core.blobs.reading import read_parts
-from tiro_transcriber import telemetry
+from tiro_core.blobs.reader import read_parts
+from tiro_transcriber import metrics
 
 
 @asynccontextmanager
@@ -24,7 +24,7 @@ async def spooled(
         OSError: The folder's disk is full.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
-        with telemetry.stage("spool"):
+        with metrics.stage("spool"):
             async with aclosing(read_parts(blobs, upload_key(tenant, upload_id), size)) as parts:
                 async for part in parts:
                     await asyncio.to_thread(file.write, part)

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.bus.transcripts import SEGMENTS_PER_PAGE, write_page
-from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, write_page
 
 FLUSH_SECONDS = 0.25
 """Segments and progress are told at most this often: each telling is a write to disk."""
@@ -18,7 +18,7 @@ FLUSH_SECONDS = 0.25
 class TranscriptWriter:
     """The transcript of one attempt."""
 
-    def __init__(self, blobs: BlobStore, history: JobHistory, record: TranscriptionRecord) -> None:
+    def __init__(self, blobs: BlobStore, history: JobEventLog, record: TranscriptionRecord) -> None:
         self._blobs = blobs
         self._history = history
         self._record = record
@@ -67,14 +67,14 @@ class TranscriptWriter:
     async def _tell(self) -> None:
         while self._untold:
             batch = [self._untold.popleft() for _ in range(min(len(self._untold), SEGMENTS_PER_PAGE))]
-            await self._history.segments(batch)
+            await self._history.append_segments(batch)
             for segment in batch:
                 self._page.append(segment)
                 if len(self._page) == SEGMENTS_PER_PAGE:
                     await self._store_page()
         if self._seconds > self._told_seconds:
             self._told_seconds = self._seconds
-            await self._history.progress(self._seconds)
+            await self._history.append_progress(self._seconds)
 
     async def _store_page(self) -> None:
         record = self._record
@@ -92,7 +92,7 @@ class TranscriptWriter:
 
 @asynccontextmanager
 async def open_transcript_writer(
-    blobs: BlobStore, history: JobHistory, record: TranscriptionRecord
+    blobs: BlobStore, history: JobEventLog, record: TranscriptionRecord
 ) -> AsyncIterator[TranscriptWriter]:
     """A writer that tells what it is given while the context lasts. At its end everything is told and stored."""
     writer = TranscriptWriter(blobs, history, record)

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tiro_transcriber.engines.interface import SAMPLE_RATE, Segment, Word
+from tiro_engines.interface import SAMPLE_RATE, Segment, Word
 
 PAUSE_SAMPLES = SAMPLE_RATE
 """A speaker who is silent for a second may have left the turn to another."""

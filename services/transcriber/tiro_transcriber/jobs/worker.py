@@ -13,29 +13,29 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.bus import subjects
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.feed import Slot
-from tiro_core.bus.nudges import Nudges
-from tiro_core.bus.ownership import OwnedRecord
-from tiro_core.bus.publishing import publish
-from tiro_core.bus.records import RecordStore
 from tiro_core.errors import TiroError
-from tiro_core.jobs.history import JobHistory
+from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.jobs.purge import purge_job_data
 from tiro_core.jobs.states import TERMINAL
-from tiro_core.jobs.traces import purge_traces
+from tiro_core.jobs.transitions import counted_attempts, fail, hand_over, succeed
+from tiro_core.leases.claims import Claimed, Deferred, Terminal
+from tiro_core.leases.notifications import OwnerNotifications
+from tiro_core.leases.owned_record import OwnedRecord
+from tiro_core.leases.renewal import hold_lease
 from tiro_core.logs import get_logger
-from tiro_core.work.backoff import backoff
-from tiro_core.work.claims import Claimed, Over, Taken
-from tiro_core.work.keepalive import kept
-from tiro_transcriber import telemetry
-from tiro_transcriber.failures import explain, first_cause, reason_of
-from tiro_transcriber.finishing import LEFT, uninterrupted, within
-from tiro_transcriber.jobs.claiming import LEASE_SECONDS, Claims
-from tiro_transcriber.jobs.cutting import Cutter
-from tiro_transcriber.jobs.endings import counted_attempts, fail, hand_over, succeed
-from tiro_transcriber.jobs.recognizing import Recognizer
+from tiro_core.messaging import subjects
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.work_queue import Slot
+from tiro_engines.backoff import backoff
+from tiro_transcriber import metrics
+from tiro_transcriber.errors import explain, first_cause, reason_of
+from tiro_transcriber.jobs.claims import LEASE_SECONDS, JobClaimer
+from tiro_transcriber.jobs.recognizer import Recognizer
+from tiro_transcriber.jobs.splitter import JobSplitter
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
+from tiro_transcriber.shielding import OWNERSHIP_ERRORS, shielded, with_deadline
 
 RENEWAL_SECONDS = LEASE_SECONDS / 3
 BACKOFF_SECONDS = 2.0
@@ -54,10 +54,10 @@ class JobWorker:
         blobs: BlobStore,
         recognizer: Recognizer,
         *,
-        claims: Claims,
+        claims: JobClaimer,
         uploads: RecordStore[UploadRecord],
-        cutter: Cutter,
-        nudges: Nudges,
+        cutter: JobSplitter,
+        notifications: OwnerNotifications,
         attempts_max: int,
         grace_seconds: float,
     ) -> None:
@@ -67,7 +67,7 @@ class JobWorker:
         self._claims = claims
         self._uploads = uploads
         self._cutter = cutter
-        self._nudges = nudges
+        self._nudges = notifications
         self._attempts_max = attempts_max
         self._grace_seconds = grace_seconds
 
@@ -82,68 +82,70 @@ class JobWorker:
         with structlog.contextvars.bound_contextvars(tenant=task.tenant, job=task.transcription_id):
             try:
                 await self._claim_and_run(task, message, slot)
-            except LEFT as error:
+            except OWNERSHIP_ERRORS as error:
                 # The message stays unsettled: it is offered again when its time is over.
                 log.warning("job_left", reason=repr(error))
-                await within(self._grace_seconds, self._tidy(task))
+                await with_deadline(self._grace_seconds, self._tidy(task))
 
     async def _claim_and_run(self, task: TranscriptionTask, message: Msg, slot: Slot) -> None:
-        history = JobHistory(self._bus, task.tenant, task.transcription_id)
+        history = JobEventLog(self._bus, task.tenant, task.transcription_id)
 
         async def give_back(claim: object) -> None:
             if isinstance(claim, Claimed):
                 await self._hand_over(claim.owned, history, message)
 
-        with telemetry.stage("claim"):
+        with metrics.stage("claim"):
             claiming = self._claims.claim(subjects.record(task.tenant, task.transcription_id))
-            claim = await uninterrupted(claiming, self._grace_seconds, give_back)
+            claim = await shielded(claiming, self._grace_seconds, give_back)
         match claim:
             case Claimed(owned):
                 await self._run(owned, history, message, slot)
-            case Taken(retry_in):
+            case Deferred(retry_in):
                 await message.nak(delay=retry_in.total_seconds())
-            case Over(record):
+            case Terminal(record):
                 await self._over(record, history, message)
 
     async def _tidy(self, task: TranscriptionTask) -> None:
         """Remove what was written here about a job that somebody else has ended or deleted meanwhile."""
         record = await self._claims.look(subjects.record(task.tenant, task.transcription_id))
         if record is None or record.removing:
-            await purge_traces(self._bus, self._blobs, task.tenant, task.transcription_id)
+            await purge_job_data(self._bus, self._blobs, task.tenant, task.transcription_id)
         if record is None or record.state in TERMINAL:
             await self._cutter.clean(task.tenant, task.transcription_id)
 
-    async def _over(self, record: TranscriptionRecord | None, history: JobHistory, message: Msg) -> None:
+    async def _over(self, record: TranscriptionRecord | None, history: JobEventLog, message: Msg) -> None:
         """Make up for what the owner of a job that is over may have left undone."""
         if record is not None:
             if record.state == Transcription.STATE_FAILED:
                 await self._park(record)
-            await history.end_with(record)
+            await history.ensure_terminal(record)
             await self._clean(record)
         await message.ack()
 
     async def _run(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, slot: Slot
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg, slot: Slot
     ) -> None:
         log.info("job_started", attempt=len(owned.value.attempts))
         key = subjects.record(owned.value.tenant, owned.value.transcription_id)
         try:
             with self._nudges.looking(key) as look:
-                async with kept(owned, message, RENEWAL_SECONDS, look=look):
+                async with hold_lease(owned, message, RENEWAL_SECONDS, look=look):
                     await history.take_over(owned.value)
                     transcript = await self._transcribe(owned, history, slot)
         except asyncio.CancelledError:
-            await within(self._grace_seconds, self._hand_over(owned, history, message))
+            await with_deadline(self._grace_seconds, self._hand_over(owned, history, message))
             raise
         except ExceptionGroup as group:
-            await uninterrupted(self._failed(owned, history, message, first_cause(group)), self._grace_seconds)
+            await shielded(self._failed(owned, history, message, first_cause(group)), self._grace_seconds)
             return
-        with telemetry.stage("commit"):
-            await uninterrupted(self._commit(owned, history, message, transcript), self._grace_seconds)
+        with metrics.stage("commit"):
+            await shielded(self._commit(owned, history, message, transcript), self._grace_seconds)
 
-    async def _transcribe(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, slot: Slot) -> Transcript:
+    async def _transcribe(
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, slot: Slot
+    ) -> Transcript:
         size, channels = await self._recording(owned.value)
-        with telemetry.JOB_SECONDS.time():
+        with metrics.JOB_SECONDS.time():
             async with open_transcript_writer(self._blobs, history, owned.value) as writer:
                 if not self._cutter.wants(owned.value):
                     return await self._recognizer.recognize(owned.value, writer, size=size, channels=channels)
@@ -161,28 +163,28 @@ class JobWorker:
         return upload.value.committed_size, upload.value.audio.channel_count
 
     async def _commit(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, transcript: Transcript
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg, transcript: Transcript
     ) -> None:
         record = await owned.update(lambda value: succeed(value, transcript))
-        await history.state_changed(record)
+        await history.append_state(record)
         await message.ack()
         await self._clean(record)
-        telemetry.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
+        metrics.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
         log.info("job_succeeded", segments=transcript.segment_count)
 
-    async def _hand_over(self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg) -> None:
+    async def _hand_over(self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg) -> None:
         """Give the job back at once because this worker was told to stop."""
         record = await owned.update(hand_over)
         await message.nak()
         await history.resume()  # a write that was cancelled may have been stored
-        await history.state_changed(record)
-        telemetry.job_ended("handed_over", "", 0)
+        await history.append_state(record)
+        metrics.job_ended("handed_over", "", 0)
         log.info("job_handed_over")
 
     async def _failed(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobHistory, message: Msg, cause: BaseException
+        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg, cause: BaseException
     ) -> None:
-        if isinstance(cause, LEFT):
+        if isinstance(cause, OWNERSHIP_ERRORS):
             raise cause
         error, may_pass = explain(cause)
         again = may_pass and counted_attempts(owned.value) < self._attempts_max
@@ -190,7 +192,7 @@ class JobWorker:
         if not again:
             await self._park(record)
         await history.resume()  # a write that was cancelled may have been stored
-        await history.state_changed(record)
+        await history.append_state(record)
         if again:
             await message.nak(
                 delay=backoff(counted_attempts(record), first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
@@ -198,7 +200,7 @@ class JobWorker:
         else:
             await message.ack()
             await self._clean(record)
-        telemetry.job_ended("retried" if again else "failed", reason_of(error), 0)
+        metrics.job_ended("retried" if again else "failed", reason_of(error), 0)
         log.warning("job_failed", reason=reason_of(error), again=again, attempt=len(record.attempts))
 
     async def _clean(self, record: TranscriptionRecord) -> None:

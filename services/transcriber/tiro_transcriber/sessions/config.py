@@ -3,7 +3,7 @@
 from tiro.events.v1.live_pb2 import LiveConfigUpdated, SessionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming
-from tiro_transcriber.engines.interface import Endpointing, RecognitionOptions, SessionOptions
+from tiro_engines.interface import Endpointing, RecognitionOptions, SessionOptions
 
 
 class SessionConfig:

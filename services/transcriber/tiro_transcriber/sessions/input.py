@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro_core.audio.pcm import SAMPLE_BYTES, pcm16_from_bytes
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.tail import Tail
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
 
 QUEUED_MAX = 256
 """Messages read ahead of the engine. What is beyond them waits in JetStream."""
@@ -21,7 +21,7 @@ QUEUED_MAX = 256
 Pcm16 = NDArray[np.int16]
 
 
-class LineBroken(Exception):  # noqa: N818 - reads as the condition it reports
+class AudioLogGap(Exception):  # noqa: N818 - reads as the condition it reports
     """Audio is missing from the line."""
 
 
@@ -72,9 +72,9 @@ class SessionInput:
     async def follow(self, record: SessionRecord) -> None:
         """Read the line until cancelled."""
         subject = subjects.live_audio(record.tenant, record.session_id)
-        after = record.checkpoint.line_sequence
+        after = record.checkpoint.log_sequence
         self._settled_sequence = after
-        async with Tail(self._bus, topology.LIVE_AUDIO, subject, after_sequence=after) as tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject, after_sequence=after) as tail:
             async for entry in tail:
                 if entry is None:
                     continue
@@ -96,7 +96,7 @@ class SessionInput:
             samples_min: With fewer, and nothing else among them, they wait for more.
 
         Raises:
-            LineBroken: Samples are missing.
+            AudioLogGap: Samples are missing.
         """
         self._samples_min = samples_min
         if not self._is_worth_a_turn:
@@ -146,7 +146,7 @@ class SessionInput:
         """The samples of a message that are not behind us."""
         samples = pcm16_from_bytes(message.pcm16)
         if message.first_sample > self.position:
-            raise LineBroken(f"sample {self.position} is missing; the line goes on at {message.first_sample}")
+            raise AudioLogGap(f"sample {self.position} is missing; the line goes on at {message.first_sample}")
         fresh = samples[self.position - message.first_sample :]
         self.position += len(fresh)
         self.waiting_samples -= len(samples) - len(fresh)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tiro_transcriber.session_threads import ALONE, Company
+from tiro_transcriber.engine.session_threads import NO_BATCHING, BatchPolicy
 
 INTERVAL_SECONDS_MIN = 0.5
 """More frequent partials show nothing new: a word lasts 0.3 s."""
@@ -50,7 +50,7 @@ class _Mean:
         return self._sum / self._weight if self._weight else None
 
 
-class Load:
+class SessionLoad:
     """What one worker measures of its sessions."""
 
     def __init__(self, threads: int, slots: int, changed: Callable[[], None], *, only_waits: bool = False) -> None:
@@ -112,10 +112,10 @@ class Load:
         return min(max(cost / left, INTERVAL_SECONDS_MIN), INTERVAL_SECONDS_MAX)
 
     @property
-    def company(self) -> Company:
+    def batch_policy(self) -> BatchPolicy:
         """How many partials of other sessions one should wait for, and how long."""
         per_thread = len(self._speaking) // self._threads
-        return Company(per_thread, COMPANY_SHARE * self.interval_seconds) if per_thread > 1 else ALONE
+        return BatchPolicy(per_thread, COMPANY_SHARE * self.interval_seconds) if per_thread > 1 else NO_BATCHING
 
     @property
     def turn_seconds_min(self) -> float:

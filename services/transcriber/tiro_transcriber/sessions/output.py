@@ -16,12 +16,11 @@ from tiro.events.v1.live_pb2 import (
     UtteranceEnded,
 )
 from tiro.events.v1.route_pb2 import Route
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.line import EventLine, Fenced
-from tiro_core.bus.tail import Tail
-from tiro_transcriber.convert import to_proto
-from tiro_transcriber.engines.interface import (
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import EventLog, Fenced
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_engines.interface import (
     SAMPLE_RATE,
     Final,
     Partial,
@@ -32,6 +31,7 @@ from tiro_transcriber.engines.interface import (
     Spoken,
     UtteranceEnd,
 )
+from tiro_transcriber.engine.conversion import to_proto
 
 TAKE_OVER_TRIES_MAX = 5
 
@@ -45,7 +45,7 @@ class SessionOutput:
         self._subject = subjects.live_events(record.tenant, record.session_id)
         self._partial_subject = subjects.live_partial(record.tenant, record.session_id)
         self._progress_subject = subjects.live_progress(record.tenant, record.session_id)
-        self._line = EventLine(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
+        self._line = EventLog(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
         self._with_words = record.recognition.enable_word_time_offsets
         self._revision = 0
         self._has_ended = False
@@ -171,9 +171,9 @@ class SessionOutput:
         )
         await self._bus.client.publish(self._partial_subject, message.SerializeToString())
 
-    async def tell_progress(self, heard_sample: int) -> None:
+    async def tell_progress(self, processed_sample: int) -> None:
         """Publish how far the session is heard, without waiting: the next one says more."""
-        message = LiveProgress(epoch=self._record.epoch, heard_sample=heard_sample)
+        message = LiveProgress(epoch=self._record.epoch, processed_sample=processed_sample)
         await self._bus.client.publish(self._progress_subject, message.SerializeToString())
 
     async def _append(self, event: LiveEvent) -> None:
@@ -190,7 +190,7 @@ class SessionOutput:
         self.final_count = self.answered_controls = self.next_sample = 0
         self._context = None
         self._updates_told.clear()
-        async with Tail(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
             async for entry in tail:
                 if entry is None:
                     self._go_on_from(self._record.checkpoint.sample)

@@ -14,11 +14,11 @@ from tiro_core.audio.wav import wav_header
 from tiro_core.blobs.interface import PART_BYTES, BlobStore
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.writer import BlobWriter
-from tiro_core.bus import subjects, topology
-from tiro_core.bus.connection import Bus
-from tiro_core.bus.records import RecordStore
-from tiro_core.bus.tail import Tail
 from tiro_core.clock import duration_of, now
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.records import RecordStore
 
 
 async def keep_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
@@ -43,7 +43,7 @@ async def keep_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sam
     await write(wav_header(session.sample_rate_hertz, samples))
     missing = samples * SAMPLE_BYTES
     subject = subjects.live_audio(session.tenant, session.session_id)
-    async with Tail(bus, topology.LIVE_AUDIO, subject) as line:
+    async with OrderedConsumer(bus, topology.LIVE_AUDIO, subject) as line:
         async for entry in line:
             if entry is not None:
                 data = LiveInput.FromString(entry.data).pcm16[:missing]

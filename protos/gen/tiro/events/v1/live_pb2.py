@@ -33,7 +33,7 @@ from tiro.speech.v1 import transcript_pb2 as tiro_dot_speech_dot_v1_dot_transcri
 from tiro.streaming.v1 import streaming_pb2 as tiro_dot_streaming_dot_v1_dot_streaming__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tiro/events/v1/live.proto\x12\x0etiro.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/events/v1/route.proto\x1a\"tiro/events/v1/transcription.proto\x1a\x1atiro/speech/v1/audio.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\x1a!tiro/streaming/v1/streaming.proto\"\xd8\x06\n\rSessionRecord\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.tiro.events.v1.SessionRecord.State\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12$\n\x05lease\x18\x05 \x01(\x0b\x32\x15.tiro.events.v1.Lease\x12\x36\n\x0brecognition\x18\x06 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x1e\n\x16\x65nable_interim_results\x18\x07 \x01(\x08\x12\x33\n\x0b\x65ndpointing\x18\x08 \x01(\x0b\x32\x1e.tiro.streaming.v1.Endpointing\x12\x19\n\x11sample_rate_hertz\x18\t \x01(\x05\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.Status\x12\x11\n\tbreakages\x18\x0c \x01(\x05\x12\x1b\n\x13resume_token_sha256\x18\r \x01(\x0c\x12\x30\n\rresume_window\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x06\x66ormat\x18\x0f \x01(\x0b\x32\x1b.tiro.speech.v1.AudioFormat\x12\x15\n\rfreeze_stable\x18\x10 \x01(\x08\x12\x16\n\x0ekeep_recording\x18\x11 \x01(\x08\x12.\n\ncheckpoint\x18\x12 \x01(\x0b\x32\x1a.tiro.events.v1.Checkpoint\x12+\n\x0c\x61lternatives\x18\x13 \x03(\x0b\x32\x15.tiro.events.v1.Route\x12\x0e\n\x06policy\x18\x14 \x01(\t\x12\x16\n\x0e\x61llowed_clouds\x18\x15 \x03(\t\x12%\n\x06shadow\x18\x16 \x01(\x0b\x32\x15.tiro.events.v1.Route\"T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_WAITING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x0f\n\x0bSTATE_ENDED\x10\x03\"3\n\nCheckpoint\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x15\n\rline_sequence\x18\x02 \x01(\x03\"1\n\x0bSessionTask\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"\x90\x02\n\tLiveInput\x12\x14\n\x0c\x66irst_sample\x18\x01 \x01(\x03\x12\x0f\n\x05pcm16\x18\x02 \x01(\x0cH\x00\x12/\n\x08\x66inalize\x18\x03 \x01(\x0b\x32\x1b.tiro.streaming.v1.FinalizeH\x00\x12)\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.tiro.events.v1.EndOfAudioH\x00\x12&\n\x05pause\x18\x05 \x01(\x0b\x32\x15.tiro.events.v1.PauseH\x00\x12\x38\n\rupdate_config\x18\x06 \x01(\x0b\x32\x1f.tiro.streaming.v1.UpdateConfigH\x00\x12\x15\n\rfirst_control\x18\x07 \x01(\x03\x42\x07\n\x05input\"\x07\n\x05Pause\"/\n\nEndOfAudio\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\"\xda\x03\n\tLiveEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x35\n\rowner_changed\x18\x03 \x01(\x0b\x32\x1c.tiro.events.v1.OwnerChangedH\x00\x12(\n\x05\x66inal\x18\x04 \x01(\x0b\x32\x17.tiro.speech.v1.SegmentH\x00\x12\x1f\n\x15speech_started_sample\x18\x05 \x01(\x03H\x00\x12\x1d\n\x13speech_ended_sample\x18\x06 \x01(\x03H\x00\x12\x39\n\x0futterance_ended\x18\x07 \x01(\x0b\x32\x1e.tiro.events.v1.UtteranceEndedH\x00\x12*\n\x05\x65nded\x18\x08 \x01(\x0b\x32\x19.tiro.events.v1.LiveEndedH\x00\x12;\n\x0e\x63onfig_updated\x18\n \x01(\x0b\x32!.tiro.events.v1.LiveConfigUpdatedH\x00\x12\x15\n\rresume_sample\x18\t \x01(\x03\x12,\n\x07\x63ontext\x18\x0c \x01(\x0b\x32\x1b.tiro.events.v1.LiveContext\x12\x19\n\x11\x61nswered_controls\x18\x0b \x01(\x03\x42\x07\n\x05\x65vent\"1\n\x0bLiveContext\x12\x14\n\x0c\x66irst_sample\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x90\x01\n\x11LiveConfigUpdated\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x36\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x33\n\x0b\x65ndpointing\x18\x03 \x01(\x0b\x32\x1e.tiro.streaming.v1.Endpointing\"u\n\x0cOwnerChanged\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12$\n\x05route\x18\x03 \x01(\x0b\x32\x15.tiro.events.v1.Route\x12\x16\n\x0e\x65ngine_changed\x18\x04 \x01(\x08\"3\n\x0eUtteranceEnded\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x11\n\tfinalized\x18\x02 \x01(\x08\"l\n\tLiveEnded\x12\x14\n\x0csample_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x66inal_count\x18\x02 \x01(\x05\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12\x11\n\tupload_id\x18\x04 \x01(\t\"3\n\x0cLiveProgress\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x14\n\x0cheard_sample\x18\x02 \x01(\x03\"p\n\x0bLivePartial\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x05\x12(\n\x07segment\x18\x04 \x01(\x0b\x32\x17.tiro.speech.v1.Segmentb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tiro/events/v1/live.proto\x12\x0etiro.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/events/v1/route.proto\x1a\"tiro/events/v1/transcription.proto\x1a\x1atiro/speech/v1/audio.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\x1a!tiro/streaming/v1/streaming.proto\"\xdc\x06\n\rSessionRecord\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.tiro.events.v1.SessionRecord.State\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12$\n\x05lease\x18\x05 \x01(\x0b\x32\x15.tiro.events.v1.Lease\x12\x36\n\x0brecognition\x18\x06 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x1e\n\x16\x65nable_interim_results\x18\x07 \x01(\x08\x12\x33\n\x0b\x65ndpointing\x18\x08 \x01(\x0b\x32\x1e.tiro.streaming.v1.Endpointing\x12\x19\n\x11sample_rate_hertz\x18\t \x01(\x05\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.Status\x12\x15\n\rfailure_count\x18\x0c \x01(\x05\x12\x1b\n\x13resume_token_sha256\x18\r \x01(\x0c\x12\x30\n\rresume_window\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x06\x66ormat\x18\x0f \x01(\x0b\x32\x1b.tiro.speech.v1.AudioFormat\x12\x15\n\rfreeze_stable\x18\x10 \x01(\x08\x12\x16\n\x0ekeep_recording\x18\x11 \x01(\x08\x12.\n\ncheckpoint\x18\x12 \x01(\x0b\x32\x1a.tiro.events.v1.Checkpoint\x12+\n\x0c\x61lternatives\x18\x13 \x03(\x0b\x32\x15.tiro.events.v1.Route\x12\x0e\n\x06policy\x18\x14 \x01(\t\x12\x16\n\x0e\x61llowed_clouds\x18\x15 \x03(\t\x12%\n\x06shadow\x18\x16 \x01(\x0b\x32\x15.tiro.events.v1.Route\"T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_WAITING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x0f\n\x0bSTATE_ENDED\x10\x03\"2\n\nCheckpoint\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x14\n\x0clog_sequence\x18\x02 \x01(\x03\"1\n\x0bSessionTask\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"\x90\x02\n\tLiveInput\x12\x14\n\x0c\x66irst_sample\x18\x01 \x01(\x03\x12\x0f\n\x05pcm16\x18\x02 \x01(\x0cH\x00\x12/\n\x08\x66inalize\x18\x03 \x01(\x0b\x32\x1b.tiro.streaming.v1.FinalizeH\x00\x12)\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.tiro.events.v1.EndOfAudioH\x00\x12&\n\x05pause\x18\x05 \x01(\x0b\x32\x15.tiro.events.v1.PauseH\x00\x12\x38\n\rupdate_config\x18\x06 \x01(\x0b\x32\x1f.tiro.streaming.v1.UpdateConfigH\x00\x12\x15\n\rfirst_control\x18\x07 \x01(\x03\x42\x07\n\x05input\"\x07\n\x05Pause\"/\n\nEndOfAudio\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\"\xda\x03\n\tLiveEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x35\n\rowner_changed\x18\x03 \x01(\x0b\x32\x1c.tiro.events.v1.OwnerChangedH\x00\x12(\n\x05\x66inal\x18\x04 \x01(\x0b\x32\x17.tiro.speech.v1.SegmentH\x00\x12\x1f\n\x15speech_started_sample\x18\x05 \x01(\x03H\x00\x12\x1d\n\x13speech_ended_sample\x18\x06 \x01(\x03H\x00\x12\x39\n\x0futterance_ended\x18\x07 \x01(\x0b\x32\x1e.tiro.events.v1.UtteranceEndedH\x00\x12*\n\x05\x65nded\x18\x08 \x01(\x0b\x32\x19.tiro.events.v1.LiveEndedH\x00\x12;\n\x0e\x63onfig_updated\x18\n \x01(\x0b\x32!.tiro.events.v1.LiveConfigUpdatedH\x00\x12\x15\n\rresume_sample\x18\t \x01(\x03\x12,\n\x07\x63ontext\x18\x0c \x01(\x0b\x32\x1b.tiro.events.v1.LiveContext\x12\x19\n\x11\x61nswered_controls\x18\x0b \x01(\x03\x42\x07\n\x05\x65vent\"1\n\x0bLiveContext\x12\x14\n\x0c\x66irst_sample\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x90\x01\n\x11LiveConfigUpdated\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x36\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x33\n\x0b\x65ndpointing\x18\x03 \x01(\x0b\x32\x1e.tiro.streaming.v1.Endpointing\"u\n\x0cOwnerChanged\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12$\n\x05route\x18\x03 \x01(\x0b\x32\x15.tiro.events.v1.Route\x12\x16\n\x0e\x65ngine_changed\x18\x04 \x01(\x08\"3\n\x0eUtteranceEnded\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x11\n\tfinalized\x18\x02 \x01(\x08\"l\n\tLiveEnded\x12\x14\n\x0csample_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x66inal_count\x18\x02 \x01(\x05\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12\x11\n\tupload_id\x18\x04 \x01(\t\"7\n\x0cLiveProgress\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x18\n\x10processed_sample\x18\x02 \x01(\x03\"p\n\x0bLivePartial\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x05\x12(\n\x07segment\x18\x04 \x01(\x0b\x32\x17.tiro.speech.v1.Segmentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,33 +41,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tiro.events.v1.live_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SESSIONRECORD']._serialized_start=330
-  _globals['_SESSIONRECORD']._serialized_end=1186
-  _globals['_SESSIONRECORD_STATE']._serialized_start=1102
-  _globals['_SESSIONRECORD_STATE']._serialized_end=1186
-  _globals['_CHECKPOINT']._serialized_start=1188
-  _globals['_CHECKPOINT']._serialized_end=1239
-  _globals['_SESSIONTASK']._serialized_start=1241
-  _globals['_SESSIONTASK']._serialized_end=1290
-  _globals['_LIVEINPUT']._serialized_start=1293
-  _globals['_LIVEINPUT']._serialized_end=1565
-  _globals['_PAUSE']._serialized_start=1567
-  _globals['_PAUSE']._serialized_end=1574
-  _globals['_ENDOFAUDIO']._serialized_start=1576
-  _globals['_ENDOFAUDIO']._serialized_end=1623
-  _globals['_LIVEEVENT']._serialized_start=1626
-  _globals['_LIVEEVENT']._serialized_end=2100
-  _globals['_LIVECONTEXT']._serialized_start=2102
-  _globals['_LIVECONTEXT']._serialized_end=2151
-  _globals['_LIVECONFIGUPDATED']._serialized_start=2154
-  _globals['_LIVECONFIGUPDATED']._serialized_end=2298
-  _globals['_OWNERCHANGED']._serialized_start=2300
-  _globals['_OWNERCHANGED']._serialized_end=2417
-  _globals['_UTTERANCEENDED']._serialized_start=2419
-  _globals['_UTTERANCEENDED']._serialized_end=2470
-  _globals['_LIVEENDED']._serialized_start=2472
-  _globals['_LIVEENDED']._serialized_end=2580
-  _globals['_LIVEPROGRESS']._serialized_start=2582
-  _globals['_LIVEPROGRESS']._serialized_end=2633
-  _globals['_LIVEPARTIAL']._serialized_start=2635
-  _globals['_LIVEPARTIAL']._serialized_end=2747
+  _globals['_SESSIONRECORD']._serialized_end=1190
+  _globals['_SESSIONRECORD_STATE']._serialized_start=1106
+  _globals['_SESSIONRECORD_STATE']._serialized_end=1190
+  _globals['_CHECKPOINT']._serialized_start=1192
+  _globals['_CHECKPOINT']._serialized_end=1242
+  _globals['_SESSIONTASK']._serialized_start=1244
+  _globals['_SESSIONTASK']._serialized_end=1293
+  _globals['_LIVEINPUT']._serialized_start=1296
+  _globals['_LIVEINPUT']._serialized_end=1568
+  _globals['_PAUSE']._serialized_start=1570
+  _globals['_PAUSE']._serialized_end=1577
+  _globals['_ENDOFAUDIO']._serialized_start=1579
+  _globals['_ENDOFAUDIO']._serialized_end=1626
+  _globals['_LIVEEVENT']._serialized_start=1629
+  _globals['_LIVEEVENT']._serialized_end=2103
+  _globals['_LIVECONTEXT']._serialized_start=2105
+  _globals['_LIVECONTEXT']._serialized_end=2154
+  _globals['_LIVECONFIGUPDATED']._serialized_start=2157
+  _globals['_LIVECONFIGUPDATED']._serialized_end=2301
+  _globals['_OWNERCHANGED']._serialized_start=2303
+  _globals['_OWNERCHANGED']._serialized_end=2420
+  _globals['_UTTERANCEENDED']._serialized_start=2422
+  _globals['_UTTERANCEENDED']._serialized_end=2473
+  _globals['_LIVEENDED']._serialized_start=2475
+  _globals['_LIVEENDED']._serialized_end=2583
+  _globals['_LIVEPROGRESS']._serialized_start=2585
+  _globals['_LIVEPROGRESS']._serialized_end=2640
+  _globals['_LIVEPARTIAL']._serialized_start=2642
+  _globals['_LIVEPARTIAL']._serialized_end=2754
 # @@protoc_insertion_point(module_scope)

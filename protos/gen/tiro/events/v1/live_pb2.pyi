@@ -74,7 +74,7 @@ class SessionRecord(_message.Message):
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
-    BREAKAGES_FIELD_NUMBER: _builtins.int
+    FAILURE_COUNT_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_SHA256_FIELD_NUMBER: _builtins.int
     RESUME_WINDOW_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
@@ -97,7 +97,7 @@ class SessionRecord(_message.Message):
     """Whether partials are wanted."""
     sample_rate_hertz: _builtins.int
     """Samples a second of the PCM16 audio on the session's line."""
-    breakages: _builtins.int
+    failure_count: _builtins.int
     """How many workers were lost over it, or failed on it, since its checkpoint last moved. One that was told to stop does
     not count.
     """
@@ -169,7 +169,7 @@ class SessionRecord(_message.Message):
         sample_rate_hertz: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         error: _status_pb2.Status | None = ...,
-        breakages: _builtins.int = ...,
+        failure_count: _builtins.int = ...,
         resume_token_sha256: _builtins.bytes = ...,
         resume_window: _duration_pb2.Duration | None = ...,
         format: _audio_pb2.AudioFormat | None = ...,
@@ -183,7 +183,7 @@ class SessionRecord(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "create_time", b"create_time", "endpointing", b"endpointing", "error", b"error", "format", b"format", "lease", b"lease", "recognition", b"recognition", "resume_window", b"resume_window", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_clouds", b"allowed_clouds", "alternatives", b"alternatives", "breakages", b"breakages", "checkpoint", b"checkpoint", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "policy", b"policy", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "shadow", b"shadow", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_clouds", b"allowed_clouds", "alternatives", b"alternatives", "checkpoint", b"checkpoint", "create_time", b"create_time", "enable_interim_results", b"enable_interim_results", "endpointing", b"endpointing", "epoch", b"epoch", "error", b"error", "failure_count", b"failure_count", "format", b"format", "freeze_stable", b"freeze_stable", "keep_recording", b"keep_recording", "lease", b"lease", "policy", b"policy", "recognition", b"recognition", "resume_token_sha256", b"resume_token_sha256", "resume_window", b"resume_window", "sample_rate_hertz", b"sample_rate_hertz", "session_id", b"session_id", "shadow", b"shadow", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,20 +196,20 @@ class Checkpoint(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SAMPLE_FIELD_NUMBER: _builtins.int
-    LINE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LOG_SEQUENCE_FIELD_NUMBER: _builtins.int
     sample: _builtins.int
     """Nothing before this sample is needed any more: it is final and no context of what follows, or was silence."""
-    line_sequence: _builtins.int
+    log_sequence: _builtins.int
     """Everything up to this sequence of the stream lies before that sample."""
     def __init__(
         self,
         *,
         sample: _builtins.int = ...,
-        line_sequence: _builtins.int = ...,
+        log_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_sequence", b"line_sequence", "sample", b"sample"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_sequence", b"log_sequence", "sample", b"sample"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -589,20 +589,20 @@ class LiveProgress(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EPOCH_FIELD_NUMBER: _builtins.int
-    HEARD_SAMPLE_FIELD_NUMBER: _builtins.int
+    PROCESSED_SAMPLE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """The owner's epoch."""
-    heard_sample: _builtins.int
+    processed_sample: _builtins.int
     """It has heard everything before this sample."""
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
-        heard_sample: _builtins.int = ...,
+        processed_sample: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "heard_sample", b"heard_sample"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "processed_sample", b"processed_sample"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

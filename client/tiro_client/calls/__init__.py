@@ -1,0 +1,1 @@
+"""gRPC calls: the channel, errors, retries."""

@@ -1,0 +1,1 @@
+"""`tiro jobs`: jobs that were submitted before."""

@@ -1,0 +1,1 @@
+"""`tiro listen` and `tiro watch`: live sessions."""

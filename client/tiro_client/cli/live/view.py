@@ -1,0 +1,116 @@
+"""Live text on the terminal: partials overwrite themselves, finals stay."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from tiro_client.cli.console import clock
+from tiro_client.live.events import EngineChanged, Final, Lag, LiveEvent, Partial, SessionResumed, WorkerChanged
+from tiro_client.transcript import Segment
+
+UNSTABLE_STYLE = "dim"
+LAG_STYLE = "yellow"
+REFRESH_PER_SECOND = 10
+
+
+class LiveView(Protocol):
+    """Shows what happens. A context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def show(self, event: LiveEvent) -> None:
+        """Show one event, if there is something to show."""
+
+
+class TerminalView:
+    """For people: the partial is the last line, until its final takes its place."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, transient=True, refresh_per_second=REFRESH_PER_SECOND)
+        self._partial = Text()
+        self._behind_seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.update(Text())
+        self._live.stop()
+
+    def show(self, event: LiveEvent) -> None:
+        """Overwrite the partial, or print a final above it."""
+        match event:
+            case Partial(segment=segment):
+                self._draw(partial_text(segment))
+            case Final(segment=segment):
+                # At once: printing would draw the old partial below the final that replaces it.
+                self._draw(Text(), at_once=True)
+                self._live.console.print(final_line(segment), soft_wrap=True)
+            case WorkerChanged() | EngineChanged() | SessionResumed():
+                # What was known of the partial is gone; the next one comes soon.
+                self._draw(Text(), at_once=True)
+            case Lag(behind_seconds=seconds):
+                self._behind_seconds = seconds
+                self._draw(self._partial)
+
+    def _draw(self, partial: Text, *, at_once: bool = False) -> None:
+        """Draw the last line: the partial, and the lag where there is some."""
+        self._partial = partial
+        lag = Text(f"  {self._behind_seconds:.1f} s behind", style=LAG_STYLE) if self._behind_seconds else Text()
+        self._live.update(partial + lag, refresh=at_once)
+
+
+class LineView:
+    """For programs and files: a line for each final, nothing else."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._console.file.flush()
+
+    def show(self, event: LiveEvent) -> None:
+        """Print a final."""
+        if isinstance(event, Final):
+            self._console.print(final_line(event.segment).plain)
+            self._console.file.flush()
+
+
+def view_on(console: Console) -> LiveView:
+    """The view that suits where the output goes."""
+    return TerminalView(console) if console.is_terminal else LineView(console)
+
+
+def final_line(segment: Segment) -> Text:
+    """A final with its times."""
+    times = f"[{clock(segment.start_seconds)} - {clock(segment.end_seconds)}] "
+    return Text(times, style="cyan").append(Text(segment.text.strip(), style="default"))
+
+
+def partial_text(segment: Segment) -> Text:
+    """A partial with its stable words plain and the rest dim."""
+    text = Text(segment.text.strip(), style=UNSTABLE_STYLE)
+    position = 0
+    for word in segment.words:
+        found = text.plain.find(word.text, position)
+        if found < 0:
+            break
+        position = found + len(word.text)
+        if word.stable:
+            text.stylize("not dim", found, position)
+    return text

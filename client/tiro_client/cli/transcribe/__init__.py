@@ -1,0 +1,1 @@
+"""`tiro transcribe`: recordings to text."""

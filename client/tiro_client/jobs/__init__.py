@@ -1,0 +1,1 @@
+"""Jobs: submitted, followed, listed, and their transcripts."""

@@ -1,0 +1,1 @@
+"""Live streams: one session over any number of connections."""

@@ -1,0 +1,1 @@
+"""Uploads: a recording sent in pieces, continued after a lost connection."""

@@ -1,0 +1,105 @@
+"""Owning a record: claimed by compare-and-set with an epoch, kept by renewing a lease, lost when a write is refused.
+
+A job and a live session are owned alike. A worker that was paused or cut off finds its next write refused: another
+one has counted the epoch up.
+"""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import Lease, TranscriptionRecord
+from tiro_core.clock import in_seconds, seconds_until
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.records import RecordStore, Stored
+
+R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
+
+
+class OwnershipLost(Exception):  # noqa: N818 - the worker has made no error; it has been replaced
+    """The record has another owner, or is over."""
+
+
+def lease_seconds_left(record: TranscriptionRecord | SessionRecord) -> float:
+    """How long the record's owner may be silent before another one may claim it; 0 or less when it may now."""
+    return seconds_until(record.lease.expire_time) if record.HasField("lease") else 0.0
+
+
+def claimable_in(bus: Bus, record: TranscriptionRecord | SessionRecord, lease_seconds: float) -> float:
+    """In how many seconds another worker may claim an owned record; 0 or less when it may now.
+
+    While NATS was away nobody could renew: an owner who is alive gets the length of a lease to do so.
+    """
+    return max(lease_seconds_left(record), lease_seconds - bus.seconds_since_outage)
+
+
+class OwnedRecord(Generic[R]):
+    """A record that this worker owns. All its writes go through here, one after the other."""
+
+    def __init__(
+        self, store: RecordStore[R], key: str, stored: Stored[R], *, worker_id: str, lease_seconds: float
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._stored = stored
+        self._worker_id = worker_id
+        self._lease_seconds = lease_seconds
+        self._writing = asyncio.Lock()
+
+    @property
+    def value(self) -> R:
+        """The record as last written. Not to be changed."""
+        return self._stored.value
+
+    @property
+    def epoch(self) -> int:
+        """The number under which this worker owns it."""
+        return self._stored.value.epoch
+
+    async def update(self, change: Callable[[R], None]) -> R:
+        """Change the record.
+
+        Raises:
+            OwnershipLost: It is no longer ours.
+            BusUnavailable: NATS stayed away.
+        """
+        async with self._writing:
+            while True:
+                value = copy.deepcopy(self._stored.value)
+                change(value)
+                try:
+                    self._stored = await self._store.update(self._key, value, self._stored.revision)
+                except Conflict:
+                    await self._reread()
+                else:
+                    return self._stored.value
+
+    async def renew(self, note: Callable[[R], None] = lambda _: None) -> None:
+        """Extend the lease, and write what else there is to note.
+
+        Raises:
+            OwnershipLost: It is no longer ours.
+            BusUnavailable: NATS stayed away.
+        """
+
+        def change(record: R) -> None:
+            record.lease.CopyFrom(new_lease(self._worker_id, self._lease_seconds))
+            note(record)
+
+        await self.update(change)
+
+    async def _reread(self) -> None:
+        """Take in what somebody else changed; whoever changed the epoch or ended it has taken it from us."""
+        epoch, state = self._stored.value.epoch, self._stored.value.state
+        stored = await self._store.get(self._key)
+        if stored is None or stored.value.epoch != epoch or stored.value.state != state:
+            raise OwnershipLost(self._key)
+        self._stored = stored
+
+
+def new_lease(worker_id: str, lease_seconds: float) -> Lease:
+    """A lease from now on."""
+    return Lease(worker_id=worker_id, expire_time=in_seconds(lease_seconds))

@@ -1,0 +1,130 @@
+"""The connection to NATS: made once, kept for ever, and honest about being down."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import inf
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from tiro_core.logs import get_logger
+from tiro_core.messaging.cancellation import preserving_cancellation
+from tiro_core.settings import CoreSettings
+
+RECONNECT_WAIT_SECONDS = 0.5
+REQUEST_TIMEOUT_SECONDS = 5.0
+"""How long one request to JetStream may take before it is tried again or given up."""
+CLOSE_TIMEOUT_SECONDS = 5.0
+PENDING_BYTES_MAX = 2 * 1024 * 1024
+"""What a publish may leave unsent while the connection is down; more raises at once."""
+
+log = get_logger()
+
+
+class _Client(Client):
+    """nats-py's client, whose requests can be relied upon to be cancelled."""
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = REQUEST_TIMEOUT_SECONDS,
+        old_style: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> Msg:
+        """Send a request and wait for its answer."""
+        return await preserving_cancellation(super().request(subject, payload, timeout, old_style, headers))
+
+
+class Bus:
+    """A connection to NATS with JetStream."""
+
+    def __init__(self, client: Client, *, read_patience_seconds: float = 0.0) -> None:
+        self.client = client
+        self.read_patience_seconds = read_patience_seconds
+        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they are told."""
+        self._back_at: float | None = None
+        self.jetstream: JetStreamContext = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
+
+    @property
+    def seconds_since_outage(self) -> float:
+        """How long ago the connection came back. Infinite when it was never lost."""
+        return inf if self._back_at is None else time.monotonic() - self._back_at
+
+    def came_back(self) -> None:
+        """Note that the connection was lost and is there again."""
+        self._back_at = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a server answers at present."""
+        return self.client.is_connected
+
+
+@asynccontextmanager
+async def open_bus(settings: CoreSettings, service: str, *, read_patience_seconds: float = 0.0) -> AsyncIterator[Bus]:
+    """Connect, however long it takes until a server is there, and close at the end."""
+    client = _Client()
+    bus = Bus(client, read_patience_seconds=read_patience_seconds)
+    reporter = _Reporter(settings.nats_url)
+
+    async def came_back() -> None:
+        bus.came_back()
+        await reporter.connected()
+
+    await client.connect(
+        servers=settings.nats_url.split(","),
+        name=service,
+        user_credentials=str(settings.nats_credentials) if settings.nats_credentials else None,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type] # it takes fractions as well
+        connect_timeout=2,
+        pending_size=PENDING_BYTES_MAX,
+        error_cb=reporter.error,
+        disconnected_cb=reporter.disconnected,
+        reconnected_cb=came_back,
+    )
+    await reporter.connected()
+    try:
+        yield bus
+    finally:
+        reporter.closing = True
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await client.close()
+        except TimeoutError:
+            log.warning("nats_close_timeout", timeout_seconds=CLOSE_TIMEOUT_SECONDS)
+        except ConnectionError:  # it was lost with something unsent, which is reported by whoever waits for an answer
+            log.debug("nats_closed_while_away")
+
+
+class _Reporter:
+    """Says in the log when the connection comes and goes: once each, however often it is tried in between."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._reported_down = False
+        self.closing = False
+        """We are about to close the connection ourselves, which is no news."""
+
+    async def connected(self) -> None:
+        log.info("nats_connected", url=self._url)
+        self._reported_down = False
+
+    async def disconnected(self) -> None:
+        self._down("connection lost")
+
+    async def error(self, error: Exception) -> None:
+        if isinstance(error, OSError | nats.errors.StaleConnectionError | nats.errors.UnexpectedEOF):
+            self._down(str(error))
+        else:
+            log.warning("nats_error", error=repr(error))
+
+    def _down(self, reason: str) -> None:
+        if not self._reported_down and not self.closing:
+            self._reported_down = True
+            log.warning("nats_disconnected", url=self._url, reason=reason, note="trying again for as long as it takes")

@@ -1,0 +1,120 @@
+"""Taking work: as many messages at a time as there are free slots, each handled in a task of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nats.aio.msg import Msg
+from nats.errors import Error
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+
+from tiro_core.logs import get_logger
+from tiro_core.messaging.cancellation import preserving_cancellation
+from tiro_core.messaging.connection import Bus
+
+FETCH_SECONDS = 5.0
+"""A longer request would stay blind for as long after a server was killed."""
+RETRY_SECONDS = 0.5
+
+log = get_logger()
+
+
+class Slot:
+    """The place that a message in hand takes."""
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release = release
+        self._held = True
+
+    def release(self) -> None:
+        """Let the next message come, although this one is still in hand. Doing it twice does nothing."""
+        if self._held:
+            self._held = False
+            self._release()
+
+
+Handle = Callable[[Msg, Slot], Awaitable[None]]
+
+
+class WorkQueueConsumer:
+    """Takes messages from a work queue's consumer."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        ensure_consumer: Callable[[], Awaitable[str]],
+        slots: int,
+        handle: Handle,
+        changed: Callable[[], None],
+    ) -> None:
+        """Prepare to take work.
+
+        Args:
+            bus: Where it comes from.
+            stream: The work queue.
+            ensure_consumer: Has the consumer, and returns its name.
+            slots: How many messages may be in hand at once.
+            handle: Does the work of one message and settles it. It may give its slot back before it is done.
+            changed: Called whenever `active` changes.
+        """
+        self._bus = bus
+        self._stream = stream
+        self._ensure_consumer = ensure_consumer
+        self._slots = asyncio.Semaphore(slots)
+        self._handle = handle
+        self._changed = changed
+        self.active = 0
+        """Slots that are taken."""
+
+    async def run(self) -> None:
+        """Take and handle work until cancelled; cancelling cancels what is in hand as well."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    await self._take(tasks)
+                except (Error, ConnectionError) as error:
+                    log.warning("feed_interrupted", stream=self._stream, error=repr(error))
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _take(self, tasks: asyncio.TaskGroup) -> None:
+        consumer = await self._ensure_consumer()
+        subscription = await self._bus.jetstream.pull_subscribe_bind(consumer, self._stream)
+        try:
+            while True:
+                await self._slots.acquire()
+                message = None
+                try:
+                    message = await self._next(subscription)
+                finally:
+                    if message is None:
+                        self._slots.release()
+                if message is not None:
+                    tasks.create_task(self._work(message), name=f"{self._stream}:{message.subject}")
+        finally:
+            # Without its inbox the server drops our open request, so that it offers the next message to somebody alive.
+            await subscription.unsubscribe()
+
+    async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg | None:
+        try:
+            [message] = await preserving_cancellation(subscription.fetch(1, timeout=FETCH_SECONDS))
+        except NatsTimeoutError:
+            return None
+        return message
+
+    async def _work(self, message: Msg) -> None:
+        self.active += 1
+        self._changed()
+        slot = Slot(self._free)
+        try:
+            await self._handle(message, slot)
+        except Exception:  # one piece of work must not take the others along; its message is offered again
+            log.exception("work_failed", subject=message.subject, delivered=message.metadata.num_delivered)
+        finally:
+            slot.release()
+
+    def _free(self) -> None:
+        self.active -= 1
+        self._slots.release()
+        self._changed()

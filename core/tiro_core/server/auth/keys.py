@@ -1,0 +1,95 @@
+"""API keys: made once, shown once, stored as a hash, revoked at any time."""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from tiro.events.v1.api_key_pb2 import ApiKeyRecord
+from tiro_core.clock import now
+from tiro_core.ids import check_tenant
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.mirror import Mirror, open_mirror
+from tiro_core.messaging.records import RecordStore
+
+PREFIX = "tiro_"
+"""What every key begins with, so that a leaked one is recognized."""
+SECRET_BYTES = 32
+_KEY_ID_DIGITS = 12
+
+
+def hash_key(key: str) -> str:
+    """The name under which a key is stored. A plain hash is enough for a secret of 256 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeys:
+    """Makes, lists and revokes keys. For the administrator's command line."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._records = RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord)
+
+    async def create(self, tenant: str, display_name: str) -> tuple[str, ApiKeyRecord]:
+        """Make a key and return it. Nobody can read it again.
+
+        Raises:
+            ValueError: A tenant cannot be called so.
+        """
+        check_tenant(tenant)
+        key = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        hashed = hash_key(key)
+        record = ApiKeyRecord(
+            key_id=hashed[:_KEY_ID_DIGITS], tenant=tenant, display_name=display_name, create_time=now()
+        )
+        await self._records.create(hashed, record)
+        return key, record
+
+    async def list(self) -> list[ApiKeyRecord]:
+        """All keys, the oldest first."""
+        found = [record for _, record in await self._all()]
+        return sorted(found, key=lambda record: record.create_time.ToNanoseconds())
+
+    async def revoke(self, key_id: str) -> ApiKeyRecord:
+        """End a key. Services refuse it from the moment they hear of it, which is at once.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+
+        def end(record: ApiKeyRecord) -> None:
+            if not record.HasField("revoke_time"):
+                record.revoke_time.CopyFrom(now())
+
+        for key, record in await self._all():
+            if record.key_id == key_id:
+                return (await self._records.mutate(key, end)).value
+        raise KeyError(key_id)
+
+    async def _all(self) -> Sequence[tuple[str, ApiKeyRecord]]:
+        found = []
+        async with self._records.watch(">") as changes:
+            async for change in changes:
+                if change is None:
+                    break
+                if change.value is not None:
+                    found.append((change.key, change.value))
+        return found
+
+
+class KeyRing:
+    """All keys in memory, so that a call costs no look-up and a revocation counts at once."""
+
+    def __init__(self, mirror: Mirror[ApiKeyRecord]) -> None:
+        self._mirror = mirror
+
+    def find(self, key: str) -> ApiKeyRecord | None:
+        """The record of a key, revoked ones included. None when there is none."""
+        return self._mirror.get(hash_key(key))
+
+
+@asynccontextmanager
+async def open_key_ring(bus: Bus) -> AsyncIterator[KeyRing]:
+    """A key ring that is complete and follows the changes."""
+    async with open_mirror(RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord)) as mirror:
+        yield KeyRing(mirror)

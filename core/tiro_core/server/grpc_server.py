@@ -1,0 +1,154 @@
+"""A gRPC server as every service runs it: interceptors, health, reflection, TLS, and an orderly end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from tiro_core.logs import get_logger
+from tiro_core.messaging.connection import Bus
+from tiro_core.server.auth.tenant import Authenticator
+from tiro_core.server.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
+from tiro_core.server.metrics import split_address
+from tiro_core.settings import ServerSettings
+from tiro_core.startup import CannotStart
+
+HEALTH_INTERVAL_SECONDS = 0.5
+"""How often the health answer is brought in line with the service's state."""
+KEEPALIVE_MIN_SECONDS = 10
+"""How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY."""
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+log = get_logger()
+
+
+class ServerSettingsError(CannotStart, ValueError):
+    """The settings of a server contradict each other."""
+
+
+class ListenError(CannotStart, OSError):
+    """An address is taken, or not one of this machine."""
+
+    def __init__(self, address: str, cause: Exception) -> None:
+        super().__init__(f"cannot listen on {address}: {cause}")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health answer for every service on a server: the empty name and each full name."""
+
+    servicer: health.aio.HealthServicer
+    names: Sequence[str]
+
+    async def set(self, *, serving: bool) -> None:
+        """Answer SERVING or NOT_SERVING from now on."""
+        statuses = health_pb2.HealthCheckResponse
+        status = statuses.SERVING if serving else statuses.NOT_SERVING
+        for name in ("", *self.names):
+            await self.servicer.set(name, status)
+
+    async def follow(self, bus: Bus) -> None:
+        """Answer SERVING while NATS is there, until cancelled."""
+        while True:
+            await self.set(serving=bus.is_connected)
+            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+
+
+def create_server(
+    settings: ServerSettings, address: str, authenticator: Authenticator, names: Sequence[str]
+) -> tuple[grpc.aio.Server, Health, int]:
+    """Make a server with everything but the services themselves. It is not started.
+
+    Args:
+        settings: Limits and TLS.
+        address: `host:port` to listen on. Port 0 takes a free one.
+        authenticator: Tells the tenant of a call.
+        names: Full names of the services that will be added, for health and reflection.
+
+    Returns:
+        The server, its health answer, and the port.
+
+    Raises:
+        ServerSettingsError: Authentication is off on an address that others can reach, or half of TLS is missing.
+        ListenError: The address is taken.
+    """
+    host, _ = split_address(address)
+    if settings.auth == "off" and host not in _LOOPBACK:
+        raise ServerSettingsError(f"authentication is off, which is only allowed on loopback, not on {host}")
+    server = grpc.aio.server(
+        interceptors=[
+            ErrorInterceptor(),
+            LimitInterceptor(settings.calls_max),
+            IdentityInterceptor(authenticator),
+            ValidationInterceptor(),
+        ],
+        options=_options(settings),
+    )
+    port = _listen(server, settings, address)
+    return server, _add_health(server, names), port
+
+
+def create_health_server(address: str) -> tuple[grpc.aio.Server, Health, int]:
+    """Make a server that has nothing but health and reflection, for a service without calls of its own.
+
+    Raises:
+        ListenError: The address is taken.
+    """
+    server = grpc.aio.server()
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(address, error) from error
+    return server, _add_health(server, ()), port
+
+
+def _add_health(server: grpc.aio.Server, names: Sequence[str]) -> Health:
+    answer = Health(health.aio.HealthServicer(), names)
+    health_pb2_grpc.add_HealthServicer_to_server(answer.servicer, server)
+    reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return answer
+
+
+def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", settings.message_bytes_max),
+        ("grpc.max_send_message_length", settings.message_bytes_max),
+        ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Two services on one port by accident would share the callers between them.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _listen(server: grpc.aio.Server, settings: ServerSettings, address: str) -> int:
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise ServerSettingsError("TLS needs both a certificate and its key")
+    try:
+        if settings.tls_certificate and settings.tls_key:
+            pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+            return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(address, error) from error
+
+
+@asynccontextmanager
+async def serving(
+    server: grpc.aio.Server, answer: Health, bus: Bus, *, address: str, port: int, grace_seconds: float
+) -> AsyncIterator[None]:
+    """Serve while the context lasts. At its end: not ready, no new calls, running ones get their grace."""
+    await server.start()
+    async with asyncio.TaskGroup() as tasks:
+        follower = tasks.create_task(answer.follow(bus), name="health")
+        log.info("listening", address=f"{split_address(address)[0]}:{port}")
+        try:
+            yield
+        finally:
+            follower.cancel()
+            await answer.set(serving=False)
+            await server.stop(grace_seconds)

@@ -1,0 +1,196 @@
+"""What happens around every call: limits, errors, identity, validation, in this order from the outside in."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+from prometheus_client import Counter, Gauge, Histogram
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.blobs.errors import storage_unavailable
+from tiro_core.blobs.interface import StorageUnavailable
+from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted, unavailable
+from tiro_core.logs import get_logger
+from tiro_core.messaging.publishing import TRANSIENT, BusUnavailable, StreamFull
+from tiro_core.server.auth.tenant import Authenticator, set_tenant
+from tiro_core.server.interception import AroundInterceptor, Context
+
+RETRY_AFTER = timedelta(seconds=1)
+"""When a caller who was turned away may come again."""
+
+ABORT_SECONDS_MAX = 1.0
+"""How long a call's end waits for a client that does not read."""
+
+CALLS = Counter("tiro_grpc_calls_total", "Calls that ended, by method and how", ["method", "code", "reason"])
+ACTIVE = Gauge("tiro_grpc_calls_active", "Calls being served", ["method"])
+SECONDS = Histogram("tiro_grpc_call_seconds", "How long calls took", ["method"])
+
+# Health checks and reflection must work for whoever asks, also when all else is full.
+_OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+
+log = get_logger()
+
+
+def is_infrastructure(method: str) -> bool:
+    """Whether a method belongs to gRPC's own services rather than to ours."""
+    return method.startswith(_OPEN_TO_ALL)
+
+
+class ErrorInterceptor(AroundInterceptor):
+    """Turns what a method raises into a `google.rpc.Status`, counts it, and logs what is our fault."""
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
+        """Watch over one call."""
+        return self._watch(method, context)
+
+    @asynccontextmanager
+    async def _watch(self, method: str, context: Context) -> AsyncIterator[None]:
+        begun = time.monotonic()
+        name = method.rpartition("/")[2]
+        structlog.contextvars.bind_contextvars(method=name)
+        ACTIVE.labels(name).inc()
+        code, reason = grpc.StatusCode.OK, ""
+        try:
+            yield
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception as error:  # noqa: BLE001 - every fault of a method ends here, told to its caller
+            told = _for_caller(error)
+            code, reason = told.code, reason_name(told.reason)
+            await _abort(context, told)
+        finally:
+            ACTIVE.labels(name).dec()
+            CALLS.labels(name, code.name, reason).inc()
+            SECONDS.labels(name).observe(time.monotonic() - begun)
+
+
+async def _abort(context: Context, error: TiroError) -> None:
+    """End the call. A client that does not read gets the status when it does; nobody waits for that."""
+    try:
+        async with asyncio.timeout(ABORT_SECONDS_MAX):
+            await context.abort_with_status(rpc_status.to_status(error.to_status()))
+    except TimeoutError:
+        log.info("status_unread", reason=reason_name(error.reason))
+    except grpc.aio.InternalError:  # what gRPC says when there is nobody to write to
+        log.info("caller_gone", reason=reason_name(error.reason))
+
+
+def _for_caller(error: Exception) -> TiroError:
+    """What a caller is told of a fault: what is theirs to know, or an id that the log has too."""
+    if isinstance(error, TiroError):
+        return error
+    if isinstance(error, StreamFull):
+        log.warning("stream_full", error=str(error))
+        return resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=RETRY_AFTER)
+    if isinstance(error, StorageUnavailable):
+        log.warning("blobs_unavailable", error=str(error))
+        return storage_unavailable()
+    if isinstance(error, (BusUnavailable, *TRANSIENT)):
+        log.warning("nats_unavailable", error=repr(error))
+        return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+    return _internal(error)
+
+
+def _internal(error: Exception) -> TiroError:
+    error_id = secrets.token_hex(8)
+    log.error("internal_error", error_id=error_id, exc_info=error)
+    message = f"internal error {error_id}; the service's log has more under this id"
+    metadata = {"error_id": error_id}
+    return TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, message, metadata)
+
+
+class LimitInterceptor(AroundInterceptor):
+    """Serves so many calls at once and turns the rest away. gRPC's own limit would turn health checks away too."""
+
+    def __init__(self, calls_max: int) -> None:
+        self._calls_max = calls_max
+        self._calls = 0
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - limits all alike
+        """Count one call."""
+        return self._count(method)
+
+    @asynccontextmanager
+    async def _count(self, method: str) -> AsyncIterator[None]:
+        if is_infrastructure(method):
+            yield
+            return
+        if self._calls >= self._calls_max:
+            message = f"{self._calls_max} calls are being served already"
+            raise resource_exhausted(reasons.ERROR_REASON_NO_CAPACITY, message, retry_after=RETRY_AFTER)
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+
+class IdentityInterceptor(AroundInterceptor):
+    """Finds out whose call it is."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
+        """Set the tenant for one call."""
+        return self._identify(method, context)
+
+    @asynccontextmanager
+    async def _identify(self, method: str, context: Context) -> AsyncIterator[None]:
+        if not is_infrastructure(method):
+            metadata = dict(context.invocation_metadata() or ())
+            authorization = metadata.get("authorization")
+            tenant = self._authenticator.tenant_of(authorization if isinstance(authorization, str) else None)
+            set_tenant(tenant)
+            structlog.contextvars.bind_contextvars(tenant=tenant)
+        yield
+
+
+class ValidationInterceptor(AroundInterceptor):
+    """Holds every request against the rules in its proto."""
+
+    def __init__(self) -> None:
+        self._validator = protovalidate.Validator()
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
+        """Nothing around the call: the requests are looked at one by one."""
+        return _nothing()
+
+    def on_request(self, request: Any) -> None:
+        """Check one request.
+
+        Raises:
+            TiroError: INVALID_ARGUMENT with the fields that break a rule.
+        """
+        if not isinstance(request, Message):
+            return
+        broken = self._validator.collect_violations(request)
+        if broken:
+            violations = [FieldViolation(_path(item), item.proto.message) for item in broken]
+            message = "; ".join(f"{item.field or 'request'}: {item.description}" for item in violations)
+            raise TiroError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                reasons.ERROR_REASON_INVALID_REQUEST,
+                message,
+                violations=violations,
+            )
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def _path(violation: protovalidate.Violation) -> str:
+    path = violation.proto.field
+    return ".".join(element.field_name for element in path.elements) if path else ""

@@ -1,0 +1,1 @@
+"""Live sessions as every service knows them."""

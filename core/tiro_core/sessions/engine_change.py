@@ -1,0 +1,29 @@
+"""Moving a live session to another engine of its policy, when its own has failed.
+
+Its audio is on its line, and everything before its last final is told: whoever claims it next goes on from there.
+"""
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.route_pb2 import Route
+from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.workers import WorkerDirectory
+
+
+def next_route(record: SessionRecord, workers: WorkerDirectory) -> Route | None:
+    """The first of a session's alternatives whose workers have room. None where none has."""
+    return next((route for route in record.alternatives if _has_room(route, workers)), None)
+
+
+def move(record: SessionRecord, to: Route) -> None:
+    """Change a session's record so that the workers of one of its alternatives may claim it."""
+    rest = [route for route in record.alternatives if route != to]
+    del record.alternatives[:]
+    record.alternatives.extend(rest)
+    record.recognition.engine, record.recognition.model = to.engine, to.model
+    record.state = SessionRecord.STATE_WAITING
+    record.failure_count = 0
+    record.ClearField("lease")
+
+
+def _has_room(route: Route, workers: WorkerDirectory) -> bool:
+    return ModelAvailability(None, workers.offering(route.engine, route.model)).free_session_slots > 0

@@ -1,0 +1,142 @@
+"""The service as this engine needs it: streams, opened with the SDK on a loop of their own."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.endpoints import StaticEndpointResolver
+
+from tiro_engines.amazon_transcribe.body import RestingBody
+from tiro_engines.amazon_transcribe.faults import fault_of
+from tiro_engines.amazon_transcribe.settings import AmazonSettings
+from tiro_engines.amazon_transcribe.stream import CONNECT_SECONDS_MAX, Stream
+from tiro_engines.interface import SAMPLE_RATE, Sent, ignore_sent
+
+CLOSE_SECONDS_MAX = 5.0
+
+
+class Service:
+    """Opens streams, from any thread. Close it at the end."""
+
+    def __init__(self, settings: AmazonSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="amazon-transcribe", daemon=True)
+        self._thread.start()
+
+    def open_stream(
+        self, locale: str | None, *, origin: int, pace: float, region: str = "", sent: Sent = ignore_sent
+    ) -> Stream:
+        """Begin a stream of 16 kHz PCM16. It connects in the background.
+
+        Args:
+            locale: Of the speech. None has it identified.
+            origin: The sample at which it begins.
+            pace: How fast audio may be sent, in seconds of it a second.
+            region: Whose service hears it. Empty for the deployment's.
+            sent: Told of audio when it has left.
+        """
+        name = str(uuid.uuid4())
+        return Stream(
+            name,
+            self._loop,
+            lambda: self._start(name, self._speech(locale), region),
+            origin=origin,
+            pace=pace,
+            sent=sent,
+        )
+
+    def check(self, locale: str) -> None:
+        """Begin a stream and end it, to see that the service is there and takes our credentials. Blocks.
+
+        Vocabularies are not looked at: they are of some language, and seen with the first stream in it.
+
+        Raises:
+            EngineRefused: It does not: wrong credentials, another region.
+            EngineUnavailable: It is away.
+        """
+        asyncio.run_coroutine_threadsafe(self._begin_and_end(locale), self._loop).result()
+
+    def close(self) -> None:
+        """End the loop with all that runs on it."""
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(CLOSE_SECONDS_MAX)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_SECONDS_MAX)
+        self._loop.close()
+
+    async def _begin_and_end(self, locale: str) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                stream = await self._start(str(uuid.uuid4()), {"language_code": locale}, "")
+        except Exception as error:
+            raise fault_of(error) from error
+        await stream.input_stream.end_stream()
+        with suppress(Exception):  # what it says of a stream without audio is not what was asked
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                async for _ in stream.output_stream:
+                    pass
+
+    async def _start(self, name: str, speech: dict[str, Any], region: str) -> Any:
+        told = self._settings
+        # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
+        client = TranscribeStreamingClient(
+            region=region or told.region,
+            endpoint_resolver=StaticEndpointResolver(told.endpoint) if told.endpoint else None,
+        )
+        requests = _Requests(client)
+        async with requests.ended_on_failure():
+            return await client.start_stream_transcription(
+                **speech,
+                media_sample_rate_hz=SAMPLE_RATE,
+                media_encoding="pcm",
+                session_id=name,
+                enable_partial_results_stabilization=True,
+                partial_results_stability=told.stability,
+            )
+
+    def _speech(self, locale: str | None) -> dict[str, Any]:
+        """What the SDK is told of what is spoken."""
+        told = self._settings
+        if locale is None:
+            options = list(told.identified_locales)
+            return {"language_code": None, "identify_language": True, "language_options": options}
+        return {
+            "language_code": locale,
+            "vocabulary_name": told.vocabulary or None,
+            "vocab_filter_name": told.vocabulary_filter or None,
+            "vocab_filter_method": told.vocabulary_filter_method if told.vocabulary_filter else None,
+        }
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Requests:
+    """The bodies of a client's requests, which are read at leisure, and ended where the SDK leaves them open."""
+
+    def __init__(self, client: Any) -> None:
+        self._make = client._session_manager.make_request  # noqa: SLF001 - the SDK tells nobody of it, and is pinned
+        self._bodies: list[RestingBody] = []
+        client._session_manager.make_request = self._make_request  # noqa: SLF001 - as above
+
+    @asynccontextmanager
+    async def ended_on_failure(self) -> AsyncIterator[None]:
+        """End them when the stream does not begin: refused, cancelled, or not answered in time."""
+        try:
+            yield
+        except BaseException:
+            for body in self._bodies:
+                body.end()
+            raise
+
+    async def _make_request(self, url: str, *, body: Any, **request: Any) -> Any:
+        self._bodies.append(RestingBody(body))
+        return await self._make(url, body=self._bodies[-1], **request)

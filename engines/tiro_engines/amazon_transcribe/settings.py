@@ -1,0 +1,85 @@
+"""What a deployment says about Amazon Transcribe. Credentials come from AWS's own chain and are no setting."""
+
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tiro_engines.amazon_transcribe.languages import LOCALES, language_of, locales_by_language
+from tiro_engines.errors import SettingsError
+
+CATCH_UP_PACE = 2.0
+"""How fast a live session that is behind may be sent at least."""
+
+
+class AmazonSettings(BaseSettings):
+    """Read from `TIRO_AMAZON_...` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TIRO_AMAZON_", extra="ignore")
+
+    region: str = Field("us-east-1", min_length=1, description="The region whose service hears the audio")
+    regions: str = Field("", description="Further regions that a request may choose: as in `eu-west-1,eu-central-1`")
+    endpoint: str = Field("", description="URL of the service instead of the region's own")
+    locales: str = Field(
+        "", description="Which locale is meant by a language, where there are several: as in `en-GB,pt-PT`"
+    )
+    identify: str = Field(
+        "",
+        description="Locales among which the language of a request that names none is identified: as in `en-US,es-US`,"
+        " one of a language, two at least. Empty: a request must name its language",
+    )
+    vocabulary: str = Field("", description="A custom vocabulary of the account")
+    vocabulary_filter: str = Field("", description="A vocabulary filter of the account")
+    vocabulary_filter_method: str = Field("mask", pattern="^(mask|remove|tag)$", description="What it does with words")
+    stability: str = Field(
+        "high", pattern="^(low|medium|high)$", description="How soon words of partials stay as they are"
+    )
+    pace: float = Field(
+        1.0, gt=0, le=100, description="How fast audio is sent, in seconds of it a second; the service wants 1"
+    )
+    streams: int = Field(
+        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all of them"
+    )
+
+    @model_validator(mode="after")
+    def _locales_make_sense(self) -> Self:
+        found = self.identified_locales
+        languages = {language_of(locale) for locale in found}
+        if any(locale not in LOCALES for locale in found) or len(languages) < len(found) or len(found) == 1:
+            raise ValueError("TIRO_AMAZON_IDENTIFY: two or more locales of the service, one of a language")
+        locales_by_language(self.preferred_locales)
+        if found and (self.vocabulary or self.vocabulary_filter):
+            raise ValueError("TIRO_AMAZON_IDENTIFY: a vocabulary, or a filter, is of one language")
+        return self
+
+    @property
+    def identified_locales(self) -> tuple[str, ...]:
+        """Among which a language is identified, apart."""
+        return _by_commas(self.identify)
+
+    @property
+    def preferred_locales(self) -> tuple[str, ...]:
+        """The locales by commas, apart."""
+        return _by_commas(self.locales)
+
+    @property
+    def allowed_regions(self) -> frozenset[str]:
+        """Where a request may have its audio heard: the region of those that say nothing, and the further ones."""
+        return frozenset((self.region, *_by_commas(self.regions)))
+
+
+def read_settings() -> AmazonSettings:
+    """What the environment says.
+
+    Raises:
+        SettingsError: A value is not allowed; names the variable.
+    """
+    try:
+        return AmazonSettings()
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
+        raise SettingsError(f"TIRO_AMAZON_...: {told}") from error
+
+
+def _by_commas(names: str) -> tuple[str, ...]:
+    return tuple(name for part in names.split(",") if (name := part.strip()))

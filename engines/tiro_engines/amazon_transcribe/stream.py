@@ -1,0 +1,198 @@
+"""One stream of the service: audio in, results out, from any thread. The SDK is spoken to on the engine's loop."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from tiro_engines.amazon_transcribe.faults import fault_of, is_quiet
+from tiro_engines.interface import SAMPLE_RATE, EngineRefused, EngineUnavailable, Sent, ignore_sent
+
+CONNECT_SECONDS_MAX = 10.0
+CHUNK_BYTES = 3200
+"""100 ms of PCM16. The service takes 32 KB at most, and wants between 50 and 200 ms."""
+WAITING_CHUNKS_MAX = 50
+"""Five seconds that are not sent yet; then who sends waits."""
+AHEAD_SECONDS = 1.0
+"""So much may be sent before its time: what comes in bursts need not wait."""
+SEND_SECONDS_MAX = 30.0
+END_SECONDS_MAX = 5.0
+"""How long the last results may take after the end of the audio."""
+log: FilteringBoundLogger = structlog.get_logger()
+
+_BYTES_A_SECOND = 2 * SAMPLE_RATE
+
+Connect = Callable[[], Awaitable[Any]]
+"""Opens a stream of the SDK: `StartStreamTranscriptionEventStream`."""
+
+
+class Stream:
+    """A stream that is being opened, or is open, or has ended."""
+
+    def __init__(
+        self,
+        name: str,
+        loop: asyncio.AbstractEventLoop,
+        connect: Connect,
+        *,
+        origin: int,
+        pace: float,
+        sent: Sent = ignore_sent,
+    ) -> None:
+        """Prepare to speak to the service.
+
+        Args:
+            name: The service's session id, which its support asks for.
+            loop: Where the SDK runs; not the caller's thread.
+            connect: Opens it.
+            origin: The sample at which it begins.
+            pace: How fast audio is sent, in seconds of it a second.
+            sent: Told of audio when it has left, on the loop's thread.
+        """
+        self.name = name
+        self.origin = origin
+        self.received = 0
+        """Results that have come."""
+        self.seconds_sent = 0.0
+        self.was_quiet = False
+        """Whether the service ended it because nothing was sent for a while: no fault."""
+        self._loop = loop
+        self._connect = connect
+        self._pace = pace
+        self._sent = sent
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_CHUNKS_MAX)
+        self._results: list[Any] = []
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._fault: EngineUnavailable | EngineRefused | None = None
+        self._unfinished: set[str] = set()
+        self._left = False
+        self._task = asyncio.run_coroutine_threadsafe(self._run(), loop)
+
+    def send(self, pcm: bytes) -> None:
+        """Send PCM16, waiting for its turn. What is sent to a stream that has ended is dropped: see `fault`.
+
+        Raises:
+            EngineUnavailable: The service takes nothing any more.
+        """
+        for begin in range(0, len(pcm), CHUNK_BYTES):
+            self._put(pcm[begin : begin + CHUNK_BYTES])
+
+    def take(self) -> list[Any]:
+        """The results since the last time: `amazon_transcribe.model.Result`."""
+        with self._lock:
+            taken, self._results = self._results, []
+        return taken
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._results)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the service says nothing more."""
+        return self._ended.is_set()
+
+    @property
+    def fault(self) -> EngineUnavailable | EngineRefused | None:
+        """Why it has ended, where that was not asked for."""
+        return self._fault
+
+    def end(self) -> None:
+        """Say that there is no more audio, and wait for the last results. Where they do not come, it is a fault."""
+        self._put(None)
+        if not self._ended.wait(END_SECONDS_MAX):
+            self.close()
+            self._fault = EngineUnavailable("the service does not end the stream")
+            self._ended.set()
+
+    def close(self) -> None:
+        """Leave it, and drop what it still says. It is ended as usual: the SDK can do nothing else cleanly."""
+        self._left = True
+        self._loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
+        self._chunks.put_nowait(None)
+        self._loop.call_later(END_SECONDS_MAX, self._task.cancel)
+
+    def _put(self, chunk: bytes | None) -> None:
+        if self._ended.is_set():
+            return
+        putting = asyncio.run_coroutine_threadsafe(self._chunks.put(chunk), self._loop)
+        deadline = time.monotonic() + SEND_SECONDS_MAX
+        while not putting.done() and not self._ended.is_set():
+            try:
+                putting.result(min(1.0, deadline - time.monotonic()))
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    self.close()
+                    raise EngineUnavailable("the service takes no more audio") from None
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                sdk_stream = await self._connect()
+            await self._converse(sdk_stream)
+        except* asyncio.CancelledError:
+            pass
+        except* Exception as group:  # noqa: BLE001 - whatever it is, who waits for the stream is told
+            cause = _first(group)
+            self.was_quiet = is_quiet(cause)
+            if not self._left and not self.was_quiet:
+                self._fault = fault_of(cause)
+        finally:
+            self._ended.set()
+            log.info(
+                "transcribe_stream_ended",
+                stream=self.name,
+                seconds_sent=round(self.seconds_sent, 1),
+                results=self.received,
+                fault=str(self._fault or ""),
+            )
+
+    async def _converse(self, sdk_stream: Any) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
+                await self._receive_all(sdk_stream.output_stream)
+                # A connection that is cut looks to the SDK like the end of what the service says.
+                if not sending.done() or self._unfinished:
+                    raise ConnectionError("the service broke off")
+        finally:
+            # As long as its body may go on, awscrt asks it for bytes without a pause, though nobody listens any more.
+            with suppress(OSError):  # it has ended already
+                await sdk_stream.input_stream.end_stream()
+
+    async def _send_all(self, audio: Any) -> None:
+        begun = time.monotonic()
+        while (chunk := await self._chunks.get()) is not None:
+            due = begun + self.seconds_sent / self._pace - AHEAD_SECONDS
+            if due > time.monotonic():
+                await asyncio.sleep(due - time.monotonic())
+            await audio.send_audio_event(audio_chunk=chunk)
+            seconds = len(chunk) / _BYTES_A_SECOND
+            self.seconds_sent += seconds
+            self._sent(seconds)
+        await audio.end_stream()
+
+    async def _receive_all(self, events: Any) -> None:
+        async for event in events:
+            results = event.transcript.results
+            for result in results:
+                (self._unfinished.add if result.is_partial else self._unfinished.discard)(result.result_id)
+            with self._lock:
+                self._results += results
+                self.received += len(results)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

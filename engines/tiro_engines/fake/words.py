@@ -1,0 +1,23 @@
+"""From markers to the words and segments of the engine interface."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tiro_engines.fake.markers import Marker
+from tiro_engines.interface import Segment, Word
+
+LANGUAGE = "en"
+"""What the fake engine hears where no language is named."""
+
+
+def word_of(marker: Marker, offset: int) -> Word:
+    """Return the word that a marker stands for. `offset` is where the searched samples begin."""
+    return Word(f"w{marker.word}", offset + marker.start, offset + marker.end, probability=1.0)
+
+
+def segment_of(words: Sequence[Word], *, language: str, word_timestamps: bool, stable: int | None = None) -> Segment:
+    """Return the segment of these words, of which the first `stable` (all by default) are marked stable."""
+    count = len(words) if stable is None else stable
+    marked = tuple(replace(word, stable=index < count) for index, word in enumerate(words))
+    text = " ".join(word.text for word in words)
+    return Segment(text, words[0].start, words[-1].end, marked if word_timestamps else (), language)

@@ -1,0 +1,76 @@
+"""faster-whisper's own long form: 30 s at a time, again with a higher temperature where the text is doubtful."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tiro_engines.faster_whisper.trust import Generated
+from tiro_engines.interface import (
+    SAMPLE_RATE,
+    DetectedLanguage,
+    RecognitionOptions,
+    Segment,
+    Window,
+    Word,
+)
+
+BEAM_SIZE = 5
+ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class LongForm:
+    """What is decoded of a window, as it comes."""
+
+    language: DetectedLanguage | None
+    """None when there is no speech to detect it from; then there are no segments either."""
+    segments: Iterator[tuple[Segment, Generated]]
+    """In the order of their time, without overlap."""
+
+
+def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> LongForm:
+    """Decode a window with any options. Segments are decoded when they are asked for."""
+    decoding = options.decoding
+    temperature = {} if decoding.temperature is None else {"temperature": decoding.temperature}
+    found, info = whisper.transcribe(
+        window.samples,
+        language=options.language,
+        task="translate" if decoding.translate else "transcribe",
+        beam_size=decoding.beam_size or BEAM_SIZE,
+        initial_prompt=decoding.initial_prompt or None,
+        word_timestamps=options.word_timestamps,
+        hotwords=" ".join(options.hotwords) or None,
+        condition_on_previous_text=False,  # one invented or repeated sentence would poison all that follow
+        vad_filter=filter_silence,
+        **temperature,
+    )
+    if info.duration_after_vad == 0:
+        return LongForm(None, iter(()))
+    language = DetectedLanguage(info.language, float(info.language_probability))
+    return LongForm(language, _placed(found, window, ENGLISH if decoding.translate else info.language))
+
+
+def _placed(found: Any, window: Window, language: str) -> Iterator[tuple[Segment, Generated]]:
+    """Place segments in the recording: inside the window, and none before the end of the one before it."""
+    earliest = window.offset
+    for segment in found:
+        text = segment.text.strip()
+        generated = Generated(segment.tokens, text, segment.avg_logprob, segment.no_speech_prob)
+        placed = _place(segment, text, window, earliest, language)
+        earliest = placed.end
+        yield placed, generated
+
+
+def _place(segment: Any, text: str, window: Window, earliest: int, language: str) -> Segment:
+    latest = window.offset + len(window.samples)
+
+    def place(seconds: float, after: int) -> int:
+        return min(max(window.offset + round(seconds * SAMPLE_RATE), after), latest)
+
+    start = place(segment.start, earliest)
+    end = place(segment.end, start)
+    words: list[Word] = []
+    for word in segment.words or ():
+        begin = place(word.start, words[-1].end if words else start)
+        words.append(Word(word.word.strip(), begin, place(word.end, begin), float(word.probability)))
+    return Segment(text, start, max(end, words[-1].end) if words else end, tuple(words), language)

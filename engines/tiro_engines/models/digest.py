@@ -1,0 +1,81 @@
+"""Checking the files of a model against the catalogue."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+from tiro_engines.catalogue import Model, ModelFile
+
+_log = logging.getLogger(__name__)
+
+_Stamp = list[object]
+"""What a file looked like when its digest was right: size in bytes, modification time in nanoseconds, SHA-256."""
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file of any size: 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fault_in(path: Path, file: ModelFile) -> str:
+    """Say what is wrong with a file by reading all of it; empty when it is the file of the catalogue."""
+    if not path.is_file():
+        return f"{file.name} is missing"
+    size_bytes = path.stat().st_size
+    if size_bytes != file.size_bytes:
+        return f"{file.name} has {size_bytes} bytes, the catalogue says {file.size_bytes}"
+    found = sha256_of(path)
+    return "" if found == file.sha256 else f"{file.name} has SHA-256 {found}, the catalogue says {file.sha256}"
+
+
+class VerifiedFolder:
+    """A folder of weights, with a record beside it of what was found right.
+
+    Hashing large-v3 takes seconds on every start, so a file whose size and time have not changed since its digest was
+    right is not read again. The record guards against damage and mix-ups. Whoever may write to the folder may write the
+    record as well: it is no defence against them.
+    """
+
+    def __init__(self, folder: Path, model: Model) -> None:
+        self._folder = folder
+        self._model = model
+        self._record_path = folder.with_name(f"{folder.name}.verified.json")
+
+    def faults(self) -> tuple[str, ...]:
+        """Say what is wrong with the folder; empty when every file is the one of the catalogue."""
+        if not self._folder.is_dir():
+            return (f"{self._folder} does not exist",)
+        record = self._read_record()
+        stamps = {file.name: self._stamp(file) for file in self._model.files}
+        unchanged = {name for name, stamp in stamps.items() if stamp is not None and stamp == record.get(name)}
+        if len(unchanged) == len(self._model.files):
+            return ()
+        checked = [fault_in(self._folder / file.name, file) for file in self._model.files if file.name not in unchanged]
+        faults = tuple(fault for fault in checked if fault)
+        if not faults:
+            self.record()
+        return faults
+
+    def record(self) -> None:
+        """Write down that every file was found right just now."""
+        text = json.dumps({file.name: self._stamp(file) for file in self._model.files}, indent=2)
+        try:
+            self._record_path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            _log.info("cannot record that weights are verified, they are hashed at every start: %s", error)
+
+    def _read_record(self) -> dict[str, _Stamp]:
+        try:
+            record = json.loads(self._record_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # none yet, or cut off while being written: everything is hashed again
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def _stamp(self, file: ModelFile) -> _Stamp | None:
+        try:
+            status = (self._folder / file.name).stat()
+        except OSError:  # it is not there, or not to be read: the check that follows says so
+            return None
+        return [status.st_size, status.st_mtime_ns, file.sha256]

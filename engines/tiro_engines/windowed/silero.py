@@ -1,0 +1,60 @@
+"""Voice activity by the Silero model: a streaming detector for 16 kHz audio (https://github.com/snakers4/silero-vad)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from tiro_engines.interface import Samples
+from tiro_engines.windowed.voice import FRAME_SAMPLES
+
+_CONTEXT_SAMPLES = 64
+"""The end of the frame before, which the model wants to see in front of each frame."""
+_STATE_SHAPE = (1, 1, 128)
+
+
+class SileroModel:
+    """The loaded model, without state: shared by all sessions and threads."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = 1  # a frame takes 0.1 ms: handing it to other threads costs more
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(
+            str(path), providers=["CPUExecutionProvider"], sess_options=options
+        )
+
+    def run(
+        self, frames: Samples, hidden: NDArray[np.float32], cell: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Step over frames of shape (n, context + frame). Returns (n,) probabilities and the state after them."""
+        probabilities, hidden, cell = self._session.run(None, {"input": frames, "h": hidden, "c": cell})
+        return probabilities.reshape(-1), hidden, cell
+
+
+class SileroVoiceActivity:
+    """The detector's state for one session."""
+
+    frame_samples = FRAME_SAMPLES
+
+    def __init__(self, model: SileroModel) -> None:
+        self._model = model
+        self._hidden = np.zeros(_STATE_SHAPE, dtype=np.float32)
+        self._cell = np.zeros(_STATE_SHAPE, dtype=np.float32)
+        self._heard: Samples = np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
+        """The context of the next frame, followed by what there is of the frame itself."""
+
+    def probabilities(self, samples: Samples) -> list[float]:
+        """Return the speech probability, 0 to 1, of each frame that these samples complete."""
+        heard = np.concatenate((self._heard, samples))
+        count = (len(heard) - _CONTEXT_SAMPLES) // FRAME_SAMPLES
+        self._heard = heard[count * FRAME_SAMPLES :].copy()
+        if count == 0:
+            return []
+        whole = heard[: count * FRAME_SAMPLES + _CONTEXT_SAMPLES]
+        frames = np.lib.stride_tricks.sliding_window_view(whole, _CONTEXT_SAMPLES + FRAME_SAMPLES)[::FRAME_SAMPLES]
+        found, self._hidden, self._cell = self._model.run(np.ascontiguousarray(frames), self._hidden, self._cell)
+        return [float(probability) for probability in found]

@@ -1,0 +1,141 @@
+"""`tiro keys`: makes, lists and revokes API keys. For administrators: it speaks to NATS, not to a service."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from nats.errors import Error as NatsError
+
+from tiro.events.v1.api_key_pb2 import ApiKeyRecord
+from tiro_core.ids import check_tenant
+from tiro_core.logs import configure_logging
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.messaging.topology import ensure_streams
+from tiro_core.server.auth.keys import ApiKeys
+from tiro_core.settings import CoreSettings
+from tiro_ingest.callbacks.signatures import tenant_secret
+
+CONNECT_SECONDS_MAX = 5.0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+T = TypeVar("T")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys. Speaks to NATS (TIRO_NATS_URL).")
+
+
+@app.command()
+def create(
+    tenant: Annotated[str, typer.Option(help="Whose key it is: 1 to 40 of a-z, 0-9 and '-'.")],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a key and print it. It is shown this once."""
+    key, record = _run(lambda keys: keys.create(tenant, name))
+    if as_json:
+        _print_json({**_described(record), "key": key})
+        return
+    typer.echo(key)
+    typer.echo(f"Key {record.key_id} of tenant {record.tenant}. It is not shown again.", err=True)
+
+
+@app.command("callback-secret")
+def callback_secret(
+    tenant: Annotated[str, typer.Option(help="Whose callbacks it verifies.")],
+    deployment_secret: Annotated[
+        str,
+        typer.Option(
+            envvar="TIRO_CALLBACK_SECRETS", help="What ingest signs with; of several the first.", show_default=False
+        ),
+    ],
+) -> None:
+    """Print the secret with which a tenant verifies its callbacks. It follows from the deployment's own."""
+    try:
+        check_tenant(tenant)
+    except ValueError as error:
+        _fail(str(error), EXIT_USAGE)
+    typer.echo(tenant_secret(deployment_secret.partition(",")[0].strip(), tenant))
+
+
+@app.command("list")
+def list_keys(as_json: Json = False) -> None:
+    """List all keys, without their secrets."""
+    records = _run(lambda keys: keys.list())
+    if as_json:
+        _print_json([_described(record) for record in records])
+        return
+    for record in records:
+        described = _described(record)
+        state = f"revoked {described['revoke_time']}" if described["revoke_time"] else "active"
+        typer.echo(f"{record.key_id}  {record.tenant:<16}  {described['create_time']}  {state}  {record.display_name}")
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `list` shows it.")], as_json: Json = False
+) -> None:
+    """End a key. Services refuse it at once."""
+    record = _run(lambda keys: keys.revoke(key_id))
+    if as_json:
+        _print_json(_described(record))
+        return
+    typer.echo(f"Key {record.key_id} of tenant {record.tenant} is revoked.")
+
+
+def _described(record: ApiKeyRecord) -> dict[str, str | None]:
+    return {
+        "key_id": record.key_id,
+        "tenant": record.tenant,
+        "name": record.display_name,
+        "create_time": record.create_time.ToJsonString(),
+        "revoke_time": record.revoke_time.ToJsonString() if record.HasField("revoke_time") else None,
+    }
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value))
+
+
+def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
+    """Do something with the keys, or end the program with a line that says why not."""
+    configure_logging("keys", "console", "error")
+    try:
+        return asyncio.run(on_bus("keys", lambda bus: work(ApiKeys(bus))))
+    except (ValueError, KeyError) as error:
+        known = isinstance(error, ValueError)
+        _fail(str(error) if known else f"there is no key {error.args[0]!r}", EXIT_USAGE)
+    except (ConnectionError, NatsError, BusUnavailable) as error:
+        _fail(str(error), EXIT_FAILED)
+
+
+async def on_bus(name: str, work: Callable[[Bus], Awaitable[T]]) -> T:
+    """Do something over a connection of its own, with every stream there.
+
+    Args:
+        name: Whose connection it is, for who looks at NATS.
+        work: What to do.
+
+    Raises:
+        ConnectionError: NATS does not answer; says where.
+    """
+    settings = CoreSettings.model_validate({})
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                bus = await stack.enter_async_context(open_bus(settings, name))
+                await ensure_streams(bus.jetstream, settings.nats_replicas)
+        except TimeoutError:
+            raise ConnectionError(
+                f"NATS does not answer at {settings.nats_url} (TIRO_NATS_URL) within {CONNECT_SECONDS_MAX:g} s"
+            ) from None
+        return await work(bus)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"tiro keys: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,72 @@
+"""`tiro usage`: how much audio went to services outside. For administrators: it speaks to NATS, not to a service."""
+
+import asyncio
+import json
+from datetime import date
+from typing import Annotated, NoReturn
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from nats.errors import Error as NatsError
+
+from tiro.events.v1.usage_pb2 import UsageRecord
+from tiro_core.ids import check_tenant
+from tiro_core.logs import configure_logging
+from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.routing.usage import list_usage
+from tiro_ingest.admin.keys import EXIT_FAILED, EXIT_USAGE, on_bus
+
+app = typer.Typer(help="List the audio that engines have sent to services outside. Speaks to NATS (TIRO_NATS_URL).")
+
+
+@app.callback(invoke_without_command=True)
+def usage(
+    tenant: Annotated[str, typer.Option(help="Of this tenant alone.")] = "",
+    day: Annotated[str, typer.Option(help="Of this day alone, in UTC: YYYY-MM-DD.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """List the audio that engines have sent to services outside: a line for each tenant, engine and day (UTC).
+
+    Seconds are those that were sent: a live session that went on after a fault, or a job that was tried again, has sent
+    some of its audio twice. Engines that run on your own machines count nothing. Workers write every 10 s; days are
+    kept for 400 days. Speaks to NATS (TIRO_NATS_URL).
+    """
+    _check(tenant, day)
+    records = _read(tenant or "*", day or "*")
+    if as_json:
+        fields = [MessageToDict(record, preserving_proto_field_name=True) for record in records]
+        typer.echo(json.dumps(fields))
+        return
+    typer.echo(f"{'tenant':<40}  {'engine':<20}  {'day':<10}  {'seconds':>12}")
+    for record in records:
+        typer.echo(f"{record.tenant:<40}  {record.engine:<20}  {record.day}  {record.seconds_sent:>12.1f}")
+
+
+def _check(tenant: str, day: str) -> None:
+    try:
+        if tenant:
+            check_tenant(tenant)
+    except ValueError as error:
+        _fail(str(error), EXIT_USAGE)
+    if day and not _is_day(day):
+        _fail(f"a day is YYYY-MM-DD, not {day!r}", EXIT_USAGE)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _read(tenant: str, day: str) -> list[UsageRecord]:
+    configure_logging("usage", "console", "error")
+    try:
+        return asyncio.run(on_bus("usage", lambda bus: list_usage(bus, tenant=tenant, day=day)))
+    except (ConnectionError, NatsError, BusUnavailable) as error:
+        _fail(str(error), EXIT_FAILED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"tiro usage: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""The gRPC services, and how records become the messages that callers see."""

@@ -1,0 +1,52 @@
+"""Putting callbacks into their queue once their jobs are over."""
+
+import asyncio
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
+from tiro.transcription.v1.transcription_pb2 import Callback
+from tiro_core.logs import get_logger
+from tiro_core.messaging import subjects
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import BusUnavailable, StreamFull
+from tiro_core.messaging.tasks import offer
+
+RETRY_SECONDS = 5.0
+
+log = get_logger()
+
+
+class CallbackEnqueuer:
+    """Offers what is to be called back. The record says what is; a service that dies finds it again when it starts.
+
+    Several may run at once, one in each ingest service: a callback that is on offer cannot be offered twice.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._pending: dict[str, TranscriptionTask] = {}
+        self._news = asyncio.Event()
+
+    def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        if record is None or record.removing or record.callback.state != Callback.STATE_PENDING:
+            self._pending.pop(key, None)
+        elif not record.callback.deliveries:
+            # Once it was tried, it is in the queue until it is delivered or given up.
+            self._pending[key] = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
+            self._news.set()
+
+    async def run(self) -> None:
+        """Offer what comes, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._pending:
+                key, task = next(iter(self._pending.items()))
+                subject = subjects.callback(task.tenant, task.transcription_id)
+                try:
+                    await offer(self._bus, subject, task.SerializeToString())
+                except (BusUnavailable, StreamFull) as error:
+                    log.warning("callback_not_offered", error=repr(error), again_in_seconds=RETRY_SECONDS)
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    self._pending.pop(key, None)

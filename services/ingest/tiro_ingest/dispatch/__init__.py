@@ -1,0 +1,1 @@
+"""Offering queued jobs to workers, in a fair order among tenants."""

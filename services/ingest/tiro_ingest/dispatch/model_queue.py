@@ -1,0 +1,96 @@
+"""One engine and model: the jobs that wait for it, those on offer, those that run, and how many more may be offered."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_ingest.dispatch.fair_queue import FairQueue, Waiting
+
+OFFERS_WITHOUT_WORKER = 1
+"""While no worker is alive, so many jobs are on offer: the first worker finds something to do at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    tenant: str
+    worker_id: str
+
+
+@dataclass(slots=True)
+class _Offer:
+    job: Waiting
+    since: float
+    """When it was offered last, by the monotonic clock."""
+
+
+class ModelQueue:
+    """Knows where each job of a model is, as far as its record says it."""
+
+    def __init__(self) -> None:
+        self.queue = FairQueue()
+        self._offers: dict[str, _Offer] = {}
+        self._running: dict[str, _Taken] = {}
+
+    def on_change(self, key: str, record: TranscriptionRecord) -> None:
+        """A job was written.
+
+        One that was begun before and is QUEUED again has kept its hint: it comes back to the workers by itself.
+        """
+        if record.state == Transcription.STATE_QUEUED and not record.attempts:
+            if key not in self._offers:
+                self.queue.put(Waiting(key, record.tenant, record.lane, record.transcription_id))
+            return
+        self.forget(key)
+        if record.state == Transcription.STATE_RUNNING and not record.cut:
+            self._running[key] = _Taken(record.tenant, record.lease.worker_id)
+
+    def forget(self, key: str) -> None:
+        """A job is over, or deleted."""
+        self.queue.discard(key)
+        self._offers.pop(key, None)
+        self._running.pop(key, None)
+
+    def next_offers(self, workers: Sequence[WorkerRecord]) -> Iterator[Waiting]:
+        """The jobs to offer now, taken from the queue: one for each slot of these workers that is free.
+
+        Each counts as offered when it has been given out.
+        """
+        free = self._free(workers)
+        under_way = Counter(taken.tenant for taken in self._running.values())
+        under_way.update(offer.job.tenant for offer in self._offers.values())
+        while free > 0:
+            job = self.queue.take(under_way)
+            if job is None:
+                return
+            self._offers[job.key] = _Offer(job, time.monotonic())
+            under_way[job.tenant] += 1
+            free -= 1
+            yield job
+
+    def has_room(self, workers: Sequence[WorkerRecord]) -> bool:
+        """Whether one job more would be begun at once by one of these workers."""
+        return any(worker.job_slots for worker in workers) and self._free(workers) > len(self.queue)
+
+    def forgotten_offers(self, after_seconds: float) -> Iterator[Waiting]:
+        """Jobs that nobody has claimed for so long: their hint may be lost. Each counts as offered anew."""
+        now = time.monotonic()
+        for offer in self._offers.values():
+            if now - offer.since >= after_seconds:
+                offer.since = now
+                yield offer.job
+
+    def not_offered(self, job: Waiting) -> None:
+        """A job that was given out could not be offered: it waits again."""
+        if self._offers.pop(job.key, None) is not None:
+            self.queue.put(job)
+
+    def _free(self, workers: Sequence[WorkerRecord]) -> int:
+        slots = {worker.worker_id: worker.job_slots for worker in workers if worker.job_slots}
+        if not slots:
+            return OFFERS_WITHOUT_WORKER - len(self._offers)
+        running = sum(taken.worker_id in slots for taken in self._running.values())
+        return sum(slots.values()) - running - len(self._offers)

@@ -1,0 +1,71 @@
+"""Offering jobs again that were begun, and of which nothing was heard for too long: their hint was lost.
+
+Jobs that were never begun are the dispatcher's. Offering is harmless: a job has at most one hint, and the record
+decides what becomes of it.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.leases.owned_record import lease_seconds_left
+from tiro_core.logs import get_logger
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import BusUnavailable, StreamFull
+from tiro_core.messaging.tasks import enqueue_job
+
+log = get_logger()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    record: TranscriptionRecord
+    since: float
+    """When it was last written or offered, by the monotonic clock."""
+
+
+class Reconciler:
+    """Knows the jobs that were begun and are not over, and offers those again of which nothing was heard for a time.
+
+    Several may run at once, one in each ingest service. What it keeps in memory grows with these jobs.
+    """
+
+    def __init__(self, bus: Bus, after_seconds: float) -> None:
+        self._bus = bus
+        self._after_seconds = after_seconds
+        self._open: dict[str, _Waiting] = {}
+
+    def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        if record is not None and record.attempts and record.state not in TERMINAL:
+            self._open[key] = _Waiting(record, time.monotonic())
+        else:
+            self._open.pop(key, None)
+
+    async def run(self) -> None:
+        """Offer the jobs that wait, until cancelled."""
+        while True:
+            await asyncio.sleep(self._after_seconds / 2)
+            for waiting in list(self._open.values()):
+                if self._forgotten(waiting):
+                    await self._offer(waiting)
+
+    def _forgotten(self, waiting: _Waiting) -> bool:
+        quiet = time.monotonic() - waiting.since
+        running = waiting.record.state == Transcription.STATE_RUNNING
+        return quiet >= self._after_seconds and not (running and lease_seconds_left(waiting.record) > 0)
+
+    async def _offer(self, waiting: _Waiting) -> None:
+        with structlog.contextvars.bound_contextvars(tenant=waiting.record.tenant, job=waiting.record.transcription_id):
+            try:
+                if await enqueue_job(self._bus, waiting.record):
+                    log.warning("job_offered_again", note="its hint was lost")
+            except (BusUnavailable, StreamFull) as error:
+                log.warning("job_not_offered", error=repr(error))
+                return
+        waiting.since = time.monotonic()

@@ -1,0 +1,57 @@
+"""Offering what is to be fetched, also again when nothing was heard of it: its hint may be lost."""
+
+import asyncio
+import time
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.logs import get_logger
+from tiro_core.messaging import subjects
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.publishing import BusUnavailable, StreamFull
+from tiro_core.messaging.tasks import offer
+
+LOOK_SECONDS = 1.0
+
+log = get_logger()
+
+
+class FetchEnqueuer:
+    """Offers jobs that are FETCHING. Several may run at once: a fetch that is on offer cannot be offered twice."""
+
+    def __init__(self, bus: Bus, again_seconds: float) -> None:
+        self._bus = bus
+        self._again_seconds = again_seconds
+        self._due: dict[str, tuple[float, TranscriptionTask]] = {}
+        self._news = asyncio.Event()
+
+    def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        if record is None or record.removing or record.state != Transcription.STATE_FETCHING:
+            self._due.pop(key, None)
+            return
+        quiet = self._again_seconds if record.HasField("lease") else 0.0
+        task = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
+        self._due[key] = (time.monotonic() + quiet, task)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Offer what is due, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            for key, (due, task) in list(self._due.items()):
+                if due <= time.monotonic():
+                    await self._offer(key, task)
+
+    async def _offer(self, key: str, task: TranscriptionTask) -> None:
+        try:
+            await offer(self._bus, subjects.fetch(task.tenant, task.transcription_id), task.SerializeToString())
+        except (BusUnavailable, StreamFull) as error:
+            log.warning("fetch_not_offered", job=task.transcription_id, error=repr(error))
+        if key in self._due:
+            self._due[key] = (time.monotonic() + self._again_seconds, task)

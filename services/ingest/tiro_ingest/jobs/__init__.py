@@ -1,0 +1,1 @@
+"""Jobs: accepted, read, listed, followed, cancelled."""

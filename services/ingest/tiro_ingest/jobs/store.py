@@ -1,0 +1,67 @@
+"""Jobs: read, and listed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.errors import TiroError, not_found
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.subjects import record as record_key
+from tiro_ingest.api.names import transcription_name
+from tiro_ingest.api.paging import page_token, position_of
+from tiro_ingest.jobs.index import JobIndex
+
+PAGE_SIZE_DEFAULT = 50
+READS_AT_ONCE = 32
+"""Records read at the same time while a page is put together."""
+
+
+class Transcriptions:
+    """The jobs of all tenants."""
+
+    def __init__(self, bus: Bus, index: JobIndex) -> None:
+        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._index = index
+
+    async def get(self, tenant: str, job_id: str) -> TranscriptionRecord:
+        """Read a job.
+
+        Raises:
+            TiroError: NOT_FOUND.
+        """
+        stored = await self._records.get(record_key(tenant, job_id))
+        if stored is None or stored.value.removing:
+            raise no_transcription(job_id)
+        return stored.value
+
+    async def list(self, tenant: str, page_size: int, token: str) -> tuple[Sequence[TranscriptionRecord], str]:
+        """A page of a tenant's jobs, the newest first, and the token of the next page, empty on the last.
+
+        A job that another ingest service has just accepted, or removed, may be missing, or still count.
+
+        Raises:
+            TiroError: INVALID_ARGUMENT; the token is not one of ours.
+        """
+        scope = f"transcriptions/{tenant}"
+        before = position_of(token, scope) if token else None
+        size = page_size or PAGE_SIZE_DEFAULT
+        found = self._index.newest(tenant, size + 1, before)
+        page = found[:size]
+        return await self._read(tenant, page), page_token(scope, page[-1]) if len(found) > size else ""
+
+    async def _read(self, tenant: str, ids: Sequence[str]) -> Sequence[TranscriptionRecord]:
+        found: list[TranscriptionRecord] = []
+        for first in range(0, len(ids), READS_AT_ONCE):
+            some = ids[first : first + READS_AT_ONCE]
+            stored = await asyncio.gather(*(self._records.get(record_key(tenant, job_id)) for job_id in some))
+            found.extend(item.value for item in stored if item is not None and not item.value.removing)
+        return found
+
+
+def no_transcription(job_id: str) -> TiroError:
+    """What is said of a job that is not there, or not the caller's."""
+    message = f"there is no transcription {transcription_name(job_id)!r}"
+    return not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, message)

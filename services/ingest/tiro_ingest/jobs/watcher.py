@@ -1,0 +1,91 @@
+"""Following a job: its history from any point, to its end."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.logs import get_logger
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import EventLog
+from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.publishing import TRANSIENT
+from tiro_ingest.api.conversion import public_event
+from tiro_ingest.api.interruptible import until_stopping
+from tiro_ingest.jobs.store import Transcriptions
+
+log = get_logger()
+
+
+class JobWatcher:
+    """Follows jobs for callers.
+
+    Args:
+        bus: Where the histories are.
+        jobs: Where the records are.
+        stopping: Set when the service stops: watchers end, and their callers go on elsewhere.
+        check_seconds: After so much silence the record is looked at.
+    """
+
+    def __init__(self, bus: Bus, jobs: Transcriptions, stopping: asyncio.Event, *, check_seconds: float) -> None:
+        self._bus = bus
+        self._jobs = jobs
+        self._stopping = stopping
+        self._check_seconds = check_seconds
+
+    async def watch(
+        self, tenant: str, job_id: str, after_sequence: int
+    ) -> AsyncGenerator[WatchTranscriptionResponse, None]:
+        """Everything that happened and happens to a job after `after_sequence`, to its terminal state.
+
+        Raises:
+            TiroError: NOT_FOUND; or UNAVAILABLE, the service stops.
+        """
+        job = await self._jobs.get(tenant, job_id)
+        seen = 0
+        async with (
+            OrderedConsumer(self._bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id)) as tail,
+            aclosing(until_stopping(aiter(tail), self._stopping, silence_seconds=self._check_seconds)) as entries,
+        ):
+            async for entry in entries:
+                event = (
+                    await self._missing_end(job, max(seen, after_sequence))
+                    if entry is None
+                    else TranscriptionEvent.FromString(entry.data)
+                )
+                if event is None:
+                    continue
+                seen = event.sequence
+                if seen > after_sequence:
+                    yield public_event(event, job)
+                if event.state_changed.state in TERMINAL:
+                    return
+
+    async def _missing_end(self, job: TranscriptionRecord, seen: int) -> TranscriptionEvent | None:
+        """The terminal event of a job that is over although its history does not say so.
+
+        A worker that ends a job writes the record, then the event, and may die in between; histories are also kept for
+        a shorter time than records. What is made up here is what the worker would have written, number included.
+        """
+        try:
+            record = await self._jobs.get(job.tenant, job.transcription_id)
+            if record.state not in TERMINAL:
+                return None
+            # Read after the record: what the worker wrote before it ended the job is in the line by now.
+            line = EventLog(
+                self._bus,
+                topology.JOB_EVENTS,
+                subjects.job_events(job.tenant, job.transcription_id),
+                TranscriptionEvent,
+                lambda event: event.sequence,
+            )
+            await line.resume()
+        except TRANSIENT as error:
+            log.debug("job_not_looked_at", error=repr(error))
+            return None
+        if line.sequence > seen:
+            return None
+        return TranscriptionEvent(sequence=seen + 1, attempt=len(record.attempts), state_changed=record)

@@ -1,0 +1,1 @@
+"""How long jobs and recordings are kept, and their removal."""

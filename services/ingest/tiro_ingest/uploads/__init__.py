@@ -1,0 +1,1 @@
+"""Uploads: written in pieces, verified, referenced by jobs."""

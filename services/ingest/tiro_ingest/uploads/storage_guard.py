@@ -1,0 +1,53 @@
+"""Room in the store, asked for at the door: a publish on a full disk would time out rather than fail."""
+
+from datetime import timedelta
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.errors import resource_exhausted
+from tiro_core.logs import get_logger
+from tiro_core.messaging.monitor import ServerMonitor
+
+RETRY_AFTER = timedelta(seconds=60)
+"""A full store empties when an operator or the janitor has been there."""
+
+log = get_logger()
+
+
+class StorageGuard:
+    """Refuses what the store could not keep.
+
+    Args:
+        monitor: Tells how much room there is.
+        reserve_bytes: What must stay free.
+        holds_blobs: Whether recordings go there as well. Where they go elsewhere, only the reserve counts: records,
+            tasks and histories are always there, and small.
+    """
+
+    def __init__(self, monitor: ServerMonitor, reserve_bytes: int, *, holds_blobs: bool) -> None:
+        self._monitor = monitor
+        self._reserve_bytes = reserve_bytes
+        self._holds_blobs = holds_blobs
+        self._blind = False
+
+    async def require(self, bytes_needed: int) -> None:
+        """Go on only if so much can be stored.
+
+        Where nobody answers how much that is, everything passes, and the log says so once: whether a deployment may
+        run without its monitoring port was decided when the service started.
+
+        Raises:
+            TiroError: RESOURCE_EXHAUSTED, with the reason STORAGE_FULL and a delay.
+        """
+        try:
+            free = (await self._monitor.look()).free_bytes
+        except OSError as error:
+            if not self._blind:
+                log.warning("storage_unknown", error=str(error), note="accepting without knowing the free space")
+            self._blind = True
+            return
+        self._blind = False
+        if free - (bytes_needed if self._holds_blobs else 0) < self._reserve_bytes:
+            log.warning("storage_full", free_bytes=free, needed_bytes=bytes_needed, reserve_bytes=self._reserve_bytes)
+            raise resource_exhausted(
+                reasons.ERROR_REASON_STORAGE_FULL, "there is no room for this now", retry_after=RETRY_AFTER
+            )

@@ -1,0 +1,171 @@
+"""The bytes of one call on their way into the store: whole parts, a few at a time."""
+
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore
+from tiro_core.blobs.keys import upload_key
+from tiro_core.errors import TiroError
+from tiro_core.logs import get_logger
+from tiro_core.messaging.publishing import Conflict
+from tiro_ingest.metrics import UPLOADED_BYTES
+from tiro_ingest.uploads.store import UploadRefused, Uploads, busy
+
+PARTS_UNDER_WAY_MAX = 2
+"""With the part being filled, one call holds at most three parts and one message in memory."""
+COMMIT_PARTS = 16
+"""The record is written once in so many parts: a service that dies costs its caller 8 MiB at most."""
+CONFLICTS_MAX = 5
+"""How often a part may be there already. A call that was replaced can write each part once more at most."""
+SETTLE_SECONDS_MAX = 5.0
+"""How long the end of a broken call may take to record what it stored."""
+
+log = get_logger()
+
+
+class UploadWriter:
+    """Stores what one call sends. However the context ends, the record then says what is stored.
+
+    A writer that was replaced cannot write over the next one's parts: a part is stored where nothing is, or instead of
+    what was there before the record last said that the upload is still this writer's.
+
+    Attributes:
+        record: The upload as this writer last wrote it.
+    """
+
+    def __init__(self, uploads: Uploads, blobs: BlobStore, record: UploadRecord, *, bytes_max: int) -> None:
+        self.record = record
+        self._uploads = uploads
+        self._blobs = blobs
+        self._bytes_max = bytes_max
+        self._key = upload_key(record.tenant, record.upload_id)
+        self._filling = bytearray()
+        self._begun = record.committed_size
+        self._stored = record.committed_size
+        self._under_way: deque[tuple[asyncio.Task[None], int]] = deque()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the upload has with all that was written here."""
+        return self._begun + len(self._filling)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._settle()
+            elif isinstance(error, asyncio.CancelledError | TiroError) and not _is_final(error):
+                await self._settle_after(error)
+        finally:
+            for put, _ in self._under_way:
+                put.cancel()
+            await asyncio.gather(*(put for put, _ in self._under_way), return_exceptions=True)
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            UploadRefused: They are more than is taken, or than was announced.
+            TiroError: ABORTED; another call writes to the upload.
+            BusUnavailable: NATS stayed away.
+        """
+        self._require_room(len(data))
+        self._filling += data
+        while len(self._filling) >= PART_BYTES:
+            part = bytes(self._filling[:PART_BYTES])
+            del self._filling[:PART_BYTES]
+            await self._put(part)
+
+    async def finish(self) -> None:
+        """Store the last part, which may be a short one, and wait until everything is stored."""
+        if self._filling:
+            part = bytes(self._filling)
+            self._filling.clear()
+            await self._put(part)
+        await self._settle()
+
+    def _require_room(self, more: int) -> None:
+        announced = self.record.size_bytes
+        if self.size + more > self._bytes_max:
+            raise too_large(self._bytes_max)
+        if announced and self.size + more > announced:
+            raise UploadRefused(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                reasons.ERROR_REASON_UPLOAD_MISMATCH,
+                f"the upload was announced with {announced} bytes and has more",
+            )
+
+    async def _put(self, part: bytes) -> None:
+        if len(self._under_way) >= PARTS_UNDER_WAY_MAX:
+            await self._await_oldest()
+        put = asyncio.create_task(self._store(self._begun // PART_BYTES, part))
+        self._begun += len(part)
+        self._under_way.append((put, len(part)))
+
+    async def _store(self, index: int, part: bytes) -> None:
+        revision = NOTHING
+        for _ in range(CONFLICTS_MAX):
+            try:
+                await self._blobs.put_part_expecting(self._key, index, part, revision=revision)
+            except Conflict:
+                # Left by a call before this one, or written by one after it. Looked at in this order: what a later
+                # writer stores has another revision than what was there while the upload was still ours.
+                revision = await self._blobs.part_revision(self._key, index)
+                await self._uploads.require_writer(self.record)
+            else:
+                return
+        raise busy()
+
+    async def _await_oldest(self) -> None:
+        put, size = self._under_way[0]
+        await put
+        self._under_way.popleft()
+        self._stored += size
+        UPLOADED_BYTES.inc(size)
+        if self._stored - self.record.committed_size >= COMMIT_PARTS * PART_BYTES:
+            await self._commit()
+
+    async def _settle(self) -> None:
+        while self._under_way:
+            await self._await_oldest()
+        await self._commit()
+
+    async def _settle_after(self, error: BaseException) -> None:
+        """Record what a broken call has stored. The caller is told of what broke it, not of what comes on top."""
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS_MAX):
+                await self._settle()
+        except Exception as failure:  # noqa: BLE001 - the upload goes on from the last commit, and `error` is passed on
+            log.warning("upload_not_settled", after=repr(error), error=repr(failure))
+
+    async def _commit(self) -> None:
+        whole_parts = self._stored - self._stored % PART_BYTES
+        if whole_parts != self.record.committed_size:
+            self.record = await self._uploads.commit(self.record, whole_parts)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether nothing that was stored is of use: the upload has failed, or is another call's."""
+    return isinstance(error, UploadRefused) or (
+        isinstance(error, TiroError) and error.reason == reasons.ERROR_REASON_UPLOAD_BUSY
+    )
+
+
+def too_large(bytes_max: int) -> UploadRefused:
+    """The refusal of an upload that is larger than the deployment takes."""
+    return UploadRefused(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        reasons.ERROR_REASON_UPLOAD_TOO_LARGE,
+        f"a recording may have {bytes_max} bytes at most",
+        {"upload_bytes_max": str(bytes_max)},
+    )

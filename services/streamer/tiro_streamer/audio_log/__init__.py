@@ -1,0 +1,1 @@
+"""The audio log of a session: PCM16 and controls in order, in JetStream, with one writer at a time."""

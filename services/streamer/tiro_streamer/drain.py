@@ -1,0 +1,84 @@
+"""Who may come in: everyone until the service is told to stop, then nobody; and who is still inside."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tiro_core.logs import get_logger
+from tiro_streamer.errors import shutting_down
+
+CLOSE_SECONDS_MAX = 10.0
+"""How long sessions that were told to end may take for it."""
+
+log = get_logger()
+
+
+class Drain:
+    """Counts the sessions under way."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = asyncio.Event()
+        self._closing = asyncio.Event()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """One session, from its beginning to the end of its clean-up.
+
+        Raises:
+            TiroError: SHUTTING_DOWN; nobody comes in any more.
+        """
+        if self._draining.is_set():
+            raise shutting_down()
+        self._inside += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    async def until_closing(self, *, can_move: bool) -> None:
+        """Wait until whoever is inside must leave: when the grace is over, or at once if another door takes them.
+
+        Raises:
+            TiroError: SHUTTING_DOWN; that is how it ends.
+        """
+        await (self._draining if can_move else self._closing).wait()
+        raise shutting_down()
+
+    async def unless_closing(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that another door can do as well, unless this one stops.
+
+        Raises:
+            TiroError: SHUTTING_DOWN.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            closing = tasks.create_task(self.until_closing(can_move=True), name="closing")
+            await work
+            closing.cancel()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Let nobody in; wait for those inside; after the grace end their sessions, and wait for their clean-up.
+
+        gRPC's own `stop(grace)` may return before the handlers have cleaned up.
+        """
+        self._draining.set()
+        log.info("draining", sessions=self._inside, grace_seconds=grace_seconds)
+        if not await self._emptied_within(grace_seconds):
+            log.warning("ending_sessions", sessions=self._inside)
+            self._closing.set()
+            if not await self._emptied_within(CLOSE_SECONDS_MAX):
+                log.error("sessions_left", sessions=self._inside)
+
+    async def _emptied_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True

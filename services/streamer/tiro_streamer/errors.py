@@ -1,0 +1,190 @@
+"""What can end a session before its time, each as a caller sees it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import grpc
+from google.rpc import code_pb2, error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.audio.errors import AudioError, AudioTooLongError, DecodeCrashedError
+from tiro_core.errors import (
+    DOMAIN,
+    TiroError,
+    invalid_argument,
+    not_found,
+    reason_from_name,
+    resource_exhausted,
+    unavailable,
+)
+
+RETRY_AFTER = timedelta(seconds=1)
+"""When a session that failed on our side is worth another try."""
+RETRY_WITHOUT_WORKER_AFTER = timedelta(seconds=5)
+"""A worker takes a few seconds to start and load its model."""
+AT_ONCE = timedelta(0)
+
+
+def config_missing() -> TiroError:
+    """The stream does not begin with its config."""
+    return invalid_argument(
+        reasons.ERROR_REASON_CONFIG_MISSING, "the first message must be the config or a resume", field_path="config"
+    )
+
+
+def config_repeated() -> TiroError:
+    """A second config came."""
+    return invalid_argument(
+        reasons.ERROR_REASON_CONFIG_REPEATED, "only the first message may be a config or a resume", field_path="config"
+    )
+
+
+def no_worker(engine: str, model: str) -> TiroError:
+    """Nobody alive could take such a session."""
+    return unavailable(
+        reasons.ERROR_REASON_NO_WORKER,
+        f"no worker offers live sessions with engine {engine!r} and model {model!r} now",
+        retry_after=RETRY_WITHOUT_WORKER_AFTER,
+    )
+
+
+def no_capacity(what: str) -> TiroError:
+    """Whoever could take the session is full."""
+    return resource_exhausted(reasons.ERROR_REASON_NO_CAPACITY, f"{what} are busy", retry_after=RETRY_AFTER)
+
+
+def session_idle(seconds: float) -> TiroError:
+    """The client was silent for too long."""
+    message = f"nothing came from the client for {seconds:g} s; send keep_alive when there is no audio"
+    return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_IDLE, message)
+
+
+def client_too_slow(seconds: float) -> TiroError:
+    """The client left a response unread for too long."""
+    message = f"the client left a response unread for {seconds:g} s"
+    return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_CLIENT_TOO_SLOW, message)
+
+
+def session_failed(message: str) -> TiroError:
+    """The session could not be carried on, and a new one may do."""
+    return unavailable(reasons.ERROR_REASON_SESSION_FAILED, message, retry_after=RETRY_AFTER)
+
+
+def shutting_down() -> TiroError:
+    """This streamer stops."""
+    return unavailable(
+        reasons.ERROR_REASON_SHUTTING_DOWN, "the service is stopping; another one takes the call", retry_after=AT_ONCE
+    )
+
+
+def not_ready() -> TiroError:
+    """NATS is away."""
+    return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+
+
+class ClientGone(TiroError):  # noqa: N818 - reads as the condition it reports
+    """The call was cancelled, or its connection is lost: its client may come back."""
+
+
+def client_gone() -> ClientGone:
+    """The call was cancelled, or its connection is lost."""
+    return ClientGone(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client is gone")
+
+
+def session_cancelled() -> TiroError:
+    """The client does not want the session any more."""
+    return TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client has cancelled it")
+
+
+def resumed_elsewhere() -> TiroError:
+    """Another connection has taken the session over."""
+    message = "the session goes on over another connection"
+    return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE, message)
+
+
+def session_not_found(session_id: str) -> TiroError:
+    """The tenant has no such session."""
+    return not_found(reasons.ERROR_REASON_SESSION_NOT_FOUND, f"there is no live session {session_id!r}")
+
+
+def history_gone() -> TiroError:
+    """The session is known, what it said is not."""
+    return not_found(reasons.ERROR_REASON_SESSION_NOT_FOUND, "what the session said is kept no longer")
+
+
+def token_invalid() -> TiroError:
+    """The token does not resume the session."""
+    message = "the token does not resume this session, or the session cannot be resumed"
+    return TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_RESUME_TOKEN_INVALID, message)
+
+
+def sequence_out_of_range(asked: int, newest: int) -> TiroError:
+    """The caller has seen what has not happened."""
+    message = f"the session's newest event is {newest}, so nobody can have seen {asked}"
+    return TiroError(grpc.StatusCode.OUT_OF_RANGE, reasons.ERROR_REASON_SEQUENCE_OUT_OF_RANGE, message)
+
+
+def too_many_watchers() -> TiroError:
+    """As many follow sessions as this streamer serves."""
+    return resource_exhausted(
+        reasons.ERROR_REASON_TOO_MANY_WATCHERS, "as many follow sessions as are served", retry_after=RETRY_AFTER
+    )
+
+
+def from_audio(error: AudioError) -> TiroError:
+    """What is wrong with the audio."""
+    reason = reason_from_name(error.reason)
+    if isinstance(error, AudioTooLongError):
+        return resource_exhausted(reason, str(error), retry_after=AT_ONCE)
+    return invalid_argument(reason, str(error))
+
+
+def from_worker(status: Status) -> TiroError:
+    """What the worker says about a session that it cut short: its own reason, or else SESSION_FAILED."""
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    reason = reasons.ERROR_REASON_SESSION_FAILED
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            reason = reason_from_name(info.reason)
+    if reason == reasons.ERROR_REASON_SESSION_FAILED and status.code == code_pb2.UNKNOWN:
+        code = grpc.StatusCode.UNAVAILABLE
+    return TiroError(code, reason, status.message)
+
+
+@contextmanager
+def raise_first_fault() -> Iterator[None]:
+    """What a group of tasks raises becomes the one error to tell of."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise first_fault(group) from group
+
+
+def first_fault(failure: BaseException) -> BaseException:
+    """The one error to tell of, out of what a group of tasks raised.
+
+    What we raised on purpose says more than what broke because of it, and a refusal of the audio more than the end of
+    the process that refused it.
+    """
+    leaves = sorted(_leaves(failure), key=_obscurity)
+    first = leaves[0]
+    return from_audio(first) if isinstance(first, AudioError) else first
+
+
+def _obscurity(error: BaseException) -> int:
+    if isinstance(error, TiroError):
+        return 0
+    if isinstance(error, AudioError):
+        return 2 if isinstance(error, DecodeCrashedError) else 1
+    return 3
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for member in failure.exceptions:
+            yield from _leaves(member)
+    else:
+        yield failure

@@ -1,0 +1,1 @@
+"""From a client's requests to PCM16 and controls."""

@@ -1,0 +1,1 @@
+"""Decoders of live audio, one for each kind of encoding."""

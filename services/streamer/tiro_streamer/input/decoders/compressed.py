@@ -1,0 +1,117 @@
+"""Encodings that FFmpeg decodes, in a process of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tiro_core.audio.errors import AudioFormatMismatchError
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.audio.live import LiveDecoder, LiveFormat, decode_live
+from tiro_core.audio.pcm import MODEL_RATE_HZ
+from tiro_streamer.errors import no_capacity
+from tiro_streamer.input.decoders.interface import Decoder, Sink
+
+STALL_SECONDS_MAX = 30.0
+"""How long a decoding process may take nothing of what it is given."""
+SETTLE_SECONDS = 0.15
+"""A decoding process that gives out nothing for so long has given out all that it can."""
+SPARE_SECONDS = 60.0
+"""What the process may decode, and use of the processor, beyond the longest session."""
+
+
+class CompressedDecoder:
+    """Has a process decode. It holds back what its codec needs more bytes for: part of a packet or frame."""
+
+    def __init__(self, decoder: LiveDecoder, sink: Sink, announced_rate_hz: int) -> None:
+        self._decoder = decoder
+        self._sink = sink
+        self._announced_rate_hz = announced_rate_hz
+        self._moved_at = 0.0
+        self._done = asyncio.Event()
+
+    async def write(self, data: bytes) -> None:
+        """Pass on to the process."""
+        await self._decoder.write(data)
+        self._moved()
+
+    async def settle(self) -> None:
+        """Wait until nothing has gone in or come out for `SETTLE_SECONDS`."""
+        clock = asyncio.get_running_loop().time
+        while (rest := self._moved_at + SETTLE_SECONDS - clock()) > 0:  # noqa: ASYNC110 - waits for nothing to happen
+            await asyncio.sleep(rest)
+
+    async def end(self) -> None:
+        """Have the process give out the rest."""
+        await self._decoder.end()
+        await self._done.wait()
+
+    async def pump(self) -> None:
+        """Bring samples from the process to the sink, until there are no more.
+
+        Raises:
+            AudioError: The stream is not what was announced.
+        """
+        async for samples in self._decoder:
+            self._check_rate()
+            await self._sink(samples.astype("<i2", copy=False).tobytes())
+            self._moved()
+        self._done.set()
+
+    def _check_rate(self) -> None:
+        source = self._decoder.source
+        if source is not None and self._announced_rate_hz and source.sample_rate_hz != self._announced_rate_hz:
+            raise AudioFormatMismatchError(
+                f"the stream's header says {source.sample_rate_hz} Hz, its config {self._announced_rate_hz} Hz"
+            )
+
+    def _moved(self) -> None:
+        self._moved_at = asyncio.get_running_loop().time()
+
+
+@asynccontextmanager
+async def open_compressed_decoder(
+    live_format: LiveFormat,
+    sink: Sink,
+    *,
+    announced_rate_hz: int,
+    launcher: MediaLauncher,
+    seconds_max: float,
+    start_seconds_max: float,
+) -> AsyncIterator[Decoder]:
+    """A decoder with a process of its own.
+
+    Args:
+        live_format: What the stream is announced to be.
+        sink: Where the samples go.
+        announced_rate_hz: The rate that the stream's header must have, and that the samples have then. 0: any; the
+            samples are resampled to the models' rate.
+        launcher: Where processes come from.
+        seconds_max: The longest session, which bounds the process's use of the processor.
+        start_seconds_max: How long to wait for a free place for a process.
+
+    Raises:
+        TiroError: NO_CAPACITY; no place became free.
+    """
+    limits = DecodeLimits(
+        duration_seconds_min=0.0,
+        # The session's own limit counts samples of the line and is the one that a caller meets.
+        duration_seconds_max=seconds_max + SPARE_SECONDS,
+        timeout_seconds=STALL_SECONDS_MAX,
+        cpu_seconds=int(seconds_max + SPARE_SECONDS),
+    )
+    rate = None if announced_rate_hz else MODEL_RATE_HZ
+    process = decode_live(launcher, live_format, rate=rate, limits=limits)
+    starting = asyncio.timeout(start_seconds_max)
+    try:
+        async with starting, process as decoder:
+            starting.reschedule(None)
+            compressed = CompressedDecoder(decoder, sink, announced_rate_hz)
+            async with asyncio.TaskGroup() as tasks:
+                pumping = tasks.create_task(compressed.pump(), name="decoded-audio")
+                yield compressed
+                pumping.cancel()
+    except TimeoutError:
+        if starting.expired():
+            raise no_capacity("all decoding processes") from None
+        raise

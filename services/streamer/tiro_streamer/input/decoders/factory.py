@@ -1,0 +1,62 @@
+"""From the client's encoding to PCM16 on the session's line."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
+from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.audio.live import LiveFormat
+from tiro_core.audio.pcm import MODEL_RATE_HZ
+from tiro_streamer.input.decoders.compressed import open_compressed_decoder
+from tiro_streamer.input.decoders.interface import Decoder, Sink
+from tiro_streamer.input.decoders.plain import linear16_decoder, mulaw_decoder
+
+_LIVE_FORMATS = {
+    AudioEncoding.AUDIO_ENCODING_FLAC: LiveFormat.FLAC,
+    AudioEncoding.AUDIO_ENCODING_OGG_OPUS: LiveFormat.OGG_OPUS,
+}
+
+
+def line_rate(announced: AudioFormat) -> int:
+    """Samples a second on the session's line, known before the first audio.
+
+    A compressed stream that leaves its rate to its header is resampled to the models' rate.
+    """
+    return announced.sample_rate_hertz or MODEL_RATE_HZ
+
+
+def open_decoder(
+    announced: AudioFormat,
+    sink: Sink,
+    *,
+    launcher: MediaLauncher,
+    seconds_max: float,
+    start_seconds_max: float,
+) -> AbstractAsyncContextManager[Decoder]:
+    """A decoder for an announced format.
+
+    Args:
+        announced: What the client says.
+        sink: Where the samples go, at `line_rate(announced)`.
+        launcher: Where decoding processes come from.
+        seconds_max: The longest session, which bounds a decoding process's use of the processor.
+        start_seconds_max: How long to wait for a free place for a decoding process.
+    """
+    channels = announced.channel_count or 1
+    if announced.encoding == AudioEncoding.AUDIO_ENCODING_LINEAR16:
+        return _opened(linear16_decoder(sink, channels))
+    if announced.encoding == AudioEncoding.AUDIO_ENCODING_MULAW:
+        return _opened(mulaw_decoder(sink, channels))
+    return open_compressed_decoder(
+        _LIVE_FORMATS[announced.encoding],
+        sink,
+        announced_rate_hz=announced.sample_rate_hertz,
+        launcher=launcher,
+        seconds_max=seconds_max,
+        start_seconds_max=start_seconds_max,
+    )
+
+
+@asynccontextmanager
+async def _opened(decoder: Decoder) -> AsyncIterator[Decoder]:
+    yield decoder

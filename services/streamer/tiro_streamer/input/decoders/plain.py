@@ -1,0 +1,71 @@
+"""Encodings whose bytes are samples."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiro_core.audio.errors import AudioFormatMismatchError
+from tiro_core.audio.pcm import SAMPLE_BYTES, mulaw_to_pcm16, pcm16_from_bytes
+from tiro_streamer.input.decoders.interface import Sink
+
+
+class PlainDecoder:
+    """Turns bytes into PCM16 of one channel.
+
+    A message may end within a sample, or between the channels of a frame; the stream may not.
+    """
+
+    def __init__(self, sink: Sink, frame_bytes: int, to_pcm16: Callable[[bytes], bytes]) -> None:
+        """Prepare to decode.
+
+        Args:
+            sink: Where the samples go.
+            frame_bytes: One sample of each channel.
+            to_pcm16: Turns whole frames into little-endian samples.
+        """
+        self._sink = sink
+        self._frame_bytes = frame_bytes
+        self._to_pcm16 = to_pcm16
+        self._rest = b""
+
+    async def write(self, data: bytes) -> None:
+        """Pass on the whole frames."""
+        data = self._rest + data
+        whole = len(data) - len(data) % self._frame_bytes
+        self._rest = data[whole:]
+        if whole:
+            await self._sink(self._to_pcm16(data[:whole]))
+
+    async def settle(self) -> None:
+        """Nothing is held back."""
+
+    async def end(self) -> None:
+        """Refuse a part of a frame."""
+        if self._rest:
+            raise AudioFormatMismatchError("the stream ends within a sample, or without one for each channel")
+
+
+def linear16_decoder(sink: Sink, channels: int) -> PlainDecoder:
+    """A decoder of 16-bit little-endian samples."""
+    # One channel, which is what nearly everybody sends, is what the sink takes.
+    to_pcm16 = _as_it_is if channels == 1 else partial(_mixed, pcm16_from_bytes, channels)
+    return PlainDecoder(sink, SAMPLE_BYTES * channels, to_pcm16)
+
+
+def mulaw_decoder(sink: Sink, channels: int) -> PlainDecoder:
+    """A decoder of G.711 mu-law, a byte a sample."""
+    return PlainDecoder(sink, channels, partial(_mixed, mulaw_to_pcm16, channels))
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+def _mixed(expand: Callable[[bytes], NDArray[np.int16]], channels: int, data: bytes) -> bytes:
+    """Interleaved channels as one: their mean."""
+    samples = expand(data)
+    if channels > 1:
+        samples = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)
+    return samples.astype("<i2", copy=False).tobytes()

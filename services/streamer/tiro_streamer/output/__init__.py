@@ -1,0 +1,1 @@
+"""From the events and partials of a session to the responses that a client reads."""

@@ -1,0 +1,81 @@
+"""What a failure means: what the caller is told, and whether trying again may help."""
+
+import secrets
+
+import grpc
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro_core.audio.errors import AudioError, DecodeCrashedError, DecodeTimeoutError
+from tiro_core.blobs.errors import storage_unavailable
+from tiro_core.blobs.interface import StorageUnavailable
+from tiro_core.errors import TiroError, reason_from_name
+from tiro_core.logs import get_logger
+from tiro_engines.interface import Engine, EngineRefused, EngineUnavailable, UnsupportedLanguage
+
+_MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
+"""Faults of audio that another worker, or a quieter machine, may not have."""
+
+log = get_logger()
+
+
+def explain(cause: BaseException) -> tuple[Status, bool]:
+    """What to tell the caller, and whether the job is worth another attempt."""
+    if isinstance(cause, AudioError):
+        error = TiroError(grpc.StatusCode.INVALID_ARGUMENT, reason_from_name(cause.reason), str(cause))
+        return error.to_status(), isinstance(cause, _MAY_PASS)
+    if isinstance(cause, TiroError):
+        return cause.to_status(), False
+    if isinstance(cause, StorageUnavailable):
+        log.warning("blobs_unavailable", error=str(cause))
+        return storage_unavailable().to_status(), True
+    if isinstance(cause, EngineUnavailable | EngineRefused):
+        return engine_fault(cause).to_status(), isinstance(cause, EngineUnavailable)
+    error_id = secrets.token_hex(8)
+    log.error("attempt_failed", error_id=error_id, exc_info=cause)
+    message = f"the engine failed on this recording; the worker's log has more under {error_id}"
+    error = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, message, {"error_id": error_id})
+    return error.to_status(), True
+
+
+def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
+    """What a caller is told of a service that the engine needs."""
+    log.warning("engine_fault", error=repr(cause))
+    if isinstance(cause, EngineUnavailable):
+        return TiroError(grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_ENGINE_UNAVAILABLE, str(cause))
+    return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_ENGINE_REFUSED, str(cause))
+
+
+def unsupported_language(error: UnsupportedLanguage) -> TiroError:
+    """What a caller is told whose session has changed to a language that the engine does not know."""
+    return TiroError(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, str(error))
+
+
+def require_consent(engine: Engine, record: TranscriptionRecord | SessionRecord) -> None:
+    """Hand nothing to a cloud that the door has not let through: its rules may be older than this worker's engine.
+
+    Raises:
+        TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED.
+    """
+    if engine.capabilities.cloud and engine.model.engine not in record.allowed_clouds:
+        message = f"engine {engine.model.engine!r} is a cloud, and the deployment does not let this audio go there"
+        raise TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_CLOUD_NOT_ALLOWED, message)
+
+
+def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that broke a group of tasks: the innermost first one."""
+    first = group.exceptions[0]
+    return first_cause(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def reason_of(status: Status) -> str:
+    """The reason in a status, for logs and metrics."""
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR):
+            detail.Unpack(info)
+            return str(info.reason)
+    return ""

@@ -1,0 +1,50 @@
+"""What a transcriber tells Prometheus."""
+
+from contextlib import AbstractContextManager
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from tiro_transcriber.sessions.load import SessionLoad
+
+JOBS = Counter("tiro_jobs_total", "Attempts at jobs that ended, by how", ["outcome", "reason"])
+JOB_AUDIO_SECONDS = Counter("tiro_job_audio_seconds_total", "Seconds of recordings transcribed")
+JOB_SECONDS = Histogram(
+    "tiro_job_seconds", "How long attempts at jobs took", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
+)
+JOB_STAGE_SECONDS = Histogram(
+    "tiro_job_stage_seconds",
+    "How long the stages of attempts at jobs took: claim, spool (from the store to the decoder), decode (waiting for "
+    "the decoder), engine, store (history, transcript, commit)",
+    ["stage"],
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
+)
+SESSIONS_ACTIVE = Gauge("tiro_sessions_active", "Live sessions on this worker")
+SESSION_CAPACITY = Gauge("tiro_session_capacity", "Live sessions that this worker could keep up with, as measured")
+SESSION_LAG = Gauge("tiro_session_lag_seconds", "How long live audio waits for a thread: 95th percentile of 5 s")
+SESSION_PARTIAL_INTERVAL = Gauge("tiro_session_partial_interval_seconds", "From one partial of a session to the next")
+SESSION_PARTIALS = Counter("tiro_session_partials_total", "Partials decoded")
+SESSIONS_TAKEN_OVER = Counter("tiro_sessions_taken_over_total", "Live sessions that another worker had before")
+SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, by how", ["outcome"])
+CLOUD_AUDIO_SECONDS = Counter(
+    "tiro_cloud_audio_seconds_total", "Seconds of audio sent to services outside, by engine", ["engine"]
+)
+SESSION_AUDIO_SECONDS = Counter("tiro_session_audio_seconds_total", "Seconds of live audio transcribed")
+
+
+def session_gauges(load: SessionLoad) -> None:
+    """Have the gauges of live sessions read what is measured, whenever somebody asks for them."""
+    SESSIONS_ACTIVE.set_function(lambda: load.sessions)
+    SESSION_CAPACITY.set_function(lambda: load.capacity)
+    SESSION_LAG.set_function(lambda: load.lag_seconds)
+    SESSION_PARTIAL_INTERVAL.set_function(lambda: load.interval_seconds)
+
+
+def job_ended(outcome: str, reason: str, audio_seconds: float) -> None:
+    """Count an attempt that ended."""
+    JOBS.labels(outcome, reason).inc()
+    JOB_AUDIO_SECONDS.inc(audio_seconds)
+
+
+def stage(name: str) -> AbstractContextManager[object]:
+    """Time a stage of an attempt."""
+    return JOB_STAGE_SECONDS.labels(name).time()

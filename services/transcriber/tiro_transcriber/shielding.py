@@ -1,0 +1,52 @@
+"""Finishing what must not be left half-done when the worker is told to stop: short things, for a bounded time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from nats.errors import Error
+
+from tiro_core.leases.owned_record import OwnershipLost
+from tiro_core.logs import get_logger
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.publishing import BusUnavailable
+
+T = TypeVar("T")
+
+OWNERSHIP_ERRORS = (BusUnavailable, Fenced, OwnershipLost, Error, ConnectionError)
+"""Why a record is left as it is: it is somebody else's now, or NATS is away. Its lease runs out by itself."""
+
+log = get_logger()
+
+
+async def shielded(
+    work: Coroutine[Any, Any, T], seconds: float, undo: Callable[[T], Awaitable[None]] | None = None
+) -> T:
+    """Do some work to its end also when cancelled meanwhile; then the cancellation goes on.
+
+    Args:
+        work: What to do.
+        seconds: How long a cancellation waits for it, and for `undo`, at most.
+        undo: What to do about the result when nobody will use it.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await with_deadline(seconds, _finish(task, undo))
+        raise
+
+
+async def with_deadline(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Do something about a record for a bounded time. What cannot be done is left to the lease."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except (TimeoutError, *OWNERSHIP_ERRORS) as error:
+        log.warning("left_to_expire", reason=repr(error))
+
+
+async def _finish(task: "asyncio.Future[T]", undo: Callable[[T], Awaitable[None]] | None) -> None:
+    result = await task
+    if undo is not None:
+        await undo(result)

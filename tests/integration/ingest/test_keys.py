@@ -1,0 +1,107 @@
+"""`tiro keys`, and what a revoked key opens."""
+
+import json
+import re
+from typing import Any
+
+import grpc
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, refused
+from tests.support.nats import NatsServer
+from tiro.transcription.v1.transcription_service_pb2 import ListTranscriptionsRequest
+from tiro_core.messaging.connection import Bus
+from tiro_core.server.auth.keys import ApiKeys
+from tiro_ingest.admin import keys as command
+
+
+@pytest.fixture
+def keys(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `tiro keys` with arguments."""
+    monkeypatch.setenv("TIRO_NATS_URL", nats_server.url)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(command.app, list(arguments))
+
+    return run
+
+
+def _listed(keys: Any, key_id: str) -> dict[str, Any]:
+    """One key of the list."""
+    (found,) = [record for record in json.loads(keys("list", "--json").stdout) if record["key_id"] == key_id]
+    return dict(found)
+
+
+def test_a_key_is_shown_once_and_listed_without_its_secret(keys: Any, tenant: str) -> None:
+    """`create` prints the key alone on its output, and no list has it."""
+    created = keys("create", "--tenant", tenant, "--name", "laptop")
+    assert created.exit_code == 0
+    secret = created.stdout.strip()
+    assert re.fullmatch(r"tiro_[\w-]{43}", secret)
+    listed = keys("list")
+    assert tenant in listed.stdout
+    assert "laptop" in listed.stdout
+    assert secret not in listed.stdout + keys("list", "--json").stdout
+
+
+def test_programs_get_json(keys: Any, tenant: str) -> None:
+    """Each command has an answer for programs."""
+    created = json.loads(keys("create", "--tenant", tenant, "--name", "robot", "--json").stdout)
+    assert created["key"].startswith("tiro_")
+    assert _listed(keys, created["key_id"]) == {**_without_key(created), "revoke_time": None}
+    revoked = json.loads(keys("revoke", created["key_id"], "--json").stdout)
+    assert revoked["revoke_time"]
+    assert _listed(keys, created["key_id"]) == revoked
+
+
+def _without_key(created: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in created.items() if name != "key"}
+
+
+def test_mistakes_are_told_in_a_line(keys: Any) -> None:
+    """A tenant that cannot be called so, and a key that does not exist."""
+    for arguments, said in (
+        (("create", "--tenant", "a.b"), "a tenant's name"),
+        (("revoke", "000000000000"), "there is no key '000000000000'"),
+    ):
+        result = keys(*arguments)
+        assert result.exit_code == command.EXIT_USAGE
+        assert said in result.stderr
+        assert "Traceback" not in result.output
+
+
+def test_without_nats_it_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the time that it waits."""
+    monkeypatch.setenv("TIRO_NATS_URL", "nats://127.0.0.1:1")  # tcpmux: nothing listens there
+    monkeypatch.setattr(command, "CONNECT_SECONDS_MAX", 0.5)
+    result = CliRunner().invoke(command.app, ["list"])
+    assert result.exit_code == command.EXIT_FAILED
+    assert "NATS does not answer at nats://127.0.0.1:1" in result.stderr
+
+
+async def test_a_revoked_key_opens_nothing(ingest: Ingest, bus: Bus, tenant: str) -> None:
+    """A service that is running hears of a new key and of its end."""
+    key, record = await ApiKeys(bus).create(tenant, "short-lived")
+    await _until_known(ingest, key)
+    await ApiKeys(bus).revoke(record.key_id)
+    async with refused(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_REVOKED"):
+        while True:  # the service hears of it a moment later
+            await _list(ingest, key)
+
+
+async def _list(ingest: Ingest, key: str) -> None:
+    await ingest.jobs.ListTranscriptions(
+        ListTranscriptionsRequest(), timeout=DEADLINE_SECONDS, metadata=(("authorization", f"Bearer {key}"),)
+    )
+
+
+async def _until_known(ingest: Ingest, key: str) -> None:
+    while True:
+        try:
+            await _list(ingest, key)
+        except grpc.aio.AioRpcError as error:
+            if error.code() != grpc.StatusCode.UNAUTHENTICATED:
+                raise
+        else:
+            return

@@ -1,0 +1,227 @@
+"""One long recording on several workers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+import numpy as np
+import pytest
+
+from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tests.integration.transcriber.test_jobs import reason_of, words_stored, words_told
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import PartMissing
+from tiro_core.blobs.keys import upload_key
+from tiro_core.errors import TiroError
+from tiro_core.jobs.removal import withdraw
+from tiro_core.jobs.transitions import give_up
+from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.records import RecordStore
+from tiro_core.routing.workers import open_worker_directory
+from tiro_ingest.dispatch.dispatcher import Dispatcher
+from tiro_ingest.dispatch.reconciler import Reconciler
+from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_ingest.jobs.follower import JobFollower
+from tiro_transcriber.jobs.chunks import AudioChunk
+from tiro_transcriber.jobs.parts import PartsDiffer, open_parts
+from tiro_transcriber.settings import TranscriberSettings
+
+MODEL = "markers-30x"
+WORDS = 300
+GAP_MS = 400
+"""Long enough to cut in."""
+WORD_SECONDS = 0.6
+SECONDS = WORDS * WORD_SECONDS
+
+
+@pytest.fixture
+def settings(settings: TranscriberSettings) -> TranscriberSettings:
+    """Workers that take their time, and cut what is longer than a minute into parts of half a minute."""
+    return settings.model_copy(update={"model": MODEL, "cut_seconds_min": 60.0, "part_seconds": 30})
+
+
+@pytest.fixture(autouse=True)
+async def dispatching(jobs: Jobs) -> AsyncIterator[None]:
+    """Somebody who offers what waits, as ingest does."""
+    async with open_worker_directory(jobs.bus) as workers, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(jobs.bus, workers, waiting_max=1000, again_seconds=30)
+        follower = JobFollower(jobs.bus, [dispatcher, Reconciler(jobs.bus, 1.0)])
+        running = [tasks.create_task(part.run()) for part in (follower, dispatcher)]
+        yield
+        for task in running:
+            task.cancel()
+
+
+async def submit(jobs: Jobs) -> str:
+    """A long job, written as ingest does."""
+    return await jobs.submit(recording(range(WORDS), gap_ms=GAP_MS), model=MODEL, seconds=SECONDS)
+
+
+async def parts_of(jobs: Jobs, job: str) -> list[TranscriptionRecord]:
+    """The parts that there are of a job."""
+    keys = sorted(await jobs.records.keys(f"{jobs.tenant}.{job}"))
+    found = [await jobs.records.get(key) for key in keys]
+    return [stored.value for stored in found if stored is not None]
+
+
+async def until_cut(jobs: Jobs, job: str, ended: int) -> None:
+    """Wait until so many parts of a job are over."""
+    over = set()
+    async with jobs.records.watch(f"{jobs.tenant}.{job}.*") as changes:
+        async for change in changes:
+            if change is not None and change.value is not None:
+                if change.value.state == Transcription.STATE_SUCCEEDED:
+                    over.add(change.key)
+                if len(over) >= ended:
+                    return
+
+
+async def until_gone(jobs: Jobs, job: str) -> None:
+    """Wait until there are no parts of a job."""
+    present: set[str] | None = None
+    found: set[str] = set()
+    async with jobs.records.watch(f"{jobs.tenant}.{job}.*") as changes:
+        async for change in changes:
+            if change is None:
+                present = found
+            elif change.value is None:
+                found.discard(change.key)
+            else:
+                found.add(change.key)
+            if present is not None and not found:
+                return
+
+
+async def start(jobs: Jobs, start_worker: Start, count: int) -> list[Callable[[], Awaitable[None]]]:
+    """Start workers, and wait until all are known."""
+    stops = [await start_worker() for _ in range(count)]
+    alive = set()
+    workers = RecordStore(jobs.bus, topology.WORKERS_BUCKET, WorkerRecord)
+    async with workers.watch(">") as changes:
+        async for change in changes:
+            if change is not None and change.value is not None and change.value.model == MODEL:
+                alive.add(change.key)
+            if len(alive) == count:
+                break
+    return stops
+
+
+async def test_a_long_job_is_shared(jobs: Jobs, start_worker: Start) -> None:
+    """Two workers transcribe its parts: every word once, in order, at its time, and nothing of the parts is left."""
+    await start(jobs, start_worker, 2)
+    job = await submit(jobs)
+    events = await jobs.history(job)
+    record = await jobs.record(job)
+    expected = [f"w{number}" for number in range(WORDS)]
+    assert record.state == Transcription.STATE_SUCCEEDED
+    assert record.cut
+    assert words_told(events) == expected
+    assert await words_stored(jobs, record) == expected
+    segments = [segment for event in events for segment in event.segments.segments]
+    starts = [word.start_offset.ToNanoseconds() / 1e9 for segment in segments for word in segment.words]
+    assert starts == pytest.approx([number * WORD_SECONDS for number in range(WORDS)], abs=0.02)
+    assert record.transcript.audio_duration.ToTimedelta().total_seconds() == pytest.approx(SECONDS, abs=0.2)
+    assert (record.transcript.engine, record.transcript.language_code) == ("fake", "en")
+    assert not record.transcript.warnings
+    await until_gone(jobs, job)
+    with pytest.raises(PartMissing):
+        await jobs.blobs.get_part(upload_key(jobs.tenant, f"{job}.00000"), 0)
+
+
+async def test_a_lone_worker_does_not_cut(jobs: Jobs, start_worker: Start) -> None:
+    """There is nobody to share with."""
+    await start(jobs, start_worker, 1)
+    job = await submit(jobs)
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert (record.state, record.cut) == (Transcription.STATE_SUCCEEDED, False)
+
+
+async def test_another_worker_goes_on_cutting_and_merging(jobs: Jobs, start_worker: Start) -> None:
+    """The worker that cuts is told to stop: another one goes on, and every word is there once."""
+    stops = await start(jobs, start_worker, 3)
+    job = await submit(jobs)
+    await until_cut(jobs, job, ended=1)
+    owner = (await jobs.record(job)).lease.worker_id
+    assert owner
+    for stop in stops[:2]:
+        await stop()
+    await start_worker()
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == Transcription.STATE_SUCCEEDED
+    assert await words_stored(jobs, record) == [f"w{number}" for number in range(WORDS)]
+
+
+async def test_cancelling_ends_the_parts(jobs: Jobs, start_worker: Start) -> None:
+    """With the job go its parts, wherever they are."""
+    await start(jobs, start_worker, 2)
+    job = await submit(jobs)
+    await until_cut(jobs, job, ended=1)
+    await JobCanceller(jobs.bus, jobs.blobs).cancel(jobs.tenant, job)
+    assert (await jobs.history(job))[-1].state_changed.state == Transcription.STATE_CANCELLED
+    following = await jobs.submit(recording(range(3)), model=MODEL)
+    await jobs.history(following)
+    assert (await jobs.record(following)).state == Transcription.STATE_SUCCEEDED
+    await until_gone(jobs, job)
+
+
+async def test_a_part_that_fails_for_good_fails_the_job(jobs: Jobs, start_worker: Start) -> None:
+    """The job has the part's reason, and the other parts go."""
+    await start(jobs, start_worker, 2)
+    job = await submit(jobs)
+    await until_cut(jobs, job, ended=1)
+    last = (await parts_of(jobs, job))[-1]
+    refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, "it cannot be heard")
+
+    def fail(record: TranscriptionRecord) -> None:
+        give_up(record, refusal.to_status())
+
+    await jobs.records.mutate(subjects.record(jobs.tenant, last.transcription_id), fail)
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert (record.state, record.error.message) == (Transcription.STATE_FAILED, "it cannot be heard")
+    assert reason_of(record) == "ENGINE_FAILED"
+    await until_gone(jobs, job)
+
+
+def piece(begin: int, samples: int = 16_000) -> AudioChunk:
+    """A second of silence, somewhere."""
+    return AudioChunk(np.zeros(samples, np.int16), begin)
+
+
+async def test_an_owner_that_was_replaced_doubles_no_part(jobs: Jobs) -> None:
+    """Two workers cut for a moment: each part is there once, and none is left out."""
+    job = await submit(jobs)
+    record = await jobs.record(job)
+    async with (
+        open_parts(jobs.bus, jobs.blobs, record) as old,
+        open_parts(jobs.bus, jobs.blobs, record) as new,
+    ):
+        for begin in range(0, 64_000, 16_000):
+            await old.make(piece(begin))
+            await new.make(piece(begin))
+        assert (old.count, new.count) == (4, 4)
+        await old.make(piece(64_000))
+        with pytest.raises(PartsDiffer):
+            await new.make(piece(64_000, samples=8_000))
+    parts = await parts_of(jobs, job)
+    assert [part.part.offset for part in parts] == [0, 16_000, 32_000, 48_000, 64_000]
+
+
+async def test_parts_of_a_job_that_is_over_are_removed(jobs: Jobs, start_worker: Start) -> None:
+    """The worker that ended the job died before it could: who is offered the job removes them."""
+    job = await submit(jobs)
+    async with open_parts(jobs.bus, jobs.blobs, await jobs.record(job)) as parts:
+        await parts.make(piece(0))
+
+    def end(record: TranscriptionRecord) -> None:
+        record.cut = True
+        withdraw(record)
+
+    await jobs.records.mutate(subjects.record(jobs.tenant, job), end)
+    await start(jobs, start_worker, 1)
+    await until_gone(jobs, job)

@@ -1,0 +1,79 @@
+"""What a request may ask to recognize with."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro_core.errors import TiroError
+from tiro_core.messaging.mirror import Mirror
+from tiro_core.routing.resolver import RecognitionResolver
+from tiro_core.routing.workers import WorkerDirectory
+from tiro_engines.catalogue import load_catalogue
+
+
+class HouseWorker(Mirror[WorkerRecord]):
+    """One live worker of an engine that no catalogue has."""
+
+    def heard_within(self, seconds: float) -> Iterator[WorkerRecord]:
+        """The one worker."""
+        return iter([WorkerRecord(engine="house", model="own", language_codes=["en", "fi"])])
+
+
+@pytest.fixture
+def resolver() -> RecognitionResolver:
+    """A deployment with the shipped catalogue, and that worker."""
+    return RecognitionResolver(load_catalogue(), WorkerDirectory(HouseWorker()))
+
+
+def test_defaults_are_filled_in(resolver: RecognitionResolver) -> None:
+    """A request that says nothing gets the default engine and its default model."""
+    config = resolver.resolve(RecognitionConfig(hotwords=["Tiro"]), "config")
+    assert (config.engine, config.model, list(config.hotwords)) == ("faster-whisper", "base", ["Tiro"])
+
+
+def test_a_deployments_own_default_model() -> None:
+    """A deployment may choose another model; it does not apply to another engine."""
+    resolver = RecognitionResolver(load_catalogue(), WorkerDirectory(Mirror()), default_model="tiny.en")
+    assert resolver.resolve(RecognitionConfig(), "config").model == "tiny.en"
+    assert resolver.resolve(RecognitionConfig(engine="fake"), "config").model == "markers"
+
+
+def test_an_engine_of_the_deployments_own(resolver: RecognitionResolver) -> None:
+    """What a live worker offers is known, with its languages."""
+    assert resolver.resolve(RecognitionConfig(engine="house", language_code="fi"), "config").model == "own"
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "field"),
+    [
+        (RecognitionConfig(engine="none"), reasons.ERROR_REASON_UNKNOWN_ENGINE, "config.engine"),
+        (RecognitionConfig(engine="none", model="x"), reasons.ERROR_REASON_UNKNOWN_ENGINE, "config.engine"),
+        (RecognitionConfig(model="none"), reasons.ERROR_REASON_UNKNOWN_MODEL, "config.model"),
+        (
+            RecognitionConfig(model="tiny.en", language_code="es"),
+            reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+            "config.language_code",
+        ),
+        (
+            RecognitionConfig(engine="house", language_code="sv"),
+            reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+            "config.language_code",
+        ),
+        (
+            RecognitionConfig(engine="amazon-transcribe"),
+            reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+            "config.language_code",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    resolver: RecognitionResolver, config: RecognitionConfig, reason: "reasons.ErrorReason.ValueType", field: str
+) -> None:
+    """Each refusal has its reason and names the field."""
+    with pytest.raises(TiroError) as caught:
+        resolver.resolve(config, "config")
+    assert caught.value.reason == reason
+    assert caught.value.violations[0].field == field

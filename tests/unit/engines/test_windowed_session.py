@@ -1,0 +1,283 @@
+"""Live decoding, on a decoder that reads word markers and voice activity that hears them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tiro_engines.fake.markers import MARKER_SAMPLES, SILENT_BELOW, encode, find
+from tiro_engines.interface import (
+    Endpointing,
+    Final,
+    Partial,
+    RecognitionOptions,
+    Samples,
+    SessionOptions,
+    SessionUpdate,
+    SpeechEnded,
+    SpeechStarted,
+    Spoken,
+    UtteranceEnd,
+)
+from tiro_engines.windowed.context import CONTEXT_SAMPLES_MAX, GAP_SAMPLES_KEPT
+from tiro_engines.windowed.decoder import Context, Decoded, DecodedWord, PartialWindow
+from tiro_engines.windowed.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, LiveSession
+
+FRAME = 512
+
+
+class MarkerDecoder:
+    """A `WindowDecoder` that reads markers and notes how long the windows were."""
+
+    seconds_max = 28.0
+
+    def __init__(self) -> None:
+        self.partial_windows: list[int] = []
+        self.final_windows: list[int] = []
+        self.before: list[int] = []
+        self.agreed: list[list[str]] = []
+        self.contexts: list[Context | None] = []
+        self.options = RecognitionOptions()
+
+    def configure(self, options: RecognitionOptions) -> None:
+        """Take note of the options."""
+        self.options = options
+
+    def decode_partial(self, window: PartialWindow) -> Decoded:
+        """Read the markers."""
+        self.partial_windows.append(len(window.samples))
+        self.before.append(len(window.before))
+        return self._decode(window.samples)
+
+    def decode_final(
+        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
+    ) -> Decoded:
+        """Read the markers."""
+        self.contexts.append(context)
+        self.final_windows.append(len(samples))
+        self.agreed.append([word.text for word in agreed])
+        return self._decode(samples)
+
+    def _decode(self, samples: Samples) -> Decoded:
+        words = (DecodedWord(f" w{marker.word}", marker.start, marker.end, 1.0) for marker in find(samples))
+        return Decoded(tuple(words), "en")
+
+
+class SoundActivity:
+    """A `VoiceActivity` that takes every sound for speech."""
+
+    frame_samples = FRAME
+
+    def __init__(self) -> None:
+        self._rest: Samples = np.zeros(0, np.float32)
+
+    def probabilities(self, samples: Samples) -> list[float]:
+        """Return 1 for frames with sound in them."""
+        heard = np.concatenate((self._rest, samples))
+        count = len(heard) // FRAME
+        self._rest = heard[count * FRAME :]
+        return [float(np.abs(frame).max() > SILENT_BELOW) for frame in heard[: count * FRAME].reshape(-1, FRAME)]
+
+
+def open_session(
+    silence_ms: int = 500,
+    utterance_seconds_max: float = 15.0,
+    *,
+    freeze_stable: bool = False,
+    start: int = 0,
+    spoken: Spoken | None = None,
+) -> tuple[LiveSession[MarkerDecoder], MarkerDecoder]:
+    """Open a session with these options."""
+    decoder = MarkerDecoder()
+    options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max), freeze_stable=freeze_stable)
+    return LiveSession(decoder, SoundActivity(), options, start, spoken), decoder
+
+
+def feed(session: LiveSession[MarkerDecoder], samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
+    """Hand samples over in steps, with a partial after each step that is worth one."""
+    updates: list[SessionUpdate] = []
+    for start in range(0, len(samples), step):
+        updates += [*session.advance(samples[start : start + step]), *session.decode_partial()]
+    return updates
+
+
+def silence(seconds: float) -> Samples:
+    """Make silence."""
+    return np.zeros(round(16_000 * seconds), np.float32)
+
+
+def markers(words: Sequence[int], gap_ms: int = 60) -> Samples:
+    """Make markers."""
+    return encode(words, gap_ms=gap_ms).astype(np.float32) / np.float32(32768)
+
+
+def texts(updates: Sequence[SessionUpdate]) -> list[str]:
+    """List what the finals say."""
+    return [update.segment.text for update in updates if isinstance(update, Final)]
+
+
+def test_an_utterance_from_beginning_to_end() -> None:
+    """Its updates come in order: started, partials, ended, the final, the end of the utterance."""
+    session, _ = open_session()
+    updates = feed(session, np.concatenate((silence(1), markers(range(5)), silence(1))))
+    kinds = [type(update) for update in updates if not isinstance(update, Partial)]
+    assert kinds == [SpeechStarted, SpeechEnded, Final, UtteranceEnd]
+    assert isinstance(updates[1], Partial)
+    assert texts(updates) == ["w0 w1 w2 w3 w4"]
+
+
+def test_silence_wants_no_partial() -> None:
+    """A partial is worth decoding while speech comes that none has shown."""
+    session, decoder = open_session(silence_ms=5_000)
+    feed(session, np.concatenate((markers(range(10)), silence(0.1))))
+    decoded = len(decoder.partial_windows)
+    assert not session.wants_partial
+    feed(session, silence(4))
+    assert len(decoder.partial_windows) == decoded
+
+
+def test_a_partial_costs_what_its_last_seconds_cost() -> None:
+    """However long somebody speaks, what is stable leaves the window that partials decode, and stays in their text."""
+    session, decoder = open_session(utterance_seconds_max=25)
+    updates = feed(session, markers(range(80)))
+    assert max(decoder.partial_windows) <= 5 * 16_000
+    assert decoder.before[-1] > 50
+    last = [update for update in updates if isinstance(update, Partial)][-1]
+    assert last.segment.text == " ".join(f"w{word}" for word in range(80))
+
+
+def test_frozen_words_are_given_to_the_final() -> None:
+    """With `freeze_stable` the final is decoded from the stable words on; without, from nothing."""
+    frozen, decoder = open_session(freeze_stable=True)
+    feed(frozen, np.concatenate((markers(range(10)), silence(1))))
+    assert decoder.agreed == [[f"w{word}" for word in range(len(decoder.agreed[0]))]]
+    assert len(decoder.agreed[0]) > 5
+    free, decoder = open_session()
+    feed(free, np.concatenate((markers(range(10)), silence(1))))
+    assert decoder.agreed == [[]]
+
+
+def test_the_window_holds_no_more_than_the_longest_utterance() -> None:
+    """However much one call brings, the memory of a session is bounded."""
+    session, decoder = open_session(utterance_seconds_max=4)
+    updates = [*session.advance(markers(range(300))), *session.finalize()]
+    assert max(decoder.final_windows) <= 4 * 16_000 + FRAME
+    assert len(session._window._samples) <= 4 * 16_000 + BLOCK_SAMPLES
+    assert " ".join(texts(updates)) == " ".join(f"w{word}" for word in range(300))
+
+
+def test_silence_leaves_the_window() -> None:
+    """Before speech begins only what may belong to it is kept."""
+    session, decoder = open_session()
+    feed(session, silence(30))
+    assert len(session._window._samples) < 2 * LEAD_IN_SAMPLES
+    feed(session, np.concatenate((markers([1]), silence(1))))
+    assert decoder.final_windows[0] <= LEAD_IN_SAMPLES + MARKER_SAMPLES + HANGOVER_SAMPLES + 2 * FRAME
+
+
+def test_a_long_utterance_is_cut_at_its_longest_pause() -> None:
+    """Of the pauses in its later part the longest divides it."""
+    session, _ = open_session(utterance_seconds_max=4, silence_ms=900)
+    parts = [markers(range(8)), silence(0.4), markers(range(8, 10)), silence(0.2), markers(range(10, 16))]
+    updates = [*feed(session, np.concatenate(parts)), *session.finalize()]
+    assert texts(updates)[0] == "w0 w1 w2 w3 w4 w5 w6 w7"
+    assert " ".join(texts(updates)) == " ".join(f"w{word}" for word in range(16))
+
+
+def test_a_cut_does_not_end_the_utterance() -> None:
+    """Speech that goes on after a cut has one beginning and one end."""
+    session, _ = open_session(utterance_seconds_max=2)
+    updates = [*feed(session, markers(range(20))), *session.finalize()]
+    assert len(texts(updates)) > 2
+    assert sum(isinstance(update, SpeechStarted) for update in updates) == 1
+    assert sum(isinstance(update, UtteranceEnd) for update in updates) == 1
+
+
+def test_silence_after_a_cut_is_not_decoded() -> None:
+    """An utterance that was cut in its last pause has nothing left to commit when it ends."""
+    session, decoder = open_session(utterance_seconds_max=3, silence_ms=2_000)
+    updates = feed(session, np.concatenate((markers(range(8)), silence(4))))
+    assert len(decoder.final_windows) == 1
+    assert [type(update) for update in updates if not isinstance(update, Partial)] == [
+        SpeechStarted,
+        Final,
+        SpeechEnded,
+        UtteranceEnd,
+    ]  # fmt: skip - one utterance on one line
+    final, end = (u for u in updates if isinstance(u, Final | UtteranceEnd))
+    assert isinstance(final, Final)
+    assert isinstance(end, UtteranceEnd)
+    assert final.resume_at <= end.at
+
+
+def test_a_final_is_the_context_of_the_next_one() -> None:
+    """The decoder is given its text and the audio up to where the next window begins, of a silence only the end."""
+    session, decoder = open_session()
+    updates = feed(session, np.concatenate((silence(1), markers(range(4)), silence(2), markers([4]), silence(1))))
+    first, second = (update for update in updates if isinstance(update, Final))
+    none, context = decoder.contexts
+    assert none is None
+    assert context is not None
+    assert first.context is not None
+    assert context.text == first.context.text == first.segment.text == "w0 w1 w2 w3"
+    assert len(context.samples) == first.resume_at - first.context.start + GAP_SAMPLES_KEPT
+    assert [marker.word for marker in find(context.samples)] == [0, 1, 2, 3]
+    assert second.context is not None
+    assert session.settled_at == second.context.start
+
+
+def test_only_the_end_of_a_long_final_is_context() -> None:
+    """What is before adds nothing but cost. A window that is long itself has none."""
+    session, decoder = open_session(utterance_seconds_max=25)
+    for words in (range(80), range(80, 90), range(90, 170)):
+        feed(session, np.concatenate((markers(words), silence(1))))
+    assert len(decoder.contexts) == 3
+    assert decoder.contexts[2] is None
+    context = decoder.contexts[1]
+    assert context is not None
+    assert len(context.samples) <= CONTEXT_SAMPLES_MAX + GAP_SAMPLES_KEPT
+    heard = [f"w{marker.word}" for marker in find(context.samples)]
+    assert heard[-1] == "w79"
+    assert context.text == " ".join(heard)
+
+
+def test_after_a_long_silence_there_is_no_context() -> None:
+    """Whoever speaks then may speak of something else: what was said is forgotten, and its audio let go."""
+    session, decoder = open_session()
+    updates = feed(session, np.concatenate((markers(range(4)), silence(7), markers([4]))))
+    resumed = next(update for update in updates if isinstance(update, Final)).resume_at
+    assert session.settled_at > resumed
+    session.finalize()
+    assert decoder.contexts == [None, None]
+
+
+def test_a_session_that_is_taken_over_has_the_same_context() -> None:
+    """It is heard again and not said again, in whatever steps it comes."""
+    audio = np.concatenate((silence(1), markers(range(4)), silence(1), markers(range(4, 8)), silence(1)))
+    session, decoder = open_session()
+    first, second = (update for update in feed(session, audio) if isinstance(update, Final))
+    assert first.context is not None
+    start = first.context.start
+    for step in (700, 1_600, len(audio)):
+        other, other_decoder = open_session(start=start, spoken=first.context)
+        assert other.settled_at == start
+        updates = feed(other, audio[start:], step)
+        assert [update for update in updates if isinstance(update, Final)] == [second]
+        context, same = decoder.contexts[1], other_decoder.contexts[0]
+        assert context is not None
+        assert same is not None
+        assert (same.text, len(same.samples)) == (context.text, len(context.samples))
+        assert np.array_equal(same.samples, context.samples)
+
+
+def test_a_click_is_no_speech() -> None:
+    """A sound of two frames begins no utterance."""
+    session, decoder = open_session()
+    assert feed(session, np.concatenate((silence(1), np.ones(FRAME, np.float32), silence(1)))) == []
+    assert decoder.final_windows == []
+
+
+def test_sound_without_words_commits_nothing() -> None:
+    """An utterance in which nothing is understood ends without a final."""
+    session, _ = open_session()
+    updates = feed(session, np.concatenate((silence(1), np.ones(16_000, np.float32), silence(1))))
+    assert [type(update) for update in updates] == [SpeechStarted, SpeechEnded, UtteranceEnd]
