@@ -8,8 +8,6 @@ import asyncio
 import sys
 import time
 
-from nats.aio.msg import Msg
-
 from tiro.events.v1.live_pb2 import LiveInput, LivePartial, SessionRecord, SessionTask
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.transcript_pb2 import Segment
@@ -20,15 +18,15 @@ from tiro_core.leases.owned_record import OwnedRecord, new_lease
 from tiro_core.leases.renewal import hold_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
-from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.operations import broadcast, purge
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.work_queue import WorkQueueConsumer
+from tiro_core.messaging.work_queue import TaskMessage, WorkQueueConsumer
 from tiro_core.settings import CoreSettings
 from tiro_transcriber.registration import Registration
 from tiro_transcriber.sessions.claims import LEASE_SECONDS
 from tiro_transcriber.sessions.output import SessionOutput
-from tiro_transcriber.sessions.worker import RENEWAL_SECONDS
 
 ENGINE = "echo"
 MODEL = "none"
@@ -47,15 +45,15 @@ class EchoWorker:
         self._worker_id = worker_id
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
 
-    async def handle(self, message: Msg) -> None:
+    async def handle(self, message: TaskMessage) -> None:
         """Claim an offered session and answer it to its end."""
         task = SessionTask.FromString(message.data)
         owned = await self._claim(subjects.record(task.tenant, task.session_id))
         if owned is None:
-            await message.ack()
+            await message.acknowledge()
             return
         output = SessionOutput(self._bus, owned.value)
-        async with hold_lease(owned, message, RENEWAL_SECONDS):
+        async with hold_lease(owned, message):
             await output.take_over(self._worker_id)
             samples = await self._answer(owned.value, output)
         await output.end(samples, None)
@@ -69,7 +67,7 @@ class EchoWorker:
         stored.value.epoch += 1
         stored.value.lease.CopyFrom(new_lease(self._worker_id, LEASE_SECONDS))
         try:
-            written = await self._store.update(key, stored.value, stored.revision)
+            written = await self._store.update(key, stored.value, stored)
         except Conflict:
             return None
         return OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
@@ -84,7 +82,7 @@ class EchoWorker:
         ) as tail:
             async for entry in tail:
                 came_ns = time.monotonic_ns()
-                message = LiveInput() if entry is None else LiveInput.FromString(entry.data)
+                message = LiveInput() if isinstance(entry, StreamState) else LiveInput.FromString(entry.data)
                 if message.HasField("end"):
                     break
                 if not message.pcm16:
@@ -100,21 +98,21 @@ class EchoWorker:
                         end_offset=duration_of(samples, record.sample_rate_hertz),
                     ),
                 )
-                await self._bus.client.publish(partial_subject, partial.SerializeToString())
+                await broadcast(self._bus, partial_subject, partial.SerializeToString())
                 if time.monotonic() - told_at >= PROGRESS_SECONDS:
                     told_at = time.monotonic()
                     await output.tell_progress(samples)
         return samples
 
-    async def _end(self, owned: OwnedRecord[SessionRecord], message: Msg) -> None:
+    async def _end(self, owned: OwnedRecord[SessionRecord], message: TaskMessage) -> None:
         def end(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_ENDED
             record.ClearField("lease")
 
         record = await owned.update(end)
         audio = subjects.live_audio(record.tenant, record.session_id)
-        await self._bus.jetstream.purge_stream(topology.LIVE_AUDIO, subject=audio)
-        await message.ack()
+        await purge(self._bus, topology.LIVE_AUDIO, audio)
+        await message.acknowledge()
 
 
 async def main() -> None:

@@ -59,11 +59,28 @@ class TiroError(Exception):
 
 
 def from_status(status: Status) -> TiroError:
-    """The error of which a status was made, but for its violations and its delay."""
-    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    info = error_details_pb2.ErrorInfo()
-    status.details[0].Unpack(info)
-    return TiroError(code, reason_from_name(info.reason), status.message, dict(info.metadata))
+    """The error of which a status was made, with all its details."""
+    error = TiroError(_code(status), ErrorReason.ERROR_REASON_UNSPECIFIED, status.message)
+    info, request, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            error.reason, error.metadata = _reason_of(info), dict(info.metadata)
+        elif detail.Unpack(request):
+            error.violations = [FieldViolation(item.field, item.description) for item in request.field_violations]
+        elif detail.Unpack(retry):
+            error.retry_after = retry.retry_delay.ToTimedelta()
+    return error
+
+
+def _reason_of(info: error_details_pb2.ErrorInfo) -> "ErrorReason.ValueType":
+    """The reason of a status; unspecified where only a newer version knows it."""
+    name = _REASON_PREFIX + info.reason
+    known = name in ErrorReason.keys()  # noqa: SIM118 - it is no mapping
+    return ErrorReason.Value(name) if known else ErrorReason.ERROR_REASON_UNSPECIFIED
+
+
+def _code(status: Status) -> grpc.StatusCode:
+    return next(code for code in grpc.StatusCode if code.value[0] == status.code)
 
 
 def _pack(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo) -> Any:

@@ -26,7 +26,7 @@ from tests.support.transcribe_service.server import REGION, TranscribeServer, ru
 from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_client import AsyncClient, Final, JobFailed, LiveEvent, Partial, SessionEnded, TiroError
 from tiro_core.messaging.connection import open_bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.messaging.topology import USAGE_BUCKET
 from tiro_core.settings import CoreSettings
 from tiro_engines.fake.markers import encode
@@ -193,7 +193,7 @@ async def counted(stack: Stack, amazon: TranscribeServer) -> None:
         RecordStore(bus, USAGE_BUCKET, UsageRecord).watch(">") as changes,
     ):
         async for change in changes:
-            if change is not None and change.value is not None:
+            if isinstance(change, Change) and change.value is not None:
                 seconds[change.key] = change.value.seconds_sent
             if abs(sum(seconds.values()) - heard) <= 1.0:
                 return

@@ -23,7 +23,7 @@ from tiro_client import AsyncClient, JobFailed, TiroError
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, RecordStore
 from tiro_core.settings import CoreSettings
 from tiro_engines.fake.markers import encode
 
@@ -181,7 +181,7 @@ async def values(bus: Bus, bucket: str, kind: type[M]) -> AsyncIterator[M]:
     """The records that are in a bucket now."""
     async with RecordStore(bus, bucket, kind).watch(">") as changes:
         async for change in changes:
-            if change is None:
+            if change is CAUGHT_UP:
                 return
             if change.value is not None:
                 yield change.value

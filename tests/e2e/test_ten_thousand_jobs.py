@@ -16,8 +16,8 @@ from tiro_client import AsyncClient
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.settings import CoreSettings
 from tiro_engines.fake.markers import encode
 
@@ -92,7 +92,7 @@ async def _ends(bus: Bus) -> dict[str, TranscriptionRecord]:
     ended: dict[str, TranscriptionRecord] = {}
     async with RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).watch(">") as changes:
         async for change in changes:
-            if change is not None and change.value is not None and change.value.state in TERMINAL:
+            if isinstance(change, Change) and change.value is not None and change.value.state in TERMINAL:
                 ended[change.value.transcription_id] = change.value
             if len(ended) == JOBS:
                 break
@@ -104,7 +104,7 @@ async def _terminal_events(bus: Bus) -> dict[str, int]:
     counts: Counter[str] = Counter()
     async with OrderedConsumer(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as tail:
         async for entry in tail:
-            if entry is None:
+            if isinstance(entry, StreamState):
                 if len(counts) == JOBS:
                     break
                 continue

@@ -17,16 +17,16 @@ from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.states import TERMINAL, TRANSITIONS, State, enter
-from tiro_core.jobs.transitions import fail, hand_over, succeed
+from tiro_core.jobs.transitions import fail_attempt, hand_over, succeed
 from tiro_core.leases.claims import Claimed, Terminal
 from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
 from tiro_ingest.jobs.cancellation import JobCanceller
-from tiro_transcriber.jobs.claims import JobClaimer
+from tiro_transcriber.jobs.claims import JobClaims
 
 WORKERS = 3
 ATTEMPTS_MAX = 4
@@ -72,7 +72,7 @@ class World:
     async def claim(self, worker: int, *, crash: bool) -> None:
         """A task is delivered to a worker, which may die right after its claim."""
         lapsed = self.rightful is None
-        outcome = await JobClaimer(self.bus, f"worker-{worker}", ATTEMPTS_MAX).claim(self.key)
+        outcome = await JobClaims(self.bus, f"worker-{worker}", ATTEMPTS_MAX).claim(self.key)
         history = JobEventLog(self.bus, self.tenant, self.job)
         match outcome:
             case Claimed(owned):
@@ -161,7 +161,7 @@ class World:
         events = []
         async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, self.job)) as tail:
             async for entry in tail:
-                if entry is None:
+                if isinstance(entry, StreamState):
                     break
                 events.append(TranscriptionEvent.FromString(entry.data))
         return events
@@ -176,8 +176,8 @@ _endings: "st.SearchStrategy[Callable[[TranscriptionRecord], None]]" = st.sample
     [
         lambda record: succeed(record, Transcript(engine="none")),
         hand_over,
-        lambda record: fail(record, _ERROR, again=True),
-        lambda record: fail(record, _ERROR, again=False),
+        lambda record: fail_attempt(record, _ERROR, is_final=False),
+        lambda record: fail_attempt(record, _ERROR, is_final=True),
     ]
 )
 

@@ -35,9 +35,10 @@ from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.cancellation import preserving_cancellation
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.event_log import EventLog
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
-from tiro_core.messaging.publishing import Conflict
 from tiro_core.messaging.records import RecordStore, Stored
 
 LEASE_SECONDS = 3.0
@@ -187,7 +188,7 @@ class ScriptedWorker:
         stored.value.epoch += 1
         stored.value.lease.CopyFrom(new_lease(self.record.worker_id, LEASE_SECONDS))
         try:
-            return await self._sessions.update(key, stored.value, stored.revision)
+            return await self._sessions.update(key, stored.value, stored)
         except Conflict:
             return None
 
@@ -208,7 +209,7 @@ class _Session:
         subject = subjects.live_audio(record.tenant, record.session_id)
         async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject) as tail:
             async for entry in tail:
-                if entry is not None and await self._take(LiveInput.FromString(entry.data)):
+                if isinstance(entry, StoredMessage) and await self._take(LiveInput.FromString(entry.data)):
                     return
 
     async def _take(self, message: LiveInput) -> bool:

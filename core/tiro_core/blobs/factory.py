@@ -20,4 +20,4 @@ async def open_blob_store(settings: CoreSettings, bus: Bus) -> AsyncIterator[Blo
     if settings.blob_store == "s3":
         yield await open_s3_store(settings, read_patience_seconds=bus.read_patience_seconds)
     else:
-        yield JetStreamBlobStore(bus)
+        yield JetStreamBlobStore(bus, is_replicated=settings.nats_replicas > 1)

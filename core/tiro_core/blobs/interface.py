@@ -17,6 +17,10 @@ class PartMissing(Exception):  # noqa: N818 - reads as the condition it reports
     """A part is not there, or not what was stored."""
 
 
+class PartConflict(Exception):  # noqa: N818 - the loser of a race has made no error
+    """Another writer has written the part first."""
+
+
 class StorageUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
     """The store of blobs stayed away for longer than we wait. Trying again later may help."""
 
@@ -41,17 +45,22 @@ class BlobStore(Protocol):
         """Store a part if what is there now has this revision.
 
         Raises:
-            Conflict: Something else is there.
+            PartConflict: Something else is there.
         """
 
     async def part_revision(self, key: str, index: int) -> Revision:
         """The revision of a part, `NOTHING` when it is not there."""
 
-    async def get_part(self, key: str, index: int) -> bytes:
+    async def get_part(self, key: str, index: int, *, size: int | None = None) -> bytes:
         """Read a part.
 
+        Args:
+            key: The blob.
+            index: Which part, counted from 0.
+            size: How many bytes it has. None: any number.
+
         Raises:
-            PartMissing: It is not there or damaged.
+            PartMissing: It is not there, damaged, or not of this size.
         """
 
     async def delete(self, key: str) -> None:

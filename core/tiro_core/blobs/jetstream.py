@@ -1,22 +1,35 @@
 """Blobs in a JetStream stream: each part is one message on a subject of its own, the newest one kept."""
 
+import asyncio
 import hashlib
+import time
 
-from nats.js.errors import NotFoundError
-
-from tiro_core.blobs.interface import NOTHING, PartMissing, Revision, require_part_size
+from tiro_core.blobs.interface import NOTHING, PartConflict, PartMissing, Revision, require_part_size
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import patiently, publish, publish_expecting
+from tiro_core.messaging.errors import Conflict, NotFound
+from tiro_core.messaging.operations import StoredMessage, last_message, purge
+from tiro_core.messaging.publishing import PATIENCE_SECONDS, publish, publish_expecting, read_patiently, with_patience
+
+MISSING_SECONDS_MAX = 1.0
+"""In a cluster, how long the stream's leader is asked for a part before it counts as missing: for a moment after an
+election a leader may not have what the leader before it had acknowledged."""
+MISSING_RETRY_SECONDS = 0.1
 
 _DIGEST = "Tiro-Sha256"
 
 
 class JetStreamBlobStore:
-    """Blobs in a JetStream stream. A revision is a message's sequence in it."""
+    """Blobs in a JetStream stream. A revision is a message's sequence in it.
 
-    def __init__(self, bus: Bus) -> None:
+    Args:
+        bus: The connection.
+        is_replicated: The stream has more than one replica.
+    """
+
+    def __init__(self, bus: Bus, *, is_replicated: bool = False) -> None:
         self._bus = bus
+        self._missing_seconds_max = MISSING_SECONDS_MAX if is_replicated else 0.0
 
     async def put_part(self, key: str, index: int, data: bytes) -> None:
         """Store or replace a part of at most `PART_BYTES`."""
@@ -26,41 +39,61 @@ class JetStreamBlobStore:
         """Store a part if what is there now has this revision.
 
         Raises:
-            Conflict: Something else is there.
+            PartConflict: Something else is there.
         """
         subject, last = _subject(key, index), int(revision or 0)
-        await publish_expecting(self._bus, topology.BLOBS, subject, data, last=last, headers=_headers(data))
+        try:
+            await publish_expecting(self._bus, topology.BLOBS, subject, data, last=last, headers=_headers(data))
+        except Conflict:
+            raise PartConflict(f"part {index} of {key} was written by another writer") from None
 
     async def part_revision(self, key: str, index: int) -> Revision:
         """The revision of a part, `NOTHING` when it is not there."""
-        try:
-            # From the stream's leader: a replica may not have what was just written.
-            message = await self._bus.jetstream.get_msg(topology.BLOBS, subject=_subject(key, index))
-        except NotFoundError:
-            return NOTHING
-        return Revision(str(message.seq)) if message.seq else NOTHING
-
-    async def get_part(self, key: str, index: int) -> bytes:
-        """Read a part.
-
-        Raises:
-            PartMissing: It is not there or damaged.
-        """
         subject = _subject(key, index)
         try:
-            message = await patiently(
-                self._bus, lambda: self._bus.jetstream.get_msg(topology.BLOBS, subject=subject, direct=True)
-            )
-        except NotFoundError:
-            raise PartMissing(f"part {index} of {key} is not there") from None
-        data = message.data or b""
-        if hashlib.sha256(data).hexdigest() != (message.headers or {}).get(_DIGEST):
-            raise PartMissing(f"part {index} of {key} is damaged")
+            message = await with_patience(lambda: last_message(self._bus, topology.BLOBS, subject), PATIENCE_SECONDS)
+        except NotFound:
+            return NOTHING
+        return Revision(str(message.sequence)) if message.sequence else NOTHING
+
+    async def get_part(self, key: str, index: int, *, size: int | None = None) -> bytes:
+        """Read a part: from any replica, which may be behind, and where that has it not from the stream's leader.
+
+        Raises:
+            PartMissing: It is not there, damaged, or not of this size.
+        """
+        data, reason = await self._read(key, index, size, from_any_replica=True)
+        deadline = time.monotonic() + self._missing_seconds_max
+        while data is None:
+            data, reason = await self._read(key, index, size, from_any_replica=False)
+            if data is None and time.monotonic() >= deadline:
+                raise PartMissing(f"part {index} of {key} {reason}")
+            if data is None:
+                await asyncio.sleep(MISSING_RETRY_SECONDS)
         return data
 
     async def delete(self, key: str) -> None:
         """Delete every part of a blob, and of every blob below it."""
-        await self._bus.jetstream.purge_stream(topology.BLOBS, subject=f"tiro.blob.{key}.>")
+        await purge(self._bus, topology.BLOBS, f"tiro.blob.{key}.>")
+
+    async def _read(
+        self, key: str, index: int, size: int | None, *, from_any_replica: bool
+    ) -> tuple[bytes | None, str]:
+        """A part as one server has it; None, and what is wrong, where it has it not as it was stored."""
+        subject = _subject(key, index)
+
+        async def read() -> StoredMessage:
+            return await last_message(self._bus, topology.BLOBS, subject, from_any_replica=from_any_replica)
+
+        try:
+            message = await read_patiently(self._bus, read)
+        except NotFound:
+            return None, "is not there"
+        if hashlib.sha256(message.data).hexdigest() != message.headers.get(_DIGEST):
+            return None, "is damaged"
+        if size is not None and len(message.data) != size:
+            return None, f"has {len(message.data)} bytes, not {size}"
+        return message.data, ""
 
 
 def _headers(data: bytes) -> dict[str, str]:

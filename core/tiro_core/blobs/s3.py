@@ -7,10 +7,11 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
-from tiro_core.blobs.interface import NOTHING, PartMissing, Revision, require_part_size
+from tiro_core.blobs.interface import NOTHING, PartConflict, PartMissing, Revision, require_part_size
 from tiro_core.blobs.s3_client import patiently
-from tiro_core.messaging.publishing import PATIENCE_SECONDS, Conflict
 
+WRITE_PATIENCE_SECONDS = 60.0
+"""How long a write is tried again while the store is away, before its caller learns of it."""
 WRITE_ID_BYTES = 16
 DIGEST_BYTES = hashlib.sha256().digest_size
 FRAME_BYTES = WRITE_ID_BYTES + DIGEST_BYTES
@@ -39,7 +40,7 @@ class S3BlobStore:
         prefix: str,
         *,
         read_patience_seconds: float,
-        write_patience_seconds: float = PATIENCE_SECONDS,
+        write_patience_seconds: float = WRITE_PATIENCE_SECONDS,
     ) -> None:
         self._client = client
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -57,7 +58,7 @@ class S3BlobStore:
         """Store a part if what is there now has this revision.
 
         Raises:
-            Conflict: Something else is there.
+            PartConflict: Something else is there.
         """
         path, body = self._path(key, index), _framed(data)
         mode: obstore.PutMode = "create" if revision == NOTHING else {"e_tag": revision}
@@ -67,7 +68,7 @@ class S3BlobStore:
             )
         except (AlreadyExistsError, PreconditionError):
             if await self._write_id(path) != body[:WRITE_ID_BYTES]:
-                raise Conflict(path) from None
+                raise PartConflict(path) from None
 
     async def part_revision(self, key: str, index: int) -> Revision:
         """The revision of a part, `NOTHING` when it is not there."""
@@ -78,11 +79,11 @@ class S3BlobStore:
             return NOTHING
         return Revision(found["e_tag"] or "")
 
-    async def get_part(self, key: str, index: int) -> bytes:
+    async def get_part(self, key: str, index: int, *, size: int | None = None) -> bytes:
         """Read a part.
 
         Raises:
-            PartMissing: It is not there or damaged.
+            PartMissing: It is not there, damaged, or not of this size.
         """
         path = self._path(key, index)
         try:
@@ -92,6 +93,8 @@ class S3BlobStore:
         data = bytes(body[FRAME_BYTES:])
         if len(body) < FRAME_BYTES or hashlib.sha256(data).digest() != body[WRITE_ID_BYTES:FRAME_BYTES]:
             raise PartMissing(f"part {index} of {key} is damaged")
+        if size is not None and len(data) != size:
+            raise PartMissing(f"part {index} of {key} has {len(data)} bytes, not {size}")
         return data
 
     async def delete(self, key: str) -> None:

@@ -5,12 +5,11 @@ from functools import partial
 
 from obstore.store import S3Store
 
-from tiro_core.blobs.interface import NOTHING, Revision, StorageRefused, StorageUnavailable
+from tiro_core.blobs.interface import NOTHING, PartConflict, Revision, StorageRefused, StorageUnavailable
 from tiro_core.blobs.s3 import S3BlobStore
 from tiro_core.blobs.s3_client import make_client
 from tiro_core.ids import new_id
 from tiro_core.logs import get_logger
-from tiro_core.messaging.publishing import Conflict
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import CannotStart
 
@@ -84,7 +83,7 @@ async def _require_usable(store: S3BlobStore) -> None:
 async def _require_conflict(store: S3BlobStore, key: str, revision: Revision) -> None:
     try:
         await store.put_part_expecting(key, 0, b"refused", revision=revision)
-    except Conflict:
+    except PartConflict:
         return
     raise StorageRefused(
         "it ignores If-None-Match or If-Match, so two writers could write over each other (docs/adr/0014)"

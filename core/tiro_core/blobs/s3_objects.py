@@ -11,9 +11,9 @@ from obstore.store import S3Store
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import StorageRefused
+from tiro_core.blobs.s3 import WRITE_PATIENCE_SECONDS
 from tiro_core.blobs.s3_client import make_client, patiently
 from tiro_core.errors import TiroError
-from tiro_core.messaging.publishing import PATIENCE_SECONDS
 from tiro_core.settings import CoreSettings
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ async def open_object(settings: CoreSettings, bucket: str, key: str) -> S3Object
 
 async def _asking(call: Callable[[], Awaitable[T]]) -> T:
     try:
-        return await patiently(call, PATIENCE_SECONDS)
+        return await patiently(call, WRITE_PATIENCE_SECONDS)
     except FileNotFoundError:
         raise _http_error(_NOT_FOUND, "there is no such object") from None
     except PreconditionError:

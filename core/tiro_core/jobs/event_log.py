@@ -1,4 +1,4 @@
-"""The writing end of a job's history: states, progress, segments. Its writer is whoever owns the job."""
+"""The writing end of a job's event log: states, progress, segments. Its writer is whoever owns the job."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,17 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import EventLog, Fenced
 
 TAKE_OVER_TRIES_MAX = 5
-"""How often an owner before may slip something in while another one takes over."""
+"""How often the owner before may write once more while another one takes over."""
 
 
 class JobEventLog:
-    """The writing end of a job's event line."""
+    """The writing end of a job's event log.
+
+    Every method that appends raises `Fenced` when another writer has written since, `StreamFull`, or `BusUnavailable`.
+    """
 
     def __init__(self, bus: Bus, tenant: str, job: str) -> None:
-        self._line = EventLog(
+        self._log = EventLog(
             bus,
             topology.JOB_EVENTS,
             subjects.job_events(tenant, job),
@@ -26,16 +29,37 @@ class JobEventLog:
             lambda event: event.sequence,
         )
         self._attempt = 0
+        self._is_positioned = False
 
     async def append_state(self, record: TranscriptionRecord) -> None:
-        """Tell a new state."""
+        """Append a change of state."""
         self._attempt = len(record.attempts)
-        await self._line.append(
+        await self._log.append(
             lambda sequence: TranscriptionEvent(sequence=sequence, attempt=self._attempt, state_changed=record)
         )
 
+    async def append_progress(self, seconds: float) -> None:
+        """Append how much is transcribed."""
+        await self._log.append(
+            lambda sequence: TranscriptionEvent(
+                sequence=sequence, attempt=self._attempt, transcribed_duration=duration(seconds)
+            )
+        )
+
+    async def append_fetched_size(self, size: int) -> None:
+        """Append how many bytes of the recording are fetched."""
+        await self._log.append(lambda sequence: TranscriptionEvent(sequence=sequence, fetched_size=size))
+
+    async def append_segments(self, segments: Sequence[Segment]) -> None:
+        """Append segments as they are decoded."""
+        await self._log.append(
+            lambda sequence: TranscriptionEvent(
+                sequence=sequence, attempt=self._attempt, segments=TranscriptPage(segments=segments)
+            )
+        )
+
     async def begin(self, record: TranscriptionRecord) -> None:
-        """Write the first event of a job, unless somebody has done so."""
+        """Append the first event of a job, unless that was done before."""
         if await self.resume() is not None:
             return
         try:
@@ -44,7 +68,7 @@ class JobEventLog:
             return  # a worker was faster, or the same request came twice
 
     async def take_over(self, record: TranscriptionRecord) -> None:
-        """Write the first event of a new owner. What the owner before slips in meanwhile is before it."""
+        """Append the first event of a new owner. What the owner before writes meanwhile comes before it."""
         for _ in range(TAKE_OVER_TRIES_MAX):
             await self.resume()
             try:
@@ -53,35 +77,24 @@ class JobEventLog:
                 continue
         raise Fenced(record.transcription_id)
 
-    async def append_progress(self, seconds: float) -> None:
-        """Tell how much is transcribed."""
-        await self._line.append(
-            lambda sequence: TranscriptionEvent(
-                sequence=sequence, attempt=self._attempt, transcribed_duration=duration(seconds)
-            )
-        )
-
-    async def append_fetched_size(self, size: int) -> None:
-        """Tell how many bytes of the recording are fetched."""
-        await self._line.append(lambda sequence: TranscriptionEvent(sequence=sequence, fetched_size=size))
-
-    async def append_segments(self, segments: Sequence[Segment]) -> None:
-        """Tell segments as they are decoded."""
-        await self._line.append(
-            lambda sequence: TranscriptionEvent(
-                sequence=sequence, attempt=self._attempt, segments=TranscriptPage(segments=segments)
-            )
-        )
-
     async def resume(self) -> TranscriptionEvent | None:
-        """Take up where the line ends, and return its last event."""
-        return await self._line.resume()
+        """Continue where the log ends, and return its last event."""
+        self._is_positioned = True
+        return await self._log.resume()
+
+    async def hold_position(self) -> None:
+        """Make sure that the end of the log is known: what another owner appends from here on refuses this one.
+
+        A worker that hands its job over calls it before it writes the record. Behind that the next owner may be there.
+        """
+        if not self._is_positioned:
+            await self.resume()
 
     async def ensure_terminal(self, record: TranscriptionRecord) -> None:
-        """Make sure that the history of a job that is over says so, whoever else still writes to it.
+        """Make sure that the log of a job that is over says so, whoever else still writes to it.
 
         Raises:
-            Fenced: Somebody else wrote in between every time.
+            Fenced: Another writer wrote in between every time.
         """
         for _ in range(TAKE_OVER_TRIES_MAX):
             last = await self.resume()

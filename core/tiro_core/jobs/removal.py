@@ -1,28 +1,27 @@
-"""Taking jobs and parts of jobs from their owners, and removing their records."""
+"""Removing what belongs to a job besides its recording: its parts, event log, transcripts and task messages."""
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.blobs.keys import upload_key
-from tiro_core.clock import now
-from tiro_core.jobs.purge import purge_job_data
-from tiro_core.jobs.states import TERMINAL, enter
+from tiro_core.blobs.keys import transcripts_key, upload_key
+from tiro_core.jobs import transitions
 from tiro_core.leases.notifications import notify_owner
-from tiro_core.messaging import topology
+from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import purge
 from tiro_core.messaging.records import RecordStore
 
 
-def withdraw(record: TranscriptionRecord) -> None:
-    """Make a record CANCELLED, and take it from its owner."""
-    if record.state == Transcription.STATE_RUNNING:
-        record.attempts[-1].end_time.CopyFrom(now())
-    enter(record, Transcription.STATE_CANCELLED)
-    record.epoch += 1
+async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
+    """Remove all that was written about a job, for good. Whoever still writes to its event log is refused."""
+    await purge(bus, topology.TASKS, subjects.tasks_of_job(tenant, job))
+    await purge(bus, topology.FETCHES, subjects.fetch(tenant, job))
+    await purge(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job))
+    await purge(bus, topology.DEAD, subjects.dead(tenant, job))
+    await blobs.delete(transcripts_key(tenant, job))
 
 
 async def mark_for_deletion(bus: Bus, key: str) -> TranscriptionRecord:
-    """Mark a job, or a part of one, so that nobody finds it or goes on with it.
+    """Mark a job, or a part of one, so that nobody finds it or goes on with it. Its owner is notified.
 
     Raises:
         KeyError: It is not there.
@@ -32,9 +31,7 @@ async def mark_for_deletion(bus: Bus, key: str) -> TranscriptionRecord:
     def mark(record: TranscriptionRecord) -> None:
         nonlocal owner
         owner = record.lease.worker_id
-        if record.state not in TERMINAL:
-            withdraw(record)
-        record.removing = True
+        transitions.mark_for_deletion(record)
 
     record = (await RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).mutate(key, mark)).value
     if owner:
@@ -54,7 +51,7 @@ async def remove_parts(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> Non
 
 
 async def remove_part(bus: Bus, blobs: BlobStore, part: TranscriptionRecord) -> None:
-    """Remove a part that is condemned."""
+    """Remove a part that is marked for deletion."""
     await purge_job_data(bus, blobs, part.tenant, part.transcription_id)
     await blobs.delete(upload_key(part.tenant, part.transcription_id))
     await RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).delete(f"{part.tenant}.{part.transcription_id}")

@@ -4,7 +4,8 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.clock import duration, now
-from tiro_core.jobs.states import TERMINAL, enter
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.jobs.transitions import accept
 
 SESSION_SHADOW_TTL_SECONDS = 24 * 3600.0
 """How long the shadow of a session stays where nobody compares it: as long as the session's own history."""
@@ -74,5 +75,5 @@ def _waiting(record: TranscriptionRecord) -> TranscriptionRecord:
     """Behind all jobs that somebody waits for."""
     record.lane = Transcription.LANE_DEFERRED
     record.create_time.CopyFrom(now())
-    enter(record, Transcription.STATE_QUEUED)
+    accept(record, has_audio=True)
     return record

@@ -1,53 +1,59 @@
-"""OwnerNotifications: a worker is told that somebody has written to a record which it owns, so that it looks at once.
+"""Notifications to owners: a worker learns at once that another process has written to a record that it owns.
 
-A nudge may be lost. The next renewal of the worker's lease finds out the same.
+A notification may be lost. The next renewal of the worker's lease finds out the same.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from nats.aio.msg import Msg
-
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import broadcast, listening
+
+UNREAD_MAX = 1024
+"""Notifications that wait to be passed on; further ones are dropped, which is as if they were lost."""
 
 
 async def notify_owner(bus: Bus, worker_id: str, key: str) -> None:
-    """Tell a worker to look at the record with this key."""
-    await bus.client.publish(subjects.notifications(worker_id), key.encode())
+    """Have a worker look at the record with this key.
+
+    Raises:
+        BusUnavailable: NATS is away.
+    """
+    await broadcast(bus, subjects.notifications(worker_id), key.encode())
 
 
 class OwnerNotifications:
-    """The nudges of one worker. Use `open_owner_notifications`."""
+    """The notifications of one worker. Use `open_owner_notifications`."""
 
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
-        self._looking: dict[str, asyncio.Event] = {}
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     @contextmanager
-    def looking(self, key: str) -> Iterator[asyncio.Event]:
-        """An event that is set when somebody says to look at this record."""
-        event = self._looking[key] = asyncio.Event()
+    def of(self, key: str) -> Iterator[asyncio.Event]:
+        """An event that is set when somebody has written to this record. Any number may wait for one record."""
+        event = asyncio.Event()
+        self._waiting[key].add(event)
         try:
             yield event
         finally:
-            del self._looking[key]
+            self._waiting[key].discard(event)
+            if not self._waiting[key]:
+                del self._waiting[key]
 
-    async def take(self, message: Msg) -> None:
-        """Pass a nudge on to whoever has the record. Nobody may have it any more."""
-        event = self._looking.get(message.data.decode(errors="replace"))
-        if event is not None:
+    async def receive(self, payload: bytes) -> None:
+        """Pass a notification on to the owners of its record. There may be none any more."""
+        for event in self._waiting.get(payload.decode(errors="replace"), ()):
             event.set()
 
 
 @asynccontextmanager
 async def open_owner_notifications(bus: Bus, worker_id: str) -> AsyncIterator[OwnerNotifications]:
-    """The nudges of a worker while the context lasts."""
+    """The notifications of a worker while the context lasts."""
     notifications = OwnerNotifications(worker_id)
-    subscription = await bus.client.subscribe(subjects.notifications(worker_id), cb=notifications.take)
-    try:
+    subject = subjects.notifications(worker_id)
+    async with listening(bus, subject, notifications.receive, unread_max=UNREAD_MAX):
         yield notifications
-    finally:
-        if bus.is_connected:
-            await subscription.unsubscribe()

@@ -1,7 +1,7 @@
 """Owning a record: claimed by compare-and-set with an epoch, kept by renewing a lease, lost when a write is refused.
 
 A job and a live session are owned alike. A worker that was paused or cut off finds its next write refused: another
-one has counted the epoch up.
+one has increased the epoch.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import Lease, TranscriptionRecord
 from tiro_core.clock import in_seconds, seconds_until
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
-from tiro_core.messaging.records import RecordStore, Stored
+from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.records import RecordStore, Stored, Superseded
 
 R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 
@@ -29,11 +29,18 @@ def lease_seconds_left(record: TranscriptionRecord | SessionRecord) -> float:
 
 
 def claimable_in(bus: Bus, record: TranscriptionRecord | SessionRecord, lease_seconds: float) -> float:
-    """In how many seconds another worker may claim an owned record; 0 or less when it may now.
+    """In how many seconds another worker may claim a record; 0 or less when it may now.
 
-    While NATS was away nobody could renew: an owner who is alive gets the length of a lease to do so.
+    While NATS was away no owner could renew: one that is alive gets the length of a lease to do so.
     """
+    if not record.HasField("lease"):
+        return 0.0
     return max(lease_seconds_left(record), lease_seconds - bus.seconds_since_outage)
+
+
+def new_lease(worker_id: str, lease_seconds: float) -> Lease:
+    """A lease from now on."""
+    return Lease(worker_id=worker_id, expire_time=in_seconds(lease_seconds))
 
 
 class OwnedRecord(Generic[R]):
@@ -43,11 +50,11 @@ class OwnedRecord(Generic[R]):
         self, store: RecordStore[R], key: str, stored: Stored[R], *, worker_id: str, lease_seconds: float
     ) -> None:
         self._store = store
-        self._key = key
         self._stored = stored
         self._worker_id = worker_id
         self._lease_seconds = lease_seconds
         self._writing = asyncio.Lock()
+        self.key = key
 
     @property
     def value(self) -> R:
@@ -59,11 +66,17 @@ class OwnedRecord(Generic[R]):
         """The number under which this worker owns it."""
         return self._stored.value.epoch
 
+    @property
+    def lease_seconds(self) -> float:
+        """How long a renewal is good for."""
+        return self._lease_seconds
+
     async def update(self, change: Callable[[R], None]) -> R:
         """Change the record.
 
         Raises:
             OwnershipLost: It is no longer ours.
+            StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
         async with self._writing:
@@ -71,9 +84,12 @@ class OwnedRecord(Generic[R]):
                 value = copy.deepcopy(self._stored.value)
                 change(value)
                 try:
-                    self._stored = await self._store.update(self._key, value, self._stored.revision)
+                    self._stored = await self._store.update(self.key, value, self._stored)
+                except Superseded:
+                    await self._read_again(value)
+                    return self._stored.value
                 except Conflict:
-                    await self._reread()
+                    await self._read_again(self._stored.value)
                 else:
                     return self._stored.value
 
@@ -82,6 +98,7 @@ class OwnedRecord(Generic[R]):
 
         Raises:
             OwnershipLost: It is no longer ours.
+            StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
 
@@ -91,15 +108,9 @@ class OwnedRecord(Generic[R]):
 
         await self.update(change)
 
-    async def _reread(self) -> None:
-        """Take in what somebody else changed; whoever changed the epoch or ended it has taken it from us."""
-        epoch, state = self._stored.value.epoch, self._stored.value.state
-        stored = await self._store.get(self._key)
-        if stored is None or stored.value.epoch != epoch or stored.value.state != state:
-            raise OwnershipLost(self._key)
+    async def _read_again(self, known: R) -> None:
+        """Take in what another writer changed. One that changed the epoch or the state has taken the record."""
+        stored = await self._store.get(self.key)
+        if stored is None or stored.value.epoch != known.epoch or stored.value.state != known.state:
+            raise OwnershipLost(self.key)
         self._stored = stored
-
-
-def new_lease(worker_id: str, lease_seconds: float) -> Lease:
-    """A lease from now on."""
-    return Lease(worker_id=worker_id, expire_time=in_seconds(lease_seconds))

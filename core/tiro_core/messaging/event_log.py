@@ -1,19 +1,24 @@
-"""A line of events with one writer at a time: contiguous numbers, and a writer that was replaced is refused."""
+"""A log of events with one writer at a time: contiguous numbers, and a writer that was replaced is refused."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
-from nats.js.errors import NotFoundError
 
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict, patiently, publish_expecting
+from tiro_core.messaging.errors import Conflict, InDoubt, MessagingError, NotFound
+from tiro_core.messaging.operations import StoredMessage, last_message
+from tiro_core.messaging.publishing import WRITE_ID, new_write_id, publish_expecting, read_patiently
+
+SETTLE_SECONDS = 2.0
+"""How long a writer that is cancelled waits for the answer to what it has sent."""
 
 E = TypeVar("E", bound=Message)
 
 
-class Fenced(Exception):  # noqa: N818 - the writer has made no error; it has been replaced
-    """Another writer has taken the line over."""
+class Fenced(MessagingError):  # noqa: N818 - the writer has made no error; it has been replaced
+    """Another writer has taken the log over."""
 
 
 class EventLog(Generic[E]):
@@ -31,40 +36,91 @@ class EventLog(Generic[E]):
         self._type = message_type
         self._sequence_of = sequence_of
         self._stored_at = 0
+        self._in_doubt = ""
+        """The id of the last write, where its outcome is not known."""
         self.sequence = 0
         """The number of the last event, 0 before the first."""
 
     async def resume(self) -> E | None:
-        """Take up where the line ends, and return its last event."""
-        try:
-            newest = await patiently(
-                self._bus, lambda: self._bus.jetstream.get_msg(self._stream, subject=self._subject)
-            )
-        except NotFoundError:
+        """Continue where the log ends, and return its last event."""
+        newest = await self._newest()
+        if newest is None:
             return None
-        event = self._type.FromString(newest.data or b"")
-        self.resume_at(event, newest.seq or 0)
+        event = self._type.FromString(newest.data)
+        self.resume_at(event, newest.sequence)
         return event
 
     def resume_at(self, event: E, stored_at: int) -> None:
-        """Take up after an event that was read elsewhere, at its sequence in the stream."""
+        """Continue after an event that was read elsewhere, at its sequence in the stream."""
         self._stored_at = stored_at
         self.sequence = self._sequence_of(event)
+        self._in_doubt = ""
 
     async def append(self, build: Callable[[int], E]) -> E:
         """Write the event that `build` makes for its sequence number.
 
+        A writer that is cancelled here knows at its next call whether the event was stored.
+
         Raises:
             Fenced: Another writer has written since.
+            StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
-        event = build(self.sequence + 1)
-        payload = event.SerializeToString(deterministic=True)
         try:
-            self._stored_at = await publish_expecting(
-                self._bus, self._stream, self._subject, payload, last=self._stored_at
-            )
+            return await self._append(build)
+        except Conflict:
+            if not await self._adopt_write_in_doubt():
+                raise Fenced(self._subject) from None
+        try:
+            return await self._append(build)
         except Conflict:
             raise Fenced(self._subject) from None
-        self.sequence += 1
+
+    async def _append(self, build: Callable[[int], E]) -> E:
+        event = build(self.sequence + 1)
+        payload = event.SerializeToString(deterministic=True)
+        write_id = new_write_id()
+        writing = asyncio.create_task(self._write(payload, write_id), name="event-log")
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await _settle(writing)
+            raise
         return event
+
+    async def _write(self, payload: bytes, write_id: str) -> None:
+        before, self._in_doubt = self._in_doubt, write_id
+        try:
+            self._stored_at = await publish_expecting(
+                self._bus, self._stream, self._subject, payload, last=self._stored_at, write_id=write_id
+            )
+        except InDoubt:
+            raise
+        except MessagingError:
+            self._in_doubt = before  # this one was not stored
+            raise
+        self.sequence += 1
+        self._in_doubt = ""
+
+    async def _adopt_write_in_doubt(self) -> bool:
+        """See whether the newest event is our own write whose outcome was not known. If so, continue after it."""
+        newest = await self._newest() if self._in_doubt else None
+        if newest is None or newest.headers.get(WRITE_ID) != self._in_doubt:
+            return False
+        self.resume_at(self._type.FromString(newest.data), newest.sequence)
+        return True
+
+    async def _newest(self) -> StoredMessage | None:
+        try:
+            return await read_patiently(self._bus, lambda: last_message(self._bus, self._stream, self._subject))
+        except NotFound:
+            return None
+
+
+async def _settle(writing: "asyncio.Task[None]") -> None:
+    """Give a write that is under way a moment to arrive. A cancellation that comes meanwhile goes before."""
+    try:
+        await asyncio.wait([writing], timeout=SETTLE_SECONDS)
+    finally:
+        if not writing.cancel() and not writing.cancelled():
+            writing.exception()  # whoever is cancelled does not want it; `_in_doubt` has what matters

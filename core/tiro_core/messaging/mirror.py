@@ -8,46 +8,60 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, RESTARTED, Change, RecordStore
 
 M = TypeVar("M", bound=Message)
 
+_Known = dict[str, tuple[M, float]]
+"""Records by their key, with the moment of their last write on the monotonic clock."""
+
 
 class Mirror(Generic[M]):
-    """The records of a bucket as last heard."""
+    """The records of a bucket as last seen."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, tuple[M, float]] = {}
+        self._known: _Known[M] = {}
         self._complete = asyncio.Event()
 
     def get(self, key: str) -> M | None:
         """A record, None where there is none."""
-        heard = self._heard.get(key)
-        return heard[0] if heard else None
+        known = self._known.get(key)
+        return known[0] if known else None
 
-    def heard_within(self, seconds: float) -> Iterator[M]:
-        """The records that were written in the last seconds. Those that were not are forgotten."""
+    def written_within(self, seconds: float) -> Iterator[M]:
+        """The records that were written in the last seconds. Older ones are forgotten."""
         oldest = time.monotonic() - seconds
-        for key, (record, heard_at) in list(self._heard.items()):
-            if heard_at >= oldest:
+        for key, (record, written_at) in list(self._known.items()):
+            if written_at >= oldest:
                 yield record
             else:
-                del self._heard[key]
+                del self._known[key]
 
     async def follow(self, store: RecordStore[M]) -> None:
         """Keep up to date, until cancelled."""
+        anew: _Known[M] | None = None
         async with store.watch(">") as changes:
             async for change in changes:
-                if change is None:
+                if change is RESTARTED:
+                    anew = {}  # what is known stays in use until all of it has come again
+                elif change is CAUGHT_UP:
+                    self._known, anew = (self._known if anew is None else anew), None
                     self._complete.set()
-                elif change.value is None:
-                    self._heard.pop(change.key, None)
-                else:
-                    self._heard[change.key] = (change.value, time.monotonic())
+                elif isinstance(change, Change):
+                    _apply(change, self._known)
+                    if anew is not None:
+                        _apply(change, anew)
 
     async def complete(self) -> None:
-        """Wait until everything that was there at the start is known."""
+        """Wait until every record that was there at the start is known."""
         await self._complete.wait()
+
+
+def _apply(change: Change[M], known: _Known[M]) -> None:
+    if change.value is None:
+        known.pop(change.key, None)
+    else:
+        known[change.key] = (change.value, time.monotonic())
 
 
 @asynccontextmanager

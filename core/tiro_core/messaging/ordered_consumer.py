@@ -1,16 +1,16 @@
 """Following a subject: what is there, then what comes, in order, without a gap, over reconnects and server restarts.
 
-nats-py's ordered consumers are pushed to and go quiet when the server restarts; this one pulls, notices a gap or
+nats-py's ordered consumers are pushed to and go quiet when the server restarts. This one pulls, notices a gap or
 silence, and begins again after the last message it has seen.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
 from enum import Enum
+from math import inf
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NotJSMessageError
@@ -18,7 +18,9 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.inbox import Inbox, InboxOverflow, InboxTimeout
+from tiro_core.messaging.operations import StoredMessage
 
 BATCH = 64
 """Messages asked for at a time."""
@@ -52,39 +54,61 @@ log = get_logger()
 
 
 class DeliverFrom(Enum):
-    """Where a tail begins."""
+    """Where a consumer begins."""
 
     ALL = "all"
     NEW = "new"
     LAST_PER_SUBJECT = "last_per_subject"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A stored message."""
+class StreamState(Enum):
+    """What a consumer says between messages."""
 
-    subject: str
-    data: bytes
-    headers: Mapping[str, str]
-    sequence: int
-    """Its number in the stream."""
+    CAUGHT_UP = "caught_up"
+    """Every message that was there at the start was given out."""
+    RESTARTED = "restarted"
+    """The consumer was cut off for too long, and begins anew from its start."""
+
+
+CAUGHT_UP: Final = StreamState.CAUGHT_UP
+RESTARTED: Final = StreamState.RESTARTED
 
 
 class _Restart(Exception):  # noqa: N818 - control flow of this module
-    """The consumer is of no more use."""
+    """The consumer on the server is of no more use."""
 
 
 class OrderedConsumer:
-    """Gives out `Entry`s, and one None when everything that was there at the start has been given out."""
+    """Gives out messages, `CAUGHT_UP` once, and `RESTARTED` when it has to begin anew."""
 
     def __init__(
-        self, bus: Bus, stream: str, subject: str, *, start: DeliverFrom = DeliverFrom.ALL, after_sequence: int = 0
+        self,
+        bus: Bus,
+        stream: str,
+        subject: str,
+        *,
+        start: DeliverFrom = DeliverFrom.ALL,
+        after_sequence: int = 0,
+        restart_after_seconds: float = inf,
     ) -> None:
+        """Prepare to follow.
+
+        Args:
+            bus: The connection.
+            stream: Where the subject is.
+            subject: What to follow. It may have wildcards.
+            start: Where to begin.
+            after_sequence: Begin after this message of the stream instead. 0: as `start` says.
+            restart_after_seconds: A consumer that was cut off for longer begins anew from `start`, rather than after
+                the last message it has seen: markers of deletions may have expired meanwhile.
+        """
         self._bus = bus
         self._stream = stream
         self._subject = subject
         self._start = start
         self._last = after_sequence
+        self._restart_after_seconds = restart_after_seconds
+        self._last_contact = inf
         self._caught_up = False
         self._pending = 0
         self._name = ""
@@ -103,21 +127,28 @@ class OrderedConsumer:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> StoredMessage | None:
+    async def __anext__(self) -> StoredMessage | StreamState:
         while True:
+            if self._has_expired():
+                self._last, self._last_contact, self._caught_up = 0, inf, False
+                return RESTARTED
             try:
                 inbox = self._inbox or await self._open()
                 if not self._caught_up and not self._pending:
                     self._caught_up = True
-                    return None
+                    return CAUGHT_UP
                 message = await self._next(inbox)
                 return StoredMessage(message.subject, message.data, message.headers or {}, self._last)
-            except ConnectionClosedError:
-                raise
-            except (_Restart, InboxTimeout, InboxOverflow, Error, ConnectionError) as reason:
-                log.debug("tail_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
+            except ConnectionClosedError as error:
+                raise BusUnavailable("the connection to NATS was closed") from error
+            except (_Restart, InboxTimeout, InboxOverflow, Error, OSError) as reason:
+                log.debug("consumer_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
                 await self._close()
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _has_expired(self) -> bool:
+        """Whether so much time has passed without a word from the server that deletions may have been missed."""
+        return self._inbox is None and time.monotonic() - self._last_contact > self._restart_after_seconds
 
     async def _open(self) -> Inbox:
         self._inbox = inbox = Inbox(self._bus.client, messages_max=UNREAD_MAX, silence_seconds_max=SILENCE_SECONDS_MAX)
@@ -135,6 +166,7 @@ class OrderedConsumer:
         )
         info = await self._bus.jetstream.add_consumer(self._stream, config)
         self._name, self._pending = info.name, info.num_pending or 0
+        self._last_contact = time.monotonic()
         return inbox
 
     def _begin(self) -> tuple[DeliverPolicy, int | None]:
@@ -152,6 +184,7 @@ class OrderedConsumer:
             if self._outstanding <= BATCH // 2:
                 await self._request(inbox.subject)
             message = await inbox.next()
+            self._last_contact = time.monotonic()
             status = message.headers.get(_STATUS) if message.headers else None
             if status is None:
                 self._take_message(message)
@@ -189,9 +222,9 @@ class OrderedConsumer:
                 await inbox.close()
             if name and self._bus.is_connected:
                 await self._bus.jetstream.delete_consumer(self._stream, name)
-        except Error as error:
+        except (Error, OSError) as error:
             # The server forgets it after INACTIVE_SECONDS.
-            log.debug("tail_close_failed", stream=self._stream, error=repr(error))
+            log.debug("consumer_close_failed", stream=self._stream, error=repr(error))
 
 
 def _numbers(reply: str) -> tuple[int, int, int]:

@@ -1,51 +1,68 @@
-"""Publishing that knows whether it happened: with an expected sequence, patient while NATS is away."""
+"""Writes that know whether they happened: patient while NATS is away, conditional where another writer may be.
 
+A write is tried again until NATS has answered, for `PATIENCE_SECONDS`. A conditional one says which message it expects
+to be the newest on its subject. So a repetition is harmless, and each write has an id by which it is told from another
+writer's when its acknowledgement was lost.
+"""
+
+import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeGuard, TypeVar
-
-import stamina
-from nats.errors import ConnectionClosedError, OutboundBufferLimitError
-from nats.errors import TimeoutError as NatsTimeoutError
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
+from typing import TypeVar
 
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import BusUnavailable, Conflict, InDoubt, NotFound, translated
+from tiro_core.messaging.operations import StoredMessage, last_message
+from tiro_engines.backoff import backoff
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
-"""How long a write is tried again while NATS is away, before its caller is told."""
+"""How long a write is tried again while NATS is away, before its caller learns of it."""
+RETRY_SECONDS = 0.2
+"""Before the second try; doubled before each further one, half of it at random."""
+RETRY_SECONDS_MAX = 2.0
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
-_STORE_FAILED = 10077  # JSStreamStoreFailedF: a limit of the stream
-_WRITE_ID = "Tiro-Write-Id"
-_WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequenceErrF, JSStreamWrongLastSequenceConstantErr
+WRITE_ID = "Tiro-Write-Id"
 
 # Together they name a write as well as a random number for each would, without asking the kernel for it each time.
 _PROCESS_ID = secrets.token_hex(8)
 _WRITES = itertools.count(1)
 
-TRANSIENT = (
-    NatsTimeoutError,
-    NoStreamResponseError,
-    ServiceUnavailableError,
-    OutboundBufferLimitError,
-    ConnectionResetError,
-)
-"""What NATS raises while it is away or starting."""
+
+def new_write_id() -> str:
+    """An id that no other write has."""
+    return f"{_PROCESS_ID}-{next(_WRITES)}"
 
 
-class Conflict(Exception):  # noqa: N818 - the loser of a race has made no error
-    """Somebody else wrote first."""
+async def with_patience(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Try something again while NATS is away, for so many seconds. With 0 it is tried once.
+
+    Raises:
+        BusUnavailable: NATS stayed away.
+    """
+    deadline = time.monotonic() + seconds
+    for tries in itertools.count(1):
+        try:
+            return await call()
+        except BusUnavailable:
+            delay = backoff(tries, first_seconds=RETRY_SECONDS, seconds_max=RETRY_SECONDS_MAX)
+            if time.monotonic() + delay > deadline:
+                raise
+            await asyncio.sleep(delay)
+    raise AssertionError("unreachable: the loop ends with a return or an error")
 
 
-class StreamFull(Exception):  # noqa: N818 - reads as the condition it reports
-    """The stream, or the subject in it, takes no more messages. The message says which."""
+async def read_patiently(bus: Bus, read: Callable[[], Awaitable[T]]) -> T:
+    """Read something, again and again while NATS is away, for as long as this service has patience with reads.
 
-
-class BusUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
-    """NATS stayed away for longer than we wait."""
+    Raises:
+        BusUnavailable: NATS stayed away.
+    """
+    return await with_patience(read, bus.read_patience_seconds)
 
 
 async def publish(
@@ -56,91 +73,86 @@ async def publish(
     headers: dict[str, str] | None = None,
     expires_in_seconds: float | None = None,
 ) -> int:
-    """Store a message and return its sequence in the stream. It may be stored twice when NATS fails in between.
+    """Store a message. It may be stored twice when NATS fails in between.
 
     Args:
         bus: The connection.
         subject: Where it goes.
         payload: The message.
         headers: What goes with it.
-        expires_in_seconds: When it goes, a whole number. None leaves that to the stream.
+        expires_in_seconds: When it expires, a whole number. None leaves that to the stream.
+
+    Returns:
+        Its sequence in the stream.
 
     Raises:
         StreamFull: There is no room for it.
         BusUnavailable: NATS stayed away.
+        Rejected: NATS refuses it.
     """
-    acknowledgement = await _while_away(
-        lambda: bus.jetstream.publish(subject, payload, headers=headers, msg_ttl=expires_in_seconds), PATIENCE_SECONDS
-    )
-    return acknowledgement.seq
 
+    async def store() -> int:
+        async with translated():
+            stored = await bus.jetstream.publish(subject, payload, headers=headers, msg_ttl=expires_in_seconds)
+        return stored.seq
 
-async def patiently(bus: Bus, read: Callable[[], Awaitable[T]]) -> T:
-    """Read something from NATS, for as long as this service has patience when NATS is away.
-
-    Raises:
-        BusUnavailable: NATS stayed away.
-    """
-    return await _while_away(read, bus.read_patience_seconds) if bus.read_patience_seconds else await read()
-
-
-async def _while_away(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    try:
-        return await _with_retries(call, seconds)
-    except (*TRANSIENT, ConnectionClosedError) as error:
-        if _is_full(error):
-            raise StreamFull(error.description or "a limit of the stream") from error
-        raise BusUnavailable(f"NATS did not answer for {seconds:.0f} s") from error
-
-
-async def _with_retries(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    try:
-        return await call()  # before the retries are set up, which costs several times what a publish does
-    except TRANSIENT as error:
-        if not _is_transient(error):
-            raise
-    async for attempt in stamina.retry_context(
-        on=_is_transient, attempts=None, timeout=seconds, wait_initial=0.1, wait_max=2.0
-    ):
-        with attempt:
-            return await call()
-    raise AssertionError("unreachable: the retries end with a return or an error")
-
-
-def _is_full(error: Exception) -> TypeGuard[ServiceUnavailableError]:
-    return isinstance(error, ServiceUnavailableError) and error.err_code == _STORE_FAILED
-
-
-def _is_transient(error: Exception) -> bool:
-    """Whether trying again may help. A full stream says 503 as well."""
-    return isinstance(error, TRANSIENT) and not _is_full(error)
+    return await with_patience(store, PATIENCE_SECONDS)
 
 
 async def publish_expecting(
-    bus: Bus, stream: str, subject: str, payload: bytes, *, last: int, headers: Mapping[str, str] | None = None
+    bus: Bus,
+    stream: str,
+    subject: str,
+    payload: bytes,
+    *,
+    last: int,
+    headers: Mapping[str, str] | None = None,
+    write_id: str = "",
 ) -> int:
     """Store a message if `last` is the sequence of the newest one on its subject (0: there is none).
 
-    A write whose acknowledgement was lost is told from a lost race by the id that it carries.
+    Args:
+        bus: The connection.
+        stream: Where the subject is.
+        subject: Where the message goes.
+        payload: The message.
+        last: The sequence that is expected.
+        headers: What goes with it.
+        write_id: The id of this write. Empty: a new one.
 
     Returns:
         The message's sequence in the stream.
 
     Raises:
-        Conflict: Something newer is there, and it is not this.
-        BusUnavailable: NATS stayed away.
+        Conflict: Another writer's message is the newest one.
+        StreamFull: There is no room for it.
+        InDoubt: NATS stayed away. The message may have been stored.
+        Rejected: NATS refuses it.
     """
-    write_id = f"{_PROCESS_ID}-{next(_WRITES)}"
-    expecting = {**(headers or {}), EXPECTED_SEQUENCE: str(last), _WRITE_ID: write_id}
-    try:
-        return await publish(bus, subject, payload, headers=expecting)
-    except APIError as error:
-        if error.err_code not in _WRONG_SEQUENCE:
+    write_id = write_id or new_write_id()
+    expecting = {**(headers or {}), EXPECTED_SEQUENCE: str(last), WRITE_ID: write_id}
+
+    async def store() -> int:
+        try:
+            async with translated():
+                return (await bus.jetstream.publish(subject, payload, headers=expecting)).seq
+        except Conflict:
+            newest = await _newest(bus, stream, subject)
+            if newest is not None and newest.headers.get(WRITE_ID) == write_id:
+                return newest.sequence  # stored by a try before this one, whose acknowledgement was lost
+            if (newest.sequence if newest else 0) == last:
+                # A replica that has become the leader does not have yet what it will have.
+                raise InDoubt(f"{subject} is as expected, and refused as if it were not") from None
             raise
+
     try:
-        newest = await _while_away(lambda: bus.jetstream.get_msg(stream, subject=subject), PATIENCE_SECONDS)
-    except NotFoundError:
-        raise Conflict(subject) from None
-    if newest.seq is not None and (newest.headers or {}).get(_WRITE_ID) == write_id:
-        return newest.seq
-    raise Conflict(subject)
+        return await with_patience(store, PATIENCE_SECONDS)
+    except BusUnavailable as error:
+        raise InDoubt(str(error)) from error
+
+
+async def _newest(bus: Bus, stream: str, subject: str) -> StoredMessage | None:
+    try:
+        return await last_message(bus, stream, subject)
+    except NotFound:
+        return None

@@ -1,28 +1,40 @@
 """Records: one protobuf message a key, changed by compare-and-set only. They are the truth, messages are hints."""
 
-from collections.abc import Callable
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from google.protobuf.message import Message
-from nats.js.errors import NotFoundError
 
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import DeliverFrom, OrderedConsumer
-from tiro_core.messaging.publishing import Conflict, patiently, publish, publish_expecting
+from tiro_core.messaging.errors import Conflict, NotFound
+from tiro_core.messaging.operations import StoredMessage, last_message, purge, subjects_in
+from tiro_core.messaging.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
+from tiro_core.messaging.publishing import WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
 
 MUTATE_TRIES_MAX = 10
-"""How often a change is tried again after somebody else's."""
-
+"""How often a change is tried again after another writer's."""
+MUTATE_WAIT_SECONDS_MAX = 0.05
+"""Between two of these tries, at random, so that writers who meet do not meet again."""
 MARKER_SECONDS = 3600.0
-"""How long it can be seen that a record was deleted: a watcher that was cut off for longer begins anew anyway."""
+"""How long a deletion can be seen. A watcher that was cut off for longer is restarted: see `Watch`."""
+WRITES_REMEMBERED = 4
+"""Writes before the newest one that a record names: so a writer whose acknowledgement was lost recognizes its own write
+beneath later ones, and does not repeat its change."""
 
 _OPERATION = "KV-Operation"
 _DELETED = "DEL"
+_WRITES_BEFORE = "Tiro-Writes-Before"
 
 M = TypeVar("M", bound=Message)
+
+
+class Superseded(Conflict):
+    """The write was stored, and another writer has written since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,9 @@ class Stored(Generic[M]):
 
     value: M
     revision: int
+    """Its sequence in the stream."""
+    writes: tuple[str, ...] = ()
+    """The ids of the write that stored it and of those before, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +67,19 @@ class RecordStore(Generic[M]):
         self._type = message_type
 
     async def get(self, key: str) -> Stored[M] | None:
-        """Read a record from the stream's leader, so that what was just written is seen. None when there is none."""
+        """Read a record from the stream's leader, so that what was just written is seen. None when there is none.
+
+        Raises:
+            BusUnavailable: NATS did not answer.
+        """
+        subject = self._subject(key)
         try:
-            subject = self._subject(key)
-            message = await patiently(self._bus, lambda: self._bus.jetstream.get_msg(self._stream, subject=subject))
-        except NotFoundError:
+            message = await read_patiently(self._bus, lambda: last_message(self._bus, self._stream, subject))
+        except NotFound:
             return None
-        if _OPERATION in (message.headers or {}):  # deleted by us, or purged with NATS's own tools
+        if _OPERATION in message.headers:  # deleted by us, or purged with NATS's own tools
             return None
-        return Stored(self._type.FromString(message.data or b""), message.seq or 0)
+        return Stored(self._type.FromString(message.data), message.sequence, _writes_of(message))
 
     async def create(self, key: str, value: M) -> Stored[M]:
         """Write a record that is not there yet.
@@ -68,26 +87,46 @@ class RecordStore(Generic[M]):
         Raises:
             Conflict: It is there.
         """
-        return await self.update(key, value, 0)
+        return await self._write(key, value, revision=0, writes_before=())
 
-    async def update(self, key: str, value: M, revision: int) -> Stored[M]:
-        """Write a record if it still has this revision.
+    async def update(self, key: str, value: M, stored: Stored[M]) -> Stored[M]:
+        """Replace a record that was read or written before.
 
         Raises:
-            Conflict: It has not.
+            Superseded: This was done, and then another writer has replaced it.
+            Conflict: Another writer has replaced it first.
         """
+        return await self._write(key, value, revision=stored.revision, writes_before=stored.writes)
+
+    async def _write(self, key: str, value: M, *, revision: int, writes_before: tuple[str, ...]) -> Stored[M]:
         payload = value.SerializeToString(deterministic=True)
-        written = await publish_expecting(self._bus, self._stream, self._subject(key), payload, last=revision)
-        return Stored(value, written)
+        write_id, before = new_write_id(), writes_before[:WRITES_REMEMBERED]
+        try:
+            written = await publish_expecting(
+                self._bus,
+                self._stream,
+                self._subject(key),
+                payload,
+                last=revision,
+                headers={_WRITES_BEFORE: ",".join(before)} if before else None,
+                write_id=write_id,
+            )
+        except Conflict:
+            newest = await self.get(key)
+            if newest is not None and write_id in newest.writes:
+                raise Superseded(key) from None
+            raise
+        return Stored(value, written, (write_id, *before))
 
     async def put(self, key: str, value: M) -> None:
         """Write a record that has one writer only."""
         await publish(self._bus, self._subject(key), value.SerializeToString())
 
     async def mutate(self, key: str, change: Callable[[M], None]) -> Stored[M]:
-        """Change a record, reading it again when somebody else was faster.
+        """Change a record, reading it again when another writer was faster.
 
-        `change` edits the message it is given, or raises to leave the record as it is.
+        `change` edits the message it is given, or raises to leave the record as it is. It is applied once, also where
+        an acknowledgement was lost and others have written since.
 
         Raises:
             KeyError: There is no such record.
@@ -101,60 +140,101 @@ class RecordStore(Generic[M]):
             value.CopyFrom(stored.value)
             change(value)
             try:
-                return await self.update(key, value, stored.revision)
+                return await self.update(key, value, stored)
+            except Superseded:
+                return await self.get(key) or Stored(value, 0)
             except Conflict:
-                continue
+                await asyncio.sleep(random.uniform(0, MUTATE_WAIT_SECONDS_MAX))  # noqa: S311 - jitter keeps no secret
         raise Conflict(key)
 
     async def delete(self, key: str) -> None:
-        """Delete a record. WatcherLimit are told. Its key cannot be used again for `MARKER_SECONDS`."""
+        """Delete a record. Watchers see it. Its key cannot be used again for `MARKER_SECONDS`."""
         await publish(
             self._bus, self._subject(key), b"", headers={_OPERATION: _DELETED}, expires_in_seconds=MARKER_SECONDS
         )
 
     async def purge(self, key: str) -> None:
         """Delete a record that nobody watches, without a trace. Nothing happens where there is none."""
-        await self._bus.jetstream.purge_stream(self._stream, subject=self._subject(key))
+        await purge(self._bus, self._stream, self._subject(key))
 
     async def keys(self, prefix: str) -> list[str]:
-        """The keys below `prefix`, unordered, those of deleted records included. The server tells 100,000 at most."""
-        info = await self._bus.jetstream.stream_info(self._stream, subjects_filter=self._subject(f"{prefix}.*"))
+        """The keys directly below `prefix`, unordered, those of deleted records included."""
         skip = len(self._subject(""))
-        return [subject[skip:] for subject in info.state.subjects or {}]
+        found = subjects_in(self._bus, self._stream, self._subject(f"{prefix}.*"))
+        return [subject[skip:] async for subject in found]
+
+    async def all(self, keys: str) -> AsyncIterator[Change[M]]:
+        """The records that match `keys` (wildcards as in subjects) now, each once; deleted ones are left out."""
+        async with self.watch(keys) as changes:
+            async for change in changes:
+                if change is CAUGHT_UP:
+                    return
+                if isinstance(change, Change) and change.value is not None:
+                    yield change
 
     def watch(self, keys: str) -> "Watch[M]":
-        """The records that match `keys` (wildcards as in subjects), then None once, then every change to them."""
-        tail = OrderedConsumer(self._bus, self._stream, self._subject(keys), start=DeliverFrom.LAST_PER_SUBJECT)
-        return Watch(tail, self._type, len(self._subject("")))
+        """The records that match `keys` (wildcards as in subjects), then every change to them; see `Watch`."""
+        consumer = OrderedConsumer(
+            self._bus,
+            self._stream,
+            self._subject(keys),
+            start=DeliverFrom.LAST_PER_SUBJECT,
+            restart_after_seconds=MARKER_SECONDS / 2,
+        )
+        return Watch(consumer, self._type, len(self._subject("")))
 
     def _subject(self, key: str) -> str:
         return topology.bucket_subject(self._bucket, key)
 
 
-class Watch(Generic[M]):
-    """Gives out changes. An `async with` owns what it holds on the server."""
+def _writes_of(message: StoredMessage) -> tuple[str, ...]:
+    before = message.headers.get(_WRITES_BEFORE, "")
+    return tuple(write for write in (message.headers.get(WRITE_ID, ""), *before.split(",")) if write)
 
-    def __init__(self, tail: OrderedConsumer, message_type: type[M], prefix_length: int) -> None:
-        self._tail = tail
+
+class Watch(Generic[M]):
+    """Gives out changes. An `async with` owns what it holds on the server.
+
+    Between the changes comes `CAUGHT_UP`, once every record that was there at the start was given out. A watcher that
+    was cut off for so long that deletions may have expired gets `RESTARTED`: then every record comes again, and
+    `CAUGHT_UP` behind them. What did not come again is gone.
+    """
+
+    def __init__(self, consumer: OrderedConsumer, message_type: type[M], prefix_length: int) -> None:
+        self._consumer = consumer
         self._type = message_type
         self._prefix_length = prefix_length
 
     async def __aenter__(self) -> Self:
-        await self._tail.__aenter__()
+        await self._consumer.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._tail.__aexit__(kind, error, trace)
+        await self._consumer.__aexit__(kind, error, trace)
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Change[M] | None:
-        entry = await anext(self._tail)
-        if entry is None:
-            return None
-        deleted = _OPERATION in entry.headers
-        value = None if deleted else self._type.FromString(entry.data)
-        return Change(entry.subject[self._prefix_length :], value, entry.sequence)
+    async def __anext__(self) -> Change[M] | StreamState:
+        message = await anext(self._consumer)
+        if isinstance(message, StreamState):
+            return message
+        deleted = _OPERATION in message.headers
+        value = None if deleted else self._type.FromString(message.data)
+        return Change(message.subject[self._prefix_length :], value, message.sequence)
+
+
+__all__ = [
+    "CAUGHT_UP",
+    "MARKER_SECONDS",
+    "MUTATE_TRIES_MAX",
+    "RESTARTED",
+    "Change",
+    "RecordStore",
+    "Stored",
+    "StreamState",
+    "Superseded",
+    "Watch",
+]

@@ -32,8 +32,8 @@ def task(engine: str, model: str, lane: "Transcription.Lane.ValueType", tenant: 
     return f"tiro.task.{engine}.{token(model)}.{name}.{tenant}.{job}"
 
 
-def hints_of(tenant: str, job: str) -> str:
-    """Wherever a job is offered."""
+def tasks_of_job(tenant: str, job: str) -> str:
+    """Wherever a job may be enqueued."""
     return f"tiro.task.*.*.*.{tenant}.{job}"
 
 
@@ -93,8 +93,8 @@ def dead(tenant: str, job: str) -> str:
 
 
 def notifications(worker_id: str) -> str:
-    """Where a worker is told to look at a record that it owns. In no stream."""
-    return f"tiro.worker.{worker_id}.look"
+    """Where a worker learns that a record which it owns was written by another process. In no stream."""
+    return f"tiro.worker.{worker_id}.notify"
 
 
 def record(tenant: str, resource_id: str) -> str:

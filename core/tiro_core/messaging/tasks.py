@@ -1,17 +1,18 @@
-"""Hints that a record wants a worker. There is one a record at most; giving it again does nothing."""
+"""Task messages: hints that a record wants a worker. There is one a record at most; a second one is refused."""
 
 from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import StreamFull, publish
+from tiro_core.messaging.errors import Limit, StreamFull
+from tiro_core.messaging.publishing import publish
 
 
 async def enqueue_job(bus: Bus, record: TranscriptionRecord) -> bool:
-    """Offer a job to the workers of its engine and model.
+    """Enqueue a job for the workers of its engine and model.
 
     Returns:
-        Whether it was not on offer already.
+        Whether it was not enqueued already.
 
     Raises:
         StreamFull: The queue is full.
@@ -20,14 +21,14 @@ async def enqueue_job(bus: Bus, record: TranscriptionRecord) -> bool:
     task = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
     config = record.config
     subject = subjects.task(config.engine, config.model, record.lane, record.tenant, record.transcription_id)
-    return await offer(bus, subject, task.SerializeToString())
+    return await enqueue(bus, subject, task.SerializeToString())
 
 
 async def enqueue_session(bus: Bus, record: SessionRecord) -> bool:
-    """Offer a live session to the workers of its engine and model.
+    """Enqueue a live session for the workers of its engine and model.
 
     Returns:
-        Whether it was not on offer already.
+        Whether it was not enqueued already.
 
     Raises:
         StreamFull: The queue is full.
@@ -36,14 +37,14 @@ async def enqueue_session(bus: Bus, record: SessionRecord) -> bool:
     task = SessionTask(tenant=record.tenant, session_id=record.session_id)
     config = record.recognition
     subject = subjects.session(config.engine, config.model, record.tenant, record.session_id)
-    return await offer(bus, subject, task.SerializeToString())
+    return await enqueue(bus, subject, task.SerializeToString())
 
 
-async def offer(bus: Bus, subject: str, payload: bytes) -> bool:
-    """Put work on a subject of its own in a work queue.
+async def enqueue(bus: Bus, subject: str, payload: bytes) -> bool:
+    """Put a task message on a subject of its own in a work queue.
 
     Returns:
-        Whether it was not on offer already.
+        Whether there was none on this subject.
 
     Raises:
         StreamFull: The queue is full.
@@ -52,7 +53,7 @@ async def offer(bus: Bus, subject: str, payload: bytes) -> bool:
     try:
         await publish(bus, subject, payload)
     except StreamFull as full:
-        if "per subject" not in str(full):
+        if full.limit is not Limit.SUBJECT:
             raise
         return False
     return True

@@ -1,8 +1,8 @@
 """Every stream, bucket and consumer there is, declared here and ensured when a service starts."""
 
 from dataclasses import replace
+from math import inf
 
-import stamina
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -17,7 +17,8 @@ from nats.js.api import (
 from nats.js.errors import BadRequestError
 
 from tiro_core.messaging import subjects
-from tiro_core.messaging.publishing import TRANSIENT
+from tiro_core.messaging.errors import translated
+from tiro_core.messaging.publishing import with_patience
 
 TASKS = "TIRO_TASKS"
 SESSIONS = "TIRO_SESSIONS"
@@ -129,9 +130,12 @@ async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
 
     Tries for as long as it takes: a NATS server that has just started answers for itself before it does for JetStream.
     """
-    async for attempt in stamina.retry_context(on=TRANSIENT, attempts=None, timeout=None, wait_max=2.0):
-        with attempt:
+
+    async def ensure() -> None:
+        async with translated():
             await _ensure_streams(jetstream, replicas)
+
+    await with_patience(ensure, inf)
 
 
 async def _ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:

@@ -11,12 +11,63 @@ from nats.js import JetStreamContext
 from tiro_core.logs import get_logger
 from tiro_core.messaging.cancellation import preserving_cancellation
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import MessagingError, translated
 
 FETCH_SECONDS = 5.0
 """A longer request would stay blind for as long after a server was killed."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()
+
+
+class TaskMessage:
+    """A message of a work queue in hand. It is delivered again unless it is settled, or extended in time."""
+
+    def __init__(self, message: Msg) -> None:
+        self._message = message
+        self.subject = message.subject
+        self.data = message.data
+
+    @property
+    def deliveries(self) -> int:
+        """How often it was delivered, this time included."""
+        return int(self._message.metadata.num_delivered)
+
+    async def acknowledge(self) -> None:
+        """Settle it: its work is done, or another's.
+
+        Raises:
+            BusUnavailable: NATS is away. It is delivered again.
+        """
+        async with translated():
+            await self._message.ack()
+
+    async def retry(self, after_seconds: float = 0.0) -> None:
+        """Have it delivered again, to this consumer or another one, after so many seconds.
+
+        Raises:
+            BusUnavailable: NATS is away. It is delivered again when its time is over.
+        """
+        async with translated():
+            await self._message.nak(delay=after_seconds)
+
+    async def reject(self) -> None:
+        """Have it delivered no more: nobody can make anything of it.
+
+        Raises:
+            BusUnavailable: NATS is away. It is delivered again.
+        """
+        async with translated():
+            await self._message.term()
+
+    async def extend(self) -> None:
+        """Put its redelivery off by the whole of its time.
+
+        Raises:
+            BusUnavailable: NATS is away.
+        """
+        async with translated():
+            await self._message.in_progress()
 
 
 class Slot:
@@ -33,7 +84,7 @@ class Slot:
             self._release()
 
 
-Handle = Callable[[Msg, Slot], Awaitable[None]]
+Handle = Callable[[TaskMessage, Slot], Awaitable[None]]
 
 
 class WorkQueueConsumer:
@@ -74,8 +125,8 @@ class WorkQueueConsumer:
             while True:
                 try:
                     await self._take(tasks)
-                except (Error, ConnectionError) as error:
-                    log.warning("feed_interrupted", stream=self._stream, error=repr(error))
+                except (MessagingError, Error, OSError) as error:
+                    log.warning("work_queue_interrupted", stream=self._stream, error=repr(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
@@ -91,10 +142,11 @@ class WorkQueueConsumer:
                     if message is None:
                         self._slots.release()
                 if message is not None:
-                    tasks.create_task(self._work(message), name=f"{self._stream}:{message.subject}")
+                    tasks.create_task(self._work(TaskMessage(message)), name=f"{self._stream}:{message.subject}")
         finally:
-            # Without its inbox the server drops our open request, so that it offers the next message to somebody alive.
-            await subscription.unsubscribe()
+            # Without its inbox the server drops our open request, and delivers the next message to another consumer.
+            if self._bus.is_connected:
+                await subscription.unsubscribe()
 
     async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg | None:
         try:
@@ -103,14 +155,14 @@ class WorkQueueConsumer:
             return None
         return message
 
-    async def _work(self, message: Msg) -> None:
+    async def _work(self, message: TaskMessage) -> None:
         self.active += 1
         self._changed()
         slot = Slot(self._free)
         try:
             await self._handle(message, slot)
-        except Exception:  # one piece of work must not take the others along; its message is offered again
-            log.exception("work_failed", subject=message.subject, delivered=message.metadata.num_delivered)
+        except Exception:  # one piece of work must not take the others along; its message is delivered again
+            log.exception("work_failed", subject=message.subject, deliveries=message.deliveries)
         finally:
             slot.release()
 

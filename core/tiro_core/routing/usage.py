@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.mirror import Mirror, open_mirror
-from tiro_core.messaging.publishing import Conflict
 from tiro_core.messaging.records import RecordStore
 
 
@@ -72,11 +72,6 @@ async def open_usage_mirror(bus: Bus) -> AsyncIterator[UsageMirror]:
 
 async def list_usage(bus: Bus, *, tenant: str = "*", day: str = "*") -> list[UsageRecord]:
     """The counts, by day, tenant and engine. `*` stands for all tenants, or days."""
-    found = []
-    async with RecordStore(bus, topology.USAGE_BUCKET, UsageRecord).watch(f"{tenant}.*.{day}") as changes:
-        async for change in changes:
-            if change is None:
-                break
-            if change.value is not None:
-                found.append(change.value)
+    records = RecordStore(bus, topology.USAGE_BUCKET, UsageRecord)
+    found = [change.value async for change in records.all(f"{tenant}.*.{day}") if change.value is not None]
     return sorted(found, key=lambda record: (record.day, record.tenant, record.engine))

@@ -18,7 +18,7 @@ class WorkerDirectory:
 
     def alive(self) -> Iterator[WorkerRecord]:
         """Every worker that has renewed its record in time."""
-        return self._mirror.heard_within(topology.WORKER_EXPIRY_SECONDS)
+        return self._mirror.written_within(topology.WORKER_EXPIRY_SECONDS)
 
     def offering(self, engine: str, model: str) -> list[WorkerRecord]:
         """The live workers with this engine and model."""

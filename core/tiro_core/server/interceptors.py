@@ -1,11 +1,9 @@
 """What happens around every call: limits, errors, identity, validation, in this order from the outside in."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -16,16 +14,11 @@ from grpc_status import rpc_status
 from prometheus_client import Counter, Gauge, Histogram
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.blobs.errors import storage_unavailable
-from tiro_core.blobs.interface import StorageUnavailable
-from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted, unavailable
+from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted
 from tiro_core.logs import get_logger
-from tiro_core.messaging.publishing import TRANSIENT, BusUnavailable, StreamFull
 from tiro_core.server.auth.tenant import Authenticator, set_tenant
+from tiro_core.server.caller_errors import RETRY_AFTER, for_caller
 from tiro_core.server.interception import AroundInterceptor, Context
-
-RETRY_AFTER = timedelta(seconds=1)
-"""When a caller who was turned away may come again."""
 
 ABORT_SECONDS_MAX = 1.0
 """How long a call's end waits for a client that does not read."""
@@ -64,10 +57,10 @@ class ErrorInterceptor(AroundInterceptor):
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
-        except Exception as error:  # noqa: BLE001 - every fault of a method ends here, told to its caller
-            told = _for_caller(error)
-            code, reason = told.code, reason_name(told.reason)
-            await _abort(context, told)
+        except Exception as error:  # noqa: BLE001 - every fault of a method ends here, as an error for its caller
+            for_them = for_caller(error)
+            code, reason = for_them.code, reason_name(for_them.reason)
+            await _abort(context, for_them)
         finally:
             ACTIVE.labels(name).dec()
             CALLS.labels(name, code.name, reason).inc()
@@ -83,30 +76,6 @@ async def _abort(context: Context, error: TiroError) -> None:
         log.info("status_unread", reason=reason_name(error.reason))
     except grpc.aio.InternalError:  # what gRPC says when there is nobody to write to
         log.info("caller_gone", reason=reason_name(error.reason))
-
-
-def _for_caller(error: Exception) -> TiroError:
-    """What a caller is told of a fault: what is theirs to know, or an id that the log has too."""
-    if isinstance(error, TiroError):
-        return error
-    if isinstance(error, StreamFull):
-        log.warning("stream_full", error=str(error))
-        return resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=RETRY_AFTER)
-    if isinstance(error, StorageUnavailable):
-        log.warning("blobs_unavailable", error=str(error))
-        return storage_unavailable()
-    if isinstance(error, (BusUnavailable, *TRANSIENT)):
-        log.warning("nats_unavailable", error=repr(error))
-        return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
-    return _internal(error)
-
-
-def _internal(error: Exception) -> TiroError:
-    error_id = secrets.token_hex(8)
-    log.error("internal_error", error_id=error_id, exc_info=error)
-    message = f"internal error {error_id}; the service's log has more under this id"
-    metadata = {"error_id": error_id}
-    return TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, message, metadata)
 
 
 class LimitInterceptor(AroundInterceptor):

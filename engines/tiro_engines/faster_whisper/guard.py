@@ -63,11 +63,11 @@ def _once(segment: Segment, generated: Generated) -> Segment | None:
     allowed = REPEATED_WORDS_PER_SECOND_MAX * (segment.end - segment.start) / SAMPLE_RATE
     if len(words) <= allowed or not is_repetitive(generated):
         return None
-    hold_lease = said_once([word.strip(".,!?").lower() for word in words])
-    if not hold_lease:
+    kept = said_once([word.strip(".,!?").lower() for word in words])
+    if not kept:
         return None
-    text = segment.text[: _end(segment.text, words[: len(hold_lease)])]
-    timed = segment.words[: len(hold_lease)]
+    text = segment.text[: _end(segment.text, words[: len(kept)])]
+    timed = segment.words[: len(kept)]
     return replace(segment, text=text, words=timed, end=timed[-1].end if timed else segment.end)
 
 
@@ -79,5 +79,5 @@ def _end(text: str, words: Sequence[str]) -> int:
     return position
 
 
-def _rest(segment: Segment, hold_lease: Segment) -> Segment:
-    return replace(segment, text=segment.text[len(hold_lease.text) :].strip(), start=hold_lease.end, words=())
+def _rest(segment: Segment, kept: Segment) -> Segment:
+    return replace(segment, text=segment.text[len(kept.text) :].strip(), start=kept.end, words=())

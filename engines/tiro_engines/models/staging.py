@@ -28,12 +28,12 @@ class Staging:
     def open(self) -> None:
         """Make the folder, or take up what an interrupted attempt left in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        hold_lease = {self._part(file) for file in self._model.files}
+        kept = {self._part(file) for file in self._model.files}
         for file in self._model.files:
             if not fault_in(self.folder / file.name, file):
                 self._accepted.add(file.name)
-                hold_lease.add(self.folder / file.name)
-        for path in set(self.folder.iterdir()) - hold_lease:
+                kept.add(self.folder / file.name)
+        for path in set(self.folder.iterdir()) - kept:
             remove(path)
 
     @property

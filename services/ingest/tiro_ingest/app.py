@@ -19,6 +19,7 @@ from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import BlobStore
+from tiro_core.leases.runner import WorkRunner
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.monitor import ServerMonitor, require_safe_server
@@ -32,6 +33,7 @@ from tiro_core.routing.rules import load_routing
 from tiro_core.routing.usage import UsageMirror, open_usage_mirror
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
 from tiro_core.server.auth.factory import open_authenticator
+from tiro_core.server.background import keep_running
 from tiro_core.server.grpc_server import create_server, serving
 from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics
@@ -41,12 +43,14 @@ from tiro_ingest.api.engine_service import EngineService
 from tiro_ingest.api.idempotency import IdempotencyStore
 from tiro_ingest.api.transcription_service import TranscriptionService
 from tiro_ingest.api.upload_service import UploadService
+from tiro_ingest.callbacks.delivery import CallbackClient
 from tiro_ingest.callbacks.enqueuer import CallbackEnqueuer
-from tiro_ingest.callbacks.sender import CallbackSender
+from tiro_ingest.callbacks.sender import CallbackWork
 from tiro_ingest.dispatch.dispatcher import Dispatcher
 from tiro_ingest.dispatch.reconciler import Reconciler
+from tiro_ingest.fetching.download import Downloader
 from tiro_ingest.fetching.enqueuer import FetchEnqueuer
-from tiro_ingest.fetching.fetcher import Fetcher
+from tiro_ingest.fetching.fetcher import FetchWork
 from tiro_ingest.jobs.acceptance import JobAcceptor
 from tiro_ingest.jobs.cancellation import JobCanceller
 from tiro_ingest.jobs.follower import JobFollower, JobObserver
@@ -67,6 +71,9 @@ from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.storage_guard import StorageGuard
 from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.verification import UploadVerifier
+
+HAND_OVER_SECONDS_MAX = 2.0
+"""How long a fetch may take to be handed over when the service stops."""
 
 SERVICES = (
     UPLOAD.services_by_name["UploadService"].full_name,
@@ -120,7 +127,9 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         engine_service_pb2_grpc.add_EngineServiceServicer_to_server(parts.engine_service, server)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for part in parts.running:
-            stack.callback(tasks.create_task(part.run(), name=type(part).__name__).cancel)
+            stack.callback(
+                tasks.create_task(keep_running(type(part).__name__, part.run), name=type(part).__name__).cancel
+            )
         await unless_stopping(parts.follower.complete(), stopping)
         await stack.enter_async_context(
             serving(
@@ -246,7 +255,7 @@ class _Parts:
             fetch_offers,
             shadows,
             _fetches(
-                bus, Fetcher(settings, bus, blobs, session, uploads=uploads, finisher=finisher), settings.fetches_max
+                bus, Downloader(settings, blobs, session, uploads=uploads, verifier=finisher), settings.fetches_max
             ),
         ]
         if settings.callback_secret_list():
@@ -254,29 +263,25 @@ class _Parts:
 
 
 def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> WorkQueueConsumer:
-    sender = CallbackSender(
-        bus,
-        session,
-        secrets=settings.callback_secret_list(),
-        seconds_max=settings.callback_seconds_max,
-    )
+    client = CallbackClient(session, settings.callback_secret_list())
+    work = CallbackWork(bus, client, seconds_max=settings.callback_seconds_max)
     return WorkQueueConsumer(
         bus,
         stream=topology.CALLBACKS,
         ensure_consumer=lambda: topology.ensure_callback_consumer(bus.jetstream),
         slots=settings.callbacks_max,
-        handle=sender.handle,
+        handle=WorkRunner(work, grace_seconds=HAND_OVER_SECONDS_MAX).handle,
         changed=lambda: None,
     )
 
 
-def _fetches(bus: Bus, fetcher: Fetcher, at_once_max: int) -> WorkQueueConsumer:
+def _fetches(bus: Bus, downloader: Downloader, at_once_max: int) -> WorkQueueConsumer:
     return WorkQueueConsumer(
         bus,
         stream=topology.FETCHES,
         ensure_consumer=lambda: topology.ensure_fetch_consumer(bus.jetstream),
         slots=at_once_max,
-        handle=fetcher.handle,
+        handle=WorkRunner(FetchWork(bus, downloader), grace_seconds=HAND_OVER_SECONDS_MAX).handle,
         changed=lambda: None,
     )
 

@@ -62,7 +62,7 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         usage = await stack.enter_async_context(open_usage_mirror(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
-        detached = await stack.enter_async_context(open_detached_sessions(bus, sessions_max=settings.detached_max))
+        detached = await stack.enter_async_context(open_detached_sessions(sessions_max=settings.detached_max))
         drain = Drain()
         catalogue = load_catalogue(settings.catalogue)
         resolver = RecognitionResolver(

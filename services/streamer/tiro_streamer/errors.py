@@ -5,20 +5,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import grpc
-from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.audio.errors import AudioError, AudioTooLongError, DecodeCrashedError
-from tiro_core.errors import (
-    DOMAIN,
-    TiroError,
-    invalid_argument,
-    not_found,
-    reason_from_name,
-    resource_exhausted,
-    unavailable,
-)
+from tiro_core.audio.errors import AudioError, DecodeCrashedError
+from tiro_core.errors import TiroError, from_status, invalid_argument, not_found, resource_exhausted, unavailable
+from tiro_core.server.caller_errors import known_for_caller
 
 RETRY_AFTER = timedelta(seconds=1)
 """When a session that failed on our side is worth another try."""
@@ -133,25 +125,14 @@ def too_many_watchers() -> TiroError:
     )
 
 
-def from_audio(error: AudioError) -> TiroError:
-    """What is wrong with the audio."""
-    reason = reason_from_name(error.reason)
-    if isinstance(error, AudioTooLongError):
-        return resource_exhausted(reason, str(error), retry_after=AT_ONCE)
-    return invalid_argument(reason, str(error))
-
-
 def from_worker(status: Status) -> TiroError:
     """What the worker says about a session that it cut short: its own reason, or else SESSION_FAILED."""
-    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    reason = reasons.ERROR_REASON_SESSION_FAILED
-    for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info) and info.domain == DOMAIN:
-            reason = reason_from_name(info.reason)
-    if reason == reasons.ERROR_REASON_SESSION_FAILED and status.code == code_pb2.UNKNOWN:
-        code = grpc.StatusCode.UNAVAILABLE
-    return TiroError(code, reason, status.message)
+    error = from_status(status)
+    if error.reason == reasons.ERROR_REASON_UNSPECIFIED:
+        error.reason = reasons.ERROR_REASON_SESSION_FAILED
+        if error.code == grpc.StatusCode.UNKNOWN:
+            error.code = grpc.StatusCode.UNAVAILABLE
+    return error
 
 
 @contextmanager
@@ -171,7 +152,7 @@ def first_fault(failure: BaseException) -> BaseException:
     """
     leaves = sorted(_leaves(failure), key=_obscurity)
     first = leaves[0]
-    return from_audio(first) if isinstance(first, AudioError) else first
+    return known_for_caller(first) or first
 
 
 def _obscurity(error: BaseException) -> int:

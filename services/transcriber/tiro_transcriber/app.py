@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
@@ -17,12 +16,13 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.clock import duration
 from tiro_core.ids import new_id
 from tiro_core.leases.notifications import open_owner_notifications
+from tiro_core.leases.runner import WorkRunner
+from tiro_core.leases.shielding import with_deadline
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.monitor import require_safe_server
 from tiro_core.messaging.publishing import PATIENCE_SECONDS
-from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.work_queue import Handle, WorkQueueConsumer
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
 from tiro_core.server.grpc_server import Health, create_health_server
@@ -36,16 +36,16 @@ from tiro_transcriber import metrics
 from tiro_transcriber.engine.host import EngineHost, open_engine_host
 from tiro_transcriber.engine.loading import load_engine
 from tiro_transcriber.engine.usage_meter import UsageMeter, open_usage_meter
-from tiro_transcriber.jobs.claims import JobClaimer
+from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
 from tiro_transcriber.jobs.splitter import JobSplitter, SplitSettings
-from tiro_transcriber.jobs.worker import JobWorker
+from tiro_transcriber.jobs.worker import JobWork
 from tiro_transcriber.registration import Registration, describe
+from tiro_transcriber.sessions.engine_run import EngineRun
 from tiro_transcriber.sessions.load import SessionLoad, reserve
 from tiro_transcriber.sessions.mover import SessionMover
-from tiro_transcriber.sessions.worker import SessionWorker
+from tiro_transcriber.sessions.worker import SessionWork
 from tiro_transcriber.settings import TranscriberSettings
-from tiro_transcriber.shielding import with_deadline
 
 log = get_logger()
 
@@ -77,16 +77,13 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         workers = await stack.enter_async_context(open_worker_directory(bus))
         recognizer = _recognizer(settings, blobs, host, launcher, usage)
         cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
-        jobs = JobWorker(
+        jobs = JobWork(
             bus,
             blobs,
             recognizer,
-            claims=JobClaimer(bus, notifications.worker_id, settings.attempts_max),
-            uploads=RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord),
-            cutter=cutter,
+            claims=JobClaims(bus, notifications.worker_id, settings.attempts_max),
+            splitter=cutter,
             notifications=notifications,
-            attempts_max=settings.attempts_max,
-            grace_seconds=settings.grace_seconds,
         )
         record = describe(
             notifications.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots
@@ -136,7 +133,7 @@ class Worker:
         blobs: BlobStore,
         host: EngineHost,
         *,
-        jobs: JobWorker,
+        jobs: JobWork,
         workers: WorkerDirectory,
         usage: UsageMeter,
         record: WorkerRecord,
@@ -155,24 +152,29 @@ class Worker:
         )
         metrics.session_gauges(self._load)
         if record.job_slots:
-            self._jobs = self._feed(topology.TASKS, topology.ensure_task_consumer, record.job_slots, jobs.handle)
+            self._jobs = self._feed(
+                topology.TASKS,
+                topology.ensure_task_consumer,
+                record.job_slots,
+                WorkRunner(jobs, grace_seconds=settings.grace_seconds).handle,
+            )
         if record.session_slots:
-            worker = SessionWorker(
+            mover = SessionMover(bus, workers)
+            engine_run = EngineRun(
                 bus,
-                blobs,
                 host,
-                record,
                 self._load,
-                mover=SessionMover(bus, workers),
+                mover=mover,
                 usage=usage,
-                grace_seconds=settings.grace_seconds,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
             )
+            work = SessionWork(bus, blobs, record, self._load, engine_run=engine_run, mover=mover)
+            sessions = WorkRunner(work, grace_seconds=settings.grace_seconds)
             self._sessions = self._feed(
                 topology.SESSIONS,
                 topology.ensure_session_consumer,
                 record.session_slots + reserve(record.session_slots),
-                lambda message, _: worker.handle(message),
+                sessions.handle,
             )
 
     async def run(self, health: Health, stopping: asyncio.Event) -> None:

@@ -65,12 +65,6 @@ def require_consent(engine: Engine, record: TranscriptionRecord | SessionRecord)
         raise TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_CLOUD_NOT_ALLOWED, message)
 
 
-def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception that broke a group of tasks: the innermost first one."""
-    first = group.exceptions[0]
-    return first_cause(first) if isinstance(first, BaseExceptionGroup) else first
-
-
 def reason_of(status: Status) -> str:
     """The reason in a status, for logs and metrics."""
     for detail in status.details:

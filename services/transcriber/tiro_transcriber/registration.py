@@ -10,7 +10,7 @@ from tiro_core.clock import now
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.records import RecordStore
 from tiro_engines.interface import Capabilities, Engine
 
@@ -76,7 +76,7 @@ class Registration:
             self._describe_load(self._record)
             try:
                 await self._store.put(self._record.worker_id, self._record)
-            except BusUnavailable as error:
+            except MessagingError as error:
                 log.warning("registration_late", error=str(error))
             else:
                 self.known.set()

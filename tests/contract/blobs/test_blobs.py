@@ -6,9 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
-from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartMissing
+from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartConflict, PartMissing
 from tiro_core.blobs.reader import PARTS_AHEAD, read_parts
-from tiro_core.messaging.publishing import Conflict
 
 
 async def _store(blobs: BlobStore, key: str, data: bytes) -> None:
@@ -68,7 +67,7 @@ async def test_a_part_is_written_where_nothing_is(blobs: BlobStore, tenant: str)
     """A part that expects nothing is refused where something is, and what is there stays."""
     assert await blobs.part_revision(f"{tenant}.blob", 0) == NOTHING
     await blobs.put_part_expecting(f"{tenant}.blob", 0, b"first", revision=NOTHING)
-    with pytest.raises(Conflict):
+    with pytest.raises(PartConflict):
         await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=NOTHING)
     assert await blobs.get_part(f"{tenant}.blob", 0) == b"first"
 
@@ -78,7 +77,7 @@ async def test_a_part_is_written_instead_of_the_one_seen(blobs: BlobStore, tenan
     await blobs.put_part(f"{tenant}.blob", 0, b"first")
     seen = await blobs.part_revision(f"{tenant}.blob", 0)
     await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=seen)
-    with pytest.raises(Conflict):
+    with pytest.raises(PartConflict):
         await blobs.put_part_expecting(f"{tenant}.blob", 0, b"third", revision=seen)
     assert await blobs.get_part(f"{tenant}.blob", 0) == b"second"
 
@@ -89,7 +88,7 @@ async def test_the_same_bytes_have_another_revision(blobs: BlobStore, tenant: st
     seen = await blobs.part_revision(f"{tenant}.blob", 0)
     await blobs.put_part_expecting(f"{tenant}.blob", 0, b"the same", revision=seen)
     assert await blobs.part_revision(f"{tenant}.blob", 0) != seen
-    with pytest.raises(Conflict):
+    with pytest.raises(PartConflict):
         await blobs.put_part_expecting(f"{tenant}.blob", 0, b"of a replaced writer", revision=seen)
 
 
@@ -98,7 +97,7 @@ async def test_a_part_that_is_gone_is_not_replaced(blobs: BlobStore, tenant: str
     await blobs.put_part(f"{tenant}.blob", 0, b"first")
     seen = await blobs.part_revision(f"{tenant}.blob", 0)
     await blobs.delete(f"{tenant}.blob")
-    with pytest.raises(Conflict):
+    with pytest.raises(PartConflict):
         await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=seen)
 
 
@@ -110,7 +109,7 @@ async def test_of_many_writers_one_wins(blobs: BlobStore, tenant: str) -> None:
     )
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     winners = [number for number, outcome in enumerate(outcomes) if outcome is None]
-    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Conflict] * 7
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [PartConflict] * 7
     assert await blobs.get_part(f"{tenant}.blob", 0) == bytes(winners) * PART_BYTES
 
 

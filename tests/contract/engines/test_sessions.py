@@ -92,16 +92,16 @@ def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: 
 def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> None:
     """A partial never takes back a word that the one before it called stable."""
     shown: list[str] = []
-    hold_lease = 0
+    kept = 0
     for update in streamed:
         if isinstance(update, Partial):
             words = [word.text for word in update.segment.words]
             assert words[: len(shown)] == shown
             shown = [word.text for word in update.segment.words if word.stable]
-            hold_lease += len(shown)
+            kept += len(shown)
         elif isinstance(update, Final):
             shown = []
-    assert hold_lease > 0
+    assert kept > 0
 
 
 def test_partials_can_be_switched_off(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:

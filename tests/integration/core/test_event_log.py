@@ -11,7 +11,8 @@ from tiro.events.v1.transcription_pb2 import TranscriptionEvent
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.event_log import EventLog, Fenced
-from tiro_core.messaging.ordered_consumer import BATCH, DeliverFrom, OrderedConsumer
+from tiro_core.messaging.operations import StoredMessage
+from tiro_core.messaging.ordered_consumer import BATCH, DeliverFrom, OrderedConsumer, StreamState
 from tiro_core.settings import CoreSettings
 
 Line = EventLog[TranscriptionEvent]
@@ -34,6 +35,10 @@ async def append(writer: Line, count: int = 1) -> None:
         await writer.append(lambda sequence: TranscriptionEvent(sequence=sequence))
 
 
+def _number(entry: StoredMessage | StreamState) -> int | None:
+    return TranscriptionEvent.FromString(entry.data).sequence if isinstance(entry, StoredMessage) else None
+
+
 async def read(
     bus: Bus, tenant: str, count: int, *, after: int = 0, start: DeliverFrom = DeliverFrom.ALL
 ) -> list[int | None]:
@@ -42,7 +47,7 @@ async def read(
     found: list[int | None] = []
     async with OrderedConsumer(bus, topology.JOB_EVENTS, subject, start=start, after_sequence=after) as tail:
         async for entry in tail:
-            found.append(TranscriptionEvent.FromString(entry.data).sequence if entry else None)
+            found.append(_number(entry))
             if len(found) == count:
                 break
     return found
@@ -93,17 +98,17 @@ async def test_a_cancelled_reader_loses_nothing(bus: Bus, tenant: str) -> None:
     writer = line(bus, tenant)
     seen: list[int] = []
     async with OrderedConsumer(bus, topology.JOB_EVENTS, subjects.job_events(tenant, "job")) as entries:
-        assert await anext(entries) is None
+        assert await anext(entries) is StreamState.CAUGHT_UP
         for _ in range(20):
             reading = asyncio.ensure_future(anext(entries))
             await append(writer)
             reading.cancel()
             [entry] = await asyncio.gather(reading, return_exceptions=True)
-            if not isinstance(entry, BaseException | None):  # it was faster
+            if isinstance(entry, StoredMessage):  # it was faster
                 seen.append(TranscriptionEvent.FromString(entry.data).sequence)
         while len(seen) < 20:
             entry = await anext(entries)
-            assert entry is not None
+            assert isinstance(entry, StoredMessage)
             seen.append(TranscriptionEvent.FromString(entry.data).sequence)
     assert seen == list(range(1, 21))
 
@@ -115,7 +120,7 @@ async def test_a_tail_whose_consumer_was_lost_goes_on(bus: Bus, tenant: str) -> 
     seen: list[int] = []
     async with OrderedConsumer(bus, topology.JOB_EVENTS, subjects.job_events(tenant, "job")) as entries:
         async for entry in entries:
-            if entry is None:
+            if isinstance(entry, StreamState):
                 consumers = await bus.jetstream.consumers_info(topology.JOB_EVENTS)
                 [ours] = [one for one in consumers if one.config.filter_subject == subjects.job_events(tenant, "job")]
                 await bus.jetstream.delete_consumer(topology.JOB_EVENTS, ours.name)
@@ -151,14 +156,14 @@ async def test_nothing_is_lost_over_a_restart(own_server: NatsServer, own_bus: B
     async with OrderedConsumer(own_bus, topology.JOB_EVENTS, subject) as entries:
         await append(writer, 10)
         async for entry in entries:
-            if entry is None:
+            if isinstance(entry, StreamState):
                 break
             seen.append(TranscriptionEvent.FromString(entry.data).sequence)
         await asyncio.to_thread(own_server.kill)
         writing = asyncio.create_task(append(writer, 10))
         await asyncio.to_thread(own_server.start)
         async for entry in entries:
-            if entry is not None:
+            if isinstance(entry, StoredMessage):
                 seen.append(TranscriptionEvent.FromString(entry.data).sequence)
             if len(seen) == 20:
                 break

@@ -10,8 +10,8 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost, lease_seconds_left, new_lease
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.records import Change, RecordStore
 
 Workers = RecordStore[WorkerRecord]
 
@@ -42,9 +42,9 @@ async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> Non
 async def test_an_update_needs_the_newest_revision(store: Workers, tenant: str) -> None:
     """A write on top of an old revision is refused."""
     first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
-    await store.update(f"{tenant}.a", WorkerRecord(jobs=2), first.revision)
+    await store.update(f"{tenant}.a", WorkerRecord(jobs=2), first)
     with pytest.raises(Conflict):
-        await store.update(f"{tenant}.a", WorkerRecord(jobs=3), first.revision)
+        await store.update(f"{tenant}.a", WorkerRecord(jobs=3), first)
 
 
 async def test_concurrent_changes_all_count(store: Workers, tenant: str) -> None:
@@ -94,7 +94,7 @@ async def test_a_watcher_sees_what_is_there_and_what_comes(store: Workers, tenan
     seen = []
     async with store.watch(f"{tenant}.*") as changes:
         async for change in changes:
-            seen.append((change.value.jobs if change.value else "deleted") if change else None)
+            seen.append((change.value.jobs if change.value else "deleted") if isinstance(change, Change) else None)
             if seen == [1, None]:
                 await store.create(f"{tenant}.b", WorkerRecord(jobs=2))
                 await store.delete(f"{tenant}.a")

@@ -19,7 +19,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Callback
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_ingest.callbacks.signatures import sign, tenant_secret
 
 SECRET = "a deployment's own"  # noqa: S105 - of a test
@@ -90,7 +90,7 @@ def settled(bus: Bus, tenant: str) -> Settled:
         key = subjects.record(tenant, name.removeprefix("transcriptions/"))
         async with asyncio.timeout(DEADLINE_SECONDS), records.watch(key) as changes:
             async for change in changes:
-                if change is not None and change.value is not None:
+                if isinstance(change, Change) and change.value is not None:
                     callback = change.value.callback
                     if callback.state in (Callback.STATE_DELIVERED, Callback.STATE_FAILED):
                         return callback
@@ -155,7 +155,7 @@ async def test_who_never_answers_does_not_hold_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A try ends after its time, and another one follows."""
-    monkeypatch.setattr("tiro_ingest.callbacks.sender.TRY_SECONDS_MAX", 0.3)
+    monkeypatch.setattr("tiro_ingest.callbacks.delivery.TRY_SECONDS_MAX", 0.3)
     receiver.answers = [0]
     ingest = await calling()
     job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})

@@ -62,7 +62,7 @@ async def test_a_job_that_runs_is_taken_from_its_worker(ingest: Ingest, bus: Bus
     """Its worker is told to look, and whatever it still writes is refused."""
     job = await ingest.transcribe(content=speech)
     async with open_owner_notifications(bus, "worker-1") as notifications:
-        with notifications.looking(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as look:
+        with notifications.of(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as look:
             history = await begin(bus, tenant, job.name, "worker-1")
             cancelled = await cancel(ingest, job.name)
             await look.wait()

@@ -13,7 +13,7 @@ from tiro_core.blobs.interface import PART_BYTES, PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.topology import UPLOADS_BUCKET
 
@@ -24,7 +24,7 @@ async def _gone(bus: Bus, tenant: str, upload: Upload) -> None:
     key = record_key(tenant, upload.name.removeprefix("uploads/"))
     async with asyncio.timeout(DEADLINE_SECONDS), records.watch(key) as changes:
         async for change in changes:
-            if change is not None and change.value is None:
+            if isinstance(change, Change) and change.value is None:
                 return
 
 

@@ -78,7 +78,7 @@ async def host() -> AsyncIterator[Host]:
 @pytest.fixture
 async def fetching(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """An ingest that may fetch from this machine."""
-    monkeypatch.setattr("tiro_ingest.fetching.fetcher.BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr("tiro_ingest.fetching.download.BACKOFF_SECONDS", 0.01)
     return await start_ingest(
         outgoing_networks="127.0.0.0/8", fetch_stall_seconds=0.5, fetch_attempts_max=2, upload_bytes_max=BYTES_MAX
     )

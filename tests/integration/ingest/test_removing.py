@@ -28,7 +28,7 @@ from tiro_core.jobs.transcript_pages import write_page
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 
 
 async def delete(ingest: Ingest, name: str) -> None:
@@ -86,7 +86,7 @@ async def deletion_of(bus: Bus, bucket: str, kind: Any, key: str) -> AsyncIterat
     async with asyncio.timeout(DEADLINE_SECONDS), RecordStore(bus, bucket, kind).watch(key) as changes:
         yield
         async for change in changes:
-            if change is not None and change.value is None:
+            if isinstance(change, Change) and change.value is None:
                 return
 
 

@@ -26,8 +26,9 @@ from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.reader import read_parts
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.topology import BLOBS, UPLOADS_BUCKET
 
@@ -113,7 +114,7 @@ async def _stored(bus: Bus, tenant: str, upload: Upload, *, part: int) -> None:
     subject = f"tiro.blob.{upload_key(tenant, _id(upload))}.{part}"
     async with asyncio.timeout(DEADLINE_SECONDS), OrderedConsumer(bus, BLOBS, subject) as tail:
         async for entry in tail:
-            if entry is not None:
+            if isinstance(entry, StoredMessage):
                 return
 
 
@@ -122,7 +123,7 @@ async def _record(bus: Bus, tenant: str, upload: Upload, wanted: Callable[[Uploa
     records = RecordStore(bus, UPLOADS_BUCKET, UploadRecord)
     async with asyncio.timeout(DEADLINE_SECONDS), records.watch(record_key(tenant, _id(upload))) as changes:
         async for change in changes:
-            if change is not None and change.value is not None and wanted(change.value):
+            if isinstance(change, Change) and change.value is not None and wanted(change.value):
                 return change.value
     raise AssertionError("a watch has no end")
 

@@ -8,7 +8,7 @@ from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro_core.ids import new_id
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.publishing import publish
 from tiro_streamer.audio_log.writer import AudioLogTaken, AudioLogWriter
 
@@ -32,7 +32,7 @@ async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
     found = []
     async with OrderedConsumer(bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id)) as tail:
         async for entry in tail:
-            if entry is None:
+            if isinstance(entry, StreamState):
                 break
             found.append(LiveInput.FromString(entry.data))
     return found

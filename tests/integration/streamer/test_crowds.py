@@ -19,7 +19,7 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, Change, RecordStore
 
 SECOND = bytes(32_000)
 CROWD = 1000
@@ -94,8 +94,8 @@ async def all_over_but(bus: Bus, engine: str, left: int) -> None:
     caught_up = False
     async with store.watch(">") as changes:
         async for change in changes:
-            caught_up |= change is None
-            if change is not None and change.value is not None and change.value.recognition.engine == engine:
+            caught_up |= change is CAUGHT_UP
+            if isinstance(change, Change) and change.value is not None and change.value.recognition.engine == engine:
                 ended = change.value.state == SessionRecord.STATE_ENDED
                 (open_sessions.discard if ended else open_sessions.add)(change.value.session_id)
             if caught_up and len(open_sessions) <= left:

@@ -27,7 +27,7 @@ from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConf
 from tiro_core.clock import duration
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, RecordStore
 
 FLAC = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC, sample_rate_hertz=16_000)
 OPUS = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_OGG_OPUS)
@@ -37,7 +37,7 @@ async def sessions_of(bus: Bus, engine: str) -> Sequence[SessionRecord]:
     """All sessions for an engine."""
     found = []
     async for change in RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).watch(">"):
-        if change is None:
+        if change is CAUGHT_UP:
             break
         if change.value is not None and change.value.recognition.engine == engine:
             found.append(change.value)

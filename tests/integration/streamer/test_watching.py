@@ -22,7 +22,7 @@ from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro_core.ids import new_id
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 
 SECOND = bytes(32_000)
 FINALIZE = Request(finalize=streaming.Finalize())
@@ -160,6 +160,6 @@ async def _waiting(bus: Bus, engine: str) -> str:
     store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
     async with store.watch(">") as changes:
         async for change in changes:
-            if change is not None and change.value is not None and change.value.recognition.engine == engine:
+            if isinstance(change, Change) and change.value is not None and change.value.recognition.engine == engine:
                 return change.value.session_id
     raise AssertionError("unreachable: a watch does not end")

@@ -23,6 +23,7 @@ from tiro_core.ids import new_id
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.tasks import enqueue_job
@@ -111,7 +112,7 @@ class Jobs:
         events = []
         async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, job)) as tail:
             async for entry in tail:
-                if entry is not None:
+                if isinstance(entry, StoredMessage):
                     events.append(TranscriptionEvent.FromString(entry.data))
                     if events[-1].state_changed.state in TERMINAL:
                         break

@@ -10,6 +10,7 @@ from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import transcript_key
 from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_ingest.jobs.cancellation import JobCanceller
 from tiro_ingest.retention.remover import Remover
@@ -36,7 +37,7 @@ async def running(jobs: Jobs, start_worker: Start) -> str:
     job = await jobs.submit(recording(range(LONG_WORDS)), model=MODEL)
     async with OrderedConsumer(jobs.bus, topology.JOB_EVENTS, subjects.job_events(jobs.tenant, job)) as tail:
         async for entry in tail:
-            if entry is not None and (await jobs.record(job)).state == Transcription.STATE_RUNNING:
+            if isinstance(entry, StoredMessage) and (await jobs.record(job)).state == Transcription.STATE_RUNNING:
                 break
     return job
 

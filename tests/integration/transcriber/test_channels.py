@@ -12,13 +12,13 @@ from tiro.transcription.v1.transcription_pb2 import Transcription, Transcription
 from tiro_core.jobs.transcript_pages import read_page
 from tiro_engines.fake.markers import encode
 
-OWNERSHIP_ERRORS, RIGHT = (1, 2, 3), (11, 12)
+LEFT, RIGHT = (1, 2, 3), (11, 12)
 
 
 def call() -> bytes:
     """Two people, each on a channel, who speak in turns with pauses in which they are heard as segments."""
     pause = np.zeros(16_000, np.int16)
-    left = np.concatenate([*(piece for word in OWNERSHIP_ERRORS for piece in (encode([word]), pause, pause)), pause])
+    left = np.concatenate([*(piece for word in LEFT for piece in (encode([word]), pause, pause)), pause])
     right = np.concatenate([pause, *(piece for word in RIGHT for piece in (encode([word]), pause, pause))])
     both = np.zeros((max(len(left), len(right)), 2), np.int16)
     both[: len(left), 0], both[: len(right), 1] = left, right

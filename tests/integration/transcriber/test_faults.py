@@ -21,8 +21,9 @@ from tiro_core.ids import new_id
 from tiro_core.leases.owned_record import OwnedRecord, new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, publish
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.errors import BusUnavailable
+from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_engines.fake.markers import encode
 from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.worker import FAILURES_MAX
@@ -115,7 +116,7 @@ async def test_a_worker_dies_after_it_has_told_the_end(
     await session.end()
     async with session.records.watch(session.key) as changes:
         async for change in changes:
-            if change and change.value and change.value.state == SessionRecord.STATE_ENDED:
+            if isinstance(change, Change) and change.value and change.value.state == SessionRecord.STATE_ENDED:
                 break
     events = await session.events()
     assert words(events) == numbered(0, 3)
@@ -200,7 +201,7 @@ async def test_a_session_that_goes_forward_is_not_given_up(bus: Bus, tenant: str
     await session.finalize()
     async with session.records.watch(session.key) as changes:
         async for change in changes:
-            if change and change.value and change.value.checkpoint.sample:
+            if isinstance(change, Change) and change.value and change.value.checkpoint.sample:
                 assert change.value.failure_count == 0
                 break
     await session.end()

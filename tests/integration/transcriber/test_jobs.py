@@ -15,6 +15,7 @@ from tiro_core.blobs.keys import upload_key
 from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, read_page
 from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 
 SUCCEEDED = Transcription.STATE_SUCCEEDED
@@ -106,7 +107,7 @@ async def test_undecodable_audio_fails_at_once_and_is_parked(jobs: Jobs) -> None
     assert len(record.attempts) == 1
     async with OrderedConsumer(jobs.bus, topology.DEAD, subjects.dead(jobs.tenant, job)) as tail:
         async for entry in tail:
-            assert entry is not None
+            assert isinstance(entry, StoredMessage)
             assert DeadLetter.FromString(entry.data).record.transcription_id == job
             break
 

@@ -32,12 +32,12 @@ async def test_nats_goes_while_the_recording_is_read(
     get_part = JetStreamBlobStore.get_part
     restarts: list[threading.Timer] = []
 
-    async def get_then_kill(self: JetStreamBlobStore, key: str, index: int) -> bytes:
+    async def get_then_kill(self: JetStreamBlobStore, key: str, index: int, *, size: int | None = None) -> bytes:
         if index == 1 and not restarts:
             nats_server.kill()
             restarts.append(threading.Timer(SHORT_OUTAGE_SECONDS, nats_server.start))
             restarts[0].start()
-        return await get_part(self, key, index)
+        return await get_part(self, key, index, size=size)
 
     job = await jobs.submit(recording(range(200)))
     monkeypatch.setattr(JetStreamBlobStore, "get_part", get_then_kill)

@@ -20,9 +20,10 @@ from tiro_core.ids import new_id
 from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.publishing import publish
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.messaging.tasks import enqueue_session
 from tiro_engines.fake.markers import encode
 
@@ -85,7 +86,7 @@ class Session:
         subject = subjects.live_events(self.tenant, self.id)
         async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
             async for entry in tail:
-                if entry is not None:
+                if isinstance(entry, StoredMessage):
                     found.append(LiveEvent.FromString(entry.data))
                     if sum(event.WhichOneof("event") == until for event in found) == count:
                         break
@@ -102,7 +103,7 @@ class Session:
         subject = subjects.live_partial(self.tenant, self.id)
         async with OrderedConsumer(self._bus, topology.LIVE_PARTIALS, subject) as tail:
             async for entry in tail:
-                if entry is not None:
+                if isinstance(entry, StoredMessage):
                     return LivePartial.FromString(entry.data)
         raise AssertionError("unreachable: a tail does not end")
 
@@ -232,7 +233,11 @@ async def test_the_record_ends_and_the_audio_goes(session: Session, worker: Work
     await session.events()
     async with session.records.watch(session.key) as changes:
         async for change in changes:
-            if change is not None and change.value is not None and change.value.state == SessionRecord.STATE_ENDED:
+            if (
+                isinstance(change, Change)
+                and change.value is not None
+                and change.value.state == SessionRecord.STATE_ENDED
+            ):
                 break
     await worker()
     subject = subjects.live_audio(session.tenant, session.id)

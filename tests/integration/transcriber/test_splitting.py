@@ -16,10 +16,9 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.keys import upload_key
 from tiro_core.errors import TiroError
-from tiro_core.jobs.removal import withdraw
-from tiro_core.jobs.transitions import give_up
+from tiro_core.jobs.transitions import cancel, give_up
 from tiro_core.messaging import subjects, topology
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, Change, RecordStore
 from tiro_core.routing.workers import open_worker_directory
 from tiro_ingest.dispatch.dispatcher import Dispatcher
 from tiro_ingest.dispatch.reconciler import Reconciler
@@ -72,7 +71,7 @@ async def until_cut(jobs: Jobs, job: str, ended: int) -> None:
     over = set()
     async with jobs.records.watch(f"{jobs.tenant}.{job}.*") as changes:
         async for change in changes:
-            if change is not None and change.value is not None:
+            if isinstance(change, Change) and change.value is not None:
                 if change.value.state == Transcription.STATE_SUCCEEDED:
                     over.add(change.key)
                 if len(over) >= ended:
@@ -85,12 +84,10 @@ async def until_gone(jobs: Jobs, job: str) -> None:
     found: set[str] = set()
     async with jobs.records.watch(f"{jobs.tenant}.{job}.*") as changes:
         async for change in changes:
-            if change is None:
+            if change is CAUGHT_UP:
                 present = found
-            elif change.value is None:
-                found.discard(change.key)
-            else:
-                found.add(change.key)
+            elif isinstance(change, Change):
+                (found.add if change.value else found.discard)(change.key)
             if present is not None and not found:
                 return
 
@@ -102,7 +99,7 @@ async def start(jobs: Jobs, start_worker: Start, count: int) -> list[Callable[[]
     workers = RecordStore(jobs.bus, topology.WORKERS_BUCKET, WorkerRecord)
     async with workers.watch(">") as changes:
         async for change in changes:
-            if change is not None and change.value is not None and change.value.model == MODEL:
+            if isinstance(change, Change) and change.value is not None and change.value.model == MODEL:
                 alive.add(change.key)
             if len(alive) == count:
                 break
@@ -220,7 +217,7 @@ async def test_parts_of_a_job_that_is_over_are_removed(jobs: Jobs, start_worker:
 
     def end(record: TranscriptionRecord) -> None:
         record.cut = True
-        withdraw(record)
+        cancel(record)
 
     await jobs.records.mutate(subjects.record(jobs.tenant, job), end)
     await start(jobs, start_worker, 1)

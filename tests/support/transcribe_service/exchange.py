@@ -103,7 +103,7 @@ class Exchange:
         self._reply.send(encode(Message(headers, json.dumps({"Message": failure.message}).encode())))
         self._reply.end()
 
-    def leave(self, end: End = End.OWNERSHIP_ERRORS) -> None:
+    def leave(self, end: End = End.LEFT) -> None:
         """It is over: say how, unless that is known."""
         if self._quiet is not None:
             self._quiet.cancel()

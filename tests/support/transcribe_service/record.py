@@ -15,7 +15,7 @@ class End(StrEnum):
     """The server refused it, or threw an exception into it: `StreamRecord.failure` names it."""
     CUT = "cut"
     """The server cut the connection."""
-    OWNERSHIP_ERRORS = "left"
+    LEFT = "left"
     """The client closed the connection, or reset the stream."""
 
 

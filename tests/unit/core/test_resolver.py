@@ -17,7 +17,7 @@ from tiro_engines.catalogue import load_catalogue
 class HouseWorker(Mirror[WorkerRecord]):
     """One live worker of an engine that no catalogue has."""
 
-    def heard_within(self, seconds: float) -> Iterator[WorkerRecord]:
+    def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
         """The one worker."""
         return iter([WorkerRecord(engine="house", model="own", language_codes=["en", "fi"])])
 

@@ -45,7 +45,7 @@ class Workers(Mirror[WorkerRecord]):
         super().__init__()
         self._all = records
 
-    def heard_within(self, seconds: float) -> Iterator[WorkerRecord]:
+    def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
         """All of them."""
         return iter(self._all)
 

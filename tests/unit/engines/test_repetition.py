@@ -25,8 +25,8 @@ def test_a_loop_is_said_once(tokens: str, once: str) -> None:
     """What fills the end at least twice is kept the first time; the last time may be incomplete."""
     words = tokens.split()
     numbers = [sorted(set(words)).index(word) for word in words]
-    hold_lease = said_once(numbers)
-    assert hold_lease == numbers[: len(once.split())]
+    kept = said_once(numbers)
+    assert kept == numbers[: len(once.split())]
 
 
 @pytest.mark.parametrize(

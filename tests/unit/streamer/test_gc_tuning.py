@@ -39,11 +39,11 @@ def test_garbage_from_before_is_gone() -> None:
 
 def test_what_is_there_is_not_searched() -> None:
     """A search has nothing to look at of what is there already, whatever generation it searches."""
-    hold_lease = Cycle()
+    kept = Cycle()
     tune_garbage_collector()
     assert gc.get_freeze_count() > 0
-    assert not any(held is hold_lease for held in gc.get_objects())
-    del hold_lease
+    assert not any(held is kept for held in gc.get_objects())
+    del kept
     gc.collect()
     assert Cycle.living == 1
     gc.unfreeze()

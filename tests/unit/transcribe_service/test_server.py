@@ -47,7 +47,7 @@ async def test_it_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         await asyncio.to_thread(server.wait_until, lambda: server.streams[0].sent == 1)
     assert len(await results(stream)) == 1
     await stream.input_stream.end_stream()
-    assert (server.streams[0].end, server.connections) == (End.OWNERSHIP_ERRORS, 0)
+    assert (server.streams[0].end, server.connections) == (End.LEFT, 0)
     assert not any(thread.is_alive() for thread in started)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
@@ -89,7 +89,7 @@ async def test_a_client_that_is_killed(server: TranscribeServer) -> None:
     finally:
         client.kill()
         await client.wait()
-    await asyncio.to_thread(server.wait_until, lambda: server.streams[0].end is End.OWNERSHIP_ERRORS)
+    await asyncio.to_thread(server.wait_until, lambda: server.streams[0].end is End.LEFT)
     assert server.connections == 0
 
 

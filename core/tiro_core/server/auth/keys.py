@@ -67,14 +67,7 @@ class ApiKeys:
         raise KeyError(key_id)
 
     async def _all(self) -> Sequence[tuple[str, ApiKeyRecord]]:
-        found = []
-        async with self._records.watch(">") as changes:
-            async for change in changes:
-                if change is None:
-                    break
-                if change.value is not None:
-                    found.append((change.key, change.value))
-        return found
+        return [(change.key, change.value) async for change in self._records.all(">") if change.value is not None]
 
 
 class KeyRing:

@@ -7,13 +7,12 @@ from contextlib import AsyncExitStack
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
-from nats.errors import Error as NatsError
 
 from tiro.events.v1.api_key_pb2 import ApiKeyRecord
 from tiro_core.ids import check_tenant
 from tiro_core.logs import configure_logging
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.server.auth.keys import ApiKeys
 from tiro_core.settings import CoreSettings
@@ -109,7 +108,7 @@ def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
     except (ValueError, KeyError) as error:
         known = isinstance(error, ValueError)
         _fail(str(error) if known else f"there is no key {error.args[0]!r}", EXIT_USAGE)
-    except (ConnectionError, NatsError, BusUnavailable) as error:
+    except (ConnectionError, MessagingError) as error:
         _fail(str(error), EXIT_FAILED)
 
 

@@ -7,12 +7,11 @@ from typing import Annotated, NoReturn
 
 import typer
 from google.protobuf.json_format import MessageToDict
-from nats.errors import Error as NatsError
 
 from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_core.ids import check_tenant
 from tiro_core.logs import configure_logging
-from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.routing.usage import list_usage
 from tiro_ingest.admin.keys import EXIT_FAILED, EXIT_USAGE, on_bus
 
@@ -63,7 +62,7 @@ def _read(tenant: str, day: str) -> list[UsageRecord]:
     configure_logging("usage", "console", "error")
     try:
         return asyncio.run(on_bus("usage", lambda bus: list_usage(bus, tenant=tenant, day=day)))
-    except (ConnectionError, NatsError, BusUnavailable) as error:
+    except (ConnectionError, MessagingError) as error:
         _fail(str(error), EXIT_FAILED)
 
 

@@ -11,7 +11,7 @@ from tiro_core.errors import TiroError, invalid_argument
 from tiro_core.ids import new_id
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 
 

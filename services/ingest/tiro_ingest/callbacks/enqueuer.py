@@ -7,8 +7,8 @@ from tiro.transcription.v1.transcription_pb2 import Callback
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, StreamFull
-from tiro_core.messaging.tasks import offer
+from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.tasks import enqueue
 
 RETRY_SECONDS = 5.0
 
@@ -44,8 +44,8 @@ class CallbackEnqueuer:
                 key, task = next(iter(self._pending.items()))
                 subject = subjects.callback(task.tenant, task.transcription_id)
                 try:
-                    await offer(self._bus, subject, task.SerializeToString())
-                except (BusUnavailable, StreamFull) as error:
+                    await enqueue(self._bus, subject, task.SerializeToString())
+                except MessagingError as error:
                     log.warning("callback_not_offered", error=repr(error), again_in_seconds=RETRY_SECONDS)
                     await asyncio.sleep(RETRY_SECONDS)
                 else:

@@ -1,33 +1,25 @@
-"""Sending a callback, again and again until somebody takes it."""
+"""Sending callbacks, as owned work: tried again and again until one is accepted, or its time is over.
 
-import asyncio
-import time
-from collections.abc import Sequence
-from http import HTTPStatus
+There is no lease: the queue delivers a task message to one sender at a time, and again after longer than a try takes.
+"""
 
-import structlog
-from aiohttp import ClientError, ClientSession
-from google.protobuf.json_format import MessageToJson
-from nats.aio.msg import Msg
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro.transcription.v1.transcription_pb2 import Callback
-from tiro_core.clock import now, seconds_until
-from tiro_core.jobs.states import state_name
+from tiro_core.clock import seconds_until
+from tiro_core.leases.claims import Claimed, Refusal, Terminal
+from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.work_queue import Slot
-from tiro_core.outgoing.addresses import AddressRefusedError
-from tiro_core.outgoing.client import UrlInvalidError, parse_url
+from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_engines.backoff import backoff
-from tiro_ingest.api.conversion import public_transcription
-from tiro_ingest.callbacks.signatures import sign, tenant_secret
+from tiro_ingest.callbacks.delivery import CallbackClient
 from tiro_ingest.metrics import CALLBACKS
 
-TRY_SECONDS_MAX = 10.0
-"""How long the other side may take to answer."""
 BACKOFF_SECONDS = 5.0
 """Before the second try; doubled before each further one, half of it at random."""
 BACKOFF_SECONDS_MAX = 3600.0
@@ -37,104 +29,119 @@ DELIVERIES_KEPT_MAX = 20
 log = get_logger()
 
 
-class _Over(Exception):  # noqa: N818 - reads as the condition it reports
-    """There is nothing to deliver any more."""
-
-
-class CallbackSender:
-    """Delivers the callbacks that are offered.
+class CallbackWork:
+    """The callbacks of one ingest service.
 
     Args:
         bus: Where jobs and callbacks are.
-        session: Connects to allowed addresses only.
-        secrets: The deployment's: the first signs, the others as well while they are being given up.
+        client: Sends them.
         seconds_max: For how long after a job's end its callback is tried.
     """
 
-    def __init__(self, bus: Bus, session: ClientSession, *, secrets: Sequence[str], seconds_max: float) -> None:
+    kind = "job"
+
+    def __init__(self, bus: Bus, client: CallbackClient, *, seconds_max: float) -> None:
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-        self._session = session
-        self._secrets = secrets
+        self._client = client
         self._seconds_max = seconds_max
 
-    async def handle(self, message: Msg, slot: Slot) -> None:  # noqa: ARG002 - a feed gives it
-        """Try to deliver one callback, note how that went, and settle its message."""
-        task = TranscriptionTask.FromString(message.data)
-        key = subjects.record(task.tenant, task.transcription_id)
-        with structlog.contextvars.bound_contextvars(tenant=task.tenant, job=task.transcription_id):
-            stored = await self._records.get(key)
-            if stored is None or stored.value.removing or stored.value.callback.state != Callback.STATE_PENDING:
-                await message.ack()
-                return
-            delivery, again = await self._try(stored.value)
-            late = -seconds_until(stored.value.end_time) > self._seconds_max
-            state = _state(delivery, again=again and not late)
-            try:
-                await self._records.mutate(key, lambda record: _note(record, delivery, state))
-            except (KeyError, _Over):  # the job was deleted meanwhile
-                await message.ack()
-                return
-            CALLBACKS.labels(Callback.State.Name(state).removeprefix("STATE_").lower()).inc()
-            log.info("callback_tried", http_status=delivery.http_status, error=delivery.error, state=state)
-            if state == Callback.STATE_PENDING:
-                tries = message.metadata.num_delivered
-                delay = backoff(tries, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
-                await message.nak(delay=delay)
-            else:
-                await message.ack()
+    def task_of(self, data: bytes) -> Task:
+        """Read a task message."""
+        task = TranscriptionTask.FromString(data)
+        return Task(task.tenant, task.transcription_id)
 
-    async def _try(self, record: TranscriptionRecord) -> tuple[Callback.Delivery, bool]:
-        """Send it once. Gives what came of it, and whether another try is worth it."""
-        delivery = Callback.Delivery(time=now())
-        body = _body(record)
+    async def claim(self, key: str) -> Claimed[TranscriptionRecord] | Refusal[TranscriptionRecord]:
+        """Take a callback that is still to be delivered."""
+        stored = await self._records.get(key)
+        if stored is None or stored.value.removing or stored.value.callback.state != Callback.STATE_PENDING:
+            return Terminal(stored.value if stored else None)
+        return Claimed(stored.value)
+
+    def attempt(self, claim: TranscriptionRecord, slot: Slot) -> "CallbackAttempt":  # noqa: ARG002 - it keeps its slot
+        """Try to deliver one callback."""
+        return CallbackAttempt(self._records, self._client, claim, seconds_max=self._seconds_max)
+
+    async def finish(self, record: TranscriptionRecord | None) -> None:
+        """Nothing is left undone."""
+
+    async def redirect(self, record: TranscriptionRecord) -> None:
+        """Any ingest service may send any callback."""
+
+    async def tidy(self, key: str) -> None:
+        """Nothing was written."""
+
+
+class _Removed(Exception):  # noqa: N818 - reads as the condition it reports
+    """The job was deleted meanwhile."""
+
+
+class CallbackAttempt:
+    """One try to deliver one callback."""
+
+    def __init__(
+        self,
+        records: RecordStore[TranscriptionRecord],
+        client: CallbackClient,
+        record: TranscriptionRecord,
+        *,
+        seconds_max: float,
+    ) -> None:
+        self._records = records
+        self._client = client
+        self._record = record
+        self._seconds_max = seconds_max
+        self._tries = 1
+        self._delivery = Callback.Delivery()
+        self._state = Callback.STATE_PENDING
+
+    def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
+        """Nothing is held: a try is shorter than the message's redelivery."""
+        self._tries = message.deliveries
+        return _nothing_held()
+
+    async def run(self) -> None:
+        """Send it once."""
+        self._delivery, is_worth_another = await self._client.deliver(self._record)
+        is_late = -seconds_until(self._record.end_time) > self._seconds_max
+        self._state = _state(self._delivery, again=is_worth_another and not is_late)
+
+    async def commit(self) -> Retry | None:
+        """Note the try on the job. A callback that was not accepted is tried again later."""
+        key = subjects.record(self._record.tenant, self._record.transcription_id)
         try:
-            async with asyncio.timeout(TRY_SECONDS_MAX):
-                headers = self._headers(record, body)
-                url = parse_url(record.callback.uri)
-                response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
-                response.close()  # what else it says is of no interest
-        except (AddressRefusedError, UrlInvalidError) as error:
-            delivery.error = str(error)
-            return delivery, False
-        except TimeoutError:
-            delivery.error = f"no answer within {TRY_SECONDS_MAX:g} s"
-            return delivery, True
-        except (ClientError, OSError) as error:
-            delivery.error = f"no connection: {type(error).__name__}"
-            return delivery, True
-        delivery.http_status = response.status
-        if not HTTPStatus(200) <= response.status < HTTPStatus(300):
-            delivery.error = "redirects are not followed" if 300 <= response.status < 400 else "not accepted"  # noqa: PLR2004 - HTTP's
-        return delivery, response.status != HTTPStatus.GONE
+            await self._records.mutate(key, self._note)
+        except (KeyError, _Removed):
+            return None
+        CALLBACKS.labels(Callback.State.Name(self._state).removeprefix("STATE_").lower()).inc()
+        delivery = self._delivery
+        log.info("callback_tried", http_status=delivery.http_status, error=delivery.error, state=self._state)
+        return self._later() if self._state == Callback.STATE_PENDING else None
 
-    def _headers(self, record: TranscriptionRecord, body: bytes) -> dict[str, str]:
-        timestamp = int(time.time())
-        secrets = [tenant_secret(secret, record.tenant) for secret in self._secrets]
-        return {
-            "content-type": "application/json",
-            "user-agent": "tiro",
-            "webhook-id": record.transcription_id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(secrets, record.transcription_id, timestamp, body),
-        }
+    async def fail(self, cause: BaseException) -> Retry | None:
+        """A fault of ours: try again later."""
+        log.error("callback_failed", exc_info=cause)
+        return self._later()
+
+    async def hand_over(self) -> None:
+        """Another sender tries at once."""
+
+    def _later(self) -> Retry:
+        return Retry(backoff(self._tries, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX))
+
+    def _note(self, record: TranscriptionRecord) -> None:
+        if record.removing:
+            raise _Removed
+        record.callback.state = self._state
+        record.callback.deliveries.append(self._delivery)
+        del record.callback.deliveries[:-DELIVERIES_KEPT_MAX]
 
 
-def _body(record: TranscriptionRecord) -> bytes:
-    """The job in protobuf's JSON, in the envelope that Standard Webhooks recommends."""
-    job = MessageToJson(public_transcription(record), indent=None)
-    kind = f"transcription.{state_name(record).lower()}"
-    return f'{{"type": "{kind}", "timestamp": "{record.end_time.ToJsonString()}", "data": {job}}}'.encode()
+@asynccontextmanager
+async def _nothing_held() -> AsyncIterator[None]:
+    yield
 
 
 def _state(delivery: Callback.Delivery, *, again: bool) -> "Callback.State.ValueType":
     if not delivery.error:
         return Callback.STATE_DELIVERED
     return Callback.STATE_PENDING if again else Callback.STATE_FAILED
-
-
-def _note(record: TranscriptionRecord, delivery: Callback.Delivery, state: "Callback.State.ValueType") -> None:
-    if record.removing:
-        raise _Over
-    record.callback.state = state
-    record.callback.deliveries.append(delivery)
-    del record.callback.deliveries[:-DELIVERIES_KEPT_MAX]

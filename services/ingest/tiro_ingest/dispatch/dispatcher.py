@@ -19,7 +19,7 @@ from tiro_core.errors import resource_exhausted
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, StreamFull
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.tasks import enqueue_job
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_ingest.dispatch.fair_queue import Waiting
@@ -133,7 +133,7 @@ class Dispatcher:
             try:
                 async with self._places:
                     new = await enqueue_job(self._bus, record)
-            except (BusUnavailable, StreamFull) as error:
+            except MessagingError as error:
                 log.warning("job_not_offered", error=repr(error))
                 queue.not_offered(job)
                 return

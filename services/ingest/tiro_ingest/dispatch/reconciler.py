@@ -16,7 +16,7 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.leases.owned_record import lease_seconds_left
 from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, StreamFull
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.tasks import enqueue_job
 
 log = get_logger()
@@ -65,7 +65,7 @@ class Reconciler:
             try:
                 if await enqueue_job(self._bus, waiting.record):
                     log.warning("job_offered_again", note="its hint was lost")
-            except (BusUnavailable, StreamFull) as error:
+            except MessagingError as error:
                 log.warning("job_not_offered", error=repr(error))
                 return
         waiting.since = time.monotonic()

@@ -8,8 +8,8 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, StreamFull
-from tiro_core.messaging.tasks import offer
+from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.tasks import enqueue
 
 LOOK_SECONDS = 1.0
 
@@ -50,8 +50,8 @@ class FetchEnqueuer:
 
     async def _offer(self, key: str, task: TranscriptionTask) -> None:
         try:
-            await offer(self._bus, subjects.fetch(task.tenant, task.transcription_id), task.SerializeToString())
-        except (BusUnavailable, StreamFull) as error:
+            await enqueue(self._bus, subjects.fetch(task.tenant, task.transcription_id), task.SerializeToString())
+        except MessagingError as error:
             log.warning("fetch_not_offered", job=task.transcription_id, error=repr(error))
         if key in self._due:
             self._due[key] = (time.monotonic() + self._again_seconds, task)

@@ -13,11 +13,12 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.clock import now
 from tiro_core.errors import TiroError, failed_precondition, invalid_argument
 from tiro_core.jobs.event_log import JobEventLog
-from tiro_core.jobs.states import enter, state_name
+from tiro_core.jobs.states import state_name
+from tiro_core.jobs.transitions import accept
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
@@ -194,7 +195,7 @@ class JobAcceptor:
             request_key=asked.key,
         )
         record.MergeFrom(order.draft)
-        enter(record, Transcription.STATE_QUEUED if upload else Transcription.STATE_FETCHING)
+        accept(record, has_audio=upload is not None)
         try:
             await self._records.create(record_key(tenant, job_id), record)
         except Conflict:  # the same request came twice at once

@@ -5,8 +5,9 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import failed_precondition
 from tiro_core.jobs.event_log import JobEventLog
-from tiro_core.jobs.removal import remove_parts, withdraw
+from tiro_core.jobs.removal import remove_parts
 from tiro_core.jobs.states import TERMINAL, state_name
+from tiro_core.jobs.transitions import cancel
 from tiro_core.leases.notifications import notify_owner
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
@@ -47,7 +48,7 @@ class JobCanceller:
                     reasons.ERROR_REASON_TRANSCRIPTION_ENDED, f"the transcription is {state}", state=state
                 )
             owner = record.lease.worker_id
-            withdraw(record)
+            cancel(record)
 
         try:
             record = (await self._records.mutate(record_key(tenant, job_id), end)).value

@@ -7,39 +7,50 @@ from typing import Protocol
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, RESTARTED, Change, RecordStore
 
 
 class JobObserver(Protocol):
-    """Who wants to know of every job."""
+    """A part of ingest that follows every job."""
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted (`record` is None). Must not take long: the others wait."""
 
 
 class JobFollower:
-    """Tells its listeners of every job there is, and then of every change."""
+    """Notifies its observers of every job there is, and then of every change."""
 
-    def __init__(self, bus: Bus, listeners: Sequence[JobObserver]) -> None:
+    def __init__(self, bus: Bus, observers: Sequence[JobObserver]) -> None:
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-        self._listeners = listeners
+        self._observers = observers
         self._complete = asyncio.Event()
+        self._known: set[str] = set()
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        unseen = set(self._known)
         async with self._records.watch(">") as changes:
             async for change in changes:
-                if change is None:
+                if change is RESTARTED:
+                    unseen = set(self._known)
+                elif change is CAUGHT_UP:
+                    for key in unseen:  # deleted while we were cut off, for longer than a deletion can be seen
+                        self.notify(key, None)
+                    unseen = set()
                     self._complete.set()
-                    continue
-                for listener in self._listeners:
-                    listener.on_change(change.key, change.value)
+                elif isinstance(change, Change):
+                    unseen.discard(change.key)
+                    self.notify(change.key, change.value)
 
-    def notify(self, key: str, record: TranscriptionRecord) -> None:
-        """Tell the listeners of a job that was written here, before the store does."""
-        for listener in self._listeners:
-            listener.on_change(key, record)
+    def notify(self, key: str, record: TranscriptionRecord | None) -> None:
+        """Notify the observers of a change: of one that was made here before the store brings it round, too."""
+        if record is None:
+            self._known.discard(key)
+        else:
+            self._known.add(key)
+        for observer in self._observers:
+            observer.on_change(key, record)
 
     async def complete(self) -> None:
-        """Wait until everything that was there at the start has been told."""
+        """Wait until the observers know everything that was there at the start."""
         await self._complete.wait()

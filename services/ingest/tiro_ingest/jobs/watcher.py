@@ -10,9 +10,9 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.event_log import EventLog
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
-from tiro_core.messaging.publishing import TRANSIENT
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_ingest.api.conversion import public_event
 from tiro_ingest.api.interruptible import until_stopping
 from tiro_ingest.jobs.store import Transcriptions
@@ -51,12 +51,11 @@ class JobWatcher:
             aclosing(until_stopping(aiter(tail), self._stopping, silence_seconds=self._check_seconds)) as entries,
         ):
             async for entry in entries:
-                event = (
-                    await self._missing_end(job, max(seen, after_sequence))
-                    if entry is None
-                    else TranscriptionEvent.FromString(entry.data)
-                )
-                if event is None:
+                if entry is None or isinstance(entry, StreamState):  # silence, or the end of what there is
+                    event = await self._missing_end(job, max(seen, after_sequence))
+                else:
+                    event = TranscriptionEvent.FromString(entry.data)
+                if event is None or event.sequence <= seen:
                     continue
                 seen = event.sequence
                 if seen > after_sequence:
@@ -83,7 +82,7 @@ class JobWatcher:
                 lambda event: event.sequence,
             )
             await line.resume()
-        except TRANSIENT as error:
+        except BusUnavailable as error:
             log.debug("job_not_looked_at", error=repr(error))
             return None
         if line.sequence > seen:

@@ -12,7 +12,7 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import TRANSIENT, BusUnavailable, Conflict
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.records import RecordStore
 from tiro_ingest.retention.remover import Remover
 
@@ -60,7 +60,7 @@ class Expiry:
             key = heapq.heappop(self._due)[1]
             try:
                 await self._let_go(key)
-            except (BusUnavailable, Conflict, StorageUnavailable, *TRANSIENT) as error:
+            except (MessagingError, StorageUnavailable) as error:
                 log.warning("not_let_go", key=key, error=repr(error), again_in_seconds=LOOK_SECONDS)
                 heapq.heappush(self._due, (time.time_ns(), key))
                 return

@@ -9,7 +9,7 @@ from tiro_core.clock import seconds_until
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import TRANSIENT, BusUnavailable, Conflict
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.records import RecordStore
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.store import Uploads
@@ -31,18 +31,15 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except (BusUnavailable, Conflict, StorageUnavailable, *TRANSIENT) as error:
+            except (MessagingError, StorageUnavailable) as error:
                 log.warning("sweep_broken_off", error=repr(error), again_in_seconds=self._interval_seconds)
             await asyncio.sleep(self._interval_seconds)
 
     async def sweep(self) -> None:
         """Remove what has expired."""
-        async with self._records.watch(">") as changes:
-            async for change in changes:
-                if change is None:
-                    return
-                if change.value is not None:
-                    await self._look_at(change.value)
+        async for change in self._records.all(">"):
+            if change.value is not None:
+                await self._look_at(change.value)
 
     async def _look_at(self, upload: UploadRecord) -> None:
         if upload.state == Upload.STATE_READY and not upload.HasField("expire_time"):

@@ -10,8 +10,7 @@ from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError, failed_precondition
-from tiro_core.jobs.purge import purge_job_data
-from tiro_core.jobs.removal import mark_for_deletion, remove_part, remove_parts
+from tiro_core.jobs.removal import mark_for_deletion, purge_job_data, remove_part, remove_parts
 from tiro_core.jobs.shadows import shadow_id
 from tiro_core.jobs.states import TERMINAL, state_name
 from tiro_core.logs import get_logger

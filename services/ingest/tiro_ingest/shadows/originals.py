@@ -10,7 +10,7 @@ from tiro_core.blobs.interface import PartMissing
 from tiro_core.jobs.shadows import wants_shadow
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.shadows.difference import words_of
@@ -108,7 +108,7 @@ class SessionOriginal:
         subject = subjects.live_events(self._session.tenant, self._session.session_id)
         async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
             async for entry in tail:
-                if entry is None:
+                if isinstance(entry, StreamState):
                     break
                 told = True
                 event = LiveEvent.FromString(entry.data)

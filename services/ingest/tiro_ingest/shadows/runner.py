@@ -16,7 +16,7 @@ from tiro_core.jobs.shadows import is_shadow_to_compare, shadow_of_job, wants_sh
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import TRANSIENT, BusUnavailable, Conflict, StreamFull
+from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.metrics import SHADOW_EDITS, SHADOW_WORDS, SHADOWS
@@ -63,7 +63,7 @@ class ShadowRunner:
                 key, record = next(iter(self._pending.items()))
                 try:
                     await (self._end(record) if record.shadow_of else self._begin(record))
-                except (BusUnavailable, Conflict, StorageUnavailable, StreamFull, *TRANSIENT) as error:
+                except (MessagingError, StorageUnavailable) as error:
                     log.warning("shadow_waits", key=key, error=repr(error), again_in_seconds=RETRY_SECONDS)
                     await asyncio.sleep(RETRY_SECONDS)
                     if (newest := self._pending.pop(key, None)) is not None:

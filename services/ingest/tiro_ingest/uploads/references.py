@@ -10,7 +10,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord, UploadUse
 from tiro_core.clock import now, seconds_until
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.subjects import upload_use

@@ -9,11 +9,10 @@ import grpc
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore
+from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartConflict
 from tiro_core.blobs.keys import upload_key
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
-from tiro_core.messaging.publishing import Conflict
 from tiro_ingest.metrics import UPLOADED_BYTES
 from tiro_ingest.uploads.store import UploadRefused, Uploads, busy
 
@@ -117,7 +116,7 @@ class UploadWriter:
         for _ in range(CONFLICTS_MAX):
             try:
                 await self._blobs.put_part_expecting(self._key, index, part, revision=revision)
-            except Conflict:
+            except PartConflict:
                 # Left by a call before this one, or written by one after it. Looked at in this order: what a later
                 # writer stores has another revision than what was there while the upload was still ours.
                 revision = await self._blobs.part_revision(self._key, index)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from nats.js.errors import NotFoundError
-
 from tiro.events.v1.live_pb2 import LiveInput
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import patiently
+from tiro_core.messaging.errors import NotFound
+from tiro_core.messaging.operations import last_message
+from tiro_core.messaging.publishing import with_patience
 
 CONTROLS = ("finalize", "update_config")
 """What a client asks for, and counts."""
@@ -36,11 +36,21 @@ class LogPosition:
         )
 
 
-async def find_position(bus: Bus, tenant: str, session_id: str) -> LogPosition:
-    """Where the line of a session ends, by its last message."""
+async def find_position(bus: Bus, tenant: str, session_id: str, *, patience_seconds: float = 0.0) -> LogPosition:
+    """Where the audio log of a session ends, by its last message.
+
+    Args:
+        bus: The connection.
+        tenant: Whose session it is.
+        session_id: Which session.
+        patience_seconds: How long to try again while NATS is away.
+
+    Raises:
+        BusUnavailable: NATS stayed away.
+    """
     subject = subjects.live_audio(tenant, session_id)
     try:
-        newest = await patiently(bus, lambda: bus.jetstream.get_msg(topology.LIVE_AUDIO, subject=subject))
-    except NotFoundError:
+        newest = await with_patience(lambda: last_message(bus, topology.LIVE_AUDIO, subject), patience_seconds)
+    except NotFound:
         return LogPosition()
-    return LogPosition().after(LiveInput.FromString(newest.data or b""), newest.seq or 0)
+    return LogPosition().after(LiveInput.FromString(newest.data), newest.sequence)

@@ -10,12 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
+from google.rpc.status_pb2 import Status
+
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveInput, Pause, SessionRecord
 from tiro.streaming.v1.streaming_pb2 import Finalize, UpdateConfig
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict, publish_expecting
+from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.publishing import publish_expecting
 from tiro_streamer.audio_log.position import LogPosition
 from tiro_streamer.metrics import AUDIO_SECONDS
 
@@ -147,6 +150,19 @@ class AudioLogWriter:
             await asyncio.wait([self._publishing])
             if not self._publishing.cancelled():
                 self._publishing.result()
+
+    async def end_early(self, error: Status) -> None:
+        """Store the end, with an error, behind what is stored: nobody waits for what was taken besides.
+
+        Raises:
+            AudioLogTaken: Another connection has taken the log over: the session is its own.
+            BusUnavailable: NATS stayed away.
+        """
+        await self.settle()
+        if not self.place.ended:
+            message = self._message()
+            message.end.CopyFrom(EndOfAudio(error=error))
+            await self._store(message)
 
     async def _publish(self) -> None:
         while not self.place.ended and not self._left:

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from nats.aio.msg import Msg
-
 from tiro.events.v1.live_pb2 import LiveEvent, LivePartial, LiveProgress
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.operations import listening
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_streamer.errors import history_gone, session_failed
 
 UNREAD_MAX = 64
@@ -24,9 +23,11 @@ async def events(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LiveE
     last = 0
     async with OrderedConsumer(bus, topology.LIVE_EVENTS, subjects.live_events(tenant, session_id)) as tail:
         async for entry in tail:
-            if entry is None:
+            if isinstance(entry, StreamState):
                 continue
             event = LiveEvent.FromString(entry.data)
+            if event.sequence <= last:  # stored twice, around a change of the stream's leader
+                continue
             if not last and event.sequence > 1:
                 raise history_gone()
             if event.sequence != last + 1:
@@ -38,31 +39,20 @@ async def events(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LiveE
 async def follow_partials(bus: Bus, tenant: str, session_id: str, take: Callable[[LivePartial], None]) -> None:
     """Take the partials of a session from now on, until cancelled. Some may be missing: each replaces those before."""
 
-    async def take_message(message: Msg) -> None:
-        take(LivePartial.FromString(message.data))
+    async def receive(payload: bytes) -> None:
+        take(LivePartial.FromString(payload))
 
-    await _follow(bus, subjects.live_partial(tenant, session_id), take_message)
+    async with listening(bus, subjects.live_partial(tenant, session_id), receive, unread_max=UNREAD_MAX):
+        await asyncio.get_running_loop().create_future()
 
 
 async def follow_progress(
     bus: Bus, tenant: str, session_id: str, take: Callable[[LiveProgress], Awaitable[None]]
 ) -> None:
-    """Take how far the worker of a session is, from now on, until cancelled. Some may be missing: the next tells."""
+    """Take how far the worker of a session is, from now on, until cancelled. One may be missing: the next says more."""
 
-    async def take_message(message: Msg) -> None:
-        await take(LiveProgress.FromString(message.data))
+    async def receive(payload: bytes) -> None:
+        await take(LiveProgress.FromString(payload))
 
-    await _follow(bus, subjects.live_progress(tenant, session_id), take_message)
-
-
-async def _follow(bus: Bus, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
-    """Take what is published on a subject, until cancelled.
-
-    By a callback: where its messages are iterated over, NATS's client makes a task of each one.
-    """
-    subscription = await bus.client.subscribe(subject, cb=take, pending_msgs_limit=UNREAD_MAX)
-    try:
+    async with listening(bus, subjects.live_progress(tenant, session_id), receive, unread_max=UNREAD_MAX):
         await asyncio.get_running_loop().create_future()
-    finally:
-        if not bus.client.is_closed:
-            await subscription.unsubscribe()

@@ -9,7 +9,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.leases.owned_record import lease_seconds_left
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.tasks import enqueue_session
 from tiro_core.routing.availability import ModelAvailability

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tiro.events.v1.live_pb2 import EndOfAudio, LiveInput, SessionRecord
+from tiro.events.v1.live_pb2 import SessionRecord
 from tiro_core.logs import get_logger
-from tiro_core.messaging import subjects, topology
-from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, Conflict, publish_expecting
+from tiro_core.messaging.errors import MessagingError
 from tiro_streamer.audio_log.writer import AudioLogTaken, AudioLogWriter
 from tiro_streamer.errors import client_gone
 from tiro_streamer.metrics import SESSIONS_DETACHED
@@ -19,8 +17,7 @@ log = get_logger()
 class DetachedSessions:
     """The sessions that wait, each in a task of its own. Use `open_detached_sessions`."""
 
-    def __init__(self, bus: Bus, tasks: asyncio.TaskGroup, *, sessions_max: int) -> None:
-        self._bus = bus
+    def __init__(self, tasks: asyncio.TaskGroup, *, sessions_max: int) -> None:
         self._tasks = tasks
         self._sessions_max = sessions_max
         self._waiting: set[asyncio.Task[None]] = set()
@@ -50,32 +47,20 @@ class DetachedSessions:
             try:
                 await line.settle()
                 await asyncio.sleep(seconds)
-                await self._end(record, line)
-            except (Conflict, AudioLogTaken):
+                await line.end_early(client_gone().to_status())
+            except AudioLogTaken:
                 log.info("session_was_resumed", session=record.session_id)
-            except BusUnavailable as error:
+            except MessagingError as error:
                 log.warning("session_left", session=record.session_id, error=repr(error))
             else:
                 log.info("session_abandoned", session=record.session_id)
 
-    async def _end(self, record: SessionRecord, line: AudioLogWriter) -> None:
-        if line.place.ended:
-            return
-        end = LiveInput(
-            first_sample=line.place.samples,
-            first_control=line.place.controls,
-            end=EndOfAudio(error=client_gone().to_status()),
-        )
-        subject = subjects.live_audio(record.tenant, record.session_id)
-        payload = end.SerializeToString(deterministic=True)
-        await publish_expecting(self._bus, topology.LIVE_AUDIO, subject, payload, last=line.place.sequence)
-
 
 @asynccontextmanager
-async def open_detached_sessions(bus: Bus, *, sessions_max: int) -> AsyncIterator[DetachedSessions]:
+async def open_detached_sessions(*, sessions_max: int) -> AsyncIterator[DetachedSessions]:
     """A place to keep sessions while the context lasts."""
     async with asyncio.TaskGroup() as tasks:
-        detached = DetachedSessions(bus, tasks, sessions_max=sessions_max)
+        detached = DetachedSessions(tasks, sessions_max=sessions_max)
         try:
             yield detached
         finally:

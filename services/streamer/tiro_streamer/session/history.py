@@ -1,11 +1,11 @@
 """What a session has told so far, without following it."""
 
-from nats.js.errors import NotFoundError
-
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import patiently
+from tiro_core.messaging.errors import NotFound
+from tiro_core.messaging.operations import last_message
+from tiro_core.messaging.publishing import read_patiently
 from tiro_core.messaging.records import RecordStore
 from tiro_streamer.errors import sequence_out_of_range, session_not_found
 
@@ -24,13 +24,17 @@ async def find_session(bus: Bus, tenant: str, session_id: str) -> SessionRecord:
 
 
 async def last_event(bus: Bus, record: SessionRecord) -> LiveEvent:
-    """The newest event of a session; number 0 when there is none."""
+    """The newest event of a session; number 0 when there is none.
+
+    Raises:
+        BusUnavailable: NATS did not answer.
+    """
     subject = subjects.live_events(record.tenant, record.session_id)
     try:
-        newest = await patiently(bus, lambda: bus.jetstream.get_msg(topology.LIVE_EVENTS, subject=subject))
-    except NotFoundError:
+        newest = await read_patiently(bus, lambda: last_message(bus, topology.LIVE_EVENTS, subject))
+    except NotFound:
         return LiveEvent()
-    return LiveEvent.FromString(newest.data or b"")
+    return LiveEvent.FromString(newest.data)
 
 
 async def check_sequence(bus: Bus, record: SessionRecord, after_sequence: int) -> LiveEvent:

@@ -10,6 +10,8 @@ from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import BusUnavailable
+from tiro_core.messaging.publishing import PATIENCE_SECONDS
 from tiro_core.messaging.topology import WORKER_EXPIRY_SECONDS
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_streamer.audio_log.position import find_position
@@ -91,7 +93,7 @@ class LiveSession:
             if isinstance(fault, SessionCancelled):
                 fault = session_cancelled()
             if not self._is_for_others(fault):
-                await abort_session(self._environment.bus, parts.record, parts.offer, parts.line.place.samples, fault)
+                await abort_session(self._environment.bus, parts.record, parts.offer, parts.line, fault)
             if fault is failure:
                 raise
             raise fault from failure
@@ -192,7 +194,10 @@ class LiveSession:
             await self._parts.line.publish()
         except AudioLogTaken:
             record = self._parts.record
-            if (await find_position(self._environment.bus, record.tenant, record.session_id)).sequence:
+            position = await find_position(
+                self._environment.bus, record.tenant, record.session_id, patience_seconds=PATIENCE_SECONDS
+            )
+            if position.sequence:
                 raise resumed_elsewhere() from None
             # A worker that ends a session early also purges its line: its last event is on its way to us.
         if not await _is_set_within(self._parts.outlet.ended, self._settings.finish_seconds_max):
@@ -218,7 +223,7 @@ class LiveSession:
             # Its own engine comes first, while it has workers; whom it was moved to gets as much time.
             if has_moved or self._engine_is_served():
                 gone_seconds -= self._settings.takeover_seconds_max / 2
-            if gone_seconds >= 0 and await self._parts.offer.move(self._environment.workers):
+            if gone_seconds >= 0 and await self._move():
                 gone_since, has_moved = None, True
 
     async def _owner_is_gone(self) -> bool:
@@ -231,7 +236,21 @@ class LiveSession:
             return False
         if not any(worker.worker_id == outlet.owner for worker in self._environment.workers.alive()):
             return True
-        return time.monotonic() - outlet.heard_at > OWNER_QUIET_SECONDS and await self._parts.offer.is_waiting()
+        return time.monotonic() - outlet.heard_at > OWNER_QUIET_SECONDS and await self._is_waiting()
+
+    async def _is_waiting(self) -> bool:
+        """Whether no worker has the session, as far as NATS says: one that does not answer proves nothing."""
+        try:
+            return await self._parts.offer.is_waiting()
+        except BusUnavailable:
+            return False
+
+    async def _move(self) -> bool:
+        """Offer the session to another engine. Where NATS does not answer, it is tried again at the next look."""
+        try:
+            return await self._parts.offer.move(self._environment.workers)
+        except BusUnavailable:
+            return False
 
     def _engine_is_served(self) -> bool:
         return is_served(self._environment.workers, self._parts.record.recognition)

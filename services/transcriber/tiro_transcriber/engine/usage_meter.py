@@ -10,11 +10,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from nats.errors import Error
-
 from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import BusUnavailable, StreamFull
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.routing.usage import UsageCounter
 from tiro_engines.interface import EngineSession, Sent
 from tiro_transcriber import metrics
@@ -83,7 +81,7 @@ class UsageMeter:
         for tenant, seconds in self._take().items():
             try:
                 await self._counter.add(tenant, self._engine, seconds)
-            except (BusUnavailable, StreamFull, Error, ConnectionError) as error:
+            except MessagingError as error:
                 log.warning("usage_not_written", tenant=tenant, seconds=round(seconds, 1), reason=repr(error))
                 with self._lock:
                     self._pending[tenant] += seconds

@@ -41,10 +41,10 @@ async def cut(chunks: AsyncIterator[Pcm16], seconds_max: int, *, start: int = 0)
     pending: list[Pcm16] = []
     held, offset, skip = 0, start, start
     async for chunk in chunks:
-        hold_lease = chunk[skip:]
+        kept = chunk[skip:]
         skip = max(0, skip - len(chunk))
-        pending.append(hold_lease)
-        held += len(hold_lease)
+        pending.append(kept)
+        held += len(kept)
         while held >= longest:
             samples = np.concatenate(pending)
             end = _quietest(samples[:longest])

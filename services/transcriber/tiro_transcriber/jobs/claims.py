@@ -1,29 +1,24 @@
-"""Claiming a job: delivery only offers it, the record decides."""
-
-from datetime import timedelta
+"""Claiming a job for one worker."""
 
 import grpc
 from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.clock import now
 from tiro_core.errors import TiroError
-from tiro_core.jobs.states import TERMINAL, enter
-from tiro_core.jobs.transitions import counted_attempts, give_up
-from tiro_core.leases.claims import Claimed, Deferred, Terminal
-from tiro_core.leases.owned_record import OwnedRecord, claimable_in, new_lease
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.jobs.transitions import begin_attempt, counted_attempts, give_up
+from tiro_core.leases.claims import Claimed, Refusal, Terminal, claim_record
+from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
 from tiro_core.messaging.records import RecordStore
 
 LEASE_SECONDS = 15.0
 """How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
 
 
-class JobClaimer:
+class JobClaims:
     """Claims jobs for one worker."""
 
     def __init__(self, bus: Bus, worker_id: str, attempts_max: int) -> None:
@@ -32,45 +27,34 @@ class JobClaimer:
         self._worker_id = worker_id
         self._attempts_max = attempts_max
 
-    async def claim(self, key: str) -> Claimed[TranscriptionRecord] | Deferred | Terminal[TranscriptionRecord]:
+    async def claim(self, key: str) -> Claimed[OwnedRecord[TranscriptionRecord]] | Refusal[TranscriptionRecord]:
         """Claim a job, or say why not. One that was begun too often is FAILED by this."""
-        while True:
-            stored = await self._store.get(key)
-            if stored is None or stored.value.removing:
-                return Terminal(None)
-            if stored.value.state in TERMINAL:
-                return Terminal(stored.value)
-            left = claimable_in(self._bus, stored.value, LEASE_SECONDS)
-            if stored.value.state == Transcription.STATE_RUNNING and left > 0:
-                return Deferred(timedelta(seconds=left))
-            record = TranscriptionRecord()
-            record.CopyFrom(stored.value)
-            exhausted = counted_attempts(record) >= self._attempts_max
-            if exhausted:
-                give_up(record, _exhausted(record))
-            else:
-                self._begin(record)
-            try:
-                written = await self._store.update(key, record, stored.revision)
-            except Conflict:
-                continue
-            if exhausted:
-                return Terminal(written.value)
-            return Claimed(
-                OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
-            )
+        return await claim_record(
+            self._bus, self._store, key, self, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS
+        )
 
-    async def look(self, key: str) -> TranscriptionRecord | None:
+    def refusal(self, record: TranscriptionRecord) -> Refusal[TranscriptionRecord] | None:
+        """A job that is over, or being removed, needs no worker."""
+        if record.removing:
+            return Terminal(None)
+        return Terminal(record) if record.state in TERMINAL else None
+
+    def begin(self, record: TranscriptionRecord) -> bool:
+        """Begin an attempt; end a job that has none left."""
+        if not self.has_attempts_left(record):
+            give_up(record, _exhausted(record))
+            return False
+        begin_attempt(record, self._worker_id)
+        return True
+
+    def has_attempts_left(self, record: TranscriptionRecord) -> bool:
+        """Whether a job may be begun once more."""
+        return counted_attempts(record) < self._attempts_max
+
+    async def read(self, key: str) -> TranscriptionRecord | None:
         """A job as it stands. None when it was deleted."""
         stored = await self._store.get(key)
         return stored.value if stored is not None else None
-
-    def _begin(self, record: TranscriptionRecord) -> None:
-        enter(record, Transcription.STATE_RUNNING)
-        record.epoch += 1
-        record.lease.CopyFrom(new_lease(self._worker_id, LEASE_SECONDS))
-        record.attempts.append(Transcription.Attempt(worker_id=self._worker_id, start_time=now()))
-        record.ClearField("transcribed_duration")
 
 
 def _exhausted(record: TranscriptionRecord) -> Status:

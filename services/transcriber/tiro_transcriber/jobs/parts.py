@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.writer import BlobWriter
 from tiro_core.clock import duration, duration_of, now
-from tiro_core.jobs.states import TERMINAL, enter
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.jobs.transitions import accept
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.records import CAUGHT_UP, Change, RecordStore
 from tiro_engines.interface import SAMPLE_RATE
 from tiro_transcriber.jobs.chunks import AudioChunk
 
@@ -112,9 +112,9 @@ class Parts:
         """Take in what happens to the parts, until cancelled."""
         async with self._records.watch(self._key(f"{self._job.transcription_id}.*")) as changes:
             async for change in changes:
-                if change is None:
+                if change is CAUGHT_UP:
                     self._go_on()
-                elif change.value is not None:
+                elif isinstance(change, Change) and change.value is not None:
                     await self._take(int(change.key.rpartition(".")[2]), change.value)
 
     async def caught_up(self) -> None:
@@ -164,7 +164,7 @@ class Parts:
             record.options.CopyFrom(job.options)
             record.options.ClearField("audio_start")
             record.options.ClearField("audio_end")
-        enter(record, Transcription.STATE_QUEUED)
+        accept(record, has_audio=True)
         return record
 
 

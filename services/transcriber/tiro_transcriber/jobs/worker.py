@@ -1,11 +1,9 @@
-"""The job worker: from an offered task to a job that is claimed, run, and committed, failed or handed over."""
+"""Jobs, as owned work: claimed, transcribed, and committed, failed or handed over."""
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import grpc
-import structlog
-from google.protobuf.message import DecodeError
-from nats.aio.msg import Msg
 
 from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionRecord, TranscriptionTask
 from tiro.events.v1.upload_pb2 import UploadRecord
@@ -14,39 +12,42 @@ from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError
+from tiro_core.jobs import transitions
 from tiro_core.jobs.event_log import JobEventLog
-from tiro_core.jobs.purge import purge_job_data
+from tiro_core.jobs.removal import purge_job_data
 from tiro_core.jobs.states import TERMINAL
-from tiro_core.jobs.transitions import counted_attempts, fail, hand_over, succeed
-from tiro_core.leases.claims import Claimed, Deferred, Terminal
+from tiro_core.leases.claims import Claimed, Refusal
 from tiro_core.leases.notifications import OwnerNotifications
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.leases.renewal import hold_lease
+from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs import get_logger
-from tiro_core.messaging import subjects
+from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.work_queue import Slot
+from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_engines.backoff import backoff
 from tiro_transcriber import metrics
-from tiro_transcriber.errors import explain, first_cause, reason_of
-from tiro_transcriber.jobs.claims import LEASE_SECONDS, JobClaimer
+from tiro_transcriber.errors import explain, reason_of
+from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
 from tiro_transcriber.jobs.splitter import JobSplitter
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
-from tiro_transcriber.shielding import OWNERSHIP_ERRORS, shielded, with_deadline
 
-RENEWAL_SECONDS = LEASE_SECONDS / 3
 BACKOFF_SECONDS = 2.0
 """Before the second attempt; doubled before each further one, half of it at random."""
 BACKOFF_SECONDS_MAX = 60.0
 
 log = get_logger()
 
+Owned = OwnedRecord[TranscriptionRecord]
 
-class JobWorker:
-    """Handles offered tasks. One for all job slots of a worker."""
+
+class JobWork:
+    """The jobs of one worker."""
+
+    kind = "job"
 
     def __init__(
         self,
@@ -54,163 +55,146 @@ class JobWorker:
         blobs: BlobStore,
         recognizer: Recognizer,
         *,
-        claims: JobClaimer,
-        uploads: RecordStore[UploadRecord],
-        cutter: JobSplitter,
+        claims: JobClaims,
+        splitter: JobSplitter,
         notifications: OwnerNotifications,
-        attempts_max: int,
-        grace_seconds: float,
     ) -> None:
-        self._bus = bus
-        self._blobs = blobs
-        self._recognizer = recognizer
-        self._claims = claims
-        self._uploads = uploads
-        self._cutter = cutter
-        self._nudges = notifications
-        self._attempts_max = attempts_max
-        self._grace_seconds = grace_seconds
+        self.bus = bus
+        self.blobs = blobs
+        self.recognizer = recognizer
+        self.claims = claims
+        self.splitter = splitter
+        self.notifications = notifications
+        self.uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
 
-    async def handle(self, message: Msg, slot: Slot) -> None:
-        """Do what an offered task needs, and settle its message. A job that is cut gives its slot back."""
-        try:
-            task = TranscriptionTask.FromString(message.data)
-        except DecodeError as error:
-            log.error("hint_unreadable", subject=message.subject, error=repr(error))  # noqa: TRY400 - a line says it all
-            await message.term()
-            return
-        with structlog.contextvars.bound_contextvars(tenant=task.tenant, job=task.transcription_id):
-            try:
-                await self._claim_and_run(task, message, slot)
-            except OWNERSHIP_ERRORS as error:
-                # The message stays unsettled: it is offered again when its time is over.
-                log.warning("job_left", reason=repr(error))
-                await with_deadline(self._grace_seconds, self._tidy(task))
+    def task_of(self, data: bytes) -> Task:
+        """Read a task message."""
+        task = TranscriptionTask.FromString(data)
+        return Task(task.tenant, task.transcription_id)
 
-    async def _claim_and_run(self, task: TranscriptionTask, message: Msg, slot: Slot) -> None:
-        history = JobEventLog(self._bus, task.tenant, task.transcription_id)
-
-        async def give_back(claim: object) -> None:
-            if isinstance(claim, Claimed):
-                await self._hand_over(claim.owned, history, message)
-
+    async def claim(self, key: str) -> Claimed[Owned] | Refusal[TranscriptionRecord]:
+        """Claim a job, or say why not."""
         with metrics.stage("claim"):
-            claiming = self._claims.claim(subjects.record(task.tenant, task.transcription_id))
-            claim = await shielded(claiming, self._grace_seconds, give_back)
-        match claim:
-            case Claimed(owned):
-                await self._run(owned, history, message, slot)
-            case Deferred(retry_in):
-                await message.nak(delay=retry_in.total_seconds())
-            case Terminal(record):
-                await self._over(record, history, message)
+            return await self.claims.claim(key)
 
-    async def _tidy(self, task: TranscriptionTask) -> None:
-        """Remove what was written here about a job that somebody else has ended or deleted meanwhile."""
-        record = await self._claims.look(subjects.record(task.tenant, task.transcription_id))
-        if record is None or record.removing:
-            await purge_job_data(self._bus, self._blobs, task.tenant, task.transcription_id)
-        if record is None or record.state in TERMINAL:
-            await self._cutter.clean(task.tenant, task.transcription_id)
+    def attempt(self, claim: Owned, slot: Slot) -> "JobAttempt":
+        """Begin an attempt at a job."""
+        return JobAttempt(self, claim, slot)
 
-    async def _over(self, record: TranscriptionRecord | None, history: JobEventLog, message: Msg) -> None:
+    async def finish(self, record: TranscriptionRecord | None) -> None:
         """Make up for what the owner of a job that is over may have left undone."""
-        if record is not None:
-            if record.state == Transcription.STATE_FAILED:
-                await self._park(record)
-            await history.ensure_terminal(record)
-            await self._clean(record)
-        await message.ack()
-
-    async def _run(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg, slot: Slot
-    ) -> None:
-        log.info("job_started", attempt=len(owned.value.attempts))
-        key = subjects.record(owned.value.tenant, owned.value.transcription_id)
-        try:
-            with self._nudges.looking(key) as look:
-                async with hold_lease(owned, message, RENEWAL_SECONDS, look=look):
-                    await history.take_over(owned.value)
-                    transcript = await self._transcribe(owned, history, slot)
-        except asyncio.CancelledError:
-            await with_deadline(self._grace_seconds, self._hand_over(owned, history, message))
-            raise
-        except ExceptionGroup as group:
-            await shielded(self._failed(owned, history, message, first_cause(group)), self._grace_seconds)
+        if record is None:
             return
-        with metrics.stage("commit"):
-            await shielded(self._commit(owned, history, message, transcript), self._grace_seconds)
+        if record.state == Transcription.STATE_FAILED:
+            await self.park(record)
+        await JobEventLog(self.bus, record.tenant, record.transcription_id).ensure_terminal(record)
+        await self.clean(record)
 
-    async def _transcribe(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, slot: Slot
-    ) -> Transcript:
-        size, channels = await self._recording(owned.value)
+    async def redirect(self, record: TranscriptionRecord) -> None:
+        """A job stays with the engine and model that it was accepted for."""
+
+    async def tidy(self, key: str) -> None:
+        """Remove what was written here about a job that another process has ended or deleted meanwhile."""
+        tenant, _, job = key.partition(".")
+        record = await self.claims.read(key)
+        if record is None or record.removing:
+            await purge_job_data(self.bus, self.blobs, tenant, job)
+        if record is None or record.state in TERMINAL:
+            await self.splitter.clean(tenant, job)
+
+    async def clean(self, record: TranscriptionRecord) -> None:
+        """Remove the parts of a job that is over."""
+        if record.cut:
+            await self.splitter.clean(record.tenant, record.transcription_id)
+
+    async def park(self, record: TranscriptionRecord) -> None:
+        """Keep a job that has failed where an operator finds it."""
+        subject = subjects.dead(record.tenant, record.transcription_id)
+        await publish(self.bus, subject, DeadLetter(record=record).SerializeToString())
+
+
+class JobAttempt:
+    """One attempt at a job, owned by this worker."""
+
+    def __init__(self, work: JobWork, owned: Owned, slot: Slot) -> None:
+        self._work = work
+        self._owned = owned
+        self._slot = slot
+        self._log = JobEventLog(work.bus, owned.value.tenant, owned.value.transcription_id)
+        self._transcript: Transcript | None = None
+
+    def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
+        """Hold the lease, and look at the record when another process has written to it."""
+        return self._holding(message)
+
+    @asynccontextmanager
+    async def _holding(self, message: TaskMessage) -> AsyncIterator[None]:
+        with self._work.notifications.of(self._owned.key) as written:
+            async with hold_lease(self._owned, message, renew_now=written):
+                yield
+
+    async def run(self) -> None:
+        """Transcribe the recording."""
+        log.info("job_started", attempt=len(self._owned.value.attempts))
+        await self._log.take_over(self._owned.value)
+        size, channels = await self._recording(self._owned.value)
         with metrics.JOB_SECONDS.time():
-            async with open_transcript_writer(self._blobs, history, owned.value) as writer:
-                if not self._cutter.wants(owned.value):
-                    return await self._recognizer.recognize(owned.value, writer, size=size, channels=channels)
-                record = await owned.update(_mark_cut)
-                slot.release()
-                return await self._cutter.transcribe(record, size, writer)
+            async with open_transcript_writer(self._work.blobs, self._log, self._owned.value) as writer:
+                if not self._work.splitter.wants(self._owned.value):
+                    self._transcript = await self._work.recognizer.recognize(
+                        self._owned.value, writer, size=size, channels=channels
+                    )
+                    return
+                record = await self._owned.update(_mark_split)
+                self._slot.release()
+                self._transcript = await self._work.splitter.transcribe(record, size, writer)
+
+    async def commit(self) -> None:
+        """The transcript is stored: the job has succeeded."""
+        transcript = self._transcript
+        if transcript is None:
+            raise AssertionError("a job is committed once its transcript is there")
+        with metrics.stage("commit"):
+            record = await self._owned.update(lambda value: transitions.succeed(value, transcript))
+            await self._log.append_state(record)
+        await self._work.clean(record)
+        metrics.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
+        log.info("job_succeeded", segments=transcript.segment_count)
+
+    async def fail(self, cause: BaseException) -> Retry | None:
+        """Note why the attempt failed. Where another one may help, and is left, it follows after a wait."""
+        error, may_pass = explain(cause)
+        again = may_pass and self._work.claims.has_attempts_left(self._owned.value)
+        await self._log.hold_position()
+        record = await self._owned.update(lambda value: transitions.fail_attempt(value, error, is_final=not again))
+        if not again:
+            await self._work.park(record)
+        await self._log.append_state(record)
+        if not again:
+            await self._work.clean(record)
+        metrics.job_ended("retried" if again else "failed", reason_of(error), 0)
+        log.warning("job_failed", reason=reason_of(error), again=again, attempt=len(record.attempts))
+        tries = transitions.counted_attempts(record)
+        delay = backoff(tries, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
+        return Retry(delay) if again else None
+
+    async def hand_over(self) -> None:
+        """Give the job back at once, because this worker was told to stop."""
+        await self._log.hold_position()
+        record = await self._owned.update(transitions.hand_over)
+        await self._log.append_state(record)
+        metrics.job_ended("handed_over", "", 0)
+        log.info("job_handed_over")
 
     async def _recording(self, record: TranscriptionRecord) -> tuple[int, int]:
         """The size of a job's recording, in bytes, and how many channels it has."""
         if record.HasField("part"):
             return record.part.size_bytes, 1
-        upload = await self._uploads.get(subjects.record(record.tenant, record.upload_id))
+        upload = await self._work.uploads.get(subjects.record(record.tenant, record.upload_id))
         if upload is None:
             raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload is gone")
         return upload.value.committed_size, upload.value.audio.channel_count
 
-    async def _commit(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg, transcript: Transcript
-    ) -> None:
-        record = await owned.update(lambda value: succeed(value, transcript))
-        await history.append_state(record)
-        await message.ack()
-        await self._clean(record)
-        metrics.job_ended("succeeded", "", transcript.audio_duration.ToNanoseconds() / 1e9)
-        log.info("job_succeeded", segments=transcript.segment_count)
 
-    async def _hand_over(self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg) -> None:
-        """Give the job back at once because this worker was told to stop."""
-        record = await owned.update(hand_over)
-        await message.nak()
-        await history.resume()  # a write that was cancelled may have been stored
-        await history.append_state(record)
-        metrics.job_ended("handed_over", "", 0)
-        log.info("job_handed_over")
-
-    async def _failed(
-        self, owned: OwnedRecord[TranscriptionRecord], history: JobEventLog, message: Msg, cause: BaseException
-    ) -> None:
-        if isinstance(cause, OWNERSHIP_ERRORS):
-            raise cause
-        error, may_pass = explain(cause)
-        again = may_pass and counted_attempts(owned.value) < self._attempts_max
-        record = await owned.update(lambda value: fail(value, error, again=again))
-        if not again:
-            await self._park(record)
-        await history.resume()  # a write that was cancelled may have been stored
-        await history.append_state(record)
-        if again:
-            await message.nak(
-                delay=backoff(counted_attempts(record), first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
-            )
-        else:
-            await message.ack()
-            await self._clean(record)
-        metrics.job_ended("retried" if again else "failed", reason_of(error), 0)
-        log.warning("job_failed", reason=reason_of(error), again=again, attempt=len(record.attempts))
-
-    async def _clean(self, record: TranscriptionRecord) -> None:
-        if record.cut:
-            await self._cutter.clean(record.tenant, record.transcription_id)
-
-    async def _park(self, record: TranscriptionRecord) -> None:
-        subject = subjects.dead(record.tenant, record.transcription_id)
-        await publish(self._bus, subject, DeadLetter(record=record).SerializeToString())
-
-
-def _mark_cut(record: TranscriptionRecord) -> None:
+def _mark_split(record: TranscriptionRecord) -> None:
     record.cut = True

@@ -1,55 +1,50 @@
-"""Claiming a live session: delivery only offers it, the record decides."""
+"""Claiming a live session for one worker."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
-from tiro_core.leases.claims import Claimed, Deferred, Terminal
-from tiro_core.leases.owned_record import OwnedRecord, claimable_in, new_lease
+from tiro_core.leases.claims import Claimed, Deferred, Refusal, Terminal, WrongModel, claim_record
+from tiro_core.leases.owned_record import OwnedRecord
+from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
 from tiro_core.messaging.records import RecordStore
 from tiro_transcriber.sessions.load import SessionLoad
 
 LEASE_SECONDS = 3.0
 """How long a worker may be silent before its session is another's. Somebody is waiting: this is most of the pause that
-they see when a worker dies. Renewed three times as often, and as long as the redelivery of its message."""
-NO_ROOM_RETRY = timedelta(milliseconds=200)
-"""When a session that this worker has no room for is offered again, to it or to another one."""
+they see when a worker dies. As long as the redelivery of its message."""
+NO_CAPACITY_RETRY = timedelta(milliseconds=200)
+"""When a session that this worker has no capacity for is delivered again, to it or to another one."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrongModel:
-    """It is for the workers of another engine now."""
+class SessionClaims:
+    """Claims sessions for one worker. One that has lost its worker is taken also when a new one would not be."""
 
-    record: SessionRecord
+    def __init__(self, bus: Bus, worker: WorkerRecord, load: SessionLoad) -> None:
+        self._bus = bus
+        self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+        self._worker = worker
+        self._load = load
 
+    async def claim(self, key: str) -> Claimed[OwnedRecord[SessionRecord]] | Refusal[SessionRecord]:
+        """Claim a session, or say why not."""
+        return await claim_record(
+            self._bus, self._store, key, self, worker_id=self._worker.worker_id, lease_seconds=LEASE_SECONDS
+        )
 
-async def claim(
-    bus: Bus, store: RecordStore[SessionRecord], key: str, worker: WorkerRecord, load: SessionLoad
-) -> Claimed[SessionRecord] | Deferred | Terminal[SessionRecord] | WrongModel:
-    """Claim a session, or say why not. One that has lost its worker is taken also when a new one would not be."""
-    while True:
-        stored = await store.get(key)
-        if stored is None or stored.value.state == SessionRecord.STATE_ENDED:
-            return Terminal(stored.value if stored else None)
-        wanted = stored.value.recognition
-        if (wanted.engine, wanted.model) != (worker.engine, worker.model):
-            return WrongModel(stored.value)
-        left = claimable_in(bus, stored.value, LEASE_SECONDS)
-        if stored.value.state == SessionRecord.STATE_ACTIVE and left > 0:
-            return Deferred(timedelta(seconds=left))
-        if not (load.has_room_for_orphan if stored.value.epoch else load.has_room):
-            return Deferred(NO_ROOM_RETRY)
-        record = SessionRecord()
-        record.CopyFrom(stored.value)
-        record.failure_count += record.state == SessionRecord.STATE_ACTIVE  # its owner was lost
+    def refusal(self, record: SessionRecord) -> Refusal[SessionRecord] | None:
+        """A session that is over, another model's, or beyond this worker's capacity."""
+        if record.state == SessionRecord.STATE_ENDED:
+            return Terminal(record)
+        wanted = record.recognition
+        if (wanted.engine, wanted.model) != (self._worker.engine, self._worker.model):
+            return WrongModel(record)
+        has_capacity = self._load.has_room_for_orphan if record.epoch else self._load.has_room
+        return None if has_capacity else Deferred(NO_CAPACITY_RETRY)
+
+    def begin(self, record: SessionRecord) -> bool:
+        """Become the owner. An owner before that did not hand over was lost."""
+        record.failure_count += record.state == SessionRecord.STATE_ACTIVE
         record.state = SessionRecord.STATE_ACTIVE
-        record.epoch += 1
-        record.lease.CopyFrom(new_lease(worker.worker_id, LEASE_SECONDS))
-        try:
-            written = await store.update(key, record, stored.revision)
-        except Conflict:
-            continue
-        return Claimed(OwnedRecord(store, key, written, worker_id=worker.worker_id, lease_seconds=LEASE_SECONDS))
+        return True

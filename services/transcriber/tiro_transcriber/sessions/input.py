@@ -13,7 +13,7 @@ from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro_core.audio.pcm import SAMPLE_BYTES, pcm16_from_bytes
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 
 QUEUED_MAX = 256
 """Messages read ahead of the engine. What is beyond them waits in JetStream."""
@@ -76,7 +76,7 @@ class SessionInput:
         self._settled_sequence = after
         async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject, after_sequence=after) as tail:
             async for entry in tail:
-                if entry is None:
+                if isinstance(entry, StreamState):
                     continue
                 await self.add(entry.sequence, parse_input(entry.data))
 

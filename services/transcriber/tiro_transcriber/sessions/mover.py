@@ -1,7 +1,5 @@
 """When a session is better off with another engine, and giving it there."""
 
-from nats.aio.msg import Msg
-
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
 from tiro_core.leases.owned_record import OwnedRecord
@@ -26,7 +24,7 @@ class SessionMover:
         self._bus = bus
         self._workers = workers
 
-    def way_out(self, record: SessionRecord, cause: BaseException | None = None) -> Route | None:
+    def next_engine(self, record: SessionRecord, cause: BaseException | None = None) -> Route | None:
         """Where a session should go because its engine cannot serve it, or has failed on it again and again.
 
         Args:
@@ -34,27 +32,26 @@ class SessionMover:
             cause: What has broken it now. None: nothing has yet.
 
         Returns:
-            An alternative that has room. None where it should stay, or has no way out.
+            An alternative that has capacity. None where it should stay, or has no alternative.
         """
         hopeless = isinstance(cause, EngineUnavailable | EngineRefused | UnsupportedLanguage)
-        failure_count = record.failure_count + (cause is not None)
-        return next_route(record, self._workers) if hopeless or failure_count >= MOVE_FAILURES else None
+        failures = record.failure_count + (cause is not None)
+        return next_route(record, self._workers) if hopeless or failures >= MOVE_FAILURES else None
 
-    async def move(self, owned: OwnedRecord[SessionRecord], message: Msg, to: Route, why: str) -> None:
-        """Give a session to one of its alternatives.
+    async def move(self, owned: OwnedRecord[SessionRecord], to: Route, why: str) -> None:
+        """Give a session to one of its alternatives. The message that it was claimed for is to be acknowledged then.
 
-        A death between the steps is harmless: whoever is offered the session once more offers it on.
+        A death between the steps is harmless: whichever worker gets that message again passes the session on.
 
         Raises:
             OwnershipLost: It is no longer ours.
             BusUnavailable: NATS stayed away.
         """
         record = await owned.update(lambda value: move(value, to))
-        await self.offer_on(record, message)
+        await self.pass_on(record)
         metrics.SESSIONS.labels("moved").inc()
         log.warning("session_moved", engine=to.engine, model=to.model, reason=why)
 
-    async def offer_on(self, record: SessionRecord, message: Msg) -> None:
-        """Offer a session that is another engine's to its workers, and take it off ours."""
+    async def pass_on(self, record: SessionRecord) -> None:
+        """Enqueue a session that is another engine's for its workers."""
         await enqueue_session(self._bus, record)
-        await message.ack()

@@ -19,7 +19,8 @@ from tiro.events.v1.route_pb2 import Route
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import EventLog, Fenced
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.operations import broadcast
+from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_engines.interface import (
     SAMPLE_RATE,
     Final,
@@ -49,6 +50,8 @@ class SessionOutput:
         self._with_words = record.recognition.enable_word_time_offsets
         self._revision = 0
         self._has_ended = False
+        self.ended_with: Status | None = None
+        """The error with which an owner before has ended the session. None: without one, or it has not ended."""
         self._speaking = False
         self._utterance_told = -1
         self._updates_told: list[LiveConfigUpdated] = []
@@ -169,12 +172,12 @@ class SessionOutput:
             revision=self._revision,
             segment=to_proto(segment, with_words=self._with_words),
         )
-        await self._bus.client.publish(self._partial_subject, message.SerializeToString())
+        await broadcast(self._bus, self._partial_subject, message.SerializeToString())
 
     async def tell_progress(self, processed_sample: int) -> None:
         """Publish how far the session is heard, without waiting: the next one says more."""
         message = LiveProgress(epoch=self._record.epoch, processed_sample=processed_sample)
-        await self._bus.client.publish(self._progress_subject, message.SerializeToString())
+        await broadcast(self._bus, self._progress_subject, message.SerializeToString())
 
     async def _append(self, event: LiveEvent) -> None:
         event.epoch = self._record.epoch
@@ -192,7 +195,7 @@ class SessionOutput:
         self._updates_told.clear()
         async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, self._subject) as tail:
             async for entry in tail:
-                if entry is None:
+                if isinstance(entry, StreamState):
                     self._go_on_from(self._record.checkpoint.sample)
                     return
                 event = LiveEvent.FromString(entry.data)
@@ -228,6 +231,7 @@ class SessionOutput:
                 self._updates_told.append(event.config_updated)
             case "ended":
                 self._has_ended = True
+                self.ended_with = event.ended.error if event.ended.HasField("error") else None
 
     def to_engine(self, sample: int) -> int:
         """From the session's samples to the engine's."""

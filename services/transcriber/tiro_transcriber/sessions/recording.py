@@ -11,17 +11,68 @@ from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
-from tiro_core.blobs.interface import PART_BYTES, BlobStore
+from tiro_core.blobs.interface import PART_BYTES, BlobStore, StorageUnavailable
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.writer import BlobWriter
 from tiro_core.clock import duration_of, now
+from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
+from tiro_transcriber.sessions.shadow import start_shadow
+
+log = get_logger()
 
 
-async def keep_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
+class AudioKeeper:
+    """Keeps the audio of sessions that are over, where somebody wants it: the caller, or a policy's shadow."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, *, failures_max: int) -> None:
+        """A session over which so many workers have failed ends also where its audio cannot be kept."""
+        self._bus = bus
+        self._blobs = blobs
+        self._failures_max = failures_max
+
+    async def keep(self, record: SessionRecord, samples: int, *, is_whole: bool) -> str:
+        """Keep the audio of a session if it is wanted, and begin its shadow.
+
+        Args:
+            record: The session.
+            samples: How many samples it had.
+            is_whole: One engine has processed it from its beginning to its end, without a fault: else it is not
+                compared with a shadow.
+
+        Returns:
+            The upload that the caller asked for. Empty: it did not ask.
+
+        Raises:
+            StorageUnavailable: The audio cannot be kept now, and the caller wants it.
+        """
+        is_shadowed = record.HasField("shadow") and is_whole
+        if not (record.keep_recording or is_shadowed):
+            return ""
+        upload_id = await self._store(record, samples)
+        if upload_id and is_shadowed:
+            try:
+                await start_shadow(self._bus, record, upload_id, samples)
+            except MessagingError as error:  # the session is whole without it
+                log.warning("shadow_not_begun", reason=repr(error))
+        return upload_id if record.keep_recording else ""
+
+    async def _store(self, record: SessionRecord, samples: int) -> str:
+        try:
+            return await store_recording(self._bus, self._blobs, record, samples)
+        except StorageUnavailable as error:
+            if record.keep_recording and record.failure_count < self._failures_max:
+                raise
+            log.error("recording_not_kept", reason=str(error))  # noqa: TRY400 - a line says it all
+            return ""
+
+
+async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
     """Copy the audio line into an upload, part by part.
 
     Args:
@@ -44,9 +95,9 @@ async def keep_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sam
     missing = samples * SAMPLE_BYTES
     subject = subjects.live_audio(session.tenant, session.session_id)
     async with OrderedConsumer(bus, topology.LIVE_AUDIO, subject) as line:
-        async for entry in line:
-            if entry is not None:
-                data = LiveInput.FromString(entry.data).pcm16[:missing]
+        async for message in line:
+            if isinstance(message, StoredMessage):
+                data = LiveInput.FromString(message.data).pcm16[:missing]
                 missing -= len(data)
                 await write(data)
             if not missing:

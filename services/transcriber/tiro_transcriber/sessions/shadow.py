@@ -10,7 +10,7 @@ from tiro_core.jobs.shadows import shadow_of_session
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import Conflict
+from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 
 log = get_logger()

@@ -1,264 +1,170 @@
-"""The session worker: from an offered session to one that is claimed, run, and ended or handed over."""
+"""Live sessions, as owned work: claimed, transcribed, and ended, handed over, or moved to another engine."""
 
-import asyncio
-from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager
 
 import grpc
-import structlog
-from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
-from nats.aio.msg import Msg
 
 from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.blobs.interface import BlobStore, StorageUnavailable
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError
-from tiro_core.leases.claims import Claimed, Deferred, Terminal
+from tiro_core.leases.claims import Claimed, Refusal
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.leases.renewal import hold_lease
+from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.publishing import StreamFull
-from tiro_core.messaging.records import RecordStore
-from tiro_engines.interface import EngineRefused, UnsupportedLanguage
+from tiro_core.messaging.operations import purge
+from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_transcriber import metrics
-from tiro_transcriber.engine.host import EngineHost
-from tiro_transcriber.engine.usage_meter import UsageMeter
-from tiro_transcriber.errors import engine_fault, first_cause, require_consent, unsupported_language
 from tiro_transcriber.sessions.checkpoint import CheckpointTracker
-from tiro_transcriber.sessions.claims import LEASE_SECONDS, WrongModel, claim
-from tiro_transcriber.sessions.config import SessionConfig
-from tiro_transcriber.sessions.input import open_session_input
+from tiro_transcriber.sessions.claims import SessionClaims
+from tiro_transcriber.sessions.engine_run import EngineRun
 from tiro_transcriber.sessions.load import SessionLoad
 from tiro_transcriber.sessions.mover import SessionMover
 from tiro_transcriber.sessions.output import SessionOutput
-from tiro_transcriber.sessions.recording import keep_recording
-from tiro_transcriber.sessions.shadow import start_shadow
-from tiro_transcriber.sessions.transcriber import Engine, SessionTranscriber
-from tiro_transcriber.shielding import OWNERSHIP_ERRORS, shielded, with_deadline
+from tiro_transcriber.sessions.recording import AudioKeeper
 
-RENEWAL_SECONDS = LEASE_SECONDS / 3
 FAILURES_MAX = 4
 """A session over which so many workers were lost or failed, without a step forward, is ended, not tried again."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()
 
+Owned = OwnedRecord[SessionRecord]
 
-class SessionWorker:
-    """Handles offered sessions. One for all session slots of a worker."""
+
+class SessionWork:
+    """The live sessions of one worker."""
+
+    kind = "session"
 
     def __init__(
         self,
         bus: Bus,
         blobs: BlobStore,
-        host: EngineHost,
         worker: WorkerRecord,
         load: SessionLoad,
         *,
+        engine_run: EngineRun,
         mover: SessionMover,
-        usage: UsageMeter,
-        grace_seconds: float,
-        line_silence_seconds_max: float,
     ) -> None:
-        self._bus = bus
-        self._blobs = blobs
-        self._host = host
-        self._load = load
-        self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
-        self._worker = worker
-        self._mover = mover
-        self._usage = usage
-        self._grace_seconds = grace_seconds
-        self._line_silence_seconds_max = line_silence_seconds_max
+        self.bus = bus
+        self.worker_id = worker.worker_id
+        self.load = load
+        self.engine_run = engine_run
+        self.mover = mover
+        self.audio = AudioKeeper(bus, blobs, failures_max=FAILURES_MAX)
+        self._claims = SessionClaims(bus, worker, load)
 
-    async def handle(self, message: Msg) -> None:
-        """Do what an offered session needs, and settle its message."""
-        try:
-            task = SessionTask.FromString(message.data)
-        except DecodeError as error:
-            log.error("hint_unreadable", subject=message.subject, error=repr(error))  # noqa: TRY400 - a line says it all
-            await message.term()
+    def task_of(self, data: bytes) -> Task:
+        """Read a task message."""
+        task = SessionTask.FromString(data)
+        return Task(task.tenant, task.session_id)
+
+    async def claim(self, key: str) -> Claimed[Owned] | Refusal[SessionRecord]:
+        """Claim a session, or say why not."""
+        return await self._claims.claim(key)
+
+    def attempt(self, claim: Owned, slot: Slot) -> "SessionAttempt":  # noqa: ARG002 - a session keeps its slot
+        """Serve a session."""
+        return SessionAttempt(self, claim)
+
+    async def finish(self, record: SessionRecord | None) -> None:
+        """Nothing is left undone: the end of a session is on its event log before it is in its record."""
+
+    async def redirect(self, record: SessionRecord) -> None:
+        """Pass a session on that is another engine's now."""
+        await self.mover.pass_on(record)
+
+    async def tidy(self, key: str) -> None:  # noqa: ARG002 - the session is another owner's, with all that it has
+        """Count a session that this worker has lost."""
+        metrics.SESSIONS.labels("lost").inc()
+
+
+class SessionAttempt:
+    """A session as long as this worker owns it."""
+
+    def __init__(self, work: SessionWork, owned: Owned) -> None:
+        self._work = work
+        self._owned = owned
+        self._output = SessionOutput(work.bus, owned.value)
+        self._checkpoint = CheckpointTracker(owned.value.checkpoint)
+        self._error: Status | None = None
+        self._samples = 0
+        self._upload_id = ""
+        self._has_moved = False
+
+    def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
+        """Hold the lease, and note the checkpoint with each renewal."""
+        return hold_lease(self._owned, message, self._checkpoint.note)
+
+    async def run(self) -> None:
+        """Serve the session to its end, unless it is better off with another engine."""
+        record = self._owned.value
+        log.info("session_claimed", epoch=record.epoch)
+        if (route := self._work.mover.next_engine(record)) is not None:
+            await self._work.mover.move(self._owned, route, f"{record.failure_count} workers lost or failed")
+            self._has_moved = True
             return
-        with structlog.contextvars.bound_contextvars(tenant=task.tenant, session=task.session_id):
-            try:
-                await self._claim_and_run(task, message)
-            except OWNERSHIP_ERRORS as error:
-                # The message stays unsettled: it is offered again when its time is over.
-                metrics.SESSIONS.labels("lost").inc()
-                log.warning("session_left", reason=repr(error))
-
-    async def _claim_and_run(self, task: SessionTask, message: Msg) -> None:
-        async def give_back(outcome: object) -> None:
-            if isinstance(outcome, Claimed):
-                await self._hand_over(outcome.owned, message, delay_seconds=0)
-
-        key = subjects.record(task.tenant, task.session_id)
-        claiming = claim(self._bus, self._store, key, self._worker, self._load)
-        match await shielded(claiming, self._grace_seconds, give_back):
-            case Claimed(owned):
-                if (route := self._mover.way_out(owned.value)) is not None:
-                    await self._mover.move(owned, message, route, f"{owned.value.failure_count} workers lost or failed")
-                    return
-                with self._load.session():
-                    await self._run(owned, message)
-            case WrongModel(record):
-                await self._mover.offer_on(record, message)
-            case Deferred(retry_in):
-                await message.nak(delay=retry_in.total_seconds())
-            case Terminal():
-                await message.ack()
-
-    async def _run(self, owned: OwnedRecord[SessionRecord], message: Msg) -> None:
-        log.info("session_claimed", epoch=owned.epoch)
-        if owned.epoch > 1:
+        if record.epoch > 1:
             metrics.SESSIONS_TAKEN_OVER.inc()
-        output = SessionOutput(self._bus, owned.value)
-        place = CheckpointTracker(owned.value.checkpoint)
-        error, samples, upload_id = None, 0, ""
-        try:
-            async with hold_lease(owned, message, RENEWAL_SECONDS, place.note):
-                if await output.take_over(self._worker.worker_id):
-                    error, samples = await self._transcribe_or_give_up(owned.value, output, place)
-                    if samples:
-                        upload_id = await self._keep_audio(owned.value, output, samples, was_whole=error is None)
-        except asyncio.CancelledError:
-            await with_deadline(self._grace_seconds, self._hand_over(owned, message, delay_seconds=0, note=place.note))
-            metrics.SESSIONS.labels("handed_over").inc()
-            log.info("session_handed_over")
-            raise
-        except ExceptionGroup as group:
-            await shielded(self._broken(owned, message, first_cause(group)), self._grace_seconds)
+        with self._work.load.session():
+            await self._serve(record)
+
+    async def _serve(self, record: SessionRecord) -> None:
+        if not await self._output.take_over(self._work.worker_id):
+            self._error = self._output.ended_with  # an owner before has ended it, and did not live to say so
             return
-        ending = self._end(owned, output, message, samples=samples, error=error, upload_id=upload_id)
-        await shielded(ending, self._grace_seconds)
+        if record.failure_count >= FAILURES_MAX:
+            message = f"given up after {record.failure_count} workers were lost over this session or failed on it"
+            failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, message)
+            self._error, self._samples = failed.to_status(), self._output.next_sample
+        else:
+            self._error, self._samples = await self._work.engine_run.run(record, self._output, self._checkpoint)
+        if self._samples:
+            is_whole = self._error is None and not self._output.engine_changed
+            self._upload_id = await self._work.audio.keep(record, self._samples, is_whole=is_whole)
 
-    async def _keep_audio(self, record: SessionRecord, output: SessionOutput, samples: int, *, was_whole: bool) -> str:
-        """Keep the audio for whoever wants it: the caller, who is told its upload, and the policy's shadow."""
-        # One that another engine has gone on with is not one engine's to be compared.
-        shadowed = record.HasField("shadow") and was_whole and not output.engine_changed
-        if not (record.keep_recording or shadowed):
-            return ""
-        upload_id = await self._keep_recording(record, samples)
-        if upload_id and shadowed:
-            try:
-                await start_shadow(self._bus, record, upload_id, samples)
-            except (*OWNERSHIP_ERRORS, StreamFull) as error:  # the session is whole without it
-                log.warning("shadow_not_begun", reason=repr(error))
-        return upload_id if record.keep_recording else ""
-
-    async def _keep_recording(self, record: SessionRecord, samples: int) -> str:
-        """Keep the audio, and return its upload.
-
-        Where it cannot be kept, a session that is given up ends all the same, and so does one whose caller does not
-        want it.
-        """
-        try:
-            return await keep_recording(self._bus, self._blobs, record, samples)
-        except StorageUnavailable as error:
-            if record.keep_recording and record.failure_count < FAILURES_MAX:
-                raise
-            log.error("recording_not_kept", reason=str(error))  # noqa: TRY400 - a line says it all
-            return ""
-
-    async def _transcribe_or_give_up(
-        self, record: SessionRecord, output: SessionOutput, place: CheckpointTracker
-    ) -> tuple[Status | None, int]:
-        if record.failure_count < FAILURES_MAX:
-            return await self._transcribe(record, output, place)
-        message = f"given up after {record.failure_count} workers were lost over this session or failed on it"
-        failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, message)
-        return failed.to_status(), output.next_sample
-
-    async def _transcribe(
-        self, record: SessionRecord, output: SessionOutput, place: CheckpointTracker
-    ) -> tuple[Status | None, int]:
-        first = output.first_sample
-        config = SessionConfig(record, output.config_at(output.next_sample))
-        try:
-            require_consent(self._host.engine, record)
-            session = await self._host.open_session(config.options, output.to_engine(first), output.spoken)
-        except TiroError as error:
-            return error.to_status(), first
-        except UnsupportedLanguage as error:  # its language has changed since the door has looked
-            if self._mover.way_out(record, error) is not None:
-                raise
-            return unsupported_language(error).to_status(), first
-        transcribing = SessionTranscriber(
-            Engine(session, self._host.session_threads, self._load),
-            output,
-            config,
-            place,
-            rate_hz=record.sample_rate_hertz,
-            line_silence_seconds_max=self._line_silence_seconds_max,
-        )
-        with self._usage.counting(record.tenant, session), closing(session):
-            async with open_session_input(self._bus, record, first, came=transcribing.wake) as line:
-                try:
-                    return await transcribing.run(line), line.position
-                except UnsupportedLanguage as error:
-                    if self._mover.way_out(record, error) is not None:
-                        raise
-                    return unsupported_language(error).to_status(), line.position
-                except EngineRefused as error:
-                    if self._mover.way_out(record, error) is not None:
-                        raise
-                    return engine_fault(error).to_status(), line.position
-
-    async def _end(
-        self,
-        owned: OwnedRecord[SessionRecord],
-        output: SessionOutput,
-        message: Msg,
-        *,
-        samples: int,
-        error: Status | None,
-        upload_id: str,
-    ) -> None:
-        await output.end(samples, error, upload_id)
+    async def commit(self) -> None:
+        """End the session: on its event log first, then in its record; then its audio goes."""
+        if self._has_moved:
+            return
+        await self._output.end(self._samples, self._error, self._upload_id)
 
         def end(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_ENDED
             record.ClearField("lease")
-            if error is not None:
-                record.error.CopyFrom(error)
+            if self._error is not None:
+                record.error.CopyFrom(self._error)
 
-        record = await owned.update(end)
-        audio = subjects.live_audio(record.tenant, record.session_id)
-        await self._bus.jetstream.purge_stream(topology.LIVE_AUDIO, subject=audio)
-        await message.ack()
-        metrics.SESSIONS.labels("cut_short" if error else "ended").inc()
-        log.info("session_ended", samples=samples, finals=output.final_count, reason=error.message if error else "")
+        record = await self._owned.update(end)
+        await purge(self._work.bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id))
+        metrics.SESSIONS.labels("cut_short" if self._error else "ended").inc()
+        reason = self._error.message if self._error else ""
+        log.info("session_ended", samples=self._samples, finals=self._output.final_count, reason=reason)
 
-    async def _broken(self, owned: OwnedRecord[SessionRecord], message: Msg, cause: BaseException) -> None:
-        if isinstance(cause, OWNERSHIP_ERRORS):
-            raise cause
-        log.error("session_broken", epoch=owned.epoch, exc_info=cause)
-        if (route := self._mover.way_out(owned.value, cause)) is not None:
-            await self._mover.move(owned, message, route, repr(cause))
-            return
-        await self._hand_over(owned, message, delay_seconds=RETRY_SECONDS, failure_count=1)
+    async def fail(self, cause: BaseException) -> Retry | None:
+        """Move the session to another engine where it has one and needs one; else let another worker try."""
+        log.error("session_broken", epoch=self._owned.epoch, exc_info=cause)
+        if (route := self._work.mover.next_engine(self._owned.value, cause)) is not None:
+            await self._work.mover.move(self._owned, route, repr(cause))
+            return None
+        await self._owned.update(lambda record: self._give_back(record, failures=1))
         metrics.SESSIONS.labels("broken").inc()
+        return Retry(RETRY_SECONDS)
 
-    async def _hand_over(
-        self,
-        owned: OwnedRecord[SessionRecord],
-        message: Msg,
-        *,
-        delay_seconds: float,
-        failure_count: int = 0,
-        note: Callable[[SessionRecord], None] = lambda _: None,
-    ) -> None:
-        """Give the session back, for another worker to go on where this one was."""
+    async def hand_over(self) -> None:
+        """Give the session back at once, for another worker to continue where this one was."""
+        await self._owned.update(lambda record: self._give_back(record, failures=0))
+        metrics.SESSIONS.labels("handed_over").inc()
+        log.info("session_handed_over")
 
-        def wait(record: SessionRecord) -> None:
-            note(record)
-            record.state = SessionRecord.STATE_WAITING
-            record.failure_count += failure_count
-            record.ClearField("lease")
-
-        await owned.update(wait)
-        await message.nak(delay=delay_seconds)
+    def _give_back(self, record: SessionRecord, *, failures: int) -> None:
+        self._checkpoint.note(record)
+        record.state = SessionRecord.STATE_WAITING
+        record.failure_count += failures
+        record.ClearField("lease")

@@ -130,6 +130,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A fault of ours; `error_id` in the metadata is found in the log."""
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 65
     """The store of recordings and transcripts is away."""
+    ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 66
+    """Others changed the same resource at the same time; try again."""
     ERROR_REASON_SESSION_RESUMED_ELSEWHERE: _ErrorReason.ValueType  # 70
     """The session goes on over another connection."""
     ERROR_REASON_SESSION_ABANDONED: _ErrorReason.ValueType  # 71
@@ -284,6 +286,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 64
 """A fault of ours; `error_id` in the metadata is found in the log."""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 65
 """The store of recordings and transcripts is away."""
+ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 66
+"""Others changed the same resource at the same time; try again."""
 ERROR_REASON_SESSION_RESUMED_ELSEWHERE: ErrorReason.ValueType  # 70
 """The session goes on over another connection."""
 ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71

@@ -1,20 +1,14 @@
-"""Finishing what must not be left half-done when the worker is told to stop: short things, for a bounded time."""
+"""Finishing what must not be left half-done when the process is told to stop: short things, for a bounded time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from nats.errors import Error
-
 from tiro_core.leases.owned_record import OwnershipLost
 from tiro_core.logs import get_logger
-from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.publishing import BusUnavailable
+from tiro_core.messaging.errors import MessagingError
 
 T = TypeVar("T")
-
-OWNERSHIP_ERRORS = (BusUnavailable, Fenced, OwnershipLost, Error, ConnectionError)
-"""Why a record is left as it is: it is somebody else's now, or NATS is away. Its lease runs out by itself."""
 
 log = get_logger()
 
@@ -38,11 +32,11 @@ async def shielded(
 
 
 async def with_deadline(seconds: float, work: Coroutine[Any, Any, None]) -> None:
-    """Do something about a record for a bounded time. What cannot be done is left to the lease."""
+    """Do something about a record for a bounded time. What cannot be done is left to the lease, which runs out."""
     try:
         async with asyncio.timeout(seconds):
             await work
-    except (TimeoutError, *OWNERSHIP_ERRORS) as error:
+    except (TimeoutError, MessagingError, OwnershipLost) as error:
         log.warning("left_to_expire", reason=repr(error))
 
 

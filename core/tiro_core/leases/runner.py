@@ -1,0 +1,203 @@
+"""The one loop of owned work: a task message is delivered, its record claimed, the work run, committed, and settled.
+
+What every owner promises, whatever it works on:
+
+* A message that cannot be read is rejected, and not delivered again.
+* The record is written first, then the log of its events, and the message is settled last. So the next owner is not
+  there before this one is done.
+* Told to stop, an owner hands its work over at once. Cancelled while it claims, it hands over what it has claimed.
+* An owner that was replaced, or that NATS does not answer, leaves the record as it is. Its lease runs out by itself,
+  and the message is delivered again.
+* An owner for whose writes there is no room hands the work over, to be tried again later.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.leases.claims import Claimed, Deferred, Refusal, Terminal, WrongModel
+from tiro_core.leases.owned_record import OwnershipLost
+from tiro_core.leases.shielding import shielded, with_deadline
+from tiro_core.logs import get_logger
+from tiro_core.messaging.errors import BusUnavailable, Conflict, MessagingError, StreamFull
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.work_queue import Slot, TaskMessage
+
+C = TypeVar("C")
+R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
+
+NO_ROOM_RETRY_SECONDS = 10.0
+"""When work is tried again for whose writes there was no room."""
+LEAVING = (BusUnavailable, Conflict, Fenced, OwnershipLost)
+"""Why a record is left as it is: it is another owner's now, or NATS does not answer."""
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a task message asks for."""
+
+    tenant: str
+    id: str
+    """Of the job or session."""
+
+    @property
+    def key(self) -> str:
+        """The key of its record."""
+        return f"{self.tenant}.{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The message is to be delivered again."""
+
+    after_seconds: float
+
+
+class Attempt(Protocol):
+    """One owner's work on one claim."""
+
+    def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
+        """Keeps the claim while the context lasts, and raises out of it when it is lost."""
+
+    async def run(self) -> None:
+        """Do the work, holding the claim. Its result stays in the attempt until `commit`."""
+
+    async def commit(self) -> Retry | None:
+        """Write the result. Not interrupted. None: the work is over."""
+
+    async def fail(self, cause: BaseException) -> Retry | None:
+        """Write that the work has failed. Not interrupted. None: it is over."""
+
+    async def hand_over(self) -> None:
+        """Give the claim back, for another owner to go on at once."""
+
+
+class Work(Protocol[C, R]):
+    """What differs between kinds of owned work."""
+
+    kind: str
+    """Names it in logs: `job`, `session`."""
+
+    def task_of(self, data: bytes) -> Task:
+        """Read a task message.
+
+        Raises:
+            DecodeError: It is none.
+        """
+
+    async def claim(self, key: str) -> "Claimed[C] | Refusal[R]":
+        """Claim the work, or say why not."""
+
+    def attempt(self, claim: C, slot: Slot) -> Attempt:
+        """Begin an attempt. Nothing is done yet."""
+
+    async def finish(self, record: R | None) -> None:
+        """Make up for what the owner of work that is over may have left undone."""
+
+    async def redirect(self, record: R) -> None:
+        """Pass work on to the workers of its engine and model."""
+
+    async def tidy(self, key: str) -> None:
+        """Remove what was written about work that was left, where it is over or deleted by now."""
+
+
+class WorkRunner(Generic[C, R]):
+    """Handles the task messages of one kind of work. One for all its slots."""
+
+    def __init__(self, work: Work[C, R], *, grace_seconds: float) -> None:
+        """`grace_seconds` is how long a cancellation waits for a hand-over, or for what must not be interrupted."""
+        self._work = work
+        self._grace_seconds = grace_seconds
+
+    async def handle(self, message: TaskMessage, slot: Slot) -> None:
+        """Do what a task message asks for, and settle it."""
+        try:
+            task = self._work.task_of(message.data)
+        except DecodeError as error:
+            log.error("task_unreadable", subject=message.subject, error=repr(error))  # noqa: TRY400 - a line says it all
+            await message.reject()
+            return
+        with structlog.contextvars.bound_contextvars(tenant=task.tenant, **{self._work.kind: task.id}):
+            try:
+                await self._claim_and_run(task, message, slot)
+            except (MessagingError, OwnershipLost) as error:
+                log.warning("work_left", kind=self._work.kind, reason=repr(error))
+                await with_deadline(self._grace_seconds, self._work.tidy(task.key))
+
+    async def _claim_and_run(self, task: Task, message: TaskMessage, slot: Slot) -> None:
+        async def give_back(outcome: "Claimed[C] | Refusal[R]") -> None:
+            if isinstance(outcome, Claimed):
+                await self._hand_over(self._work.attempt(outcome.claim, slot), message)
+
+        match await shielded(self._work.claim(task.key), self._grace_seconds, give_back):
+            case Claimed(claim):
+                await self._run(self._work.attempt(claim, slot), message)
+            case Deferred(retry_in):
+                await message.retry(retry_in.total_seconds())
+            case WrongModel(record):
+                await self._work.redirect(record)
+                await message.acknowledge()
+            case Terminal(record):
+                await self._work.finish(record)
+                await message.acknowledge()
+
+    async def _run(self, attempt: Attempt, message: TaskMessage) -> None:
+        try:
+            async with attempt.holding(message):
+                await attempt.run()
+        except asyncio.CancelledError:
+            await with_deadline(self._grace_seconds, self._hand_over(attempt, message))
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever the work raised is the attempt's to explain
+            await shielded(self._fail(attempt, message, main_cause(failure)), self._grace_seconds)
+        else:
+            await shielded(self._commit(attempt, message), self._grace_seconds)
+
+    async def _commit(self, attempt: Attempt, message: TaskMessage) -> None:
+        await _settle(message, await attempt.commit())
+
+    async def _fail(self, attempt: Attempt, message: TaskMessage, cause: BaseException) -> None:
+        if isinstance(cause, LEAVING):
+            raise cause
+        if isinstance(cause, StreamFull):
+            log.error("no_room_for_results", kind=self._work.kind, reason=str(cause))
+            await self._hand_over(attempt, message, after_seconds=NO_ROOM_RETRY_SECONDS)
+            return
+        await _settle(message, await attempt.fail(cause))
+
+    async def _hand_over(self, attempt: Attempt, message: TaskMessage, *, after_seconds: float = 0.0) -> None:
+        await attempt.hand_over()
+        await message.retry(after_seconds)
+
+
+async def _settle(message: TaskMessage, retry: Retry | None) -> None:
+    if retry is None:
+        await message.acknowledge()
+    else:
+        await message.retry(retry.after_seconds)
+
+
+def main_cause(failure: BaseException) -> BaseException:
+    """The one exception that stands for what a group of tasks raised.
+
+    The loss of ownership explains all else. Failing that, the first one does.
+    """
+    causes = list(_leaves(failure))
+    return next((cause for cause in causes if isinstance(cause, LEAVING)), causes[0])
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for member in failure.exceptions:
+            yield from _leaves(member)
+    else:
+        yield failure

@@ -1,0 +1,154 @@
+"""The errors of messaging, and the one table that makes them of the client library's.
+
+Nothing of nats-py leaves this package. A caller that wants to go on catches `MessagingError`, or one of these:
+
+| error | meaning | what helps |
+|---|---|---|
+| `BusUnavailable` | NATS did not answer, or JetStream has no leader or is still starting | time |
+| `InDoubt` | the same, and a write may have been stored all the same | time, and a look |
+| `StreamFull` | a limit of the stream, the account or the disk is reached | room |
+| `Conflict` | another writer has written to the subject first | a new read |
+| `NotFound` | there is no such message | nothing |
+| `Rejected` | NATS refuses the request | an operator |
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+
+from nats.errors import (
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    ConnectionReconnectingError,
+    Error,
+    NoRespondersError,
+    NoServersError,
+    OutboundBufferLimitError,
+    StaleConnectionError,
+)
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
+
+_NO_MESSAGE = 10037  # JSNoMessageFoundErr
+_WRONG_SEQUENCE = 10071  # JSStreamWrongLastSequenceErrF
+_WRITE_UNDER_WAY = 10164  # JSStreamWrongLastSequenceConstantErr: another write to this subject is being replicated
+_FULL = frozenset(
+    {
+        10002,  # JSAccountResourcesExceededErr: the account's limit
+        10023,  # JSInsufficientResourcesErr
+        10028,  # JSMemoryResourcesExceededErr
+        10047,  # JSStorageResourcesExceededErr
+        10077,  # JSStreamStoreFailedF: a limit of the stream, or a write to disk that failed
+    }
+)
+_AWAY = (
+    NatsTimeoutError,
+    NoRespondersError,
+    NoStreamResponseError,
+    ServiceUnavailableError,
+    OutboundBufferLimitError,
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    ConnectionReconnectingError,
+    NoServersError,
+    StaleConnectionError,
+    OSError,
+)
+_SUBJECT_FULL, _MESSAGES_FULL = "messages per subject", "maximum messages"
+"""What the server's text says of a limit of messages. Every other text is of bytes."""
+
+
+class Limit(Enum):
+    """What there is no room for."""
+
+    SUBJECT = "subject"
+    MESSAGES = "messages"
+    BYTES = "bytes"
+
+
+class MessagingError(Exception):
+    """Base of what messaging raises."""
+
+
+class BusUnavailable(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """NATS did not answer in time, or is not ready. Trying again later may help."""
+
+
+class InDoubt(BusUnavailable):
+    """A write was sent, and its outcome is not known: it may have been stored."""
+
+
+class StreamFull(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """There is no room for the message: a limit of the stream, of the account or of the disk.
+
+    Attributes:
+        limit: Which one: of messages on a subject, of messages in the stream, or of bytes.
+    """
+
+    def __init__(self, description: str, limit: "Limit") -> None:
+        super().__init__(description)
+        self.limit = limit
+
+
+class Conflict(MessagingError):  # noqa: N818 - the loser of a race has made no error
+    """Another writer has written to the subject first."""
+
+
+class NotFound(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """There is no such message."""
+
+
+class Rejected(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """NATS refuses the request: a stream that is not there, a message that is too large, a missing right.
+
+    Attributes:
+        code: The server's own number of the error; 0 where it gave none.
+    """
+
+    def __init__(self, description: str, code: int = 0) -> None:
+        super().__init__(description)
+        self.code = code
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Make errors of nats-py that come out of the context errors of ours.
+
+    Raises:
+        MessagingError: What the table says.
+    """
+    try:
+        yield
+    except (Error, OSError) as error:
+        raise translate(error) from error
+
+
+def translate(error: Exception) -> MessagingError:
+    """The error of ours that stands for one of nats-py's."""
+    if isinstance(error, APIError):
+        return _of_answer(error)
+    if isinstance(error, _AWAY):
+        return BusUnavailable(f"NATS did not answer: {error!r}")
+    return Rejected(repr(error))
+
+
+def _of_answer(error: APIError) -> MessagingError:
+    """The error that stands for what a server answered."""
+    code, description = error.err_code or 0, error.description or repr(error)
+    if code == _WRONG_SEQUENCE:
+        return Conflict(description)
+    if code == _WRITE_UNDER_WAY:
+        return InDoubt(description)
+    if code in _FULL:
+        return StreamFull(description, _limit_of(description))
+    if isinstance(error, NotFoundError) and code in (0, _NO_MESSAGE):
+        return NotFound(description)
+    if isinstance(error, ServiceUnavailableError):
+        return BusUnavailable(f"NATS is not ready: {description}")
+    return Rejected(description, code)
+
+
+def _limit_of(description: str) -> Limit:
+    if _SUBJECT_FULL in description:
+        return Limit.SUBJECT
+    return Limit.MESSAGES if _MESSAGES_FULL in description else Limit.BYTES

@@ -1,0 +1,117 @@
+"""Single requests to NATS: what the rest of Tiro asks of it besides publishing, records, logs and queues."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from nats.aio.msg import Msg
+
+from tiro_core.messaging.connection import REQUEST_TIMEOUT_SECONDS, Bus
+from tiro_core.messaging.errors import translated
+
+SUBJECTS_A_PAGE = 100_000
+"""The most subjects that the server lists in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message in a stream."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    sequence: int
+    """Its number in the stream."""
+
+
+async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica: bool = False) -> StoredMessage:
+    """Read the newest message on a subject.
+
+    Args:
+        bus: The connection.
+        stream: Where to look.
+        subject: Without wildcards.
+        from_any_replica: Let any replica answer, which is faster and may miss what was written a moment ago. Otherwise
+            the stream's leader answers.
+
+    Raises:
+        NotFound: There is none.
+        BusUnavailable: NATS did not answer.
+    """
+    async with translated():
+        found = await bus.jetstream.get_msg(stream, subject=subject, direct=from_any_replica)
+    return StoredMessage(found.subject or subject, found.data or b"", found.headers or {}, found.seq or 0)
+
+
+async def purge(bus: Bus, stream: str, subject: str) -> None:
+    """Delete every message on a subject, which may have wildcards. Nothing happens where there is none.
+
+    Raises:
+        BusUnavailable: NATS did not answer.
+    """
+    async with translated():
+        await bus.jetstream.purge_stream(stream, subject=subject)
+
+
+async def subjects_in(bus: Bus, stream: str, subject_filter: str) -> AsyncIterator[str]:
+    """The subjects in a stream that match a filter, in no order, read in pages of `SUBJECTS_A_PAGE`.
+
+    Raises:
+        BusUnavailable: NATS did not answer.
+    """
+    offset = 0
+    while True:
+        page, total = await _subjects_page(bus, stream, subject_filter, offset)
+        for subject in page:
+            yield subject
+        offset += len(page)
+        if not page or offset >= total:
+            return
+
+
+async def _subjects_page(bus: Bus, stream: str, subject_filter: str, offset: int) -> tuple[list[str], int]:
+    """A page of subjects, and how many there are in all."""
+    request = json.dumps({"subjects_filter": subject_filter, "offset": offset}).encode()
+    async with translated():
+        # nats-py's own `stream_info` cannot ask for a further page.
+        answer = await bus.jetstream._api_request(  # noqa: SLF001
+            f"$JS.API.STREAM.INFO.{stream}", request, timeout=REQUEST_TIMEOUT_SECONDS
+        )
+    return list(answer["state"].get("subjects") or {}), int(answer.get("total") or 0)
+
+
+async def broadcast(bus: Bus, subject: str, payload: bytes) -> None:
+    """Send a message to whoever listens now. It is not stored, and may be lost.
+
+    Raises:
+        BusUnavailable: NATS is away, and too much waits for it already.
+    """
+    async with translated():
+        await bus.client.publish(subject, payload)
+
+
+@asynccontextmanager
+async def listening(
+    bus: Bus, subject: str, receive: Callable[[bytes], Awaitable[None]], *, unread_max: int
+) -> AsyncIterator[None]:
+    """Receive what is broadcast on a subject while the context lasts.
+
+    Args:
+        bus: The connection.
+        subject: Where to listen.
+        receive: Takes each message, one after the other.
+        unread_max: Messages that wait for `receive`; further ones are dropped.
+    """
+
+    async def take(message: Msg) -> None:  # a callback: iterating over messages would make a task of each
+        await receive(message.data)
+
+    async with translated():
+        subscription = await bus.client.subscribe(subject, cb=take, pending_msgs_limit=unread_max)
+    try:
+        yield
+    finally:
+        if bus.is_connected:
+            async with translated():
+                await subscription.unsubscribe()

@@ -1,0 +1,80 @@
+"""One try to deliver a callback: a signed POST, and what came of it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from aiohttp import ClientError, ClientSession
+from google.protobuf.json_format import MessageToJson
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Callback
+from tiro_core.clock import now
+from tiro_core.jobs.states import state_name
+from tiro_core.outgoing.addresses import AddressRefusedError
+from tiro_core.outgoing.client import UrlInvalidError, parse_url
+from tiro_ingest.api.conversion import public_transcription
+from tiro_ingest.callbacks.signatures import sign, tenant_secret
+
+TRY_SECONDS_MAX = 10.0
+"""How long the other side may take to answer."""
+
+
+class CallbackClient:
+    """Delivers callbacks.
+
+    Args:
+        session: Connects to allowed addresses only.
+        secrets: The deployment's: the first signs, the others as well while they are being given up.
+    """
+
+    def __init__(self, session: ClientSession, secrets: Sequence[str]) -> None:
+        self._session = session
+        self._secrets = secrets
+
+    async def deliver(self, record: TranscriptionRecord) -> tuple[Callback.Delivery, bool]:
+        """Send it once.
+
+        Returns:
+            What came of it, and whether another try is worth it.
+        """
+        delivery = Callback.Delivery(time=now())
+        body = _body(record)
+        try:
+            async with asyncio.timeout(TRY_SECONDS_MAX):
+                headers = self._headers(record, body)
+                url = parse_url(record.callback.uri)
+                response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
+                response.close()  # what else it says is of no interest
+        except (AddressRefusedError, UrlInvalidError) as error:
+            delivery.error = str(error)
+            return delivery, False
+        except TimeoutError:
+            delivery.error = f"no answer within {TRY_SECONDS_MAX:g} s"
+            return delivery, True
+        except (ClientError, OSError) as error:
+            delivery.error = f"no connection: {type(error).__name__}"
+            return delivery, True
+        delivery.http_status = response.status
+        if not HTTPStatus(200) <= response.status < HTTPStatus(300):
+            delivery.error = "redirects are not followed" if 300 <= response.status < 400 else "not accepted"  # noqa: PLR2004 - HTTP's
+        return delivery, response.status != HTTPStatus.GONE
+
+    def _headers(self, record: TranscriptionRecord, body: bytes) -> dict[str, str]:
+        timestamp = int(time.time())
+        secrets = [tenant_secret(secret, record.tenant) for secret in self._secrets]
+        return {
+            "content-type": "application/json",
+            "user-agent": "tiro",
+            "webhook-id": record.transcription_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(secrets, record.transcription_id, timestamp, body),
+        }
+
+
+def _body(record: TranscriptionRecord) -> bytes:
+    """The job in protobuf's JSON, in the envelope that Standard Webhooks recommends."""
+    job = MessageToJson(public_transcription(record), indent=None)
+    kind = f"transcription.{state_name(record).lower()}"
+    return f'{{"type": "{kind}", "timestamp": "{record.end_time.ToJsonString()}", "data": {job}}}'.encode()

@@ -1,0 +1,165 @@
+"""Downloading one recording into its upload: from where it broke off, again and again where another try may help."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import grpc
+from aiohttp import ClientError, ClientSession
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.errors import storage_unavailable
+from tiro_core.blobs.interface import BlobStore, StorageUnavailable
+from tiro_core.errors import TiroError, from_status
+from tiro_core.logs import get_logger
+from tiro_engines.backoff import backoff
+from tiro_ingest.fetching.sources import HttpSource, OpenedSource, S3Source, Source, TransientFetchError
+from tiro_ingest.settings import IngestSettings
+from tiro_ingest.uploads.store import Uploads
+from tiro_ingest.uploads.verification import UploadVerifier
+from tiro_ingest.uploads.writer import UploadWriter, too_large
+
+PROGRESS_SECONDS = 0.5
+"""Between two reports of how much is downloaded."""
+RATE_BYTES_MIN = 1024
+"""Bytes a second that a host must send at least, over `fetch_stall_seconds`."""
+BACKOFF_SECONDS = 1.0
+"""Before the second try; doubled before each further one, half of it at random."""
+BACKOFF_SECONDS_MAX = 60.0
+STORAGE_REASONS = (reasons.ERROR_REASON_STORAGE_FULL, reasons.ERROR_REASON_STORAGE_UNAVAILABLE)
+"""Not the host's fault, and it passes."""
+
+Progress = Callable[[int], Awaitable[None]]
+"""Takes how many bytes of the recording are stored."""
+
+log = get_logger()
+
+
+class Downloader:
+    """Downloads recordings for one ingest service."""
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        blobs: BlobStore,
+        session: ClientSession,
+        *,
+        uploads: Uploads,
+        verifier: UploadVerifier,
+    ) -> None:
+        self.settings = settings
+        self.blobs = blobs
+        self.session = session
+        self.uploads = uploads
+        self.verifier = verifier
+
+    def source(self, uri: str) -> Source:
+        """Where a recording comes from."""
+        return S3Source(self.settings, uri) if uri.startswith("s3://") else HttpSource(self.session, uri)
+
+
+class Download:
+    """The download of one job's recording.
+
+    Attributes:
+        size: How many bytes are written.
+    """
+
+    def __init__(self, downloader: Downloader, job: TranscriptionRecord, progress: Progress) -> None:
+        self._downloader = downloader
+        self._settings = downloader.settings
+        self._uploads = downloader.uploads
+        self._job = job
+        self._progress = progress
+        self._tag = ""
+        """What the same bytes are known by at the next try."""
+        self.size = 0
+
+    async def run(self) -> UploadRecord:
+        """Download, store and verify. An upload that is finished already is returned as it is.
+
+        Raises:
+            TiroError: Why the recording cannot be had.
+            BusUnavailable: NATS stayed away.
+        """
+        job = self._job
+        upload = await self._uploads.create(job.tenant, job.upload_id, display_name=job.display_name, size_bytes=0)
+        if upload.state == Upload.STATE_READY:
+            return upload
+        if upload.state == Upload.STATE_FAILED:
+            raise from_status(upload.error)
+        source = self._downloader.source(job.uri)
+        attempt = 1
+        while True:
+            try:
+                return await self._try(source)
+            except TiroError as error:
+                may_pass = isinstance(error, TransientFetchError) or error.reason in STORAGE_REASONS
+                if not may_pass or attempt >= self._settings.fetch_attempts_max:
+                    raise
+                log.info("fetch_tried", attempt=attempt, error=str(error))
+                delay = backoff(attempt, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX)
+                asked = error.wait_seconds if isinstance(error, TransientFetchError) else 0.0
+                await asyncio.sleep(max(asked, delay))
+                attempt += 1
+
+    async def _try(self, source: Source) -> UploadRecord:
+        try:
+            return await self._store_all(source)
+        except StorageUnavailable as error:
+            raise storage_unavailable() from error
+
+    async def _store_all(self, source: Source) -> UploadRecord:
+        bytes_max = self._settings.upload_bytes_max
+        upload = await self._uploads.begin_writing(self._job.tenant, self._job.upload_id, None)
+        async with self._uploads.refusing(upload), source.open(upload.committed_size, self._tag) as opened:
+            if opened.size is not None and opened.size > bytes_max:
+                raise too_large(bytes_max)
+            if opened.offset != upload.committed_size:
+                upload = await self._uploads.commit(upload, opened.offset)
+            self._tag = opened.tag
+            async with UploadWriter(self._uploads, self._downloader.blobs, upload, bytes_max=bytes_max) as writer:
+                await self._copy(opened, writer)
+                await writer.finish()
+        async with self._uploads.refusing(writer.record):
+            return await self._downloader.verifier.finish(writer.record, writer.size, "")
+
+    async def _copy(self, opened: OpenedSource, writer: UploadWriter) -> None:
+        stall = self._settings.fetch_stall_seconds
+        begun, received, reported = time.monotonic(), 0, 0.0
+        while (chunk := await self._next(opened)) is not None:
+            received += len(chunk)
+            await writer.write(chunk)
+            self.size = writer.size
+            now = time.monotonic()
+            if now - begun >= stall:
+                if received < RATE_BYTES_MIN * (now - begun):
+                    raise _stalled(f"the host sends less than {RATE_BYTES_MIN} bytes a second")
+                begun, received = now, 0
+            if now - reported >= PROGRESS_SECONDS:
+                await self._progress(writer.size)
+                reported = now
+        if opened.size is not None and writer.size != opened.size:
+            raise _cut_off(f"the host announced {opened.size} bytes and sent {writer.size}")
+
+    async def _next(self, opened: OpenedSource) -> bytes | None:
+        """The next bytes. None at the end."""
+        stall = self._settings.fetch_stall_seconds
+        try:
+            async with asyncio.timeout(stall):
+                return await anext(opened.chunks, None)
+        except TimeoutError:
+            raise _stalled(f"the host sent nothing for {stall:g} s") from None
+        except (ClientError, OSError) as error:
+            raise _cut_off("the connection was cut before the end") from error
+
+
+def _stalled(message: str) -> TransientFetchError:
+    return TransientFetchError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_STALLED, message)
+
+
+def _cut_off(message: str) -> TransientFetchError:
+    return TransientFetchError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_URI_LENGTH_MISMATCH, message)
