@@ -21,12 +21,23 @@ _CONFIG = """
 listen: "127.0.0.1:{port}"
 http: "127.0.0.1:{monitor_port}"
 ports_file_dir: "{folder}"
+"""
+_JETSTREAM = """
 jetstream {{
   store_dir: "{folder}/store"
   sync_interval: {sync_interval}
   max_file_store: {store_bytes_max}
   max_memory_store: 512MB
 }}
+"""
+_ACCOUNT = """
+accounts {{
+  limited {{
+    users: [{{ user: "tiro", password: "tiro" }}]
+    jetstream {{ max_file: {account_bytes_max}, max_memory: 512MB }}
+  }}
+}}
+no_auth_user: "tiro"
 """
 
 
@@ -37,9 +48,21 @@ class NatsServer:
         folder: An existing folder for its configuration, store and log.
         sync_interval: How often it flushes; `always` is before each acknowledgement.
         store_bytes_max: How much its file store takes, as NATS writes sizes.
+        jetstream: Whether it has JetStream.
+        account_bytes_max: How much the account takes whose clients give no name. None: no account has a limit.
     """
 
-    def __init__(self, folder: Path, *, sync_interval: str = "always", store_bytes_max: str = "16GB") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync_interval: str = "always",
+        store_bytes_max: str = "16GB",
+        jetstream: bool = True,
+        account_bytes_max: int | None = None,
+    ) -> None:
+        self._jetstream = jetstream
+        self._account_bytes_max = account_bytes_max
         self._folder = folder
         self._sync_interval = sync_interval
         self._store_bytes_max = store_bytes_max
@@ -69,12 +92,13 @@ class NatsServer:
         """
         config = self._folder / "nats.conf"
         config.write_text(
-            _CONFIG.format(
+            (_CONFIG + (_JETSTREAM if self._jetstream else "") + (_ACCOUNT if self._account_bytes_max else "")).format(
                 port=self._port,
                 monitor_port=self._monitor_port,
                 folder=self._folder,
                 sync_interval=self._sync_interval,
                 store_bytes_max=self._store_bytes_max,
+                account_bytes_max=self._account_bytes_max,
             )
         )
         with self._log.open("ab") as log:
@@ -137,9 +161,22 @@ class NatsServer:
 
 
 @contextmanager
-def running_nats(folder: Path, *, sync_interval: str = "always", store_bytes_max: str = "16GB") -> Iterator[NatsServer]:
-    """A server that runs, and is gone at the end."""
-    server = NatsServer(folder, sync_interval=sync_interval, store_bytes_max=store_bytes_max)
+def running_nats(
+    folder: Path,
+    *,
+    sync_interval: str = "always",
+    store_bytes_max: str = "16GB",
+    jetstream: bool = True,
+    account_bytes_max: int | None = None,
+) -> Iterator[NatsServer]:
+    """A server that runs, and is gone at the end; see `NatsServer` for its options."""
+    server = NatsServer(
+        folder,
+        sync_interval=sync_interval,
+        store_bytes_max=store_bytes_max,
+        jetstream=jetstream,
+        account_bytes_max=account_bytes_max,
+    )
     try:
         server.start()
         yield server

@@ -7,16 +7,20 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import Any
 
+import grpc
 import pytest
+from google.rpc.status_pb2 import Status
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tests.integration.transcriber.test_sessions import Session, numbered, words
 from tests.support.nats import running_nats
 from tests.support.processes import running
-from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
+from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
 from tiro_core.leases.owned_record import OwnedRecord, new_lease
 from tiro_core.messaging import subjects, topology
@@ -30,6 +34,7 @@ from tiro_transcriber.sessions.worker import FAILURES_MAX
 from tiro_transcriber.settings import TranscriberSettings
 
 RATE = 16_000
+CUT_OFF = TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client is gone").to_status()
 
 
 @pytest.mark.parametrize("subject", ["tiro.task.fake.markers.standard.x.y", "tiro.session.fake.markers.x.y"])
@@ -94,10 +99,11 @@ async def session(bus: Bus, tenant: str) -> Session:
     return session
 
 
-async def test_a_worker_dies_after_it_has_told_the_end(
-    session: Session, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [None, CUT_OFF], ids=["in order", "with an error"])
+async def test_a_worker_dies_after_it_has_written_the_end(
+    session: Session, start_worker: Start, monkeypatch: pytest.MonkeyPatch, error: Status | None
 ) -> None:
-    """The next owner ends the record and tells nothing more: a session has one end."""
+    """The next owner ends the record, with the error that the end has, and writes no other end."""
     update: Callable[..., Any] = OwnedRecord.update
     died = asyncio.Event()
 
@@ -113,13 +119,17 @@ async def test_a_worker_dies_after_it_has_told_the_end(
     monkeypatch.setattr(OwnedRecord, "update", dying)
     await start_worker()
     await session.send(encode(range(3)))
-    await session.end()
+    await session.finalize()
+    await session.events("utterance_ended")
+    await session.end(EndOfAudio(error=error))
     async with session.records.watch(session.key) as changes:
         async for change in changes:
             if isinstance(change, Change) and change.value and change.value.state == SessionRecord.STATE_ENDED:
+                assert change.value.HasField("error") == (error is not None)
                 break
     events = await session.events()
     assert words(events) == numbered(0, 3)
+    assert sum(event.HasField("ended") for event in events) == 1
     newest = await session.newest_event()
     assert newest == events[-1]
 

@@ -1,0 +1,54 @@
+"""Followers of records that were cut off for longer than a deletion can be seen."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.support.nats import running_nats
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import open_bus
+from tiro_core.messaging.mirror import Mirror
+from tiro_core.messaging.records import CAUGHT_UP, RESTARTED, Change, RecordStore, Watch
+from tiro_core.settings import CoreSettings
+
+
+async def next_state(changes: Watch[WorkerRecord], keys: set[str]) -> object:
+    """The next thing that is no change. The keys of the changes before it are added."""
+    async for change in changes:
+        if not isinstance(change, Change):
+            return change
+        keys.add(change.key)
+    raise AssertionError("a watch does not end")
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_watch_restarts_and_a_mirror_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was deleted meanwhile, and left no marker, does not stay known."""
+    monkeypatch.setattr("tiro_core.messaging.records.MARKER_SECONDS", 0.0)
+    with running_nats(tmp_path) as server:
+        settings = CoreSettings.model_validate({"nats_url": server.url})
+        async with open_bus(settings, "test") as bus:
+            await topology.ensure_streams(bus.jetstream, replicas=1)
+            store = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
+            for key in ("stays", "goes"):
+                await store.put(key, WorkerRecord(worker_id=key))
+            mirror: Mirror[WorkerRecord] = Mirror()
+            async with store.watch(">") as changes, asyncio.TaskGroup() as tasks:
+                following = tasks.create_task(mirror.follow(store))
+                keys: set[str] = set()
+                assert await next_state(changes, keys) is CAUGHT_UP
+                await mirror.complete()
+                assert mirror.get("goes") is not None
+                await store.purge("goes")  # as if its marker had expired: the stream says nothing
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                again: set[str] = set()
+                assert await next_state(changes, set()) is RESTARTED
+                assert await next_state(changes, again) is CAUGHT_UP
+                assert (keys, again) == ({"stays", "goes"}, {"stays"})
+                while mirror.get("goes") is not None:
+                    await store.put("stays", WorkerRecord(worker_id="stays"))
+                    await asyncio.sleep(0)
+                following.cancel()

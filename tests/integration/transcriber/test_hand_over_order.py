@@ -1,0 +1,76 @@
+"""In which order a worker gives up what it owns: the next owner must not be there before this one is done."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.leases.owned_record import OwnedRecord
+from tiro_core.messaging.work_queue import TaskMessage
+from tiro_engines.fake.engine import FakeEngine
+
+State = Transcription.State
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the worker writes and settles, in order."""
+    steps: list[str] = []
+    update, append_state, retry = OwnedRecord.update, JobEventLog.append_state, TaskMessage.retry
+
+    async def noting_update(self: Any, change: Any) -> Any:
+        before = self.value.state
+        value = await update(self, change)
+        if value.state != before:
+            steps.append(f"record {State.Name(value.state)}")
+        return value
+
+    async def noting_append(self: Any, record: TranscriptionRecord) -> None:
+        await append_state(self, record)
+        steps.append(f"log {State.Name(record.state)}")
+
+    async def noting_retry(self: Any, after_seconds: float = 0.0) -> None:
+        steps.append("message")
+        await retry(self, after_seconds)
+
+    monkeypatch.setattr(OwnedRecord, "update", noting_update)
+    monkeypatch.setattr(JobEventLog, "append_state", noting_append)
+    monkeypatch.setattr(TaskMessage, "retry", noting_retry)
+    return steps
+
+
+async def test_the_message_is_settled_last(
+    jobs: Jobs, start_worker: Start, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is handed over is QUEUED in its record and on its event log before another worker can have it."""
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    transcribe = FakeEngine.transcribe
+
+    def noting(self: Any, window: Any, options: Any, emit: Any, cancelled: Any) -> Any:
+        loop.call_soon_threadsafe(begun.set)
+        cancelled.wait()
+        return transcribe(self, window, options, emit, cancelled)
+
+    monkeypatch.setattr(FakeEngine, "transcribe", noting)
+    stop = await start_worker()
+    await jobs.submit(recording(range(3)))
+    await begun.wait()
+    steps.clear()
+    await stop()
+    assert steps == ["record STATE_QUEUED", "log STATE_QUEUED", "message"]
+
+
+async def test_an_owner_that_was_replaced_writes_nothing(jobs: Jobs) -> None:
+    """A worker that hands over late cannot put QUEUED behind what the next owner has written."""
+    job = await jobs.submit(recording(range(3)))
+    record = await jobs.record(job)
+    late, owner = (JobEventLog(jobs.bus, jobs.tenant, job) for _ in range(2))
+    await late.hold_position()
+    await owner.take_over(record)
+    with pytest.raises(Exception, match=job):
+        await late.append_state(record)
