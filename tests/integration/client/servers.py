@@ -40,7 +40,8 @@ from tiro_core.errors import (
     resource_exhausted,
     unavailable,
 )
-from tiro_formats.files import render_file
+from tiro_formats.registry import writer_for
+from tiro_formats.whole import write_whole
 
 PART_BYTES = 100_000
 """What the upload server commits at a time: not a multiple of the client's messages."""
@@ -269,8 +270,9 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     ) -> transcription_service_pb2.GetTranscriptResponse:
         await self._fail_or_go_on(context)
         transcript = Transcript(engine="fake", model="words", segment_count=len(self.segments))
-        if request.format:
-            text = render_file(request.format, transcript, self.segments, request.subtitles)
+        writer = writer_for(request.format)
+        if writer is not None:
+            text = write_whole(writer, transcript, self.segments, request.subtitles)
             # Two pages, so that a client has to join them.
             half = len(text) // 2
             page = text[half:] if request.page_token else text[:half]

@@ -215,7 +215,7 @@ async def test_interrupting_names_the_jobs_that_go_on(
         process.send_signal(signal.SIGINT)
         ended = await end_of(process)
     assert ended.code == exit_codes.INTERRUPTED
-    assert f"{recordings[0]}: goes on as transcriptions/" in ended.err
+    assert f"{recordings[0]}: continues as transcriptions/" in ended.err
     assert not folder.exists()
 
 

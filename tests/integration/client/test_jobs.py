@@ -26,7 +26,7 @@ from tiro_client import (
     NotFound,
     Unavailable,
 )
-from tiro_client.calls.retrying import ATTEMPTS_MAX
+from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX
 from tiro_client.jobs.submission import INLINE_BYTES_MAX
 from tiro_core.errors import invalid_argument, not_found, unavailable
 
@@ -143,7 +143,7 @@ async def test_retries_end(client: AsyncClient, deployment: Deployment) -> None:
     deployment.jobs.failures = [AWAY] * 100
     with pytest.raises(Unavailable):
         await client.get(JOB)
-    assert deployment.jobs.calls == ATTEMPTS_MAX
+    assert deployment.jobs.calls == CALL_ATTEMPTS_MAX
 
 
 async def test_what_cannot_pass_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
@@ -323,7 +323,9 @@ async def test_a_slow_answer_is_not_waited_for(address: str, deployment: Deploym
 async def test_no_worker_tells_when_to_come_again(client: AsyncClient, deployment: Deployment) -> None:
     """What the service says about trying again is on the error after the last try."""
     delay = timedelta(milliseconds=20)
-    deployment.jobs.failures = [unavailable(reasons.ERROR_REASON_NO_WORKER, "nobody", retry_after=delay)] * ATTEMPTS_MAX
+    deployment.jobs.failures = [
+        unavailable(reasons.ERROR_REASON_NO_WORKER, "nobody", retry_after=delay)
+    ] * CALL_ATTEMPTS_MAX
     with pytest.raises(Unavailable) as raised:
         await client.get(JOB)
     assert (raised.value.reason, raised.value.retry_after) == ("NO_WORKER", delay)

@@ -8,8 +8,8 @@ import pytest
 from tests.integration.client.servers import AWAY, PART_BYTES, Deployment
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_client import AsyncClient, InvalidRequest, Unavailable
-from tiro_client.calls.retrying import FRUITLESS_MAX
-from tiro_client.uploads.calls import MESSAGE_BYTES
+from tiro_client.calls.retrying import STREAM_ATTEMPTS_MAX
+from tiro_client.uploads.upload_client import MESSAGE_BYTES
 from tiro_core.errors import invalid_argument
 
 CONTENT = secrets.token_bytes(3 * MESSAGE_BYTES + 12_345)
@@ -64,7 +64,7 @@ async def test_an_upload_that_never_gets_on_is_given_up(
     with pytest.raises(Unavailable) as raised:
         await client.upload(recording)
     assert raised.value.reason == "NOT_READY"
-    assert len(deployment.uploads.offsets) == FRUITLESS_MAX
+    assert len(deployment.uploads.offsets) == STREAM_ATTEMPTS_MAX
 
 
 async def test_a_lost_answer_is_looked_up(client: AsyncClient, deployment: Deployment, recording: Path) -> None:

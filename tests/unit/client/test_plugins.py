@@ -84,7 +84,7 @@ def test_a_broken_package_leaves_the_others_alone(installed: dict[str, str], gre
     installed["broken"] = "tiro_no_such_module:app"
     installed["greet"] = greeting
     assert main(["--help"]) == exit_codes.OK
-    assert "Not usable" in capsys.readouterr().out
+    assert "Not available" in capsys.readouterr().out
     assert main(["greet", "hello", "Tiro"]) == exit_codes.OK
 
 
