@@ -1,7 +1,10 @@
 """Turns a recording, wherever it is, into a job."""
 
 import asyncio
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +17,9 @@ from tiro_client.uploads.upload import ProgressCallback, Upload
 from tiro_client.uploads.upload_client import UploadClient
 
 INLINE_BYTES_MAX = 1024 * 1024
-"""A recording up to this size travels in the request that creates its job. The contract allows twice as much."""
+"""A file up to this size travels in the request that creates its job. A larger one is uploaded."""
+CONTENT_BYTES_MAX = 2 * 1024 * 1024
+"""What the contract allows in the request: the limit for files that cannot be uploaded, such as named pipes."""
 DISPLAY_NAME_MAX = 255
 """Characters of a display name that the contract allows."""
 _URI = re.compile(r"(https?|s3)://.*", re.DOTALL | re.IGNORECASE)
@@ -71,16 +76,38 @@ class Submission:
         return await jobs.create(transcription, self.request_id)
 
     async def _add_file(self, transcription: Transcription, uploads: UploadClient, path: Path) -> None:
-        if (await asyncio.to_thread(path.stat)).st_size <= INLINE_BYTES_MAX:
-            transcription.content = await asyncio.to_thread(path.read_bytes)
-        else:
+        content = await asyncio.to_thread(_read_inline, path)
+        if content is None:
             transcription.upload = await self._send(uploads, path)
+        else:
+            transcription.content = content
 
     async def _send(self, uploads: UploadClient, content: Path | bytes) -> str:
         upload = await uploads.upload(
             content, display_name=self.display_name, request_id=self.request_id, progress=self.progress
         )
         return upload.name
+
+
+def _read_inline(path: Path) -> bytes | None:
+    """The content of a file that is small enough for the request. None for one that has to be uploaded.
+
+    Raises:
+        OSError: The file cannot be read. EFBIG: it is too large for the request, and cannot be uploaded, because an
+            upload reads a file again after a lost connection, and needs its size.
+    """
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        is_regular = stat.S_ISREG(status.st_mode)
+        if is_regular and status.st_size > INLINE_BYTES_MAX:
+            return None
+        limit = INLINE_BYTES_MAX if is_regular else CONTENT_BYTES_MAX
+        content = file.read(limit + 1)
+    if len(content) <= limit:
+        return content
+    if is_regular:
+        return None
+    raise OSError(errno.EFBIG, f"not a regular file, so limited to {CONTENT_BYTES_MAX // 1024**2} MiB", str(path))
 
 
 def is_uri(source: str | Path) -> bool:

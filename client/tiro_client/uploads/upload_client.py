@@ -65,7 +65,9 @@ class UploadClient:
                 if not (is_transient(error) or error.reason == "WRITE_OFFSET_MISMATCH"):
                     raise
                 before = upload.committed_size
-                upload = await self._connection.call(self._stub.GetUpload, GetUploadRequest(name=upload.name))
+                request = GetUploadRequest(name=upload.name)
+                # The upload's own limits: the service that broke the connection may be away for a while.
+                upload = await self._connection.call(self._stub.GetUpload, request, backoff=backoff)
                 await backoff.wait(error, progressed=upload.committed_size > before)
         if upload.state == upload_pb2.Upload.STATE_FAILED:
             raise from_status(upload.error)

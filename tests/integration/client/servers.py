@@ -84,6 +84,7 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
     """Where each call began."""
     message_sizes: list[int] = field(default_factory=list)
     create_failures: list[TiroError] = field(default_factory=list)
+    get_failures: list[TiroError] = field(default_factory=list)
     request_ids: list[str] = field(default_factory=list)
 
     async def CreateUpload(self, request: upload_service_pb2.CreateUploadRequest, context: Context) -> Upload:
@@ -95,6 +96,8 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
         return self.upload
 
     async def GetUpload(self, request: upload_service_pb2.GetUploadRequest, context: Context) -> Upload:
+        if self.get_failures:
+            await refuse(context, self.get_failures.pop(0))
         if request.name != self.upload.name:
             await refuse(context, not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "there is no such upload"))
         return self.upload

@@ -1,5 +1,8 @@
 """Jobs over real connections: retries, paging, watching, waiting."""
 
+import asyncio
+import errno
+import os
 import uuid
 from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
@@ -27,7 +30,7 @@ from tiro_client import (
     Unavailable,
 )
 from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX
-from tiro_client.jobs.submission import INLINE_BYTES_MAX
+from tiro_client.jobs.submission import CONTENT_BYTES_MAX, INLINE_BYTES_MAX
 from tiro_core.errors import invalid_argument, not_found, unavailable
 
 JOB = f"transcriptions/{uuid.uuid4()}"
@@ -82,6 +85,46 @@ async def test_large_recordings_are_uploaded(client: AsyncClient, deployment: De
     (request,) = deployment.jobs.created
     assert request.transcription.upload == deployment.uploads.upload.name
     assert len(deployment.uploads.stored) == INLINE_BYTES_MAX + 1
+
+
+async def _write_to(pipe: Path, size: int) -> int:
+    """Write to a named pipe until all is written or its reader has gone. Returns the bytes that it took."""
+
+    def write() -> int:
+        written = 0
+        with pipe.open("wb", buffering=0) as file:
+            try:
+                while written < size:
+                    written += file.write(bytes(min(64 * 1024, size - written)))
+            except BrokenPipeError:
+                return written
+        return written
+
+    return await asyncio.to_thread(write)
+
+
+async def test_a_pipe_is_read_to_its_end(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
+    """A named pipe, as of a shell's process substitution, has no size beforehand: what it gives travels inline."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_write_to(pipe, INLINE_BYTES_MAX + 5))
+        await client.submit(pipe)
+    assert len(deployment.jobs.created[0].transcription.content) == INLINE_BYTES_MAX + 5
+
+
+async def test_an_endless_pipe_is_not_read_into_memory(
+    client: AsyncClient, deployment: Deployment, tmp_path: Path
+) -> None:
+    """What is larger than a request may be, and cannot be read twice, is refused with what can be done instead."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = asyncio.create_task(_write_to(pipe, 16 * CONTENT_BYTES_MAX))
+    with pytest.raises(OSError, match="not a regular file") as raised:
+        await client.submit(pipe)
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(pipe))
+    assert await writing < 2 * CONTENT_BYTES_MAX
+    assert deployment.jobs.created == []
 
 
 async def test_an_upload_can_be_named(client: AsyncClient, deployment: Deployment) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.client.servers import AWAY, PART_BYTES, Deployment
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_client import AsyncClient, InvalidRequest, Unavailable
-from tiro_client.calls.retrying import STREAM_ATTEMPTS_MAX
+from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX, STREAM_ATTEMPTS_MAX
 from tiro_client.uploads.upload_client import MESSAGE_BYTES
 from tiro_core.errors import invalid_argument
 
@@ -65,6 +65,18 @@ async def test_an_upload_that_never_gets_on_is_given_up(
         await client.upload(recording)
     assert raised.value.reason == "NOT_READY"
     assert len(deployment.uploads.offsets) == STREAM_ATTEMPTS_MAX
+
+
+async def test_a_service_may_be_away_during_an_upload(
+    client: AsyncClient, deployment: Deployment, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call that asks what was stored is retried for as long as an upload may be interrupted."""
+    monkeypatch.setattr("tiro_client.calls.retrying.WAIT_SECONDS_MAX", 0.02)
+    deployment.uploads.break_after = [2 * MESSAGE_BYTES]
+    deployment.uploads.get_failures = [AWAY] * (CALL_ATTEMPTS_MAX + 1)
+    await client.upload(recording)
+    assert bytes(deployment.uploads.stored) == CONTENT
+    assert len(deployment.uploads.offsets) == 2
 
 
 async def test_a_lost_answer_is_looked_up(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
