@@ -19,9 +19,14 @@ class Inbox:
         self._error: Exception | None = None
 
     @property
+    def waiting_count(self) -> int:
+        """The number of events that wait to be read."""
+        return len(self._events)
+
+    @property
     def is_full(self) -> bool:
         """Whether `put` waits for the reader."""
-        return len(self._events) >= EVENTS_WAITING_MAX
+        return self.waiting_count >= EVENTS_WAITING_MAX
 
     async def put(self, event: LiveEvent) -> None:
         """Add an event. Waits while the queue is full. After `close`, events are discarded."""

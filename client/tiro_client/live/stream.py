@@ -7,7 +7,7 @@ from typing import Self
 
 from tiro.streaming.v1.streaming_pb2 import Finalize, StreamingTranscribeRequest
 from tiro_client.calls.connection import Connection
-from tiro_client.errors import StreamClosed
+from tiro_client.errors import DeadlineExceeded, StreamClosed
 from tiro_client.live.config import LiveConfig, LiveUpdate
 from tiro_client.live.events import LiveEvent
 from tiro_client.live.inbox import Inbox
@@ -77,7 +77,7 @@ class LiveStream:
         """
         self._check_open()
         for start in range(0, len(audio), self._piece_bytes):
-            await self._outbox.put(StreamingTranscribeRequest(audio=audio[start : start + self._piece_bytes]))
+            await self._put(StreamingTranscribeRequest(audio=audio[start : start + self._piece_bytes]))
 
     async def finalize(self) -> None:
         """Request finals for everything sent so far. The session continues.
@@ -87,7 +87,7 @@ class LiveStream:
             DeadlineExceeded: As `send`.
         """
         self._check_open()
-        await self._outbox.put(StreamingTranscribeRequest(finalize=Finalize()))
+        await self._put(StreamingTranscribeRequest(finalize=Finalize()))
 
     async def update(
         self,
@@ -121,7 +121,7 @@ class LiveStream:
         if endpointing != LiveUpdate():
             self._endpointing = endpointing.over(self._endpointing)
             update = update.over(self._endpointing)
-        await self._outbox.put(StreamingTranscribeRequest(update_config=update.to_proto()))
+        await self._put(StreamingTranscribeRequest(update_config=update.to_proto()))
 
     async def end(self) -> None:
         """End the audio. The last finals and `SessionEnded` can still be read."""
@@ -153,6 +153,17 @@ class LiveStream:
         if event is None:
             raise StopAsyncIteration
         return event
+
+    async def _put(self, request: StreamingTranscribeRequest) -> None:
+        try:
+            await self._outbox.put(request)
+        except DeadlineExceeded:
+            if not self._inbox.is_full:
+                raise
+            # Acknowledgements arrive between the events: unread events stop them, and so the sending.
+            raise DeadlineExceeded(
+                f"{self._inbox.waiting_count} events wait to be read, which stops the audio"
+            ) from None
 
     def _check_open(self) -> None:
         if self._running is None:

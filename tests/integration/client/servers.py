@@ -160,6 +160,8 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     refusals: dict[str, TiroError] = field(default_factory=dict)
     """What the creation of jobs of these display names ends with."""
     created: list[transcription_service_pb2.CreateTranscriptionRequest] = field(default_factory=list)
+    display_names: dict[str, str] = field(default_factory=dict)
+    """Of the jobs that were created, by name."""
     jobs: list[Transcription] = field(default_factory=list)
     events: list[transcription_service_pb2.WatchTranscriptionResponse] = field(default_factory=list)
     watch_break_after: list[int] = field(default_factory=list)
@@ -170,6 +172,8 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     """Whether a watch stays open after the last event."""
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a watch has told all there is and stays open."""
+    watch_gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    """What the watches of jobs of these display names wait for before they begin."""
     watch_refusal: TiroError | None = None
     """Why a watch is refused."""
     holds: bool = False
@@ -199,6 +203,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
             await refuse(context, self.refusals[request.transcription.display_name])
         job = Transcription(name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED)
         job.display_name = request.transcription.display_name
+        self.display_names[job.name] = job.display_name
         job.config.CopyFrom(request.transcription.config)
         return job
 
@@ -257,6 +262,9 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
         self.watched_after.append(request.after_sequence)
         if self.watch_refusal is not None:
             await refuse(context, self.watch_refusal)
+        gate = self.watch_gates.get(self.display_names.get(request.name, ""))
+        if gate is not None:
+            await gate.wait()
         budget = self.watch_break_after.pop(0) if self.watch_break_after else None
         for count, event in enumerate(item for item in self.events if item.sequence > request.after_sequence):
             if count == budget:

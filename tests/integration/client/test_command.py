@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import uuid
@@ -165,6 +166,16 @@ async def test_a_job_that_fails(address: str, deployment: Deployment, recordings
     deployment.jobs.events = [WatchTranscriptionResponse(sequence=1, state_changed=failed)]
     ended = await run(address, "transcribe", recordings[0])
     assert ended == Ended(exit_codes.FAILED, "", f"{recordings[0]}: undecodable (AUDIO_UNDECODABLE)\n")
+
+
+async def test_a_job_that_cannot_be_followed_is_named(
+    address: str, deployment: Deployment, recordings: list[Path]
+) -> None:
+    """The job continues without the command: its name leads to the transcript."""
+    deployment.jobs.watch_refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, "broken")
+    ended = await run(address, "transcribe", recordings[0])
+    assert (ended.code, ended.out) == (exit_codes.INTERNAL, "")
+    assert re.fullmatch(rf"{recordings[0]}: broken \(INTERNAL\); its job is transcriptions/[0-9a-f-]+\n", ended.err)
 
 
 async def test_no_service(unused_address: str) -> None:

@@ -11,9 +11,11 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.audio_pb2 import AUDIO_ENCODING_LINEAR16
 from tiro_client import (
     AsyncClient,
+    DeadlineExceeded,
     Final,
     InvalidRequest,
     LiveConfig,
+    LiveStream,
     Partial,
     SessionEnded,
     SessionStarted,
@@ -145,6 +147,39 @@ async def test_sending_after_the_end_is_an_error(client: AsyncClient, deployment
             await anext(aiter(live))
         with pytest.raises(StreamClosed):
             await live.send(b"\0\0")
+
+
+async def test_a_caller_that_does_not_read_is_named_as_the_cause(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unread events stop the acknowledgements too. Sending then fails for the caller's own omission, and says so."""
+    monkeypatch.setattr("tiro_client.live.inbox.EVENTS_WAITING_MAX", 3)
+    monkeypatch.setattr("tiro_client.live.outbox.ITEMS_MAX", 10)
+    monkeypatch.setattr("tiro_client.live.outbox.SEND_SECONDS_MAX", 0.2)
+    async with client.open_stream(CONFIG) as live:
+        with pytest.raises(DeadlineExceeded, match="3 events wait to be read"):
+            for _ in range(100):
+                await live.send(b"\0\0")
+
+
+async def test_a_service_that_accepts_nothing_is_named_as_the_cause(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events are read, and the service acknowledges nothing."""
+    monkeypatch.setattr("tiro_client.live.outbox.ITEMS_MAX", 10)
+    monkeypatch.setattr("tiro_client.live.outbox.SEND_SECONDS_MAX", 0.2)
+
+    async def read(live: LiveStream) -> None:
+        async for _ in live:
+            pass
+
+    async with client.open_stream(CONFIG) as live:
+        reading = asyncio.create_task(read(live))
+        with pytest.raises(DeadlineExceeded, match="the service accepted nothing for"):
+            for _ in range(100):
+                await live.send(b"\0\0")
+        await live.cancel()
+        await reading
 
 
 async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment: Deployment) -> None:

@@ -57,7 +57,7 @@ def listen(
 
 async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig) -> int:
     try:
-        source: AudioSource = open_microphone() if file is None else open_audio_file(file)
+        source: AudioSource = open_microphone(_report) if file is None else open_audio_file(file)
         config = dataclasses.replace(config, encoding=source.encoding, sample_rate=source.sample_rate)
         if file is None:
             notes().print("listening; Ctrl-C ends")
@@ -69,6 +69,10 @@ async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig)
         notes().print(f"tiro: {error}")
         return exit_codes.USAGE
     return exit_codes.OK
+
+
+def _report(text: str) -> None:
+    notes().print(f"tiro: {text}")
 
 
 async def until(interrupted: asyncio.Event, audio: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from tiro_client.cli.transcribe.output import Output
 from tiro_client.cli.transcribe.progress import FileProgress, ProgressBoard
 from tiro_client.cli.transcribe.recordings import Recording, displayed
 from tiro_client.client import AsyncClient
-from tiro_client.errors import TiroError
+from tiro_client.errors import JobFailed, TiroError
 from tiro_client.jobs.job import Job, JobState
 from tiro_client.jobs.job_client import succeeded
 from tiro_client.jobs.job_events import JobProgress, JobStateChanged
@@ -51,7 +51,7 @@ class Batch:
     failures: list[int] = field(default_factory=list)
     """The exit code that each failed recording would have by itself."""
     active: dict[Recording, Job] = field(default_factory=dict)
-    """Jobs that were created and have not ended."""
+    """Jobs whose transcripts are not written yet."""
 
     async def run(self, recordings: Sequence[Recording]) -> int:
         """Transcribe the recordings. One that fails does not stop the others.
@@ -76,9 +76,17 @@ class Batch:
         return self._exit_code(len(recordings))
 
     async def _work(self, queue: Iterator[Recording]) -> None:
-        for recording in queue:
+        while True:
+            # Before the recording is taken: one that was taken must not wait for those after it.
+            await self.output.wait_for_capacity()
+            recording = next(queue, None)
+            if recording is None:
+                return
             try:
                 await self._transcribe(recording)
+            except JobFailed as error:
+                del self.active[recording]
+                self._failed(recording, describe(error), exit_codes.exit_code_of(error))
             except TiroError as error:
                 self._failed(recording, describe(error), exit_codes.exit_code_of(error))
             except OSError as error:
@@ -139,9 +147,11 @@ class Batch:
                 progress.queued(now.waiting_for)
 
     def _failed(self, recording: Recording, why: str, code: int) -> None:
-        self.active.pop(recording, None)
+        job = self.active.pop(recording, None)
+        # A job that cannot be followed continues, and a transcript that cannot be written is kept.
+        its_job = f"; its job is {job.name}" if job else ""
         self.failures.append(code)
-        self.board.note(f"{displayed(recording)}: {why}")
+        self.board.note(f"{displayed(recording)}: {why}{its_job}")
         self.output.add(recording, None)
 
     async def _cancel_all(self) -> None:

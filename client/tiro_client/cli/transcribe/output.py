@@ -1,5 +1,6 @@
 """Where transcripts are written: to files, each atomically, or to stdout in the order of the command line."""
 
+import asyncio
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,9 @@ from rich.console import Console
 from tiro_client.cli.transcribe.recordings import Recording, displayed
 from tiro_formats.registry import WRITERS
 from tiro_formats.writer import TextFormat
+
+WAITING_CHARACTERS_MAX = 64 * 1024 * 1024
+"""Text that waits in memory to be printed after a file that takes longer. Beyond it no further file is begun."""
 
 Texts = Mapping[TextFormat, str]
 """A transcript in each requested format."""
@@ -38,6 +42,9 @@ class FolderOutput:
         self.formats = formats
         self._names = names
 
+    async def wait_for_capacity(self) -> None:
+        """Nothing waits: transcripts are written at once."""
+
     def add(self, recording: Recording, texts: Texts | None) -> None:
         """Write one recording's transcript. None if it failed.
 
@@ -60,15 +67,32 @@ class StdoutOutput:
         self._waiting = deque(recordings)
         self._has_headings = len(recordings) > 1
         self._done: dict[Recording, str | None] = {}
+        self._waiting_characters = 0
+        self._printed = asyncio.Event()
+
+    @property
+    def has_capacity(self) -> bool:
+        """Whether less text than `WAITING_CHARACTERS_MAX` waits to be printed."""
+        return self._waiting_characters < WAITING_CHARACTERS_MAX
+
+    async def wait_for_capacity(self) -> None:
+        """Wait while too much text waits to be printed."""
+        while not self.has_capacity:
+            self._printed.clear()
+            await self._printed.wait()
 
     def add(self, recording: Recording, texts: Texts | None) -> None:
         """Take one recording's transcript. None if it failed."""
-        self._done[recording] = None if texts is None else texts[self.formats[0]]
+        text = None if texts is None else texts[self.formats[0]]
+        self._done[recording] = text
+        self._waiting_characters += len(text or "")
         while self._waiting and self._waiting[0] in self._done:
             first = self._waiting.popleft()
             text = self._done.pop(first)
             if text is not None:
+                self._waiting_characters -= len(text)
                 self._print(first, text)
+        self._printed.set()
 
     def _print(self, recording: Recording, text: str) -> None:
         if self._has_headings:
