@@ -68,7 +68,7 @@ class Backoff:
 
         Args:
             error: What the last attempt failed with. Its `retry_after` is respected, up to `WAIT_SECONDS_MAX`.
-            progressed: Whether the last attempt achieved something. The count of attempts then begins anew.
+            progressed: Whether the last attempt achieved something. The count of attempts then starts again.
 
         Raises:
             TiroError: `error`, when there is no further attempt.

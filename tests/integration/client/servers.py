@@ -68,12 +68,12 @@ def seconds(value: float) -> Duration:
 
 @dataclass
 class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
-    """Takes uploads; breaks calls off after so many bytes."""
+    """Takes uploads, and breaks calls off after a number of bytes."""
 
     break_after: list[int] = field(default_factory=list)
     """How many bytes each of the next calls takes before it breaks off."""
     lose_answers: int = 0
-    """How many finished calls break off in place of their answer."""
+    """The number of finished calls that break off instead of being answered."""
     refusal: TiroError | None = None
     """Why the recording is refused when it is finished."""
     size_bytes_max: int | None = None
@@ -153,7 +153,7 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
 
 @dataclass
 class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
-    """Answers from what a test put in; fails as often as it is told."""
+    """Answers with what a test put in, and fails as the test says."""
 
     failures: list[TiroError] = field(default_factory=list)
     """What the next calls with one answer end with."""
@@ -171,7 +171,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     watch_holds: bool = False
     """Whether a watch stays open after the last event."""
     watching: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a watch has told all there is and stays open."""
+    """Set when a watch has sent all events and stays open."""
     watch_gates: dict[str, asyncio.Event] = field(default_factory=dict)
     """What the watches of jobs of these display names wait for before they begin."""
     watch_refusal: TiroError | None = None
@@ -333,8 +333,8 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     """Whether the last final never comes."""
     idle_seconds_max: float = 60.0
     received: list[streaming_pb2.StreamingTranscribeRequest] = field(default_factory=list)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when audio has come."""
+    audio_received: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when audio has arrived."""
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the client sends no more."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -369,7 +369,7 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
                     if pieces == self.cut_after:
                         await refuse(context, AWAY)
                     partial = streaming_pb2.Partial(segment=Segment(text=f"word{pieces}"), after_sequence=sequence)
-                    self.heard.set()
+                    self.audio_received.set()
                     yield response(partial=partial)
                 case "finalize":
                     sequence += 1

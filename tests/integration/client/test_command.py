@@ -103,7 +103,7 @@ def speech(tmp_path: Path) -> Path:
 
 
 def silence(path: Path, length_seconds: float) -> Path:
-    """A WAV file of so many seconds."""
+    """A WAV file of silence."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -120,7 +120,7 @@ async def test_one_file_goes_to_stdout(address: str, recordings: list[Path]) -> 
 
 
 async def test_many_files_go_to_a_folder(address: str, succeeding: Deployment, recordings: list[Path]) -> None:
-    """Each file has its transcripts in each format; one that is refused does not stop the others, and is told."""
+    """Each file has its transcripts in each format; one that is refused does not stop the others, and is reported."""
     succeeding.jobs.refusals["two.mp3"] = invalid_argument(reasons.ERROR_REASON_NOT_AUDIO, "this is no recording")
     folder = recordings[0].parent / "out"
     ended = await run(address, "transcribe", *recordings, "--format", "srt,json", "-o", folder, "-j", "2")
@@ -150,7 +150,7 @@ async def test_a_transcript_of_a_job(address: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("succeeding")
-async def test_a_missing_file_is_told(address: str, recordings: list[Path]) -> None:
+async def test_a_missing_file_is_reported(address: str, recordings: list[Path]) -> None:
     """A file that is not there fails by itself."""
     missing = recordings[0].with_name("none.wav")
     ended = await run(address, "transcribe", missing, recordings[0])
@@ -195,9 +195,7 @@ async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
     assert deployment.jobs.metadata[0]["authorization"] == "Bearer tiro_wrong"
 
 
-async def test_interrupting_cancels_what_is_under_way(
-    address: str, deployment: Deployment, recordings: list[Path]
-) -> None:
+async def test_interrupting_cancels_active_jobs(address: str, deployment: Deployment, recordings: list[Path]) -> None:
     """Ctrl-C cancels the job and leaves no file behind."""
     deployment.jobs.watch_holds = True
     folder = recordings[0].parent / "out"
@@ -211,7 +209,7 @@ async def test_interrupting_cancels_what_is_under_way(
     assert not folder.exists()
 
 
-async def test_interrupting_names_the_jobs_that_go_on(
+async def test_interrupting_names_the_jobs_that_continue(
     address: str, deployment: Deployment, recordings: list[Path]
 ) -> None:
     """A job that cannot be cancelled is named."""
@@ -321,7 +319,7 @@ async def test_the_first_interrupt_waits_for_the_last_words(
 ) -> None:
     """Ctrl-C while listening ends the audio, prints the last final, and is no failure."""
     async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
-        await deployment.live.heard.wait()
+        await deployment.live.audio_received.wait()
         process.send_signal(signal.SIGINT)
         ended = await end_of(process)
     assert ended.code == exit_codes.OK
@@ -332,7 +330,7 @@ async def test_the_second_interrupt_does_not_wait(address: str, deployment: Depl
     """Ctrl-C again ends at once when the last words do not come."""
     deployment.live.never_ends = True
     async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
-        await deployment.live.heard.wait()
+        await deployment.live.audio_received.wait()
         process.send_signal(signal.SIGINT)
         await deployment.live.half_closed.wait()
         process.send_signal(signal.SIGINT)

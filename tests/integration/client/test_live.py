@@ -59,16 +59,16 @@ async def test_audio_goes_up_and_events_come_down(client: AsyncClient, deploymen
 
 async def test_events_come_while_audio_is_sent(client: AsyncClient) -> None:
     """The partial of a piece is there before the next piece is sent."""
-    heard = asyncio.Queue[str]()
+    received = asyncio.Queue[str]()
 
     async def in_turn() -> AsyncIterator[bytes]:
         for index in range(3):
             yield b"\0\0"
-            assert await heard.get() == f"word{index + 1}"
+            assert await received.get() == f"word{index + 1}"
 
     async for event in client.stream(in_turn(), sample_rate=16000):
         if isinstance(event, Partial):
-            heard.put_nowait(event.segment.text)
+            received.put_nowait(event.segment.text)
 
 
 async def test_finalize_makes_a_final_and_goes_on(client: AsyncClient) -> None:
@@ -187,7 +187,7 @@ async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment
 
     async def broken() -> AsyncIterator[bytes]:
         yield b"\0\0"
-        await deployment.live.heard.wait()
+        await deployment.live.audio_received.wait()
         raise LookupError("the cable fell out")
 
     with pytest.raises(LookupError, match="cable"):

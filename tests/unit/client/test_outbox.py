@@ -130,7 +130,7 @@ async def test_a_compressed_stream_is_sent_again_from_its_beginning() -> None:
 
 
 async def test_a_compressed_stream_that_is_too_long_is_not_resumed() -> None:
-    """Beyond the limit nothing is kept, and the session goes on without being resumable."""
+    """Beyond the limit nothing is kept, and the session continues without being resumable."""
     outbox = Outbox(EncodedReplayBuffer(bytes_max=8), 1000)
     await outbox.connect(StoredPosition())
     for data in (b"header", b"page"):

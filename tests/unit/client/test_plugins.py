@@ -90,6 +90,6 @@ def test_a_broken_package_leaves_the_others_alone(installed: dict[str, str], gre
 
 @pytest.mark.usefixtures("installed")
 def test_an_unknown_command_is_wrong_usage(capsys: Capture) -> None:
-    """A command that nobody has ends with the code for wrong usage."""
+    """A command that no package has ends with the code for invalid usage."""
     assert main(["frobnicate"]) == exit_codes.USAGE
     assert "frobnicate" in capsys.readouterr().err
