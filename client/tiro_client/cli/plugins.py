@@ -13,7 +13,7 @@ from tiro_client.cli import exit_codes
 from tiro_client.cli.console import notes
 
 GROUP = "tiro.commands"
-KNOWN = {"keys": "tiro-ingest", "models": "tiro-transcriber"}
+KNOWN = {"keys": "tiro-ingest", "models": "tiro-engines[models]", "usage": "tiro-ingest"}
 """Commands of Tiro's other packages, and the package of each."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tiro_client.cli.transcribe import output
 from tiro_client.cli.transcribe.batch import Batch, BatchSettings
 from tiro_client.cli.transcribe.output import StdoutOutput
 from tiro_client.cli.transcribe.progress import ProgressBoard
+from tiro_client.cli.transcribe.recordings import Recording
 
 NOTICE_SECONDS_MAX = 10.0
 FILES = 12
@@ -26,9 +28,11 @@ WAITING = 3
 
 
 class ObservedOutput(StdoutOutput):
-    """Says when it makes the batch wait."""
+    """Sets `full` when it makes the batch wait."""
 
-    full = asyncio.Event()
+    def __init__(self, console: Console, recordings: Sequence[Recording]) -> None:
+        super().__init__(console, "txt", recordings)
+        self.full = asyncio.Event()
 
     async def wait_for_capacity(self) -> None:
         """Wait as usual."""
@@ -50,7 +54,7 @@ async def test_transcripts_that_wait_to_be_printed_are_limited(
         file.write_bytes(b"RIFF")
     gate = deployment.jobs.watch_gates[files[0].name] = asyncio.Event()
     stream = io.StringIO()
-    printed = ObservedOutput(Console(file=stream, soft_wrap=True), "txt", files)
+    printed = ObservedOutput(Console(file=stream, soft_wrap=True), files)
     with ProgressBoard(Console(file=io.StringIO())) as board:
         batch = Batch(client, BatchSettings({}, JobOptions(), CONCURRENCY), board, printed)
         running = asyncio.create_task(batch.run(files))

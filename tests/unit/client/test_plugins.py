@@ -1,7 +1,7 @@
 """Commands of other packages, there, missing or broken."""
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 import pytest
@@ -59,6 +59,12 @@ def test_help_lists_installed_commands(installed: dict[str, str], greeting: str,
     shown = capsys.readouterr().out
     assert "Greets." in shown
     assert "transcribe" in shown
+
+
+def test_the_commands_of_tiro_s_packages_are_known() -> None:
+    """Where a package is not installed, its commands are named with it: the list is that of the entry points."""
+    installed = {point.name: point.dist.name for point in entry_points(group=plugins.GROUP) if point.dist}
+    assert {name: package.partition("[")[0] for name, package in plugins.KNOWN.items()} == installed
 
 
 @pytest.mark.parametrize(("command", "package"), list(plugins.KNOWN.items()))
