@@ -19,9 +19,10 @@ from tiro_client.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tiro_client.jobs.models import Job, JobEvent, JobProgress, JobSegments, JobState, JobStateChanged
-from tiro_client.jobs.options import JobOptions, Lane
-from tiro_client.jobs.subtitles import SubtitleOptions
+from tiro_client.jobs.job import Job, JobState
+from tiro_client.jobs.job_events import JobEvent, JobProgress, JobSegments, JobStateChanged
+from tiro_client.jobs.job_options import JobOptions, Lane
+from tiro_client.jobs.subtitle_options import SubtitleOptions
 from tiro_client.live.config import AudioEncoding, LiveConfig
 from tiro_client.live.events import (
     AudioAck,
@@ -40,8 +41,9 @@ from tiro_client.live.events import (
     WorkerChanged,
 )
 from tiro_client.live.stream import LiveStream
+from tiro_client.recognition import Recognition, RecognitionOptions
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
-from tiro_client.uploads.calls import Upload
+from tiro_client.uploads.upload import Upload
 
 __all__ = [
     "AlreadyExists",
@@ -77,6 +79,8 @@ __all__ = [
     "Partial",
     "PermissionDenied",
     "Price",
+    "Recognition",
+    "RecognitionOptions",
     "ResourceExhausted",
     "Segment",
     "SessionEnded",

@@ -1,5 +1,5 @@
-"""What a caller is told when something fails: one exception for each kind, with the service's own reason."""
-# ruff: noqa: N818 - these are named as gRPC names its codes: `NotFound`, not `NotFoundError`
+"""The exceptions of this library: one class for each kind of failure, with the reason that the service gives."""
+# ruff: noqa: N818 - the names are those of gRPC's codes: `NotFound`, not `NotFoundError`
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING
 import grpc
 
 if TYPE_CHECKING:
-    from tiro_client.jobs.models import Job
+    from tiro_client.jobs.job import Job
 
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """A field of a request that breaks a rule."""
+    """An invalid field of a request."""
 
     field: str
-    """Path of the field, as in `transcription.config.model`."""
+    """Path of the field, such as `transcription.config.model`."""
     description: str
 
 
 class TiroError(Exception):
-    """The base of every error that this library raises.
+    """The base class of all errors that this library raises.
 
     Args:
         message: What went wrong, for people.
-        reason: The service's stable reason, as in `NOT_AUDIO` (see `tiro.speech.v1.ErrorReason`). Empty when the error
-            did not come from a Tiro service: no connection, no answer in time.
+        reason: The service's reason, for programs, such as `NOT_AUDIO` (see `tiro.speech.v1.ErrorReason`). Empty when
+            the error did not come from a Tiro service: no connection, deadline exceeded.
         code: The gRPC status code.
-        metadata: What the service adds for programs, as in `committed_size`.
-        violations: The fields of the request that break a rule.
-        retry_after: When the service thinks it is worth trying again. None when it says nothing.
+        metadata: Further values that the service gives for programs, such as `committed_size`.
+        violations: The invalid fields of the request.
+        retry_after: How long to wait before a retry, as the service asks. None when it does not say.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TiroError(Exception):
 
 
 class InvalidRequest(TiroError):
-    """The request, or the recording in it, cannot be accepted, now or later."""
+    """The request, or the recording in it, is invalid. A retry cannot succeed."""
 
 
 class Unauthenticated(TiroError):
@@ -69,15 +69,15 @@ class PermissionDenied(TiroError):
 
 
 class NotFound(TiroError):
-    """The tenant has no such thing."""
+    """The tenant has no resource of this name."""
 
 
 class AlreadyExists(TiroError):
-    """The `request_id` was used for something else."""
+    """The `request_id` was used for a different request."""
 
 
 class FailedPrecondition(TiroError):
-    """The request does not fit the state of things: an upload that is not finished, a transcript not yet there."""
+    """The request does not fit the state of the resource, such as an upload that is not finished."""
 
 
 class ResourceExhausted(TiroError):
@@ -85,23 +85,23 @@ class ResourceExhausted(TiroError):
 
 
 class Unavailable(TiroError):
-    """The service cannot be reached, or lacks something it needs, as a worker."""
+    """The service cannot be reached, or lacks something that it needs, such as a worker."""
 
 
 class DeadlineExceeded(TiroError):
-    """There was no answer in time."""
+    """The deadline passed before the operation completed."""
 
 
 class InternalError(TiroError):
-    """A fault of the service. `metadata["error_id"]`, where given, is found in its log."""
+    """A fault of the service. `metadata["error_id"]`, where given, identifies it in the service's log."""
 
 
 class JobFailed(TiroError):
     """A job ended without a transcript.
 
     Args:
-        job: The job, as it ended.
-        error: Why.
+        job: The job in its terminal state.
+        error: The cause.
     """
 
     def __init__(self, job: "Job", error: TiroError) -> None:
@@ -121,4 +121,4 @@ class JobCancelled(JobFailed):
 
 
 class StreamClosed(TiroError):
-    """Something was sent on a live stream that is not open."""
+    """An operation on a live stream that is not open."""

@@ -1,26 +1,48 @@
-"""What to recognize with: the same for recordings and live streams."""
+"""What to recognize speech with: the options that recordings and live streams share."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 
 
-def recognition_config(
-    *,
-    engine: str,
-    model: str,
-    language: str,
-    hotwords: Sequence[str],
-    word_timestamps: bool | None,
-    region: str,
-) -> RecognitionConfig:
-    """The message for a choice. Empty strings leave the choice to the deployment, None to the model."""
-    return RecognitionConfig(
-        engine=engine,
-        model=model,
-        language_code=language,
-        hotwords=hotwords,
-        enable_word_time_offsets=word_timestamps is not False,
-        word_time_offsets_optional=word_timestamps is None,
-        region=region,
-    )
+class RecognitionOptions(TypedDict, total=False):
+    """The fields of `Recognition` as keyword arguments, for `submit`, `transcribe` and `stream`."""
+
+    engine: str
+    model: str
+    language: str
+    hotwords: Sequence[str]
+    word_timestamps: bool | None
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognition:
+    """What to recognize speech with. Empty fields are left to the deployment."""
+
+    engine: str = ""
+    """Name of the engine. Empty: the deployment's default."""
+    model: str = ""
+    """Name of the engine's model. Empty: the deployment's default."""
+    language: str = ""
+    """ISO 639 code of the spoken language, such as `en`. Empty: it is detected, if the model can."""
+    hotwords: Sequence[str] = ()
+    """Words and phrases that are likely to occur."""
+    word_timestamps: bool | None = None
+    """Whether segments carry their words, with times. None: if the model can. True: refused if the model cannot."""
+    region: str = ""
+    """Region in which a cloud engine processes the audio, such as `eu-west-1`. Empty: the deployment's choice."""
+
+    def recognition_config(self) -> RecognitionConfig:
+        """The options as a message."""
+        return RecognitionConfig(
+            engine=self.engine,
+            model=self.model,
+            language_code=self.language,
+            hotwords=self.hotwords,
+            enable_word_time_offsets=self.word_timestamps is not False,
+            word_time_offsets_optional=self.word_timestamps is None,
+            region=self.region,
+        )

@@ -1,4 +1,4 @@
-"""Where the services are and who calls: from arguments, then from the environment, then by default."""
+"""Addresses and credentials: from arguments, else from environment variables, else defaults."""
 
 import os
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ TLS_CA_VARIABLE = "TIRO_TLS_CA"
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_STREAMING_ADDRESS = "127.0.0.1:50052"
 SYSTEM_ROOTS = "system"
-"""Instead of a CA file in `TIRO_TLS_CA`: TLS with the certificate authorities that gRPC brings along."""
+"""Instead of a CA file in `TIRO_TLS_CA`: TLS with the certificate authorities that gRPC bundles."""
 
 TlsCa = Path | Literal[True] | None
-"""A PEM file of certificate authorities, True for those that gRPC brings along, None for no TLS."""
+"""A PEM file of certificate authorities, True for those that gRPC bundles, None for no TLS."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Where the services are and who calls."""
+    """Addresses and credentials."""
 
     address: str
     """`host:port` of uploads and jobs."""
@@ -41,18 +41,18 @@ class ClientSettings:
         *,
         environment: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Fill in what is not given. An empty string counts as not given.
+        """Settings from arguments, environment variables and defaults. An empty string counts as not given.
 
-        A deployment behind a gateway has one address for everything: an `address` that was given serves live streams
-        too, unless they have their own.
+        A deployment behind a gateway has one address for all services: an `address` that is given is used for live
+        streams too, unless `streaming_address` is given.
 
         Args:
             address: `host:port`, else `TIRO_ADDRESS`, else 127.0.0.1:50051.
             streaming_address: `host:port`, else `TIRO_STREAMING_ADDRESS`, else the address if one was given, else
                 127.0.0.1:50052.
             api_key: The key, else `TIRO_API_KEY`, else none.
-            tls: A CA file or True, else `TIRO_TLS_CA` (a file, or `system`), else no TLS. False is no TLS for certain.
-            environment: Where the variables are read.
+            tls: A CA file or True, else `TIRO_TLS_CA` (a file, or `system`), else no TLS. False: no TLS in any case.
+            environment: The environment variables.
 
         Raises:
             ValueError: An address has no port.

@@ -1,4 +1,4 @@
-"""Time as this library gives it: seconds as floats, and aware datetimes."""
+"""Conversion of protobuf times: durations to seconds as floats, timestamps to aware datetimes."""
 
 from datetime import UTC, datetime
 
@@ -21,8 +21,8 @@ def duration_of(seconds: float) -> Duration:
     return duration
 
 
-def moment_of(message: Message, field: str) -> datetime | None:
-    """A timestamp of a message in UTC. None when it is not set."""
+def datetime_of(message: Message, field: str) -> datetime | None:
+    """A timestamp field of a message, in UTC. None when it is not set."""
     if not message.HasField(field):
         return None
     timestamp: Timestamp = getattr(message, field)

@@ -43,14 +43,14 @@ def test_transcribe_many_files_into_a_folder(stack: Stack, tmp_path: Path) -> No
 
 
 def test_listen_to_a_file(stack: Stack) -> None:
-    """Finals come with their times, a line each, when nobody watches a terminal."""
+    """On a pipe each final is a line with its times."""
     done = tiro(stack, "listen", str(SAMPLES / "dictation.wav"))
     assert done.returncode == 0, done.stderr
     text = " ".join(line.partition("] ")[2] for line in done.stdout.splitlines())
     assert error_rate(text, "dictation.wav") <= 0.15
 
 
-def test_jobs_can_be_listed_and_looked_at(stack: Stack) -> None:
+def test_jobs_can_be_listed_and_shown(stack: Stack) -> None:
     """Scripts get JSON."""
     tiro(stack, "transcribe", str(SAMPLES / "dictation.wav"))
     listed = tiro(stack, "jobs", "list", "--json")
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there(stack: Stack) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_nobody_there() -> None:
+def test_no_service() -> None:
     """A service that cannot be reached has an exit code of its own and is named."""
     done = tiro(None, "jobs", "list", TIRO_ADDRESS="127.0.0.1:1")
     assert done.returncode == 3

@@ -1,1 +1,1 @@
-"""gRPC calls: the channel, errors, retries."""
+"""gRPC calls: the connection they go over, their errors, and their retries."""

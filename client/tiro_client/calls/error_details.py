@@ -1,4 +1,4 @@
-"""From gRPC's errors and `google.rpc.Status` to this library's exceptions."""
+"""Translates gRPC errors and `google.rpc.Status` into this library's exceptions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,13 +33,13 @@ _KINDS: dict[grpc.StatusCode, type[TiroError]] = {
 
 
 def from_status(status: Status) -> TiroError:
-    """The exception that says what a `google.rpc.Status` says."""
+    """A `google.rpc.Status` as an exception."""
     info = error_details_pb2.ErrorInfo()
     bad_request = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
     retry_after = None
     for detail in status.details:
-        # Unpack fills the message of the detail's type and leaves the others alone.
+        # Unpack fills a message only if the detail is of its type.
         detail.Unpack(info)
         detail.Unpack(bad_request)
         if detail.Unpack(retry):
@@ -56,7 +56,7 @@ def from_status(status: Status) -> TiroError:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> TiroError:
-    """The exception that says what a failed call says, with the details it carries, where it carries any."""
+    """A failed call as an exception, with the details that it carries."""
     status = _status_of(error)
     if status is not None:
         return from_status(status)
@@ -66,10 +66,10 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> TiroError:
 
 def _status_of(error: grpc.aio.AioRpcError) -> Status | None:
     try:
-        # It has the three methods that are read of a call.
+        # An AioRpcError has the three methods that `from_call` uses of a call.
         return cast("Status | None", rpc_status.from_call(cast("grpc.Call", error)))
     except ValueError:
-        # The details contradict the call's own status, as when a proxy rewrote it: that one counts.
+        # The details contradict the call's status, as when a proxy rewrote it: the status counts.
         return None
 
 

@@ -1,4 +1,4 @@
-"""Where the command line writes: results to stdout, everything else to stderr."""
+"""The consoles of the command line: results go to stdout, everything else to stderr."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from rich.console import Console
 
 
 def results() -> Console:
-    """The console for results. Text is written as it is: no markup, no colours of its own, no wrapping when piped."""
+    """The console for results. It writes text unchanged: no markup, no highlighting, no wrapping."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
@@ -22,7 +22,7 @@ def print_json(console: Console, value: Any) -> None:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as `mm:ss.cc`, with hours before them where there are any."""
+    """Seconds as `mm:ss.cc`, preceded by hours where there are any."""
     centiseconds = round(seconds * 100)
     minutes, rest = divmod(centiseconds, 6000)
     hours, minutes = divmod(minutes, 60)

@@ -8,8 +8,9 @@ import typer
 from rich.table import Column, Table
 
 from tiro_client.cli import exit_codes
+from tiro_client.cli.client_options import ClientOptions, options_of
 from tiro_client.cli.console import print_json, results
-from tiro_client.cli.session import ClientOptions, options_of, run
+from tiro_client.cli.runner import run
 from tiro_client.engines.models import Capability, Engine, EngineModel, Price
 
 _PIPED_COLUMNS = 1000

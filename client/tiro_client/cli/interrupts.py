@@ -1,4 +1,4 @@
-"""Ctrl-C that asks politely first."""
+"""Ctrl-C that requests an orderly end first."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextmanager
 def first_interrupt() -> Iterator[asyncio.Event]:
-    """An event that the first Ctrl-C sets. The second one interrupts as usual. Only in the main thread."""
+    """An event that the first Ctrl-C sets. The second one interrupts as usual. For the main thread only."""
     loop = asyncio.get_running_loop()
     interrupted = asyncio.Event()
     usual = signal.getsignal(signal.SIGINT)

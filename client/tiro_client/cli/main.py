@@ -1,23 +1,23 @@
-"""The `tiro` command: what is common to all its commands."""
+"""The `tiro` command and its global options."""
 
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
-import stamina.instrumentation
 import typer
 
 from tiro_client.cli import engines, exit_codes
-from tiro_client.cli.jobs import commands as jobs
+from tiro_client.cli.client_options import ClientOptions
+from tiro_client.cli.jobs import group as jobs
 from tiro_client.cli.live import listen, watch
 from tiro_client.cli.plugins import PluginGroup
-from tiro_client.cli.session import ClientOptions
 from tiro_client.cli.transcribe import command as transcribe
 from tiro_client.settings import (
     ADDRESS_VARIABLE,
     API_KEY_VARIABLE,
     DEFAULT_ADDRESS,
+    DEFAULT_STREAMING_ADDRESS,
     STREAMING_ADDRESS_VARIABLE,
     TLS_CA_VARIABLE,
 )
@@ -30,7 +30,7 @@ def build_app() -> typer.Typer:
         cls=PluginGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        help=f"Speech to text, on your own machines.\n\n{exit_codes.HELP}",
+        help=f"Self-hosted speech to text.\n\n{exit_codes.HELP}",
     )
     app.callback()(_common)
     app.command("transcribe")(transcribe.transcribe)
@@ -45,13 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: What follows the program's name. None takes this process's.
+        arguments: The arguments after the program's name. None: those of this process.
 
     Returns:
         An exit code of `tiro_client.cli.exit_codes`.
     """
-    # stamina reports each retry through the process's logging, which would write between results and progress.
-    stamina.instrumentation.set_on_retry_hooks([])
     try:
         build_app()(list(sys.argv[1:] if arguments is None else arguments), prog_name="tiro")
     except SystemExit as end:
@@ -70,28 +68,33 @@ def _common(
     *,
     address: Annotated[
         str | None,
-        typer.Option(envvar=ADDRESS_VARIABLE, help="host:port of uploads and jobs.", show_default=DEFAULT_ADDRESS),
+        typer.Option(
+            envvar=ADDRESS_VARIABLE, help="Address of uploads and jobs, host:port.", show_default=DEFAULT_ADDRESS
+        ),
     ] = None,
     streaming_address: Annotated[
         str | None,
         typer.Option(
             envvar=STREAMING_ADDRESS_VARIABLE,
-            help="host:port of live streams.",
-            show_default="--address where given, else 127.0.0.1:50052",
+            help="Address of live streams, host:port.",
+            show_default=f"--address if given, else {DEFAULT_STREAMING_ADDRESS}",
         ),
     ] = None,
     api_key: Annotated[
         str | None,
-        typer.Option(envvar=API_KEY_VARIABLE, help="API key. Safer in the environment: others see command lines."),
+        typer.Option(
+            envvar=API_KEY_VARIABLE,
+            help="API key. Prefer the environment variable: other users can read command lines.",
+        ),
     ] = None,
     tls_ca: Annotated[
         str | None,
         typer.Option(
             envvar=TLS_CA_VARIABLE,
-            help="Use TLS, with the certificate authorities of this PEM file; `system` for the usual ones.",
+            help="Use TLS, with the certificate authorities in this PEM file, or `system` for well-known ones.",
         ),
     ] = None,
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[  # noqa: ARG001 - its callback acts on it
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

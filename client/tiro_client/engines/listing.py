@@ -2,7 +2,7 @@
 
 from tiro.transcription.v1.engine_service_pb2 import ListEnginesRequest
 from tiro.transcription.v1.engine_service_pb2_grpc import EngineServiceStub
-from tiro_client.calls.channel import Connection
+from tiro_client.calls.connection import Connection
 from tiro_client.engines.models import Engine
 
 PAGE_ENGINES = 100

@@ -1,29 +1,36 @@
-"""From a recording, wherever it is, to a job."""
+"""Turns a recording, wherever it is, into a job."""
 
 import asyncio
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_client.jobs.calls import Jobs
-from tiro_client.jobs.models import Job
-from tiro_client.jobs.options import JobOptions
-from tiro_client.uploads.calls import ProgressCallback, Upload, Uploads
+from tiro_client.jobs.job import Job
+from tiro_client.jobs.job_client import JobClient
+from tiro_client.jobs.job_options import JobOptions
+from tiro_client.recognition import Recognition
+from tiro_client.uploads.upload import ProgressCallback, Upload
+from tiro_client.uploads.upload_client import UploadClient
 
 INLINE_BYTES_MAX = 1024 * 1024
-"""A recording up to this size travels in the request that creates its job. The contract allows twice as much."""
+"""A file up to this size travels in the request that creates its job. A larger one is uploaded."""
+CONTENT_BYTES_MAX = 2 * 1024 * 1024
+"""What the contract allows in the request: the limit for files that cannot be uploaded, such as named pipes."""
 DISPLAY_NAME_MAX = 255
+"""Characters of a display name that the contract allows."""
 _URI = re.compile(r"(https?|s3)://.*", re.DOTALL | re.IGNORECASE)
 _UPLOAD_NAME = re.compile(r"uploads/[0-9a-f-]{36}")
 
 Source = str | Path | bytes | Upload
-"""A file, bytes, an upload, the name of one (`uploads/{id}`), or a URI that the service fetches from."""
+"""A file, bytes, an upload, the name of one (`uploads/{id}`), or a URI from which the service fetches the recording."""
 
 
 def display_name_of(source: Source) -> str:
-    """What to call a recording when the caller does not say: its file's name."""
+    """The display name of a recording for which the caller gives none: its file's name."""
     if isinstance(source, Upload):
         return source.display_name
     if isinstance(source, bytes) or _is_upload_name(source):
@@ -38,20 +45,20 @@ class Submission:
     """A job to be created."""
 
     source: Source
-    config: RecognitionConfig
+    recognition: Recognition
     options: JobOptions
     display_name: str
     request_id: str | None
     progress: ProgressCallback | None
 
-    async def create(self, uploads: Uploads, jobs: Jobs) -> Job:
-        """Send the recording, with the request when it is small, and create the job.
+    async def create(self, uploads: UploadClient, jobs: JobClient) -> Job:
+        """Send the recording, within the request if it is small, and create the job.
 
         Raises:
             OSError: The file cannot be read.
             TiroError: The service refused it.
         """
-        transcription = Transcription(display_name=self.display_name, config=self.config)
+        transcription = Transcription(display_name=self.display_name, config=self.recognition.recognition_config())
         self.options.write_to(transcription)
         match self.source:
             case Upload(name=name):
@@ -68,17 +75,39 @@ class Submission:
                 await self._add_file(transcription, uploads, Path(file))
         return await jobs.create(transcription, self.request_id)
 
-    async def _add_file(self, transcription: Transcription, uploads: Uploads, path: Path) -> None:
-        if (await asyncio.to_thread(path.stat)).st_size <= INLINE_BYTES_MAX:
-            transcription.content = await asyncio.to_thread(path.read_bytes)
-        else:
+    async def _add_file(self, transcription: Transcription, uploads: UploadClient, path: Path) -> None:
+        content = await asyncio.to_thread(_read_inline, path)
+        if content is None:
             transcription.upload = await self._send(uploads, path)
+        else:
+            transcription.content = content
 
-    async def _send(self, uploads: Uploads, content: Path | bytes) -> str:
+    async def _send(self, uploads: UploadClient, content: Path | bytes) -> str:
         upload = await uploads.upload(
             content, display_name=self.display_name, request_id=self.request_id, progress=self.progress
         )
         return upload.name
+
+
+def _read_inline(path: Path) -> bytes | None:
+    """The content of a file that is small enough for the request. None for one that has to be uploaded.
+
+    Raises:
+        OSError: The file cannot be read. EFBIG: it is too large for the request, and cannot be uploaded, because an
+            upload reads a file again after a lost connection, and needs its size.
+    """
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        is_regular = stat.S_ISREG(status.st_mode)
+        if is_regular and status.st_size > INLINE_BYTES_MAX:
+            return None
+        limit = INLINE_BYTES_MAX if is_regular else CONTENT_BYTES_MAX
+        content = file.read(limit + 1)
+    if len(content) <= limit:
+        return content
+    if is_regular:
+        return None
+    raise OSError(errno.EFBIG, f"not a regular file, so limited to {CONTENT_BYTES_MAX // 1024**2} MiB", str(path))
 
 
 def is_uri(source: str | Path) -> bool:

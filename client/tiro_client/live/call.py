@@ -9,7 +9,7 @@ import grpc
 
 from tiro.streaming.v1.streaming_pb2 import StreamingTranscribeRequest, StreamingTranscribeResponse
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
-from tiro_client.calls.channel import Connection
+from tiro_client.calls.connection import Connection
 from tiro_client.calls.status import CallStatus
 from tiro_client.errors import StreamClosed, Unavailable
 
@@ -17,13 +17,13 @@ _Call: TypeAlias = "grpc.aio.StreamStreamCall[StreamingTranscribeRequest, Stream
 
 
 class LiveCall:
-    """A call under way. One task may write while another reads; `close` it at the end.
+    """A bidirectional call. One task may write while another reads; `close` it at the end.
 
-    A task that is cancelled while it writes or reads takes the call with it: gRPC does so.
+    A task that is cancelled while it writes or reads cancels the call too: gRPC does so.
 
     Args:
         connection: A connection to the streaming service. Must be used from a running event loop.
-        wait_for_connection: Whether to wait for a service that cannot be reached, rather than fail.
+        wait_for_connection: Whether to wait while the service cannot be reached, instead of failing.
     """
 
     def __init__(self, connection: Connection, *, wait_for_connection: bool) -> None:
@@ -33,7 +33,7 @@ class LiveCall:
         self._responses: AsyncIterator[StreamingTranscribeResponse] = aiter(self._call)
 
     async def open(self, opening: StreamingTranscribeRequest) -> None:
-        """Send the first message. A refusal of it is told by `read`."""
+        """Send the first message. If the service refuses it, `read` raises."""
         with suppress(StreamClosed):
             await self.write(opening)
 
@@ -41,7 +41,7 @@ class LiveCall:
         """Send one message.
 
         Raises:
-            StreamClosed: The call has ended. Reading says why.
+            StreamClosed: The call has ended. `read` says why.
         """
         try:
             await self._call.write(request)
@@ -49,14 +49,14 @@ class LiveCall:
             raise StreamClosed("the call has ended") from error
 
     async def half_close(self) -> None:
-        """Say that nothing more is sent."""
+        """End the client's side of the call. Responses can still be read."""
         await self._call.done_writing()
 
     async def read(self) -> StreamingTranscribeResponse | None:
-        """The next message. None when the service ended the call well.
+        """The next message. None when the service has ended the call without error.
 
         Raises:
-            TiroError: It did not.
+            TiroError: The call has ended with an error.
         """
         try:
             return await anext(self._responses)
@@ -69,10 +69,10 @@ class LiveCall:
             raise error from seen
 
     def close(self) -> None:
-        """Cut the call off, if it has not ended."""
+        """Cancel the call, if it has not ended."""
         self._call.cancel()
 
 
-def cut_off() -> Unavailable:
-    """What it means that the service ended a call well and not the session."""
+def ended_early() -> Unavailable:
+    """The error for a call that the service ended without error before the session had ended."""
     return Unavailable("the connection ended before the session", code=grpc.StatusCode.UNAVAILABLE)

@@ -1,4 +1,4 @@
-"""How a live stream is transcribed."""
+"""The configuration of a live stream."""
 
 import enum
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from tiro.speech.v1.audio_pb2 import AudioEncoding as EncodingMessage
 from tiro.speech.v1.audio_pb2 import AudioFormat
 from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConfig, UpdateConfig
-from tiro_client.recognition import recognition_config
+from tiro_client.recognition import Recognition
 from tiro_client.timing import duration_of
 
 RESUME_SECONDS = 30.0
-"""How long a session waits for its client when the connection is lost, unless the caller says otherwise."""
+"""How long a lost connection may take to be replaced, unless the caller says otherwise."""
 
 
 class AudioEncoding(enum.StrEnum):
-    """How live audio is encoded."""
+    """The encoding of live audio."""
 
     LINEAR16 = "linear16"
-    """16-bit signed little-endian samples without a header."""
+    """16-bit signed little-endian PCM samples without a header."""
     MULAW = "mulaw"
     """8-bit G.711 mu-law samples without a header."""
     FLAC = "flac"
-    """A FLAC stream, beginning with its header."""
+    """A FLAC stream, which begins with its header."""
     OGG_OPUS = "ogg_opus"
-    """Opus in an Ogg stream, beginning with its header pages."""
+    """Opus in an Ogg stream, which begins with its header pages."""
 
 
 _ENCODINGS = {
@@ -39,60 +39,44 @@ _SAMPLE_BYTES = {AudioEncoding.LINEAR16: 2, AudioEncoding.MULAW: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveConfig:
-    """How a live stream is transcribed. What is left empty or None is the deployment's choice."""
+class LiveConfig(Recognition):
+    """The configuration of a live stream. Fields that are empty or None are left to the deployment."""
 
     encoding: AudioEncoding = AudioEncoding.LINEAR16
     sample_rate: int = 0
-    """Samples a second, 8000 to 48000. Needed for LINEAR16 and MULAW; the others say it in their header."""
+    """Samples per second, 8000 to 48000. Required for LINEAR16 and MULAW; the other encodings carry it."""
     channels: int = 1
-    """Interleaved channels, 1 to 8, which the service mixes to one. For LINEAR16 and MULAW; the others say it."""
-    engine: str = ""
-    model: str = ""
-    language: str = ""
-    """ISO 639 code. Empty detects it, where the model can."""
-    hotwords: Sequence[str] = ()
-    word_timestamps: bool | None = None
-    """Whether segments carry their words. None: where the model can give them; True is refused where it cannot."""
-    region: str = ""
-    """Where a cloud engine may hear the audio. Empty takes the deployment's."""
+    """Interleaved channels, 1 to 8, which the service mixes to one. Only for LINEAR16 and MULAW."""
     interim_results: bool = True
-    """Whether partials are wanted, or finals only."""
+    """Whether partials are sent, or finals only."""
     silence_seconds: float | None = None
-    """Silence after speech that ends an utterance, 0.1 to 5."""
+    """Silence after speech that ends an utterance, 0.1 to 5 s."""
     utterance_seconds_max: float | None = None
-    """The longest utterance, 5 to 25."""
+    """The longest utterance, 5 to 25 s."""
     speech_threshold: float | None = None
-    """The speech probability above which sound counts as speech, 0.1 to 0.95."""
+    """The probability of speech above which audio counts as speech, 0.1 to 0.95."""
     freeze_stable: bool = False
-    """Whether a stable word of a partial always stays as it is in the final."""
+    """Whether a stable word of a partial never changes in the final."""
     keep_recording: bool = False
-    """Whether the audio becomes an upload, which `SessionEnded` names, so that a job can transcribe it again."""
+    """Whether the audio is kept as an upload, which `SessionEnded` names, so that a job can transcribe it again."""
     resume_seconds: float = RESUME_SECONDS
-    """How long a lost connection is tried to be replaced, up to 45. 0 raises as soon as it is lost."""
+    """How long a lost connection may take to be replaced, up to 45 s. 0: a lost connection is raised at once."""
 
     @property
     def frame_bytes(self) -> int | None:
-        """Bytes of one sample of all channels. None for an encoding whose bytes are no samples."""
+        """Bytes of one sample of all channels. None for compressed encodings."""
         sample_bytes = _SAMPLE_BYTES.get(self.encoding)
         return None if sample_bytes is None else sample_bytes * max(self.channels, 1)
 
     def to_proto(self) -> StreamingConfig:
-        """The message that opens a stream so configured."""
+        """The message that opens a stream."""
         return StreamingConfig(
             format=AudioFormat(
                 encoding=_ENCODINGS[self.encoding],
                 sample_rate_hertz=self.sample_rate,
                 channel_count=self.channels if self.encoding in _SAMPLE_BYTES else 0,
             ),
-            recognition=recognition_config(
-                engine=self.engine,
-                model=self.model,
-                language=self.language,
-                hotwords=self.hotwords,
-                word_timestamps=self.word_timestamps,
-                region=self.region,
-            ),
+            recognition=self.recognition_config(),
             enable_interim_results=self.interim_results,
             endpointing=_endpointing(self.silence_seconds, self.utterance_seconds_max, self.speech_threshold),
             freeze_stable=self.freeze_stable,
@@ -103,7 +87,7 @@ class LiveConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveUpdate:
-    """What changes in a session under way. None leaves it as it is."""
+    """A change to the configuration of an open session. None: no change."""
 
     hotwords: Sequence[str] | None = None
     language: str | None = None
@@ -111,8 +95,8 @@ class LiveUpdate:
     utterance_seconds_max: float | None = None
     speech_threshold: float | None = None
 
-    def after(self, earlier: "LiveUpdate") -> "LiveUpdate":
-        """This one with what only the earlier one says: the service takes endpointing as a whole."""
+    def over(self, earlier: "LiveUpdate") -> "LiveUpdate":
+        """This update, with the endpointing of an earlier one where it has none: the service replaces it as a whole."""
         return LiveUpdate(
             hotwords=self.hotwords,
             language=self.language,
@@ -122,7 +106,7 @@ class LiveUpdate:
         )
 
     def to_proto(self) -> UpdateConfig:
-        """The message that tells it."""
+        """The update as a message."""
         return UpdateConfig(
             hotwords=None if self.hotwords is None else Hotwords(phrases=self.hotwords),
             endpointing=_endpointing(self.silence_seconds, self.utterance_seconds_max, self.speech_threshold),

@@ -1,4 +1,4 @@
-"""What happens in a live session, as this library gives it. Offsets are seconds from the start of the session."""
+"""The events of a live session. Offsets are seconds from the start of the session."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,84 +11,84 @@ from tiro_client.transcript import Segment
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """The base of all events."""
+    """The base class of all events."""
 
     sequence: int
-    """1, 2, 3, without gaps, for finals and states. 0 for partials and acknowledgements, which are not recorded."""
+    """1, 2, 3, without gaps, for recorded events. 0 for partials and acknowledgements, which are not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted(LiveEvent):
-    """The session is open and a worker has it. The first event."""
+    """The first event: a worker has the session."""
 
     session_id: str
     engine: str
     model: str
     language: str
     duration_seconds_max: float
-    """The longest session the deployment takes."""
+    """The longest session that the deployment allows."""
     idle_seconds_max: float
-    """The session is ended when nothing has come from the client for this long."""
+    """The service ends a session that has received nothing for this long."""
     resume_seconds: float
-    """How long the session waits for its client when the connection is lost. 0: it ends with its connection."""
+    """How long the session waits for its client after a lost connection. 0: it ends with its connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Partial(LiveEvent):
-    """The text since the last final as it looks now. It replaces the partial before it; a final replaces it."""
+    """The current hypothesis for the audio since the last final. The next partial or final replaces it."""
 
     segment: Segment
     after_sequence: int
-    """The sequence number of the final or state it comes after."""
+    """The sequence number of the last recorded event before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Final(LiveEvent):
-    """A segment that will not change. Finals follow each other in time and do not overlap."""
+    """A segment that does not change any more. Finals are in order of time and do not overlap."""
 
     segment: Segment
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted(LiveEvent):
-    """Someone began to speak."""
+    """Speech begins."""
 
     offset_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded(LiveEvent):
-    """They stopped."""
+    """Speech ends."""
 
     offset_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnd(LiveEvent):
-    """Everything before this is final."""
+    """An utterance has ended: all audio up to this offset has its finals."""
 
     offset_seconds: float
     finalized: bool
-    """The client asked for it."""
+    """Whether the client requested it, with `finalize`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioAck(LiveEvent):
-    """Audio up to here is stored."""
+    """The service has stored the audio up to this offset."""
 
     offset_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerChanged(LiveEvent):
-    """Another worker has taken the session over. Finals stay; partials begin anew from here."""
+    """Another worker has taken over the session. Finals are kept; partials start again from this offset."""
 
     offset_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChanged(LiveEvent):
-    """Its engine failed, and another of the session's policy goes on. Finals stay; partials begin anew from here."""
+    """The engine failed, and the next one of the routing policy has taken over. As for `WorkerChanged` otherwise."""
 
     offset_seconds: float
     engine: str
@@ -97,17 +97,17 @@ class EngineChanged(LiveEvent):
 
 @dataclass(frozen=True, slots=True)
 class SessionResumed(LiveEvent):
-    """The connection was lost, and the session goes on over another one. Nothing is lost; partials begin anew."""
+    """A lost connection was replaced. No audio and no final is lost; partials start again."""
 
     offset_seconds: float
-    """How much of the audio the service had. What came after it is sent again."""
+    """The length of the audio that the service had stored. The audio after it is sent again."""
     away_seconds: float
-    """How long there was no connection, from when this client noticed."""
+    """How long there was no connection, from when this client noticed the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigUpdated(LiveEvent):
-    """The session recognizes differently from here on. None is the deployment's choice."""
+    """The configuration from this offset on. None: the deployment's choice."""
 
     offset_seconds: float
     language: str
@@ -119,30 +119,30 @@ class ConfigUpdated(LiveEvent):
 
 @dataclass(frozen=True, slots=True)
 class Lag(LiveEvent):
-    """The service is behind what it was sent, or no longer."""
+    """The service is behind the audio that it received, or has caught up."""
 
     behind_seconds: float
-    """Audio that it has and has not heard yet. 0 once it has caught up."""
+    """Received audio that is not processed yet. 0: the service has caught up."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded(LiveEvent):
-    """The session is over. The last event."""
+    """The last event: the session has ended."""
 
     audio_seconds: float
     final_count: int
     upload: str = ""
-    """`uploads/{id}` of the recording. Empty unless it was to be kept and there was any audio."""
+    """`uploads/{id}` of the recording. Empty unless `keep_recording` was set and there was audio."""
 
 
 def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> LiveEvent | None:
-    """The event of a message. None for a kind that a later service knows and this client does not.
+    """The event of a message. None for a kind of a newer service that this client does not know.
 
-    `SessionResumed` is not made here: the message is one connection's, and says what that one has to send again.
+    Not for `session_resumed`: that message concerns one connection, and `LiveSession` handles it.
     """
     kind = response.WhichOneof("response")
-    make = _MAKERS.get(kind) if kind else None
-    return make(response.sequence, getattr(response, kind)) if kind and make else None
+    convert = _CONVERTERS.get(kind) if kind else None
+    return convert(response.sequence, getattr(response, kind)) if kind and convert else None
 
 
 def _started(sequence: int, started: streaming_pb2.SessionStarted) -> SessionStarted:
@@ -177,7 +177,7 @@ def _ended(sequence: int, ended: streaming_pb2.SessionEnded) -> SessionEnded:
     return SessionEnded(sequence, seconds_of(ended.audio_duration), ended.final_count, upload)
 
 
-_MAKERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
+_CONVERTERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
     "session_started": _started,
     "partial": lambda sequence, it: Partial(sequence, Segment.from_proto(it.segment), it.after_sequence),
     "final": lambda sequence, it: Final(sequence, Segment.from_proto(it.segment)),
@@ -191,4 +191,4 @@ _MAKERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
     "config_updated": _updated,
     "lag": lambda sequence, it: Lag(sequence, seconds_of(it.behind)),
 }
-"""By the message's kind."""
+"""By the kind of the message."""

@@ -1,4 +1,4 @@
-"""What has happened in a live session and waits for its reader."""
+"""The events of a live session that wait for the caller to read them."""
 
 import asyncio
 from collections import deque
@@ -6,11 +6,11 @@ from collections import deque
 from tiro_client.live.events import LiveEvent
 
 EVENTS_WAITING_MAX = 1000
-"""Events that wait for the reader; beyond it the service is no longer read, and ends the session after a while."""
+"""Events that wait to be read. When it is reached, nothing more is received, and the service ends the session."""
 
 
 class Inbox:
-    """Events in order, and how they end."""
+    """A bounded queue of events, and how it ends."""
 
     def __init__(self) -> None:
         self._events: deque[LiveEvent] = deque()
@@ -18,16 +18,26 @@ class Inbox:
         self._closed = False
         self._error: Exception | None = None
 
+    @property
+    def waiting_count(self) -> int:
+        """The number of events that wait to be read."""
+        return len(self._events)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `put` waits for the reader."""
+        return self.waiting_count >= EVENTS_WAITING_MAX
+
     async def put(self, event: LiveEvent) -> None:
-        """Take an event. Waits while too many wait. Once closed, nothing is taken."""
+        """Add an event. Waits while the queue is full. After `close`, events are discarded."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._closed or len(self._events) < EVENTS_WAITING_MAX)
+            await self._changed.wait_for(lambda: self._closed or not self.is_full)
             if not self._closed:
                 self._events.append(event)
                 self._changed.notify_all()
 
     async def close(self, error: Exception | None = None) -> None:
-        """Nothing more comes. The first call counts.
+        """End the queue after the events that it holds. Only the first call has an effect.
 
         Args:
             error: What the reader gets after the last event. None for an orderly end.
@@ -41,7 +51,7 @@ class Inbox:
         """The next event; None at the end.
 
         Raises:
-            Exception: What `close` was told.
+            Exception: The error that `close` was given.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._closed or bool(self._events))

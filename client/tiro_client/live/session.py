@@ -1,4 +1,4 @@
-"""Carrying a live session over its connections, from the first to the last."""
+"""Carries a live session over its connections, from the first to the last."""
 
 import asyncio
 import time
@@ -10,36 +10,34 @@ from tiro.streaming.v1.streaming_pb2 import (
     StreamingTranscribeRequest,
     StreamingTranscribeResponse,
 )
-from tiro_client.calls.channel import Connection
-from tiro_client.calls.retrying import Resumption, is_lost, is_transient
-from tiro_client.calls.tasks import cancel_and_wait
+from tiro_client.calls.connection import Connection
+from tiro_client.calls.retrying import STEADY_SECONDS, STREAM_ATTEMPTS_MAX, Backoff, is_connection_lost, is_transient
 from tiro_client.errors import StreamClosed, TiroError, Unavailable
-from tiro_client.live.call import LiveCall, cut_off
+from tiro_client.live.call import LiveCall, ended_early
 from tiro_client.live.config import LiveConfig
 from tiro_client.live.events import SessionResumed, event_from_proto
 from tiro_client.live.inbox import Inbox
-from tiro_client.live.memory import ENCODED_BYTES_MAX, Stored
 from tiro_client.live.outbox import Outbox
+from tiro_client.live.replay_buffer import ENCODED_BYTES_MAX, ENCODED_ITEMS_MAX, StoredPosition
+from tiro_client.tasks import cancel_and_wait
 from tiro_client.timing import seconds_of
 
 KEEP_ALIVE_SECONDS = 3.0
-"""How long nothing is sent before a keep-alive is, unless the service ends idle sessions sooner."""
+"""After this time without a message a keep-alive is sent, unless the service ends idle sessions sooner."""
 KEEP_ALIVE_SECONDS_FIRST = 1.0
-"""The same as long as the service has not said how soon it ends idle sessions."""
+"""The same until the service has said after which time it ends idle sessions."""
 KEEP_ALIVES_PER_IDLE = 3
 """Keep-alives within the time after which the service ends an idle session."""
-STEADY_SECONDS = 5.0
-"""A connection that lasted this long counts as progress, also when nothing happened."""
 
 
 class LiveSession:
-    """Moves what the outbox holds to the service, and what the service says to the inbox.
+    """Sends what is in the outbox to the service, and puts the service's events into the inbox.
 
     Args:
         connection: A connection to the streaming service.
         config: How the session begins.
         outbox: What is to be sent.
-        inbox: What has happened.
+        inbox: Where events go.
     """
 
     def __init__(self, connection: Connection, config: LiveConfig, outbox: Outbox, inbox: Inbox) -> None:
@@ -49,113 +47,114 @@ class LiveSession:
         self._inbox = inbox
         self._started: SessionStarted | None = None
         self._resume_seconds = config.resume_seconds
-        self._sequence = 0
+        self._last_sequence = 0
         self._ended = False
         self._lost_at = 0.0
-        self._writing: asyncio.Task[None] | None = None
-        self._resumption = Resumption()
+        self._sender: asyncio.Task[None] | None = None
+        self._backoff = Backoff(STREAM_ATTEMPTS_MAX)
 
     @property
     def is_connected(self) -> bool:
-        """Whether what the outbox holds is being sent."""
-        return self._writing is not None and not self._writing.done()
+        """Whether the contents of the outbox are being sent."""
+        return self._sender is not None and not self._sender.done()
 
     async def run(self) -> None:
         """Carry the session to its end.
 
         Raises:
-            TiroError: It was refused or cut short, or its connection was lost for good.
+            TiroError: It was refused or ended early, or its connection was lost and could not be replaced.
         """
         call = LiveCall(self._connection, wait_for_connection=False)
         answer: StreamingTranscribeResponse | None = None
         while True:
-            begun_at, begun = time.monotonic(), self._sequence
+            begun_at, begun_after = time.monotonic(), self._last_sequence
             try:
-                await self._carry(call, answer)
+                await self._use(call, answer)
             except TiroError as error:
-                if self._outbox.cancelled or (self._ended and is_lost(error)):
+                if self._outbox.cancelled or (self._ended and is_connection_lost(error)):
                     return
                 self._check_can_resume(error)
                 steady = time.monotonic() - begun_at >= STEADY_SECONDS
-                call, answer = await self._reopen(error, progressed=steady or self._sequence > begun)
+                call, answer = await self._reopen(error, progressed=steady or self._last_sequence > begun_after)
             else:
                 return
 
-    async def _carry(self, call: LiveCall, answer: StreamingTranscribeResponse | None) -> None:
+    async def _use(self, call: LiveCall, answer: StreamingTranscribeResponse | None) -> None:
         """Use one connection to its end.
 
         Args:
             call: The connection.
-            answer: What the service answered to its first message. None if that is still to be sent.
+            answer: The service's answer to the first message. None if that message is still to be sent.
 
         Raises:
-            TiroError: That was not the session's end.
+            TiroError: The connection ended before the session.
         """
         try:
             response = await self._begin(call) if answer is None else answer
             while response is not None:
-                await self._take(response, call)
+                await self._handle(response, call)
                 response = await call.read()
         finally:
-            writing, self._writing = self._writing, None
+            sender, self._sender = self._sender, None
             await self._outbox.disconnect()
-            if writing is not None:
-                await cancel_and_wait(writing)
+            if sender is not None:
+                await cancel_and_wait(sender)
             call.close()
         if not self._ended:
-            raise cut_off()
+            raise ended_early()
 
     async def _begin(self, call: LiveCall) -> StreamingTranscribeResponse | None:
-        """Open the session. Audio follows at once: waiting for the answer would make it late."""
+        """Open the session. Audio is sent without waiting for the answer, which would delay it."""
         await call.open(self._opening())
-        await self._send_over(call, Stored())
+        await self._start_sending(call, StoredPosition())
         return await call.read()
 
     def _check_can_resume(self, error: TiroError) -> None:
-        """Raise `error` if the session does not go on over another connection."""
+        """Raise `error` if the session cannot continue over another connection."""
         if self._resume_seconds <= 0:
             raise error
         if self._started is None:
-            # A service that is not there is told to the caller at once. One that asks to come again is asked again:
-            # everything that was sent is still here.
+            # A service that cannot be reached is reported to the caller at once. A service that is stopping is retried:
+            # everything that was sent is still in the outbox.
             resumable = error.reason == "SHUTTING_DOWN"
         else:
-            resumable = bool(self._started.resume_token) and is_lost(error)
+            resumable = bool(self._started.resume_token) and is_connection_lost(error)
         if not resumable:
             raise error
         if not self._outbox.can_resume:
             raise Unavailable(
                 f"the connection was lost ({error.message}), and the session cannot be resumed: its compressed audio "
-                f"is more than the {ENCODED_BYTES_MAX // 1024**2} MiB that are kept to be sent again",
+                f"exceeds the {ENCODED_BYTES_MAX // 1024**2} MiB or {ENCODED_ITEMS_MAX} messages that are kept to be "
+                "sent again",
                 reason=error.reason,
                 code=error.code,
             ) from error
 
     async def _reopen(self, lost: TiroError, *, progressed: bool) -> tuple[LiveCall, StreamingTranscribeResponse]:
-        """Call until the service answers. Gives the call and the answer.
+        """Call the service until it answers. Returns the call and the answer.
 
         Raises:
-            TiroError: It refused, or did not answer within the time in which a session can be resumed.
+            TiroError: It refused, or did not answer within the time for which a session can be resumed.
         """
-        self._lost_at, why = time.monotonic(), lost
+        self._lost_at, cause = time.monotonic(), lost
         try:
             async with asyncio.timeout(self._resume_seconds):
                 while True:
-                    await self._resumption.pause(why, progressed=progressed)
+                    await self._backoff.wait(cause, progressed=progressed)
                     progressed = False
                     call = LiveCall(self._connection, wait_for_connection=True)
                     try:
                         return call, await self._answer_of(call)
                     except TiroError as error:
-                        if not (is_lost(error) or is_transient(error)):
+                        if not (is_connection_lost(error) or is_transient(error)):
                             raise
-                        why = error
+                        cause = error
         except TimeoutError:
             raise Unavailable(
-                f"the connection was lost and could not be replaced within {self._resume_seconds:g} s: {why.message}",
-                reason=why.reason,
-                code=why.code,
-            ) from why
+                f"the connection was lost and could not be replaced within {self._resume_seconds:g} s: {cause.message}",
+                reason=cause.reason,
+                code=cause.code,
+            ) from cause
 
     async def _answer_of(self, call: LiveCall) -> StreamingTranscribeResponse:
         try:
@@ -165,7 +164,7 @@ class LiveSession:
             call.close()
             raise
         if answer is None:
-            raise cut_off()
+            raise ended_early()
         return answer
 
     def _opening(self) -> StreamingTranscribeRequest:
@@ -175,48 +174,49 @@ class LiveSession:
             resume=Resume(
                 session_id=self._started.session_id,
                 resume_token=self._started.resume_token,
-                after_sequence=self._sequence,
-                audio_from_start=self._outbox.from_start,
+                after_sequence=self._last_sequence,
+                audio_from_start=self._outbox.replays_from_start,
             )
         )
 
-    async def _take(self, response: StreamingTranscribeResponse, call: LiveCall) -> None:
+    async def _handle(self, response: StreamingTranscribeResponse, call: LiveCall) -> None:
         match response.WhichOneof("response"):
             case "session_started":
-                await self._adopt(response.session_started, call)
+                await self._on_started(response.session_started, call)
             case "session_resumed":
                 resumed = response.session_resumed
-                await self._send_over(call, Stored(resumed.audio_offset.ToNanoseconds(), resumed.control_count))
+                stored = StoredPosition(resumed.audio_offset.ToNanoseconds(), resumed.control_count)
+                await self._start_sending(call, stored)
                 away_seconds = time.monotonic() - self._lost_at
                 await self._inbox.put(SessionResumed(0, seconds_of(resumed.audio_offset), away_seconds))
                 return
             case "audio_ack":
                 ack = response.audio_ack
-                await self._outbox.acknowledge(Stored(ack.offset.ToNanoseconds(), ack.control_count))
+                await self._outbox.acknowledge(StoredPosition(ack.offset.ToNanoseconds(), ack.control_count))
             case "session_ended":
                 self._ended = True
-        if 0 < response.sequence <= self._sequence:
-            # Told over the connection before.
+        if 0 < response.sequence <= self._last_sequence:
+            # Received over the connection before.
             return
-        self._sequence = max(self._sequence, response.sequence)
+        self._last_sequence = max(self._last_sequence, response.sequence)
         event = event_from_proto(response)
         if event is not None:
             await self._inbox.put(event)
 
-    async def _adopt(self, started: SessionStarted, call: LiveCall) -> None:
+    async def _on_started(self, started: SessionStarted, call: LiveCall) -> None:
         self._started = started
         if started.resume_token and started.HasField("resume_window"):
             self._resume_seconds = min(self._resume_seconds, seconds_of(started.resume_window))
         if not self.is_connected:
-            await self._send_over(call, Stored())
+            await self._start_sending(call, StoredPosition())
 
-    async def _send_over(self, call: LiveCall, stored: Stored) -> None:
-        """Begin to send what the service does not have."""
+    async def _start_sending(self, call: LiveCall, stored: StoredPosition) -> None:
+        """Begin to send what the service has not stored."""
         await self._outbox.connect(stored)
-        self._writing = asyncio.create_task(self._write(call), name="live-sending")
+        self._sender = asyncio.create_task(self._send(call), name="live-sending")
 
-    async def _write(self, call: LiveCall) -> None:
-        """Send what there is, and keep-alives while there is nothing."""
+    async def _send(self, call: LiveCall) -> None:
+        """Send the contents of the outbox, and keep-alives while it is empty."""
         try:
             while True:
                 request = await self._next_request()
@@ -227,7 +227,7 @@ class LiveSession:
                 if request.HasField("cancel"):
                     return
         except StreamClosed:
-            # Whoever reads the call learns why.
+            # The task that reads the call gets the cause.
             return
 
     async def _next_request(self) -> StreamingTranscribeRequest | None:

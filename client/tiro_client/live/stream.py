@@ -1,4 +1,4 @@
-"""A live stream: audio goes up, text comes down, at the same time."""
+"""A live stream: the caller sends audio and reads events at the same time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
@@ -6,30 +6,30 @@ from types import TracebackType
 from typing import Self
 
 from tiro.streaming.v1.streaming_pb2 import Finalize, StreamingTranscribeRequest
-from tiro_client.calls.channel import Connection
-from tiro_client.calls.tasks import cancel_and_wait
-from tiro_client.errors import StreamClosed
+from tiro_client.calls.connection import Connection
+from tiro_client.errors import DeadlineExceeded, StreamClosed
 from tiro_client.live.config import LiveConfig, LiveUpdate
 from tiro_client.live.events import LiveEvent
 from tiro_client.live.inbox import Inbox
 from tiro_client.live.outbox import outbox_for
 from tiro_client.live.session import LiveSession
+from tiro_client.tasks import cancel_and_wait
 
 AUDIO_BYTES_MAX = 128 * 1024
-"""Bytes of audio a message, at most; more is sent in several."""
+"""Bytes of audio per message, at most. More is sent in several messages."""
 CANCEL_SECONDS_MAX = 2.0
-"""How long the service is given to end a session that is left before its end."""
+"""How long to wait for the service to end a session that is cancelled."""
 
 
 class LiveStream:
     """A live session. Use as an async context manager; leaving it before `SessionEnded` cancels the session.
 
-    One task may send while another iterates over the events. Events must be read while audio is sent: a service ends
+    One task may send while another iterates over the events. Events must be read while audio is sent: the service ends
     the session of a client that does not read.
 
-    A lost connection is replaced for as long as the config's `resume_seconds` say: sending waits meanwhile, or goes on
-    into a buffer, what the service does not have is sent again, and the events go on after the last one, with a
-    `SessionResumed` between them. What is lost before `SessionStarted` came is not replaced: it raises.
+    A lost connection is replaced within the config's `resume_seconds`. Meanwhile sending fills a buffer, and waits once
+    that is full. What the service has not stored is then sent again, and the events continue after the last one, with a
+    `SessionResumed` in between. A connection that is lost before `SessionStarted` is not replaced: the loss is raised.
 
         async with client.open_stream(LiveConfig(sample_rate=16000)) as live:
             await live.send(pcm16)
@@ -56,7 +56,7 @@ class LiveStream:
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the session. Whether the service takes it is told by the first event."""
+        """Open the session. Its first event says whether the service has accepted it."""
         self._running = asyncio.create_task(self._run(), name="live-session")
         return self
 
@@ -66,28 +66,28 @@ class LiveStream:
         await self._leave()
 
     async def send(self, audio: bytes) -> None:
-        """Send audio in the config's encoding: 20 to 200 ms of it at a time is a good size.
+        """Send audio in the config's encoding. Pieces of 20 to 200 ms are a good size.
 
-        Returns once the audio is in a buffer, which holds up to a minute that the service does not have; waits while
-        that is full.
+        Returns once the audio is in a buffer, which holds up to a minute that the service has not stored. Waits while
+        the buffer is full.
 
         Raises:
-            StreamClosed: The session has ended, or `end` was called. Reading says why it ended.
-            DeadlineExceeded: The service is connected and takes nothing.
+            StreamClosed: The session has ended, or `end` was called. Reading raises the cause.
+            DeadlineExceeded: The service is connected and accepts nothing, or the caller does not read the events.
         """
         self._check_open()
         for start in range(0, len(audio), self._piece_bytes):
-            await self._outbox.put(StreamingTranscribeRequest(audio=audio[start : start + self._piece_bytes]))
+            await self._put(StreamingTranscribeRequest(audio=audio[start : start + self._piece_bytes]))
 
     async def finalize(self) -> None:
-        """Ask that everything sent so far be made final. The session goes on.
+        """Request finals for everything sent so far. The session continues.
 
         Raises:
             StreamClosed: As `send`.
             DeadlineExceeded: As `send`.
         """
         self._check_open()
-        await self._outbox.put(StreamingTranscribeRequest(finalize=Finalize()))
+        await self._put(StreamingTranscribeRequest(finalize=Finalize()))
 
     async def update(
         self,
@@ -98,14 +98,14 @@ class LiveStream:
         utterance_seconds_max: float | None = None,
         speech_threshold: float | None = None,
     ) -> None:
-        """Recognize differently from the audio on that is sent next. `ConfigUpdated` answers. None leaves it as it is.
+        """Change the configuration for the audio that is sent next. `ConfigUpdated` confirms it. None: no change.
 
         Args:
-            hotwords: The words that are likely to be said, in place of those before. `()` for none.
-            language: ISO 639 code; empty detects it, where the model can.
-            silence_seconds: Silence after speech that ends an utterance, 0.1 to 5.
-            utterance_seconds_max: The longest utterance, 5 to 25.
-            speech_threshold: The speech probability above which sound counts as speech, 0.1 to 0.95.
+            hotwords: The hotwords that replace the current ones. `()` for none.
+            language: ISO 639 code. Empty: it is detected, if the model can.
+            silence_seconds: Silence after speech that ends an utterance, 0.1 to 5 s.
+            utterance_seconds_max: The longest utterance, 5 to 25 s.
+            speech_threshold: The probability of speech above which audio counts as speech, 0.1 to 0.95.
 
         Raises:
             StreamClosed: As `send`.
@@ -119,22 +119,22 @@ class LiveStream:
         )
         update = LiveUpdate(hotwords=hotwords, language=language)
         if endpointing != LiveUpdate():
-            self._endpointing = endpointing.after(self._endpointing)
-            update = update.after(self._endpointing)
-        await self._outbox.put(StreamingTranscribeRequest(update_config=update.to_proto()))
+            self._endpointing = endpointing.over(self._endpointing)
+            update = update.over(self._endpointing)
+        await self._put(StreamingTranscribeRequest(update_config=update.to_proto()))
 
     async def end(self) -> None:
-        """Say that no more audio comes. The last finals and `SessionEnded` can still be read."""
+        """End the audio. The last finals and `SessionEnded` can still be read."""
         self._check_open()
         await self._outbox.end()
 
     async def cancel(self) -> None:
-        """End the session now: what is not final yet is not wanted. Iterating ends without error."""
+        """End the session now, without the text that is not final yet. Iterating ends without error."""
         self._check_open()
         await self._leave()
 
     async def fail(self, error: Exception) -> None:
-        """Cancel the session because its audio cannot go on. Whoever iterates over the events gets `error`."""
+        """Cancel the session because its audio source has failed. Iterating over the events raises `error`."""
         await self._inbox.close(error)
         await self._leave()
 
@@ -146,13 +146,24 @@ class LiveStream:
 
         Raises:
             StopAsyncIteration: The session is over.
-            TiroError: The session was refused or cut short, or its connection was lost for good.
+            TiroError: The session was refused or ended early, or its connection was lost and could not be replaced.
         """
         self._check_open()
         event = await self._inbox.get()
         if event is None:
             raise StopAsyncIteration
         return event
+
+    async def _put(self, request: StreamingTranscribeRequest) -> None:
+        try:
+            await self._outbox.put(request)
+        except DeadlineExceeded:
+            if not self._inbox.is_full:
+                raise
+            # Acknowledgements arrive between the events: unread events stop them, and so the sending.
+            raise DeadlineExceeded(
+                f"{self._inbox.waiting_count} events wait to be read, which stops the audio"
+            ) from None
 
     def _check_open(self) -> None:
         if self._running is None:
@@ -162,7 +173,7 @@ class LiveStream:
         error: Exception | None = None
         try:
             await self._session.run()
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it reaches the caller, through the reader
+        except Exception as failure:  # noqa: BLE001 - any failure reaches the caller, through the inbox
             error = failure
         finally:
             await self._outbox.close()
@@ -170,28 +181,28 @@ class LiveStream:
 
     async def _leave(self) -> None:
         """Cancel the session, if it has not ended."""
-        # Nothing more is read, so that nothing waits for the reader.
+        # Events are discarded from here on, so that the session does not wait for the reader.
         await self._inbox.close()
         running = self._running
         if running is None or running.done():
             return
         await self._outbox.cancel()
         if self._session.is_connected:
-            # The service must learn of it before the connection goes: else it waits for this client.
+            # The service must receive the request before the connection closes: else it waits for the client to resume.
             await asyncio.wait({running}, timeout=CANCEL_SECONDS_MAX)
         await cancel_and_wait(running)
 
 
 async def transcribe_stream(live: LiveStream, audio: AsyncIterable[bytes]) -> AsyncGenerator[LiveEvent, None]:
-    """Send audio as it comes and yield what happens, to the session's end.
+    """Send audio as it is produced and yield the events, to the session's end.
 
     Args:
-        live: A stream that is not open yet.
+        live: A stream that is not open.
         audio: The audio, in the stream's encoding.
 
     Raises:
-        TiroError: The session was refused or cut short.
-        Exception: Whatever `audio` raises.
+        TiroError: The session was refused or ended early.
+        Exception: What `audio` raises.
     """
     async with live:
         feeding = asyncio.create_task(_feed(live, audio), name="live-audio")
@@ -208,7 +219,7 @@ async def _feed(live: LiveStream, audio: AsyncIterable[bytes]) -> None:
             await live.send(chunk)
         await live.end()
     except StreamClosed:
-        # Whoever reads the events learns why.
+        # The task that reads the events gets the cause.
         return
-    except Exception as error:  # noqa: BLE001 - whatever the caller's audio raises reaches the caller, through the reader
+    except Exception as error:  # noqa: BLE001 - what the caller's audio raises reaches the caller, through the inbox
         await live.fail(error)

@@ -11,7 +11,7 @@ from tiro_client import AsyncClient
 
 @pytest.fixture
 def deployment() -> Deployment:
-    """Servers that a test tells how to behave."""
+    """Servers whose behaviour a test sets."""
     return Deployment()
 
 
@@ -31,8 +31,8 @@ async def client(address: str) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 def unused_address() -> Iterator[str]:
-    """An address where nobody listens, for as long as the test runs."""
+    """An address without a server, for as long as the test runs."""
     with socket.socket() as reserved:
-        # Bound and not listening: connections are refused, and nobody else gets the port.
+        # Bound and not listening: connections are refused, and no other process gets the port.
         reserved.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{reserved.getsockname()[1]}"

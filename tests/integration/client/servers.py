@@ -40,7 +40,8 @@ from tiro_core.errors import (
     resource_exhausted,
     unavailable,
 )
-from tiro_formats.files import render_file
+from tiro_formats.registry import writer_for
+from tiro_formats.whole import write_whole
 
 PART_BYTES = 100_000
 """What the upload server commits at a time: not a multiple of the client's messages."""
@@ -67,12 +68,12 @@ def seconds(value: float) -> Duration:
 
 @dataclass
 class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
-    """Takes uploads; breaks calls off after so many bytes."""
+    """Takes uploads, and breaks calls off after a number of bytes."""
 
     break_after: list[int] = field(default_factory=list)
     """How many bytes each of the next calls takes before it breaks off."""
     lose_answers: int = 0
-    """How many finished calls break off in place of their answer."""
+    """The number of finished calls that break off instead of being answered."""
     refusal: TiroError | None = None
     """Why the recording is refused when it is finished."""
     size_bytes_max: int | None = None
@@ -83,6 +84,7 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
     """Where each call began."""
     message_sizes: list[int] = field(default_factory=list)
     create_failures: list[TiroError] = field(default_factory=list)
+    get_failures: list[TiroError] = field(default_factory=list)
     request_ids: list[str] = field(default_factory=list)
 
     async def CreateUpload(self, request: upload_service_pb2.CreateUploadRequest, context: Context) -> Upload:
@@ -94,6 +96,8 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
         return self.upload
 
     async def GetUpload(self, request: upload_service_pb2.GetUploadRequest, context: Context) -> Upload:
+        if self.get_failures:
+            await refuse(context, self.get_failures.pop(0))
         if request.name != self.upload.name:
             await refuse(context, not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "there is no such upload"))
         return self.upload
@@ -149,13 +153,15 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
 
 @dataclass
 class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
-    """Answers from what a test put in; fails as often as it is told."""
+    """Answers with what a test put in, and fails as the test says."""
 
     failures: list[TiroError] = field(default_factory=list)
     """What the next calls with one answer end with."""
     refusals: dict[str, TiroError] = field(default_factory=dict)
     """What the creation of jobs of these display names ends with."""
     created: list[transcription_service_pb2.CreateTranscriptionRequest] = field(default_factory=list)
+    display_names: dict[str, str] = field(default_factory=dict)
+    """Of the jobs that were created, by name."""
     jobs: list[Transcription] = field(default_factory=list)
     events: list[transcription_service_pb2.WatchTranscriptionResponse] = field(default_factory=list)
     watch_break_after: list[int] = field(default_factory=list)
@@ -165,7 +171,9 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     watch_holds: bool = False
     """Whether a watch stays open after the last event."""
     watching: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a watch has told all there is and stays open."""
+    """Set when a watch has sent all events and stays open."""
+    watch_gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    """What the watches of jobs of these display names wait for before they begin."""
     watch_refusal: TiroError | None = None
     """Why a watch is refused."""
     holds: bool = False
@@ -195,6 +203,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
             await refuse(context, self.refusals[request.transcription.display_name])
         job = Transcription(name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED)
         job.display_name = request.transcription.display_name
+        self.display_names[job.name] = job.display_name
         job.config.CopyFrom(request.transcription.config)
         return job
 
@@ -253,6 +262,9 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
         self.watched_after.append(request.after_sequence)
         if self.watch_refusal is not None:
             await refuse(context, self.watch_refusal)
+        gate = self.watch_gates.get(self.display_names.get(request.name, ""))
+        if gate is not None:
+            await gate.wait()
         budget = self.watch_break_after.pop(0) if self.watch_break_after else None
         for count, event in enumerate(item for item in self.events if item.sequence > request.after_sequence):
             if count == budget:
@@ -269,8 +281,9 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     ) -> transcription_service_pb2.GetTranscriptResponse:
         await self._fail_or_go_on(context)
         transcript = Transcript(engine="fake", model="words", segment_count=len(self.segments))
-        if request.format:
-            text = render_file(request.format, transcript, self.segments, request.subtitles)
+        writer = writer_for(request.format)
+        if writer is not None:
+            text = write_whole(writer, transcript, self.segments, request.subtitles)
             # Two pages, so that a client has to join them.
             half = len(text) // 2
             page = text[half:] if request.page_token else text[:half]
@@ -320,8 +333,8 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     """Whether the last final never comes."""
     idle_seconds_max: float = 60.0
     received: list[streaming_pb2.StreamingTranscribeRequest] = field(default_factory=list)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when audio has come."""
+    audio_received: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when audio has arrived."""
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the client sends no more."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -356,7 +369,7 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
                     if pieces == self.cut_after:
                         await refuse(context, AWAY)
                     partial = streaming_pb2.Partial(segment=Segment(text=f"word{pieces}"), after_sequence=sequence)
-                    self.heard.set()
+                    self.audio_received.set()
                     yield response(partial=partial)
                 case "finalize":
                     sequence += 1

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import uuid
@@ -102,7 +103,7 @@ def speech(tmp_path: Path) -> Path:
 
 
 def silence(path: Path, length_seconds: float) -> Path:
-    """A WAV file of so many seconds."""
+    """A WAV file of silence."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -119,7 +120,7 @@ async def test_one_file_goes_to_stdout(address: str, recordings: list[Path]) -> 
 
 
 async def test_many_files_go_to_a_folder(address: str, succeeding: Deployment, recordings: list[Path]) -> None:
-    """Each file has its transcripts in each format; one that is refused does not stop the others, and is told."""
+    """Each file has its transcripts in each format; one that is refused does not stop the others, and is reported."""
     succeeding.jobs.refusals["two.mp3"] = invalid_argument(reasons.ERROR_REASON_NOT_AUDIO, "this is no recording")
     folder = recordings[0].parent / "out"
     ended = await run(address, "transcribe", *recordings, "--format", "srt,json", "-o", folder, "-j", "2")
@@ -149,7 +150,7 @@ async def test_a_transcript_of_a_job(address: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("succeeding")
-async def test_a_missing_file_is_told(address: str, recordings: list[Path]) -> None:
+async def test_a_missing_file_is_reported(address: str, recordings: list[Path]) -> None:
     """A file that is not there fails by itself."""
     missing = recordings[0].with_name("none.wav")
     ended = await run(address, "transcribe", missing, recordings[0])
@@ -165,6 +166,16 @@ async def test_a_job_that_fails(address: str, deployment: Deployment, recordings
     deployment.jobs.events = [WatchTranscriptionResponse(sequence=1, state_changed=failed)]
     ended = await run(address, "transcribe", recordings[0])
     assert ended == Ended(exit_codes.FAILED, "", f"{recordings[0]}: undecodable (AUDIO_UNDECODABLE)\n")
+
+
+async def test_a_job_that_cannot_be_followed_is_named(
+    address: str, deployment: Deployment, recordings: list[Path]
+) -> None:
+    """The job continues without the command: its name leads to the transcript."""
+    deployment.jobs.watch_refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, "broken")
+    ended = await run(address, "transcribe", recordings[0])
+    assert (ended.code, ended.out) == (exit_codes.INTERNAL, "")
+    assert re.fullmatch(rf"{recordings[0]}: broken \(INTERNAL\); its job is transcriptions/[0-9a-f-]+\n", ended.err)
 
 
 async def test_no_service(unused_address: str) -> None:
@@ -184,9 +195,7 @@ async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
     assert deployment.jobs.metadata[0]["authorization"] == "Bearer tiro_wrong"
 
 
-async def test_interrupting_cancels_what_is_under_way(
-    address: str, deployment: Deployment, recordings: list[Path]
-) -> None:
+async def test_interrupting_cancels_active_jobs(address: str, deployment: Deployment, recordings: list[Path]) -> None:
     """Ctrl-C cancels the job and leaves no file behind."""
     deployment.jobs.watch_holds = True
     folder = recordings[0].parent / "out"
@@ -200,7 +209,7 @@ async def test_interrupting_cancels_what_is_under_way(
     assert not folder.exists()
 
 
-async def test_interrupting_names_the_jobs_that_go_on(
+async def test_interrupting_names_the_jobs_that_continue(
     address: str, deployment: Deployment, recordings: list[Path]
 ) -> None:
     """A job that cannot be cancelled is named."""
@@ -215,7 +224,7 @@ async def test_interrupting_names_the_jobs_that_go_on(
         process.send_signal(signal.SIGINT)
         ended = await end_of(process)
     assert ended.code == exit_codes.INTERRUPTED
-    assert f"{recordings[0]}: goes on as transcriptions/" in ended.err
+    assert f"{recordings[0]}: continues as transcriptions/" in ended.err
     assert not folder.exists()
 
 
@@ -310,7 +319,7 @@ async def test_the_first_interrupt_waits_for_the_last_words(
 ) -> None:
     """Ctrl-C while listening ends the audio, prints the last final, and is no failure."""
     async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
-        await deployment.live.heard.wait()
+        await deployment.live.audio_received.wait()
         process.send_signal(signal.SIGINT)
         ended = await end_of(process)
     assert ended.code == exit_codes.OK
@@ -321,7 +330,7 @@ async def test_the_second_interrupt_does_not_wait(address: str, deployment: Depl
     """Ctrl-C again ends at once when the last words do not come."""
     deployment.live.never_ends = True
     async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
-        await deployment.live.heard.wait()
+        await deployment.live.audio_received.wait()
         process.send_signal(signal.SIGINT)
         await deployment.live.half_closed.wait()
         process.send_signal(signal.SIGINT)

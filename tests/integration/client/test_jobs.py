@@ -1,5 +1,8 @@
 """Jobs over real connections: retries, paging, watching, waiting."""
 
+import asyncio
+import errno
+import os
 import uuid
 from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
@@ -26,8 +29,8 @@ from tiro_client import (
     NotFound,
     Unavailable,
 )
-from tiro_client.calls.retrying import ATTEMPTS_MAX
-from tiro_client.jobs.submission import INLINE_BYTES_MAX
+from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX
+from tiro_client.jobs.submission import CONTENT_BYTES_MAX, INLINE_BYTES_MAX
 from tiro_core.errors import invalid_argument, not_found, unavailable
 
 JOB = f"transcriptions/{uuid.uuid4()}"
@@ -82,6 +85,44 @@ async def test_large_recordings_are_uploaded(client: AsyncClient, deployment: De
     (request,) = deployment.jobs.created
     assert request.transcription.upload == deployment.uploads.upload.name
     assert len(deployment.uploads.stored) == INLINE_BYTES_MAX + 1
+
+
+async def _write_to(pipe: Path, size: int) -> int:
+    """Write to a named pipe until all is written or its reader has gone. Returns the bytes that it took."""
+
+    def write() -> int:
+        written = 0
+        with pipe.open("wb", buffering=0) as file:
+            try:
+                while written < size:
+                    written += file.write(bytes(min(64 * 1024, size - written)))
+            except BrokenPipeError:
+                return written
+        return written
+
+    return await asyncio.to_thread(write)
+
+
+async def test_a_pipe_is_read_to_its_end(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
+    """A named pipe, as of a shell's process substitution, has no size beforehand: what it gives travels inline."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_write_to(pipe, INLINE_BYTES_MAX + 5))
+        await client.submit(pipe)
+    assert len(deployment.jobs.created[0].transcription.content) == INLINE_BYTES_MAX + 5
+
+
+async def test_an_endless_pipe_is_refused(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
+    """A pipe with more than a request may hold is not read to its end, which may never come."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = asyncio.create_task(_write_to(pipe, 16 * CONTENT_BYTES_MAX))
+    with pytest.raises(OSError, match="not a regular file") as raised:
+        await client.submit(pipe)
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(pipe))
+    assert await writing < 2 * CONTENT_BYTES_MAX
+    assert deployment.jobs.created == []
 
 
 async def test_an_upload_can_be_named(client: AsyncClient, deployment: Deployment) -> None:
@@ -143,11 +184,11 @@ async def test_retries_end(client: AsyncClient, deployment: Deployment) -> None:
     deployment.jobs.failures = [AWAY] * 100
     with pytest.raises(Unavailable):
         await client.get(JOB)
-    assert deployment.jobs.calls == ATTEMPTS_MAX
+    assert deployment.jobs.calls == CALL_ATTEMPTS_MAX
 
 
 async def test_what_cannot_pass_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
-    """A wrong request is made once, and its violations are told."""
+    """An invalid request is made once, and the error has its violations."""
     deployment.jobs.failures = [
         invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model", field_path="transcription.config.model")
     ]
@@ -186,7 +227,7 @@ async def test_a_job_may_be_given_by_its_bare_id(client: AsyncClient, deployment
     assert (await client.get(JOB.removeprefix("transcriptions/"))).name == JOB
 
 
-async def test_watching_tells_everything(
+async def test_watching_yields_all_events(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
     """Each event comes once, in order, as its own type, and the iteration ends with the job."""
@@ -199,7 +240,7 @@ async def test_watching_tells_everything(
     assert [segment.text for segment in events[3].segments] == ["one", "two"]
 
 
-async def test_watching_tells_how_much_is_fetched(client: AsyncClient, deployment: Deployment) -> None:
+async def test_watching_yields_the_progress_of_a_fetch(client: AsyncClient, deployment: Deployment) -> None:
     """Of a recording that was given by its URL."""
     progress = WatchTranscriptionResponse.Progress(fetched_size=1_000_000)
     fetched = WatchTranscriptionResponse(sequence=2, progress=progress)
@@ -209,10 +250,10 @@ async def test_watching_tells_how_much_is_fetched(client: AsyncClient, deploymen
     assert events[1] == JobProgress(2, 0, 0.0, 0.0, fetched_bytes=1_000_000)
 
 
-async def test_a_broken_watch_goes_on(
+async def test_a_broken_watch_is_resumed(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """After a break the watch goes on after the last event: none is missed, none repeated."""
+    """After a break the watch continues after the last event: none is missed, none repeated."""
     deployment.jobs.events = history
     deployment.jobs.watch_break_after = [2, 0, 1]
     events = [event async for event in client.watch(JOB)]
@@ -221,7 +262,7 @@ async def test_a_broken_watch_goes_on(
 
 
 async def test_a_watch_survives_a_restart(deployment: Deployment, history: list[WatchTranscriptionResponse]) -> None:
-    """When the service goes and comes back at the same address, the watch goes on where it was."""
+    """When the service goes and comes back at the same address, the watch continues where it was."""
     deployment.jobs.events, rest = history[:2], history[2:]
     deployment.jobs.watch_holds = True
     async with AsyncExitStack() as first, AsyncExitStack() as resources:
@@ -238,7 +279,7 @@ async def test_a_watch_survives_a_restart(deployment: Deployment, history: list[
 
 
 async def test_a_watch_that_is_refused_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
-    """A job that is not there is told at once."""
+    """A job that does not exist is an error at once."""
     deployment.jobs.watch_refusal = not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, "no such job")
     with pytest.raises(NotFound, match="no such job"):
         await anext(client.watch(JOB))
@@ -320,10 +361,12 @@ async def test_a_slow_answer_is_not_waited_for(address: str, deployment: Deploym
             await client.get(JOB)
 
 
-async def test_no_worker_tells_when_to_come_again(client: AsyncClient, deployment: Deployment) -> None:
+async def test_the_last_error_has_the_delay_of_the_service(client: AsyncClient, deployment: Deployment) -> None:
     """What the service says about trying again is on the error after the last try."""
     delay = timedelta(milliseconds=20)
-    deployment.jobs.failures = [unavailable(reasons.ERROR_REASON_NO_WORKER, "nobody", retry_after=delay)] * ATTEMPTS_MAX
+    deployment.jobs.failures = [
+        unavailable(reasons.ERROR_REASON_NO_WORKER, "no worker", retry_after=delay)
+    ] * CALL_ATTEMPTS_MAX
     with pytest.raises(Unavailable) as raised:
         await client.get(JOB)
     assert (raised.value.reason, raised.value.retry_after) == ("NO_WORKER", delay)

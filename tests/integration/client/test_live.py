@@ -11,9 +11,11 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.audio_pb2 import AUDIO_ENCODING_LINEAR16
 from tiro_client import (
     AsyncClient,
+    DeadlineExceeded,
     Final,
     InvalidRequest,
     LiveConfig,
+    LiveStream,
     Partial,
     SessionEnded,
     SessionStarted,
@@ -57,16 +59,16 @@ async def test_audio_goes_up_and_events_come_down(client: AsyncClient, deploymen
 
 async def test_events_come_while_audio_is_sent(client: AsyncClient) -> None:
     """The partial of a piece is there before the next piece is sent."""
-    heard = asyncio.Queue[str]()
+    received = asyncio.Queue[str]()
 
     async def in_turn() -> AsyncIterator[bytes]:
         for index in range(3):
             yield b"\0\0"
-            assert await heard.get() == f"word{index + 1}"
+            assert await received.get() == f"word{index + 1}"
 
     async for event in client.stream(in_turn(), sample_rate=16000):
         if isinstance(event, Partial):
-            heard.put_nowait(event.segment.text)
+            received.put_nowait(event.segment.text)
 
 
 async def test_finalize_makes_a_final_and_goes_on(client: AsyncClient) -> None:
@@ -147,12 +149,45 @@ async def test_sending_after_the_end_is_an_error(client: AsyncClient, deployment
             await live.send(b"\0\0")
 
 
+async def test_a_caller_that_does_not_read_is_named_as_the_cause(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unread events stop the acknowledgements too. Sending then fails for the caller's own omission, and says so."""
+    monkeypatch.setattr("tiro_client.live.inbox.EVENTS_WAITING_MAX", 3)
+    monkeypatch.setattr("tiro_client.live.outbox.ITEMS_MAX", 10)
+    monkeypatch.setattr("tiro_client.live.outbox.SEND_SECONDS_MAX", 0.2)
+    async with client.open_stream(CONFIG) as live:
+        with pytest.raises(DeadlineExceeded, match="3 events wait to be read"):
+            for _ in range(100):
+                await live.send(b"\0\0")
+
+
+async def test_a_service_that_accepts_nothing_is_named_as_the_cause(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events are read, and the service acknowledges nothing."""
+    monkeypatch.setattr("tiro_client.live.outbox.ITEMS_MAX", 10)
+    monkeypatch.setattr("tiro_client.live.outbox.SEND_SECONDS_MAX", 0.2)
+
+    async def read(live: LiveStream) -> None:
+        async for _ in live:
+            pass
+
+    async with client.open_stream(CONFIG) as live:
+        reading = asyncio.create_task(read(live))
+        with pytest.raises(DeadlineExceeded, match="the service accepted nothing for"):
+            for _ in range(100):
+                await live.send(b"\0\0")
+        await live.cancel()
+        await reading
+
+
 async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment: Deployment) -> None:
     """An exception of the audio iterator reaches the caller, and the service learns that the client has gone."""
 
     async def broken() -> AsyncIterator[bytes]:
         yield b"\0\0"
-        await deployment.live.heard.wait()
+        await deployment.live.audio_received.wait()
         raise LookupError("the cable fell out")
 
     with pytest.raises(LookupError, match="cable"):

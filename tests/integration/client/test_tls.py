@@ -56,7 +56,7 @@ async def test_an_unknown_authority_is_not(deployment: Deployment, server_creden
 
 
 async def test_a_missing_ca_file(tmp_path: Path) -> None:
-    """A CA file that is not there is told when the client is opened."""
+    """A missing CA file is reported when the client is opened."""
     with pytest.raises(FileNotFoundError):
         async with AsyncClient("localhost:1", tls=tmp_path / "none.pem"):
             pass

@@ -5,7 +5,7 @@ import pytest
 
 from tiro_client import errors
 from tiro_client.cli import exit_codes
-from tiro_client.cli.session import describe
+from tiro_client.cli.runner import describe
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tiro_client.cli.session import describe
     ],
 )
 def test_each_kind_of_error_has_its_code(error: errors.TiroError, code: int) -> None:
-    """Scripts can tell by the exit code what to do."""
+    """Each kind of error has an exit code of its own, for scripts."""
     assert exit_codes.exit_code_of(error) == code
 
 
@@ -32,6 +32,6 @@ def test_help_tells_every_code() -> None:
 
 
 def test_an_error_is_one_line() -> None:
-    """Whatever the message holds, it is told in one line; without a connection it says what to look at."""
+    """Any message is one line. Without a connection it says what to check."""
     assert describe(errors.TiroError("a\n  b", reason="X")) == "a b (X)"
     assert "TIRO_ADDRESS" in describe(errors.Unavailable("refused", code=grpc.StatusCode.UNAVAILABLE))

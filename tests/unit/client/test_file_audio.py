@@ -74,11 +74,11 @@ def test_opus_is_paced_by_its_last_page(tmp_path: Path) -> None:
         (b"ID3\x04 an mp3", "takes WAV"),
         (b"", "takes WAV"),
         (b"RIFF\x04\x00\x00\x00WAVE", "not a WAV file"),
-        (b"RIFF", "cut off"),
-        (b"fLaC\x00\x00", "cut off"),
-        (b"fLaC" + bytes(60), "how long"),
+        (b"RIFF", "truncated"),
+        (b"fLaC\x00\x00", "truncated"),
+        (b"fLaC" + bytes(60), "no duration"),
         (ogg_page(b"\x01vorbis" + bytes(20), 0), "takes WAV"),
-        (ogg_page(b"OpusHead" + bytes(11), 0), "how long"),
+        (ogg_page(b"OpusHead" + bytes(11), 0), "no duration"),
     ],
 )
 def test_what_cannot_be_streamed_is_refused(tmp_path: Path, content: bytes, why: str) -> None:

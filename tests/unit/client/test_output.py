@@ -1,22 +1,22 @@
-"""Where transcripts go."""
+"""Where transcripts are written."""
 
 import io
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console
 
 from tiro_client.cli.transcribe.command import parse_formats
 from tiro_client.cli.transcribe.output import FolderOutput, StdoutOutput, Texts, write_atomically
 from tiro_client.cli.transcribe.recordings import OutputClash, displayed, output_names, recording_of
-from tiro_client.jobs.formats import TranscriptFormat
 
 ONE, TWO, THREE = Path("one.wav"), Path("two.wav"), Path("three.wav")
 
 
 def said(text: str) -> Texts:
     """A transcript of a line."""
-    return {TranscriptFormat.TXT: f"{text}\n", TranscriptFormat.VTT: "WEBVTT\n"}
+    return {"txt": f"{text}\n", "vtt": "WEBVTT\n"}
 
 
 def test_names_are_the_stems() -> None:
@@ -67,7 +67,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_the_folder_is_made_and_each_format_written(tmp_path: Path) -> None:
     """A folder output writes NAME.FORMAT for each format into a folder it makes."""
     folder = tmp_path / "deep" / "out"
-    output = FolderOutput(folder, [TranscriptFormat.TXT, TranscriptFormat.VTT], {ONE: "one"})
+    output = FolderOutput(folder, ["txt", "vtt"], {ONE: "one"})
     output.add(ONE, said("Hello"))
     assert sorted(path.name for path in folder.iterdir()) == ["one.txt", "one.vtt"]
     assert (folder / "one.txt").read_text() == "Hello\n"
@@ -75,14 +75,14 @@ def test_the_folder_is_made_and_each_format_written(tmp_path: Path) -> None:
 
 def test_a_failed_file_writes_nothing(tmp_path: Path) -> None:
     """Without a transcript there is no file, and no folder either."""
-    FolderOutput(tmp_path / "out", [TranscriptFormat.TXT], {ONE: "one"}).add(ONE, None)
+    FolderOutput(tmp_path / "out", ["txt"], {ONE: "one"}).add(ONE, None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_stdout_keeps_the_order_of_the_command_line() -> None:
     """Transcripts are printed in order, each as soon as those before it are there; failed ones are left out."""
     stream = io.StringIO()
-    output = StdoutOutput(Console(file=stream, soft_wrap=True), TranscriptFormat.TXT, [ONE, TWO, THREE])
+    output = StdoutOutput(Console(file=stream, soft_wrap=True), "txt", [ONE, TWO, THREE])
     output.add(TWO, said("second"))
     assert stream.getvalue() == ""
     output.add(ONE, None)
@@ -95,11 +95,17 @@ def test_one_file_has_no_heading() -> None:
     """The transcript of one file is all there is on stdout, however long its lines are."""
     stream = io.StringIO()
     text = "word " * 100 + "end"
-    StdoutOutput(Console(file=stream, width=40), TranscriptFormat.TXT, [ONE]).add(ONE, said(text))
+    StdoutOutput(Console(file=stream, width=40), "txt", [ONE]).add(ONE, said(text))
     assert stream.getvalue() == text + "\n"
 
 
 def test_formats_come_repeated_or_in_a_list() -> None:
     """`-f srt,vtt -f SRT` asks for two formats; nothing asks for txt."""
-    assert parse_formats(["srt,vtt", "SRT"]) == [TranscriptFormat.SRT, TranscriptFormat.VTT]
-    assert parse_formats([]) == [TranscriptFormat.TXT]
+    assert parse_formats(["srt,vtt", "SRT"]) == ["srt", "vtt"]
+    assert parse_formats([]) == ["txt"]
+
+
+def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    """The error names the formats of the registry."""
+    with pytest.raises(typer.BadParameter, match="'docx' is not an output format; the formats are txt, srt, vtt"):
+        parse_formats(["srt,docx"])

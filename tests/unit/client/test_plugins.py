@@ -1,7 +1,7 @@
 """Commands of other packages, there, missing or broken."""
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 import pytest
@@ -61,6 +61,12 @@ def test_help_lists_installed_commands(installed: dict[str, str], greeting: str,
     assert "transcribe" in shown
 
 
+def test_the_commands_of_tiro_s_packages_are_known() -> None:
+    """Where a package is not installed, its commands are named with it: the list is that of the entry points."""
+    installed = {point.name: point.dist.name for point in entry_points(group=plugins.GROUP) if point.dist}
+    assert {name: package.partition("[")[0] for name, package in plugins.KNOWN.items()} == installed
+
+
 @pytest.mark.parametrize(("command", "package"), list(plugins.KNOWN.items()))
 @pytest.mark.usefixtures("installed")
 def test_a_missing_package_is_named(command: str, package: str, capsys: Capture) -> None:
@@ -84,12 +90,12 @@ def test_a_broken_package_leaves_the_others_alone(installed: dict[str, str], gre
     installed["broken"] = "tiro_no_such_module:app"
     installed["greet"] = greeting
     assert main(["--help"]) == exit_codes.OK
-    assert "Not usable" in capsys.readouterr().out
+    assert "Not available" in capsys.readouterr().out
     assert main(["greet", "hello", "Tiro"]) == exit_codes.OK
 
 
 @pytest.mark.usefixtures("installed")
 def test_an_unknown_command_is_wrong_usage(capsys: Capture) -> None:
-    """A command that nobody has ends with the code for wrong usage."""
+    """A command that no package has ends with the code for invalid usage."""
     assert main(["frobnicate"]) == exit_codes.USAGE
     assert "frobnicate" in capsys.readouterr().err

@@ -1,11 +1,12 @@
-"""What is tried again."""
+"""What is retried, how often, and after how long a wait."""
 
+import time
 from datetime import timedelta
 
 import pytest
 
 from tiro_client.calls import retrying
-from tiro_client.calls.retrying import FRUITLESS_MAX, Resumption, is_transient
+from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX, STREAM_ATTEMPTS_MAX, Backoff, is_transient
 from tiro_client.errors import (
     DeadlineExceeded,
     InternalError,
@@ -14,6 +15,8 @@ from tiro_client.errors import (
     TiroError,
     Unavailable,
 )
+
+AWAY = Unavailable("away")
 
 
 @pytest.mark.parametrize(
@@ -25,17 +28,16 @@ from tiro_client.errors import (
         (InvalidRequest("wrong"), False),
         (InternalError("broken"), False),
         (DeadlineExceeded("late"), False),
-        (ValueError("not ours"), False),
     ],
 )
-def test_only_what_may_pass_is_transient(error: Exception, expected: bool) -> None:
-    """A call is repeated when the service is away, or full and says when to come again."""
+def test_only_what_may_pass_is_transient(error: TiroError, expected: bool) -> None:
+    """A call is repeated when the service is unavailable, or full and says when to retry."""
     assert is_transient(error) is expected
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits that were asked for, instead of waiting."""
+    """The requested waits, which take no time."""
     waited: list[float] = []
 
     async def note(seconds: float) -> None:
@@ -47,29 +49,45 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 async def test_a_stream_without_progress_is_given_up(waits: list[float]) -> None:
     """A stream that breaks again and again without progress raises what broke it, after waits that grow to a limit."""
-    resumption, error = Resumption(), Unavailable("away")
-    for _ in range(FRUITLESS_MAX - 1):
-        await resumption.pause(error, progressed=False)
+    backoff = Backoff(STREAM_ATTEMPTS_MAX)
+    for _ in range(STREAM_ATTEMPTS_MAX - 1):
+        await backoff.wait(AWAY)
     with pytest.raises(Unavailable) as raised:
-        await resumption.pause(error, progressed=False)
-    assert raised.value is error
-    assert waits[0] < 0.5
-    assert max(waits) <= retrying.WAIT_SECONDS_MAX + retrying.WAIT_SECONDS_MIN
+        await backoff.wait(AWAY)
+    assert raised.value is AWAY
+    without_jitter = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2] + [retrying.WAIT_SECONDS_MAX] * 8
+    assert [wait - expected for wait, expected in zip(waits, without_jitter, strict=True)] == pytest.approx(
+        [retrying.WAIT_SECONDS_MIN / 2] * len(waits), abs=retrying.WAIT_SECONDS_MIN / 2
+    )
 
 
 async def test_progress_begins_the_count_anew(waits: list[float]) -> None:
-    """A stream that breaks often but gets on is resumed for ever."""
-    resumption, error = Resumption(), Unavailable("away")
-    for _ in range(FRUITLESS_MAX * 5):
-        await resumption.pause(error, progressed=False)
-        await resumption.pause(error, progressed=True)
-    assert len(waits) == FRUITLESS_MAX * 10
+    """A stream that breaks often and makes progress in between is resumed without limit."""
+    backoff = Backoff(STREAM_ATTEMPTS_MAX)
+    for _ in range(STREAM_ATTEMPTS_MAX * 5):
+        await backoff.wait(AWAY)
+        await backoff.wait(AWAY, progressed=True)
+    assert len(waits) == STREAM_ATTEMPTS_MAX * 10
+    assert max(waits) <= 2 * retrying.WAIT_SECONDS_MIN
 
 
-async def test_the_service_says_when_to_come_again(waits: list[float]) -> None:
-    """The wait that the service asks for is kept, up to a limit."""
-    resumption = Resumption()
-    await resumption.pause(TiroError("full", retry_after=timedelta(seconds=2)), progressed=True)
-    await resumption.pause(TiroError("full", retry_after=timedelta(hours=2)), progressed=True)
+async def test_the_delay_that_the_service_asks_for_is_respected(waits: list[float]) -> None:
+    """The delay in the error is waited for, up to a limit."""
+    backoff = Backoff(STREAM_ATTEMPTS_MAX)
+    await backoff.wait(TiroError("full", retry_after=timedelta(seconds=2)))
+    await backoff.wait(TiroError("full", retry_after=timedelta(hours=2)))
     assert 2 <= waits[0] <= 2 + retrying.WAIT_SECONDS_MIN
     assert waits[1] <= retrying.WAIT_SECONDS_MAX + retrying.WAIT_SECONDS_MIN
+
+
+async def test_no_attempt_begins_after_the_time_limit(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts that take long use up the time before the number of attempts is reached."""
+    now = time.monotonic()
+    monkeypatch.setattr("tiro_client.calls.retrying.time.monotonic", lambda: now)
+    backoff = Backoff(CALL_ATTEMPTS_MAX, seconds_max=30)
+    now += 29.5
+    await backoff.wait(AWAY)
+    now += 0.5
+    with pytest.raises(Unavailable):
+        await backoff.wait(AWAY)
+    assert len(waits) == 1

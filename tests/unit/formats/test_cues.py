@@ -1,4 +1,4 @@
-"""Segments become cues that can be read."""
+"""Segments are split into cues that can be read."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ def test_a_short_segment_is_one_cue() -> None:
     assert (cue.start_ms, cue.end_ms) == (1000, 2600)
 
 
-def test_a_long_segment_is_cut_at_its_words() -> None:
+def test_a_long_segment_is_split_at_its_words() -> None:
     """No line is too wide, no cue has three lines or stays too long, and no word is lost."""
     cues = cues_of([spoken(LONG.strip())])
     assert len(cues) > 1
@@ -73,8 +73,8 @@ def test_words_that_differ_from_the_text_are_not_used() -> None:
     assert [cue.lines for cue in cues_of([said])] == [("twenty one",)]
 
 
-def test_scripts_without_spaces_are_cut_at_their_width() -> None:
-    """Japanese, two columns a character, is cut to fit, and nothing is inserted between its words."""
+def test_scripts_without_spaces_are_split_at_their_width() -> None:
+    """Japanese, two columns a character, is split to fit, and nothing is inserted between its words."""
     text = "吾輩は猫である名前はまだ無い" * 6
     cues = cues_of([segment(text, 0.0, 12.0)])
     assert all(cell_len(line) <= LINE_COLUMNS_MAX for cue in cues for line in cue.lines)
@@ -101,7 +101,7 @@ def test_a_cue_stays_as_long_as_it_takes_to_read() -> None:
     assert [cue.end_ms for cue in cues_of([segment(text, 0.0, 0.5)], SubtitleOptions(reading_speed=2))] == [CUE_MS_MAX]
 
 
-def test_lines_and_columns_are_as_asked_for() -> None:
+def test_lines_and_columns_are_as_requested() -> None:
     """Narrow columns make narrow lines, and one line a cue makes more cues."""
     said = spoken(LONG.strip())
     narrow = cues_of([said], SubtitleOptions(line_columns_max=12, cue_lines_max=5))
@@ -112,9 +112,9 @@ def test_lines_and_columns_are_as_asked_for() -> None:
     assert len(single) > len(cues_of([said]))
 
 
-def test_the_last_cue_does_not_stay_into_what_follows() -> None:
-    """A cue at the end of a page ends where the next page's first one begins."""
-    (cue,) = cues_of([segment("Yes.", 1.0, 1.2)], following=segment("No.", 1.5, 1.6))
+def test_the_last_cue_ends_before_the_next_page() -> None:
+    """The last cue of a page is not shown into the first cue of the next page."""
+    (cue,) = cues_of([segment("Yes.", 1.0, 1.2)], next_segment=segment("No.", 1.5, 1.6))
     assert cue.end_ms == 1500
 
 

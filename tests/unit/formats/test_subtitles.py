@@ -1,4 +1,4 @@
-"""Subtitles: pages are the file, and players read in it what was said."""
+"""Subtitles: other parsers read from the file what was said."""
 
 import html
 import io
@@ -12,18 +12,12 @@ from hypothesis import strategies as st
 
 from tests.unit.formats.speech import segment
 from tiro.speech.v1.transcript_pb2 import Segment, Transcript, Word
-from tiro.transcription.v1.transcription_service_pb2 import (
-    TRANSCRIPT_FORMAT_SRT,
-    TRANSCRIPT_FORMAT_TXT,
-    TRANSCRIPT_FORMAT_VTT,
-    SubtitleOptions,
-    TranscriptFormat,
-)
-from tiro_formats.cues import cues_of, has_cues
-from tiro_formats.files import render_file
-from tiro_formats.subtitles import SUBTITLE_FORMATS, render_cues
+from tiro.transcription.v1.transcription_service_pb2 import SubtitleOptions
+from tiro_formats.cues import cues_of
+from tiro_formats.registry import writer_named
+from tiro_formats.whole import write_whole
 
-KINDS = sorted(SUBTITLE_FORMATS)
+FORMATS = ["srt", "vtt"]
 HOSTILE = [
     "a --> b --> c",
     "1\n00:00:01,000 --> 00:00:02,000\nnot a cue",
@@ -63,35 +57,19 @@ OPTIONS = st.builds(
 )
 
 
-def _whole(kind: "TranscriptFormat.ValueType", segments: list[Segment], options: SubtitleOptions | None = None) -> str:
-    return render_file(kind, Transcript(), segments, options)
+def _whole(name: str, segments: list[Segment], options: SubtitleOptions | None = None) -> str:
+    return write_whole(writer_named(name), Transcript(), segments, options)
 
 
-def _paged(
-    kind: "TranscriptFormat.ValueType", segments: list[Segment], options: SubtitleOptions, page_size: int
-) -> str:
-    text, count = "", 0
-    for start in range(0, len(segments), page_size) or [0]:
-        end = start + page_size
-        following = next((item for item in segments[end:] if has_cues(item)), None)
-        cues = cues_of(segments[start:end], options, following)
-        text += render_cues(kind, cues, before=count, first=start == 0)
-        count += len(cues)
-    return text
+def _read(name: str, text: str) -> list[webvtt.Caption]:
+    """The cues as another project's parser reads them."""
+    return list(webvtt.from_buffer(io.StringIO(text), format=name).captions) if text else []
 
 
-def _read(kind: "TranscriptFormat.ValueType", text: str) -> list[webvtt.Caption]:
-    """The cues as a parser of others reads them."""
-    if not text:
-        return []
-    ending = "vtt" if kind == TRANSCRIPT_FORMAT_VTT else "srt"
-    return list(webvtt.from_buffer(io.StringIO(text), format=ending).captions)
-
-
-def _shown(kind: "TranscriptFormat.ValueType", caption: webvtt.Caption) -> list[str]:
+def _shown(name: str, caption: webvtt.Caption) -> list[str]:
     """A caption's lines as a player shows them."""
     raw = caption.raw_text.split("\n")
-    return [html.unescape(line) if kind == TRANSCRIPT_FORMAT_VTT else line.replace("\u2060", "") for line in raw]
+    return [html.unescape(line) if name == "vtt" else line.replace("\u2060", "") for line in raw]
 
 
 def _start(caption: webvtt.Caption) -> int:
@@ -102,47 +80,38 @@ def _end(caption: webvtt.Caption) -> int:
     return caption.end_time.in_milliseconds()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@given(segments=st.lists(SEGMENTS, max_size=16), options=OPTIONS, page_size=st.sampled_from([1, 2, 7]))
-def test_pages_joined_are_the_whole(
-    kind: "TranscriptFormat.ValueType", segments: list[Segment], options: SubtitleOptions, page_size: int
-) -> None:
-    """Whatever the page size and the options: numbers go on, the header comes once, ends know what follows."""
-    assert _paged(kind, segments, options, page_size) == _whole(kind, segments, options)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FORMATS)
 @given(segments=st.lists(SEGMENTS, max_size=9))
-def test_another_parser_reads_the_cues(kind: "TranscriptFormat.ValueType", segments: list[Segment]) -> None:
+def test_another_parser_reads_the_cues(name: str, segments: list[Segment]) -> None:
     """Whatever is said whenever, another parser finds each cue with its number, its times and its lines."""
     cues = cues_of(segments)
-    read = _read(kind, _whole(kind, segments))
+    read = _read(name, _whole(name, segments))
     assert [(_start(item), _end(item)) for item in read] == [(cue.start_ms, cue.end_ms) for cue in cues]
-    if kind == TRANSCRIPT_FORMAT_VTT:
+    if name == "vtt":
         # Of SubRip, the parser does not keep the numbers.
         assert [item.identifier for item in read] == [str(number) for number in range(1, len(cues) + 1)]
     assert all(0 <= cue.start_ms < cue.end_ms for cue in cues)
-    shown = [line for item in read for line in _shown(kind, item)]
-    joiner = "" if kind == TRANSCRIPT_FORMAT_VTT else "\u2060"
+    shown = [line for item in read for line in _shown(name, item)]
+    joiner = "" if name == "vtt" else "\u2060"
     assert shown == [line.replace(joiner, "") if joiner else line for cue in cues for line in cue.lines]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("said", HOSTILE)
-def test_hostile_text_is_shown_as_it_was_said(kind: "TranscriptFormat.ValueType", said: str) -> None:
+def test_hostile_text_is_shown_as_it_was_said(name: str, said: str) -> None:
     """Markup, time lines, blank lines, other scripts and very long words come back as they were said."""
-    read = _read(kind, _whole(kind, [segment(said, 0.0, 6.0), segment("end", 7.0, 8.0)]))
-    shown = "".join(line for item in read for line in _shown(kind, item))
+    read = _read(name, _whole(name, [segment(said, 0.0, 6.0), segment("end", 7.0, 8.0)]))
+    shown = "".join(line for item in read for line in _shown(name, item))
     assert "".join(shown.split()) == "".join(said.split()) + "end"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FORMATS)
 @given(
     lengths=st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 3_000), TEXTS), max_size=12),
     options=OPTIONS,
 )
 def test_cues_do_not_overlap_where_segments_do_not(
-    kind: "TranscriptFormat.ValueType", lengths: list[tuple[int, int, str]], options: SubtitleOptions
+    name: str, lengths: list[tuple[int, int, str]], options: SubtitleOptions
 ) -> None:
     """One segment after the other makes one cue after the other; without time of its own a cue takes a millisecond."""
     segments, moment = [], 0
@@ -150,33 +119,27 @@ def test_cues_do_not_overlap_where_segments_do_not(
         begin, moment = moment, moment + length
         segments.append(Segment(text=text, start_offset=_milliseconds(begin), end_offset=_milliseconds(moment)))
         moment += pause
-    for before, after in pairwise(_read(kind, _whole(kind, segments, options))):
+    for before, after in pairwise(_read(name, _whole(name, segments, options))):
         assert _end(before) <= max(_start(after), _start(before) + 1)
 
 
 def test_srt_looks_as_players_expect() -> None:
     """SubRip: number, times with a comma, text, a blank line between. Hours may be above 99; silence is no text."""
     segments = [segment("One.", 0.5, 2.25), segment("Two.", 360_001.0, 360_002.5)]
-    assert _whole(TRANSCRIPT_FORMAT_SRT, segments) == (
+    assert _whole("srt", segments) == (
         "1\n00:00:00,500 --> 00:00:02,250\nOne.\n\n2\n100:00:01,000 --> 100:00:02,500\nTwo.\n"
     )
-    assert _whole(TRANSCRIPT_FORMAT_SRT, []) == ""
+    assert _whole("srt", []) == ""
 
 
 def test_vtt_looks_as_browsers_expect() -> None:
     """WebVTT: header, times with a full stop, text. Nothing said is a file without cues."""
-    text = _whole(TRANSCRIPT_FORMAT_VTT, [segment("x <i>y</i> & z --> w", 360_000.5, 360_003.0)])
+    text = _whole("vtt", [segment("x <i>y</i> & z --> w", 360_000.5, 360_003.0)])
     assert text == ("WEBVTT\n\n1\n100:00:00.500 --> 100:00:03.000\nx &lt;i&gt;y&lt;/i&gt; &amp; z --&gt; w\n")
-    assert _whole(TRANSCRIPT_FORMAT_VTT, []) == "WEBVTT\n"
+    assert _whole("vtt", []) == "WEBVTT\n"
 
 
 def test_markup_is_broken_in_srt() -> None:
     """SubRip has no escapes: a joiner without width keeps tags and arrows from being read as such."""
-    text = _whole(TRANSCRIPT_FORMAT_SRT, [segment("<b>x</b> a --> b {\\an8}", 0.0, 2.0)])
+    text = _whole("srt", [segment("<b>x</b> a --> b {\\an8}", 0.0, 2.0)])
     assert text.splitlines()[2] == "<\u2060b>x<\u2060/b> a --\u2060> b {\u2060\\an8}"
-
-
-def test_other_formats_are_refused() -> None:
-    """Text that is no subtitles is not written from cues."""
-    with pytest.raises(ValueError, match="no subtitles"):
-        render_cues(TRANSCRIPT_FORMAT_TXT, [], before=0, first=True)

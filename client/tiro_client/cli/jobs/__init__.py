@@ -1,1 +1,1 @@
-"""`tiro jobs`: jobs that were submitted before."""
+"""`tiro jobs`: look at jobs, and change them."""

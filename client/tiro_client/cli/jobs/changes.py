@@ -7,25 +7,25 @@ from typing import Annotated
 import typer
 
 from tiro_client.cli import exit_codes
+from tiro_client.cli.client_options import ClientOptions, options_of
 from tiro_client.cli.console import notes, results
-from tiro_client.cli.session import ClientOptions, describe, options_of, run
+from tiro_client.cli.jobs.arguments import JobArguments
+from tiro_client.cli.runner import describe, run
 from tiro_client.client import AsyncClient
 from tiro_client.errors import TiroError
-from tiro_client.jobs.calls import job_name
-
-JobArguments = Annotated[list[str], typer.Argument(metavar="JOB...", help="Names of jobs, or their bare ids.")]
+from tiro_client.jobs.job_client import job_name
 
 Change = Callable[[AsyncClient, str], Awaitable[str]]
-"""Changes a job of this name, and says what it did."""
+"""Changes the job of a name, and returns what it did, in one line."""
 
 
 def cancel_jobs(context: typer.Context, jobs: JobArguments) -> None:
-    """End jobs that are not over."""
+    """Cancel jobs that have not ended."""
     run(_change(options_of(context), jobs, _cancel))
 
 
 def retry_jobs(context: typer.Context, jobs: JobArguments) -> None:
-    """Make new jobs in place of some that have failed or were cancelled, and print their names."""
+    """Create new jobs from jobs that have failed or were cancelled, and print their names."""
     run(_change(options_of(context), jobs, _retry))
 
 
@@ -33,13 +33,13 @@ def delete_jobs(
     context: typer.Context,
     jobs: JobArguments,
     *,
-    audio_only: Annotated[bool, typer.Option("--audio-only", help="Remove the recording only.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    audio_only: Annotated[bool, typer.Option("--audio-only", help="Delete only the recordings.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove jobs with their transcripts and recordings, for good. One that is not over is cancelled by it."""
+    """Delete jobs with their transcripts and recordings. Jobs that have not ended are cancelled."""
     if not yes and sys.stdin.isatty():
         what = "the recordings of " if audio_only else ""
-        typer.confirm(f"Remove {what}{len(jobs)} job{'s' if len(jobs) > 1 else ''} for good?", abort=True, err=True)
+        typer.confirm(f"Delete {what}{len(jobs)} job{'s' if len(jobs) > 1 else ''}?", abort=True, err=True)
     run(_change(options_of(context), jobs, _delete_audio if audio_only else _delete))
 
 

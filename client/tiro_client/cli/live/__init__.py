@@ -1,1 +1,5 @@
-"""`tiro listen` and `tiro watch`: live sessions."""
+"""`tiro listen` and `tiro watch`: live sessions.
+
+* `audio_source`, `file_audio`, `microphone`: where the audio comes from.
+* `view`, `session_display`: what is shown.
+"""

@@ -1,4 +1,4 @@
-"""Where live audio comes from, and how fast."""
+"""Sources of live audio."""
 
 import asyncio
 import time
@@ -9,11 +9,11 @@ from typing import Protocol
 from tiro_client.live.config import AudioEncoding
 
 CHUNK_SECONDS = 0.1
-"""Audio a message."""
+"""Seconds of audio per message."""
 
 
 class AudioSourceError(Exception):
-    """The audio cannot be had; the message says why and what to do."""
+    """The audio is not available. The message says why, and what to do."""
 
 
 class AudioSource(Protocol):
@@ -21,33 +21,33 @@ class AudioSource(Protocol):
 
     @property
     def encoding(self) -> AudioEncoding:
-        """How it is encoded."""
+        """The encoding of the audio."""
 
     @property
     def sample_rate(self) -> int:
-        """Samples a second."""
+        """Samples per second."""
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The audio as it comes, `CHUNK_SECONDS` at a time.
+        """The audio as it is recorded, `CHUNK_SECONDS` at a time.
 
         Raises:
-            AudioSourceError: It cannot go on.
+            AudioSourceError: The source has failed.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class PacedAudio:
-    """Audio from a file, as fast as it would be spoken."""
+    """Audio from a file, in real time."""
 
     encoding: AudioEncoding
     sample_rate: int
     pieces: Iterator[bytes]
-    """Pieces that last `CHUNK_SECONDS` each."""
+    """Pieces of `CHUNK_SECONDS` each."""
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The pieces, each when it would have been spoken."""
+        """The pieces, each at the time of its end."""
         begun = time.monotonic()
         for count, piece in enumerate(self.pieces, start=1):
-            # Against the start rather than the piece before, so that delays do not add up.
+            # Relative to the start, not to the piece before, so that delays do not accumulate.
             await asyncio.sleep(max(0.0, begun + count * CHUNK_SECONDS - time.monotonic()))
             yield piece

@@ -9,65 +9,56 @@ from typing import Annotated
 
 import typer
 
-from tiro_client.calls.tasks import cancel_and_wait
 from tiro_client.cli import exit_codes
-from tiro_client.cli.console import notes, results
+from tiro_client.cli.client_options import ClientOptions, options_of
+from tiro_client.cli.console import notes
 from tiro_client.cli.interrupts import first_interrupt
 from tiro_client.cli.live.audio_source import AudioSource, AudioSourceError
 from tiro_client.cli.live.file_audio import open_audio_file
 from tiro_client.cli.live.microphone import open_microphone
-from tiro_client.cli.live.view import view_on
-from tiro_client.cli.recognition_options import Engine, Hotwords, Language, Model, Region
-from tiro_client.cli.session import ClientOptions, options_of, run
+from tiro_client.cli.live.session_display import show
+from tiro_client.cli.option_groups import with_option_groups
+from tiro_client.cli.recognition_arguments import RecognitionArguments
+from tiro_client.cli.runner import run
 from tiro_client.live.config import RESUME_SECONDS, LiveConfig
-from tiro_client.live.events import LiveEvent, SessionEnded, SessionResumed, SessionStarted
 from tiro_client.live.stream import transcribe_stream
-
-LAST_FINALS_SECONDS = 10.0
-"""How long the last finals are waited for after Ctrl-C."""
+from tiro_client.tasks import cancel_and_wait
 
 
+@with_option_groups
 def listen(
     context: typer.Context,
     *,
     file: Annotated[
         Path | None,
-        typer.Argument(help="WAV, FLAC or Ogg Opus, sent in real time. The microphone when not given."),
+        typer.Argument(help="WAV, FLAC or Ogg Opus file, sent in real time. Default: the microphone."),
     ] = None,
-    engine: Engine = "",
-    model: Model = "",
-    language: Language = "",
-    hotwords: Hotwords = None,
-    region: Region = "",
+    recognition: RecognitionArguments,
     freeze_stable: Annotated[
-        bool, typer.Option("--freeze-stable", help="A stable word stays as it is in the final too.")
+        bool, typer.Option("--freeze-stable", help="Stable words of a partial never change in the final.")
     ] = False,
     keep_recording: Annotated[
-        bool, typer.Option("--keep-recording", help="Keep the audio as an upload, to transcribe it again as a job.")
+        bool, typer.Option("--keep-recording", help="Keep the audio as an upload, for transcription as a job.")
     ] = False,
     resume_seconds: Annotated[
         float,
-        typer.Option(min=0, max=45, help="How long a lost connection is tried to be replaced."),
+        typer.Option(min=0, max=45, help="How long a lost connection may take to be replaced, in seconds."),
     ] = RESUME_SECONDS,
 ) -> None:
-    """Transcribe live speech. Ctrl-C ends it after the last words; a second one at once."""
-    recognition = LiveConfig(
-        engine=engine,
-        model=model,
-        language=language,
-        hotwords=hotwords or (),
-        region=region,
+    """Transcribe live speech. Ctrl-C ends it after the last finals, a second Ctrl-C at once."""
+    config = LiveConfig(
         freeze_stable=freeze_stable,
         keep_recording=keep_recording,
         resume_seconds=resume_seconds,
+        **recognition.keywords(),
     )
-    run(_listen(options_of(context), file, recognition))
+    run(_listen(options_of(context), file, config))
 
 
-async def _listen(options: ClientOptions, file: Path | None, recognition: LiveConfig) -> int:
+async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig) -> int:
     try:
-        source: AudioSource = open_microphone() if file is None else open_audio_file(file)
-        config = dataclasses.replace(recognition, encoding=source.encoding, sample_rate=source.sample_rate)
+        source: AudioSource = open_microphone(_report) if file is None else open_audio_file(file)
+        config = dataclasses.replace(config, encoding=source.encoding, sample_rate=source.sample_rate)
         if file is None:
             notes().print("listening; Ctrl-C ends")
         async with options.client() as client:
@@ -80,37 +71,8 @@ async def _listen(options: ClientOptions, file: Path | None, recognition: LiveCo
     return exit_codes.OK
 
 
-async def show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Event) -> None:
-    """Show events to the session's end, or for a while after Ctrl-C."""
-    try:
-        async with asyncio.timeout(None) as patience:
-            deadline = asyncio.create_task(_lose_patience(interrupted, patience), name="patience")
-            try:
-                async with aclosing(events):
-                    with view_on(results()) as view:
-                        async for event in events:
-                            view.show(event)
-                            _note(event)
-            finally:
-                await cancel_and_wait(deadline)
-    except TimeoutError:
-        notes().print(f"tiro: the last words did not come within {LAST_FINALS_SECONDS:.0f} s")
-
-
-def _note(event: LiveEvent) -> None:
-    """Say beside the text what is worth knowing."""
-    match event:
-        case SessionStarted(session_id=session_id) if notes().is_terminal:
-            notes().print(f"others follow this session with `tiro watch {session_id}`", style="dim")
-        case SessionResumed(away_seconds=seconds):
-            notes().print(f"the connection was lost for {seconds:.1f} s; nothing else was", style="dim")
-        case SessionEnded(upload=upload) if upload:
-            notes().print(f"the recording is {upload}")
-
-
-async def _lose_patience(interrupted: asyncio.Event, patience: asyncio.Timeout) -> None:
-    await interrupted.wait()
-    patience.reschedule(asyncio.get_running_loop().time() + LAST_FINALS_SECONDS)
+def _report(text: str) -> None:
+    notes().print(f"tiro: {text}")
 
 
 async def until(interrupted: asyncio.Event, audio: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

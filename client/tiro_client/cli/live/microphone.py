@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tiro_client.cli.live.audio_source import CHUNK_SECONDS, AudioSourceError
@@ -10,7 +11,7 @@ from tiro_client.live.config import AudioEncoding
 
 SAMPLE_RATE = 16_000
 BUFFERED_CHUNKS_MAX = 100
-"""How much is kept while the service does not take it: 10 s."""
+"""Chunks that are kept while the service does not accept them: 10 s. Beyond it the recording ends with an error."""
 
 INSTALL_HINT = "install it with `pip install 'tiro-client[microphone]'`, or give a file: `tiro listen FILE`"
 
@@ -21,35 +22,42 @@ class Microphone:
 
     portaudio: Any
     """The module `sounddevice`."""
+    report: Callable[[str], None]
+    """Called with what the user should know about the recording."""
     encoding: AudioEncoding = AudioEncoding.LINEAR16
     sample_rate: int = SAMPLE_RATE
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """What is heard, until the generator is closed.
+        """The recorded audio, until the generator is closed.
 
         Raises:
-            AudioSourceError: There is no microphone, or the service takes the audio too slowly.
+            AudioSourceError: There is no microphone, or the service accepts the audio too slowly.
         """
         loop = asyncio.get_running_loop()
-        heard: asyncio.Queue[bytes | None] = asyncio.Queue()
+        recorded: asyncio.Queue[bytes | None] = asyncio.Queue()
+        overflowed = False
 
-        def keep(data: bytes) -> None:
-            # One more than the limit says that the limit was reached.
-            if heard.qsize() <= BUFFERED_CHUNKS_MAX:
-                heard.put_nowait(data if heard.qsize() < BUFFERED_CHUNKS_MAX else None)
+        def keep(data: bytes, *, overflow: bool) -> None:
+            nonlocal overflowed
+            if overflow and not overflowed:
+                overflowed = True
+                self.report("some audio was lost: this machine is too busy to read the microphone in time")
+            # One item beyond the limit says that the limit was reached.
+            if recorded.qsize() <= BUFFERED_CHUNKS_MAX:
+                recorded.put_nowait(data if recorded.qsize() < BUFFERED_CHUNKS_MAX else None)
 
-        def on_audio(data: Any, _frames: int, _time: Any, _status: Any) -> None:
-            # PortAudio calls this in a thread of its own, and takes the buffer back.
-            loop.call_soon_threadsafe(keep, bytes(data))
+        def on_audio(data: Any, _frames: int, _time: Any, status: Any) -> None:
+            # PortAudio calls this in a thread of its own, and reuses the buffer.
+            loop.call_soon_threadsafe(partial(keep, bytes(data), overflow=status.input_overflow))
 
         stream = self._open(on_audio)
         try:
-            while (data := await heard.get()) is not None:
+            while (data := await recorded.get()) is not None:
                 yield data
         finally:
             stream.close()
         waiting = BUFFERED_CHUNKS_MAX * CHUNK_SECONDS
-        raise AudioSourceError(f"the service takes the audio too slowly: {waiting:.0f} s of it wait")
+        raise AudioSourceError(f"the service accepts the audio too slowly: {waiting:.0f} s of it wait to be sent")
 
     def _open(self, on_audio: Callable[[Any, int, Any, Any], None]) -> Any:
         try:
@@ -66,8 +74,11 @@ class Microphone:
         return stream
 
 
-def open_microphone() -> Microphone:
+def open_microphone(report: Callable[[str], None]) -> Microphone:
     """The default microphone.
+
+    Args:
+        report: Called with what the user should know about the recording.
 
     Raises:
         AudioSourceError: The extra `microphone`, or PortAudio itself, is not installed.
@@ -75,11 +86,11 @@ def open_microphone() -> Microphone:
     try:
         import sounddevice  # noqa: PLC0415 - an optional extra, and its import opens the audio system
     except ImportError:
-        raise AudioSourceError(f"listening to a microphone needs the extra `microphone`: {INSTALL_HINT}") from None
+        raise AudioSourceError(f"the microphone needs the extra `microphone`: {INSTALL_HINT}") from None
     except OSError as error:
-        # The wheels for Linux do not bring the library along.
+        # The wheels for Linux do not contain the library.
         raise AudioSourceError(
-            f"listening to a microphone needs PortAudio, on Debian the package libportaudio2 ({error}); "
+            f"the microphone needs PortAudio, on Debian the package libportaudio2 ({error}); "
             "or give a file: `tiro listen FILE`"
         ) from None
-    return Microphone(sounddevice)
+    return Microphone(sounddevice, report)

@@ -1,4 +1,4 @@
-"""Live text on the terminal: partials overwrite themselves, finals stay."""
+"""Live text on stdout: on a terminal partials are overwritten, and finals stay."""
 
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,7 +17,7 @@ REFRESH_PER_SECOND = 10
 
 
 class LiveView(Protocol):
-    """Shows what happens. A context manager."""
+    """Shows the events of a live session. A context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -26,11 +26,11 @@ class LiveView(Protocol):
     ) -> None: ...
 
     def show(self, event: LiveEvent) -> None:
-        """Show one event, if there is something to show."""
+        """Show one event, if it has something to show."""
 
 
 class TerminalView:
-    """For people: the partial is the last line, until its final takes its place."""
+    """For terminals: the partial is the last line, until its final replaces it."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, transient=True, refresh_per_second=REFRESH_PER_SECOND)
@@ -48,30 +48,30 @@ class TerminalView:
         self._live.stop()
 
     def show(self, event: LiveEvent) -> None:
-        """Overwrite the partial, or print a final above it."""
+        """Replace the partial, or print a final above it."""
         match event:
             case Partial(segment=segment):
                 self._draw(partial_text(segment))
             case Final(segment=segment):
-                # At once: printing would draw the old partial below the final that replaces it.
+                # At once: printing would redraw the old partial below the final that replaces it.
                 self._draw(Text(), at_once=True)
                 self._live.console.print(final_line(segment), soft_wrap=True)
             case WorkerChanged() | EngineChanged() | SessionResumed():
-                # What was known of the partial is gone; the next one comes soon.
+                # The partial is void. The next one follows soon.
                 self._draw(Text(), at_once=True)
             case Lag(behind_seconds=seconds):
                 self._behind_seconds = seconds
                 self._draw(self._partial)
 
     def _draw(self, partial: Text, *, at_once: bool = False) -> None:
-        """Draw the last line: the partial, and the lag where there is some."""
+        """Draw the last line: the partial, and the lag if there is one."""
         self._partial = partial
         lag = Text(f"  {self._behind_seconds:.1f} s behind", style=LAG_STYLE) if self._behind_seconds else Text()
         self._live.update(partial + lag, refresh=at_once)
 
 
 class LineView:
-    """For programs and files: a line for each final, nothing else."""
+    """For pipes and files: one line per final, nothing else."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -92,7 +92,7 @@ class LineView:
 
 
 def view_on(console: Console) -> LiveView:
-    """The view that suits where the output goes."""
+    """The view for a console: depends on whether it is a terminal."""
     return TerminalView(console) if console.is_terminal else LineView(console)
 
 
@@ -103,7 +103,7 @@ def final_line(segment: Segment) -> Text:
 
 
 def partial_text(segment: Segment) -> Text:
-    """A partial with its stable words plain and the rest dim."""
+    """A partial, with stable words in plain style and the rest dim."""
     text = Text(segment.text.strip(), style=UNSTABLE_STYLE)
     position = 0
     for word in segment.words:

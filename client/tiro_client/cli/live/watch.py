@@ -1,22 +1,23 @@
-"""`tiro watch`: follow a live session that somebody else speaks in."""
+"""`tiro watch`: follow the live session of another client."""
 
 from typing import Annotated
 
 import typer
 
 from tiro_client.cli import exit_codes
+from tiro_client.cli.client_options import ClientOptions, options_of
 from tiro_client.cli.interrupts import first_interrupt
-from tiro_client.cli.live.listen import show
-from tiro_client.cli.session import ClientOptions, options_of, run
+from tiro_client.cli.live.session_display import show
+from tiro_client.cli.runner import run
 
 
 def watch(
     context: typer.Context,
-    session: Annotated[str, typer.Argument(help="The session's id, as `tiro listen` shows it.")],
+    session: Annotated[str, typer.Argument(help="Id of the session, which `tiro listen` prints on a terminal.")],
     *,
-    after: Annotated[int, typer.Option(min=0, help="Only what comes after this event.")] = 0,
+    after: Annotated[int, typer.Option(min=0, help="Only events with a higher sequence number. 0: all events.")] = 0,
 ) -> None:
-    """Follow a live session from its beginning to its end. Ctrl-C stops following; the session goes on."""
+    """Follow a live session from its beginning to its end. Ctrl-C stops following; the session continues."""
     run(_watch(options_of(context), session, after))
 
 

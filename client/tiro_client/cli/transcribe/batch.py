@@ -1,120 +1,120 @@
-"""Many files at once: each is submitted, followed to its end, and its transcript put out."""
+"""Transcribes several recordings at once: submits each, follows its job, and writes its transcript."""
 
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
-from tiro_client.calls.tasks import cancel_and_wait
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import clock
-from tiro_client.cli.session import describe
+from tiro_client.cli.runner import describe
 from tiro_client.cli.transcribe.output import Output
 from tiro_client.cli.transcribe.progress import FileProgress, ProgressBoard
 from tiro_client.cli.transcribe.recordings import Recording, displayed
 from tiro_client.client import AsyncClient
-from tiro_client.errors import TiroError
-from tiro_client.jobs.calls import succeeded
-from tiro_client.jobs.models import Job, JobProgress, JobState, JobStateChanged
-from tiro_client.jobs.options import JobOptions
+from tiro_client.errors import JobFailed, TiroError
+from tiro_client.jobs.job import Job, JobState
+from tiro_client.jobs.job_client import succeeded
+from tiro_client.jobs.job_events import JobProgress, JobStateChanged
+from tiro_client.jobs.job_options import JobOptions
+from tiro_client.tasks import cancel_and_wait
 
-QUEUED_LOOK_SECONDS = 3.0
-"""How often a queued job is asked what it waits for."""
+QUEUED_POLL_SECONDS = 3.0
+"""Time between two queries of what a queued job waits for."""
 CANCEL_SECONDS_MAX = 5.0
-"""How long Ctrl-C waits for jobs to be cancelled."""
+"""How long to wait for each job to be cancelled after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recognition:
-    """What to recognize with."""
+class BatchSettings:
+    """How the recordings of a batch are transcribed."""
 
-    engine: str
-    model: str
-    language: str
-    hotwords: Sequence[str]
-    region: str
+    recognition: dict[str, Any]
+    """The keyword arguments of `Recognition`."""
     options: JobOptions
+    concurrency: int
+    """How many recordings are transcribed at once."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Files to be transcribed, so many at once."""
+    """Recordings that are transcribed, several at once."""
 
     client: AsyncClient
-    recognition: Recognition
+    settings: BatchSettings
     board: ProgressBoard
     output: Output
-    concurrency: int
     audio_seconds: float = 0.0
     """Audio transcribed so far."""
     failures: list[int] = field(default_factory=list)
-    """The exit code that each failed file would have on its own."""
-    accepted: dict[Recording, Job] = field(default_factory=dict)
-    """Jobs under way."""
+    """The exit code that each failed recording would have by itself."""
+    active: dict[Recording, Job] = field(default_factory=dict)
+    """Jobs whose transcripts are not written yet."""
 
-    async def run(self, files: Sequence[Recording]) -> int:
-        """Transcribe the files. One that fails does not stop the others.
+    async def run(self, recordings: Sequence[Recording]) -> int:
+        """Transcribe the recordings. One that fails does not stop the others.
 
         Returns:
             An exit code.
         """
         begun = time.monotonic()
-        queue = iter(files)
+        queue = iter(recordings)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(min(self.concurrency, len(files))):
+                for _ in range(min(self.settings.concurrency, len(recordings))):
                     tasks.create_task(self._work(queue))
         except asyncio.CancelledError:
             await self._cancel_all()
             raise
         except BaseExceptionGroup as group:
-            # Only what ends everything gets here, as stdout that is closed: the first of it says enough.
+            # Only what ends the whole batch gets here, such as a closed stdout. The first exception says enough.
             raise group.exceptions[0] from None
-        if len(files) > 1:
-            self._summarize(len(files), time.monotonic() - begun)
-        return self._exit_code(len(files))
+        if len(recordings) > 1:
+            self._summarize(len(recordings), time.monotonic() - begun)
+        return self._exit_code(len(recordings))
 
     async def _work(self, queue: Iterator[Recording]) -> None:
-        for path in queue:
+        while True:
+            # Before the recording is taken: one that was taken must not wait for those after it.
+            await self.output.wait_for_capacity()
+            recording = next(queue, None)
+            if recording is None:
+                return
             try:
-                await self._transcribe(path)
+                await self._transcribe(recording)
+            except JobFailed as error:
+                del self.active[recording]
+                self._failed(recording, describe(error), exit_codes.exit_code_of(error))
             except TiroError as error:
-                self._failed(path, describe(error), exit_codes.exit_code_of(error))
+                self._failed(recording, describe(error), exit_codes.exit_code_of(error))
             except OSError as error:
-                self._failed(path, error.strerror or str(error), exit_codes.USAGE)
+                self._failed(recording, error.strerror or str(error), exit_codes.USAGE)
 
-    async def _transcribe(self, path: Recording) -> None:
-        wanted = self.recognition
-        with self.board.file(path) as progress:
+    async def _transcribe(self, recording: Recording) -> None:
+        with self.board.file(recording) as progress:
             job = await self.client.submit(
-                path,
-                engine=wanted.engine,
-                model=wanted.model,
-                language=wanted.language,
-                hotwords=wanted.hotwords,
-                region=wanted.region,
-                options=wanted.options,
-                progress=progress.uploading,
+                recording, options=self.settings.options, progress=progress.uploading, **self.settings.recognition
             )
-            self.accepted[path] = job
+            self.active[recording] = job
             ended = await self._follow(job, progress)
-            texts = {item: await self.client.get_transcript(job, format=item.value) for item in self.output.formats}
-        self.output.add(path, texts)
-        del self.accepted[path]
+            texts = {name: await self.client.get_transcript(job, format=name) for name in self.output.formats}
+        self.output.add(recording, texts)
+        del self.active[recording]
         if ended.transcript is None:
             return
         self.audio_seconds += ended.transcript.audio_seconds
         for warning in ended.transcript.warnings:
-            self.board.note(f"{displayed(path)}: {warning.message} ({warning.reason})")
+            self.board.note(f"{displayed(recording)}: {warning.message} ({warning.reason})")
 
     async def _follow(self, job: Job, progress: FileProgress) -> Job:
-        """Show how the job is doing until it has succeeded, and return it as it is then."""
+        """Show the job's progress until it has succeeded, and return it in that state."""
         if job.state is JobState.FETCHING:
             progress.fetching(job.fetched_bytes)
         else:
             progress.queued(job.waiting_for)
-        looking = asyncio.create_task(self._look_while_queued(job, progress))
+        polling = asyncio.create_task(self._poll_while_queued(job, progress), name="queued-poll")
         try:
             async with aclosing(self.client.watch(job)) as events:
                 async for event in events:
@@ -124,48 +124,50 @@ class Batch:
                         case JobStateChanged(job=now) if now.state is JobState.QUEUED:
                             progress.queued(now.waiting_for)
                         case JobStateChanged(job=now) if now.state is JobState.RUNNING:
-                            looking.cancel()
+                            polling.cancel()
                             progress.running(now.transcribed_seconds, now.audio_seconds)
                         case JobProgress() if event.fetched_bytes:
                             progress.fetching(event.fetched_bytes)
                         case JobProgress() if event.audio_seconds:
                             progress.running(event.transcribed_seconds, event.audio_seconds)
-            # Nothing was left to follow: the job had ended before.
+            # There was no event left: the job had ended before.
             return succeeded(await self.client.get(job))
         finally:
-            await cancel_and_wait(looking)
+            await cancel_and_wait(polling)
 
-    async def _look_while_queued(self, job: Job, progress: FileProgress) -> None:
+    async def _poll_while_queued(self, job: Job, progress: FileProgress) -> None:
         while True:
-            await asyncio.sleep(QUEUED_LOOK_SECONDS)
+            await asyncio.sleep(QUEUED_POLL_SECONDS)
             try:
                 now = await self.client.get(job)
             except TiroError:
-                # Only the display looks here. Whether the job can still be followed is the watch's to tell.
+                # Only the display depends on it. An error that matters is raised by the watch.
                 continue
             if now.state is JobState.QUEUED:
                 progress.queued(now.waiting_for)
 
-    def _failed(self, path: Recording, why: str, code: int) -> None:
-        self.accepted.pop(path, None)
+    def _failed(self, recording: Recording, why: str, code: int) -> None:
+        job = self.active.pop(recording, None)
+        # A job that cannot be followed continues, and a transcript that cannot be written is kept.
+        its_job = f"; its job is {job.name}" if job else ""
         self.failures.append(code)
-        self.board.note(f"{displayed(path)}: {why}")
-        self.output.add(path, None)
+        self.board.note(f"{displayed(recording)}: {why}{its_job}")
+        self.output.add(recording, None)
 
     async def _cancel_all(self) -> None:
-        """Cancel what is under way: nobody wants it any more. What cannot be cancelled soon is named."""
+        """Cancel the active jobs. Those that cannot be cancelled soon are named."""
         async with asyncio.TaskGroup() as tasks:
-            for path, job in self.accepted.items():
-                tasks.create_task(self._cancel(path, job))
+            for recording, job in self.active.items():
+                tasks.create_task(self._cancel(recording, job))
 
-    async def _cancel(self, path: Recording, job: Job) -> None:
+    async def _cancel(self, recording: Recording, job: Job) -> None:
         try:
             async with asyncio.timeout(CANCEL_SECONDS_MAX):
                 await self.client.cancel(job)
         except (TiroError, TimeoutError):
-            self.board.note(f"{displayed(path)}: goes on as {job.name}; see `tiro jobs watch {job.name}`")
+            self.board.note(f"{displayed(recording)}: continues as {job.name}; see `tiro jobs watch {job.name}`")
         else:
-            self.board.note(f"{displayed(path)}: cancelled")
+            self.board.note(f"{displayed(recording)}: cancelled")
 
     def _summarize(self, count: int, seconds: float) -> None:
         failed = f", {len(self.failures)} failed" if self.failures else ""

@@ -1,23 +1,29 @@
-"""Where transcripts go: files that appear whole or not at all, or stdout in the order of the command line."""
+"""Where transcripts are written: to files, each atomically, or to stdout in the order of the command line."""
 
+import asyncio
 import secrets
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from tiro_client.cli.transcribe.recordings import Recording, displayed
-from tiro_client.jobs.formats import TranscriptFormat
+from tiro_formats.registry import WRITERS
+from tiro_formats.writer import TextFormat
 
-Texts = Mapping[TranscriptFormat, str]
-"""A transcript in each format that was asked for."""
+WAITING_CHARACTERS_MAX = 64 * 1024 * 1024
+"""Text that waits in memory to be printed after a file that takes longer. Beyond it no further file is begun."""
+
+Texts = Mapping[TextFormat, str]
+"""A transcript in each requested format."""
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all, and leave nothing else behind.
+    """Write a file that appears complete or not at all. No temporary file is left.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -29,15 +35,18 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 class FolderOutput:
-    """Writes each transcript to files in a folder, which is made when the first one comes."""
+    """Writes each transcript to files in a folder, which is created for the first one."""
 
-    def __init__(self, folder: Path, formats: Sequence[TranscriptFormat], names: Mapping[Recording, str]) -> None:
+    def __init__(self, folder: Path, formats: Sequence[TextFormat], names: Mapping[Recording, str]) -> None:
         self._folder = folder
         self.formats = formats
         self._names = names
 
-    def add(self, file: Recording, texts: Texts | None) -> None:
-        """Write one recording's transcript. None for one that failed.
+    async def wait_for_capacity(self) -> None:
+        """Nothing waits: transcripts are written at once."""
+
+    def add(self, recording: Recording, texts: Texts | None) -> None:
+        """Write one recording's transcript. None if it failed.
 
         Raises:
             OSError: A file cannot be written.
@@ -45,35 +54,52 @@ class FolderOutput:
         if texts is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        for format_ in self.formats:
-            write_atomically(self._folder / f"{self._names[file]}.{format_.value}", texts[format_])
+        for name in self.formats:
+            write_atomically(self._folder / f"{self._names[recording]}{WRITERS[name].file_suffix}", texts[name])
 
 
 class StdoutOutput:
-    """Prints transcripts in the order of the command line, each as soon as those before it are there."""
+    """Prints transcripts in the order of the command line, each as soon as those before it are printed."""
 
-    def __init__(self, console: Console, format_: TranscriptFormat, files: Sequence[Recording]) -> None:
+    def __init__(self, console: Console, text_format: TextFormat, recordings: Sequence[Recording]) -> None:
         self._console = console
-        self.formats = (format_,)
-        self._waiting = list(files)
-        self._headed = len(files) > 1
+        self.formats = (text_format,)
+        self._waiting = deque(recordings)
+        self._has_headings = len(recordings) > 1
         self._done: dict[Recording, str | None] = {}
+        self._waiting_characters = 0
+        self._printed = asyncio.Event()
 
-    def add(self, file: Recording, texts: Texts | None) -> None:
-        """Take one recording's transcript. None for one that failed."""
-        self._done[file] = None if texts is None else texts[self.formats[0]]
+    @property
+    def has_capacity(self) -> bool:
+        """Whether less text than `WAITING_CHARACTERS_MAX` waits to be printed."""
+        return self._waiting_characters < WAITING_CHARACTERS_MAX
+
+    async def wait_for_capacity(self) -> None:
+        """Wait while too much text waits to be printed."""
+        while not self.has_capacity:
+            self._printed.clear()
+            await self._printed.wait()
+
+    def add(self, recording: Recording, texts: Texts | None) -> None:
+        """Take one recording's transcript. None if it failed."""
+        text = None if texts is None else texts[self.formats[0]]
+        self._done[recording] = text
+        self._waiting_characters += len(text or "")
         while self._waiting and self._waiting[0] in self._done:
-            first = self._waiting.pop(0)
+            first = self._waiting.popleft()
             text = self._done.pop(first)
             if text is not None:
+                self._waiting_characters -= len(text)
                 self._print(first, text)
+        self._printed.set()
 
-    def _print(self, file: Recording, text: str) -> None:
-        if self._headed:
-            self._console.print(f"==> {displayed(file)} <==")
+    def _print(self, recording: Recording, text: str) -> None:
+        if self._has_headings:
+            self._console.print(f"==> {displayed(recording)} <==")
         self._console.out(text, end="", highlight=False)
         self._console.file.flush()
 
 
 Output = FolderOutput | StdoutOutput
-"""Where transcripts go."""
+"""Where transcripts are written."""

@@ -1,4 +1,4 @@
-"""How far each file is: a bar each on a terminal, else only what a reader of a log wants to know."""
+"""The progress of each file: a bar on a terminal, else only the lines that explain a delay."""
 
 from types import TracebackType
 from typing import Self
@@ -13,10 +13,10 @@ _MEGABYTE = 1_000_000
 
 
 class ProgressBoard:
-    """The bars of all files under way. Use as a context manager.
+    """The progress bars of all active files. Use as a context manager.
 
     Args:
-        console: Where to draw. Bars are drawn on a terminal only.
+        console: The console to draw on. Bars are only drawn on a terminal.
     """
 
     def __init__(self, console: Console) -> None:
@@ -41,7 +41,7 @@ class ProgressBoard:
         self._bars.stop()
 
     def file(self, recording: Recording) -> "FileProgress":
-        """The bar of one more file."""
+        """A progress bar for one more file."""
         return FileProgress(self, self._bars, recording)
 
     def note(self, text: str) -> None:
@@ -50,7 +50,7 @@ class ProgressBoard:
 
 
 class FileProgress:
-    """The bar of one file. Use as a context manager: it goes at the end."""
+    """The progress bar of one file. Use as a context manager: it is removed at the end."""
 
     def __init__(self, board: ProgressBoard, bars: Progress, recording: Recording) -> None:
         self._board = board
@@ -70,24 +70,24 @@ class FileProgress:
             self._bars.remove_task(self._task)
 
     def uploading(self, sent_bytes: int, total_bytes: int) -> None:
-        """So much of it is sent."""
+        """Show the upload."""
         stage = f"upload {sent_bytes / _MEGABYTE:.1f} of {total_bytes / _MEGABYTE:.1f} MB"
         self._show(stage, sent_bytes, total_bytes)
 
     def fetching(self, fetched_bytes: int) -> None:
-        """The service fetches it, and has so much."""
+        """Show how much of the recording the service has fetched."""
         self._show(f"fetched {fetched_bytes / _MEGABYTE:.1f} MB", 0, None)
 
     def queued(self, waiting_for: str) -> None:
-        """It waits for a worker."""
+        """Show what the job waits for besides a free worker."""
         self._show(f"queued, waiting for {waiting_for}" if waiting_for else "queued", 0, None)
         if waiting_for and waiting_for != self._waiting_for and not self._board.console.is_terminal:
-            # Without bars this is the one thing that explains why nothing happens.
+            # Without bars, nothing else explains the delay.
             self._board.note(f"{displayed(self._recording)}: waiting for {waiting_for}")
         self._waiting_for = waiting_for
 
     def running(self, transcribed_seconds: float, audio_seconds: float) -> None:
-        """So much of it is transcribed."""
+        """Show how much is transcribed."""
         stage = f"{clock(transcribed_seconds)} of {clock(audio_seconds)}"
         self._show(stage, transcribed_seconds, audio_seconds or None)
 

@@ -1,4 +1,4 @@
-"""What `tiro transcribe` is given: files, and URIs that the service fetches."""
+"""The recordings that `tiro transcribe` is given: files, and URIs that the service fetches."""
 
 import os
 from collections import Counter
@@ -12,17 +12,17 @@ Recording = Path | str
 """A file, or a URI."""
 
 
-class OutputClash(ValueError):  # noqa: N818 - a clash is what it is
+class OutputClash(ValueError):  # noqa: N818 - the name says that it is an error
     """Two recordings would be written to the same file."""
 
 
 def recording_of(text: str) -> Recording:
-    """What an argument of the command line names."""
+    """The recording that an argument of the command line names."""
     return text if is_uri(text) else Path(text)
 
 
 def displayed(recording: Recording) -> str:
-    """A recording for people: also a path whose bytes are no text, and a URI without what is secret in it."""
+    """A recording for people: paths may hold any bytes, and URIs are shown without credentials."""
     if isinstance(recording, Path):
         return os.fsencode(recording).decode("utf-8", "replace")
     parts = urlsplit(recording)
@@ -30,12 +30,12 @@ def displayed(recording: Recording) -> str:
 
 
 def output_names(recordings: Sequence[Recording]) -> dict[Recording, str]:
-    """What each recording's transcripts are called, without the format: `talk.flac` gives `talk`.
+    """The name of each recording's transcripts, without the format's suffix: `talk.flac` gives `talk`.
 
-    Recordings that differ in their ending only keep it: `talk.flac` and `talk.wav` give `talk.flac` and `talk.wav`.
+    Recordings that differ only in their suffixes keep them: `talk.flac` and `talk.wav` stay `talk.flac`, `talk.wav`.
 
     Raises:
-        OutputClash: Two recordings in different places have the same name.
+        OutputClash: Two recordings in different folders have the same name.
     """
     files = {recording: _file_name(recording) for recording in dict.fromkeys(recordings)}
     stems = Counter(file.stem for file in files.values())

@@ -1,4 +1,4 @@
-"""Reading a transcript page by page."""
+"""Reading a transcript page by page, as segments or as text."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,32 +8,26 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro.transcription.v1.transcription_service_pb2 import (
-    TRANSCRIPT_FORMAT_SEGMENTS,
-    TRANSCRIPT_FORMAT_UNSPECIFIED,
-    TRANSCRIPT_FORMAT_WORDS,
-    GetTranscriptRequest,
-    GetTranscriptResponse,
-)
+from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptRequest, GetTranscriptResponse
 from tiro_core.blobs.interface import BlobStore, PartMissing
 from tiro_core.errors import failed_precondition
 from tiro_core.jobs.states import state_name
 from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, read_page
 from tiro_formats.cues import cues_of, has_cues
-from tiro_formats.pages import render_page
-from tiro_formats.subtitles import SUBTITLE_FORMATS, render_cues
+from tiro_formats.registry import writer_for
+from tiro_formats.writer import Page, TranscriptWriter
 from tiro_ingest.api.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 200
+"""Segments per page, unless the request says otherwise."""
 PAGE_BYTES_MAX = 2 * 1024 * 1024
-"""A page that has so many bytes takes no more segments: half of what clients take as a message by default."""
+"""A page takes no further segment beyond this size in bytes: half of the default message limit of clients."""
 TEXT_PAGE_BYTES_MAX = 256 * 1024
-"""The same where segments are written as text: JSON takes up to ten times what they take as messages."""
-_AS_SEGMENTS = (TRANSCRIPT_FORMAT_UNSPECIFIED, TRANSCRIPT_FORMAT_SEGMENTS)
+"""The same limit for pages of text, in bytes of the segments as messages: as JSON they grow up to tenfold."""
 
 
 class TranscriptReader:
-    """Reads what workers have stored."""
+    """Reads the transcripts that workers have stored."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -43,42 +37,43 @@ class TranscriptReader:
 
         Args:
             job: The job.
-            request: Which page, and how to write it.
+            request: Which page, and its format.
 
         Raises:
-            TiroError: FAILED_PRECONDITION, the job has not succeeded, or has no word offsets to write;
-                INVALID_ARGUMENT, the token is not one of ours, or belongs to another format or to other subtitles.
+            TiroError: FAILED_PRECONDITION, the job has not succeeded, or the format needs word timestamps that the job
+                was created without; INVALID_ARGUMENT, the page token is invalid, or belongs to another transcript,
+                format or subtitle options.
         """
         if job.state != Transcription.STATE_SUCCEEDED:
             state = state_name(job)
             raise failed_precondition(
                 reasons.ERROR_REASON_TRANSCRIPT_NOT_READY, f"the transcription is {state}", state=state
             )
-        if request.format == TRANSCRIPT_FORMAT_WORDS and not job.config.enable_word_time_offsets:
-            # What is wrong is how the job was made, not this request.
+        writer = writer_for(request.format)
+        if writer is not None and writer.needs_words and not job.config.enable_word_time_offsets:
+            # The cause is how the job was created, not this request.
             raise failed_precondition(
-                reasons.ERROR_REASON_UNSUPPORTED_OPTION, "the job was made without enable_word_time_offsets"
+                reasons.ERROR_REASON_UNSUPPORTED_OPTION, "the job was created without enable_word_time_offsets"
             )
-        scope = _scope(job, request)
-        place = _Place.read(position_of(request.page_token, scope)) if request.page_token else _Place(0, 0)
-        segments = await self._segments(
-            job,
-            place.segment,
-            request.page_size or PAGE_SIZE_DEFAULT,
-            PAGE_BYTES_MAX if request.format in _AS_SEGMENTS else TEXT_PAGE_BYTES_MAX,
-        )
-        text, cues = await self._text(job, request, segments, place)
-        following = _Place(place.segment + len(segments), place.cue + cues)
-        more = following.segment < job.transcript.segment_count
-        return GetTranscriptResponse(
-            transcript=job.transcript,
-            segments=segments if request.format in _AS_SEGMENTS else (),
-            next_page_token=page_token(scope, str(following)) if more else "",
-            text=text,
-        )
+        scope = _scope(job, request, writer)
+        cursor = _PageCursor.parse(position_of(request.page_token, scope)) if request.page_token else _PageCursor(0, 0)
+        bytes_max = PAGE_BYTES_MAX if writer is None else TEXT_PAGE_BYTES_MAX
+        segments = await self._segments(job, cursor.segment, request.page_size or PAGE_SIZE_DEFAULT, bytes_max)
+        response = GetTranscriptResponse(transcript=job.transcript)
+        cue_count = 0
+        if writer is None:
+            response.segments.extend(segments)
+        else:
+            page = await self._page(job, request, writer, segments, cursor)
+            response.text = writer.write(page)
+            cue_count = len(page.cues)
+        following = _PageCursor(cursor.segment + len(segments), cursor.cue + cue_count)
+        if following.segment < job.transcript.segment_count:
+            response.next_page_token = page_token(scope, str(following))
+        return response
 
     async def all_segments(self, job: TranscriptionRecord) -> AsyncIterator[Segment]:
-        """The whole transcript of a job that has succeeded.
+        """The whole transcript of a job that has succeeded. One page of it is in memory at a time.
 
         Raises:
             PartMissing: A page is not in the store.
@@ -90,21 +85,27 @@ class TranscriptReader:
                 yield segment
             first += len(page)
 
-    async def _text(
-        self, job: TranscriptionRecord, request: GetTranscriptRequest, segments: Sequence[Segment], place: "_Place"
-    ) -> tuple[str, int]:
-        """A page as text, and how many cues it has."""
-        if request.format in _AS_SEGMENTS:
-            return "", 0
-        first, behind = place.segment == 0, place.segment + len(segments)
-        if request.format in SUBTITLE_FORMATS:
-            cues = cues_of(segments, request.subtitles, await self._next_with_cues(job, behind))
-            return render_cues(request.format, cues, before=place.cue, first=first), len(cues)
-        last = behind >= job.transcript.segment_count
-        return render_page(request.format, job.transcript, segments, first=first, last=last), 0
+    async def _page(
+        self,
+        job: TranscriptionRecord,
+        request: GetTranscriptRequest,
+        writer: TranscriptWriter,
+        segments: Sequence[Segment],
+        cursor: "_PageCursor",
+    ) -> Page:
+        end = cursor.segment + len(segments)
+        cues = cues_of(segments, request.subtitles, await self._next_with_cues(job, end)) if writer.uses_cues else ()
+        return Page(
+            transcript=job.transcript,
+            segments=segments,
+            is_first=cursor.segment == 0,
+            is_last=end >= job.transcript.segment_count,
+            cues=cues,
+            cues_before=cursor.cue,
+        )
 
     async def _next_with_cues(self, job: TranscriptionRecord, first: int) -> Segment | None:
-        """The first segment from `first` on that has cues: the last cue before it must know where it begins."""
+        """The first segment from `first` on that has cues: it limits how long the last cue before it is shown."""
         while first < job.transcript.segment_count:
             rest_of_stored = SEGMENTS_PER_PAGE - first % SEGMENTS_PER_PAGE
             for segment in await self._segments(job, first, rest_of_stored, PAGE_BYTES_MAX):
@@ -114,7 +115,7 @@ class TranscriptReader:
         return None
 
     async def _segments(self, job: TranscriptionRecord, first: int, count: int, bytes_max: int) -> Sequence[Segment]:
-        """At most `count` segments from `first` on, as far as there are any."""
+        """At most `count` segments from `first` on, at least one unless `first` is the end."""
         count = min(count, job.transcript.segment_count - first)
         segments: list[Segment] = []
         size = 0
@@ -134,30 +135,30 @@ class TranscriptReader:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _PageCursor:
     """Where a page begins."""
 
     segment: int
-    """How many segments the pages before have."""
+    """The number of segments on the pages before."""
     cue: int
-    """How many cues they have, in subtitles."""
+    """The number of cues on the pages before, in formats that use cues."""
 
     def __str__(self) -> str:
         return f"{self.segment}.{self.cue}"
 
     @classmethod
-    def read(cls, position: str) -> Self:
+    def parse(cls, position: str) -> Self:
         segment, _, cue = position.partition(".")
         return cls(int(segment), int(cue))
 
 
-def _scope(job: TranscriptionRecord, request: GetTranscriptRequest) -> str:
-    """What a page token belongs to: pages that are written differently do not fit together."""
+def _scope(job: TranscriptionRecord, request: GetTranscriptRequest, writer: TranscriptWriter | None) -> str:
+    """What a page token belongs to: pages of different formats or subtitle options do not fit together."""
     scope = f"transcript/{job.tenant}/{job.transcription_id}"
-    if request.format in _AS_SEGMENTS:
+    if writer is None:
         return scope
-    scope = f"{scope}/{request.format}"
-    if request.format not in SUBTITLE_FORMATS:
+    scope = f"{scope}/{writer.enum_value}"
+    if not writer.uses_cues:
         return scope
     options = request.subtitles
     return f"{scope}/{options.line_columns_max}/{options.cue_lines_max}/{options.reading_speed}"

@@ -1,4 +1,4 @@
-"""Jobs: create, look at, list, follow, read their transcripts."""
+"""The calls of the transcription service."""
 
 import asyncio
 import uuid
@@ -24,39 +24,41 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     WatchTranscriptionResponse,
 )
 from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
-from tiro_client.calls.channel import Connection
+from tiro_client.calls.connection import Connection
+from tiro_client.calls.follow import follow
 from tiro_client.errors import DeadlineExceeded, InternalError, JobCancelled, JobFailed, TiroError
-from tiro_client.jobs.follow import follow
-from tiro_client.jobs.formats import TranscriptFormat
-from tiro_client.jobs.models import Job, JobEvent, JobState, JobStateChanged, event_from_proto
-from tiro_client.jobs.subtitles import SubtitleOptions
+from tiro_client.jobs.job import Job, JobState
+from tiro_client.jobs.job_events import JobEvent, JobStateChanged, event_from_proto
+from tiro_client.jobs.subtitle_options import SubtitleOptions
 from tiro_client.transcript import Transcript
+from tiro_formats.registry import writer_named
+from tiro_formats.writer import TextFormat
 
 TRANSCRIPT_PAGE_SEGMENTS = 200
-"""Segments a page. With all their words they stay below gRPC's default message limit."""
+"""Segments per page. With all their words they stay below gRPC's default message limit."""
 
 
 def job_name(job: Job | str) -> str:
-    """The name of a job given as an object, a name, or a bare id."""
+    """The name of a job that is given as an object, a name, or a bare id."""
     if isinstance(job, Job):
         return job.name
     return job if "/" in job else f"transcriptions/{job}"
 
 
-class Jobs:
-    """The jobs of the caller's tenant."""
+class JobClient:
+    """Calls about the jobs of the caller's tenant. `AsyncClient` documents them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stub = TranscriptionServiceStub(connection.channel)
 
     async def create(self, transcription: Transcription, request_id: str | None) -> Job:
-        """Create a job. A `request_id` makes the call safe to repeat, so one is made where none is given."""
+        """Create a job. A `request_id` makes the call safe to repeat: one is generated where none is given."""
         request = CreateTranscriptionRequest(transcription=transcription, request_id=request_id or str(uuid.uuid4()))
         return Job.from_proto(await self._connection.call(self._stub.CreateTranscription, request))
 
     async def get(self, job: Job | str) -> Job:
-        """A job as it stands."""
+        """The current state of a job."""
         request = GetTranscriptionRequest(name=job_name(job))
         return Job.from_proto(await self._connection.call(self._stub.GetTranscription, request))
 
@@ -73,26 +75,26 @@ class Jobs:
                 return
 
     async def cancel(self, job: Job | str) -> Job:
-        """End a job that is not over."""
+        """Cancel a job that has not ended."""
         request = CancelTranscriptionRequest(name=job_name(job))
         return Job.from_proto(await self._connection.call(self._stub.CancelTranscription, request))
 
     async def retry(self, job: Job | str, request_id: str | None) -> Job:
-        """A new job in place of one that has failed or was cancelled."""
+        """Create a job that retries one that has failed or was cancelled."""
         request = RetryTranscriptionRequest(name=job_name(job), request_id=request_id or str(uuid.uuid4()))
         return Job.from_proto(await self._connection.call(self._stub.RetryTranscription, request))
 
     async def delete(self, job: Job | str) -> None:
-        """Remove a job."""
+        """Delete a job."""
         await self._connection.call(self._stub.DeleteTranscription, DeleteTranscriptionRequest(name=job_name(job)))
 
     async def delete_audio(self, job: Job | str) -> Job:
-        """Make a job let go of its recording."""
+        """Delete the recording of a job."""
         request = DeleteAudioRequest(name=job_name(job))
         return Job.from_proto(await self._connection.call(self._stub.DeleteAudio, request))
 
     async def watch(self, job: Job | str, after_sequence: int) -> AsyncGenerator[JobEvent, None]:
-        """What happens to a job, to its end. Goes on after the last event when the connection breaks."""
+        """The events of a job's history, to its end. A lost connection is replaced."""
         name = job_name(job)
 
         def begin(after: int) -> "grpc.aio.UnaryStreamCall[WatchTranscriptionRequest, WatchTranscriptionResponse]":
@@ -107,7 +109,7 @@ class Jobs:
                     yield event
 
     async def wait(self, job: Job | str, timeout_seconds: float | None) -> Job:
-        """A job's end."""
+        """Wait for a job's end. Returns the job that has succeeded, raises otherwise."""
         name = job_name(job)
         try:
             async with asyncio.timeout(timeout_seconds), aclosing(self.watch(name, 0)) as events:
@@ -116,10 +118,10 @@ class Jobs:
                         return succeeded(event.job)
         except TimeoutError:
             raise DeadlineExceeded(f"{name} did not end within {timeout_seconds} s") from None
-        raise InternalError(f"the service stopped telling about {name} before its end")
+        raise InternalError(f"the service ended the history of {name} before the job's end")
 
     async def transcript(self, job: Job | str) -> Transcript:
-        """The transcript of a job that has succeeded, all pages of it."""
+        """The transcript of a job that has succeeded, joined from its pages."""
         segments: list[SegmentMessage] = []
         info = TranscriptMessage()
         async with aclosing(self._pages(GetTranscriptRequest(name=job_name(job)))) as pages:
@@ -128,9 +130,15 @@ class Jobs:
                 info = page.transcript
         return Transcript.from_proto(info, segments)
 
-    async def text(self, job: Job | str, format: TranscriptFormat, subtitles: SubtitleOptions) -> str:  # noqa: A002
-        """The transcript of a job that has succeeded, as the service writes it."""
-        request = GetTranscriptRequest(name=job_name(job), format=format.wire, subtitles=subtitles.to_proto())
+    async def transcript_text(self, job: Job | str, text_format: TextFormat, subtitles: SubtitleOptions) -> str:
+        """The transcript of a job that has succeeded, as the service writes it.
+
+        Raises:
+            ValueError: There is no such format.
+        """
+        request = GetTranscriptRequest(
+            name=job_name(job), format=writer_named(text_format).enum_value, subtitles=subtitles.to_proto()
+        )
         async with aclosing(self._pages(request)) as pages:
             return "".join([page.text async for page in pages])
 
@@ -145,7 +153,7 @@ class Jobs:
 
 
 def succeeded(job: Job) -> Job:
-    """A job that has ended, if it ended well.
+    """A job that has ended, if it succeeded.
 
     Raises:
         JobFailed: It failed.
@@ -154,5 +162,5 @@ def succeeded(job: Job) -> Job:
     if job.state is JobState.CANCELLED:
         raise JobCancelled(job, TiroError("the job was cancelled", code=grpc.StatusCode.CANCELLED))
     if job.state is JobState.FAILED:
-        raise JobFailed(job, job.error or TiroError("the job failed and does not say why"))
+        raise JobFailed(job, job.error or TiroError("the job failed; the service gives no cause"))
     return job

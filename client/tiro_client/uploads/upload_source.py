@@ -1,4 +1,4 @@
-"""The bytes of an upload: read from any offset, digested once each, in order."""
+"""The bytes of an upload: read from any offset, each digested once, in order."""
 
 import asyncio
 import hashlib
@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 
 class UploadSource:
-    """A recording that is being sent.
+    """A recording that is being uploaded.
 
     Args:
-        file: An open file that can seek.
-        size_bytes: Its size.
+        file: An open, seekable file.
+        size_bytes: Its size in bytes.
     """
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
@@ -24,11 +24,11 @@ class UploadSource:
         self.size_bytes = size_bytes
 
     async def read(self, offset: int, size_max: int) -> bytes:
-        """At most `size_max` bytes from `offset`, none at the end. A disk may be slow: a thread reads."""
+        """At most `size_max` bytes from `offset`; none at the end. Read in a thread, because a disk may be slow."""
         return await asyncio.to_thread(self._read, offset, size_max)
 
     async def sha256(self) -> str:
-        """The digest of everything, lower-case hex. Reads what was not read yet."""
+        """The digest of the whole file, lower-case hex. Bytes that were not read yet are read."""
         while await self.read(self._digested, io.DEFAULT_BUFFER_SIZE):
             pass
         return self._digest.hexdigest()
@@ -36,7 +36,7 @@ class UploadSource:
     def _read(self, offset: int, size_max: int) -> bytes:
         self._file.seek(offset)
         data = self._file.read(size_max)
-        # A resumed upload reads again what was lost: that is in the digest already.
+        # A resumed upload reads some bytes again: they are in the digest already.
         if offset <= self._digested < offset + len(data):
             self._digest.update(data[self._digested - offset :])
             self._digested = offset + len(data)
@@ -45,7 +45,7 @@ class UploadSource:
 
 @asynccontextmanager
 async def open_source(source: Path | bytes) -> AsyncIterator[UploadSource]:
-    """A file or bytes as something to upload.
+    """A file, or bytes, to upload.
 
     Raises:
         OSError: The file cannot be opened.

@@ -1,4 +1,4 @@
-"""Ending a background task."""
+"""Cancelling background tasks."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:
     Unlike awaiting the task, this does not mistake the caller's own cancellation for the task's.
 
     Raises:
-        Exception: What the task failed with, when it was not cancelled in time.
+        Exception: What the task failed with, if it ended before it was cancelled.
     """
     task.cancel()
     await asyncio.wait({task})

@@ -1,4 +1,4 @@
-"""Live sessions that somebody else speaks in."""
+"""Follows the live session of another client."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -7,21 +7,21 @@ import grpc
 
 from tiro.streaming.v1.streaming_pb2 import WatchSessionRequest, WatchSessionResponse
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
-from tiro_client.calls.channel import Connection
-from tiro_client.jobs.follow import follow
+from tiro_client.calls.connection import Connection
+from tiro_client.calls.follow import follow
 from tiro_client.live.events import LiveEvent, event_from_proto
 
 
 async def watch_session(
     connection: Connection, session_id: str, *, after_sequence: int, partials: bool
 ) -> AsyncGenerator[LiveEvent, None]:
-    """What happens in a session, to its end. Goes on after the last event when the connection is lost.
+    """The events of a session, to its end. A lost connection is replaced.
 
     Args:
         connection: A connection to the streaming service.
         session_id: The session.
-        after_sequence: Only what comes after this event.
-        partials: Whether partials are wanted.
+        after_sequence: Only events with a higher sequence number.
+        partials: Whether partials are included.
     """
     stub = StreamingServiceStub(connection.channel)
 

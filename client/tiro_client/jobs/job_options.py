@@ -1,22 +1,21 @@
-"""What a job may be told besides what recordings and live streams have in common."""
+"""The options of a job that live streams do not have."""
 
 import enum
 from dataclasses import dataclass
 from datetime import timedelta
 
-from google.protobuf.duration_pb2 import Duration
-
 from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
+from tiro_client.timing import duration_of
 
 
 class Lane(enum.StrEnum):
-    """Which jobs go first."""
+    """The priority class of a job."""
 
     INTERACTIVE = "interactive"
-    """Somebody waits for it."""
+    """Before all others: a person is waiting for the result."""
     STANDARD = "standard"
     DEFERRED = "deferred"
-    """When there is nothing else to do."""
+    """After all others: when workers would be idle."""
 
 
 _LANES = {
@@ -28,37 +27,36 @@ _LANES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """How a recording is transcribed, in which order, and how long it is kept."""
+    """How a recording is transcribed, with which priority, and how long the job is kept."""
 
     start_seconds: float = 0.0
-    """Where to begin in the recording. Times in the transcript are those of the whole."""
+    """Offset at which transcription begins. Times in the transcript count from the start of the recording."""
     end_seconds: float | None = None
-    """Where to end. None goes to the end."""
+    """Offset at which transcription ends. None: the end of the recording."""
     initial_prompt: str = ""
-    """Text that could have come before: it shows names, spelling and style. At most 800 characters."""
+    """Text as if it preceded the recording, at most 800 characters: an example of names, spelling and style."""
     temperature: float | None = None
-    """How freely the engine chooses, 0 to 1. None begins with 0 and rises where the result is doubtful."""
+    """Sampling temperature, 0 to 1. None: 0, raised for a passage where the result is unreliable."""
     beam_size: int = 0
-    """Readings followed at once, 1 to 10. 0 is the engine's default."""
+    """Hypotheses of the beam search, 1 to 10. 0: the engine's default."""
     voice_activity_filter: bool = True
-    """Leave out what voice activity detection holds for no speech."""
+    """Whether audio that voice activity detection classifies as no speech is left out."""
     translate: bool = False
-    """Write English, whatever is spoken. Not every model can."""
+    """Translate to English. Not every model can."""
     multilingual: bool = False
-    """The language changes within the recording. Not together with a language."""
+    """The language changes within the recording. Cannot be combined with a language."""
     separate_channels: bool = False
-    """Transcribe each channel for itself, for calls with one speaker a channel. Segments name their channel."""
+    """Transcribe each audio channel separately, for calls with one speaker per channel. Segments have their channel."""
     lane: Lane = Lane.STANDARD
     ttl: timedelta | None = None
-    """How long the job is kept after its end. None leaves that to the deployment."""
+    """How long the job is kept after its end. None: the deployment's default."""
     audio_ttl: timedelta | None = None
-    """How long its recording is kept after its end. None leaves that to the deployment."""
-
+    """How long its recording is kept after its end. None: the deployment's default."""
     callback: str = ""
-    """Where the job is posted to once it is over; see docs/jobs.md. Not every deployment does."""
+    """URL that receives a POST request once the job has ended; see docs/jobs.md. Not every deployment allows it."""
 
     def write_to(self, transcription: Transcription) -> None:
-        """Put the options into the message that creates a job."""
+        """Write the options into the message that creates a job."""
         transcription.lane = _LANES[self.lane]
         if self.ttl is not None:
             transcription.ttl.FromTimedelta(self.ttl)
@@ -76,14 +74,8 @@ class JobOptions:
             separate_channels=self.separate_channels,
         )
         if self.start_seconds:
-            options.audio_start.CopyFrom(_duration(self.start_seconds))
+            options.audio_start.CopyFrom(duration_of(self.start_seconds))
         if self.end_seconds is not None:
-            options.audio_end.CopyFrom(_duration(self.end_seconds))
+            options.audio_end.CopyFrom(duration_of(self.end_seconds))
         if options.ByteSize():
             transcription.options.CopyFrom(options)
-
-
-def _duration(seconds: float) -> Duration:
-    length = Duration()
-    length.FromTimedelta(timedelta(seconds=seconds))
-    return length

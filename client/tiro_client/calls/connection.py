@@ -1,0 +1,103 @@
+"""Connections to the services: a channel, and what every call over it carries."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from tiro_client.calls.error_details import translated
+from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX, CALL_SECONDS_MAX, Backoff, is_transient
+from tiro_client.errors import TiroError
+from tiro_client.settings import ClientSettings, TlsCa
+
+KEEPALIVE_SECONDS = 20
+"""Time between HTTP/2 pings on a connection with a call. Tiro's servers refuse pings that are less than 10 s apart."""
+KEEPALIVE_TIMEOUT_SECONDS = 10
+"""How long the answer to a ping may take before the connection counts as lost."""
+RECONNECT_SECONDS_MIN = 0.2
+RECONNECT_SECONDS_MAX = 5.0
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+"""The largest message that is received. A page of a transcript with all its words is below 4 MiB."""
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A channel to a service, and what every call over it carries."""
+
+    channel: grpc.aio.Channel
+    metadata: tuple[tuple[str, str], ...]
+    timeout_seconds: float
+    """The deadline of an attempt at a unary call."""
+
+    async def call(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[Q, R]", request: Q, *, backoff: Backoff | None = None
+    ) -> R:
+        """Make a unary call that is safe to repeat. It is retried while the service is unavailable or full.
+
+        Args:
+            method: The method of a stub.
+            request: Its request.
+            backoff: Limits the attempts. None for the limits of a single call.
+
+        Raises:
+            TiroError: The service refused it, or all attempts failed.
+        """
+        backoff = backoff or Backoff(CALL_ATTEMPTS_MAX, CALL_SECONDS_MAX)
+        while True:
+            try:
+                with translated():
+                    return await method(request, metadata=self.metadata, timeout=self.timeout_seconds)
+            except TiroError as error:
+                if not is_transient(error):
+                    raise
+                await backoff.wait(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The connections of a client."""
+
+    batch: Connection
+    """To the service of uploads and jobs."""
+    streaming: Connection
+    """To the service of live streams. The same connection where both have one address."""
+
+
+@asynccontextmanager
+async def open_connections(settings: ClientSettings, *, timeout_seconds: float) -> AsyncIterator[Connections]:
+    """The connections that the settings describe, closed at the end. They connect with their first call.
+
+    Raises:
+        OSError: The file of certificate authorities cannot be read.
+    """
+    metadata = (("authorization", f"Bearer {settings.api_key}"),) if settings.api_key else ()
+    async with AsyncExitStack() as channels:
+
+        async def connection(address: str) -> Connection:
+            channel = await channels.enter_async_context(_channel(address, settings.tls_ca))
+            return Connection(channel, metadata, timeout_seconds)
+
+        batch = await connection(settings.address)
+        shared = settings.streaming_address == settings.address
+        yield Connections(batch, batch if shared else await connection(settings.streaming_address))
+
+
+def _channel(address: str, tls_ca: TlsCa) -> grpc.aio.Channel:
+    options = [
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_SECONDS_MIN * 1000)),
+        ("grpc.max_reconnect_backoff_ms", int(RECONNECT_SECONDS_MAX * 1000)),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        # This library retries: gRPC's own retries would repeat calls beyond its limits.
+        ("grpc.enable_retries", 0),
+    ]
+    if tls_ca is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    roots = None if tls_ca is True else tls_ca.read_bytes()
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(roots), options=options)

@@ -1,0 +1,1 @@
+"""One module per output format. Each is named as its format and has a `WRITER`."""

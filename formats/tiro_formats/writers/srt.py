@@ -1,0 +1,38 @@
+"""SubRip subtitles. Written by hand: subtitle libraries write whole files, and fail from 100 hours on."""
+
+import re
+
+from tiro.transcription.v1.transcription_service_pb2 import TRANSCRIPT_FORMAT_SRT
+from tiro_formats.cues import Cue
+from tiro_formats.times import clock
+from tiro_formats.writer import Page, TranscriptWriter
+
+_WORD_JOINER = "\u2060"
+_MARKUP = re.compile(r"--(?=>)|<(?=[A-Za-z/!?])|\{(?=\\)")
+"""What players read as a time line, a tag, or an override of another subtitle format, up to where it is broken."""
+
+
+class SrtWriter(TranscriptWriter):
+    """Writes numbered cues."""
+
+    name = "srt"
+    enum_value = TRANSCRIPT_FORMAT_SRT
+    file_suffix = ".srt"
+    media_type = "application/x-subrip"
+    uses_cues = True
+
+    def write(self, page: Page) -> str:
+        """The page's cues."""
+        # A blank line precedes a cue instead of following it: no page depends on whether another one follows.
+        numbered = enumerate(page.cues, page.cues_before + 1)
+        return "".join(("\n" if number > 1 else "") + _block(number, cue) for number, cue in numbered)
+
+
+def _block(number: int, cue: Cue) -> str:
+    # SubRip has no escapes. A character without width breaks markup, and is not visible in the text.
+    lines = [_MARKUP.sub(rf"\g<0>{_WORD_JOINER}", line) for line in cue.lines]
+    times = f"{clock(cue.start_ms, decimal_mark=',')} --> {clock(cue.end_ms, decimal_mark=',')}"
+    return "\n".join([str(number), times, *lines, ""])
+
+
+WRITER = SrtWriter()
