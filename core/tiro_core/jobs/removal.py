@@ -1,5 +1,8 @@
 """Removing what belongs to a job besides its recording: its parts, event log, transcripts and task messages."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import transcripts_key, upload_key
@@ -8,7 +11,7 @@ from tiro_core.leases.notifications import notify_owner
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import purge
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import RecordStore, Stored
 
 
 async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
@@ -20,8 +23,20 @@ async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> N
     await blobs.delete(transcripts_key(tenant, job))
 
 
-async def mark_for_deletion(bus: Bus, key: str) -> TranscriptionRecord:
+class ChangesRecords(Protocol):
+    """Where a job's record is."""
+
+    async def mutate(self, key: str, change: Callable[[TranscriptionRecord], None]) -> Stored[TranscriptionRecord]:
+        """Change a record; see `RecordStore.mutate`."""
+
+
+async def mark_for_deletion(bus: Bus, records: ChangesRecords, key: str) -> TranscriptionRecord:
     """Mark a job, or a part of one, so that nobody finds it or goes on with it. Its owner is notified.
+
+    Args:
+        bus: The connection.
+        records: Where its record is.
+        key: Of the record.
 
     Raises:
         KeyError: It is not there.
@@ -33,7 +48,7 @@ async def mark_for_deletion(bus: Bus, key: str) -> TranscriptionRecord:
         owner = record.lease.worker_id
         transitions.mark_for_deletion(record)
 
-    record = (await RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).mutate(key, mark)).value
+    record = (await records.mutate(key, mark)).value
     if owner:
         await notify_owner(bus, owner, key)
     return record
@@ -44,7 +59,7 @@ async def remove_parts(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> Non
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     for key in await records.keys(f"{tenant}.{job}"):
         try:
-            part = await mark_for_deletion(bus, key)
+            part = await mark_for_deletion(bus, records, key)
         except KeyError:  # removed before
             continue
         await remove_part(bus, blobs, part)

@@ -26,6 +26,8 @@ RETRY_SECONDS = 0.2
 RETRY_SECONDS_MAX = 2.0
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+EXPIRES = "Nats-TTL"
+"""In how many seconds the message expires, a whole number."""
 WRITE_ID = "Tiro-Write-Id"
 
 # Together they name a write as well as a random number for each would, without asking the kernel for it each time.

@@ -14,7 +14,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, NotFound
 from tiro_core.messaging.operations import StoredMessage, last_message, purge, subjects_in
 from tiro_core.messaging.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
-from tiro_core.messaging.publishing import WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
+from tiro_core.messaging.publishing import EXPIRES, WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
 
 MUTATE_TRIES_MAX = 10
 """How often a change is tried again after another writer's."""
@@ -147,11 +147,23 @@ class RecordStore(Generic[M]):
                 await asyncio.sleep(random.uniform(0, MUTATE_WAIT_SECONDS_MAX))  # noqa: S311 - jitter keeps no secret
         raise Conflict(key)
 
-    async def delete(self, key: str) -> None:
-        """Delete a record. Watchers see it. Its key cannot be used again for `MARKER_SECONDS`."""
-        await publish(
-            self._bus, self._subject(key), b"", headers={_OPERATION: _DELETED}, expires_in_seconds=MARKER_SECONDS
-        )
+    async def delete(self, key: str, stored: Stored[M] | None = None) -> None:
+        """Delete a record. Watchers see it. Its key cannot be used again for `MARKER_SECONDS`.
+
+        Args:
+            key: Which record.
+            stored: Delete it only in this state. None: in any.
+
+        Raises:
+            Conflict: Another writer has replaced it first.
+        """
+        subject = self._subject(key)
+        marker = {_OPERATION: _DELETED}
+        if stored is None:
+            await publish(self._bus, subject, b"", headers=marker, expires_in_seconds=MARKER_SECONDS)
+        else:
+            expiring = {**marker, EXPIRES: str(int(MARKER_SECONDS))}
+            await publish_expecting(self._bus, self._stream, subject, b"", last=stored.revision, headers=expiring)
 
     async def purge(self, key: str) -> None:
         """Delete a record that nobody watches, without a trace. Nothing happens where there is none."""

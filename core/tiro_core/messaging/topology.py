@@ -32,6 +32,9 @@ BLOBS = "TIRO_BLOBS"
 DEAD = "TIRO_DEAD"
 
 JOBS_BUCKET = "tiro-jobs"
+JOB_ARCHIVE_BUCKET = "tiro-job-archive"
+JOB_ARCHIVE_MARKS_BUCKET = "tiro-job-archive-marks"
+EXPIRY_BUCKET = "tiro-expiry"
 UPLOADS_BUCKET = "tiro-uploads"
 UPLOAD_REFERENCES_BUCKET = "tiro-upload-uses"
 REQUESTS_BUCKET = "tiro-requests"
@@ -115,6 +118,9 @@ _STREAMS = [
     replace(_HISTORY, name=BLOBS, subjects=[subjects.BLOBS], max_msgs_per_subject=1),
     replace(_HISTORY, name=DEAD, subjects=[subjects.DEAD], max_age=_HISTORY_AGE, max_msgs_per_subject=1),
     _bucket(JOBS_BUCKET),
+    _bucket(JOB_ARCHIVE_BUCKET),
+    _bucket(JOB_ARCHIVE_MARKS_BUCKET),
+    _bucket(EXPIRY_BUCKET),
     _bucket(UPLOADS_BUCKET),
     _bucket(UPLOAD_REFERENCES_BUCKET),
     _bucket(REQUESTS_BUCKET, max_age=_REQUEST_AGE),

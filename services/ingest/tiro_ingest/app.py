@@ -19,6 +19,7 @@ from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.blobs.factory import open_blob_store
 from tiro_core.blobs.interface import BlobStore
+from tiro_core.jobs.records import JobRecords
 from tiro_core.leases.runner import WorkRunner
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
@@ -52,13 +53,15 @@ from tiro_ingest.fetching.download import Downloader
 from tiro_ingest.fetching.enqueuer import FetchEnqueuer
 from tiro_ingest.fetching.fetcher import FetchWork
 from tiro_ingest.jobs.acceptance import JobAcceptor
+from tiro_ingest.jobs.archiver import JobArchiver
 from tiro_ingest.jobs.cancellation import JobCanceller
 from tiro_ingest.jobs.follower import JobFollower, JobObserver
-from tiro_ingest.jobs.index import JobIndex
+from tiro_ingest.jobs.index import OpenJobs
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.jobs.watcher import JobWatcher
-from tiro_ingest.retention.expiry import Expiry
+from tiro_ingest.retention.entries import ExpiryEntries
+from tiro_ingest.retention.expiry import ArchiveExpiry, Expiry
 from tiro_ingest.retention.janitor import Janitor
 from tiro_ingest.retention.policy import RetentionPolicy
 from tiro_ingest.retention.remover import Remover
@@ -168,7 +171,8 @@ class _Parts:
             ready_ttl_seconds=settings.audio_ttl_seconds,
         )
         uses = UploadReferences(bus)
-        remover = Remover(bus, blobs, uploads, uses)
+        records, entries = JobRecords(bus), ExpiryEntries(bus)
+        remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, uses=uses)
         guard = StorageGuard(
             ServerMonitor(settings.nats_monitor_url),
             settings.storage_reserve_bytes,
@@ -176,19 +180,21 @@ class _Parts:
         )
         request_ids = IdempotencyStore(bus)
         finisher = _finisher(settings, uploads, blobs, launcher)
-        index = JobIndex()
-        jobs = Transcriptions(bus, index)
+        open_jobs = OpenJobs()
+        jobs = Transcriptions(records, open_jobs)
         self.dispatcher = Dispatcher(
             bus, workers, waiting_max=settings.jobs_waiting_max, again_seconds=settings.reconcile_seconds
         )
         self.reconciler = Reconciler(bus, settings.reconcile_seconds)
-        self.expiry = Expiry(bus, remover)
+        self.expiry = Expiry(records, remover)
+        archiver = JobArchiver(bus, blobs, records, entries)
         self.callback_offers = CallbackEnqueuer(bus)
         transcripts = TranscriptReader(blobs)
         shadows = ShadowRunner(bus, uses, remover, Originals(bus, transcripts))
         fetch_offers = FetchEnqueuer(bus, settings.reconcile_seconds)
         listeners: list[JobObserver] = [
-            index,
+            open_jobs,
+            archiver,
             self.dispatcher,
             self.reconciler,
             self.expiry,
@@ -250,6 +256,8 @@ class _Parts:
             self.dispatcher,
             self.reconciler,
             self.expiry,
+            ArchiveExpiry(records, remover, entries),
+            archiver,
             janitor,
             self.callback_offers,
             fetch_offers,

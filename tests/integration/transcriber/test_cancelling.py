@@ -9,10 +9,12 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import transcript_key
+from tiro_core.jobs.records import JobRecords
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_ingest.retention.entries import ExpiryEntries
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.store import Uploads
@@ -59,7 +61,10 @@ async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, runn
     bus, tenant, blobs = jobs.bus, jobs.tenant, JetStreamBlobStore(jobs.bus)
     epoch = (await jobs.record(running)).epoch
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
-    await Remover(bus, blobs, uploads, UploadReferences(bus)).remove_job(tenant, running)
+    remover = Remover(
+        bus, blobs, JobRecords(bus), entries=ExpiryEntries(bus), uploads=uploads, uses=UploadReferences(bus)
+    )
+    await remover.remove_job(tenant, running)
     following = await jobs.submit(recording(range(3)), model=MODEL)
     async with asyncio.timeout(SOON_SECONDS):
         await jobs.history(following)

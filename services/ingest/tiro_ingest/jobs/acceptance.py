@@ -13,13 +13,12 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.clock import now
 from tiro_core.errors import TiroError, failed_precondition, invalid_argument
 from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import state_name
 from tiro_core.jobs.transitions import accept
 from tiro_core.logs import get_logger
-from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
-from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.routing.resolver import RecognitionResolver
@@ -82,7 +81,7 @@ class JobAcceptor:
         calls_back: bool,
     ) -> None:
         self._bus = bus
-        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._records = JobRecords(bus)
         self._jobs = jobs
         self._follower = follower
         self._dispatcher = dispatcher

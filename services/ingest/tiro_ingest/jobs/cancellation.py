@@ -5,14 +5,13 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import failed_precondition
 from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.removal import remove_parts
 from tiro_core.jobs.states import TERMINAL, state_name
 from tiro_core.jobs.transitions import cancel
 from tiro_core.leases.notifications import notify_owner
 from tiro_core.logs import get_logger
-from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.jobs.store import no_transcription
 from tiro_ingest.metrics import JOBS_CANCELLED
@@ -26,7 +25,7 @@ class JobCanceller:
     def __init__(self, bus: Bus, blobs: BlobStore) -> None:
         self._bus = bus
         self._blobs = blobs
-        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._records = JobRecords(bus)
 
     async def cancel(self, tenant: str, job_id: str) -> TranscriptionRecord:
         """End a job. Whoever works on it is refused from here on, and told to stop.

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError, not_found
-from tiro_core.messaging import topology
-from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
+from tiro_core.jobs.records import JobRecords
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.api.names import transcription_name
 from tiro_ingest.api.paging import page_token, position_of
-from tiro_ingest.jobs.index import JobIndex
+from tiro_ingest.jobs.index import OpenJobs
 
 PAGE_SIZE_DEFAULT = 50
 READS_AT_ONCE = 32
@@ -22,9 +20,9 @@ READS_AT_ONCE = 32
 class Transcriptions:
     """The jobs of all tenants."""
 
-    def __init__(self, bus: Bus, index: JobIndex) -> None:
-        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-        self._index = index
+    def __init__(self, records: JobRecords, open_jobs: OpenJobs) -> None:
+        self._records = records
+        self._open_jobs = open_jobs
 
     async def get(self, tenant: str, job_id: str) -> TranscriptionRecord:
         """Read a job.
@@ -40,7 +38,8 @@ class Transcriptions:
     async def list(self, tenant: str, page_size: int, token: str) -> tuple[Sequence[TranscriptionRecord], str]:
         """A page of a tenant's jobs, the newest first, and the token of the next page, empty on the last.
 
-        A job that another ingest service has just accepted, or removed, may be missing, or still count.
+        A page is shorter than asked for where jobs of it are being removed. A job that another ingest service has just
+        accepted may be missing.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the token is not one of ours.
@@ -48,9 +47,18 @@ class Transcriptions:
         scope = f"transcriptions/{tenant}"
         before = position_of(token, scope) if token else None
         size = page_size or PAGE_SIZE_DEFAULT
-        found = self._index.newest(tenant, size + 1, before)
+        found = await self._newest(tenant, size + 1, before)
         page = found[:size]
         return await self._read(tenant, page), page_token(scope, page[-1]) if len(found) > size else ""
+
+    async def _newest(self, tenant: str, count: int, before: str | None) -> Sequence[str]:
+        """Ids of open and archived jobs, the newest first.
+
+        Open ones are looked at first: a job that moves to the archive meanwhile is found there as well, not missed.
+        """
+        open_jobs = self._open_jobs.newest(tenant, count, before)
+        archived = await self._records.archive.newest(tenant, count, before)
+        return sorted({*open_jobs, *archived}, reverse=True)[:count]
 
     async def _read(self, tenant: str, ids: Sequence[str]) -> Sequence[TranscriptionRecord]:
         found: list[TranscriptionRecord] = []
@@ -62,6 +70,6 @@ class Transcriptions:
 
 
 def no_transcription(job_id: str) -> TiroError:
-    """What is said of a job that is not there, or not the caller's."""
+    """The error for a job that is not there, or not the caller's."""
     message = f"there is no transcription {transcription_name(job_id)!r}"
     return not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, message)

@@ -1,92 +1,147 @@
-"""Letting jobs and their recordings go when their time is over, and finishing removals that a crash left."""
+"""Removing jobs and their recordings when their time is over, and finishing removals that a crash has left."""
 
 import asyncio
-import heapq
 import time
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.clock import after, seconds_until
 from tiro_core.errors import TiroError
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
+from tiro_core.jobs.time_buckets import NARROW_IN_WIDE, NARROW_SECONDS, bucket_tokens, present_moment, wide_bucket
 from tiro_core.logs import get_logger
-from tiro_core.messaging import topology
-from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
-from tiro_core.messaging.records import RecordStore
+from tiro_ingest.jobs.due_keys import DueKeys
+from tiro_ingest.retention.entries import ExpiryEntries, next_due_seconds
 from tiro_ingest.retention.remover import Remover
 
 LOOK_SECONDS = 1.0
-"""How often it is looked for what is due, and how soon what could not be removed is tried again."""
+"""How often open jobs that are due are looked for, and how soon what could not be removed is tried again."""
+ARCHIVE_LOOK_SECONDS = 10.0
+"""The same for jobs in the archive, whose entries are found a minute after they are due."""
+LOOK_BACK_SECONDS = 400 * 24 * 3600.0
+"""A service that starts looks for entries that have been due for so long at most: longer than any job is kept."""
 
 log = get_logger()
 
 
 class Expiry:
-    """Knows of every job that is over when it goes, and when its recording does, and sees to it.
+    """Sees to every job that is over, as far as it is not in the archive.
 
-    Several may run at once, one in each ingest service. A job is noted anew with each change, so what is noted is a
-    hint: the record decides.
+    Several may run at once, one in each ingest service. What is noted of a job is a hint: the record decides.
     """
 
-    def __init__(self, bus: Bus, remover: Remover) -> None:
-        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    def __init__(self, records: JobRecords, remover: Remover) -> None:
+        self._records = records
         self._remover = remover
-        self._due: list[tuple[int, str]] = []
+        self._due = DueKeys()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
         """A job was written, or deleted."""
-        if record is not None and record.shadow_of:
-            heapq.heappush(self._due, (after(record.create_time, record.ttl).ToNanoseconds(), key))
-        if record is None or record.state not in TERMINAL:
-            return
-        if record.removing:
-            heapq.heappush(self._due, (0, key))
-            return
-        heapq.heappush(self._due, (record.expire_time.ToNanoseconds(), key))
-        if not record.audio_deleted:
-            heapq.heappush(self._due, (record.audio_expire_time.ToNanoseconds(), key))
+        due_ns = None if record is None else _due_ns(record)
+        if due_ns is None:
+            self._due.discard(key)
+        else:
+            self._due.schedule(key, due_ns)
 
     async def run(self) -> None:
-        """Let go what is due, until cancelled."""
+        """Remove what is due, until cancelled."""
         while True:
             await self.sweep()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def sweep(self) -> None:
-        """Let go what is due now."""
-        now = time.time_ns()
-        while self._due and self._due[0][0] <= now:
-            key = heapq.heappop(self._due)[1]
+        """Remove what is due now."""
+        for key in list(self._due.take_due(time.time_ns())):
             try:
-                await self._let_go(key)
+                await remove_due(self._records, self._remover, key)
             except (MessagingError, StorageUnavailable) as error:
-                log.warning("not_let_go", key=key, error=repr(error), again_in_seconds=LOOK_SECONDS)
-                heapq.heappush(self._due, (time.time_ns(), key))
+                log.warning("removal_failed", key=key, error=repr(error), again_in_seconds=LOOK_SECONDS)
+                self._due.schedule(key, time.time_ns())
+
+
+class ArchiveExpiry:
+    """Sees to the jobs in the archive, by their entries. Several may run at once, one in each ingest service."""
+
+    def __init__(self, records: JobRecords, remover: Remover, entries: ExpiryEntries) -> None:
+        self._records = records
+        self._remover = remover
+        self._entries = entries
+        self._next = max(0, present_moment() - round(LOOK_BACK_SECONDS / NARROW_SECONDS))
+        """The first moment whose entries are not all seen to."""
+
+    async def run(self) -> None:
+        """Remove what is due, until cancelled."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(ARCHIVE_LOOK_SECONDS)
+
+    async def sweep(self) -> None:
+        """Remove what is due by now, bucket by bucket: wide ones as long as they lie behind us as a whole.
+
+        Raises:
+            MessagingError, StorageUnavailable: What is left is seen to with the next sweep.
+        """
+        now = present_moment()
+        while self._next <= now:
+            is_whole = self._next % NARROW_IN_WIDE == 0 and self._next + NARROW_IN_WIDE <= now
+            bucket = wide_bucket(self._next) if is_whole else bucket_tokens(self._next)
+            async for entry in self._entries.due_in(bucket):
+                await self._see_to(entry)
+            if self._next == now:  # entries may still come to it
                 return
+            self._next += NARROW_IN_WIDE if is_whole else 1
 
-    async def _let_go(self, key: str) -> None:
-        stored = await self._records.get(key)
-        if stored is None:
-            return
-        record = stored.value
-        try:
-            if _job_is_due(record):
-                await self._remover.remove_job(record.tenant, record.transcription_id)
-            elif _audio_is_due(record):
-                await self._remover.remove_audio(record.tenant, record.transcription_id)
-        except TiroError as error:
-            log.debug("gone_already", key=key, error=str(error))
+    async def _see_to(self, entry: str) -> None:
+        tenant, job = entry.split(".")[-2:]
+        record = await remove_due(self._records, self._remover, f"{tenant}.{job}", has_entry=True)
+        if record is not None:
+            await self._entries.add(tenant, job, next_due_seconds(record))
+        await self._entries.remove(entry)
 
 
-def _job_is_due(record: TranscriptionRecord) -> bool:
-    """Whether a job is to go, or is on its way."""
+async def remove_due(
+    records: JobRecords, remover: Remover, key: str, *, has_entry: bool = False
+) -> TranscriptionRecord | None:
+    """Remove a job, or its recording, if that is due. Returns the job's record as far as it is still there.
+
+    Raises:
+        MessagingError, StorageUnavailable: It could not be removed.
+    """
+    stored = await records.get(key)
+    if stored is None:
+        return None
+    record = stored.value
+    try:
+        if _is_job_due(record):
+            await remover.remove_job(record.tenant, record.transcription_id, has_entry=has_entry)
+            return None
+        if _is_audio_due(record):
+            return await remover.remove_audio(record.tenant, record.transcription_id)
+    except TiroError as error:
+        log.debug("removed_already", key=key, error=str(error))
+        return None
+    return record
+
+
+def _due_ns(record: TranscriptionRecord) -> int | None:
+    """When something is to be done about a job, in nanoseconds of Unix time. None: not as it is now."""
+    if record.removing:
+        return 0
+    if record.shadow_of:
+        return after(record.create_time, record.ttl).ToNanoseconds()
+    return round(next_due_seconds(record) * 1e9) if record.state in TERMINAL else None
+
+
+def _is_job_due(record: TranscriptionRecord) -> bool:
+    """Whether a job is to be removed, or is being removed."""
     if record.shadow_of and seconds_until(after(record.create_time, record.ttl)) <= 0:
         return True  # whatever its state: it keeps a recording, and nobody waits for it
     return record.removing or (record.HasField("expire_time") and seconds_until(record.expire_time) <= 0)
 
 
-def _audio_is_due(record: TranscriptionRecord) -> bool:
-    """Whether a job is to let go of its recording."""
+def _is_audio_due(record: TranscriptionRecord) -> bool:
+    """Whether a job's recording is to be removed."""
     due = record.HasField("audio_expire_time") and seconds_until(record.audio_expire_time) <= 0
     return due and not record.audio_deleted

@@ -4,12 +4,14 @@ What is removed is marked first, so that nobody finds it any more; then what bel
 dies in between leaves the mark, and the janitor goes on there.
 """
 
+import time
 from contextlib import suppress
 
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError, failed_precondition
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.removal import mark_for_deletion, purge_job_data, remove_part, remove_parts
 from tiro_core.jobs.shadows import shadow_id
 from tiro_core.jobs.states import TERMINAL, state_name
@@ -19,6 +21,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.jobs.store import no_transcription
+from tiro_ingest.retention.entries import ExpiryEntries
 from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.store import Uploads, no_upload
 
@@ -28,23 +31,41 @@ log = get_logger()
 class Remover:
     """Removes jobs with all that belongs to them, and uploads that no job needs."""
 
-    def __init__(self, bus: Bus, blobs: BlobStore, uploads: Uploads, uses: UploadReferences) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        blobs: BlobStore,
+        records: JobRecords,
+        *,
+        entries: ExpiryEntries,
+        uploads: Uploads,
+        uses: UploadReferences,
+    ) -> None:
         self._bus = bus
         self._blobs = blobs
         self._uploads = uploads
         self._uses = uses
-        self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._records = records
+        self._entries = entries
         self._requests = RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord)
 
-    async def remove_job(self, tenant: str, job_id: str) -> None:
+    async def remove_job(self, tenant: str, job_id: str, *, has_entry: bool = False) -> None:
         """Remove a job, whatever its state. One that is being removed already is removed to its end.
+
+        Args:
+            tenant: Whose job it is.
+            job_id: Which one.
+            has_entry: There is an expiry entry that is kept until this returns.
 
         Raises:
             TiroError: NOT_FOUND.
         """
         key = record_key(tenant, job_id)
         try:
-            record = await mark_for_deletion(self._bus, key)
+            if not has_entry and await self._records.open.get(key) is None:
+                # Should this service die, the removal is finished by whoever finds the entry.
+                await self._entries.add(tenant, job_id, time.time())
+            record = await mark_for_deletion(self._bus, self._records, key)
         except KeyError:
             raise no_transcription(job_id) from None
         if record.HasField("part"):

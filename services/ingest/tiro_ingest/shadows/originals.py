@@ -7,6 +7,7 @@ from typing import Protocol
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import PartMissing
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.shadows import wants_shadow
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
@@ -52,7 +53,7 @@ class Originals:
 
     def __init__(self, bus: Bus, transcripts: TranscriptReader) -> None:
         self._bus = bus
-        self._jobs = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._jobs = JobRecords(bus)
         self._sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._transcripts = transcripts
 
@@ -74,9 +75,7 @@ class Originals:
 class JobOriginal:
     """A job."""
 
-    def __init__(
-        self, job: TranscriptionRecord, records: RecordStore[TranscriptionRecord], transcripts: TranscriptReader
-    ) -> None:
+    def __init__(self, job: TranscriptionRecord, records: JobRecords, transcripts: TranscriptReader) -> None:
         self._job = job
         self._records = records
         self._transcripts = transcripts

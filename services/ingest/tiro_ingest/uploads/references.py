@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, UploadUse
 from tiro_core.clock import now, seconds_until
+from tiro_core.jobs.records import JobRecords
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
@@ -24,7 +25,7 @@ class UploadReferences:
 
     def __init__(self, bus: Bus) -> None:
         self._uses = RecordStore(bus, topology.UPLOAD_REFERENCES_BUCKET, UploadUse)
-        self._jobs = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._jobs = JobRecords(bus)
 
     async def add(self, tenant: str, upload_id: str, job_id: str) -> None:
         """Note that a job needs an upload. Done before the job is written, and before the upload is looked at."""

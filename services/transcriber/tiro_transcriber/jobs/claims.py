@@ -6,6 +6,7 @@ from google.rpc.status_pb2 import Status
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.transitions import begin_attempt, counted_attempts, give_up
 from tiro_core.leases.claims import Claimed, Refusal, Terminal, claim_record
@@ -53,7 +54,7 @@ class JobClaims:
 
     async def read(self, key: str) -> TranscriptionRecord | None:
         """A job as it stands. None when it was deleted."""
-        stored = await self._store.get(key)
+        stored = await JobRecords(self._bus).get(key)
         return stored.value if stored is not None else None
 
 

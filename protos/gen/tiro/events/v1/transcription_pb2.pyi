@@ -370,6 +370,44 @@ class TranscriptionEvent(_message.Message):
 Global___TranscriptionEvent: _TypeAlias = TranscriptionEvent  # noqa: Y015
 
 @_typing.final
+class ArchiveMark(_message.Message):
+    """That a tenant has jobs in a span of time in the archive. Key `<tenant>.<wide bucket>`, and with `.many` behind it where
+    they are many.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveMark: _TypeAlias = ArchiveMark  # noqa: Y015
+
+@_typing.final
+class ExpiryEntry(_message.Message):
+    """When something is to be done about a job that is in the archive. Key `<wide bucket>.<narrow bucket>.<tenant>.<job>`, of
+    the time when it is due.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpiryEntry: _TypeAlias = ExpiryEntry  # noqa: Y015
+
+@_typing.final
 class TranscriptPage(_message.Message):
     """Some segments of a transcript, as stored and as sent."""
 

@@ -1,0 +1,104 @@
+"""The records of all jobs: in the bucket of open jobs until they are over and settled, then in the archive.
+
+Readers and writers look into the first and then into the second. A record moves once, from the one to the other: it is
+added to the archive before it is deleted from the bucket, and deleted only if nobody has written to it meanwhile.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Callback
+from tiro_core.jobs.archive import JobArchive
+from tiro_core.jobs.shadows import wants_shadow
+from tiro_core.jobs.states import TERMINAL
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.records import RecordStore, Stored
+
+
+class JobRecords:
+    """The records of jobs, wherever they are. Keys are `<tenant>.<job>`."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.open = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        """Jobs that are not over, or over for a short time, or with something left to do."""
+        self.archive = JobArchive(bus)
+
+    async def get(self, key: str) -> Stored[TranscriptionRecord] | None:
+        """Read a record. None where there is none."""
+        return await self.open.get(key) or await self.archive.get(*_names(key))
+
+    async def create(self, key: str, record: TranscriptionRecord) -> Stored[TranscriptionRecord]:
+        """Write the record of a new job.
+
+        Raises:
+            Conflict: It is there.
+        """
+        return await self.open.create(key, record)
+
+    async def mutate(self, key: str, change: Callable[[TranscriptionRecord], None]) -> Stored[TranscriptionRecord]:
+        """Change a record; see `RecordStore.mutate`.
+
+        Raises:
+            KeyError: There is no such record.
+            Conflict: Others were faster every time.
+        """
+        try:
+            return await self.open.mutate(key, change)
+        except KeyError:
+            return await self.archive.mutate(*_names(key), change)
+
+    async def delete(self, key: str) -> None:
+        """Delete a record, wherever it is."""
+        if await self.open.get(key) is not None:
+            await self.open.delete(key)
+        await self.archive.remove(*_names(key))
+
+    async def move_to_archive(self, key: str) -> bool:
+        """Move the record of a job that is settled. Returns whether it is in the archive now, by whoever moved it."""
+        stored = await self.open.get(key)
+        if stored is None or not is_settled(stored.value):
+            return stored is None
+        try:
+            if not await self._copy(key, stored):
+                return False
+            await self.open.delete(key, stored)
+        except Conflict:  # it was changed, or another service moves it
+            return False
+        return True
+
+    async def _copy(self, key: str, stored: Stored[TranscriptionRecord]) -> bool:
+        """Have the archive hold this state of a record. Returns whether it does.
+
+        What is in the archive already was put there by a move that did not come to its end, or has come to it since
+        `stored` was read. So the open record is looked at again, after the archived one: as long as it stands, nobody
+        has changed the archived one.
+        """
+        with suppress(Conflict):
+            await self.archive.add(stored.value)
+            return True
+        archived = await self.archive.get(*_names(key))
+        newest = await self.open.get(key)
+        if archived is None or newest is None or newest.revision != stored.revision:
+            return False
+        await self.archive.replace(stored.value, archived)
+        return True
+
+
+def is_settled(record: TranscriptionRecord) -> bool:
+    """Whether a job is over and nothing is left to do about it. Parts and shadows are removed rather than settled."""
+    return (
+        record.state in TERMINAL
+        and not record.removing
+        and not record.HasField("part")
+        and not record.shadow_of
+        and not wants_shadow(record)
+        and record.callback.state != Callback.STATE_PENDING
+    )
+
+
+def _names(key: str) -> tuple[str, str]:
+    tenant, _, job = key.partition(".")
+    return tenant, job

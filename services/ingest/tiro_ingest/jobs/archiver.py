@@ -1,0 +1,72 @@
+"""Moving jobs to the archive once they are over and settled."""
+
+import asyncio
+import time
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro_core.blobs.interface import BlobStore
+from tiro_core.jobs.records import JobRecords, is_settled
+from tiro_core.jobs.removal import remove_parts
+from tiro_core.logs import get_logger
+from tiro_core.messaging.connection import Bus
+from tiro_ingest.jobs.due_keys import DueKeys
+from tiro_ingest.retention.entries import ExpiryEntries, next_due_seconds
+
+SETTLE_SECONDS = 60.0
+"""How long a job stays among the open ones after its end: whatever is still under way about it finds it there."""
+LOOK_SECONDS = 1.0
+MOVES_AT_ONCE = 16
+
+log = get_logger()
+
+
+class JobArchiver:
+    """Moves settled jobs to the archive. Several may run at once, one in each ingest service."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, records: JobRecords, entries: ExpiryEntries) -> None:
+        self._bus = bus
+        self._blobs = blobs
+        self._records = records
+        self._entries = entries
+        self._due = DueKeys()
+
+    def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
+        """A job was written, or deleted."""
+        if record is not None and is_settled(record):
+            self._due.schedule(key, record.end_time.ToNanoseconds() + round(SETTLE_SECONDS * 1e9))
+        else:
+            self._due.discard(key)
+
+    async def run(self) -> None:
+        """Move what is due, until cancelled."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def sweep(self) -> None:
+        """Move what is due now.
+
+        Raises:
+            MessagingError: NATS did not let one be moved. It is tried again with the next sweep.
+        """
+        due = list(self._due.take_due(time.time_ns()))
+        for first in range(0, len(due), MOVES_AT_ONCE):
+            some = due[first : first + MOVES_AT_ONCE]
+            try:
+                await asyncio.gather(*(self.move(key) for key in some))
+            except Exception:
+                for key in due[first:]:
+                    self._due.schedule(key, time.time_ns())
+                raise
+
+    async def move(self, key: str) -> None:
+        """Move a job, if it is settled: its parts go first, then it is noted when it expires."""
+        stored = await self._records.open.get(key)
+        if stored is None or not is_settled(stored.value):
+            return
+        record = stored.value
+        if record.cut:
+            await remove_parts(self._bus, self._blobs, record.tenant, record.transcription_id)
+        await self._entries.add(record.tenant, record.transcription_id, next_due_seconds(record))
+        if await self._records.move_to_archive(key):
+            log.debug("job_archived", tenant=record.tenant, job=record.transcription_id)

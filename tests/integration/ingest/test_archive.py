@@ -1,0 +1,164 @@
+"""What callers see of a job does not change when it moves to the archive."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro.transcription.v1.transcription_service_pb2 import (
+    CancelTranscriptionRequest,
+    DeleteAudioRequest,
+    DeleteTranscriptionRequest,
+    GetTranscriptionRequest,
+    ListTranscriptionsRequest,
+    RetryTranscriptionRequest,
+    WatchTranscriptionRequest,
+)
+from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.clock import seconds_until
+from tiro_core.jobs.records import JobRecords
+from tiro_core.jobs.time_buckets import NARROW_SECONDS, present_moment
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import subjects_in
+from tiro_core.messaging.records import Change
+from tiro_ingest.retention.entries import ExpiryEntries
+from tiro_ingest.retention.expiry import ArchiveExpiry
+from tiro_ingest.retention.remover import Remover
+from tiro_ingest.uploads.references import UploadReferences
+from tiro_ingest.uploads.store import Uploads
+
+
+@pytest.fixture(autouse=True)
+def archived_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that are over move with the next look."""
+    monkeypatch.setattr("tiro_ingest.jobs.archiver.SETTLE_SECONDS", 0.0)
+
+
+async def cancelled(ingest: Ingest, speech: bytes) -> Transcription:
+    """A job that is over: no worker is needed for that."""
+    job = await ingest.transcribe(content=speech)
+    over: Transcription = await ingest.jobs.CancelTranscription(
+        CancelTranscriptionRequest(name=job.name), **ingest.options
+    )
+    return over
+
+
+async def until_archived(bus: Bus, tenant: str, job: Transcription) -> str:
+    """Wait until a job has moved, and return its key."""
+    key = f"{tenant}.{job.name.removeprefix('transcriptions/')}"
+    async with asyncio.timeout(DEADLINE_SECONDS), JobRecords(bus).open.watch(key) as changes:
+        async for change in changes:
+            if isinstance(change, Change) and change.value is None:
+                return key
+    raise AssertionError("unreachable: a watch does not end")
+
+
+async def names(ingest: Ingest, page_size: int = 0) -> list[str]:
+    """The names of all jobs, page by page."""
+    found: list[str] = []
+    token = ""
+    while True:
+        request = ListTranscriptionsRequest(page_size=page_size, page_token=token)
+        page = await ingest.jobs.ListTranscriptions(request, **ingest.options)
+        found += [job.name for job in page.transcriptions]
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def test_an_archived_job_is_read_followed_and_changed(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """Every call answers as before the move."""
+    job = await cancelled(ingest, speech)
+    await until_archived(bus, tenant, job)
+    assert await ingest.jobs.GetTranscription(GetTranscriptionRequest(name=job.name), **ingest.options) == job
+    watching = ingest.jobs.WatchTranscription(WatchTranscriptionRequest(name=job.name), **ingest.options)
+    states = [event.state_changed.state async for event in watching]
+    assert states[-1] == Transcription.STATE_CANCELLED
+    async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPTION_ENDED"):
+        await ingest.jobs.CancelTranscription(CancelTranscriptionRequest(name=job.name), **ingest.options)
+    again = await ingest.jobs.RetryTranscription(RetryTranscriptionRequest(name=job.name), **ingest.options)
+    assert again.retry_of == job.name
+    bare = await ingest.jobs.DeleteAudio(DeleteAudioRequest(name=job.name), **ingest.options)
+    assert bare.audio_deleted
+
+
+async def test_lists_go_over_open_and_archived_jobs(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The newest first, each once, in pages of any size."""
+    jobs = []
+    for index in range(7):
+        job = await (cancelled(ingest, speech) if index % 2 else ingest.transcribe(content=speech))
+        jobs.append(job)
+        if index % 2:
+            await until_archived(bus, tenant, job)
+    expected = [job.name for job in reversed(jobs)]
+    assert await names(ingest) == expected
+    assert await names(ingest, page_size=2) == expected
+
+
+async def test_a_repeated_request_finds_its_job_in_the_archive(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """A `request_id` gives the same job for as long as that is kept."""
+    job = await ingest.transcribe(content=speech, request_id="once")
+    await ingest.jobs.CancelTranscription(CancelTranscriptionRequest(name=job.name), **ingest.options)
+    await until_archived(bus, tenant, job)
+    assert (await ingest.transcribe(content=speech, request_id="once")).name == job.name
+
+
+async def test_an_archived_job_is_deleted_with_all_it_has(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """No record, no recording and no mark is left."""
+    job = await cancelled(ingest, speech)
+    key = await until_archived(bus, tenant, job)
+    await ingest.jobs.DeleteTranscription(DeleteTranscriptionRequest(name=job.name), **ingest.options)
+    assert await names(ingest) == []
+    assert await JobRecords(bus).get(key) is None
+    assert not [one async for one in subjects_in(bus, topology.BLOBS, f"tiro.blob.{tenant}.>")]
+
+
+async def test_jobs_in_the_archive_expire(
+    start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the recording goes, then the job; a removal that was broken off is finished."""
+    ingest = await start_ingest(audio_ttl_seconds=3600, transcription_ttl_seconds=7200)
+    keys = [await until_archived(bus, tenant, await cancelled(ingest, speech)) for _ in range(2)]
+    records, entries = JobRecords(bus), ExpiryEntries(bus)
+    blobs = JetStreamBlobStore(bus)
+    uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
+    remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, uses=UploadReferences(bus))
+    expiry = ArchiveExpiry(records, remover, entries)
+    present = present_moment()
+
+    async def broken_off(*_: object) -> None:
+        raise ConnectionError("broken off")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tiro_ingest.retention.remover.purge_job_data", broken_off)
+        with pytest.raises(ConnectionError, match="broken off"):
+            await remover.remove_job(*keys[1].split("."))
+    for hours, audio_deleted in ((0.1, False), (1.1, True)):
+        _travel(monkeypatch, present, hours)
+        await expiry.sweep()
+        stored = await records.get(keys[0])
+        assert stored is not None
+        assert stored.value.audio_deleted == audio_deleted
+        assert await records.get(keys[1]) is None
+    _travel(monkeypatch, present, 2.1)
+    await expiry.sweep()
+    assert await records.get(keys[0]) is None
+    await expiry.sweep()
+    stream = topology.bucket_stream(topology.EXPIRY_BUCKET)
+    assert not [entry async for entry in subjects_in(bus, stream, f"$KV.*.*.*.{tenant}.{keys[0].partition('.')[2]}")]
+
+
+def _travel(monkeypatch: pytest.MonkeyPatch, present: int, hours: float) -> None:
+    """Have the expiry of the archive believe that so many hours have passed."""
+    seconds = hours * 3600
+    monkeypatch.setattr(
+        "tiro_ingest.retention.expiry.present_moment", lambda: present + round(seconds / NARROW_SECONDS)
+    )
+    monkeypatch.setattr("tiro_ingest.retention.expiry.seconds_until", lambda moment: seconds_until(moment) - seconds)
