@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import grpc
 import pytest
@@ -208,9 +209,12 @@ async def test_what_cannot_be_called_is_refused(ingest: Ingest, start_ingest: St
 def test_signatures_are_those_of_standard_webhooks() -> None:
     """The example of the convention's own libraries; with two secrets there are two signatures."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - public
-    arguments = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    sent_at = datetime.fromtimestamp(1614265330, UTC)
+    arguments = ("msg_p5jXN8AQM9LWM0D4loKWxJek", sent_at, '{"test": 2432232314}')
     expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    assert sign([secret], *arguments) == expected
-    both = sign([tenant_secret(SECRET, "acme"), secret], *arguments).split(" ")
+    headers = sign([secret], *arguments)
+    assert headers["webhook-signature"] == expected
+    assert (headers["webhook-id"], headers["webhook-timestamp"]) == (arguments[0], "1614265330")
+    both = sign([tenant_secret(SECRET, "acme"), secret], *arguments)["webhook-signature"].split(" ")
     assert (len(both), both[1]) == (2, expected)
     assert tenant_secret(SECRET, "acme") != tenant_secret(SECRET, "other")

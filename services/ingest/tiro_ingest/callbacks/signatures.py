@@ -1,13 +1,16 @@
 """Signatures of callbacks, as Standard Webhooks has them (github.com/standard-webhooks/standard-webhooks).
 
 The secret of a tenant is derived from the deployment's, so that nothing has to be stored, and a tenant that leaks its
-own gives nobody else's away.
+own gives away no other's.
 """
 
 import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
+from datetime import datetime
+
+from standardwebhooks import Webhook
 
 _PREFIX = "whsec_"
 _PURPOSE = b"tiro callback secret of tenant "
@@ -19,19 +22,17 @@ def tenant_secret(deployment_secret: str, tenant: str) -> str:
     return _PREFIX + base64.b64encode(key).decode()
 
 
-def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:
-    """The header `webhook-signature`.
+def sign(secrets: Sequence[str], message_id: str, sent_at: datetime, body: str) -> dict[str, str]:
+    """The headers of a signed message.
 
     Args:
         secrets: A tenant's secrets, as `tenant_secret` gives them: several while the deployment's is being changed.
-        message_id: The header `webhook-id`.
-        timestamp: The header `webhook-timestamp`, in seconds of Unix time.
+        message_id: Names the message over all its tries.
+        sent_at: The time of this try, in UTC.
         body: What is sent.
     """
-    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
-    return " ".join(f"v1,{_signature(secret, signed)}" for secret in secrets)
-
-
-def _signature(secret: str, signed: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
-    return base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(sent_at.timestamp())),
+        "webhook-signature": " ".join(Webhook(secret).sign(message_id, sent_at, body) for secret in secrets),
+    }
