@@ -17,14 +17,14 @@ def now() -> Timestamp:
 
 
 def in_seconds(seconds: float) -> Timestamp:
-    """The moment that is so far ahead."""
+    """The moment `seconds` ahead."""
     moment = Timestamp()
     moment.FromNanoseconds(time.time_ns() + round(seconds * _NANOS))
     return moment
 
 
 def after(moment: Timestamp, length: Duration) -> Timestamp:
-    """The moment that comes so long after another."""
+    """The moment `length` after another."""
     later = Timestamp()
     later.FromNanoseconds(moment.ToNanoseconds() + length.ToNanoseconds())
     return later
@@ -36,7 +36,7 @@ def seconds_until(moment: Timestamp) -> float:
 
 
 def duration_of(samples: int, rate_hz: int) -> Duration:
-    """How long so many samples last. Exact for whole microseconds, rounded to the nanosecond else."""
+    """The duration of `samples`. Exact for whole microseconds, rounded to the nanosecond otherwise."""
     length = Duration()
     length.FromNanoseconds(round(samples * _NANOS / rate_hz))
     return length

@@ -27,7 +27,7 @@ class FieldViolation:
 
 @dataclass(slots=True)
 class TiroError(Exception):
-    """What a caller is told when a call, a job or a session fails."""
+    """An error of the contract, as callers see it."""
 
     code: grpc.StatusCode
     reason: "ErrorReason.ValueType"
@@ -36,7 +36,7 @@ class TiroError(Exception):
     metadata: Mapping[str, str] = field(default_factory=dict)
     violations: Sequence[FieldViolation] = ()
     retry_after: timedelta | None = None
-    """When it is worth trying again. None when nobody knows."""
+    """When to try again. None when that is not known."""
 
     def __str__(self) -> str:
         return f"{reason_name(self.reason)}: {self.message}"
@@ -106,7 +106,7 @@ def reason_from_name(name: str) -> "ErrorReason.ValueType":
 def invalid_argument(
     reason: "ErrorReason.ValueType", message: str, *, field_path: str | None = None, **metadata: str
 ) -> TiroError:
-    """The caller asked for something that cannot be, now or later."""
+    """The request cannot be served, now or later."""
     violations = [FieldViolation(field_path, message)] if field_path else []
     return TiroError(grpc.StatusCode.INVALID_ARGUMENT, reason, message, metadata, violations)
 
@@ -117,7 +117,7 @@ def not_found(reason: "ErrorReason.ValueType", message: str) -> TiroError:
 
 
 def failed_precondition(reason: "ErrorReason.ValueType", message: str, **metadata: str) -> TiroError:
-    """What the caller asked for does not fit the state of things."""
+    """The request does not fit the present state of the resource."""
     return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reason, message, metadata)
 
 

@@ -17,7 +17,7 @@ CONFIG_VARIABLE = "TIRO_CONFIG"
 
 
 class CoreSettings(BaseSettings):
-    """What every service is told about its surroundings."""
+    """Settings of every service."""
 
     model_config = SettingsConfigDict(
         env_prefix="TIRO_",
@@ -79,7 +79,7 @@ class CoreSettings(BaseSettings):
 
 
 class ServerSettings(CoreSettings):
-    """What a service with a gRPC port is told besides."""
+    """Settings of a service with a gRPC port."""
 
     tls_certificate: Path | None = Field(None, description="PEM file with the server's certificate chain")
     tls_key: Path | None = Field(None, description="PEM file with the certificate's key")

@@ -1,1 +1,1 @@
-"""Jobs as every service knows them: the states they go through, the history that tells of it."""
+"""Jobs as every service knows them: records, states and their transitions, the event log, the archive."""

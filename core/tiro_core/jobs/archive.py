@@ -19,11 +19,11 @@ from tiro_core.messaging.operations import subjects_in
 from tiro_core.messaging.records import RecordStore, Stored
 
 MANY = 1000
-"""A wide bucket with so many jobs of a tenant, as counted by one process, is marked as one that holds many."""
+"""Jobs of a tenant in a wide bucket, as counted by one process, from which on it is marked as one that holds many."""
 COUNTED_MAX = 4096
 """Wide buckets of tenants whose jobs a process counts, the latest."""
 READ_AT_ONCE = 8
-"""Buckets whose keys are asked for at the same time."""
+"""Buckets whose keys are listed at the same time."""
 
 _MANY = "many"
 
@@ -92,7 +92,7 @@ class JobArchive:
 
         Args:
             tenant: Whose jobs.
-            count: At most so many.
+            count: The most ids to return.
             before: Only those that are older than this id. None: all.
         """
         last = moment_of_id(before) if before else None

@@ -1,4 +1,4 @@
-"""The writing end of a job's event log: states, progress, segments. Its writer is whoever owns the job."""
+"""The writing end of a job's event log: states, progress, segments. Its writer is the job's owner."""
 
 from collections.abc import Sequence
 
@@ -91,7 +91,7 @@ class JobEventLog:
             await self.resume()
 
     async def ensure_terminal(self, record: TranscriptionRecord) -> None:
-        """Make sure that the log of a job that is over says so, whoever else still writes to it.
+        """Make sure that the log of a job that is over ends with its terminal event, also where another writer still appends.
 
         Raises:
             Fenced: Another writer wrote in between every time.

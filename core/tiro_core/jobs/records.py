@@ -1,7 +1,7 @@
 """The records of all jobs: in the bucket of open jobs until they are over and settled, then in the archive.
 
 Readers and writers look into the first and then into the second. A record moves once, from the one to the other: it is
-added to the archive before it is deleted from the bucket, and deleted only if nobody has written to it meanwhile.
+added to the archive before it is deleted from the bucket, and deleted only if it has not changed meanwhile.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class JobRecords:
         await self.archive.remove(*_names(key))
 
     async def move_to_archive(self, key: str) -> bool:
-        """Move the record of a job that is settled. Returns whether it is in the archive now, by whoever moved it."""
+        """Move the record of a job that is settled. Returns whether it is in the archive now."""
         stored = await self.open.get(key)
         if stored is None or not is_settled(stored.value):
             return stored is None

@@ -15,7 +15,7 @@ from tiro_core.messaging.records import RecordStore, Stored
 
 
 async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
-    """Remove all that was written about a job, for good. Whoever still writes to its event log is refused."""
+    """Remove all that was written about a job, for good. A writer of its event log is refused from here on."""
     await purge(bus, topology.TASKS, subjects.tasks_of_job(tenant, job))
     await purge(bus, topology.FETCHES, subjects.fetch(tenant, job))
     await purge(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job))
@@ -31,7 +31,7 @@ class ChangesRecords(Protocol):
 
 
 async def mark_for_deletion(bus: Bus, records: ChangesRecords, key: str) -> TranscriptionRecord:
-    """Mark a job, or a part of one, so that nobody finds it or goes on with it. Its owner is notified.
+    """Mark a job, or a part of one, so that it is found by no caller and continued by no worker. Its owner is notified.
 
     Args:
         bus: The connection.

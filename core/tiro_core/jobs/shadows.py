@@ -1,4 +1,4 @@
-"""The records of shadows: another engine hears what a job or a live session has heard, and the two are compared."""
+"""The records of shadows: jobs of another engine on the audio of a job or live session, for comparison."""
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
@@ -8,7 +8,7 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.transitions import accept
 
 SESSION_SHADOW_TTL_SECONDS = 24 * 3600.0
-"""How long the shadow of a session stays where nobody compares it: as long as the session's own history."""
+"""How long the shadow of a session is kept if it is not compared: as long as the session's events."""
 _PREFIX = "shadow-"
 
 
@@ -50,7 +50,7 @@ def shadow_of_session(session: SessionRecord, upload_id: str, seconds: float) ->
 
     Args:
         session: The session.
-        upload_id: Its audio. It goes with the shadow, unless the caller has asked to keep it.
+        upload_id: Its audio. It is removed with the shadow, unless the caller has asked to keep it.
         seconds: How long that is.
     """
     ttl = duration(SESSION_SHADOW_TTL_SECONDS)
@@ -72,7 +72,7 @@ def shadow_of_session(session: SessionRecord, upload_id: str, seconds: float) ->
 
 
 def _waiting(record: TranscriptionRecord) -> TranscriptionRecord:
-    """Behind all jobs that somebody waits for."""
+    """In the last lane: no caller waits for it."""
     record.lane = Transcription.LANE_DEFERRED
     record.create_time.CopyFrom(now())
     accept(record, has_audio=True)

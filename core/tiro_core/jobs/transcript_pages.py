@@ -8,7 +8,7 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import transcript_key
 
 SEGMENTS_PER_PAGE = 50
-"""Every page but the last has so many. A segment of 30 seconds with its words is at most 8 kB, a part takes 512 KiB."""
+"""Segments in every page but the last. A segment of 30 seconds with its words is at most 8 kB, a part takes 512 KiB."""
 
 
 async def write_page(

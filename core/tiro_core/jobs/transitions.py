@@ -1,4 +1,4 @@
-"""Every change of a job's state, each a function on its record: who makes it, and what it writes besides the state.
+"""Every change of a job's state, each a function on its record, with the other fields that it sets.
 
 `states.py` has the table of the states that each one may lead to. Nothing else changes `state`.
 """
@@ -90,7 +90,7 @@ def give_up(record: TranscriptionRecord, error: Status) -> None:
 
 
 def cancel(record: TranscriptionRecord) -> None:
-    """The caller wants it no more. Its owner is refused from here on."""
+    """The caller has cancelled it. Its owner is refused from here on."""
     if record.state == State.STATE_RUNNING:
         record.attempts[-1].end_time.CopyFrom(now())
     enter(record, State.STATE_CANCELLED)
@@ -98,12 +98,12 @@ def cancel(record: TranscriptionRecord) -> None:
 
 
 def mark_for_deletion(record: TranscriptionRecord) -> None:
-    """Nobody finds it from here on, and nobody goes on with it."""
+    """No caller finds it from here on, and no worker continues it."""
     if record.state not in TERMINAL:
         cancel(record)
     record.removing = True
 
 
 def counted_attempts(record: TranscriptionRecord) -> int:
-    """How many attempts count. One that was handed over because its worker was told to stop does not."""
+    """How many attempts count. One that was handed over because its worker stopped does not."""
     return sum(not attempt.handed_over for attempt in record.attempts)

@@ -55,7 +55,7 @@ class Claimable(Protocol[R]):
         """Why this worker does not claim the record. None: it may, unless another one holds the lease."""
 
     def begin(self, record: R) -> bool:
-        """Change the record as its new owner. False: the change ends it instead, and nobody owns it."""
+        """Change the record as its new owner. False: the change ends it instead, and it has no owner."""
 
 
 async def claim_record(

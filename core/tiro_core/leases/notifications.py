@@ -34,7 +34,7 @@ class OwnerNotifications:
 
     @contextmanager
     def of(self, key: str) -> Iterator[asyncio.Event]:
-        """An event that is set when somebody has written to this record. Any number may wait for one record."""
+        """An event that is set when another process has written to this record. Several may wait for one record."""
         event = asyncio.Event()
         self._waiting[key].add(event)
         try:

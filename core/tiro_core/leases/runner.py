@@ -5,8 +5,8 @@ What every owner promises, whatever it works on:
 * A message that cannot be read is rejected, and not delivered again.
 * The record is written first, then the log of its events, and the message is settled last. So the next owner is not
   there before this one is done.
-* Told to stop, an owner hands its work over at once. Cancelled while it claims, it hands over what it has claimed.
-* An owner that was replaced, or that NATS does not answer, leaves the record as it is. Its lease runs out by itself,
+* An owner that is stopped hands its work over at once. Cancelled while it claims, it hands over what it has claimed.
+* An owner that was replaced, or that NATS does not answer, leaves the record as it is. Its lease runs out,
   and the message is delivered again.
 * An owner for whose writes there is no room hands the work over, to be tried again later.
 """

@@ -1,4 +1,4 @@
-"""Finishing what must not be left half-done when the process is told to stop: short things, for a bounded time."""
+"""Finishing short work that must not be left half-done when the process stops, for a bounded time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,12 +16,12 @@ log = get_logger()
 async def shielded(
     work: Coroutine[Any, Any, T], seconds: float, undo: Callable[[T], Awaitable[None]] | None = None
 ) -> T:
-    """Do some work to its end also when cancelled meanwhile; then the cancellation goes on.
+    """Run `work` to its end, also when cancelled meanwhile; then the cancellation continues.
 
     Args:
-        work: What to do.
+        work: The work.
         seconds: How long a cancellation waits for it, and for `undo`, at most.
-        undo: What to do about the result when nobody will use it.
+        undo: Undoes the result of work that was cancelled.
     """
     task = asyncio.ensure_future(work)
     try:

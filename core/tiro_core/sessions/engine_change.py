@@ -1,6 +1,6 @@
 """Moving a live session to another engine of its policy, when its own has failed.
 
-Its audio is on its line, and everything before its last final is told: whoever claims it next goes on from there.
+Its audio is in its log, and everything before its last final is published. The next owner continues from there.
 """
 
 from tiro.events.v1.live_pb2 import SessionRecord

@@ -1,6 +1,6 @@
 """Ingest's object graph: the only place where its parts are put together.
 
-The order at the end: not ready, no new calls; watchers and writers of uploads are told to go on elsewhere, and what was
+The order at the end: not ready, no new calls; watches and uploads end with SHUTTING_DOWN, for their callers to continue elsewhere, and what was
 written is recorded; other calls get their grace; then the janitor ends and the connections are closed.
 """
 
@@ -86,7 +86,7 @@ SERVICES = (
 
 
 async def serve(settings: IngestSettings, stopping: asyncio.Event) -> None:
-    """Run ingest until told to stop."""
+    """Run ingest until `stopping` is set."""
     async with open_ingest(settings, stopping):
         await stopping.wait()
 
@@ -96,7 +96,7 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
     """Ingest as it serves, and the port it serves on.
 
     Raises:
-        StoppedEarly: It was told to stop while it waited for NATS, or for the store of blobs.
+        StoppedEarly: `stopping` was set while it waited for NATS, or for the store of blobs.
         CannotStart: NATS may lose what it acknowledges, or the store of blobs cannot be used.
         ServerSettingsError: The settings contradict each other.
         OSError: An address is taken.

@@ -7,7 +7,9 @@ UPLOADS_ENDED = Counter("tiro_ingest_uploads_ended_total", "Uploads that ended, 
 JOBS_WAITING = Gauge(
     "tiro_ingest_jobs_waiting", "Jobs, and parts of jobs, that wait for a free slot", ["engine", "model"]
 )
-CALLBACKS = Counter("tiro_ingest_callbacks_total", "Tries at callbacks, by what is to happen since", ["state"])
+CALLBACKS = Counter(
+    "tiro_ingest_callbacks_total", "Tries to deliver callbacks, by the state of the callback after them", ["state"]
+)
 _SHADOW_LABELS = ["policy", "engine", "shadow_engine"]
 SHADOWS = Counter("tiro_ingest_shadows_total", "Shadows that are over, by how", [*_SHADOW_LABELS, "outcome"])
 SHADOW_WORDS = Counter("tiro_ingest_shadow_words_total", "Words of jobs that were compared", _SHADOW_LABELS)

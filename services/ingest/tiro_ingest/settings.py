@@ -1,4 +1,4 @@
-"""What ingest is told."""
+"""Settings of the ingest service."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -25,7 +25,7 @@ class IngestSettings(ServerSettings):
     upload_bytes_max: int = Field(default=2 * _GIB, ge=1, description="The largest recording taken")
     audio_seconds_max: float = Field(default=12 * _HOUR, gt=0, description="The longest recording")
     upload_ttl_seconds: float = Field(
-        default=24 * _HOUR, gt=0, description="An unfinished upload to which nothing is written for so long goes"
+        default=24 * _HOUR, gt=0, description="An unfinished upload is removed after this time without a write"
     )
     transcription_ttl_seconds: float = Field(
         default=30 * _DAY, ge=0, description="How long a job that does not say it is kept after its end"
@@ -37,7 +37,7 @@ class IngestSettings(ServerSettings):
     )
     ttl_seconds_max: float = Field(default=366 * _DAY, gt=0, description="The longest that a job may be kept")
     upload_idle_seconds: float = Field(
-        default=60, gt=0, description="A call that writes an upload and sends nothing for so long is ended"
+        default=60, gt=0, description="A call that writes an upload is ended after this time without data"
     )
     storage_reserve_bytes: int = Field(
         default=_GIB, ge=0, description="What must stay free in NATS's store; below it nothing is accepted"
@@ -66,16 +66,16 @@ class IngestSettings(ServerSettings):
         description="Private networks that callers may have us connect to all the same: CIDRs, by commas",
     )
     reconcile_seconds: float = Field(
-        default=30, gt=0, description="A job of which nothing was heard for so long is offered to the workers again"
+        default=30, gt=0, description="A job whose record has not changed for this time is offered to the workers again"
     )
     probes_max: int = Field(default=2, ge=1, le=64, description="Finished uploads that are checked at once")
     probe_seconds_max: float = Field(default=300, gt=0, description="How long probing one recording may take")
     spool_dir: Path | None = Field(default=None, description="Where a recording lies while it is probed. Empty: TMPDIR")
     watch_check_seconds: float = Field(
-        default=2, gt=0, description="A watcher that hears nothing for so long looks whether the job has ended"
+        default=2, gt=0, description="After this time without an event a watch reads whether the job has ended"
     )
     watch_send_seconds_max: float = Field(
-        default=30, gt=0, description="A watcher whose caller leaves an event unread for so long is ended"
+        default=30, gt=0, description="A watch is ended when its caller leaves an event unread for this time"
     )
 
     @model_validator(mode="after")

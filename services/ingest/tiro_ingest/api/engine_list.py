@@ -1,4 +1,4 @@
-"""The engines that can be asked for: those of the catalogue, and those that live workers run besides."""
+"""The engines that a request may name: those of the catalogue, and those that only live workers run."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class EngineList:
 
     Args:
         catalogue: The engines and models known by name.
-        workers: Who is alive.
+        workers: The live workers.
         resolver: Knows what a request gets that names no engine, or no model.
     """
 

@@ -1,4 +1,4 @@
-"""`tiro.transcription.v1.EngineService`: what gRPC hands in, to whoever knows what to do with it."""
+"""`tiro.transcription.v1.EngineService`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EngineService(engine_service_pb2_grpc.EngineServiceServicer):
-    """Tells what can be asked for."""
+    """Lists the engines and models that a request may name."""
 
     def __init__(self, engines: EngineList) -> None:
         self._engines = engines

@@ -1,4 +1,4 @@
-"""Reading a stream that may fall silent, in a service that may be told to stop."""
+"""Reading a stream that may fall silent, in a service that may be stopped."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -20,14 +20,14 @@ async def until_stopping(
     """The items of `source`, and a None whenever none came for `silence_seconds`.
 
     Raises:
-        TiroError: UNAVAILABLE; the service was told to stop. The caller goes on with another one.
+        TiroError: UNAVAILABLE; the service is stopping. The caller continues with another one.
     """
-    told = asyncio.create_task(stopping.wait())
+    stopped = asyncio.create_task(stopping.wait())
     upcoming = asyncio.create_task(_next(source))
     try:
         while True:
-            await asyncio.wait((told, upcoming), timeout=silence_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if told.done():
+            await asyncio.wait((stopped, upcoming), timeout=silence_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
                 raise unavailable(
                     reasons.ERROR_REASON_SHUTTING_DOWN, "the service is stopping", retry_after=RETRY_AFTER
                 )
@@ -41,10 +41,10 @@ async def until_stopping(
             upcoming = asyncio.create_task(_next(source))
             yield item
     finally:
-        told.cancel()
+        stopped.cancel()
         upcoming.cancel()
-        # The source can only be closed once nobody waits for it any more. Its own errors came out above.
-        await asyncio.gather(told, upcoming, return_exceptions=True)
+        # The source can only be closed once no task waits for it. Its own errors came out above.
+        await asyncio.gather(stopped, upcoming, return_exceptions=True)
 
 
 async def _next(source: AsyncIterator[T]) -> T:

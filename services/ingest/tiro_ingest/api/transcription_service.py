@@ -1,4 +1,4 @@
-"""`tiro.transcription.v1.TranscriptionService`: what gRPC hands in, to whoever knows what to do with it."""
+"""`tiro.transcription.v1.TranscriptionService`."""
 
 import asyncio
 from contextlib import aclosing
@@ -137,7 +137,7 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
 
 
 def _bound(name: str) -> str:
-    """The id in a job's name, bound to what is logged from here on."""
+    """The id in a job's name, bound to the log lines of this call."""
     job_id = transcription_id(name)
     structlog.contextvars.bind_contextvars(job=job_id)
     return job_id

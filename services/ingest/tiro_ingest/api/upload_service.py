@@ -1,4 +1,4 @@
-"""`tiro.transcription.v1.UploadService`: what gRPC hands in, to whoever knows what to do with it."""
+"""`tiro.transcription.v1.UploadService`."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,1 +1,1 @@
-"""Callbacks: a signed POST to whoever wants to know that a job is over."""
+"""Callbacks: a signed POST to the address that a job names, once it is over."""

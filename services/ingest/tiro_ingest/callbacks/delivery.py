@@ -1,4 +1,4 @@
-"""One try to deliver a callback: a signed POST, and what came of it."""
+"""One try to deliver a callback: a signed POST, and its outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class CallbackClient:
         """Send it once.
 
         Returns:
-            What came of it, and whether another try is worth it.
+            Its outcome, and whether another try may help.
         """
         delivery = Callback.Delivery(time=now())
         body = _body(record)

@@ -16,7 +16,7 @@ log = get_logger()
 
 
 class CallbackEnqueuer:
-    """Offers what is to be called back. The record says what is; a service that dies finds it again when it starts.
+    """Enqueues callbacks. The records say which: a service that dies finds them again when it starts.
 
     Several may run at once, one in each ingest service: a callback that is on offer cannot be offered twice.
     """
@@ -36,7 +36,7 @@ class CallbackEnqueuer:
             self._news.set()
 
     async def run(self) -> None:
-        """Offer what comes, until cancelled."""
+        """Enqueue callbacks, until cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()

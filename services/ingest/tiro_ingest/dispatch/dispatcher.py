@@ -46,9 +46,9 @@ class Dispatcher:
 
     Args:
         bus: Where jobs are offered.
-        workers: Who is alive.
+        workers: The live workers.
         waiting_max: How many jobs of one tenant may wait.
-        again_seconds: A job that nobody has claimed for so long after its offer is offered again: the hint was lost.
+        again_seconds: A job that no worker has claimed for so long is offered again: its task message was lost.
     """
 
     def __init__(self, bus: Bus, workers: WorkerDirectory, *, waiting_max: int, again_seconds: float) -> None:
@@ -88,7 +88,7 @@ class Dispatcher:
             TiroError: RESOURCE_EXHAUSTED, with the reason QUEUE_FULL and a delay.
         """
         queued = sum(queue.queue.count(tenant) for queue in self._queues.values())
-        # Nobody has asked for shadows: they do not use up a caller's room.
+        # Callers did not create the shadows: these do not count against their limit.
         if queued - self._shadows[tenant] + self._fetching[tenant] >= self._waiting_max:
             message = f"{self._waiting_max} jobs wait already"
             raise resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, message, retry_after=FULL_RETRY_AFTER)

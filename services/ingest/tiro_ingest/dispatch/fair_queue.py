@@ -1,4 +1,4 @@
-"""Which of the jobs that wait goes next: by lane, then fairly among tenants, then by age."""
+"""The order of waiting jobs: by lane, then fairly among tenants, then by age."""
 
 import heapq
 import itertools
@@ -63,7 +63,7 @@ class FairQueue:
                 del self._counts[job.tenant]
 
     def take(self, under_way: Mapping[str, int]) -> Waiting | None:
-        """Take the job that goes next out of the queue. None when it is empty.
+        """Take the next job out of the queue. None when it is empty.
 
         Args:
             under_way: How many jobs of each tenant are with workers, or on offer to them.

@@ -11,7 +11,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_ingest.dispatch.fair_queue import FairQueue, Waiting
 
 OFFERS_WITHOUT_WORKER = 1
-"""While no worker is alive, so many jobs are on offer: the first worker finds something to do at once."""
+"""Jobs on offer while no worker is alive: the first worker to start has work at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ModelQueue:
     def on_change(self, key: str, record: TranscriptionRecord) -> None:
         """A job was written.
 
-        One that was begun before and is QUEUED again has kept its hint: it comes back to the workers by itself.
+        One that was begun before and is QUEUED again still has its task message, which is delivered again.
         """
         if record.state == Transcription.STATE_QUEUED and not record.attempts:
             if key not in self._offers:
@@ -76,7 +76,7 @@ class ModelQueue:
         return any(worker.job_slots for worker in workers) and self._free(workers) > len(self.queue)
 
     def forgotten_offers(self, after_seconds: float) -> Iterator[Waiting]:
-        """Jobs that nobody has claimed for so long: their hint may be lost. Each counts as offered anew."""
+        """Jobs that no worker has claimed for so long: their task message may be lost. Each counts as offered again."""
         now = time.monotonic()
         for offer in self._offers.values():
             if now - offer.since >= after_seconds:

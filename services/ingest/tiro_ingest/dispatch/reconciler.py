@@ -1,4 +1,4 @@
-"""Offering jobs again that were begun, and of which nothing was heard for too long: their hint was lost.
+"""Offering jobs again that were begun and whose record has not changed for too long: their task message was lost.
 
 Jobs that were never begun are the dispatcher's. Offering is harmless: a job has at most one hint, and the record
 decides what becomes of it.
@@ -30,7 +30,7 @@ class _Waiting:
 
 
 class Reconciler:
-    """Knows the jobs that were begun and are not over, and offers those again of which nothing was heard for a time.
+    """Knows the jobs that were begun and are not over, and offers those again whose record has not changed for a time.
 
     Several may run at once, one in each ingest service. What it keeps in memory grows with these jobs.
     """

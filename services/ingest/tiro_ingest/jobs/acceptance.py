@@ -38,7 +38,7 @@ from tiro_ingest.uploads.storage_guard import StorageGuard
 from tiro_ingest.uploads.store import Uploads
 
 JOB_BYTES = 1024 * 1024
-"""Room in the store asked for a job's records, events and transcript."""
+"""Free space in the store that a job's records, events and transcript require."""
 
 _RETRYABLE = (Transcription.STATE_FAILED, Transcription.STATE_CANCELLED)
 
@@ -47,10 +47,10 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """A job that is asked for."""
+    """A job as requested."""
 
     draft: TranscriptionRecord
-    """The record, without what is known only when it is written."""
+    """The record, without the fields that are set when it is written."""
     content: bytes = b""
     """The recording, when it came with the job; else the draft names its upload."""
 

@@ -28,9 +28,9 @@ class JobCanceller:
         self._records = JobRecords(bus)
 
     async def cancel(self, tenant: str, job_id: str) -> TranscriptionRecord:
-        """End a job. Whoever works on it is refused from here on, and told to stop.
+        """End a job. Its owner is refused from here on, and notified.
 
-        A service that dies before the history has its end leaves that to whoever looks: the record decides.
+        Should this service die before the event log has its end, the next reader of the record completes it.
 
         Raises:
             TiroError: NOT_FOUND; or FAILED_PRECONDITION, it is over.

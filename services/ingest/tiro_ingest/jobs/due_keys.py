@@ -1,4 +1,4 @@
-"""Keys of records that are due at some time: noted anew with each change, forgotten with the record."""
+"""Keys of records by the time when they are due."""
 
 from collections.abc import Iterator
 

@@ -27,7 +27,7 @@ class JobWatcher:
         bus: Where the histories are.
         jobs: Where the records are.
         stopping: Set when the service stops: watchers end, and their callers go on elsewhere.
-        check_seconds: After so much silence the record is looked at.
+        check_seconds: How long the event log may be silent before the record is read.
     """
 
     def __init__(self, bus: Bus, jobs: Transcriptions, stopping: asyncio.Event, *, check_seconds: float) -> None:

@@ -1,1 +1,1 @@
-"""Shadows: another engine hears a job's recording as well, and how much they differ is recorded, nothing else."""
+"""Shadows: another engine transcribes the same audio, and the difference between the two is measured."""

@@ -23,7 +23,7 @@ class _Compared(Exception):  # noqa: N818 - control flow of this module
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Who has heard the original, and why."""
+    """The policy, engine and model of the original."""
 
     policy: str
     engine: str
@@ -35,10 +35,10 @@ class Original(Protocol):
 
     @property
     def labels(self) -> Labels:
-        """Who has heard it."""
+        """Its policy, engine and model."""
 
     async def words(self) -> list[str]:
-        """What was heard.
+        """Its words.
 
         Raises:
             PartMissing: It is being removed, or was.
@@ -103,17 +103,17 @@ class SessionOriginal:
 
     async def words(self) -> list[str]:
         """Of its finals."""
-        finals, told = [], False
+        finals, has_events = [], False
         subject = subjects.live_events(self._session.tenant, self._session.session_id)
         async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
             async for entry in tail:
                 if isinstance(entry, StreamState):
                     break
-                told = True
+                has_events = True
                 event = LiveEvent.FromString(entry.data)
                 if event.HasField("final"):
                     finals.append(event.final)
-        if not told:
+        if not has_events:
             raise PartMissing(f"the history of session {self._session.session_id} is gone")
         return words_of(finals)
 

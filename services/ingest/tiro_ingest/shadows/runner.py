@@ -31,10 +31,10 @@ log = get_logger()
 
 
 class ShadowRunner:
-    """Begins and compares shadows. The records say what is to do; a service that dies finds it again when it starts.
+    """Begins and compares shadows. The records say which: a service that dies finds them again when it starts.
 
     Several may run at once, one in each ingest service: a shadow is begun once, because its id is made of its job's,
-    and counted once, by whoever takes the mark off the job.
+    and counted once, by the service that takes the mark off the job.
     """
 
     def __init__(self, bus: Bus, uses: UploadReferences, remover: Remover, originals: Originals) -> None:
@@ -55,7 +55,7 @@ class ShadowRunner:
             self._pending.pop(key, None)
 
     async def run(self) -> None:
-        """Do what is to do, until cancelled."""
+        """Begin and compare shadows, until cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -113,8 +113,8 @@ class ShadowRunner:
         return await asyncio.to_thread(difference, words, shadow_words)
 
 
-def _record(heard: Labels, shadow: TranscriptionRecord, found: Difference | None) -> None:
-    labels = (heard.policy, heard.engine, shadow.config.engine)
+def _record(original: Labels, shadow: TranscriptionRecord, found: Difference | None) -> None:
+    labels = (original.policy, original.engine, shadow.config.engine)
     SHADOWS.labels(*labels, "failed" if found is None else "compared").inc()
     if found is None:
         log.warning("shadow_failed", of=shadow.shadow_of, reason=shadow.error.message)
@@ -125,7 +125,7 @@ def _record(heard: Labels, shadow: TranscriptionRecord, found: Difference | None
         "shadow_compared",
         tenant=shadow.tenant,
         of=shadow.shadow_of,
-        **asdict(heard),
+        **asdict(original),
         shadow_engine=shadow.config.engine,
         shadow_model=shadow.config.model,
         **asdict(found),
