@@ -1,7 +1,8 @@
 """Ingest's object graph: the only place where its parts are put together.
 
-The order at the end: not ready, no new calls; watches and uploads end with SHUTTING_DOWN, for their callers to continue elsewhere, and what was
-written is recorded; other calls get their grace; then the janitor ends and the connections are closed.
+The order at the end: not ready, no new calls; watches and uploads end with SHUTTING_DOWN, for their callers to continue
+elsewhere, and what was written is recorded; other calls get their grace period; then the background loops end and the
+connections are closed.
 """
 
 import asyncio
