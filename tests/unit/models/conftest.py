@@ -11,6 +11,7 @@ import huggingface_hub
 import pytest
 
 from tiro_engines.catalogue import Catalogue, Engine, Model, ModelFile, WheelPart
+from tiro_engines.interface import Capability
 
 REPOSITORY = "tests/whisper-small-thing"
 REVISION = "0123456789" * 4
@@ -97,6 +98,7 @@ def model() -> Model:
     return Model(
         name="thing",
         languages=frozenset({"en"}),
+        features=frozenset({Capability.CAPABILITY_BATCH}),
         repository=REPOSITORY,
         revision=REVISION,
         files=tuple(ModelFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()),

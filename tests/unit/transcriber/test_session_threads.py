@@ -21,7 +21,7 @@ from tiro_transcriber.engine.session_threads import (
 class Showing:
     """A session that does nothing but want a partial."""
 
-    settled_at = 0
+    checkpoint_sample = 0
     wants_partial = True
     seconds_sent = 0.0
 

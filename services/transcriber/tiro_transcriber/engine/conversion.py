@@ -27,7 +27,7 @@ def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
     """The warning about a text that was left out."""
     return transcript_pb2.Warning(
         reason=transcript_pb2.WARNING_REASON_TEXT_DROPPED,
-        message=f"{dropped.text!r} was left out as invented: {dropped.why}",
+        message=f"{dropped.text!r} was left out as invented: {dropped.reason}",
         start_offset=duration_of(dropped.start, SAMPLE_RATE),
         end_offset=duration_of(dropped.end, SAMPLE_RATE),
     )

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from tiro_core.logs import get_logger
 from tiro_engines.interface import (
     Cancelled,
+    CommittedContext,
     Engine,
     EngineSession,
     RecognitionOptions,
     Segment,
     SessionOptions,
-    Spoken,
     Window,
     WindowResult,
 )
@@ -56,10 +56,12 @@ class EngineHost:
             raise
         return result
 
-    async def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None) -> EngineSession:
+    async def open_session(
+        self, options: SessionOptions, start: int, context: CommittedContext | None
+    ) -> EngineSession:
         """Begin a live session; see `Engine.open_session`."""
         return (
-            await self.session_threads.run_priority(lambda: self.engine.open_session(options, start, spoken))
+            await self.session_threads.run_priority(lambda: self.engine.open_session(options, start, context))
         ).result
 
 

@@ -14,7 +14,7 @@ from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.pcm import pcm16_to_float32
 from tiro_core.blobs.interface import BlobStore
-from tiro_engines.interface import SAMPLE_RATE, Segment, Sent, Window
+from tiro_engines.interface import SAMPLE_RATE, OnAudioSent, Segment, Window
 from tiro_transcriber import metrics
 from tiro_transcriber.engine.conversion import to_proto
 from tiro_transcriber.engine.host import EngineHost
@@ -137,7 +137,7 @@ class Recognizer:
                 piece = await anext(pieces, None)
             if piece is None:
                 break
-            window = Window(pcm16_to_float32(piece.samples), piece.offset, telling.sent)
+            window = Window(pcm16_to_float32(piece.samples), piece.offset, telling.on_audio_sent)
             with metrics.stage("engine"):
                 try:
                     summary.add(await self._host.transcribe(window, summary.options(), telling.segment))
@@ -155,4 +155,4 @@ class _Telling:
 
     segment: Callable[[Segment], None]
     reached: Callable[[float], None]
-    sent: Sent
+    on_audio_sent: OnAudioSent
