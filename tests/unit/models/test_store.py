@@ -175,7 +175,8 @@ def write_catalogue(folder: Path, model: Model) -> Path:
     path = folder / "catalogue.toml"
     path.write_text(
         f'default_engine = "e"\n[[engines]]\nname = "e"\ndefault_model = "thing"\n[[engines.models]]\nname = "thing"\n'
-        f'languages = ["en"]\ncapabilities = ["batch"]\nrepository = "{model.repository}"\nrevision = "{model.revision}"\nfiles = [{files}]\n'
+        f'languages = ["en"]\ncapabilities = ["batch"]\n'
+        f'repository = "{model.repository}"\nrevision = "{model.revision}"\nfiles = [{files}]\n'
     )
     return path
 

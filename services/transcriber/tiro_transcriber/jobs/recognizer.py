@@ -18,6 +18,7 @@ from tiro_engines.interface import SAMPLE_RATE, OnAudioSent, Segment, Window
 from tiro_transcriber import metrics
 from tiro_transcriber.engine.conversion import to_proto
 from tiro_transcriber.engine.host import EngineHost
+from tiro_transcriber.engine.suitability import require_served
 from tiro_transcriber.engine.usage_meter import UsageMeter
 from tiro_transcriber.errors import require_consent
 from tiro_transcriber.jobs.audio_range import AudioRange, Decoded
@@ -70,9 +71,10 @@ class Recognizer:
         Raises:
             AudioError: The recording cannot be decoded.
             PartMissing: The recording is not in the store, or damaged there.
-            TiroError: It must not go to this engine.
+            TiroError: It must not go to this engine, or the engine cannot do what it asks for.
         """
         require_consent(self._host.engine, record)
+        require_served(self._host.engine, record)
         async with self._spooled(record, size) as file:
             if record.options.separate_channels:
                 return await self._by_channel(file, record, max(1, channels), writer)
