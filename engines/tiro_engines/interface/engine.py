@@ -85,7 +85,14 @@ class Engine(Protocol):
         """How many sessions' partials are worth decoding in one batch. At least 1."""
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
-        """Call `decode_partial` for several sessions as one batch. One list of updates for each, in their order."""
+        """Decode the partials of several sessions in one batch; see `EngineSession.decode_partial`.
+
+        Where it raises, the caller decodes the sessions one by one. So it raises before it takes finals from any of
+        them, or `partial_batch_size_max` is 1.
+
+        Returns:
+            One list of updates for each session, in their order.
+        """
 
     def close(self) -> None:
         """Free the model. No call may be in progress."""
