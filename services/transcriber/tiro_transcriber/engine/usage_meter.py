@@ -56,7 +56,7 @@ class UsageMeter:
         self._due.set()
 
     async def keep_writing(self) -> None:
-        """Write until told to stop, and once more then."""
+        """Write until stopped, and once more then."""
         while not self._stopping:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_SECONDS):
