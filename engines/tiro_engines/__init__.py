@@ -1,1 +1,1 @@
-"""Speech engines: what is asked of one (`interface`), finding them (`registry`), and those that come with Tiro."""
+"""Speech engines: their interface (`interface`), finding them (`registry`), and those that come with Tiro."""

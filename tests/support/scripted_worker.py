@@ -99,8 +99,11 @@ class ScriptedWorker:
             engine=engine,
             model="counter",
             language_codes=["en", "es"],
-            detects_language=True,
-            capabilities=[Engine.CAPABILITY_HOTWORDS],
+            capabilities=[
+                Engine.CAPABILITY_LIVE,
+                Engine.CAPABILITY_LANGUAGE_DETECTION,
+                Engine.CAPABILITY_HOTWORDS,
+            ],
             regions=["eu-west-1"],
             session_slots=session_slots,
             sessions=sessions,

@@ -1,4 +1,4 @@
-"""`tiro engines`: what can be asked for, and who is alive to do it."""
+"""`tiro engines`: the engines and models of a deployment, and their live workers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,19 +14,19 @@ from tiro_client.cli.runner import run
 from tiro_client.engines.models import Capability, Engine, EngineModel, Price
 
 _PIPED_COLUMNS = 1000
-"""Where nobody looks, a line is as long as it gets: a program that reads it wants one line for each model."""
-_WORDS = {
+"""In a pipe a line is as long as it needs to be: a program that reads it wants one line per model."""
+_SHORT_NAMES = {
     Capability.WORD_TIMESTAMPS: "words",
     Capability.TRANSLATION: "to-en",
     Capability.LANGUAGE_DETECTION: "detects",
-    Capability.HOTWORDS: "hotwords",
     Capability.INITIAL_PROMPT: "prompt",
     Capability.TEMPERATURE: "temp",
     Capability.BEAM_SIZE: "beam",
     Capability.VOICE_ACTIVITY_FILTER: "vad-off",
 }
-"""Capabilities in a table, where room is short. Jobs and live streams have columns of their own."""
-_CANNOT = "-"
+"""Short names for the table. A capability without one has its own name; batch and live have columns of their own."""
+_COLUMNS = (Capability.BATCH, Capability.LIVE)
+_UNABLE = "-"
 
 
 def engines(
@@ -35,14 +35,14 @@ def engines(
 ) -> None:
     """List engines, a line for each model.
 
-    spoken: the language, or how many.
+    spoken: the language, or the number of languages.
 
-    can: words have times, translates to English, detects the language; takes hotwords, an initial prompt, a
-    temperature, a beam size; can do without its voice activity filter.
+    can: words with times, translation to English, language detection, hotwords, an initial prompt, a temperature, a
+    beam size, a voice activity filter that can be turned off.
 
-    alive: how many workers. jobs, live: how many more of these they take now.
+    alive: the number of live workers. jobs, live: how many more of these they take now.
 
-    a minute: what a minute of audio costs, where the deployment says so.
+    a minute: the price of a minute of audio, where the deployment has one.
     """
     run(_list(options_of(context), as_json=as_json))
 
@@ -62,7 +62,7 @@ async def _list(options: ClientOptions, *, as_json: bool) -> int:
 
 
 def _table(found: Sequence[Engine]) -> Table:
-    # Names are there to be copied: the others give way where the line is short.
+    # Names are for copying: on a narrow terminal the other columns wrap.
     names = (Column("engine", no_wrap=True), Column("model", no_wrap=True))
     numbers = (Column(header, justify="right") for header in ("alive", "jobs", "live"))
     prices = ("a minute",) if any(model.price_per_minute for engine in found for model in engine.models) else ()
@@ -74,10 +74,10 @@ def _table(found: Sequence[Engine]) -> Table:
                 engine.name,
                 f"{model.name} (default)" if default else model.name,
                 _languages(model),
-                " ".join(_WORDS[capability] for capability in model.capabilities if capability in _WORDS),
+                " ".join(_SHORT_NAMES.get(one, one.value) for one in model.capabilities if one not in _COLUMNS),
                 str(model.worker_count),
-                str(model.free_job_slots) if Capability.BATCH in model.capabilities else _CANNOT,
-                str(model.free_session_slots) if Capability.LIVE in model.capabilities else _CANNOT,
+                str(model.free_job_slots) if Capability.BATCH in model.capabilities else _UNABLE,
+                str(model.free_session_slots) if Capability.LIVE in model.capabilities else _UNABLE,
                 *([_price(model.price_per_minute)] if prices else []),
             )
     return table
@@ -92,7 +92,7 @@ def _price(price: Price | None) -> str:
 
 
 def engine_to_dict(engine: Engine) -> dict[str, Any]:
-    """An engine as plain data; amounts of money as decimals in text, which are exact."""
+    """An engine as plain data; amounts of money are text, which is exact."""
     models = [{**asdict(model), "price_per_minute": _price_to_dict(model.price_per_minute)} for model in engine.models]
     return {**asdict(engine), "models": models}
 

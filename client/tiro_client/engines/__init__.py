@@ -1,1 +1,1 @@
-"""What a deployment can recognize with."""
+"""The engines and models of a deployment."""

@@ -1,4 +1,4 @@
-"""Engines: which there are."""
+"""Listing engines."""
 
 from tiro.transcription.v1.engine_service_pb2 import ListEnginesRequest
 from tiro.transcription.v1.engine_service_pb2_grpc import EngineServiceStub
@@ -6,7 +6,7 @@ from tiro_client.calls.connection import Connection
 from tiro_client.engines.models import Engine
 
 PAGE_ENGINES = 100
-"""Engines a page: the most that a service gives."""
+"""Engines per page: the most that a service returns."""
 
 
 async def list_engines(connection: Connection) -> tuple[Engine, ...]:

@@ -1,4 +1,4 @@
-"""What can be asked for, as this library gives it."""
+"""Engines and models, as this library returns them."""
 
 import enum
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NANOS = Decimal(10**9)
 
 
 class Capability(enum.StrEnum):
-    """Something that an engine can do with a model."""
+    """Something that an engine can do with a model: the contract's `Engine.Capability`."""
 
     BATCH = "batch"
     """Jobs."""
@@ -31,17 +31,11 @@ class Capability(enum.StrEnum):
     """A filter that can be turned off."""
 
 
+_CONTRACT_NAMES = {Capability.WORD_TIMESTAMPS: "WORD_TIME_OFFSETS"}
+"""Where the contract has another name."""
 _CAPABILITIES = {
-    engine_pb2.Engine.CAPABILITY_BATCH: Capability.BATCH,
-    engine_pb2.Engine.CAPABILITY_LIVE: Capability.LIVE,
-    engine_pb2.Engine.CAPABILITY_WORD_TIME_OFFSETS: Capability.WORD_TIMESTAMPS,
-    engine_pb2.Engine.CAPABILITY_TRANSLATION: Capability.TRANSLATION,
-    engine_pb2.Engine.CAPABILITY_LANGUAGE_DETECTION: Capability.LANGUAGE_DETECTION,
-    engine_pb2.Engine.CAPABILITY_HOTWORDS: Capability.HOTWORDS,
-    engine_pb2.Engine.CAPABILITY_INITIAL_PROMPT: Capability.INITIAL_PROMPT,
-    engine_pb2.Engine.CAPABILITY_TEMPERATURE: Capability.TEMPERATURE,
-    engine_pb2.Engine.CAPABILITY_BEAM_SIZE: Capability.BEAM_SIZE,
-    engine_pb2.Engine.CAPABILITY_VOICE_ACTIVITY_FILTER: Capability.VOICE_ACTIVITY_FILTER,
+    engine_pb2.Engine.Capability.Value(f"CAPABILITY_{_CONTRACT_NAMES.get(capability, capability.name)}"): capability
+    for capability in Capability
 }
 
 
@@ -68,15 +62,15 @@ class EngineModel:
     languages: tuple[str, ...]
     """ISO 639 codes, sorted."""
     capabilities: tuple[Capability, ...]
-    """Those that a later service knows and this client does not are left out."""
+    """Those that only a newer service knows are left out."""
     price_per_minute: Price | None
-    """Of audio. None where the deployment does not say."""
+    """Of audio. None where the deployment's catalogue has no price."""
     worker_count: int
     """How many live workers have it loaded."""
     free_job_slots: int
-    """How many jobs more they would begin at once."""
+    """How many more jobs they would begin at once."""
     free_session_slots: int
-    """How many live streams more they would take."""
+    """How many more live streams they would take."""
 
     @classmethod
     def from_proto(cls, model: engine_pb2.Engine.Model) -> Self:
@@ -94,21 +88,21 @@ class EngineModel:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A speech engine that the deployment knows, or that a live worker runs."""
+    """A speech engine of the deployment's catalogue, or one that a live worker runs."""
 
     name: str
     """What `engine=` takes."""
     taken_by_default: bool
     """A request that names no engine gets this one."""
     default_model: str
-    """What a request gets that names this engine and no model."""
+    """The model of a request that names this engine and no model."""
     models: tuple[EngineModel, ...]
     worker_count: int
-    """How many live workers run it, with whatever model."""
+    """How many live workers run it, with any model."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether anybody would serve a request now."""
+        """Whether a live worker runs it."""
         return self.worker_count > 0
 
     @classmethod

@@ -2,91 +2,75 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
-from tiro.transcription.v1.engine_pb2 import Engine
 from tiro_engines.catalogue import Model
+from tiro_engines.interface import Capability, Feature
 
-Capability: TypeAlias = "Engine.Capability.ValueType"
+_SET_BY_OPERATORS = frozenset({Capability.CAPABILITY_BATCH, Capability.CAPABILITY_LIVE})
+"""A worker may have no slots for jobs, or for live sessions, although its engine could serve them."""
 
-# A worker's slots tell what it was told to take, not what its engine could do.
-_BY_SLOTS = frozenset({Engine.CAPABILITY_BATCH, Engine.CAPABILITY_LIVE})
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one live worker can do with its model, or what the catalogue says of the model."""
+
+    languages: frozenset[str]
+    """ISO 639 codes."""
+    features: frozenset[Feature]
+    regions: frozenset[str] = frozenset()
+    """Where a request may have its audio processed. Empty where it cannot choose."""
+
+
+def offer_of(worker: WorkerRecord) -> Offer:
+    """What a worker can do."""
+    return Offer(frozenset(worker.language_codes), frozenset(worker.capabilities), frozenset(worker.regions))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAvailability:
     """A model that the catalogue has, or that a worker runs, or both.
 
-    What live workers say goes before what the catalogue says: a deployment may run other weights under a name.
+    Live workers go before the catalogue: a deployment may run other weights under a name.
     """
 
     known: Model | None
-    """As the catalogue has it. None where it has it not."""
+    """The catalogue's. None where it does not have the model."""
     workers: Sequence[WorkerRecord]
     """The live workers that have it loaded."""
 
     @property
-    def languages(self) -> frozenset[str]:
-        """ISO 639 codes. Empty where nobody knows the model."""
+    def offers(self) -> Sequence[Offer]:
+        """One for each live worker; without workers the catalogue's; none where the model is unknown."""
         if self.workers:
-            return frozenset(code for worker in self.workers for code in worker.language_codes)
-        return self.known.languages if self.known else frozenset()
+            return [offer_of(worker) for worker in self.workers]
+        return [Offer(self.known.languages, self.known.features)] if self.known else []
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What can be done with it. Empty where nobody knows the model."""
-        known = _of_model(self.known) if self.known else frozenset()
-        if not self.workers:
-            return known
-        return (known & _BY_SLOTS).union(*map(_of_worker, self.workers))
-
-    @property
-    def regions(self) -> frozenset[str]:
-        """Where a request may have its audio heard, by any of its workers."""
-        return frozenset(region for worker in self.workers for region in worker.regions)
+    def whole(self) -> Offer:
+        """What any of the offers has."""
+        offers = self.offers
+        known = self.known.features & _SET_BY_OPERATORS if self.known else frozenset[Feature]()
+        return Offer(
+            frozenset[str]().union(*(offer.languages for offer in offers)),
+            known.union(*(offer.features for offer in offers)),
+            frozenset[str]().union(*(offer.regions for offer in offers)),
+        )
 
     @property
     def free_job_slots(self) -> int:
-        """How many jobs more its workers would begin at once."""
+        """How many more jobs its workers would begin at once."""
         return sum(max(0, worker.job_slots - worker.jobs) for worker in self.workers)
 
     @property
     def free_session_slots(self) -> int:
-        """How many live sessions more its workers would take."""
-        return sum(_session_room(worker) for worker in self.workers)
+        """How many more live sessions its workers would take."""
+        return sum(_free_session_slots(worker) for worker in self.workers)
 
 
-def _of_model(model: Model) -> frozenset[Capability]:
-    can = {
-        Engine.CAPABILITY_BATCH: model.batch,
-        Engine.CAPABILITY_LIVE: model.live,
-        Engine.CAPABILITY_WORD_TIME_OFFSETS: model.word_time_offsets,
-        Engine.CAPABILITY_TRANSLATION: model.translates,
-        Engine.CAPABILITY_LANGUAGE_DETECTION: model.detects_language,
-        Engine.CAPABILITY_HOTWORDS: model.hotwords,
-        Engine.CAPABILITY_INITIAL_PROMPT: model.initial_prompt,
-        Engine.CAPABILITY_TEMPERATURE: model.temperature,
-        Engine.CAPABILITY_BEAM_SIZE: model.beam_size,
-        Engine.CAPABILITY_VOICE_ACTIVITY_FILTER: model.voice_activity_filter,
-    }
-    return frozenset(capability for capability, has in can.items() if has)
-
-
-def _of_worker(worker: WorkerRecord) -> frozenset[Capability]:
-    can = {
-        Engine.CAPABILITY_BATCH: worker.job_slots > 0,
-        Engine.CAPABILITY_LIVE: worker.session_slots > 0,
-        Engine.CAPABILITY_WORD_TIME_OFFSETS: worker.word_time_offsets,
-        Engine.CAPABILITY_TRANSLATION: worker.translates,
-        Engine.CAPABILITY_LANGUAGE_DETECTION: worker.detects_language,
-    }
-    return frozenset(capability for capability, has in can.items() if has).union(worker.capabilities)
-
-
-def _session_room(worker: WorkerRecord) -> int:
+def _free_session_slots(worker: WorkerRecord) -> int:
     if worker.sessions_refused:
         return 0
-    # A worker that has measured nothing goes by its slots.
-    fit = min(worker.session_slots, worker.session_capacity or worker.session_slots)
-    return max(0, fit - worker.sessions)
+    # Until a worker has measured its capacity, its slots count.
+    capacity = min(worker.session_slots, worker.session_capacity or worker.session_slots)
+    return max(0, capacity - worker.sessions)

@@ -1,63 +1,65 @@
-"""What a request asks of a model besides its language: checked at the door against what the model can do."""
+"""The options of a request that not every model has: the one table of them, for jobs and live sessions."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.transcription.v1.engine_pb2 import Engine
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import TiroError, invalid_argument
-from tiro_core.routing.availability import Capability
+from tiro_engines.interface import Capability, Feature
 
 
-def check_recognition_options(
-    config: RecognitionConfig, capabilities: AbstractSet[Capability], field_path: str
-) -> None:
-    """Refuse what the model has no counterpart for. What is left out is never refused.
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What an option needs."""
+
+    capability: Feature
+    refusal: str
+    """About a model without it, for people: "model 'm' ..."."""
+
+
+REQUIREMENTS: Mapping[str, Requirement] = {
+    "hotwords": Requirement(Capability.CAPABILITY_HOTWORDS, "takes no hotwords"),
+    "enable_word_time_offsets": Requirement(Capability.CAPABILITY_WORD_TIME_OFFSETS, "gives words no times"),
+    "translate_to_english": Requirement(Capability.CAPABILITY_TRANSLATION, "does not translate"),
+    "initial_prompt": Requirement(Capability.CAPABILITY_INITIAL_PROMPT, "takes no initial prompt"),
+    "temperature": Requirement(Capability.CAPABILITY_TEMPERATURE, "has no temperature"),
+    "beam_size": Requirement(Capability.CAPABILITY_BEAM_SIZE, "has no beam size"),
+    "disable_voice_activity_filter": Requirement(
+        Capability.CAPABILITY_VOICE_ACTIVITY_FILTER, "has no voice activity filter to turn off"
+    ),
+}
+"""By the name of the field in `RecognitionConfig` or `TranscriptionOptions`. A field that is not set needs nothing."""
+
+
+def unsupported_option(
+    options: RecognitionConfig | TranscriptionOptions, features: AbstractSet[Feature], *, model: str, path: str
+) -> TiroError | None:
+    """The refusal of the first option that needs a capability that is not there. None where all are.
 
     Args:
-        config: What is asked for, with its model. Word times that were only a wish are struck out where there are none.
-        capabilities: What can be done with the model.
-        field_path: Where in the request the config stands.
+        options: The options of a request.
+        features: The capabilities that there are.
+        model: The name of the model, for people.
+        path: The path of the options in the request.
 
-    Raises:
-        TiroError: INVALID_ARGUMENT, with the reason UNSUPPORTED_OPTION; names the option and the model.
+    Returns:
+        INVALID_ARGUMENT, with the reason UNSUPPORTED_OPTION; names the option and the model.
     """
-    if config.hotwords and Engine.CAPABILITY_HOTWORDS not in capabilities:
-        raise unsupported_option(f"{field_path}.hotwords", f"model {config.model!r} takes no hotwords")
-    if config.enable_word_time_offsets and Engine.CAPABILITY_WORD_TIME_OFFSETS not in capabilities:
-        if not config.word_time_offsets_optional:
-            raise unsupported_option(
-                f"{field_path}.enable_word_time_offsets", f"model {config.model!r} gives words no times"
-            )
-        config.enable_word_time_offsets = False
+    for field, _ in options.ListFields():
+        needed = REQUIREMENTS.get(field.name)
+        if needed is not None and needed.capability not in features:
+            return option_refused(f"{path}.{field.name}", f"model {model!r} {needed.refusal}")
+    return None
 
 
-def check_region(config: RecognitionConfig, regions: AbstractSet[str], field_path: str) -> None:
-    """Refuse a region in which no live worker of the model may have audio heard.
-
-    Args:
-        config: What is asked for, with its model.
-        regions: Those that the model's live workers allow.
-        field_path: Where in the request the config stands.
-
-    Raises:
-        TiroError: INVALID_ARGUMENT, with the reason REGION_NOT_ALLOWED and the allowed ones in the metadata.
-    """
-    if config.region and config.region not in regions:
-        allowed = ", ".join(sorted(regions)) or "none"
-        raise invalid_argument(
-            reasons.ERROR_REASON_REGION_NOT_ALLOWED,
-            f"no live worker of model {config.model!r} is allowed the region {config.region!r}; allowed: {allowed}",
-            field_path=f"{field_path}.region",
-            regions=",".join(sorted(regions)),
-        )
-
-
-def unsupported_option(field: str, message: str) -> TiroError:
+def option_refused(field_path: str, message: str) -> TiroError:
     """The refusal of an option.
 
     Args:
-        field: The option's path in the request.
-        message: For people; names the model, where another one could do it.
+        field_path: The option's path in the request.
+        message: For people; names the model, where another one could have the option.
     """
-    return invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, message, field_path=field)
+    return invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, message, field_path=field_path)

@@ -1,22 +1,24 @@
-"""What a request asks to recognize with, checked at the door: engine, model, and a language that the model knows."""
+"""Filling in and checking what a request asks to recognize with: engine, model, language, region and options."""
 
 from collections.abc import Iterable
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.transcription.v1.engine_pb2 import Engine
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import invalid_argument
-from tiro_core.routing.availability import Capability, ModelAvailability
-from tiro_core.routing.options import check_recognition_options, check_region
+from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.suitability import NO_OPTIONS, unserved_by_all
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.catalogue import Catalogue, UnknownEngineError, UnknownModelError
+from tiro_engines.interface import Capability
 
 
 class RecognitionResolver:
-    """Fills in the deployment's defaults and refuses what cannot be.
+    """Fills in the deployment's defaults, and refuses requests that no worker can serve.
 
-    Known is what the catalogue has, and what a live worker offers beyond it: an engine of the deployment's own.
+    Engines and models are those of the catalogue, and those that only a live worker has: an engine of the deployment's
+    own.
     """
 
     def __init__(
@@ -30,53 +32,48 @@ class RecognitionResolver:
     def resolve(self, asked: RecognitionConfig, field_path: str) -> RecognitionConfig:
         """The same config with engine and model set.
 
+        Word times that are only a wish are left out where no live worker of the model has them.
+
         Args:
-            asked: What the request says.
-            field_path: Where in the request that stands, for error messages.
+            asked: The config of the request.
+            field_path: Its path in the request.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; the engine or model is unknown, or the model does not know the language, lacks
-                what an option asks for, or is not allowed the region.
+            TiroError: INVALID_ARGUMENT; the engine or model is unknown, or no live worker of the model has the
+                language, the region and all options. Without a live worker the catalogue decides.
         """
         config = RecognitionConfig()
         config.CopyFrom(asked)
         config.engine = asked.engine or self._default_engine
-        offers = [record for record in self._workers.alive() if record.engine == config.engine]
-        config.model = asked.model or self._model_of(config.engine, offers, field_path)
-        languages = self._languages(config, offers, field_path)
-        if config.language_code and config.language_code not in languages:
-            raise invalid_argument(
-                reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
-                f"model {config.model!r} does not know the language {config.language_code!r}",
-                field_path=f"{field_path}.language_code",
-                languages=",".join(sorted(languages)),
-            )
-        if not config.language_code and Engine.CAPABILITY_LANGUAGE_DETECTION not in self.capabilities(config):
-            self._require_one(config, languages, field_path)
-        self._check_options(config, field_path)
+        config.model = asked.model or self._model_of(config.engine, field_path)
+        self._require_known(config, field_path)
+        features = self._availability(config).whole.features
+        if config.word_time_offsets_optional and Capability.CAPABILITY_WORD_TIME_OFFSETS not in features:
+            config.enable_word_time_offsets = False
+        self.require_served(config, NO_OPTIONS, config_path=field_path)
         return config
 
-    def _check_options(self, config: RecognitionConfig, field_path: str) -> None:
-        offer = self._offer(config)
-        check_recognition_options(config, offer.capabilities, field_path)
-        check_region(config, offer.regions, field_path)
+    def require_served(
+        self, config: RecognitionConfig, options: TranscriptionOptions, *, config_path: str, options_path: str = ""
+    ) -> None:
+        """Refuse a request that no single live worker of its model can serve. Without any, the catalogue decides.
 
-    @staticmethod
-    def _require_one(config: RecognitionConfig, languages: frozenset[str], field_path: str) -> None:
-        """Refuse to guess among several languages."""
-        if len(languages) > 1:
-            raise invalid_argument(
-                reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
-                f"model {config.model!r} does not detect languages: name the one that is spoken",
-                field_path=f"{field_path}.language_code",
-                languages=",".join(sorted(languages)),
-            )
+        Args:
+            config: What to recognize with, engine and model set.
+            options: The options of a job.
+            config_path: The path of the config in the request.
+            options_path: The path of the options in the request.
 
-    def capabilities(self, config: RecognitionConfig) -> frozenset[Capability]:
-        """What can be done with a resolved config's model."""
-        return self._offer(config).capabilities
+        Raises:
+            TiroError: INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
+        """
+        refusal = unserved_by_all(
+            config, options, self._availability(config), config_path=config_path, options_path=options_path
+        )
+        if refusal is not None:
+            raise refusal
 
-    def _offer(self, config: RecognitionConfig) -> ModelAvailability:
+    def _availability(self, config: RecognitionConfig) -> ModelAvailability:
         engine = self._catalogue.engines.get(config.engine)
         known = engine.models.get(config.model) if engine else None
         return ModelAvailability(known, self._workers.offering(config.engine, config.model))
@@ -86,33 +83,32 @@ class RecognitionResolver:
         """The engine of a request that names none."""
         return self._default_engine
 
-    def default_model(self, engine: str, offers: Iterable[WorkerRecord]) -> str:
-        """The model of a request that names this engine and no model. Empty where nobody knows the engine.
+    def default_model(self, engine: str, workers: Iterable[WorkerRecord]) -> str:
+        """The model of a request that names this engine and no model. Empty where the engine is unknown.
 
         Args:
             engine: The engine.
-            offers: Its live workers.
+            workers: Its live workers.
         """
         if engine == self._default_engine and self._default_model:
             return self._default_model
         if engine in self._catalogue.engines:
             return self._catalogue.engines[engine].default_model
-        return next((record.model for record in offers), "")
+        return next((record.model for record in workers), "")
 
-    def _model_of(self, engine: str, offers: Iterable[WorkerRecord], field_path: str) -> str:
-        model = self.default_model(engine, offers)
+    def _model_of(self, engine: str, field_path: str) -> str:
+        model = self.default_model(engine, (record for record in self._workers.alive() if record.engine == engine))
         if not model:
-            raise self._unknown_engine(engine, field_path, tuple(self._catalogue.engines))
+            raise self._unknown_engine(engine, field_path)
         return model
 
-    def _languages(self, config: RecognitionConfig, offers: Iterable[WorkerRecord], field_path: str) -> frozenset[str]:
-        loaded = [record for record in offers if record.model == config.model]
-        if loaded:
-            return ModelAvailability(None, loaded).languages
+    def _require_known(self, config: RecognitionConfig, field_path: str) -> None:
+        if self._workers.offering(config.engine, config.model):
+            return
         try:
-            return self._catalogue.model(config.engine, config.model).languages
+            self._catalogue.model(config.engine, config.model)
         except UnknownEngineError as error:
-            raise self._unknown_engine(config.engine, field_path, error.known) from error
+            raise self._unknown_engine(config.engine, field_path) from error
         except UnknownModelError as error:
             raise invalid_argument(
                 reasons.ERROR_REASON_UNKNOWN_MODEL,
@@ -121,7 +117,8 @@ class RecognitionResolver:
                 models=",".join(error.known),
             ) from error
 
-    def _unknown_engine(self, engine: str, field_path: str, known: tuple[str, ...]) -> Exception:
+    def _unknown_engine(self, engine: str, field_path: str) -> Exception:
+        known = tuple(self._catalogue.engines)
         return invalid_argument(
             reasons.ERROR_REASON_UNKNOWN_ENGINE,
             f"there is no engine {engine!r}; there is {', '.join(known)}",

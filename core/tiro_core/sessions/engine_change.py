@@ -6,12 +6,13 @@ Its audio is in its log, and everything before its last final is published. The 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
 from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.suitability import serving
 from tiro_core.routing.workers import WorkerDirectory
 
 
 def next_route(record: SessionRecord, workers: WorkerDirectory) -> Route | None:
-    """The first of a session's alternatives whose workers have room. None where none has."""
-    return next((route for route in record.alternatives if _has_room(route, workers)), None)
+    """The first of a session's alternatives with room on a worker that can serve it. None where there is none."""
+    return next((route for route in record.alternatives if _has_room(record, route, workers)), None)
 
 
 def move(record: SessionRecord, to: Route) -> None:
@@ -25,5 +26,6 @@ def move(record: SessionRecord, to: Route) -> None:
     record.ClearField("lease")
 
 
-def _has_room(route: Route, workers: WorkerDirectory) -> bool:
-    return ModelAvailability(None, workers.offering(route.engine, route.model)).free_session_slots > 0
+def _has_room(record: SessionRecord, route: Route, workers: WorkerDirectory) -> bool:
+    able = serving(workers.offering(route.engine, route.model), record.recognition)
+    return ModelAvailability(None, able).free_session_slots > 0

@@ -15,26 +15,26 @@ SESSIONS_AT_ONCE = 32
 class AmazonTranscribeType:
     """Loads the engine for the region and the account of the environment."""
 
-    def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+    def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
         """As many streams as the deployment gives to jobs; see `EngineType.jobs_at_once`."""
         from tiro_engines.amazon_transcribe.settings import read_settings  # noqa: PLC0415 - as below
 
         return read_settings().streams
 
-    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
         """More than there are cores: `finalize` waits for the service, and a thread that waits costs nothing."""
         return SESSIONS_AT_ONCE
 
     def load(self, model: str, settings: EngineSettings) -> Engine:  # noqa: ARG002 - no setting concerns it
-        """Make ready to speak to the service.
+        """Read the settings, and check that the service answers.
 
         Raises:
-            ModelUnavailable: Another model was asked for, the SDK is not installed, or the service is away or refuses.
+            ModelUnavailable: There is no such model, the SDK is not installed, or the service is away or refuses.
         """
         try:
             from tiro_engines.amazon_transcribe.engine import MODEL, AmazonEngine  # noqa: PLC0415 - an extra
         except ImportError as error:
-            raise ModelUnavailable(f"install tiro-transcriber[amazon-transcribe]: {error}") from error
+            raise ModelUnavailable(f"install tiro-engines[amazon-transcribe]: {error}") from error
         from tiro_engines.amazon_transcribe.settings import read_settings  # noqa: PLC0415 - as above
 
         if model != MODEL:

@@ -1,4 +1,4 @@
-"""The body of a stream's request, as awscrt reads it: at leisure where there is nothing to send."""
+"""The body of a stream's request, for awscrt: reading rests where there is nothing to send."""
 
 import threading
 import time
@@ -7,25 +7,26 @@ from io import RawIOBase
 from typing import Any
 
 REST_SECONDS = 0.005
-"""So much later at most is sent what came meanwhile."""
+"""The longest delay of audio that comes during a rest."""
 
 
-_asked: defaultdict[int, set[int]] = defaultdict(set)
-"""The empty bodies that a thread has asked since it rested, by identity. (`threading.local` forgets: these threads are
-not Python's own, and are new to it in every call.)
+_read_empty: defaultdict[int, set[int]] = defaultdict(set)
+"""The empty bodies that a thread has read since it rested, by identity.
+
+Not a `threading.local`: these threads are not Python's own, and are new to it in every call.
 """
 
 
 class RestingBody(RawIOBase):
     """Reads the SDK's body, and rests where it is empty.
 
-    awscrt asks a body that has nothing to send again at once, on the thread of its event loop, for as long as it may
-    go on: an open stream takes a core. All streams of a process may share that thread, so it does not rest in each of
-    them, but once it has asked them all.
+    awscrt reads a body that has nothing to send again and again, on the thread of its event loop, until the body ends:
+    an open stream takes a core. All streams of a process may share that thread, so it does not rest in each of them,
+    but once it has read them all.
     """
 
     def __init__(self, body: Any) -> None:
-        """Prepare to read.
+        """Wrap a body.
 
         Args:
             body: `amazon_transcribe.structures.BufferableByteStream`.
@@ -33,10 +34,10 @@ class RestingBody(RawIOBase):
         self._body = body
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what there is; 0 is the end of the body.
+        """Fill the buffer with what there is. Returns the number of bytes; 0 is the end of the body.
 
         Raises:
-            BlockingIOError: There is nothing now.
+            BlockingIOError: There is nothing to read now.
         """
         view = memoryview(buffer).cast("B")
         filled = 0
@@ -50,12 +51,12 @@ class RestingBody(RawIOBase):
         return filled
 
     def end(self) -> None:
-        """Say that nothing more comes."""
+        """End the body."""
         self._body.end_stream()
 
     def _rest(self) -> None:
-        asked = _asked[threading.get_ident()]
-        if id(self) in asked:
+        read = _read_empty[threading.get_ident()]
+        if id(self) in read:
             time.sleep(REST_SECONDS)
-            asked.clear()
-        asked.add(id(self))
+            read.clear()
+        read.add(id(self))

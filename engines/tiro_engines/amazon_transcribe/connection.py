@@ -1,27 +1,27 @@
-"""The streams of one session, one after the other: another takes over where one breaks, or is as long as it may be."""
+"""The streams of one session, one after the other: a new one replaces one that broke, or reached its longest time."""
 
 import time
 from collections.abc import Callable
 
 from tiro_engines.amazon_transcribe.replay import Pcm16, Replay
-from tiro_engines.amazon_transcribe.results import Heard, heard_of
+from tiro_engines.amazon_transcribe.results import RecognitionResult, to_result
 from tiro_engines.amazon_transcribe.stream import Stream
 from tiro_engines.backoff import backoff
 from tiro_engines.interface import SAMPLE_RATE, EngineRefused
 
 FAULTS_MAX = 5
-"""Streams in a row that break without settling anything."""
+"""Streams in a row that may break without a result becoming final."""
 BACKOFF_SECONDS = 0.5
 BACKOFF_SECONDS_MAX = 8.0
 STREAM_SECONDS_MAX = 3.75 * 3600
-"""A quarter of an hour less than the service's limit, so that a pause can be waited for."""
+"""A quarter of an hour less than the service's limit, which leaves time to wait for a pause."""
 
 OpenStream = Callable[[int], Stream]
-"""Opens a stream whose first sample has this number."""
+"""Opens a stream whose first sample has this number in the session."""
 
 
 class Connection:
-    """Audio to the service and what it hears of it, whatever happens to its streams."""
+    """Sends audio to the service and returns its results, whatever happens to its streams."""
 
     def __init__(self, open_stream: OpenStream, start: int, language: str) -> None:
         self.open_stream = open_stream
@@ -39,46 +39,46 @@ class Connection:
 
     @property
     def sent_until(self) -> int | None:
-        """The sample up to which the stream that is open has sent. None where none is."""
+        """The sample up to which the open stream has sent. None where no stream is open."""
         if self._stream is None or self._stream.has_ended:
             return None
         return self._stream.origin + round(self._stream.seconds_sent * SAMPLE_RATE)
 
     @property
     def is_old(self) -> bool:
-        """Whether the next pause is a good moment for another stream."""
+        """Whether the next pause is a good moment for a new stream."""
         return self._stream is not None and self.position - self._stream.origin > STREAM_SECONDS_MAX * SAMPLE_RATE
 
     @property
     def has_news(self) -> bool:
-        """Whether something was heard that was not taken."""
+        """Whether there are results that were not taken."""
         return self._stream is not None and self._stream.has_news
 
-    def send(self, pcm: Pcm16) -> list[Heard]:
-        """Take audio, and say what was heard meanwhile.
+    def send(self, pcm: Pcm16) -> list[RecognitionResult]:
+        """Send audio, and return the results that have come meanwhile.
 
         Raises:
             EngineRefused: The service refuses the session.
             EngineUnavailable: It was away for too long.
         """
-        heard = self.take()
+        results = self.take()
         if self._stream is None and time.monotonic() >= self._next_try:
             self._connect()
         self._replay.push(pcm)
         if self._stream is not None:
             self._stream.send(pcm.tobytes())
-        return [*heard, *self.take()]
+        return [*results, *self.take()]
 
     def settle(self, sample: int) -> None:
-        """Nothing before this sample needs to be heard again."""
+        """Nothing before this sample needs to be sent again."""
         self._replay.drop_before(sample)
         self._faults = 0
 
-    def finish(self, note: Callable[[list[Heard]], None]) -> None:
-        """End the stream and hear all that was sent. The next sample begins another one.
+    def finish(self, note: Callable[[list[RecognitionResult]], None]) -> None:
+        """End the stream and wait for the results of all audio. The next sample begins a new stream.
 
         Args:
-            note: Takes what was heard, and settles what is final.
+            note: Takes the results, and calls `settle` for what is final.
 
         Raises:
             EngineRefused: The service refuses the session.
@@ -92,20 +92,20 @@ class Connection:
                 break
         self._replay.drop_before(self.position)
 
-    def _end(self, stream: Stream, note: Callable[[list[Heard]], None]) -> bool:
-        """End the stream, and say whether it has heard everything."""
+    def _end(self, stream: Stream, note: Callable[[list[RecognitionResult]], None]) -> bool:
+        """End the stream. Returns whether it has processed everything."""
         stream.end()
         note(self.take())
         self._stream = None
         return stream.fault is None and not stream.was_quiet
 
     def close(self) -> None:
-        """Leave the service."""
+        """Close the stream."""
         if (stream := self._stream) is not None:
             stream.close()
 
-    def take(self) -> list[Heard]:
-        """What was heard since the last time. A stream that has broken is forgotten, and its fault counted.
+    def take(self) -> list[RecognitionResult]:
+        """The results since the last time. A stream that has broken is dropped, and its fault counted.
 
         Raises:
             EngineRefused: The service refuses the session.
@@ -114,7 +114,7 @@ class Connection:
         if self._stream is None:
             return []
         stream, ended = self._stream, self._stream.has_ended
-        heard = [heard_of(result, stream.origin, self.language) for result in stream.take()]
+        results = [to_result(result, stream.origin, self.language) for result in stream.take()]
         if ended and stream.fault is not None:
             self._stream = None
             self._faults += 1
@@ -124,10 +124,10 @@ class Connection:
             self._next_try = time.monotonic() + delay
         elif ended:
             self._stream = None
-        return heard
+        return results
 
     def _connect(self) -> None:
-        """Begin a stream where nothing is settled, and let it hear what was sent since."""
+        """Begin a stream at the first sample that is not settled, with the audio from there on."""
         self.streams_begun += 1
         self._stream = stream = self.open_stream(self._replay.start)
         stream.send(self._replay.bytes())

@@ -12,16 +12,17 @@ from tiro_engines.amazon_transcribe.session import AmazonSession
 from tiro_engines.amazon_transcribe.settings import CATCH_UP_PACE, AmazonSettings
 from tiro_engines.interface import (
     Capabilities,
+    Capability,
+    CommittedContext,
     DetectedLanguage,
     EngineRefused,
     EngineSession,
     ModelInfo,
+    OnAudioSent,
     RecognitionOptions,
     Segment,
-    Sent,
     SessionOptions,
     SessionUpdate,
-    Spoken,
     Window,
     WindowResult,
 )
@@ -29,10 +30,11 @@ from tiro_engines.interface import (
 NAME = "amazon-transcribe"
 MODEL = "streaming"
 DEFAULT_LOCALE = "en-US"
+FEATURES = frozenset({Capability.CAPABILITY_BATCH, Capability.CAPABILITY_LIVE, Capability.CAPABILITY_WORD_TIME_OFFSETS})
 
 
 class AmazonEngine:
-    """Hands audio to the service."""
+    """Sends audio to the service."""
 
     partial_batch_size_max = 1
 
@@ -44,10 +46,7 @@ class AmazonEngine:
         self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")
         self.capabilities = Capabilities(
             languages=frozenset(self._locales),
-            detects_language=bool(settings.identified_locales),
-            word_timestamps=True,
-            batch=True,
-            live=True,
+            features=FEATURES | ({Capability.CAPABILITY_LANGUAGE_DETECTION} if settings.identified_locales else set()),
             regions=settings.allowed_regions,
             cloud=True,
         )
@@ -61,9 +60,13 @@ class AmazonEngine:
             EngineRefused: Also where the options name a region that is not allowed.
         """
         locale, region = self._locale(options.language), self._region(options.region)
-        spoken = transcribe_window(
+        language = transcribe_window(
             lambda: self._service.open_stream(
-                locale, origin=window.offset, pace=self._settings.pace, region=region, sent=window.sent
+                locale,
+                origin=window.offset,
+                pace=self._settings.pace,
+                region=region,
+                on_audio_sent=window.on_audio_sent,
             ),
             window,
             options.language or "",
@@ -71,52 +74,54 @@ class AmazonEngine:
             cancelled,
             with_words=options.word_timestamps,
         )
-        return WindowResult(DetectedLanguage(spoken, 1.0) if spoken else None)
+        return WindowResult(DetectedLanguage(language, 1.0) if language else None)
 
-    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
-        """Begin a live session; see `Engine.open_session`. A region that is not allowed is refused with its audio."""
+    def open_session(
+        self, options: SessionOptions, start: int, context: CommittedContext | None = None
+    ) -> EngineSession:
+        """Open a live session; see `Engine.open_session`. A region that is not allowed is refused with audio."""
         region = options.recognition.region
 
-        def connect(language: str | None, at: int, sent: Sent) -> Connection:
-            return self._connect(language, at, region=region, sent=sent)
+        def connect(language: str | None, at: int, on_audio_sent: OnAudioSent) -> Connection:
+            return self._connect(language, at, region=region, on_audio_sent=on_audio_sent)
 
-        return AmazonSession(connect, options, start, spoken)
+        return AmazonSession(connect, options, start, context)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
-        """Show what several sessions have heard; see `Engine.decode_partials`."""
+        """The partials of several sessions; see `Engine.decode_partials`."""
         return [session.decode_partial() for session in sessions]
 
     def check(self) -> None:
-        """See that the service is there, and takes what the deployment has. Blocks.
+        """Check that the service answers, and accepts the deployment's credentials. Blocks.
 
         Raises:
-            EngineRefused: It does not: wrong credentials, another region.
-            EngineUnavailable: It is away.
+            EngineRefused: The credentials or the region are wrong.
+            EngineUnavailable: It does not answer.
         """
         self._service.check(next(iter(self._settings.preferred_locales), DEFAULT_LOCALE))
 
     def close(self) -> None:
-        """Leave the service."""
+        """Close all streams."""
         self._service.close()
 
-    def _connect(self, language: str | None, start: int, *, region: str, sent: Sent) -> Connection:
+    def _connect(self, language: str | None, start: int, *, region: str, on_audio_sent: OnAudioSent) -> Connection:
         locale = self._locale(language)
         return Connection(
-            # Live audio comes at its own pace; what waited while a stream was broken may catch up.
-            # A region is refused as the service refuses a stream: so the session's caller is told why.
+            # Live audio comes at its own pace; audio that waited while a stream was broken may catch up.
+            # A region is refused where the service refuses a stream: so the session's caller gets the reason.
             lambda origin: self._service.open_stream(
                 locale,
                 origin=origin,
                 pace=max(CATCH_UP_PACE, self._settings.pace),
                 region=self._region(region),
-                sent=sent,
+                on_audio_sent=on_audio_sent,
             ),
             start,
             language or "",
         )
 
     def _region(self, asked: str) -> str:
-        """Raises EngineRefused."""
+        """The region of a request. Raises EngineRefused."""
         region = asked or self._settings.region
         if region not in self.capabilities.regions:
             allowed = ", ".join(sorted(self.capabilities.regions))
@@ -124,6 +129,6 @@ class AmazonEngine:
         return region
 
     def _locale(self, language: str | None) -> str | None:
-        """Which locale is meant; None has it identified. Raises UnsupportedLanguage."""
+        """The locale of a language; None has it identified. Raises UnsupportedLanguage."""
         self.capabilities.require_language(language)
         return None if language is None else self._locales[language]

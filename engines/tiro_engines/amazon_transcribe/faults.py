@@ -1,4 +1,4 @@
-"""What goes wrong at the service, and whether trying again helps."""
+"""Faults of the service, and whether trying again helps."""
 
 from amazon_transcribe.eventstream import ChecksumMismatch
 from amazon_transcribe.exceptions import (
@@ -26,28 +26,28 @@ PASSING = (
 )
 SERVER_ERROR = 500
 EXPIRED = ("Signature expired", "ExpiredToken")
-"""In what the service says of signatures that are too old, and of credentials: the next stream has newer ones."""
+"""In the service's messages on old signatures and credentials: the next stream has newer ones."""
 QUIET = "no new audio was received"
 """In the message of the BadRequestException that ends a stream to which nothing was sent for 15 seconds."""
 
 
 def is_quiet(error: BaseException) -> bool:
-    """Whether a stream was ended because nobody spoke."""
+    """Whether the service ended a stream because nothing was sent for a while."""
     return isinstance(error, BadRequestException) and QUIET in str(error.message)
 
 
 def fault_of(error: BaseException) -> EngineUnavailable | EngineRefused:
-    """The error for those who know nothing of the SDK. It names no credentials."""
-    told = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
-    return EngineUnavailable(told) if _passes(error) else EngineRefused(told)
+    """The engine's error for an error of the SDK. It names no credentials."""
+    text = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
+    return EngineUnavailable(text) if _passes(error) else EngineRefused(text)
 
 
 def _passes(error: BaseException) -> bool:
-    told = f"{getattr(error, 'error_code', '')} {getattr(error, 'message', '')}"
-    if isinstance(error, ServiceException) and any(sign in told for sign in EXPIRED):
+    text = f"{getattr(error, 'error_code', '')} {getattr(error, 'message', '')}"
+    if isinstance(error, ServiceException) and any(sign in text for sign in EXPIRED):
         return True
     if isinstance(error, UnknownServiceException):
-        # What is signed wrong, or by nobody that the service knows, is refused with 400 or 403.
+        # A wrong signature, or unknown credentials, are refused with 400 or 403.
         return int(error.status_code) >= SERVER_ERROR
     if isinstance(error, CredentialsException):
         return False

@@ -1,4 +1,4 @@
-"""Our language codes, and the service's, which name a country too."""
+"""The language codes of Tiro, and the locales of the service, which name a country too."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,7 +14,7 @@ LOCALES = tuple(_NAMES.split())
 """`LanguageCode` of the service's public model, version 2017-10-26, as its JavaScript client 3.1141.0 has it."""
 
 USUAL = ("ar-SA", "de-DE", "en-US", "es-US", "fa-IR", "fr-FR", "pt-BR", "sw-KE", "zh-CN")
-"""Of languages with several locales, the one that is meant where nobody says otherwise."""
+"""The default locale of each language that has several."""
 
 
 def language_of(locale: str) -> str:
@@ -23,10 +23,10 @@ def language_of(locale: str) -> str:
 
 
 def locales_by_language(preferred: Iterable[str] = ()) -> Mapping[str, str]:
-    """The locale that stands for each language.
+    """The locale of each language.
 
     Args:
-        preferred: Locales that a deployment means instead of the usual ones.
+        preferred: Locales that a deployment wants instead of the usual ones.
 
     Raises:
         ValueError: One of them is none of the service's.

@@ -1,4 +1,4 @@
-"""The audio that is not settled yet: a stream that breaks is followed by another, which hears it again."""
+"""The audio that is not settled yet: after a stream that breaks, the next one gets it again."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from tiro_engines.interface import SAMPLE_RATE, EngineUnavailable
 
 KEPT_SECONDS_MAX = 120.0
-"""Who is cut off for longer loses the session to another worker."""
+"""A worker that is cut off for longer loses the session to another one."""
 
 Pcm16 = NDArray[np.int16]
 
@@ -21,22 +21,22 @@ class Replay:
 
     @property
     def end(self) -> int:
-        """Where the next sample goes."""
+        """The number of the next sample."""
         return self.start + self._samples
 
     def push(self, pcm: Pcm16) -> None:
-        """Keep more.
+        """Add audio.
 
         Raises:
-            EngineUnavailable: The service settles nothing any more.
+            EngineUnavailable: Nothing has become final for too long.
         """
         if self._samples + len(pcm) > KEPT_SECONDS_MAX * SAMPLE_RATE:
-            raise EngineUnavailable(f"the service has settled nothing of the last {KEPT_SECONDS_MAX:.0f} s")
+            raise EngineUnavailable(f"nothing of the last {KEPT_SECONDS_MAX:.0f} s has become final at the service")
         self._pieces.append(pcm)
         self._samples += len(pcm)
 
     def drop_before(self, sample: int) -> None:
-        """Forget what is settled."""
+        """Drop the audio before a sample: it is settled."""
         while self._pieces and self.start < sample:
             cut = min(len(self._pieces[0]), sample - self.start)
             self._pieces[0] = self._pieces[0][cut:]
@@ -46,5 +46,5 @@ class Replay:
                 del self._pieces[0]
 
     def bytes(self) -> bytes:
-        """All of it, as the service takes it."""
+        """All of it, in the format of the service."""
         return b"".join(piece.tobytes() for piece in self._pieces)

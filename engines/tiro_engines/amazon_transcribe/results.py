@@ -1,4 +1,4 @@
-"""What the service has heard so far of one stretch of speech, in our words."""
+"""The results of the service as words and segments of the engine interface."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,35 +7,35 @@ from tiro_engines.amazon_transcribe.languages import language_of
 from tiro_engines.interface import SAMPLE_RATE, Segment, Word
 
 PUNCTUATION = "punctuation"
-"""`ItemType` of the service's public model. All else is spoken."""
+"""`ItemType` of the service's public model. All other items are words."""
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWord:
+class ResultWord:
     """A word with its punctuation."""
 
     word: Word
     text_end: int
-    """Where it ends in the text of its result."""
+    """Its end in the text of its result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A result of the service. Later ones of the same id replace it, the last of them is final."""
+class RecognitionResult:
+    """A result of the service. Later ones with the same id replace it; the last of them is final."""
 
     result_id: str
     is_final: bool
     text: str
-    words: tuple[HeardWord, ...]
+    words: tuple[ResultWord, ...]
     language: str
 
     def segment(self, begin: int, end: int, *, with_words: bool) -> Segment:
-        """Some of its words, at least one.
+        """The segment of some of its words, at least one.
 
         Args:
             begin: The first word.
-            end: The first one that is left out.
-            with_words: Whether the segment tells its words apart.
+            end: The word after the last one.
+            with_words: Whether the segment has its words.
         """
         chosen = self.words[begin:end]
         text_begin = self.words[begin - 1].text_end if begin else 0
@@ -44,17 +44,17 @@ class Heard:
         return Segment(text, words[0].start, words[-1].end, words if with_words else (), self.language)
 
 
-def heard_of(result: Any, origin: int, language: str) -> Heard:
-    """Read a result of the SDK, without words where it has none.
+def to_result(result: Any, origin: int, language: str) -> RecognitionResult:
+    """The result of a result of the SDK. It may have no words.
 
     Args:
         result: `amazon_transcribe.model.Result`.
-        origin: The sample at which its stream began: the service counts seconds from there.
-        language: What was asked for; where it was to be detected the result says what it is.
+        origin: The first sample of its stream: the service counts seconds from there.
+        language: The language of the request; where it was to be identified the result has it.
     """
     alternative = result.alternatives[0] if result.alternatives else None
     text = (alternative.transcript or "") if alternative else ""
-    words: list[HeardWord] = []
+    words: list[ResultWord] = []
     position, earliest = 0, origin
     for item in (alternative.items if alternative else None) or ():
         content = item.content or ""
@@ -68,14 +68,14 @@ def heard_of(result: Any, origin: int, language: str) -> Heard:
         earliest = max(origin + _samples(item.end_time), start)
         probability = 1.0 if item.confidence is None else float(item.confidence)
         stable = not result.is_partial or bool(item.stable)
-        words.append(HeardWord(Word(content, start, earliest, probability, stable), position))
-    heard_language = language_of(result.language_code) if result.language_code else language
-    return Heard(result.result_id or "", not result.is_partial, text, tuple(words), heard_language)
+        words.append(ResultWord(Word(content, start, earliest, probability, stable), position))
+    spoken_language = language_of(result.language_code) if result.language_code else language
+    return RecognitionResult(result.result_id or "", not result.is_partial, text, tuple(words), spoken_language)
 
 
-def _punctuated(before: HeardWord, mark: str, text_end: int) -> HeardWord:
+def _punctuated(before: ResultWord, mark: str, text_end: int) -> ResultWord:
     word = before.word
-    return HeardWord(Word(word.text + mark, word.start, word.end, word.probability, word.stable), text_end)
+    return ResultWord(Word(word.text + mark, word.start, word.end, word.probability, word.stable), text_end)
 
 
 def _samples(seconds: float | None) -> int:

@@ -1,4 +1,4 @@
-"""The service as this engine needs it: streams, opened with the SDK on a loop of their own."""
+"""The service, as this engine uses it: streams, opened with the SDK on an event loop of their own."""
 
 import asyncio
 import threading
@@ -14,13 +14,13 @@ from tiro_engines.amazon_transcribe.body import RestingBody
 from tiro_engines.amazon_transcribe.faults import fault_of
 from tiro_engines.amazon_transcribe.settings import AmazonSettings
 from tiro_engines.amazon_transcribe.stream import CONNECT_SECONDS_MAX, Stream
-from tiro_engines.interface import SAMPLE_RATE, Sent, ignore_sent
+from tiro_engines.interface import SAMPLE_RATE, OnAudioSent, ignore_audio_sent
 
 CLOSE_SECONDS_MAX = 5.0
 
 
 class Service:
-    """Opens streams, from any thread. Close it at the end."""
+    """Opens streams, from any thread. Must be closed."""
 
     def __init__(self, settings: AmazonSettings) -> None:
         self._settings = settings
@@ -29,16 +29,22 @@ class Service:
         self._thread.start()
 
     def open_stream(
-        self, locale: str | None, *, origin: int, pace: float, region: str = "", sent: Sent = ignore_sent
+        self,
+        locale: str | None,
+        *,
+        origin: int,
+        pace: float,
+        region: str = "",
+        on_audio_sent: OnAudioSent = ignore_audio_sent,
     ) -> Stream:
         """Begin a stream of 16 kHz PCM16. It connects in the background.
 
         Args:
-            locale: Of the speech. None has it identified.
-            origin: The sample at which it begins.
-            pace: How fast audio may be sent, in seconds of it a second.
-            region: Whose service hears it. Empty for the deployment's.
-            sent: Told of audio when it has left.
+            locale: The locale of the speech. None has it identified.
+            origin: The first sample, in the session or recording.
+            pace: How fast audio may be sent, in seconds of audio per second.
+            region: Where the audio is processed. Empty for the deployment's default.
+            on_audio_sent: Called when audio has been sent.
         """
         name = str(uuid.uuid4())
         return Stream(
@@ -47,22 +53,22 @@ class Service:
             lambda: self._start(name, self._speech(locale), region),
             origin=origin,
             pace=pace,
-            sent=sent,
+            on_audio_sent=on_audio_sent,
         )
 
     def check(self, locale: str) -> None:
-        """Begin a stream and end it, to see that the service is there and takes our credentials. Blocks.
+        """Begin a stream and end it, to check that the service answers and accepts the credentials. Blocks.
 
-        Vocabularies are not looked at: they are of some language, and seen with the first stream in it.
+        Vocabularies are not checked: each belongs to a language, and is checked by the first stream in it.
 
         Raises:
-            EngineRefused: It does not: wrong credentials, another region.
-            EngineUnavailable: It is away.
+            EngineRefused: The credentials or the region are wrong.
+            EngineUnavailable: It does not answer.
         """
         asyncio.run_coroutine_threadsafe(self._begin_and_end(locale), self._loop).result()
 
     def close(self) -> None:
-        """End the loop with all that runs on it."""
+        """Stop the loop, and cancel its tasks."""
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(CLOSE_SECONDS_MAX)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_SECONDS_MAX)
@@ -75,17 +81,17 @@ class Service:
         except Exception as error:
             raise fault_of(error) from error
         await stream.input_stream.end_stream()
-        with suppress(Exception):  # what it says of a stream without audio is not what was asked
+        with suppress(Exception):  # the answer to a stream without audio does not matter
             async with asyncio.timeout(CLOSE_SECONDS_MAX):
                 async for _ in stream.output_stream:
                     pass
 
     async def _start(self, name: str, speech: dict[str, Any], region: str) -> Any:
-        told = self._settings
-        # One client a stream: the SDK keeps a connection a client, and a fault of it ends all that share it.
+        settings = self._settings
+        # One client per stream: a client has one connection, whose fault ends all streams that share it.
         client = TranscribeStreamingClient(
-            region=region or told.region,
-            endpoint_resolver=StaticEndpointResolver(told.endpoint) if told.endpoint else None,
+            region=region or settings.region,
+            endpoint_resolver=StaticEndpointResolver(settings.endpoint) if settings.endpoint else None,
         )
         requests = _Requests(client)
         async with requests.ended_on_failure():
@@ -95,20 +101,20 @@ class Service:
                 media_encoding="pcm",
                 session_id=name,
                 enable_partial_results_stabilization=True,
-                partial_results_stability=told.stability,
+                partial_results_stability=settings.stability,
             )
 
     def _speech(self, locale: str | None) -> dict[str, Any]:
-        """What the SDK is told of what is spoken."""
-        told = self._settings
+        """The parameters of the SDK on language and vocabulary."""
+        settings = self._settings
         if locale is None:
-            options = list(told.identified_locales)
+            options = list(settings.identified_locales)
             return {"language_code": None, "identify_language": True, "language_options": options}
         return {
             "language_code": locale,
-            "vocabulary_name": told.vocabulary or None,
-            "vocab_filter_name": told.vocabulary_filter or None,
-            "vocab_filter_method": told.vocabulary_filter_method if told.vocabulary_filter else None,
+            "vocabulary_name": settings.vocabulary or None,
+            "vocab_filter_name": settings.vocabulary_filter or None,
+            "vocab_filter_method": settings.vocabulary_filter_method if settings.vocabulary_filter else None,
         }
 
 
@@ -120,16 +126,16 @@ async def _cancel_all() -> None:
 
 
 class _Requests:
-    """The bodies of a client's requests, which are read at leisure, and ended where the SDK leaves them open."""
+    """The bodies of a client's requests, which are read with rests, and ended where the SDK leaves them open."""
 
     def __init__(self, client: Any) -> None:
-        self._make = client._session_manager.make_request  # noqa: SLF001 - the SDK tells nobody of it, and is pinned
+        self._make = client._session_manager.make_request  # noqa: SLF001 - the SDK has no public way, and is pinned
         self._bodies: list[RestingBody] = []
         client._session_manager.make_request = self._make_request  # noqa: SLF001 - as above
 
     @asynccontextmanager
     async def ended_on_failure(self) -> AsyncIterator[None]:
-        """End them when the stream does not begin: refused, cancelled, or not answered in time."""
+        """End the bodies when the stream does not begin: refused, cancelled, or not answered in time."""
         try:
             yield
         except BaseException:

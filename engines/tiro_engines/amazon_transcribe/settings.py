@@ -1,4 +1,4 @@
-"""What a deployment says about Amazon Transcribe. Credentials come from AWS's own chain and are no setting."""
+"""The settings of Amazon Transcribe. Credentials come from AWS's own chain and are no setting."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from tiro_engines.amazon_transcribe.languages import LOCALES, language_of, local
 from tiro_engines.errors import SettingsError
 
 CATCH_UP_PACE = 2.0
-"""How fast a live session that is behind may be sent at least."""
+"""The least pace of a live session that is behind, in seconds of audio per second."""
 
 
 class AmazonSettings(BaseSettings):
@@ -17,12 +17,10 @@ class AmazonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TIRO_AMAZON_", extra="ignore")
 
-    region: str = Field("us-east-1", min_length=1, description="The region whose service hears the audio")
+    region: str = Field("us-east-1", min_length=1, description="The region in which audio is processed")
     regions: str = Field("", description="Further regions that a request may choose: as in `eu-west-1,eu-central-1`")
     endpoint: str = Field("", description="URL of the service instead of the region's own")
-    locales: str = Field(
-        "", description="Which locale is meant by a language, where there are several: as in `en-GB,pt-PT`"
-    )
+    locales: str = Field("", description="The locale of a language that has several: as in `en-GB,pt-PT`")
     identify: str = Field(
         "",
         description="Locales among which the language of a request that names none is identified: as in `en-US,es-US`,"
@@ -35,10 +33,13 @@ class AmazonSettings(BaseSettings):
         "high", pattern="^(low|medium|high)$", description="How soon words of partials stay as they are"
     )
     pace: float = Field(
-        1.0, gt=0, le=100, description="How fast audio is sent, in seconds of it a second; the service wants 1"
+        1.0,
+        gt=0,
+        le=100,
+        description="How fast audio is sent, in seconds of audio per second; the service recommends 1",
     )
     streams: int = Field(
-        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all of them"
+        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all its streams"
     )
 
     @model_validator(mode="after")
@@ -54,22 +55,22 @@ class AmazonSettings(BaseSettings):
 
     @property
     def identified_locales(self) -> tuple[str, ...]:
-        """Among which a language is identified, apart."""
+        """The locales among which a language is identified."""
         return _by_commas(self.identify)
 
     @property
     def preferred_locales(self) -> tuple[str, ...]:
-        """The locales by commas, apart."""
+        """The locales that are not the usual ones of their language."""
         return _by_commas(self.locales)
 
     @property
     def allowed_regions(self) -> frozenset[str]:
-        """Where a request may have its audio heard: the region of those that say nothing, and the further ones."""
+        """Where a request may have its audio processed: the default region, and the further ones."""
         return frozenset((self.region, *_by_commas(self.regions)))
 
 
 def read_settings() -> AmazonSettings:
-    """What the environment says.
+    """The settings of the environment.
 
     Raises:
         SettingsError: A value is not allowed; names the variable.
@@ -77,8 +78,8 @@ def read_settings() -> AmazonSettings:
     try:
         return AmazonSettings()
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
-        raise SettingsError(f"TIRO_AMAZON_...: {told}") from error
+        faults = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
+        raise SettingsError(f"TIRO_AMAZON_...: {faults}") from error
 
 
 def _by_commas(names: str) -> tuple[str, ...]:

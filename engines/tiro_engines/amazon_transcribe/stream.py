@@ -1,4 +1,4 @@
-"""One stream of the service: audio in, results out, from any thread. The SDK is spoken to on the engine's loop."""
+"""One stream of the service: audio in, results out, from any thread. The SDK runs on the engine's event loop."""
 
 import asyncio
 import threading
@@ -11,15 +11,15 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from tiro_engines.amazon_transcribe.faults import fault_of, is_quiet
-from tiro_engines.interface import SAMPLE_RATE, EngineRefused, EngineUnavailable, Sent, ignore_sent
+from tiro_engines.interface import SAMPLE_RATE, EngineRefused, EngineUnavailable, OnAudioSent, ignore_audio_sent
 
 CONNECT_SECONDS_MAX = 10.0
 CHUNK_BYTES = 3200
-"""100 ms of PCM16. The service takes 32 KB at most, and wants between 50 and 200 ms."""
+"""100 ms of PCM16. The service takes 32 KB at most, and recommends 50 to 200 ms."""
 WAITING_CHUNKS_MAX = 50
-"""Five seconds that are not sent yet; then who sends waits."""
+"""Five seconds of audio wait to be sent; then `send` blocks."""
 AHEAD_SECONDS = 1.0
-"""So much may be sent before its time: what comes in bursts need not wait."""
+"""Audio that may be sent before its time: bursts need not wait."""
 SEND_SECONDS_MAX = 30.0
 END_SECONDS_MAX = 5.0
 """How long the last results may take after the end of the audio."""
@@ -32,7 +32,7 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 class Stream:
-    """A stream that is being opened, or is open, or has ended."""
+    """A stream that is being opened, is open, or has ended."""
 
     def __init__(
         self,
@@ -42,43 +42,43 @@ class Stream:
         *,
         origin: int,
         pace: float,
-        sent: Sent = ignore_sent,
+        on_audio_sent: OnAudioSent = ignore_audio_sent,
     ) -> None:
-        """Prepare to speak to the service.
+        """Begin to connect, in the background.
 
         Args:
             name: The service's session id, which its support asks for.
             loop: Where the SDK runs; not the caller's thread.
-            connect: Opens it.
-            origin: The sample at which it begins.
-            pace: How fast audio is sent, in seconds of it a second.
-            sent: Told of audio when it has left, on the loop's thread.
+            connect: Opens the SDK's stream.
+            origin: The first sample, in the session or recording.
+            pace: How fast audio is sent, in seconds of audio per second.
+            on_audio_sent: Called when audio has been sent, on the loop's thread.
         """
         self.name = name
         self.origin = origin
         self.received = 0
-        """Results that have come."""
+        """Results received."""
         self.seconds_sent = 0.0
         self.was_quiet = False
-        """Whether the service ended it because nothing was sent for a while: no fault."""
+        """Whether the service ended it because nothing was sent for a while, which is no fault."""
         self._loop = loop
         self._connect = connect
         self._pace = pace
-        self._sent = sent
+        self._on_audio_sent = on_audio_sent
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_CHUNKS_MAX)
         self._results: list[Any] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._fault: EngineUnavailable | EngineRefused | None = None
         self._unfinished: set[str] = set()
-        self._left = False
+        self._closed = False
         self._task = asyncio.run_coroutine_threadsafe(self._run(), loop)
 
     def send(self, pcm: bytes) -> None:
-        """Send PCM16, waiting for its turn. What is sent to a stream that has ended is dropped: see `fault`.
+        """Queue PCM16; blocks while the queue is full. Audio for a stream that has ended is dropped: see `fault`.
 
         Raises:
-            EngineUnavailable: The service takes nothing any more.
+            EngineUnavailable: The service takes no more audio.
         """
         for begin in range(0, len(pcm), CHUNK_BYTES):
             self._put(pcm[begin : begin + CHUNK_BYTES])
@@ -91,21 +91,21 @@ class Stream:
 
     @property
     def has_news(self) -> bool:
-        """Whether there is something to take."""
+        """Whether there are results to take."""
         return bool(self._results)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the service says nothing more."""
+        """Whether no more results come."""
         return self._ended.is_set()
 
     @property
     def fault(self) -> EngineUnavailable | EngineRefused | None:
-        """Why it has ended, where that was not asked for."""
+        """Why it has ended, where the caller did not end it."""
         return self._fault
 
     def end(self) -> None:
-        """Say that there is no more audio, and wait for the last results. Where they do not come, it is a fault."""
+        """End the audio, and wait for the last results. Where they do not come, that is a fault."""
         self._put(None)
         if not self._ended.wait(END_SECONDS_MAX):
             self.close()
@@ -113,11 +113,11 @@ class Stream:
             self._ended.set()
 
     def close(self) -> None:
-        """Leave it, and drop what it still says. It is ended as usual: the SDK can do nothing else cleanly."""
-        self._left = True
-        self._loop.call_soon_threadsafe(self._leave)
+        """Close it, and drop further results. It is ended as usual: the SDK has no other clean way."""
+        self._closed = True
+        self._loop.call_soon_threadsafe(self._end_input)
 
-    def _leave(self) -> None:
+    def _end_input(self) -> None:
         while not self._chunks.empty():
             self._chunks.get_nowait()
         self._chunks.put_nowait(None)
@@ -140,13 +140,13 @@ class Stream:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 sdk_stream = await self._connect()
-            await self._converse(sdk_stream)
+            await self._exchange(sdk_stream)
         except* asyncio.CancelledError:
             pass
-        except* Exception as group:  # noqa: BLE001 - whatever it is, who waits for the stream is told
+        except* Exception as group:  # noqa: BLE001 - whatever it is, it becomes the fault of the stream
             cause = _first(group)
             self.was_quiet = is_quiet(cause)
-            if not self._left and not self.was_quiet:
+            if not self._closed and not self.was_quiet:
                 self._fault = fault_of(cause)
         finally:
             self._ended.set()
@@ -158,16 +158,16 @@ class Stream:
                 fault=str(self._fault or ""),
             )
 
-    async def _converse(self, sdk_stream: Any) -> None:
+    async def _exchange(self, sdk_stream: Any) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
                 await self._receive_all(sdk_stream.output_stream)
-                # A connection that is cut looks to the SDK like the end of what the service says.
+                # To the SDK a connection that was cut looks like the end of the results.
                 if not sending.done() or self._unfinished:
                     raise ConnectionError("the service broke off")
         finally:
-            # As long as its body may go on, awscrt asks it for bytes without a pause, though nobody listens any more.
+            # Until its body has ended, awscrt asks it for bytes without a pause, although the stream is over.
             with suppress(OSError):  # it has ended already
                 await sdk_stream.input_stream.end_stream()
 
@@ -180,7 +180,7 @@ class Stream:
             await audio.send_audio_event(audio_chunk=chunk)
             seconds = len(chunk) / _BYTES_A_SECOND
             self.seconds_sent += seconds
-            self._sent(seconds)
+            self._on_audio_sent(seconds)
         await audio.end_stream()
 
     async def _receive_all(self, events: Any) -> None:

@@ -1,6 +1,6 @@
-"""An engine for tests: deterministic, it reads word markers out of the samples, at once or at a pace.
+"""An engine for tests: deterministic, it reads word markers from the samples, at once or at a pace.
 
-Because every word carries its own number, a test can count exactly that none was lost and none repeated.
+Because every word has a number of its own, a test can count exactly that none was lost and none repeated.
 One word is reserved: it kills the worker that transcribes it; see `engine.CRASH_WORD`.
 """
 
@@ -14,23 +14,23 @@ from tiro_engines.interface import EngineSettings, EngineType, ModelUnavailable
 class FakeEngineType:
     """Loads the fake engine."""
 
-    def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
-        """One: so a test knows what a worker takes."""
+    def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
+        """One: so a test knows how much a worker takes."""
         return 1
 
-    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it runs on none
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
         """As many as there are cores; see `EngineType.sessions_at_once`."""
         return os.cpu_count() or 1
 
-    def load(self, model: str, settings: EngineSettings) -> FakeEngine:  # noqa: ARG002 - no setting concerns it
-        """Load `markers`, or `markers-30x`, which takes a thirtieth of a recording's length for it.
+    def load(self, model: str, settings: EngineSettings) -> FakeEngine:
+        """Load `markers`, or `markers-30x`, which takes a thirtieth of real time. Languages: see the catalogue.
 
         Raises:
-            ModelUnavailable: Another model was asked for.
+            ModelUnavailable: The fake engine has no such model.
         """
         if model not in SPEEDS:
             raise ModelUnavailable(f"the fake engine has no model {model!r}, only {', '.join(SPEEDS)}")
-        return FakeEngine(model, load_catalogue().model("fake", model).languages)
+        return FakeEngine(model, load_catalogue(settings.catalogue).model("fake", model).languages)
 
 
 engine_type: EngineType = FakeEngineType()

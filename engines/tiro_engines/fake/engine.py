@@ -17,6 +17,8 @@ from tiro_engines.interface import (
     SAMPLE_RATE,
     Cancelled,
     Capabilities,
+    Capability,
+    CommittedContext,
     DetectedLanguage,
     EngineSession,
     ModelInfo,
@@ -24,31 +26,36 @@ from tiro_engines.interface import (
     Segment,
     SessionOptions,
     SessionUpdate,
-    Spoken,
     Window,
     WindowResult,
 )
 
 SPEEDS = {"markers": inf, "markers-30x": 30.0}
-"""The models, and how many seconds of a recording each transcribes in a second. Live sessions have no pace."""
+"""The models, and how many seconds of a recording each transcribes per second. Live sessions have no pace."""
 CRASH_WORD = 0xDEADDEAD
 """The word that kills the process of the worker that transcribes it."""
 CRASH_STATUS = 86
-"""The exit status of a process that was killed so."""
+"""The exit status of a process that this word has killed."""
 _PAUSE_SAMPLES = SAMPLE_RATE // 2
-"""Silence between two markers that puts them into two segments."""
+"""Silence between two markers that separates two segments."""
+_FEATURES = frozenset(
+    {
+        Capability.CAPABILITY_BATCH,
+        Capability.CAPABILITY_LIVE,
+        Capability.CAPABILITY_WORD_TIME_OFFSETS,
+        Capability.CAPABILITY_LANGUAGE_DETECTION,
+    }
+)
 
 
 class FakeEngine:
-    """Reads word markers, says `w17` for word 17."""
+    """Reads word markers: `w17` is the text of word 17."""
 
     partial_batch_size_max = 1
 
     def __init__(self, model: str, languages: frozenset[str]) -> None:
         self.model = ModelInfo("fake", model, f"sha256:{hashlib.sha256(f'fake/{model}/1'.encode()).hexdigest()}")
-        self.capabilities = Capabilities(
-            languages=languages, detects_language=True, word_timestamps=True, batch=True, live=True
-        )
+        self.capabilities = Capabilities(languages, _FEATURES)
 
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
@@ -56,38 +63,38 @@ class FakeEngine:
         """Emit one segment for each run of markers; see `Engine.transcribe`."""
         self.capabilities.require_language(options.language)
         language = options.language or LANGUAGE
-        spoken = False
+        found = False
         done = 0
         for run in _runs(find(window.samples)):
             self._take_time(run[-1].end - done, cancelled)
             done = run[-1].end
-            _crash_if_told(run)
+            _crash_on_word(run)
             words = [word_of(marker, window.offset) for marker in run]
             emit(segment_of(words, language=language, word_timestamps=options.word_timestamps))
-            spoken = True
+            found = True
         self._take_time(len(window.samples) - done, cancelled)
-        return WindowResult(DetectedLanguage(language, 1.0) if spoken else None)
+        return WindowResult(DetectedLanguage(language, 1.0) if found else None)
 
     def _take_time(self, samples: int, cancelled: threading.Event) -> None:
         if cancelled.wait(samples / SAMPLE_RATE / SPEEDS[self.model.model]):
             raise Cancelled
 
-    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> FakeSession:
-        """Begin a live session; see `Engine.open_session`."""
+    def open_session(self, options: SessionOptions, start: int, context: CommittedContext | None = None) -> FakeSession:
+        """Open a live session; see `Engine.open_session`."""
         self.capabilities.require_language(options.recognition.language)
-        return FakeSession(options, start, spoken, self.capabilities.require_language)
+        return FakeSession(options, start, context, self.capabilities.require_language)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
-        """Decode what several sessions want to show; see `Engine.decode_partials`."""
+        """Decode the partials of several sessions; see `Engine.decode_partials`."""
         return [session.decode_partial() for session in sessions]
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _crash_if_told(run: Iterable[Marker]) -> None:
+def _crash_on_word(run: Iterable[Marker]) -> None:
     if any(marker.word == CRASH_WORD for marker in run):
-        os._exit(CRASH_STATUS)  # no handler, no flush, no farewell
+        os._exit(CRASH_STATUS)  # no handler, no flush
 
 
 def _runs(markers: Iterable[Marker]) -> Iterator[list[Marker]]:

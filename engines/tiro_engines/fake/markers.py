@@ -1,4 +1,4 @@
-"""Word markers: a number written into samples such that it can be found again exactly.
+"""Word markers: numbers in samples, which can be found again exactly.
 
 A marker is 200 ms long: twenty symbols of 10 ms, each a constant level.
 
@@ -55,6 +55,9 @@ def encode(words: Sequence[int], *, gap_ms: int = 100) -> NDArray[np.int16]:
 
     Returns:
         PCM16 samples at `SAMPLE_RATE`, shape (n,).
+
+    Raises:
+        ValueError: A number is out of range.
     """
     gap = np.zeros(SAMPLE_RATE * gap_ms // 1000, dtype=np.int16)
     pieces = [piece for word in words for piece in (_levels(word) * _LEVEL_PCM16, gap)]
@@ -73,7 +76,7 @@ def find(samples: Samples) -> Iterator[Marker]:
 
 
 def first_sound(samples: Samples) -> int | None:
-    """Return the index of the first sample that is not silent, or None where all are."""
+    """The index of the first sample that is not silent, or None where all are."""
     loud = np.flatnonzero(np.abs(samples) >= SILENT_BELOW)
     return int(loud[0]) if len(loud) else None
 

@@ -1,9 +1,10 @@
 """The fake engine's live session: markers become partials and finals as spoken words would.
 
-What becomes final depends on the samples alone, never on how they were cut into calls. A word that was only half heard
-when the session is finalized belongs to the next utterance.
+What becomes final depends on the samples alone, never on how they were divided into calls. A word of which only a part
+has come when the session is finalized belongs to the next utterance.
 
-As engines do that hear better with context, it wants to hear its last word again when it is taken over.
+Like engines that recognize better with context, it has its last final as context, and gets its audio again when another
+session continues.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tiro_engines.fake.markers import MARKER_SAMPLES, Marker, find, first_sound
 from tiro_engines.fake.words import LANGUAGE, segment_of, word_of
 from tiro_engines.interface import (
     SAMPLE_RATE,
+    CommittedContext,
     Endpointing,
     Final,
     Partial,
@@ -25,37 +27,40 @@ from tiro_engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
-    Spoken,
     UtteranceEnd,
     Word,
 )
 
 CONTEXT_GAP_SAMPLES_MAX = SAMPLE_RATE
-"""After so much silence the last word is no context any more."""
+"""After a longer silence the last word is no context any more."""
 
 
 class FakeSession:
     """The words since the last final, and the samples that may hold the beginning of the next one."""
 
     def __init__(
-        self, options: SessionOptions, start: int, spoken: Spoken | None, require_language: Callable[[str | None], None]
+        self,
+        options: SessionOptions,
+        start: int,
+        context: CommittedContext | None,
+        require_language: Callable[[str | None], None],
     ) -> None:
         self._options = options
         self._require_language = require_language
         self._unread: Samples = np.zeros(0, dtype=np.float32)
-        self._unread_start = spoken.until if spoken else start
-        self._context = spoken
+        self._unread_start = context.end if context else start
+        self._context = context
         self._context_missing = self._unread_start - start
         self._words: list[Word] = []
         self._shown = 0
 
     @property
     def seconds_sent(self) -> float:
-        """Nothing leaves; see `EngineSession.seconds_sent`."""
+        """0: nothing is sent outside; see `EngineSession.seconds_sent`."""
         return 0.0
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
-        """Take the next samples; see `EngineSession.advance`."""
+        """Process the next samples; see `EngineSession.advance`."""
         context, samples = samples[: self._context_missing], samples[self._context_missing :]
         self._context_missing -= len(context)
         self._unread = np.concatenate((self._unread, samples))
@@ -66,19 +71,19 @@ class FakeSession:
         return [*updates, *self._close_if_silent(until=self._unread_start)]
 
     @property
-    def settled_at(self) -> int:
-        """Where the last final word begins, while it is context; else what is not final, or may be a word."""
+    def checkpoint_sample(self) -> int:
+        """The beginning of the last final word while it is context; else of what is not final, or may be a word."""
         start = self._words[0].start if self._words else self._unread_start
         context = self._context
-        return context.start if context and start - context.until <= CONTEXT_GAP_SAMPLES_MAX else start
+        return context.start if context and start - context.end <= CONTEXT_GAP_SAMPLES_MAX else start
 
     @property
     def wants_partial(self) -> bool:
-        """Whether there is a word that no partial has shown."""
+        """Whether there is a word that is in no partial."""
         return self._options.interim_results and len(self._words) > self._shown
 
     def decode_partial(self) -> list[SessionUpdate]:
-        """Show the words; see `EngineSession.decode_partial`."""
+        """A partial of the words; see `EngineSession.decode_partial`."""
         if not self.wants_partial:
             return []
         partial = Partial(self._segment(stable=self._shown))
@@ -86,12 +91,12 @@ class FakeSession:
         return [partial]
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
-        """Take other options; see `EngineSession.configure`."""
+        """Use other options; see `EngineSession.configure`."""
         self._require_language(recognition.language)
         self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
 
     def finalize(self) -> list[SessionUpdate]:
-        """Make the words heard so far final; see `EngineSession.finalize`."""
+        """Make the words so far final; see `EngineSession.finalize`."""
         at = self._unread_start
         return self._close(at) if self._words else [UtteranceEnd(at)]
 
@@ -125,7 +130,7 @@ class FakeSession:
 
     def _commit(self, resume_at: int) -> Final:
         last = self._words[-1]
-        self._context = Spoken(last.text, last.start, resume_at)
+        self._context = CommittedContext(last.text, last.start, resume_at)
         final = Final(self._segment(), resume_at, self._context)
         self._words.clear()
         self._shown = 0

@@ -7,16 +7,16 @@ from tiro_engines.fake.markers import Marker
 from tiro_engines.interface import Segment, Word
 
 LANGUAGE = "en"
-"""What the fake engine hears where no language is named."""
+"""The language where the request names none."""
 
 
 def word_of(marker: Marker, offset: int) -> Word:
-    """Return the word that a marker stands for. `offset` is where the searched samples begin."""
+    """The word that a marker stands for. `offset` is the position of the first sample that was searched."""
     return Word(f"w{marker.word}", offset + marker.start, offset + marker.end, probability=1.0)
 
 
 def segment_of(words: Sequence[Word], *, language: str, word_timestamps: bool, stable: int | None = None) -> Segment:
-    """Return the segment of these words, of which the first `stable` (all by default) are marked stable."""
+    """The segment of these words, of which the first `stable` (all by default) are marked stable."""
     count = len(words) if stable is None else stable
     marked = tuple(replace(word, stable=index < count) for index, word in enumerate(words))
     text = " ".join(word.text for word in words)

@@ -14,12 +14,12 @@ class FasterWhisperType:
 
         return jobs_at_once(device)
 
-    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - a GPU shares its decodings among so many too
+    def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - the same number suits a GPU
         """As many as there are cores; see `EngineType.sessions_at_once`."""
         return os.cpu_count() or 1
 
     def load(self, model: str, settings: EngineSettings) -> Engine:
-        """Get the verified weights and load them; see `EngineType.load`."""
+        """Fetch the verified weights and load them; see `EngineType.load`."""
         from tiro_engines.faster_whisper.loading import load_engine  # noqa: PLC0415 - heavy, and may be absent
 
         return load_engine(model, settings)

@@ -1,4 +1,4 @@
-"""When each word was said: Whisper's cross-attention, aligned by dynamic time warping."""
+"""The times of words: Whisper's cross-attention, aligned by dynamic time warping."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -13,21 +13,22 @@ _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - punctuation of Chinese and Japanese is what it is
 _SENTENCE_END = (".", "。", "!", "！", "?", "？")  # noqa: RUF001
 DURATION_TO_MEDIAN_MAX = 2.0
-"""A word beside a pause gets the pause as well: it is cut to so many times the usual length, as in faster-whisper."""
+"""A word beside a pause gets the pause as well: it is shortened to this many median lengths, as in faster-whisper."""
 MEDIAN_SECONDS_MAX = 0.7
+"""The longest median length that counts, as in faster-whisper."""
 
 
 def align(
     whisper: Any, tokenizer: Any, encoded: Any, texts: Sequence[list[int]], lengths: Sequence[int]
 ) -> list[tuple[DecodedWord, ...]]:
-    """Place the words that tokens make up in the windows they were decoded from.
+    """The words of windows with their times.
 
     Args:
         whisper: The loaded model.
         tokenizer: Of the language.
         encoded: The encoder's output for the windows.
-        texts: Text tokens of each window, none where it has no text.
-        lengths: The samples in each window, without what it was padded with.
+        texts: Text tokens of each window; empty where it has no text.
+        lengths: The samples of each window, without its pad.
     """
     if not any(texts):
         return [()] * len(texts)
@@ -52,7 +53,7 @@ def _words(timings: list[dict[str, Any]]) -> tuple[DecodedWord, ...]:
 
 
 def _shorten_beside_pauses(timings: list[dict[str, Any]]) -> None:
-    """Give no word a pause's time: the first one, and those on both sides of a sentence's end."""
+    """Take the time of pauses from words: from the first one, and from those on both sides of a sentence's end."""
     lengths = [timing["end"] - timing["start"] for timing in timings if timing["end"] > timing["start"]]
     if not lengths:
         return

@@ -1,4 +1,4 @@
-"""What Whisper learnt from subtitles and nobody speaks: who made them, and for whom.
+"""Credits of subtitles, which Whisper has learnt from films and which are not speech.
 
 Collected by users of Whisper in https://github.com/openai/whisper/discussions/928.
 """
@@ -22,6 +22,6 @@ _CREDITS = re.compile(
 )
 
 
-def names_subtitlers(text: str) -> bool:
-    """Whether a sentence is a line of credits of some film's subtitles."""
+def is_subtitle_credit(text: str) -> bool:
+    """Whether a sentence names the makers of subtitles."""
     return _CREDITS.search(text) is not None

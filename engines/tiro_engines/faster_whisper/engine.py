@@ -4,27 +4,42 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from tiro_engines.faster_whisper.batch_decoder import BatchDecoder
 from tiro_engines.faster_whisper.languages import Languages
 from tiro_engines.faster_whisper.live_decoder import WhisperDecoder
-from tiro_engines.faster_whisper.recording import WhisperRecordings
-from tiro_engines.faster_whisper.windows import WhisperWindows
+from tiro_engines.faster_whisper.recording import RecordingTranscriber
 from tiro_engines.interface import (
     Capabilities,
+    Capability,
+    CommittedContext,
     EngineSession,
     ModelInfo,
     RecognitionOptions,
     Segment,
     SessionOptions,
     SessionUpdate,
-    Spoken,
     Window,
     WindowResult,
 )
-from tiro_engines.windowed.session import LiveSession
+from tiro_engines.windowed.session import WindowedSession
 from tiro_engines.windowed.silero import SileroModel, SileroVoiceActivity
 
-TOGETHER_MAX = {"cpu": 4, "cuda": 16}
-"""By device. On a CPU eight windows together gain little over four, and all of them wait for the last one."""
+PARTIAL_BATCH_SIZE_MAX = {"cpu": 4, "cuda": 16}
+"""By device. On a CPU a batch of eight gains little over four, and all of them wait for the last one."""
+
+FEATURES = frozenset(
+    {
+        Capability.CAPABILITY_BATCH,
+        Capability.CAPABILITY_LIVE,
+        Capability.CAPABILITY_WORD_TIME_OFFSETS,
+        Capability.CAPABILITY_HOTWORDS,
+        Capability.CAPABILITY_INITIAL_PROMPT,
+        Capability.CAPABILITY_TEMPERATURE,
+        Capability.CAPABILITY_BEAM_SIZE,
+        Capability.CAPABILITY_VOICE_ACTIVITY_FILTER,
+    }
+)
+MULTILINGUAL_FEATURES = FEATURES | {Capability.CAPABILITY_LANGUAGE_DETECTION, Capability.CAPABILITY_TRANSLATION}
 
 
 class FasterWhisperEngine:
@@ -34,50 +49,42 @@ class FasterWhisperEngine:
         self._whisper = whisper
         self._silero = silero
         self._languages = Languages(whisper)
-        self._windows = WhisperWindows(whisper, self._languages)
-        self._recordings = WhisperRecordings(whisper, self._languages, self._windows)
-        self.partial_batch_size_max = TOGETHER_MAX[whisper.model.device]
+        self._batch_decoder = BatchDecoder(whisper, self._languages)
+        self._recordings = RecordingTranscriber(whisper, self._languages, self._batch_decoder)
+        self.partial_batch_size_max = PARTIAL_BATCH_SIZE_MAX[whisper.model.device]
         self.model = model
         self.capabilities = Capabilities(
-            languages=self._languages.codes,
-            detects_language=self._languages.several,
-            word_timestamps=True,
-            batch=True,
-            live=True,
-            translates=self._languages.several,
-            hotwords=True,
-            initial_prompt=True,
-            temperature=True,
-            beam_size=True,
-            voice_activity_filter=True,
+            self._languages.codes, MULTILINGUAL_FEATURES if self._languages.several else FEATURES
         )
 
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
     ) -> WindowResult:
-        """Transcribe one window; see `Engine.transcribe`. Cancellation is looked at after each stretch of speech."""
+        """Transcribe one window; see `Engine.transcribe`. A cancellation takes effect after each batch of speech."""
         self.capabilities.require_language(options.language)
         return self._recordings.transcribe(window, options, emit, cancelled)
 
-    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
-        """Begin a live session; see `Engine.open_session`."""
+    def open_session(
+        self, options: SessionOptions, start: int, context: CommittedContext | None = None
+    ) -> EngineSession:
+        """Open a live session; see `Engine.open_session`."""
         self.capabilities.require_language(options.recognition.language)
         decoder = WhisperDecoder(
-            self._whisper, self._languages, self._windows, options.recognition, self.capabilities.require_language
+            self._whisper, self._languages, self._batch_decoder, options.recognition, self.capabilities.require_language
         )
-        return LiveSession(decoder, SileroVoiceActivity(self._silero), options, start, spoken)
+        return WindowedSession(decoder, SileroVoiceActivity(self._silero), options, start, context)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
-        """Decode what several sessions want to show; see `Engine.decode_partials`."""
-        ours = cast("Sequence[LiveSession[WhisperDecoder]]", sessions)
-        wanted = {
-            number: session.decoder.partial(window)
+        """Decode the partials of several sessions in one batch; see `Engine.decode_partials`."""
+        ours = cast("Sequence[WindowedSession[WhisperDecoder]]", sessions)
+        tasks = {
+            number: session.decoder.partial_task(window)
             for number, session in enumerate(ours)
-            if (window := session.next_partial()) is not None
+            if (window := session.partial_window()) is not None
         }
         updates: list[list[SessionUpdate]] = [[] for _ in ours]
-        for number, decoded in zip(wanted, self._windows.decode(list(wanted.values())), strict=True):
-            updates[number] = ours[number].show_partial(decoded)
+        for number, hypothesis in zip(tasks, self._batch_decoder.decode(list(tasks.values())), strict=True):
+            updates[number] = ours[number].accept_partial(hypothesis)
         return updates
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The languages of a Whisper model, and what decoding in each of them needs."""
+"""The languages of a Whisper model, and how each is decoded and detected."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,30 +7,29 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 DEFAULT_SYMBOLS = -1
-"""What Whisper means by its default set of symbols that nobody speaks."""
-
-
+"""Whisper's name for its default set of symbols that are not speech."""
 LANGUAGE_PROBABILITY_MIN = 0.5
-"""Below this the language heard earlier in the session is the better guess; the same limit as faster-whisper's."""
+"""Below this the language detected earlier in the session is the better guess; the same limit as faster-whisper's."""
 TOKENS_PER_SECOND_MAX = 25
-"""The fastest speech in the scripts that take most tokens. It ends a repetition long before the model's own limit."""
+"""The fastest speech in the scripts that need the most tokens. It ends a loop long before the model's own limit."""
 COMPACT = frozenset({"de", "en", "es", "fr", "it", "nl", "pt"})
-"""Languages that Whisper knows so well that most words are a token or two."""
+"""Languages in which most words are one or two tokens."""
 COMPACT_TOKENS_PER_SECOND_MAX = 8
 """The fastest speech in them has 6 words a second; read speech has 4 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """How a language is written in tokens, and the tokens that never stand for speech."""
+    """The tokens of a language."""
 
     tokenizer: Any
     suppressed: list[int]
+    """Tokens that never stand for speech."""
     tokens_per_second_max: int
 
 
 class Languages:
-    """Knows the languages of one model. Safe to share between threads."""
+    """The languages of one model. Safe to share between threads."""
 
     def __init__(self, whisper: Any) -> None:
         self._whisper = whisper
@@ -42,7 +41,7 @@ class Languages:
         )
 
     def vocabulary(self, code: str) -> Vocabulary:
-        """Return the vocabulary of a language, made once."""
+        """The vocabulary of a language, made once."""
         if code not in self._vocabularies:
             tokenizer = Tokenizer(self._whisper.hf_tokenizer, self.several, task="transcribe", language=code)
             suppressed = list(get_suppressed_tokens(tokenizer, [DEFAULT_SYMBOLS]))
@@ -52,32 +51,32 @@ class Languages:
 
 
 class SpokenLanguage:
-    """The language of one session: named by its caller, or heard."""
+    """The language of one session: named by its caller, or detected."""
 
     def __init__(self, whisper: Any, languages: Languages) -> None:
         self._whisper = whisper
         self._languages = languages
-        self._heard: str | None = None
+        self._detected: str | None = None
         self.named: str | None = None
-        """What the caller said. None detects it."""
+        """The caller's. None detects it."""
 
     @property
     def known(self) -> str | None:
-        """The language, where nothing needs to be detected."""
+        """The language, where none needs to be detected."""
         return self.named or (None if self._languages.several else next(iter(self._languages.codes)))
 
     @property
     def guess(self) -> str:
-        """What is known without listening; empty where nothing is."""
-        return self.named or self._heard or ""
+        """The language without detection now; empty where it is unknown."""
+        return self.named or self._detected or ""
 
-    def of(self, encoded: Any) -> str:
+    def detect(self, encoded: Any) -> str:
         """The language of an encoded window."""
         if self.known is not None:
             return self.known
         token, probability = self._whisper.model.detect_language(encoded)[0][0]
         detected = str(token).strip("<|>")
         if probability < LANGUAGE_PROBABILITY_MIN:
-            return self._heard or detected
-        self._heard = detected
+            return self._detected or detected
+        self._detected = detected
         return detected

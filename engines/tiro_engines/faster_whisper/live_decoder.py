@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tiro_engines.faster_whisper.batch_decoder import ENCODER_SECONDS_MAX, BatchDecoder
 from tiro_engines.faster_whisper.languages import Languages, SpokenLanguage
-from tiro_engines.faster_whisper.tasks import BEHIND, CAREFUL, PARTIAL, QUICK, Task
-from tiro_engines.faster_whisper.windows import ENCODER_SECONDS_MAX, WhisperWindows
+from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, QUICK, WITH_CONTEXT, DecodingTask
 from tiro_engines.interface import RecognitionOptions, Samples
-from tiro_engines.windowed.decoder import Context, Decoded, DecodedWord, PartialWindow
+from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
 
-CONTEXT_TOKENS = (64, 32, 16, 8, 4, 0)
-"""Of the same utterance, before what a partial decodes: so many as there are, of these numbers. Only windows with equal
-numbers can be decoded together."""
+PROMPT_TOKENS = (64, 32, 16, 8, 4, 0)
+"""Lengths of a partial's prompt, which is the end of its utterance's stable text: the longest that the text fills.
+
+Only windows with prompts of one length can be decoded in one batch.
+"""
 
 
 class WhisperDecoder:
@@ -24,45 +26,46 @@ class WhisperDecoder:
         self,
         whisper: Any,
         languages: Languages,
-        windows: WhisperWindows,
+        batch_decoder: BatchDecoder,
         options: RecognitionOptions,
         require_language: Callable[[str | None], None],
     ) -> None:
-        self._windows = windows
+        self._batch_decoder = batch_decoder
         self._language = SpokenLanguage(whisper, languages)
         self._require_language = require_language
         self.configure(options)
 
     def configure(self, options: RecognitionOptions) -> None:
-        """Take other options; see `WindowDecoder.configure`."""
+        """Use other options; see `WindowDecoder.configure`."""
         self._require_language(options.language)
         self._language.named = options.language
         self._hotwords = " ".join(options.hotwords) or None
 
-    def partial(self, window: PartialWindow) -> Task:
-        """What decoding a partial greedily takes, alone or together with those of other sessions."""
-        tokens = _tokens(window.before)
-        count = next(count for count in CONTEXT_TOKENS if count <= len(tokens))
-        context = tokens[len(tokens) - count :]
-        return Task(window.samples, PARTIAL, self._language, self._hotwords, context=context)
+    def partial_task(self, window: PartialWindow) -> DecodingTask:
+        """The task of a partial, to be decoded greedily, alone or in a batch with those of other sessions."""
+        tokens = _tokens(window.preceding)
+        count = next(count for count in PROMPT_TOKENS if count <= len(tokens))
+        prompt = tokens[len(tokens) - count :]
+        return DecodingTask(window.samples, PARTIAL, self._language, self._hotwords, prompt=prompt)
 
-    def decode_partial(self, window: PartialWindow) -> Decoded:
-        """Decode greedily; of a repetitive result, what is said once."""
-        return self._windows.decode([self.partial(window)])[0]
+    def decode_partial(self, window: PartialWindow) -> Hypothesis:
+        """Decode greedily, and drop repetitions."""
+        return self._batch_decoder.decode([self.partial_task(window)])[0]
 
     def decode_final(
-        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
-    ) -> Decoded:
-        """Decode greedily. What is doubted is decoded again with beam search behind its context, or else alone."""
-        quick = Task(samples, QUICK, self._language, self._hotwords, prefix=_tokens(agreed))
+        self, samples: Samples, prefix: Sequence[DecodedWord] = (), context: DecodingContext | None = None
+    ) -> Hypothesis:
+        """Decode greedily. A text that is rejected is decoded again with beam search: with its context, then alone."""
+        quick = DecodingTask(samples, QUICK, self._language, self._hotwords, prefix=_tokens(prefix))
         tasks = [quick]
         if context is not None:
-            tasks.append(replace(quick, effort=BEHIND, preceding=self._windows.preceding(context)))
+            preceding = self._batch_decoder.preceding_final(context)
+            tasks.append(replace(quick, effort=WITH_CONTEXT, preceding=preceding))
         for task in tasks:
-            decoded = self._windows.decode([task])[0]
-            if decoded.words:
-                return decoded
-        return self._windows.decode([replace(quick, effort=CAREFUL)])[0]
+            hypothesis = self._batch_decoder.decode([task])[0]
+            if hypothesis.words:
+                return hypothesis
+        return self._batch_decoder.decode([replace(quick, effort=CAREFUL)])[0]
 
 
 def _tokens(words: Sequence[DecodedWord]) -> list[int]:

@@ -1,10 +1,10 @@
-"""faster-whisper's own long form: 30 s at a time, again with a higher temperature where the text is doubtful."""
+"""faster-whisper's long form: windows of 30 s, decoded again with a higher temperature where the text is doubtful."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tiro_engines.faster_whisper.trust import Generated
+from tiro_engines.faster_whisper.generated import Generated
 from tiro_engines.interface import (
     SAMPLE_RATE,
     DetectedLanguage,
@@ -20,16 +20,16 @@ ENGLISH = "en"
 
 @dataclass(frozen=True, slots=True)
 class LongForm:
-    """What is decoded of a window, as it comes."""
+    """The segments of a window, decoded on demand."""
 
     language: DetectedLanguage | None
-    """None when there is no speech to detect it from; then there are no segments either."""
+    """None when there is no speech; then there are no segments either."""
     segments: Iterator[tuple[Segment, Generated]]
-    """In the order of their time, without overlap."""
+    """In the order of time, without overlap."""
 
 
 def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> LongForm:
-    """Decode a window with any options. Segments are decoded when they are asked for."""
+    """Decode a window with any options. Segments are decoded while they are iterated over."""
     decoding = options.decoding
     temperature = {} if decoding.temperature is None else {"temperature": decoding.temperature}
     found, info = whisper.transcribe(
@@ -40,7 +40,7 @@ def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, 
         initial_prompt=decoding.initial_prompt or None,
         word_timestamps=options.word_timestamps,
         hotwords=" ".join(options.hotwords) or None,
-        condition_on_previous_text=False,  # one invented or repeated sentence would poison all that follow
+        condition_on_previous_text=False,  # one hallucinated or repeated sentence would affect all that follow
         vad_filter=filter_silence,
         **temperature,
     )
@@ -51,7 +51,7 @@ def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, 
 
 
 def _placed(found: Any, window: Window, language: str) -> Iterator[tuple[Segment, Generated]]:
-    """Place segments in the recording: inside the window, and none before the end of the one before it."""
+    """Segments with times in the recording: inside the window, and none before the end of the one before it."""
     earliest = window.offset
     for segment in found:
         text = segment.text.strip()

@@ -1,4 +1,4 @@
-"""Whisper's loop: over a short pad it sometimes does not stop, and says the last sentence again until its limit."""
+"""Whisper's loop: over a short pad it sometimes does not stop, and repeats the last sentence until its limit."""
 
 from collections.abc import Hashable, Sequence
 from typing import TypeVar
@@ -6,13 +6,13 @@ from typing import TypeVar
 T = TypeVar("T", bound=Hashable)
 
 RUN_MIN = 3
-"""Two words that are the same are said; a longer run that came before it at once is a loop."""
+"""The shortest repetition that is a loop: people do say one or two words twice."""
 
 
-def said_once(tokens: Sequence[T]) -> list[T] | None:
-    """Return the tokens, or words, without what is repeated at their end, said once. None where nothing is.
+def without_repetition(tokens: Sequence[T]) -> list[T] | None:
+    """The tokens, or words, with the loop at their end once. None where there is no loop.
 
-    The loop is the shortest stretch that fills the end at least twice, the last time perhaps in part.
+    The loop is the shortest sequence that fills the end at least twice, the last time perhaps in part.
     """
     for period in range(1, len(tokens) // 2 + 1):
         run = _run(tokens, period)

@@ -1,4 +1,4 @@
-"""Cuts the words of a stretch into segments as people read them: sentences, and what lies between pauses."""
+"""Splits the words of a speech segment into segments to read: sentences, and speech between pauses."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from tiro_engines.windowed.decoder import DecodedWord
 
 ENDS = (".", "?", "!", "。", "？", "！", "…")  # noqa: RUF001 - punctuation of Chinese and Japanese is what it is
 BREATH_SECONDS = 0.2
-"""Behind a sentence. It tells a full stop from that of an abbreviation."""
+"""The pause after a sentence. It distinguishes a full stop from that of an abbreviation."""
 PAUSE_SECONDS = 1.0
-"""Ends a segment by itself."""
+"""A pause that ends a segment without a full stop."""
 SEGMENT_SECONDS_MAX = 15.0
 
 
 def sentences(words: Sequence[DecodedWord]) -> list[Sequence[DecodedWord]]:
-    """Cut words, in order, into segments of at least one word. None for none."""
+    """Split words, in order, into segments of at least one word. No segments for no words."""
     segments: list[Sequence[DecodedWord]] = []
     begin = 0
     for index in range(1, len(words) + 1):
@@ -30,7 +30,7 @@ def _ends_between(word: DecodedWord, following: DecodedWord) -> bool:
 
 
 def _bounded(words: Sequence[DecodedWord]) -> list[Sequence[DecodedWord]]:
-    """Cut what is too long at its longest pause; of equal ones, at that nearest to its middle."""
+    """Split a segment that is too long at its longest pause; of equal ones, at the one nearest to its middle."""
     if len(words) < 2 or words[-1].end - words[0].start <= SEGMENT_SECONDS_MAX * SAMPLE_RATE:  # noqa: PLR2004
         return [words] if words else []
     middle = (words[0].start + words[-1].end) / 2
@@ -38,8 +38,8 @@ def _bounded(words: Sequence[DecodedWord]) -> list[Sequence[DecodedWord]]:
     def fitness(index: int) -> tuple[float, float]:
         return _pause(words[index - 1], words[index]), -abs(words[index].start - middle)
 
-    cut = max(range(1, len(words)), key=fitness)
-    return [*_bounded(words[:cut]), *_bounded(words[cut:])]
+    split = max(range(1, len(words)), key=fitness)
+    return [*_bounded(words[:split]), *_bounded(words[split:])]
 
 
 def _pause(word: DecodedWord, following: DecodedWord) -> float:

@@ -1,4 +1,4 @@
-"""`tiro models`: which models there are, and fetching them ahead of time."""
+"""`tiro models`: listing models, and fetching them ahead of time."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from tiro_engines.models.source import Progress
 from tiro_engines.models.store import ModelStore
 
 FAILED = 1
-"""Exit code: a model could not be had."""
+"""Exit code: a model could not be fetched."""
 
 USAGE = 2
 """Exit code: no such model."""
@@ -39,7 +39,7 @@ ModelsDir = Annotated[
 
 @app.command("list")
 def list_models(models_dir: ModelsDir) -> None:
-    """List every model of the catalogue and whether it is here."""
+    """List the models of the catalogue, and whether they are on this machine."""
     table = Table("engine", "model", "languages", "size", "state", "source")
     for engine in load_catalogue().engines.values():
         store = ModelStore(models_dir, engine)
@@ -52,7 +52,7 @@ def list_models(models_dir: ModelsDir) -> None:
 
 @app.command("pull")
 def pull_models(models: Annotated[list[str], typer.Argument(help="Names of models.")], models_dir: ModelsDir) -> None:
-    """Fetch models and check every byte. Fails when one of them cannot be had, after trying all."""
+    """Fetch models and check every byte. Fails after trying all when one of them could not be fetched."""
     console = Console(stderr=True)
     engine = load_catalogue().engine("")
     try:
@@ -77,7 +77,7 @@ def _pull(store: ModelStore, name: str, console: Console) -> bool:
 
 
 class _Bars(ProgressBars):
-    """One bar for each item fetched."""
+    """A progress bar for each item that is fetched."""
 
     def __init__(self, console: Console) -> None:
         text = TextColumn("{task.description}")
@@ -88,7 +88,7 @@ class _Bars(ProgressBars):
         item = (progress.source, progress.item)
         if item not in self._bars:
             self._bars[item] = self.add_task(f"{progress.source} {progress.item}")
-        self.update(self._bars[item], completed=progress.done_bytes, total=progress.total_bytes)
+        self.update(self._bars[item], completed=progress.done_bytes, total=progress.total_bytes or None)
 
 
 def _languages(model: Model) -> str:

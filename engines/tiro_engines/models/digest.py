@@ -10,17 +10,17 @@ from tiro_engines.catalogue import Model, ModelFile
 _log = logging.getLogger(__name__)
 
 _Stamp = list[object]
-"""What a file looked like when its digest was right: size in bytes, modification time in nanoseconds, SHA-256."""
+"""Of a file whose digest was right: size in bytes, modification time in nanoseconds, SHA-256."""
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file of any size: 64 hexadecimal digits."""
+    """The SHA-256 of a file: 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def fault_in(path: Path, file: ModelFile) -> str:
-    """Say what is wrong with a file by reading all of it; empty when it is the file of the catalogue."""
+    """What is wrong with a file, which is read completely; empty when it is the file of the catalogue."""
     if not path.is_file():
         return f"{file.name} is missing"
     size_bytes = path.stat().st_size
@@ -31,11 +31,11 @@ def fault_in(path: Path, file: ModelFile) -> str:
 
 
 class VerifiedFolder:
-    """A folder of weights, with a record beside it of what was found right.
+    """A folder of weights, with a record beside it of the files that were verified.
 
-    Hashing large-v3 takes seconds on every start, so a file whose size and time have not changed since its digest was
-    right is not read again. The record guards against damage and mix-ups. Whoever may write to the folder may write the
-    record as well: it is no defence against them.
+    Hashing large-v3 takes seconds at every start, so a file whose size and time have not changed since it was verified
+    is not read again. The record protects against damage and mix-ups, not against those who may write to the folder:
+    they may write the record as well.
     """
 
     def __init__(self, folder: Path, model: Model) -> None:
@@ -44,7 +44,7 @@ class VerifiedFolder:
         self._record_path = folder.with_name(f"{folder.name}.verified.json")
 
     def faults(self) -> tuple[str, ...]:
-        """Say what is wrong with the folder; empty when every file is the one of the catalogue."""
+        """What is wrong with the folder; empty when every file is the one of the catalogue."""
         if not self._folder.is_dir():
             return (f"{self._folder} does not exist",)
         record = self._read_record()
@@ -59,7 +59,7 @@ class VerifiedFolder:
         return faults
 
     def record(self) -> None:
-        """Write down that every file was found right just now."""
+        """Write the record: every file has just been verified."""
         text = json.dumps({file.name: self._stamp(file) for file in self._model.files}, indent=2)
         try:
             self._record_path.write_text(text, encoding="utf-8")
@@ -69,13 +69,13 @@ class VerifiedFolder:
     def _read_record(self) -> dict[str, _Stamp]:
         try:
             record = json.loads(self._record_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # none yet, or cut off while being written: everything is hashed again
+        except (OSError, ValueError):  # there is none, or its writing was interrupted: everything is hashed again
             return {}
         return record if isinstance(record, dict) else {}
 
     def _stamp(self, file: ModelFile) -> _Stamp | None:
         try:
             status = (self._folder / file.name).stat()
-        except OSError:  # it is not there, or not to be read: the check that follows says so
+        except OSError:  # missing or not readable: the check that follows says so
             return None
         return [status.st_size, status.st_mtime_ns, file.sha256]

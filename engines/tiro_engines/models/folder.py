@@ -5,5 +5,5 @@ from pathlib import Path
 
 
 def default_models_dir() -> Path:
-    """Where weights go unless a deployment says otherwise: the user's cache folder, by the XDG base directories."""
+    """Where weights are kept by default: in the user's cache folder, by the XDG base directories."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tiro" / "models"

@@ -1,4 +1,4 @@
-"""What a source of weights is, and how it tells what it does."""
+"""A source of weights, and how it reports its progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tiro_engines.models.staging import Staging
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the fetching of one item has come."""
+    """How much of one item has been fetched."""
 
     source: str
     """Where the bytes come from, as in `hub` or `wheel`."""
@@ -18,6 +18,7 @@ class Progress:
     """The file or package being fetched."""
     done_bytes: int
     total_bytes: int
+    """0 where the source does not say."""
 
 
 Report = Callable[[Progress], None]
@@ -29,10 +30,10 @@ class SourceFailed(Exception):  # noqa: N818 - reads as the outcome it reports; 
 
 
 class Source(Protocol):
-    """A place that model files come from."""
+    """A source of model files."""
 
     def describe(self, model: Model) -> str:
-        """Name the place, for messages."""
+        """Name the source, for messages."""
 
     def fill(self, model: Model, staging: Staging, report: Report) -> None:
         """Put files that are missing into the staging folder.

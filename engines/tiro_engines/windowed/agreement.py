@@ -12,11 +12,11 @@ from tiro_engines.interface import SAMPLE_RATE
 from tiro_engines.windowed.decoder import DecodedWord
 
 SAME_WORD_SAMPLES = SAMPLE_RATE
-"""Two decodings place a word so far apart at most."""
+"""The largest difference between the times that two decodings give to one word."""
 SURE_PROBABILITY_MIN = 0.4
-"""Decodings that give a word this probability are sure of it."""
+"""A decoding that gives a word this probability is sure of it."""
 UNSURE_SAMPLES = SAMPLE_RATE * 3 // 2
-"""A word that one of the two is not sure of becomes stable so long after a sure one would: what follows may change it.
+"""A word that one of the two decodings is not sure of becomes stable this much later: what follows may change it.
 
 Measured with tiny.en over read speech, this and the probability: without them the final changes one stable word in 15.
 """
@@ -40,11 +40,11 @@ class LocalAgreement:
         return len(self._stable)
 
     def update(self, words: Sequence[DecodedWord], *, certain_until: int) -> list[DecodedWord]:
-        """Take a new decoding of the utterance; return the words to show, of which the stable ones never change.
+        """Add a new decoding of the utterance. Returns the words to show, of which the stable ones never change.
 
         Args:
             words: The decoding.
-            certain_until: A word that ends behind this sample does not become stable: it may go on.
+            certain_until: A word that ends after this sample does not become stable: it may continue.
         """
         rest = self._after_stable(words)
         pairs = zip(self._rest, rest, strict=False)
@@ -59,9 +59,10 @@ class LocalAgreement:
         self._rest.clear()
 
     def _after_stable(self, words: Sequence[DecodedWord]) -> list[DecodedWord]:
-        """Return what follows the stable words: by count where the decoding repeats them.
+        """The words after the stable ones: by count, where the decoding begins with the stable words.
 
-        Where it does not, what follows the last of them, if it is heard at about its time; failing that, by time.
+        Where it does not, those after the last stable word, if the decoding has that word at about its time; failing
+        that, by time.
         """
         count = len(self._stable)
         if len(words) >= count and all(map(_same, self._stable, words)):

@@ -1,4 +1,4 @@
-"""Where to cut an utterance that has become too long."""
+"""Where to split an utterance that has become too long."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,12 +8,12 @@ from tiro_engines.windowed.endpointer import Pause
 
 
 def best_pause(pauses: Sequence[Pause]) -> Pause | None:
-    """Return the longest pause, of equal ones the last."""
+    """The longest pause; of equal ones the last."""
     return max(reversed(pauses), key=lambda pause: pause.end - pause.start, default=None)
 
 
 def best_boundary(words: Sequence[DecodedWord], after: int) -> int | None:
-    """Choose how many words to keep: up to the widest gap after a sample, of equal ones the last.
+    """How many words to keep: those before the widest gap after a sample; of equal gaps the last.
 
     The last word never counts as complete, because the window may end inside it.
 
@@ -22,7 +22,7 @@ def best_boundary(words: Sequence[DecodedWord], after: int) -> int | None:
         after: Keep at least the words that end before this sample of the window.
 
     Returns:
-        The number of words before the cut, or None where there is no boundary to choose.
+        The number of words before the split, or None where there is no boundary to choose.
     """
     gaps = [
         (following.start - word.end, count)

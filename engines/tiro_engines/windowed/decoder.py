@@ -1,4 +1,4 @@
-"""What live decoding asks of an engine: words for a window of samples."""
+"""The decoder of an engine, as a windowed session needs it: words for a window of samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,16 +9,18 @@ from tiro_engines.interface import RecognitionOptions, Samples
 
 @dataclass(frozen=True, slots=True)
 class DecodedWord:
-    """A word with its place in the window that was decoded."""
+    """A word with its position in the window that was decoded."""
 
     raw: str
     """Text with the space that separates it from the word before, where its language writes one."""
     start: int
     """Samples from the beginning of the window."""
     end: int
+    """Samples from the beginning of the window."""
     probability: float
+    """0 to 1."""
     tokens: tuple[int, ...] = ()
-    """What the decoder wrote for it, where it writes tokens."""
+    """The decoder's tokens, where it has tokens."""
 
     def shifted(self, by: int) -> "DecodedWord":
         """The word in a window that begins `by` samples earlier."""
@@ -31,54 +33,55 @@ class DecodedWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """What a window says. No words where it holds no speech, or nothing that can be trusted to be any."""
+class Hypothesis:
+    """The words of a window. None where it has no speech, or none that the decoder trusts."""
 
     words: tuple[DecodedWord, ...] = ()
     language: str = ""
+    """ISO 639 code."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartialWindow:
-    """The end of an utterance, to be shown and replaced."""
+    """The end of an utterance, to be decoded for a partial."""
 
     samples: Samples
-    before: Sequence[DecodedWord] = ()
-    """The words of the same utterance that come before these samples: context, not part of the result."""
+    preceding: Sequence[DecodedWord] = ()
+    """The stable words of the same utterance before these samples: context, not part of the hypothesis."""
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What was said before a window, and is final. The window goes on where these samples end."""
+class DecodingContext:
+    """The end of the final before a window. The window continues where these samples end."""
 
     samples: Samples
     text: str
 
 
 class WindowDecoder(Protocol):
-    """Decodes windows of one session. It may remember the language it heard, but no text."""
+    """Decodes the windows of one session. It may remember the language that it detected, but no text."""
 
     @property
     def seconds_max(self) -> float:
-        """The longest window it can decode."""
+        """The longest window that it can decode."""
 
     def configure(self, options: RecognitionOptions) -> None:
-        """Recognize differently from the next window on.
+        """Use other options from the next window on.
 
         Raises:
-            UnsupportedLanguage: The options name a language that it does not know. Nothing has changed.
+            UnsupportedLanguage: The options name a language that the model does not know. Nothing has changed.
         """
 
-    def decode_partial(self, window: PartialWindow) -> Decoded:
-        """Decode as fast as possible: the result is shown and replaced."""
+    def decode_partial(self, window: PartialWindow) -> Hypothesis:
+        """Decode as fast as possible: the next partial replaces the hypothesis."""
 
     def decode_final(
-        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
-    ) -> Decoded:
-        """Decode as well as possible: the result is committed.
+        self, samples: Samples, prefix: Sequence[DecodedWord] = (), context: DecodingContext | None = None
+    ) -> Hypothesis:
+        """Decode as well as possible: the hypothesis is committed.
 
         Args:
             samples: The whole window.
-            agreed: Words that the result must begin with.
-            context: What was said before, which is no part of the result.
+            prefix: Words that the hypothesis must begin with.
+            context: The final before the window, which is not part of the hypothesis.
         """

@@ -1,20 +1,21 @@
-"""Decoding a window for good, all of it.
+"""Decoding a final completely.
 
-Whisper sometimes ends its text at the first sentence, with seconds of speech still to come. What it then says is likely
-and spoken; only its length tells: too little text for so much voice. Such a window is decoded in two parts.
+Whisper sometimes ends its text at the first sentence, with seconds of speech still to come. The text that it does give
+is probable and was spoken; only its length shows the fault: few tokens for much voice. Such a window is decoded in two
+parts.
 """
 
 from collections.abc import Sequence
 
 from tiro_engines.interface import SAMPLE_RATE, Samples
 from tiro_engines.windowed.boundaries import best_pause
-from tiro_engines.windowed.decoder import Context, Decoded, WindowDecoder
+from tiro_engines.windowed.decoder import DecodingContext, Hypothesis, WindowDecoder
 from tiro_engines.windowed.endpointer import Pause
 
 TOKENS_PER_SECOND_MIN = 1.0
-"""Tokens a second of voice. Slow speech has two words a second, which are more tokens in every language."""
+"""Tokens per second of voice. Slow speech has two words a second, which are more tokens in every language."""
 VOICED_SAMPLES_MIN = 3 * SAMPLE_RATE
-"""With less voice than this a short answer is what it is."""
+"""With less voice than this a short text is accepted."""
 PART_SAMPLES_MIN = SAMPLE_RATE
 SPLITS_MAX = 2
 """How often a part is divided again."""
@@ -24,31 +25,31 @@ def decode_all(
     decoder: WindowDecoder,
     samples: Samples,
     pauses: Sequence[Pause],
-    context: Context | None = None,
+    context: DecodingContext | None = None,
     splits_max: int = SPLITS_MAX,
-) -> Decoded:
-    """Decode a window; where the result says too little, decode it in two parts instead, divided at its longest pause.
+) -> Hypothesis:
+    """Decode a window; where the text is too short, decode it in two parts instead, split at its longest pause.
 
     Args:
         decoder: Decodes one part.
         samples: The window.
-        pauses: In it, in order, in samples from its beginning.
-        context: What was said before it.
+        pauses: Its pauses, in order, in samples from its beginning.
+        context: The final before it.
         splits_max: How often a part may be divided.
     """
-    decoded = decoder.decode_final(samples, context=context)
+    hypothesis = decoder.decode_final(samples, context=context)
     pause = best_pause([one for one in pauses if PART_SAMPLES_MIN <= one.middle <= len(samples) - PART_SAMPLES_MIN])
-    if splits_max == 0 or pause is None or not _says_too_little(decoded, len(samples), pauses):
-        return decoded
+    if splits_max == 0 or pause is None or not _is_too_short(hypothesis, len(samples), pauses):
+        return hypothesis
     at = pause.middle
     earlier = [one for one in pauses if one.end <= pause.start]
     first = decode_all(decoder, samples[:at], earlier, splits_max=splits_max - 1)
     later = [Pause(one.start - at, one.end - at) for one in pauses if one.start >= pause.end]
     second = decode_all(decoder, samples[at:], later, splits_max=splits_max - 1)
-    return Decoded((*first.words, *(word.shifted(at) for word in second.words)), first.language or second.language)
+    return Hypothesis((*first.words, *(word.shifted(at) for word in second.words)), first.language or second.language)
 
 
-def _says_too_little(decoded: Decoded, length: int, pauses: Sequence[Pause]) -> bool:
+def _is_too_short(hypothesis: Hypothesis, length: int, pauses: Sequence[Pause]) -> bool:
     voiced = length - sum(pause.end - pause.start for pause in pauses)
-    tokens = sum(max(1, len(word.tokens)) for word in decoded.words)
+    tokens = sum(max(1, len(word.tokens)) for word in hypothesis.words)
     return voiced > VOICED_SAMPLES_MIN and tokens * SAMPLE_RATE < TOKENS_PER_SECOND_MIN * voiced

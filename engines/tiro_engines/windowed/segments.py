@@ -9,15 +9,15 @@ from tiro_engines.windowed.decoder import DecodedWord
 def segment_of(
     words: Sequence[DecodedWord], start: int, end: int, language: str, *, with_words: bool, stable: int | None = None
 ) -> Segment:
-    """Place decoded words in the session.
+    """A segment of decoded words, with the times of the session.
 
     Args:
         words: At least one, in order.
-        start: Where the window begins, absolute.
-        end: Where it ends, absolute: no word is placed beyond it, nor before the end of the word before it.
+        start: The first sample of the window, in the session.
+        end: The sample after its last one. No word ends later, or begins before the end of the word before it.
         language: Of all of them.
-        with_words: Whether the segment tells its words apart.
-        stable: How many of them, from the first on, are stable. All by default.
+        with_words: Whether the segment has its words.
+        stable: How many words, from the first on, are stable. All by default.
     """
     count = len(words) if stable is None else stable
     placed: list[Word] = []

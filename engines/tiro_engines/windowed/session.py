@@ -1,7 +1,7 @@
 """A live session of an engine that decodes windows.
 
-Voice activity says where speech is. While it lasts, the window since the last final is decoded again and again for
-partials. A pause, the longest utterance allowed or the caller closes it: it is decoded once more, with care, and
+Voice activity detection finds speech. While it lasts, the window since the last final is decoded again and again for
+partials. A pause, the longest utterance allowed or the caller ends it: the window is decoded once more, with care, and
 committed. What is final or silent leaves the window, so a session's memory is bounded by the longest utterance. The end
 of the last final is kept as context for the next one.
 """
@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from tiro_engines.interface import (
     SAMPLE_RATE,
+    CommittedContext,
     Endpointing,
     Final,
     Partial,
@@ -20,116 +21,121 @@ from tiro_engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
-    Spoken,
     UtteranceEnd,
 )
 from tiro_engines.windowed.boundaries import best_boundary, best_pause
-from tiro_engines.windowed.context import PromptContext, end_of
-from tiro_engines.windowed.decoder import Decoded, PartialWindow, WindowDecoder
+from tiro_engines.windowed.context import PromptContext, context_at_end
+from tiro_engines.windowed.decoder import Hypothesis, PartialWindow, WindowDecoder
 from tiro_engines.windowed.endpointer import SPEECH_SAMPLES_MIN, Endpointer, Pause
 from tiro_engines.windowed.finals import decode_all
-from tiro_engines.windowed.partials import Partials
+from tiro_engines.windowed.partials import PartialTracker
 from tiro_engines.windowed.segments import segment_of
 from tiro_engines.windowed.voice import FRAME_SAMPLES, VoiceActivity
 from tiro_engines.windowed.window import AudioWindow
 
 LEAD_IN_SAMPLES = 10 * FRAME_SAMPLES
-"""Kept from before speech begins: voice activity notices soft consonants late. Whole frames of voice activity: an owner
-that goes on from there hears the same frames as the one before, and so the same text.
+"""Kept from before speech begins: voice activity detection is late for soft consonants.
+
+Whole frames of voice activity: an owner that takes over there has the same frames as the one before, and so the same
+text.
 """
 
 HANGOVER_SAMPLES = 10 * FRAME_SAMPLES
-"""Decoded after speech has ended, for the same reasons. What is left of the silence is the next utterance's lead-in."""
+"""Decoded after speech has ended, for the same reason. The rest of the silence is the next utterance's lead-in."""
 
 BLOCK_SAMPLES = SAMPLE_RATE
-"""Audio is taken in steps of this size, so that the window stays bounded however much one call brings."""
+"""Audio is processed in blocks of this size, so that the window stays bounded however much one call brings."""
 
-NEWS_SAMPLES_MIN = SAMPLE_RATE * 300 // 1000
-"""A word lasts about so long: with less new speech a partial would show nothing new."""
+NEW_SPEECH_SAMPLES_MIN = SAMPLE_RATE * 300 // 1000
+"""About the length of a word: with less new speech a partial would show nothing new."""
 
-CUT_AFTER_SHARE = 0.4
-"""A too long utterance is cut behind this share of it: a cut harms the words beside it, so there should be few."""
+SPLIT_AFTER_SHARE = 0.4
+"""The share of the longest utterance after which it may be split: words beside a split suffer, so splits are few."""
 
 
 D = TypeVar("D", bound=WindowDecoder)
 
 
-class LiveSession(Generic[D]):
-    """One session's window, voice activity and agreement; see `EngineSession`."""
+class WindowedSession(Generic[D]):
+    """The window, the voice activity and the agreement of one session; see `EngineSession`."""
 
     def __init__(
-        self, decoder: D, voice: VoiceActivity, options: SessionOptions, start: int, spoken: Spoken | None = None
+        self,
+        decoder: D,
+        voice: VoiceActivity,
+        options: SessionOptions,
+        start: int,
+        context: CommittedContext | None = None,
     ) -> None:
         self.decoder = decoder
         self._voice = voice
         self._options = options
         self._endpointer = Endpointer(options.endpointing)
-        self._said = PromptContext(spoken) if spoken else None
-        begin = spoken.until if spoken else start
-        self._partials = Partials(begin)
+        self._context = PromptContext(context) if context else None
+        begin = context.end if context else start
+        self._partials = PartialTracker(begin)
         self._window = AudioWindow(begin)
         self._frame_start = begin
 
     @property
-    def settled_at(self) -> int:
-        """Where the context of what follows begins, or else the window."""
-        return self._said.spoken.start if self._said else self._window.start
+    def checkpoint_sample(self) -> int:
+        """The beginning of the context, or else of the window; see `EngineSession.checkpoint_sample`."""
+        return self._context.committed.start if self._context else self._window.start
 
     @property
     def wants_partial(self) -> bool:
         """Whether enough speech for another word has come since the last partial was decoded."""
-        fresh = self._endpointer.speech_end - self._partials.decoded_until
-        return self._options.interim_results and self._endpointer.speaking and fresh >= NEWS_SAMPLES_MIN
+        new_samples = self._endpointer.speech_end - self._partials.decoded_until
+        return self._options.interim_results and self._endpointer.speaking and new_samples >= NEW_SPEECH_SAMPLES_MIN
 
     @property
     def seconds_sent(self) -> float:
-        """Nothing leaves; see `EngineSession.seconds_sent`."""
+        """0: nothing is sent outside; see `EngineSession.seconds_sent`."""
         return 0.0
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
-        """Take the next samples; see `EngineSession.advance`."""
-        if self._said is not None:
-            samples = self._said.hear(samples)
+        """Process the next samples; see `EngineSession.advance`."""
+        if self._context is not None:
+            samples = self._context.take_audio(samples)
         updates: list[SessionUpdate] = []
         for begin in range(0, len(samples), BLOCK_SAMPLES):
-            updates += self._take(samples[begin : begin + BLOCK_SAMPLES])
+            updates += self._process(samples[begin : begin + BLOCK_SAMPLES])
         return updates
 
     def decode_partial(self) -> list[SessionUpdate]:
         """Decode the end of the window; see `EngineSession.decode_partial`."""
-        window = self.next_partial()
-        return self.show_partial(self.decoder.decode_partial(window)) if window else []
+        window = self.partial_window()
+        return self.accept_partial(self.decoder.decode_partial(window)) if window else []
 
-    def next_partial(self) -> PartialWindow | None:
-        """What the decoder has to decode for the next partial; None when none is wanted."""
-        return self._partials.next(self._window) if self.wants_partial else None
+    def partial_window(self) -> PartialWindow | None:
+        """What to decode for the next partial; None when none is wanted."""
+        return self._partials.next_window(self._window) if self.wants_partial else None
 
-    def show_partial(self, decoded: Decoded) -> list[SessionUpdate]:
-        """Say how the text looks now that `next_partial` is decoded. No call may have come between."""
-        shown = self._partials.show(self._window, decoded)
-        if shown is None:
+    def accept_partial(self, hypothesis: Hypothesis) -> list[SessionUpdate]:
+        """The partial for the hypothesis of `partial_window`. No other call may have come between the two."""
+        updated = self._partials.update(self._window, hypothesis)
+        if updated is None:
             return []
-        with_words = self._options.recognition.word_timestamps
         segment = segment_of(
-            shown.words,
+            updated.words,
             self._window.start,
             self._window.end,
-            shown.language,
-            with_words=with_words,
-            stable=shown.stable_count,
+            updated.language,
+            with_words=self._options.recognition.word_timestamps,
+            stable=updated.stable_count,
         )
         return [Partial(segment)]
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
-        """Take other options; see `EngineSession.configure`."""
+        """Use other options; see `EngineSession.configure`."""
         self.decoder.configure(recognition)
         if recognition.language != self._options.recognition.language:
-            self._said = None
+            self._context = None
         self._endpointer.configure(endpointing)
         self._options = replace(self._options, recognition=recognition, endpointing=endpointing)
 
     def finalize(self) -> list[SessionUpdate]:
-        """Make everything heard so far final; see `EngineSession.finalize`."""
+        """Make everything processed so far final; see `EngineSession.finalize`."""
         at = self._window.end
         ended = [SpeechEnded(at)] if self._endpointer.speaking else []
         return [*ended, *self._end_utterance(at)]
@@ -137,16 +143,16 @@ class LiveSession(Generic[D]):
     def close(self) -> None:
         """Nothing is held outside."""
 
-    def _take(self, samples: Samples) -> list[SessionUpdate]:
+    def _process(self, samples: Samples) -> list[SessionUpdate]:
         self._window.append(samples)
         updates: list[SessionUpdate] = []
         for probability in self._voice.probabilities(samples):
             start, self._frame_start = self._frame_start, self._frame_start + self._voice.frame_samples
-            updates += self._hear(start, self._frame_start, probability)
+            updates += self._accept_frame(start, self._frame_start, probability)
         return updates
 
-    def _hear(self, start: int, end: int, probability: float) -> list[SessionUpdate]:
-        match self._endpointer.hear(start, end, probability):
+    def _accept_frame(self, start: int, end: int, probability: float) -> list[SessionUpdate]:
+        match self._endpointer.accept_frame(start, end, probability):
             case SpeechStarted(at):
                 self._trim(at - LEAD_IN_SAMPLES)
                 begun = max(at, self._window.start)  # a frame may begin before what was finalized
@@ -156,44 +162,44 @@ class LiveSession(Generic[D]):
                 return [SpeechEnded(at), *self._end_utterance(max(self._window.start, min(end, at + HANGOVER_SAMPLES)))]
         if not self._endpointer.speaking:
             self._trim(end - LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
-        elif end - self._window.start >= self._longest():
-            return self._cut_utterance(end)
+        elif end - self._window.start >= self._utterance_samples_max():
+            return self._split_utterance(end)
         return []
 
     def _end_utterance(self, at: int) -> list[SessionUpdate]:
         updates: list[SessionUpdate] = []
-        if self._endpointer.speech_end > self._window.start:  # else a cut has committed all the speech there was
+        if self._endpointer.speech_end > self._window.start:  # else a split has committed all the speech
             updates += self._commit(self._decode_final(at), at)
         self._endpointer.reset()
-        self._close(at)
+        self._continue_at(at)
         return [*updates, UtteranceEnd(at)]
 
-    def _cut_utterance(self, end: int) -> list[SessionUpdate]:
-        """Commit the front of the window, up to a pause or failing that a word boundary; speech goes on after it."""
-        after = round(self._longest() * CUT_AFTER_SHARE)
+    def _split_utterance(self, end: int) -> list[SessionUpdate]:
+        """Commit the front of the window, up to a pause or failing that a word boundary. Speech continues after it."""
+        after = round(self._utterance_samples_max() * SPLIT_AFTER_SHARE)
         if pause := best_pause(self._endpointer.pauses(self._window.start + after, end)):
             at = self._on_frame(pause.middle)
-            decoded = self._decode_final(at)
+            hypothesis = self._decode_final(at)
         else:
-            at, decoded = self._front(self._decode_final(end), end, after)
-        updates = self._commit(decoded, at)
-        self._endpointer.cut(at)
-        self._close(at)
+            at, hypothesis = self._front(self._decode_final(end), end, after)
+        updates = self._commit(hypothesis, at)
+        self._endpointer.split(at)
+        self._continue_at(at)
         return updates
 
     def _on_frame(self, at: int) -> int:
         """The last beginning of a frame of voice activity up to the sample `at`."""
         return at - (at - self._frame_start) % self._voice.frame_samples
 
-    def _longest(self) -> int:
+    def _utterance_samples_max(self) -> int:
         return round(SAMPLE_RATE * min(self._options.endpointing.utterance_seconds_max, self.decoder.seconds_max))
 
-    def _decode_final(self, at: int) -> Decoded:
+    def _decode_final(self, at: int) -> Hypothesis:
         """Decode the window up to `at`, beginning with the stable words that end before it where they are frozen."""
         start, samples = self._window.start, self._window.until(at)
-        context = self._said.before(start, len(samples)) if self._said else None
-        if self._options.freeze_stable and (agreed := self._partials.stable_until(at)):
-            return self.decoder.decode_final(samples, agreed, context)
+        context = self._context.for_window(start, len(samples)) if self._context else None
+        if self._options.freeze_stable and (prefix := self._partials.stable_until(at)):
+            return self.decoder.decode_final(samples, prefix, context)
         pauses = [
             Pause(pause.start - start, min(pause.end, at) - start)
             for pause in self._endpointer.pauses(start, at)
@@ -201,29 +207,30 @@ class LiveSession(Generic[D]):
         ]
         return decode_all(self.decoder, samples, pauses, context)
 
-    def _front(self, decoded: Decoded, end: int, after: int) -> tuple[int, Decoded]:
-        count = best_boundary(decoded.words, after)
+    def _front(self, hypothesis: Hypothesis, end: int, after: int) -> tuple[int, Hypothesis]:
+        """Where to split between two words, and the words before it."""
+        count = best_boundary(hypothesis.words, after)
         if count is None:
-            return end, decoded
-        last, following = decoded.words[count - 1], decoded.words[count]
+            return end, hypothesis
+        last, following = hypothesis.words[count - 1], hypothesis.words[count]
         at = self._on_frame(self._window.start + (last.end + following.start) // 2)
-        return at, Decoded(decoded.words[:count], decoded.language)
+        return at, Hypothesis(hypothesis.words[:count], hypothesis.language)
 
-    def _commit(self, decoded: Decoded, at: int) -> list[SessionUpdate]:
-        if not decoded.words:
+    def _commit(self, hypothesis: Hypothesis, at: int) -> list[SessionUpdate]:
+        if not hypothesis.words:
             return []
         with_words = self._options.recognition.word_timestamps
-        segment = segment_of(decoded.words, self._window.start, at, decoded.language, with_words=with_words)
-        self._said = end_of(decoded.words, self._window, at)
-        return [Final(segment, resume_at=at, context=self._said.spoken)]
+        segment = segment_of(hypothesis.words, self._window.start, at, hypothesis.language, with_words=with_words)
+        self._context = context_at_end(hypothesis.words, self._window, at)
+        return [Final(segment, resume_at=at, context=self._context.committed)]
 
-    def _close(self, at: int) -> None:
-        """Go on behind the sample `at`: everything before it is final."""
+    def _continue_at(self, at: int) -> None:
+        """Continue after the sample `at`: everything before it is final."""
         self._trim(at)
         self._partials.restart(at)
 
     def _trim(self, start: int) -> None:
-        """Let go of the samples before `start`, and of what was said before once it lies too far behind to help."""
+        """Drop the samples before `start`, and the context once it is too far from the window to help."""
         self._window.trim(start)
-        if self._said is not None and not self._said.helps(self._window.start):
-            self._said = None
+        if self._context is not None and not self._context.is_near(self._window.start):
+            self._context = None

@@ -11,7 +11,7 @@ from tiro_engines.interface import Samples
 from tiro_engines.windowed.voice import FRAME_SAMPLES
 
 _CONTEXT_SAMPLES = 64
-"""The end of the frame before, which the model wants to see in front of each frame."""
+"""The end of the frame before, which is part of the model's input for each frame."""
 _STATE_SHAPE = (1, 1, 128)
 
 
@@ -30,7 +30,7 @@ class SileroModel:
     def run(
         self, frames: Samples, hidden: NDArray[np.float32], cell: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Step over frames of shape (n, context + frame). Returns (n,) probabilities and the state after them."""
+        """Process frames of shape (n, context + frame). Returns (n,) probabilities and the state after them."""
         probabilities, hidden, cell = self._session.run(None, {"input": frames, "h": hidden, "c": cell})
         return probabilities.reshape(-1), hidden, cell
 
@@ -44,17 +44,17 @@ class SileroVoiceActivity:
         self._model = model
         self._hidden = np.zeros(_STATE_SHAPE, dtype=np.float32)
         self._cell = np.zeros(_STATE_SHAPE, dtype=np.float32)
-        self._heard: Samples = np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
-        """The context of the next frame, followed by what there is of the frame itself."""
+        self._pending: Samples = np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
+        """The context of the next frame, followed by the samples of the frame that have come."""
 
     def probabilities(self, samples: Samples) -> list[float]:
-        """Return the speech probability, 0 to 1, of each frame that these samples complete."""
-        heard = np.concatenate((self._heard, samples))
-        count = (len(heard) - _CONTEXT_SAMPLES) // FRAME_SAMPLES
-        self._heard = heard[count * FRAME_SAMPLES :].copy()
+        """The speech probability, 0 to 1, of each frame that these samples complete."""
+        pending = np.concatenate((self._pending, samples))
+        count = (len(pending) - _CONTEXT_SAMPLES) // FRAME_SAMPLES
+        self._pending = pending[count * FRAME_SAMPLES :].copy()
         if count == 0:
             return []
-        whole = heard[: count * FRAME_SAMPLES + _CONTEXT_SAMPLES]
+        whole = pending[: count * FRAME_SAMPLES + _CONTEXT_SAMPLES]
         frames = np.lib.stride_tricks.sliding_window_view(whole, _CONTEXT_SAMPLES + FRAME_SAMPLES)[::FRAME_SAMPLES]
         found, self._hidden, self._cell = self._model.run(np.ascontiguousarray(frames), self._hidden, self._cell)
         return [float(probability) for probability in found]

@@ -1,22 +1,22 @@
-"""What live decoding asks of a voice activity detector."""
+"""Voice activity detection, as a windowed session needs it."""
 
 from typing import Protocol
 
 from tiro_engines.interface import Samples
 
 FRAME_SAMPLES = 512
-"""In a frame of Silero, the detector that live sessions have."""
+"""The frame of Silero (32 ms), the detector that the engines of Tiro use."""
 
 
 class VoiceActivity(Protocol):
-    """Tells speech from everything else, frame by frame, remembering what it heard before."""
+    """Detects speech frame by frame. Holds the state of one session."""
 
     @property
     def frame_samples(self) -> int:
-        """Samples in a frame: as many as go evenly into 10 frames of Silero (5120 samples).
+        """Samples in a frame: a divisor of 10 frames of Silero (5120 samples).
 
-        What is kept in front of speech begins with a frame, so that another session hears the same ones.
+        The lead-in that is kept before speech is whole frames, so that a session that takes over has the same frames.
         """
 
     def probabilities(self, samples: Samples) -> list[float]:
-        """Return the speech probability of each frame that these samples complete."""
+        """The speech probability, 0 to 1, of each frame that these samples complete."""

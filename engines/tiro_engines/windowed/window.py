@@ -1,4 +1,4 @@
-"""The samples of a session that are not final yet, addressed by their absolute position."""
+"""The samples of a session that are not final yet, addressed by their number in the session."""
 
 import numpy as np
 
@@ -14,12 +14,12 @@ class AudioWindow:
 
     @property
     def start(self) -> int:
-        """Position of the first sample held."""
+        """The first sample."""
         return self._start
 
     @property
     def end(self) -> int:
-        """Position after the last sample held."""
+        """The sample after the last one."""
         return self._start + len(self._samples)
 
     def append(self, samples: Samples) -> None:
@@ -27,15 +27,15 @@ class AudioWindow:
         self._samples = np.concatenate((self._samples, samples))
 
     def until(self, end: int) -> Samples:
-        """Return the samples from the start up to the position `end`."""
+        """The samples before the sample `end`."""
         return self._samples[: end - self._start]
 
     def since(self, start: int) -> Samples:
-        """Return the samples from the position `start` on."""
+        """The samples from the sample `start` on."""
         return self._samples[start - self._start :]
 
     def trim(self, start: int) -> None:
-        """Let go of all samples before the position `start`."""
+        """Drop the samples before the sample `start`."""
         dropped = min(start, self.end) - self._start
         if dropped > 0:
             self._samples = self._samples[dropped:].copy()  # a view would keep what was dropped in memory

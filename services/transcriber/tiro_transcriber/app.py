@@ -30,11 +30,12 @@ from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics
 from tiro_core.startup import CannotStart
 from tiro_engines.catalogue import load_catalogue
-from tiro_engines.interface import EngineType, ModelInfo
+from tiro_engines.interface import Capability, EngineType, ModelInfo
 from tiro_engines.registry import find_engine
 from tiro_transcriber import metrics
 from tiro_transcriber.engine.host import EngineHost, open_engine_host
 from tiro_transcriber.engine.loading import load_engine
+from tiro_transcriber.engine.suitability import JOB_PATIENCE_SECONDS, SESSION_PATIENCE_SECONDS, Suitability
 from tiro_transcriber.engine.usage_meter import UsageMeter, open_usage_meter
 from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
@@ -77,16 +78,19 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         workers = await stack.enter_async_context(open_worker_directory(bus))
         recognizer = _recognizer(settings, blobs, host, launcher, usage)
         cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
+        record = describe(
+            notifications.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots
+        )
+        suitability = Suitability(
+            record, workers, feature=Capability.CAPABILITY_BATCH, patience_seconds=JOB_PATIENCE_SECONDS
+        )
         jobs = JobWork(
             bus,
             blobs,
             recognizer,
-            claims=JobClaims(bus, notifications.worker_id, settings.attempts_max),
+            claims=JobClaims(bus, notifications.worker_id, suitability, settings.attempts_max),
             splitter=cutter,
             notifications=notifications,
-        )
-        record = describe(
-            notifications.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots
         )
         await Worker(settings, bus, blobs, host, jobs=jobs, workers=workers, usage=usage, record=record).run(
             health, stopping
@@ -168,7 +172,12 @@ class Worker:
                 usage=usage,
                 line_silence_seconds_max=settings.line_silence_seconds_max,
             )
-            work = SessionWork(bus, blobs, record, self._load, engine_run=engine_run, mover=mover)
+            suitability = Suitability(
+                record, workers, feature=Capability.CAPABILITY_LIVE, patience_seconds=SESSION_PATIENCE_SECONDS
+            )
+            work = SessionWork(
+                bus, blobs, record, self._load, suitability=suitability, engine_run=engine_run, mover=mover
+            )
             sessions = WorkRunner(work, grace_seconds=settings.grace_seconds)
             self._sessions = self._feed(
                 topology.SESSIONS,

@@ -29,6 +29,8 @@ def explain(cause: BaseException) -> tuple[Status, bool]:
         return error.to_status(), isinstance(cause, _MAY_PASS)
     if isinstance(cause, TiroError):
         return cause.to_status(), False
+    if isinstance(cause, UnsupportedLanguage):
+        return unsupported_language(cause).to_status(), False
     if isinstance(cause, StorageUnavailable):
         log.warning("blobs_unavailable", error=str(cause))
         return storage_unavailable().to_status(), True
@@ -50,7 +52,7 @@ def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
 
 
 def unsupported_language(error: UnsupportedLanguage) -> TiroError:
-    """What a caller is told whose session has changed to a language that the engine does not know."""
+    """The error of a job or session whose language the engine does not know."""
     return TiroError(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, str(error))
 
 

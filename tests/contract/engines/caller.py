@@ -4,13 +4,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 from tiro_engines.interface import (
+    CommittedContext,
     Engine,
     EngineSession,
     RecognitionOptions,
     Samples,
     SessionOptions,
     SessionUpdate,
-    Spoken,
 )
 
 ENGLISH = RecognitionOptions(language="en")
@@ -39,9 +39,11 @@ class Caller:
         for session in self._opened:
             session.close()
 
-    def open(self, options: SessionOptions = OPTIONS, start: int = 0, spoken: Spoken | None = None) -> EngineSession:
+    def open(
+        self, options: SessionOptions = OPTIONS, start: int = 0, context: CommittedContext | None = None
+    ) -> EngineSession:
         """Begin a session."""
-        session = self._engine.open_session(options, start, spoken)
+        session = self._engine.open_session(options, start, context)
         self._opened.append(session)
         return session
 
@@ -55,8 +57,12 @@ class Caller:
         return updates
 
     def stream(
-        self, samples: Samples, options: SessionOptions = OPTIONS, start: int = 0, spoken: Spoken | None = None
+        self,
+        samples: Samples,
+        options: SessionOptions = OPTIONS,
+        start: int = 0,
+        context: CommittedContext | None = None,
     ) -> list[SessionUpdate]:
         """Run a whole session."""
-        session = self.open(options, start, spoken)
+        session = self.open(options, start, context)
         return [*self.feed(session, samples), *session.finalize()]

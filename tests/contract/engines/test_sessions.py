@@ -92,16 +92,16 @@ def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: 
 def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> None:
     """A partial never takes back a word that the one before it called stable."""
     shown: list[str] = []
-    kept = 0
+    shown_count = 0
     for update in streamed:
         if isinstance(update, Partial):
             words = [word.text for word in update.segment.words]
             assert words[: len(shown)] == shown
             shown = [word.text for word in update.segment.words if word.stable]
-            kept += len(shown)
+            shown_count += len(shown)
         elif isinstance(update, Final):
             shown = []
-    assert kept > 0
+    assert shown_count > 0
 
 
 def test_partials_can_be_switched_off(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
@@ -222,16 +222,16 @@ def test_sessions_run_side_by_side(caller: Caller, streamed: list[SessionUpdate]
 
 
 def test_a_new_session_can_begin_where_everything_is_settled(caller: Caller, speech: Samples) -> None:
-    """Whenever a session is given up, another one that begins at its `settled_at` says the rest, and nothing twice."""
+    """Another session that begins at a session's `checkpoint_sample` recognizes the rest, and nothing twice."""
     options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
     session, updates, settled = caller.open(options, 0), [], 0
     for start in range(0, len(speech) // 2, STEP):
         updates += [*caller.feed(session, speech[start : start + STEP]), *session.advance(NOTHING)]
-        assert session.settled_at >= settled
-        settled = session.settled_at
+        assert session.checkpoint_sample >= settled
+        settled = session.checkpoint_sample
     caller.answered(session)
     updates += session.advance(NOTHING)
-    settled = session.settled_at
+    settled = session.checkpoint_sample
     last = finals_of(updates)[-1]
     spoken = last.context if settled < last.resume_at else None
     assert spoken is None or spoken.start == settled
@@ -245,7 +245,7 @@ def test_what_is_final_is_no_context_after_a_long_silence(caller: Caller, speech
     session = caller.open()
     last = finals_of([*session.advance(speech), *session.finalize()])[-1]
     session.advance(np.zeros(10 * 16_000, np.float32))
-    assert session.settled_at > last.resume_at
+    assert session.checkpoint_sample > last.resume_at
 
 
 def test_options_change_from_the_next_sample_on(caller: Caller, speech: Samples) -> None:

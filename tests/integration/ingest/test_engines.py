@@ -26,10 +26,13 @@ price_per_minute = {{ amount = 0.024, currency = "USD" }}
 [[engines.models]]
 name = "m"
 languages = ["fi", "en"]
+capabilities = ["all", "language_detection", "word_time_offsets"]
 [[engines.models]]
 name = "l"
 languages = ["en"]
-word_time_offsets = false
+capabilities = ["all"]
+[capability_sets]
+all = ["batch", "live", "hotwords", "initial_prompt", "temperature", "beam_size", "voice_activity_filter"]
 """
 BATCH, LIVE = Engine.CAPABILITY_BATCH, Engine.CAPABILITY_LIVE
 WORDS, DETECTION = Engine.CAPABILITY_WORD_TIME_OFFSETS, Engine.CAPABILITY_LANGUAGE_DETECTION
@@ -63,7 +66,7 @@ def worker(engine: str, model: str, *, job_slots: int = 0, session_slots: int = 
         engine=engine,
         model=model,
         language_codes=["en"],
-        word_time_offsets=True,
+        capabilities=[*([BATCH] if job_slots else []), *([LIVE] if session_slots else []), WORDS],
         job_slots=job_slots,
         session_slots=session_slots,
         session_capacity=session_slots,

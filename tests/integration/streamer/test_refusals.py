@@ -28,6 +28,7 @@ from tiro_core.clock import duration
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import CAUGHT_UP, RecordStore
+from tiro_engines.interface import Capability
 
 FLAC = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC, sample_rate_hertz=16_000)
 OPUS = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_OGG_OPUS)
@@ -138,7 +139,7 @@ async def test_hotwords_in_mid_session_for_a_model_that_takes_none(
     start_streamer: StartStreamer, worker: ScriptedWorker
 ) -> None:
     """The change is refused by name; taking all hotwords away is not."""
-    del worker.record.capabilities[:]
+    worker.record.capabilities.remove(Capability.CAPABILITY_HOTWORDS)
     await worker.register()
     client = await start_streamer()
     none = UpdateConfig(hotwords=Hotwords())

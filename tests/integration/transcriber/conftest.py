@@ -58,6 +58,7 @@ class Jobs:
         audio: bytes,
         *,
         language: str = "",
+        region: str = "",
         model: str = "markers",
         seconds: float = 0,
         options: TranscriptionOptions | None = None,
@@ -86,7 +87,7 @@ class Jobs:
                 upload_id=upload,
                 state=Transcription.STATE_QUEUED,
                 config=RecognitionConfig(
-                    engine="fake", model=model, language_code=language, enable_word_time_offsets=True
+                    engine="fake", model=model, language_code=language, region=region, enable_word_time_offsets=True
                 ),
                 audio_duration=duration(seconds),
                 lane=Transcription.LANE_STANDARD,

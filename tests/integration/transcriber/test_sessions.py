@@ -44,13 +44,19 @@ class Session:
         self.sent = 0
         self.controls = 0
 
-    async def open(self) -> None:
+    async def open(self, *, language: str = "", region: str = "") -> None:
         """Write the record and offer the session."""
         record = SessionRecord(
             tenant=self.tenant,
             session_id=self.id,
             state=SessionRecord.STATE_WAITING,
-            recognition=RecognitionConfig(engine="fake", model="markers", enable_word_time_offsets=True),
+            recognition=RecognitionConfig(
+                engine="fake",
+                model="markers",
+                language_code=language,
+                region=region,
+                enable_word_time_offsets=True,
+            ),
             enable_interim_results=True,
             sample_rate_hertz=RATE,
         )

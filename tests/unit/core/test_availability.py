@@ -1,71 +1,54 @@
-"""What a deployment offers with a model: the catalogue's word, and the live workers'."""
+"""What a deployment offers with a model: by the catalogue, and by the live workers."""
+
+from collections.abc import Collection
 
 import pytest
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
-from tiro.transcription.v1.engine_pb2 import Engine
-from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.availability import ModelAvailability, Offer
 from tiro_engines.catalogue import Model
+from tiro_engines.interface import Capability, Feature
 
-BATCH, LIVE = Engine.CAPABILITY_BATCH, Engine.CAPABILITY_LIVE
-WORDS, TRANSLATION = Engine.CAPABILITY_WORD_TIME_OFFSETS, Engine.CAPABILITY_TRANSLATION
-DETECTION = Engine.CAPABILITY_LANGUAGE_DETECTION
-HOTWORDS, BEAM_SIZE = Engine.CAPABILITY_HOTWORDS, Engine.CAPABILITY_BEAM_SIZE
-OPTIONS = {
-    HOTWORDS,
-    BEAM_SIZE,
-    Engine.CAPABILITY_INITIAL_PROMPT,
-    Engine.CAPABILITY_TEMPERATURE,
-    Engine.CAPABILITY_VOICE_ACTIVITY_FILTER,
-}
+BATCH, LIVE = Capability.CAPABILITY_BATCH, Capability.CAPABILITY_LIVE
+WORDS, TRANSLATION = Capability.CAPABILITY_WORD_TIME_OFFSETS, Capability.CAPABILITY_TRANSLATION
+HOTWORDS, BEAM_SIZE = Capability.CAPABILITY_HOTWORDS, Capability.CAPABILITY_BEAM_SIZE
 
 
-def test_without_workers_the_catalogue_is_believed() -> None:
-    """Each of its fields is a capability."""
-    everything = Model("m", frozenset({"en", "fi"}), translates=True)
-    assert ModelAvailability(everything, []).capabilities == {BATCH, LIVE, WORDS, TRANSLATION, DETECTION} | OPTIONS
-    nothing = Model(
-        "m",
-        frozenset({"en"}),
-        batch=False,
-        live=False,
-        word_time_offsets=False,
-        hotwords=False,
-        initial_prompt=False,
-        temperature=False,
-        beam_size=False,
-        voice_activity_filter=False,
-    )
-    assert ModelAvailability(nothing, []).capabilities == frozenset()
-    assert ModelAvailability(everything, []).languages == {"en", "fi"}
+def model(languages: Collection[str], *features: Feature) -> Model:
+    """A model of the catalogue."""
+    return Model("m", frozenset(languages), frozenset(features))
+
+
+def test_without_workers_the_catalogue_counts() -> None:
+    """With its languages and capabilities."""
+    whole = ModelAvailability(model({"en", "fi"}, BATCH, LIVE, WORDS), []).whole
+    assert whole == Offer(frozenset({"en", "fi"}), frozenset({BATCH, LIVE, WORDS}))
 
 
 def test_live_workers_go_before_the_catalogue() -> None:
-    """What they run is what a request gets: also its languages."""
-    worker = WorkerRecord(language_codes=["sv"], job_slots=1, word_time_offsets=True)
-    offer = ModelAvailability(Model("m", frozenset({"en", "fi"}), translates=True, live=False), [worker])
-    assert offer.capabilities == {BATCH, WORDS}
-    assert offer.languages == {"sv"}
-    able = WorkerRecord(session_slots=1, translates=True, detects_language=True, capabilities=[HOTWORDS, BEAM_SIZE])
-    assert ModelAvailability(None, [able]).capabilities == {LIVE, TRANSLATION, DETECTION, HOTWORDS, BEAM_SIZE}
+    """A request gets what they run: their languages, and what any of them can do."""
+    known = model({"en", "fi"}, BATCH, WORDS, TRANSLATION)
+    worker = WorkerRecord(language_codes=["sv"], capabilities=[BATCH, HOTWORDS], regions=["eu-west-1"])
+    assert ModelAvailability(known, [worker]).whole == Offer(
+        frozenset({"sv"}), frozenset({BATCH, HOTWORDS}), frozenset({"eu-west-1"})
+    )
+    other = WorkerRecord(language_codes=["en"], capabilities=[LIVE, BEAM_SIZE], regions=["eu-central-1", "eu-west-1"])
+    assert ModelAvailability(None, [worker, other]).whole == Offer(
+        frozenset({"sv", "en"}), frozenset({BATCH, LIVE, HOTWORDS, BEAM_SIZE}), frozenset({"eu-west-1", "eu-central-1"})
+    )
 
 
-def test_regions_are_those_of_any_live_worker() -> None:
-    """The catalogue knows none."""
-    workers = [WorkerRecord(regions=["eu-west-1"]), WorkerRecord(regions=["eu-central-1", "eu-west-1"])]
-    assert ModelAvailability(None, workers).regions == {"eu-west-1", "eu-central-1"}
-    assert ModelAvailability(Model("m", frozenset({"en"})), []).regions == frozenset()
+def test_workers_without_slots_for_live_sessions_do_not_make_a_model_unable_to() -> None:
+    """Their operator has chosen so; another worker may come."""
+    batch_only = WorkerRecord(language_codes=["en"], capabilities=[BATCH])
+    assert LIVE in ModelAvailability(model({"en"}, BATCH, LIVE), [batch_only]).whole.features
+    assert LIVE not in ModelAvailability(model({"en"}, BATCH), [batch_only]).whole.features
 
 
-def test_workers_that_take_no_live_sessions_do_not_make_an_engine_unable_to() -> None:
-    """A deployment has told them so; another one that takes them may come."""
-    assert LIVE in ModelAvailability(Model("m", frozenset({"en"})), [WorkerRecord(job_slots=1)]).capabilities
-
-
-def test_nobody_knows_the_model() -> None:
+def test_an_unknown_model() -> None:
     """Nothing is offered."""
-    offer = ModelAvailability(None, [])
-    assert (offer.languages, offer.capabilities) == (frozenset(), frozenset())
+    nothing = ModelAvailability(None, [])
+    assert (nothing.whole, nothing.offers) == (Offer(frozenset(), frozenset()), [])
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,24 @@ from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.catalogue import load_catalogue
 
 
-class HouseWorker(Mirror[WorkerRecord]):
-    """One live worker of an engine that no catalogue has."""
+class HouseWorkers(Mirror[WorkerRecord]):
+    """Live workers of two engines that no catalogue has. Those of the second are not alike."""
 
     def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
-        """The one worker."""
-        return iter([WorkerRecord(engine="house", model="own", language_codes=["en", "fi"])])
+        """All of them."""
+        return iter(
+            [
+                WorkerRecord(engine="house", model="own", language_codes=["en", "fi"]),
+                WorkerRecord(engine="unlike", model="own", language_codes=["fi"]),
+                WorkerRecord(engine="unlike", model="own", language_codes=["en"], regions=["eu-north-1"]),
+            ]
+        )
 
 
 @pytest.fixture
 def resolver() -> RecognitionResolver:
-    """A deployment with the shipped catalogue, and that worker."""
-    return RecognitionResolver(load_catalogue(), WorkerDirectory(HouseWorker()))
+    """A deployment with the shipped catalogue, and those workers."""
+    return RecognitionResolver(load_catalogue(), WorkerDirectory(HouseWorkers()))
 
 
 def test_defaults_are_filled_in(resolver: RecognitionResolver) -> None:
@@ -77,3 +83,12 @@ def test_what_cannot_be_is_refused(
         resolver.resolve(config, "config")
     assert caught.value.reason == reason
     assert caught.value.violations[0].field == field
+
+
+def test_one_worker_must_serve_all_that_is_asked(resolver: RecognitionResolver) -> None:
+    """What only two workers together could do is refused when the request is made."""
+    resolver.resolve(RecognitionConfig(engine="unlike", language_code="fi"), "config")
+    resolver.resolve(RecognitionConfig(engine="unlike", language_code="en", region="eu-north-1"), "config")
+    with pytest.raises(TiroError, match="no live worker of model 'own' can do all of this") as caught:
+        resolver.resolve(RecognitionConfig(engine="unlike", language_code="fi", region="eu-north-1"), "config")
+    assert caught.value.violations[0].field == "config"

@@ -226,10 +226,17 @@ def test_moving_a_session() -> None:
     """It goes to the first alternative that has room, once; the others stay alternatives."""
     first, second = Route(engine="fake", model="markers"), Route(engine=AMAZON[0], model=AMAZON[1])
     record = SessionRecord(state=SessionRecord.STATE_ACTIVE, failure_count=3, alternatives=[first, second])
-    record.recognition.engine = "faster-whisper"
+    record.recognition.engine, record.recognition.language_code = "faster-whisper", "en"
     assert next_route(record, directory(("fake", "markers"), slots=0)) is None
     to = next_route(record, directory(AMAZON))
     assert to == second
     move(record, second)
     assert (record.recognition.engine, record.recognition.model) == AMAZON
     assert (record.state, record.failure_count, list(record.alternatives)) == (SessionRecord.STATE_WAITING, 0, [first])
+
+
+def test_a_session_moves_only_to_workers_that_can_serve_it() -> None:
+    """Room on a worker that lacks its language is none."""
+    record = SessionRecord(alternatives=[Route(engine=AMAZON[0], model=AMAZON[1])])
+    record.recognition.language_code = "fi"
+    assert next_route(record, directory(AMAZON)) is None

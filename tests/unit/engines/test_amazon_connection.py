@@ -9,7 +9,7 @@ from tests.support.transcribe_service.failures import service_unavailable
 from tests.support.transcribe_service.script import Script
 from tests.support.transcribe_service.server import TranscribeServer
 from tiro_engines.amazon_transcribe.connection import Connection
-from tiro_engines.amazon_transcribe.results import Heard
+from tiro_engines.amazon_transcribe.results import RecognitionResult
 from tiro_engines.amazon_transcribe.service import Service
 from tiro_engines.amazon_transcribe.settings import AmazonSettings
 from tiro_engines.fake.markers import encode
@@ -34,7 +34,7 @@ def connection(server: TranscribeServer) -> Iterator[Connection]:
 
 def finals(connection: Connection) -> list[str]:
     """Finish, and tell the words that are final."""
-    heard: list[Heard] = []
+    heard: list[RecognitionResult] = []
     connection.finish(heard.extend)
     return [item.word.text for one in heard if one.is_final for item in one.words]
 
@@ -46,7 +46,10 @@ BROKEN = Script(throw=service_unavailable(), throw_after=0.3)
 @pytest.mark.parametrize("script", [QUIET, BROKEN])
 @pytest.mark.parametrize("look", [lambda _: [], Connection.take], ids=["unseen", "seen"])
 def test_what_an_ended_stream_left_open_is_heard_again(
-    server: TranscribeServer, connection: Connection, script: Script, look: Callable[[Connection], list[Heard]]
+    server: TranscribeServer,
+    connection: Connection,
+    script: Script,
+    look: Callable[[Connection], list[RecognitionResult]],
 ) -> None:
     """Whether or not the end was noticed before, the words that were not final become so in another stream."""
     server.plan(script)

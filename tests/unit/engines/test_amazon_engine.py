@@ -126,7 +126,7 @@ def test_what_nobody_heard_is_not_taken_for_silence(server: TranscribeServer) ->
 
     with pytest.raises(EngineUnavailable):
         speak()
-    assert session.settled_at == 0
+    assert session.checkpoint_sample == 0
     session.close()
     engine.close()
 
@@ -137,7 +137,7 @@ def test_silence_that_was_heard_is_settled(server: TranscribeServer) -> None:
     session = engine.open_session(SessionOptions(RecognitionOptions("en")), 0)
     step = np.zeros(1_600, np.float32)
     deadline = time.monotonic() + GIVEN_UP_SECONDS_MAX
-    while session.settled_at < 16_000:
+    while session.checkpoint_sample < 16_000:
         assert time.monotonic() < deadline
         session.advance(step)
         time.sleep(0.1)

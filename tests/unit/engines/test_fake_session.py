@@ -11,6 +11,7 @@ from tiro_engines.fake.engine import FakeEngine
 from tiro_engines.fake.markers import MARKER_SAMPLES, encode
 from tiro_engines.fake.session import FakeSession
 from tiro_engines.interface import (
+    CommittedContext,
     Endpointing,
     EngineSettings,
     Final,
@@ -18,7 +19,6 @@ from tiro_engines.interface import (
     Samples,
     SessionOptions,
     SessionUpdate,
-    Spoken,
     UtteranceEnd,
 )
 from tiro_engines.registry import find_engine
@@ -33,9 +33,9 @@ def speech(*runs: range, pause_ms: int = 500) -> Samples:
     return pcm.astype(np.float32) / np.float32(32768)
 
 
-def session(start: int = 0, spoken: Spoken | None = None) -> FakeSession:
+def session(start: int = 0, context: CommittedContext | None = None) -> FakeSession:
     """Open a session."""
-    return FakeSession(OPTIONS, start, spoken, FakeEngine("markers", frozenset({"en"})).capabilities.require_language)
+    return FakeSession(OPTIONS, start, context, FakeEngine("markers", frozenset({"en"})).capabilities.require_language)
 
 
 def finals_of(updates: list[SessionUpdate]) -> list[Final]:

@@ -3,8 +3,8 @@
 import ctranslate2
 import pytest
 
+from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
 from tiro_engines.faster_whisper.loading import choose_compute_type, choose_device
-from tiro_engines.faster_whisper.trust import Generated, is_invented, is_repetitive
 from tiro_engines.interface import Capabilities, EngineSettings, ModelUnavailable, UnsupportedLanguage
 from tiro_engines.registry import find_engine
 
@@ -33,12 +33,12 @@ def generated(text: str, log_probability: float, no_speech_probability: float) -
     return Generated([], text, log_probability, no_speech_probability)
 
 
-def test_text_is_invented_when_it_is_unlikely_and_nothing_was_spoken() -> None:
+def test_text_is_hallucinated_when_it_is_unlikely_and_nothing_was_spoken() -> None:
     """One sign alone is not enough: quiet speech has the one, unusual words the other."""
-    assert is_invented(generated("Thank you.", -1.2, 0.9))
-    assert not is_invented(generated("Thank you.", -0.2, 0.9))
-    assert not is_invented(generated("Bayallah", -1.2, 0.3))
-    assert is_invented(generated("", 0.0, 0.0))
+    assert is_hallucinated(generated("Thank you.", -1.2, 0.9))
+    assert not is_hallucinated(generated("Thank you.", -0.2, 0.9))
+    assert not is_hallucinated(generated("Bayallah", -1.2, 0.3))
+    assert is_hallucinated(generated("", 0.0, 0.0))
 
 
 def test_text_that_goes_round_in_circles_is_repetitive() -> None:
@@ -50,9 +50,9 @@ def test_text_that_goes_round_in_circles_is_repetitive() -> None:
 
 def test_a_model_of_one_language_needs_none_named() -> None:
     """Where there is no choice, nothing is detected; where there is, an engine that cannot choose wants to be told."""
-    english = Capabilities(frozenset({"en"}), detects_language=False, word_timestamps=True, batch=True, live=True)
+    english = Capabilities(frozenset({"en"}), frozenset())
     english.require_language(None)
     english.require_language("en")
-    both = Capabilities(frozenset({"en", "es"}), detects_language=False, word_timestamps=True, batch=True, live=True)
+    both = Capabilities(frozenset({"en", "es"}), frozenset())
     with pytest.raises(UnsupportedLanguage, match="name one"):
         both.require_language(None)

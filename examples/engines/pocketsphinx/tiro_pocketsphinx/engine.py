@@ -11,6 +11,8 @@ from tiro_engines.interface import (
     SAMPLE_RATE,
     Cancelled,
     Capabilities,
+    Capability,
+    CommittedContext,
     DetectedLanguage,
     EngineSession,
     Final,
@@ -19,11 +21,10 @@ from tiro_engines.interface import (
     Segment,
     SessionOptions,
     SessionUpdate,
-    Spoken,
     Window,
     WindowResult,
 )
-from tiro_engines.windowed.session import LiveSession
+from tiro_engines.windowed.session import WindowedSession
 from tiro_pocketsphinx.decoding import Decoders
 from tiro_pocketsphinx.session_decoder import LANGUAGE, SessionDecoder
 from tiro_pocketsphinx.voice import PocketsphinxVoice
@@ -38,28 +39,33 @@ class PocketsphinxEngine:
         self._decoders = Decoders()
         self.model = ModelInfo("pocketsphinx", model, f"sha256:{_digest(Path(get_model_path(model)))}")
         self.capabilities = Capabilities(
-            languages=frozenset({LANGUAGE}), detects_language=False, word_timestamps=True, batch=True, live=True
+            languages=frozenset({LANGUAGE}),
+            features=frozenset(
+                {Capability.CAPABILITY_BATCH, Capability.CAPABILITY_LIVE, Capability.CAPABILITY_WORD_TIME_OFFSETS}
+            ),
         )
 
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
     ) -> WindowResult:
-        """Transcribe one window as a session that is heard a second at a time; see `Engine.transcribe`."""
+        """Transcribe one window as a session that gets a second at a time; see `Engine.transcribe`."""
         session = self.open_session(SessionOptions(options, interim_results=False), window.offset)
-        spoken = False
+        found = False
         for begin in range(0, len(window.samples), SAMPLE_RATE):
-            spoken |= _pass_on(session.advance(window.samples[begin : begin + SAMPLE_RATE]), emit, cancelled)
-        spoken |= _pass_on(session.finalize(), emit, cancelled)
-        return WindowResult(DetectedLanguage(LANGUAGE, 1.0) if spoken else None)
+            found |= _emit_finals(session.advance(window.samples[begin : begin + SAMPLE_RATE]), emit, cancelled)
+        found |= _emit_finals(session.finalize(), emit, cancelled)
+        return WindowResult(DetectedLanguage(LANGUAGE, 1.0) if found else None)
 
-    def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None = None) -> EngineSession:
-        """Begin a live session; see `Engine.open_session`."""
+    def open_session(
+        self, options: SessionOptions, start: int, context: CommittedContext | None = None
+    ) -> EngineSession:
+        """Open a live session; see `Engine.open_session`."""
         decoder = SessionDecoder(self._decoders, self.capabilities)
         decoder.configure(options.recognition)
-        return LiveSession(decoder, PocketsphinxVoice(), options, start, spoken)
+        return WindowedSession(decoder, PocketsphinxVoice(), options, start, context)
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
-        """Decode what several sessions want to show, one after the other; see `Engine.decode_partials`."""
+        """Decode the partials of several sessions, one after the other; see `Engine.decode_partials`."""
         return [session.decode_partial() for session in sessions]
 
     def close(self) -> None:
@@ -67,11 +73,11 @@ class PocketsphinxEngine:
         self._decoders.close()
 
 
-def _pass_on(updates: Sequence[SessionUpdate], emit: Callable[[Segment], None], cancelled: threading.Event) -> bool:
-    """Hand over what is final. Says whether anything was.
+def _emit_finals(updates: Sequence[SessionUpdate], emit: Callable[[Segment], None], cancelled: threading.Event) -> bool:
+    """Emit the finals. Returns whether there were any.
 
     Raises:
-        Cancelled: Nobody wants the window any more.
+        Cancelled: The caller has set the event.
     """
     finals = [update for update in updates if isinstance(update, Final)]
     for final in finals:

@@ -7,7 +7,7 @@ from tiro_engines.interface import SAMPLE_RATE, Samples
 from tiro_engines.pcm import float32_to_pcm16
 
 FRAME_SAMPLES = SAMPLE_RATE * 20 // 1000
-"""Of the lengths it knows, the one that has whole frames in ten of Silero's: see `VoiceActivity.frame_samples`."""
+"""The length of the detector that divides ten frames of Silero: see `VoiceActivity.frame_samples`."""
 
 
 class PocketsphinxVoice:
@@ -16,14 +16,14 @@ class PocketsphinxVoice:
     frame_samples = FRAME_SAMPLES
 
     def __init__(self) -> None:
-        self._vad = Vad(Vad.STRICT, SAMPLE_RATE, FRAME_SAMPLES / SAMPLE_RATE)  # the looser ones hear speech in noise
-        self._heard: Samples = np.zeros(0, dtype=np.float32)
-        """What there is of the next frame."""
+        self._vad = Vad(Vad.STRICT, SAMPLE_RATE, FRAME_SAMPLES / SAMPLE_RATE)  # the other modes detect speech in noise
+        self._pending: Samples = np.zeros(0, dtype=np.float32)
+        """The samples of the next frame that have come."""
 
     def probabilities(self, samples: Samples) -> list[float]:
-        """Return 1 or 0 for each frame that these samples complete."""
-        heard = np.concatenate((self._heard, samples))
-        count = len(heard) // FRAME_SAMPLES
-        self._heard = heard[count * FRAME_SAMPLES :].copy()
-        frames = float32_to_pcm16(heard[: count * FRAME_SAMPLES]).reshape(count, FRAME_SAMPLES)
+        """1 or 0 for each frame that these samples complete."""
+        pending = np.concatenate((self._pending, samples))
+        count = len(pending) // FRAME_SAMPLES
+        self._pending = pending[count * FRAME_SAMPLES :].copy()
+        frames = float32_to_pcm16(pending[: count * FRAME_SAMPLES]).reshape(count, FRAME_SAMPLES)
         return [float(self._vad.is_speech(frame.tobytes())) for frame in frames]

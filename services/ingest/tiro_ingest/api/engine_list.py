@@ -75,10 +75,11 @@ class EngineList:
 
 
 def _model(name: str, offer: ModelAvailability, price: Price | None) -> Engine.Model:
+    whole = offer.whole
     return Engine.Model(
         name=name,
-        language_codes=sorted(offer.languages),
-        capabilities=sorted(offer.capabilities),
+        language_codes=sorted(whole.languages),
+        capabilities=sorted(whole.features),
         price_per_minute=price.to_proto() if price else None,
         worker_count=len(offer.workers),
         free_job_slots=offer.free_job_slots,

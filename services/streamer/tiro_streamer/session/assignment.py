@@ -5,6 +5,7 @@ import asyncio
 from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.leases.owned_record import lease_seconds_left
 from tiro_core.messaging import subjects, topology
@@ -13,6 +14,7 @@ from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.tasks import enqueue_session
 from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.suitability import serving
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_core.sessions.engine_change import move, next_route
 from tiro_streamer.errors import no_worker
@@ -35,20 +37,24 @@ def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: 
     """
     if not is_served(workers, asked):
         raise no_worker(asked.engine, asked.model)
-    offers = workers.offering(asked.engine, asked.model)
+    offers = _serving(workers, asked)
     # Their word is a second or two old: there may just have become room.
     free = any(not record.sessions_refused and record.sessions < record.session_slots for record in offers)
     return settings.claim_seconds_max if free else settings.claim_seconds_full
 
 
 def free_slots(workers: WorkerDirectory, asked: RecognitionConfig) -> int:
-    """How many sessions more the live workers of an engine and model would take."""
-    return ModelAvailability(None, workers.offering(asked.engine, asked.model)).free_session_slots
+    """How many more sessions the live workers that can serve a config would take."""
+    return ModelAvailability(None, _serving(workers, asked)).free_session_slots
 
 
 def is_served(workers: WorkerDirectory, asked: RecognitionConfig) -> bool:
-    """Whether any live worker of an engine and model takes sessions, if not now."""
-    return any(record.session_slots for record in workers.offering(asked.engine, asked.model))
+    """Whether any live worker that can serve a config takes sessions, if not now."""
+    return any(record.session_slots for record in _serving(workers, asked))
+
+
+def _serving(workers: WorkerDirectory, asked: RecognitionConfig) -> list[WorkerRecord]:
+    return serving(workers.offering(asked.engine, asked.model), asked)
 
 
 def _is_kept_or_over(record: SessionRecord) -> bool:

@@ -12,7 +12,7 @@ _Span: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2
 
 
 def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcript_pb2.Segment:
-    """The segment as callers see it. `channel` is counted from 1; 0 where channels were mixed."""
+    """The segment of the contract. `channel` counts from 1; 0 where channels were mixed."""
     return transcript_pb2.Segment(
         text=segment.text,
         start_offset=duration_of(segment.start, SAMPLE_RATE),
@@ -27,14 +27,14 @@ def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
     """The warning about a text that was left out."""
     return transcript_pb2.Warning(
         reason=transcript_pb2.WARNING_REASON_TEXT_DROPPED,
-        message=f"{dropped.text!r} was left out as invented: {dropped.why}",
+        message=f"{dropped.text!r} was left out, because no speech seems to be behind it: {dropped.reason}",
         start_offset=duration_of(dropped.start, SAMPLE_RATE),
         end_offset=duration_of(dropped.end, SAMPLE_RATE),
     )
 
 
 def shift(span: _Span, samples: int) -> None:
-    """Move the times of something in a part of a recording to where they are in the whole."""
+    """Move times in a part of a recording to those in the whole, by a number of samples."""
     by = duration_of(samples, SAMPLE_RATE).ToNanoseconds()
     moments: tuple[Duration, Duration] = (span.start_offset, span.end_offset)
     for moment in moments:

@@ -1,30 +1,30 @@
-"""The loaded engine and the threads that run it: the event loop never waits for a decoding."""
+"""The loaded engine and the threads that run it: the event loop never blocks on a decoding."""
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from tiro_core.logs import get_logger
 from tiro_engines.interface import (
     Cancelled,
+    CommittedContext,
     Engine,
     EngineSession,
     RecognitionOptions,
     Segment,
     SessionOptions,
-    Spoken,
     Window,
     WindowResult,
 )
-from tiro_transcriber.engine.session_threads import SessionThreads, open_session_threads
+from tiro_transcriber.engine.session_threads import CallResult, SessionThreads, open_session_threads
 
 log = get_logger()
 
 
 class EngineHost:
-    """Runs an engine on threads of its own: some for jobs, some for live sessions; neither waits for the other."""
+    """Runs an engine on threads of its own: some for jobs, some for live sessions. Neither waits for the other."""
 
     def __init__(self, engine: Engine, job_threads: ThreadPoolExecutor, session_threads: SessionThreads) -> None:
         self.engine = engine
@@ -56,15 +56,30 @@ class EngineHost:
             raise
         return result
 
-    async def open_session(self, options: SessionOptions, start: int, spoken: Spoken | None) -> EngineSession:
-        """Begin a live session; see `Engine.open_session`."""
-        return (
-            await self.session_threads.run_priority(lambda: self.engine.open_session(options, start, spoken))
-        ).result
+    async def open_session(
+        self, options: SessionOptions, start: int, context: CommittedContext | None
+    ) -> EngineSession:
+        """Open a live session; see `Engine.open_session`. It is closed again if the caller is cancelled."""
+        opening = self.session_threads.submit_priority(lambda: self.engine.open_session(options, start, context))
+        try:
+            return (await asyncio.wrap_future(opening)).result
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_session)
+            raise
+
+
+def _close_session(opening: "Future[CallResult[EngineSession]]") -> None:
+    """Close a session that was opened for a caller that has gone. Called on any thread, which may be the loop's."""
+    if opening.cancelled():
+        return
+    if (error := opening.exception()) is not None:
+        log.warning("abandoned_opening_failed", error=repr(error))
+    else:
+        opening.result().result.close()
 
 
 def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:
-    """Take note of how an abandoned decoding ended, so that nothing else complains."""
+    """Look at how an abandoned decoding ended, so that asyncio does not report its exception."""
     if not running.cancelled() and not isinstance(running.exception(), Cancelled | None):
         log.warning("abandoned_decoding_failed", error=repr(running.exception()))
 

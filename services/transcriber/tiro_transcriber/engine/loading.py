@@ -1,4 +1,4 @@
-"""Loading the engine: again and again until it is there, each time saying exactly what stood in the way."""
+"""Loading the engine: again and again until it is loaded. Each failure is logged with its reason."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ async def load_engine(kind: EngineType, engine: str, model: str, settings: Engin
         try:
             loaded = await _in_thread(lambda: kind.load(model, settings))
         except ModelUnavailable as error:
-            log.error("model_unavailable", engine=engine, model=model, reason=str(error), retry_seconds=RETRY_SECONDS)  # noqa: TRY400 - the reason says it all
+            log.error("model_unavailable", engine=engine, model=model, reason=str(error), retry_seconds=RETRY_SECONDS)  # noqa: TRY400 - the reason is enough
             await asyncio.sleep(RETRY_SECONDS)
         else:
             seconds = round(time.monotonic() - begun, 2)
@@ -31,9 +31,9 @@ async def load_engine(kind: EngineType, engine: str, model: str, settings: Engin
 
 
 async def _in_thread(load: Callable[[], Engine]) -> Engine:
-    """Load on a thread that nobody waits for when the service is told to stop: a download may take minutes.
+    """Load on a thread that a stopping service does not wait for: a download may take minutes.
 
-    What it leaves half-done the next start takes up.
+    The next start continues what it leaves unfinished.
     """
     loop = asyncio.get_running_loop()
     loaded: asyncio.Future[Engine] = loop.create_future()

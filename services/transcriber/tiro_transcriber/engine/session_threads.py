@@ -1,7 +1,7 @@
-"""The threads on which live sessions run their engine: the earliest deadline first.
+"""The threads that run the engine's live sessions: the earliest deadline first.
 
-Voice activity and finals have early deadlines, partials later ones: so finals go first, but a burst of them does not
-leave everybody without words for seconds. Partials of several sessions are decoded together at less cost each. So where
+Voice activity and finals have early deadlines, partials later ones. So finals go first, but a burst of them does not
+keep partials waiting for seconds. Partials of several sessions cost less each when they are decoded in one batch: where
 several are expected, the first one waits a moment for the others.
 """
 
@@ -17,21 +17,28 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from tiro_core.logs import get_logger
 from tiro_engines.interface import EngineSession, SessionUpdate
 
 T = TypeVar("T")
 
-URGENT_SECONDS = 0.3
-"""The deadline of what a speaker waits for, after its coming."""
+PRIORITY_SECONDS = 0.3
+"""The deadline of a priority call, after it was submitted: a speaker waits for it."""
 PARTIAL_SECONDS = 1.0
 """The deadline of a partial, after it was due."""
 
 DecodePartials = Callable[[Sequence[EngineSession]], list[list[SessionUpdate]]]
 
+log = get_logger()
+
+
+class WrongNumberOfResults(Exception):  # noqa: N818 - reads as the condition it reports
+    """An engine has not returned one list of updates for each session of a batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallResult(Generic[T]):
-    """What a piece of work gave, and what it took."""
+    """The result of a call, and what it took."""
 
     result: T
     waited_seconds: float
@@ -44,12 +51,12 @@ class CallResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """Which other partials are worth waiting for."""
+    """How many other partials are worth waiting for, and how long."""
 
-    count: int = 1
-    """So many are begun at once as soon as they are there."""
+    batch_size: int = 1
+    """A batch is begun as soon as it has this many."""
     seconds_max: float = 0.0
-    """So long after it was due, those are begun that are there."""
+    """A smaller batch is begun this long after its first partial was due."""
 
 
 NO_BATCHING = BatchPolicy()
@@ -58,14 +65,14 @@ PartialFuture = Future[CallResult[list[SessionUpdate]]]
 
 
 @dataclass(slots=True)
-class _Urgent:
+class _PriorityCall:
     work: Callable[[], Any]
     future: "Future[Any]"
     submitted: float
 
 
 @dataclass(order=True, slots=True)
-class _Partial:
+class _PartialCall:
     due: float
     number: int
     session: EngineSession = field(compare=False)
@@ -77,71 +84,75 @@ class _Partial:
 class SessionThreads:
     """Runs blocking calls of live sessions. Use `open_session_threads`.
 
-    A session has one call under way at a time, so at most as many wait as there are sessions.
+    A session has one call under way at a time: no more calls wait than there are sessions.
     """
 
-    def __init__(self, count: int, decode_partials: DecodePartials, together_max: int) -> None:
+    def __init__(self, count: int, decode_partials: DecodePartials, batch_size_max: int) -> None:
         self.count = count
         self._decode_partials = decode_partials
-        self._together_max = together_max
+        self._batch_size_max = batch_size_max
         self._changed = threading.Condition()
-        self._urgent: deque[_Urgent] = deque()
-        self._partials: list[_Partial] = []
+        self._priority: deque[_PriorityCall] = deque()
+        self._partials: list[_PartialCall] = []
         self._numbers = itertools.count()
         self._stopping = False
 
     async def run_priority(self, work: Callable[[], T]) -> CallResult[T]:
-        """Run what a speaker waits for: voice activity and finals, in the order of their coming.
+        """Run voice activity or a final, for which a speaker waits, in the order of submission.
 
-        It goes before partials, but for those that are overdue by then.
+        It goes before partials, except those that are overdue by then.
         """
+        return await asyncio.wrap_future(self.submit_priority(work))
+
+    def submit_priority(self, work: Callable[[], T]) -> "Future[CallResult[T]]":
+        """The same without waiting. Until a thread has begun it, cancelling the future withdraws it."""
         future: Future[CallResult[T]] = Future()
         with self._changed:
-            self._urgent.append(_Urgent(work, future, time.monotonic()))
+            self._priority.append(_PriorityCall(work, future, time.monotonic()))
             self._changed.notify()
-        return await asyncio.wrap_future(future)
+        return future
 
     def partial(self, session: EngineSession, due: float, batch_policy: BatchPolicy = NO_BATCHING) -> PartialFuture:
-        """Decode a session's partial when nothing goes before it, the one with the smallest `due` first.
+        """Decode a session's partial when no priority call goes before it; the one with the smallest `due` first.
 
-        As long as it waits for a thread, cancelling the future withdraws it.
+        Until a thread has begun it, cancelling the future withdraws it.
 
         Args:
             session: The session.
             due: On the monotonic clock.
-            batch_policy: Which partials of other sessions it waits for.
+            batch_policy: How many partials of other sessions it waits for.
         """
         future: PartialFuture = Future()
         with self._changed:
-            job = _Partial(due, next(self._numbers), session, batch_policy, future, time.monotonic())
-            heapq.heappush(self._partials, job)
+            call = _PartialCall(due, next(self._numbers), session, batch_policy, future, time.monotonic())
+            heapq.heappush(self._partials, call)
             self._changed.notify()
         return future
 
     def run(self) -> None:
-        """Work until stopped. The body of each thread."""
-        while (next_up := self._take()) is not None:
-            if isinstance(next_up, _Urgent):
-                _run_urgent(next_up)
+        """Run calls until stopped. The body of each thread."""
+        while (call := self._next()) is not None:
+            if isinstance(call, _PriorityCall):
+                _run_priority(call)
             else:
-                self._run_partials(next_up)
+                self._run_partials(call)
 
     def stop(self) -> None:
-        """Let the threads end, once all that waits is done."""
+        """Let the threads end once all submitted calls are done."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
 
-    def _take(self) -> _Urgent | list[_Partial] | None:
-        """Wait for what is next: one urgent call, or the partials to begin together. None at the end."""
+    def _next(self) -> _PriorityCall | list[_PartialCall] | None:
+        """Wait for the next call: a priority call, or a batch of partials. None at the end."""
         with self._changed:
             while True:
-                self._forget_withdrawn()
-                if self._urgent and not self._partial_goes_first():
-                    return self._urgent.popleft()
+                self._drop_withdrawn()
+                if self._priority and not self._partial_goes_first():
+                    return self._priority.popleft()
                 patience = self._patience_seconds()
-                if self._partials and (patience <= 0 or self._urgent):
-                    count = min(self._together_max, len(self._partials))
+                if self._partials and (patience <= 0 or self._priority):
+                    count = min(self._batch_size_max, len(self._partials))
                     return [heapq.heappop(self._partials) for _ in range(count)]
                 if self._stopping and not self._partials:
                     return None
@@ -150,11 +161,11 @@ class SessionThreads:
     def _partial_goes_first(self) -> bool:
         if not self._partials:
             return False
-        return self._partials[0].due + PARTIAL_SECONDS < self._urgent[0].submitted + URGENT_SECONDS
+        return self._partials[0].due + PARTIAL_SECONDS < self._priority[0].submitted + PRIORITY_SECONDS
 
-    def _forget_withdrawn(self) -> None:
-        if any(job.future.cancelled() for job in self._partials):
-            self._partials = [job for job in self._partials if not job.future.cancelled()]
+    def _drop_withdrawn(self) -> None:
+        if any(call.future.cancelled() for call in self._partials):
+            self._partials = [call for call in self._partials if not call.future.cancelled()]
             heapq.heapify(self._partials)
 
     def _patience_seconds(self) -> float:
@@ -162,50 +173,65 @@ class SessionThreads:
         if not self._partials:
             return 0.0
         first = self._partials[0]
-        if self._stopping or len(self._partials) >= min(first.batch_policy.count, self._together_max):
+        if self._stopping or len(self._partials) >= min(first.batch_policy.batch_size, self._batch_size_max):
             return 0.0
         return first.due + first.batch_policy.seconds_max - time.monotonic()
 
-    def _run_partials(self, jobs: Sequence[_Partial]) -> None:
-        running = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        if not running:
+    def _run_partials(self, calls: Sequence[_PartialCall]) -> None:
+        """Decode one batch. Where that fails, decode its sessions one by one: the fault of one is not the others'."""
+        batch = [call for call in calls if call.future.set_running_or_notify_cancel()]
+        if not batch:
             return
+        error = self._decode_batch(batch)
+        if error is not None and len(batch) == 1:
+            batch[0].future.set_exception(error)
+        elif error is not None:
+            log.warning("partials_decoded_one_by_one", sessions=len(batch), reason=repr(error))
+            for call in batch:
+                if (own := self._decode_batch([call])) is not None:
+                    call.future.set_exception(own)
+
+    def _decode_batch(self, batch: Sequence[_PartialCall]) -> BaseException | None:
+        """Resolve the futures of a batch. Returns what went wrong; then none of them is resolved."""
         begun = time.monotonic()
         try:
-            results = self._decode_partials([job.session for job in running])
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the results gets it
-            for job in running:
-                job.future.set_exception(error)
-            return
-        share = (time.monotonic() - begun) / len(running)
-        for job, result in zip(running, results, strict=True):
-            job.future.set_result(CallResult(result, begun - job.submitted, share, begun))
+            results = self._decode_partials([call.session for call in batch])
+            if len(results) != len(batch):
+                raise WrongNumberOfResults(f"{len(results)} results for a batch of {len(batch)} sessions")  # noqa: TRY301
+        except BaseException as error:  # noqa: BLE001 - the callers get it
+            return error
+        share = (time.monotonic() - begun) / len(batch)
+        for call, result in zip(batch, results, strict=True):
+            call.future.set_result(CallResult(result, begun - call.submitted, share, begun))
+        return None
 
 
-def _run_urgent(job: _Urgent) -> None:
-    if not job.future.set_running_or_notify_cancel():
+def _run_priority(call: _PriorityCall) -> None:
+    if not call.future.set_running_or_notify_cancel():
         return
     begun = time.monotonic()
     try:
-        result = job.work()
-    except BaseException as error:  # noqa: BLE001 - whoever waits for the result gets it
-        job.future.set_exception(error)
+        result = call.work()
+    except BaseException as error:  # noqa: BLE001 - the caller gets it
+        call.future.set_exception(error)
     else:
-        job.future.set_result(CallResult(result, begun - job.submitted, time.monotonic() - begun, begun))
+        call.future.set_result(CallResult(result, begun - call.submitted, time.monotonic() - begun, begun))
 
 
 @asynccontextmanager
 async def open_session_threads(
-    count: int, decode_partials: DecodePartials, together_max: int
+    count: int, decode_partials: DecodePartials, batch_size_max: int
 ) -> AsyncIterator[SessionThreads]:
-    """So many threads. At the end the calls that still run are waited for."""
-    work = SessionThreads(count, decode_partials, together_max)
-    threads = [threading.Thread(target=work.run, name=f"session-{number}", daemon=True) for number in range(count)]
+    """Start the threads. At the end the submitted calls are waited for."""
+    session_threads = SessionThreads(count, decode_partials, batch_size_max)
+    threads = [
+        threading.Thread(target=session_threads.run, name=f"session-{number}", daemon=True) for number in range(count)
+    ]
     for thread in threads:
         thread.start()
     try:
-        yield work
+        yield session_threads
     finally:
-        work.stop()
+        session_threads.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join)

@@ -14,7 +14,7 @@ from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.routing.usage import UsageCounter
-from tiro_engines.interface import EngineSession, Sent
+from tiro_engines.interface import EngineSession, OnAudioSent
 from tiro_transcriber import metrics
 
 WRITE_SECONDS = 10.0
@@ -35,7 +35,7 @@ class UsageMeter:
         self._due = asyncio.Event()
         self._stopping = False
 
-    def of(self, tenant: str) -> Sent:
+    def of(self, tenant: str) -> OnAudioSent:
         """Notes what is sent of a tenant's audio, on any thread."""
         return lambda seconds: self._note(tenant, seconds)
 
@@ -56,7 +56,7 @@ class UsageMeter:
         self._due.set()
 
     async def keep_writing(self) -> None:
-        """Write until told to stop, and once more then."""
+        """Write until stopped, and once more then."""
         while not self._stopping:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_SECONDS):
@@ -93,15 +93,15 @@ class UsageMeter:
 
 
 class _Session:
-    def __init__(self, sent: Sent, session: EngineSession) -> None:
-        self._sent = sent
+    def __init__(self, on_audio_sent: OnAudioSent, session: EngineSession) -> None:
+        self._on_audio_sent = on_audio_sent
         self._session = session
         self._noted = 0.0
 
     def note(self) -> None:
         """Note what it has sent since the last time."""
         seconds = self._session.seconds_sent
-        self._sent(seconds - self._noted)
+        self._on_audio_sent(seconds - self._noted)
         self._noted = seconds
 
 

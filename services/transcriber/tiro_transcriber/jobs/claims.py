@@ -9,11 +9,12 @@ from tiro_core.errors import TiroError
 from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.transitions import begin_attempt, counted_attempts, give_up
-from tiro_core.leases.claims import Claimed, Refusal, Terminal, claim_record
+from tiro_core.leases.claims import Claimed, Deferred, Refusal, Terminal, claim_record
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
+from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
 
 LEASE_SECONDS = 15.0
 """How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
@@ -22,10 +23,11 @@ LEASE_SECONDS = 15.0
 class JobClaims:
     """Claims jobs for one worker."""
 
-    def __init__(self, bus: Bus, worker_id: str, attempts_max: int) -> None:
+    def __init__(self, bus: Bus, worker_id: str, suitability: Suitability, attempts_max: int) -> None:
         self._bus = bus
         self._store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
         self._worker_id = worker_id
+        self._suitability = suitability
         self._attempts_max = attempts_max
 
     async def claim(self, key: str) -> Claimed[OwnedRecord[TranscriptionRecord]] | Refusal[TranscriptionRecord]:
@@ -35,10 +37,12 @@ class JobClaims:
         )
 
     def refusal(self, record: TranscriptionRecord) -> Refusal[TranscriptionRecord] | None:
-        """A job that is over, or being removed, needs no worker."""
+        """A job that is over or being removed needs no worker; another one may need a worker that is not like this."""
         if record.removing:
             return Terminal(None)
-        return Terminal(record) if record.state in TERMINAL else None
+        if record.state in TERMINAL:
+            return Terminal(record)
+        return Deferred(WRONG_WORKER_RETRY) if self._suitability.leaves_to_others(record) else None
 
     def begin(self, record: TranscriptionRecord) -> bool:
         """Begin an attempt; end a job that has none left."""

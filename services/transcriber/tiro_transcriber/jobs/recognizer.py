@@ -14,10 +14,11 @@ from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.pcm import pcm16_to_float32
 from tiro_core.blobs.interface import BlobStore
-from tiro_engines.interface import SAMPLE_RATE, Segment, Sent, Window
+from tiro_engines.interface import SAMPLE_RATE, OnAudioSent, Segment, Window
 from tiro_transcriber import metrics
 from tiro_transcriber.engine.conversion import to_proto
 from tiro_transcriber.engine.host import EngineHost
+from tiro_transcriber.engine.suitability import require_served
 from tiro_transcriber.engine.usage_meter import UsageMeter
 from tiro_transcriber.errors import require_consent
 from tiro_transcriber.jobs.audio_range import AudioRange, Decoded
@@ -70,9 +71,10 @@ class Recognizer:
         Raises:
             AudioError: The recording cannot be decoded.
             PartMissing: The recording is not in the store, or damaged there.
-            TiroError: It must not go to this engine.
+            TiroError: It must not go to this engine, or the engine cannot do what it asks for.
         """
         require_consent(self._host.engine, record)
+        require_served(self._host.engine, record)
         async with self._spooled(record, size) as file:
             if record.options.separate_channels:
                 return await self._by_channel(file, record, max(1, channels), writer)
@@ -137,7 +139,7 @@ class Recognizer:
                 piece = await anext(pieces, None)
             if piece is None:
                 break
-            window = Window(pcm16_to_float32(piece.samples), piece.offset, telling.sent)
+            window = Window(pcm16_to_float32(piece.samples), piece.offset, telling.on_audio_sent)
             with metrics.stage("engine"):
                 try:
                     summary.add(await self._host.transcribe(window, summary.options(), telling.segment))
@@ -155,4 +157,4 @@ class _Telling:
 
     segment: Callable[[Segment], None]
     reached: Callable[[float], None]
-    sent: Sent
+    on_audio_sent: OnAudioSent

@@ -9,6 +9,7 @@ from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
+from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
 from tiro_transcriber.sessions.load import SessionLoad
 
 LEASE_SECONDS = 3.0
@@ -21,10 +22,11 @@ NO_CAPACITY_RETRY = timedelta(milliseconds=200)
 class SessionClaims:
     """Claims sessions for one worker. One that has lost its worker is taken also when a new one would not be."""
 
-    def __init__(self, bus: Bus, worker: WorkerRecord, load: SessionLoad) -> None:
+    def __init__(self, bus: Bus, worker: WorkerRecord, suitability: Suitability, load: SessionLoad) -> None:
         self._bus = bus
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._worker = worker
+        self._suitability = suitability
         self._load = load
 
     async def claim(self, key: str) -> Claimed[OwnedRecord[SessionRecord]] | Refusal[SessionRecord]:
@@ -34,12 +36,14 @@ class SessionClaims:
         )
 
     def refusal(self, record: SessionRecord) -> Refusal[SessionRecord] | None:
-        """A session that is over, another model's, or beyond this worker's capacity."""
+        """A session that is over, another model's, for a worker that is not like this, or beyond its capacity."""
         if record.state == SessionRecord.STATE_ENDED:
             return Terminal(record)
         wanted = record.recognition
         if (wanted.engine, wanted.model) != (self._worker.engine, self._worker.model):
             return WrongModel(record)
+        if self._suitability.leaves_to_others(record):
+            return Deferred(WRONG_WORKER_RETRY)
         has_capacity = self._load.has_room_for_orphan if record.epoch else self._load.has_room
         return None if has_capacity else Deferred(NO_CAPACITY_RETRY)
 

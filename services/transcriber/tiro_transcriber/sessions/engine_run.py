@@ -9,6 +9,7 @@ from tiro_core.errors import TiroError
 from tiro_core.messaging.connection import Bus
 from tiro_engines.interface import EngineRefused, EngineSession, UnsupportedLanguage
 from tiro_transcriber.engine.host import EngineHost
+from tiro_transcriber.engine.suitability import require_served
 from tiro_transcriber.engine.usage_meter import UsageMeter
 from tiro_transcriber.errors import engine_fault, require_consent, unsupported_language
 from tiro_transcriber.sessions.checkpoint import CheckpointTracker
@@ -54,16 +55,15 @@ class EngineRun:
             Why it ended, when that was not the caller's wish; and how many samples it had.
 
         Raises:
-            EngineUnavailable, EngineRefused, UnsupportedLanguage: The engine cannot serve it, and another one may.
+            EngineUnavailable, EngineRefused, UnsupportedLanguage, TiroError: Only another engine may serve it.
         """
         first = output.first_sample
         config = SessionConfig(record, output.config_at(output.next_sample))
         try:
             require_consent(self._host.engine, record)
+            require_served(self._host.engine, record)
             session = await self._host.open_session(config.options, output.to_engine(first), output.spoken)
-        except TiroError as error:
-            return error.to_status(), first
-        except UnsupportedLanguage as error:  # its language has changed since it was accepted
+        except (TiroError, UnsupportedLanguage) as error:  # the latter where its language has changed since
             return self._refused(record, error), first
         transcriber = self._transcriber(record, session, output, config, checkpoint)
         with self._usage.counting(record.tenant, session), closing(session):
@@ -73,12 +73,17 @@ class EngineRun:
                 except (UnsupportedLanguage, EngineRefused) as error:
                     return self._refused(record, error), line.position
 
-    def _refused(self, record: SessionRecord, error: UnsupportedLanguage | EngineRefused) -> Status:
+    def _refused(self, record: SessionRecord, error: TiroError | UnsupportedLanguage | EngineRefused) -> Status:
         """What the caller learns of a refusal, unless another engine of the session's policy may serve it."""
         if self._mover.next_engine(record, error) is not None:
             raise error
-        fault = engine_fault(error) if isinstance(error, EngineRefused) else unsupported_language(error)
-        return fault.to_status()
+        match error:
+            case TiroError():
+                return error.to_status()
+            case EngineRefused():
+                return engine_fault(error).to_status()
+            case UnsupportedLanguage():
+                return unsupported_language(error).to_status()
 
     def _transcriber(
         self,

@@ -2,6 +2,7 @@
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
+from tiro_core.errors import TiroError
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.logs import get_logger
 from tiro_core.messaging.connection import Bus
@@ -34,7 +35,7 @@ class SessionMover:
         Returns:
             An alternative that has capacity. None where it should stay, or has no alternative.
         """
-        hopeless = isinstance(cause, EngineUnavailable | EngineRefused | UnsupportedLanguage)
+        hopeless = isinstance(cause, EngineUnavailable | EngineRefused | UnsupportedLanguage | TiroError)
         failures = record.failure_count + (cause is not None)
         return next_route(record, self._workers) if hopeless or failures >= MOVE_FAILURES else None
 

@@ -23,13 +23,13 @@ from tiro_core.messaging.operations import broadcast
 from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_engines.interface import (
     SAMPLE_RATE,
+    CommittedContext,
     Final,
     Partial,
     Segment,
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
-    Spoken,
     UtteranceEnd,
 )
 from tiro_transcriber.engine.conversion import to_proto
@@ -98,11 +98,11 @@ class SessionOutput:
         return self._context.first_sample if self._context else self.next_sample
 
     @property
-    def spoken(self) -> Spoken | None:
+    def spoken(self) -> CommittedContext | None:
         """That context, in the engine's samples."""
         if self._context is None:
             return None
-        return Spoken(self._context.text, self.to_engine(self.first_sample), self.to_engine(self.next_sample))
+        return CommittedContext(self._context.text, self.to_engine(self.first_sample), self.to_engine(self.next_sample))
 
     def config_at(self, sample: int) -> LiveConfigUpdated | None:
         """The config that an owner before has told for this sample. None: the record's."""

@@ -218,7 +218,7 @@ class SessionTranscriber:
 
     def _settle(self, line: SessionInput) -> None:
         """Note from where another owner could go on, now that everything before is told."""
-        settled = self._engine.session.settled_at * self._rate // SAMPLE_RATE
+        settled = self._engine.session.checkpoint_sample * self._rate // SAMPLE_RATE
         if settled > self._place.sample:
             self._place.reached(settled, line.sequence_before(settled))
 

@@ -20,6 +20,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import purge
 from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_transcriber import metrics
+from tiro_transcriber.engine.suitability import Suitability
 from tiro_transcriber.sessions.checkpoint import CheckpointTracker
 from tiro_transcriber.sessions.claims import SessionClaims
 from tiro_transcriber.sessions.engine_run import EngineRun
@@ -49,6 +50,7 @@ class SessionWork:
         worker: WorkerRecord,
         load: SessionLoad,
         *,
+        suitability: Suitability,
         engine_run: EngineRun,
         mover: SessionMover,
     ) -> None:
@@ -58,7 +60,7 @@ class SessionWork:
         self.engine_run = engine_run
         self.mover = mover
         self.audio = AudioKeeper(bus, blobs, failures_max=FAILURES_MAX)
-        self._claims = SessionClaims(bus, worker, load)
+        self._claims = SessionClaims(bus, worker, suitability, load)
 
     def task_of(self, data: bytes) -> Task:
         """Read a task message."""

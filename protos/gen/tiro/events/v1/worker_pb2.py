@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tiro.transcription.v1 import engine_pb2 as tiro_dot_transcription_dot_v1_dot_engine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btiro/events/v1/worker.proto\x12\x0etiro.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tiro/transcription/v1/engine.proto\"\x88\x04\n\x0cWorkerRecord\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x11\n\thost_name\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x06 \x03(\t\x12\x18\n\x10\x64\x65tects_language\x18\x07 \x01(\x08\x12\x11\n\tjob_slots\x18\x08 \x01(\x05\x12\x0c\n\x04jobs\x18\t \x01(\x05\x12\x15\n\rsession_slots\x18\n \x01(\x05\x12\x10\n\x08sessions\x18\x0b \x01(\x05\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10session_capacity\x18\r \x01(\x05\x12.\n\x0bsession_lag\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10sessions_refused\x18\x0f \x01(\x08\x12\x12\n\ntranslates\x18\x10 \x01(\x08\x12\x19\n\x11word_time_offsets\x18\x11 \x01(\x08\x12>\n\x0c\x63\x61pabilities\x18\x12 \x03(\x0e\x32(.tiro.transcription.v1.Engine.Capability\x12\x0f\n\x07regions\x18\x18 \x03(\t\x12\r\n\x05\x63loud\x18\x1e \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btiro/events/v1/worker.proto\x12\x0etiro.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tiro/transcription/v1/engine.proto\"\x82\x04\n\x0cWorkerRecord\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x11\n\thost_name\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x06 \x03(\t\x12\x11\n\tjob_slots\x18\x08 \x01(\x05\x12\x0c\n\x04jobs\x18\t \x01(\x05\x12\x15\n\rsession_slots\x18\n \x01(\x05\x12\x10\n\x08sessions\x18\x0b \x01(\x05\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10session_capacity\x18\r \x01(\x05\x12.\n\x0bsession_lag\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10sessions_refused\x18\x0f \x01(\x08\x12>\n\x0c\x63\x61pabilities\x18\x12 \x03(\x0e\x32(.tiro.transcription.v1.Engine.Capability\x12\x0f\n\x07regions\x18\x18 \x03(\t\x12\r\n\x05\x63loud\x18\x1e \x01(\x08J\x04\x08\x07\x10\x08J\x04\x08\x10\x10\x11J\x04\x08\x11\x10\x12R\x10\x64\x65tects_languageR\ntranslatesR\x11word_time_offsetsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tiro.events.v1.worker_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WORKERRECORD']._serialized_start=149
-  _globals['_WORKERRECORD']._serialized_end=669
+  _globals['_WORKERRECORD']._serialized_end=663
 # @@protoc_insertion_point(module_scope)

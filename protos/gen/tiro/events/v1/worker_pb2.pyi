@@ -33,7 +33,6 @@ class WorkerRecord(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
-    DETECTS_LANGUAGE_FIELD_NUMBER: _builtins.int
     JOB_SLOTS_FIELD_NUMBER: _builtins.int
     JOBS_FIELD_NUMBER: _builtins.int
     SESSION_SLOTS_FIELD_NUMBER: _builtins.int
@@ -42,8 +41,6 @@ class WorkerRecord(_message.Message):
     SESSION_CAPACITY_FIELD_NUMBER: _builtins.int
     SESSION_LAG_FIELD_NUMBER: _builtins.int
     SESSIONS_REFUSED_FIELD_NUMBER: _builtins.int
-    TRANSLATES_FIELD_NUMBER: _builtins.int
-    WORD_TIME_OFFSETS_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     CLOUD_FIELD_NUMBER: _builtins.int
@@ -57,29 +54,23 @@ class WorkerRecord(_message.Message):
     """The engine's model."""
     model_digest: _builtins.str
     """`sha256:<hex>` of the weights."""
-    detects_language: _builtins.bool
-    """It can tell the language by itself."""
     job_slots: _builtins.int
     """How many jobs it takes at once; 0 when it takes none."""
     jobs: _builtins.int
-    """How many of them are taken."""
+    """How many of them are in use."""
     session_slots: _builtins.int
     """How many live sessions it takes at once; 0 when it takes none."""
     sessions: _builtins.int
-    """How many of them are taken."""
+    """How many of them are in use."""
     session_capacity: _builtins.int
-    """How many live sessions it could keep up with, by what it has measured; 0 when it takes none."""
+    """How many live sessions it can keep up with, as it has measured; 0 when it takes none."""
     sessions_refused: _builtins.bool
     """It takes no new live sessions now: it is full, or behind."""
-    translates: _builtins.bool
-    """It can translate to English."""
-    word_time_offsets: _builtins.bool
-    """It can give words their times."""
     cloud: _builtins.bool
     """Its engine is a service outside the deployment."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The languages it knows, ISO 639 codes."""
+        """The languages it knows, ISO 639 codes, sorted."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -87,15 +78,15 @@ class WorkerRecord(_message.Message):
 
     @_builtins.property
     def session_lag(self) -> _duration_pb2.Duration:
-        """How long the audio of its live sessions waits for a free thread now."""
+        """How long the audio of its live sessions waits for a free thread now, the 95th percentile of the last seconds."""
 
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_engine_pb2.Engine.Capability.ValueType]:
-        """What else it can do with its model: those capabilities that no other field here tells of."""
+        """What it can do with its model, sorted. BATCH only where it has job slots, LIVE only where it has session slots."""
 
     @_builtins.property
     def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The regions in which a request may have its audio heard, sorted. Empty where the engine knows none."""
+        """The regions in which a request may have its audio processed, sorted. Empty where the engine has none to choose from."""
 
     def __init__(
         self,
@@ -106,7 +97,6 @@ class WorkerRecord(_message.Message):
         model: _builtins.str = ...,
         model_digest: _builtins.str = ...,
         language_codes: _abc.Iterable[_builtins.str] | None = ...,
-        detects_language: _builtins.bool = ...,
         job_slots: _builtins.int = ...,
         jobs: _builtins.int = ...,
         session_slots: _builtins.int = ...,
@@ -115,15 +105,13 @@ class WorkerRecord(_message.Message):
         session_capacity: _builtins.int = ...,
         session_lag: _duration_pb2.Duration | None = ...,
         sessions_refused: _builtins.bool = ...,
-        translates: _builtins.bool = ...,
-        word_time_offsets: _builtins.bool = ...,
         capabilities: _abc.Iterable[_engine_pb2.Engine.Capability.ValueType] | None = ...,
         regions: _abc.Iterable[_builtins.str] | None = ...,
         cloud: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session_lag", b"session_lag", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "cloud", b"cloud", "detects_language", b"detects_language", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "regions", b"regions", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "translates", b"translates", "word_time_offsets", b"word_time_offsets", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "cloud", b"cloud", "engine", b"engine", "host_name", b"host_name", "job_slots", b"job_slots", "jobs", b"jobs", "language_codes", b"language_codes", "model", b"model", "model_digest", b"model_digest", "regions", b"regions", "session_capacity", b"session_capacity", "session_lag", b"session_lag", "session_slots", b"session_slots", "sessions", b"sessions", "sessions_refused", b"sessions_refused", "start_time", b"start_time", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,7 @@ class Engine(_message.Message):
     class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Engine._Capability.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CAPABILITY_UNSPECIFIED: Engine._Capability.ValueType  # 0
-        """Not said."""
+        """Not set."""
         CAPABILITY_BATCH: Engine._Capability.ValueType  # 1
         """Jobs: `CreateTranscription`."""
         CAPABILITY_LIVE: Engine._Capability.ValueType  # 2
@@ -43,23 +43,23 @@ class Engine(_message.Message):
         CAPABILITY_TRANSLATION: Engine._Capability.ValueType  # 4
         """English from any of its languages: `translate_to_english`."""
         CAPABILITY_LANGUAGE_DETECTION: Engine._Capability.ValueType  # 5
-        """Telling the language by itself: an empty `language_code`."""
+        """Language detection: an empty `language_code`."""
         CAPABILITY_HOTWORDS: Engine._Capability.ValueType  # 6
         """Words and phrases that are likely to be said: `hotwords`."""
         CAPABILITY_INITIAL_PROMPT: Engine._Capability.ValueType  # 7
-        """Text that could have come before: `initial_prompt`."""
+        """Text that could have come before the recording: `initial_prompt`."""
         CAPABILITY_TEMPERATURE: Engine._Capability.ValueType  # 8
-        """How freely it chooses: `temperature`."""
+        """A sampling temperature: `temperature`."""
         CAPABILITY_BEAM_SIZE: Engine._Capability.ValueType  # 9
-        """How many readings it follows at once: `beam_size`."""
+        """A number of hypotheses to follow at once: `beam_size`."""
         CAPABILITY_VOICE_ACTIVITY_FILTER: Engine._Capability.ValueType  # 10
         """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
 
     class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
-        """Something that an engine can do with a model. There may be more of them later: leave out what you do not know."""
+        """Something that an engine can do with a model. More may be added: ignore those that you do not know."""
 
     CAPABILITY_UNSPECIFIED: Engine.Capability.ValueType  # 0
-    """Not said."""
+    """Not set."""
     CAPABILITY_BATCH: Engine.Capability.ValueType  # 1
     """Jobs: `CreateTranscription`."""
     CAPABILITY_LIVE: Engine.Capability.ValueType  # 2
@@ -69,15 +69,15 @@ class Engine(_message.Message):
     CAPABILITY_TRANSLATION: Engine.Capability.ValueType  # 4
     """English from any of its languages: `translate_to_english`."""
     CAPABILITY_LANGUAGE_DETECTION: Engine.Capability.ValueType  # 5
-    """Telling the language by itself: an empty `language_code`."""
+    """Language detection: an empty `language_code`."""
     CAPABILITY_HOTWORDS: Engine.Capability.ValueType  # 6
     """Words and phrases that are likely to be said: `hotwords`."""
     CAPABILITY_INITIAL_PROMPT: Engine.Capability.ValueType  # 7
-    """Text that could have come before: `initial_prompt`."""
+    """Text that could have come before the recording: `initial_prompt`."""
     CAPABILITY_TEMPERATURE: Engine.Capability.ValueType  # 8
-    """How freely it chooses: `temperature`."""
+    """A sampling temperature: `temperature`."""
     CAPABILITY_BEAM_SIZE: Engine.Capability.ValueType  # 9
-    """How many readings it follows at once: `beam_size`."""
+    """A number of hypotheses to follow at once: `beam_size`."""
     CAPABILITY_VOICE_ACTIVITY_FILTER: Engine.Capability.ValueType  # 10
     """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
 
@@ -99,22 +99,23 @@ class Engine(_message.Message):
         worker_count: _builtins.int
         """How many live workers have it loaded."""
         free_job_slots: _builtins.int
-        """How many jobs more these workers would begin at once, by what they said last. Jobs that wait come first."""
+        """How many more jobs these workers would begin at once, as they last reported. Jobs that wait come first."""
         free_session_slots: _builtins.int
-        """How many live sessions more these workers would take, by what they have measured and said last."""
+        """How many more live sessions these workers would take, as they have measured and last reported."""
         @_builtins.property
         def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """The languages it knows, ISO 639 codes, sorted."""
 
         @_builtins.property
         def capabilities(self) -> _containers.RepeatedScalarFieldContainer[Global___Engine.Capability.ValueType]:
-            """What can be done with it, by its live workers' word; by the catalogue's where none is alive. BATCH and LIVE by
-            either: its workers may have been told to take only the one or the other.
+            """What can be done with it: what any of its live workers can do; the catalogue's where none is alive. BATCH and LIVE
+            by either: an operator may have given its workers only jobs, or only live sessions. A request that needs several
+            capabilities needs one worker that has all of them.
             """
 
         @_builtins.property
         def price_per_minute(self) -> _money_pb2.Money:
-            """What a minute of audio costs. Absent unless the deployment's catalogue says it."""
+            """The price of a minute of audio. Absent unless the deployment's catalogue has one."""
 
         def __init__(
             self,
@@ -143,9 +144,9 @@ class Engine(_message.Message):
     taken_by_default: _builtins.bool
     """A request that names no engine gets this one."""
     default_model: _builtins.str
-    """What a request gets that names this engine, or none and gets it, and no model."""
+    """The model of a request that names none."""
     worker_count: _builtins.int
-    """How many live workers run it, with whatever model. 0 means that nobody would serve a request now."""
+    """How many live workers run it, with any model. 0 means that a request would not be served now."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Engine.Model]:
         """Its models: the catalogue's in the catalogue's order, then what live workers run besides, by name."""

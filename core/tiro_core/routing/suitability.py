@@ -1,0 +1,120 @@
+"""Whether a worker can serve a request: checked when the request is made, and by the worker that would claim it.
+
+Workers of one model need not be alike: their languages, capabilities and regions may differ. A request is accepted when
+one of them can serve all of it.
+"""
+
+from collections.abc import Sequence
+
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
+from tiro_core.errors import TiroError, invalid_argument
+from tiro_core.routing.availability import ModelAvailability, Offer, offer_of
+from tiro_core.routing.options import unsupported_option
+from tiro_engines.interface import Capability
+
+NO_OPTIONS = TranscriptionOptions()
+"""Of a live session, which has none of these."""
+
+
+def unserved(
+    config: RecognitionConfig,
+    options: TranscriptionOptions,
+    offer: Offer,
+    whole: Offer,
+    *,
+    config_path: str = "config",
+    options_path: str = "options",
+) -> TiroError | None:
+    """Why an offer does not serve a request. None where it does.
+
+    A request that names no language needs detection where the model as a whole knows several. Word times that are only
+    a wish are never refused.
+
+    Args:
+        config: What to recognize with; engine and model are set.
+        options: The options of a job, `NO_OPTIONS` for a live session.
+        offer: What a worker can do.
+        whole: What the workers of the model can do together.
+        config_path: The path of the config in the request.
+        options_path: The path of the options in the request.
+
+    Returns:
+        INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
+    """
+    needed = RecognitionConfig()
+    needed.CopyFrom(config)
+    if config.word_time_offsets_optional:
+        needed.enable_word_time_offsets = False
+    return (
+        _unsupported_language(config, offer, whole, f"{config_path}.language_code")
+        or _region_not_allowed(config, offer, f"{config_path}.region")
+        or unsupported_option(needed, offer.features, model=config.model, path=config_path)
+        or unsupported_option(options, offer.features, model=config.model, path=options_path)
+    )
+
+
+def unserved_by_all(
+    config: RecognitionConfig,
+    options: TranscriptionOptions,
+    model: ModelAvailability,
+    *,
+    config_path: str = "config",
+    options_path: str = "options",
+) -> TiroError | None:
+    """Why no single offer of a model serves a request. None where one does. The arguments are those of `unserved`."""
+    whole = model.whole
+
+    def refusal(offer: Offer) -> TiroError | None:
+        return unserved(config, options, offer, whole, config_path=config_path, options_path=options_path)
+
+    if (together := refusal(whole)) is not None:
+        return together
+    lacking: set[str] = set()
+    for offer in model.offers:
+        if (alone := refusal(offer)) is None:
+            return None
+        lacking.add(alone.message)
+    if not lacking:
+        return None
+    message = f"no live worker of model {config.model!r} can do all of this: {'; '.join(sorted(lacking))}"
+    return invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, message, field_path=config_path)
+
+
+def serving(
+    workers: Sequence[WorkerRecord], config: RecognitionConfig, options: TranscriptionOptions = NO_OPTIONS
+) -> list[WorkerRecord]:
+    """Those of a model's live workers that can serve a request."""
+    whole = ModelAvailability(None, workers).whole
+    return [worker for worker in workers if unserved(config, options, offer_of(worker), whole) is None]
+
+
+def _unsupported_language(config: RecognitionConfig, offer: Offer, whole: Offer, field_path: str) -> TiroError | None:
+    asked = config.language_code
+    if asked and asked not in offer.languages:
+        message = f"model {config.model!r} does not know the language {asked!r}"
+    elif not asked and len(whole.languages) > 1 and Capability.CAPABILITY_LANGUAGE_DETECTION not in offer.features:
+        message = f"model {config.model!r} does not detect languages: name the one that is spoken"
+    else:
+        return None
+    return invalid_argument(
+        reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+        message,
+        field_path=field_path,
+        languages=",".join(sorted(offer.languages)),
+    )
+
+
+def _region_not_allowed(config: RecognitionConfig, offer: Offer, field_path: str) -> TiroError | None:
+    if not config.region or config.region in offer.regions:
+        return None
+    allowed = sorted(offer.regions)
+    return invalid_argument(
+        reasons.ERROR_REASON_REGION_NOT_ALLOWED,
+        f"no live worker of model {config.model!r} is allowed the region {config.region!r};"
+        f" allowed: {', '.join(allowed) or 'none'}",
+        field_path=field_path,
+        regions=",".join(allowed),
+    )

@@ -1,0 +1,182 @@
+"""Decodes short windows with Whisper, of one session or of several in one batch, encoding only their audio and a pad.
+
+Every token that is decoded reads the matrix of the whole vocabulary from memory: windows that are decoded in one batch
+cost half as much each. Encoding them together gains nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from tiro_engines.faster_whisper.alignment import align
+from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
+from tiro_engines.faster_whisper.languages import (
+    TOKENS_PER_SECOND_MAX,
+    Languages,
+    Vocabulary,
+)
+from tiro_engines.faster_whisper.repetition import without_repetition
+from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, DecodingTask, PrecedingFinal
+from tiro_engines.interface import SAMPLE_RATE
+from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis
+
+ENCODER_SECONDS_MAX = 30
+SAMPLES_MIN = SAMPLE_RATE // 10
+"""A shorter window holds no word, and Whisper hallucinates over it."""
+TOKENS_MIN = 8
+REPEATED_TOKENS = 3
+"""A sequence of this many tokens may not come twice when a repetitive text is decoded again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """Windows that were decoded in one batch."""
+
+    tasks: Sequence[DecodingTask]
+    encoded: Any
+    """The encoder's output for them."""
+    language: str
+    vocabulary: Vocabulary
+    generated: list[Generated]
+    """The decoder's output for each."""
+
+
+class BatchDecoder:
+    """Decodes the windows of all sessions of one loaded model. Safe to share between threads."""
+
+    def __init__(self, whisper: Any, languages: Languages) -> None:
+        self._whisper = whisper
+        self._languages = languages
+
+    def preceding_final(self, context: DecodingContext) -> PrecedingFinal:
+        """The text of a context in tokens: after a space, as Whisper writes in mid-text."""
+        tokens = self._whisper.hf_tokenizer.encode(f" {context.text}", add_special_tokens=False).ids
+        return PrecedingFinal(context.samples, tokens)
+
+    def decode(self, tasks: Sequence[DecodingTask]) -> list[Hypothesis]:
+        """Decode windows. Those of one language, hotwords, effort and length of prompt are decoded in one batch."""
+        hypotheses = [Hypothesis(language=task.language.guess) for task in tasks]
+        groups: dict[object, list[int]] = {}
+        for number, task in enumerate(tasks):
+            if len(task.samples) >= SAMPLES_MIN:
+                groups.setdefault(_batch_key(number, task), []).append(number)
+        for group in groups.values():
+            for number, one in zip(group, self._decode([tasks[number] for number in group]), strict=True):
+                hypotheses[number] = one
+        return hypotheses
+
+    def generate(self, tasks: Sequence[DecodingTask]) -> DecodedBatch:
+        """Decode one batch to tokens: tasks of one language, hotwords, effort and length of prompt."""
+        encoded = self._whisper.encode(self._features(tasks))
+        language = tasks[0].language.detect(encoded)
+        vocabulary = self._languages.vocabulary(language)
+        return DecodedBatch(tasks, encoded, language, vocabulary, self._generate(encoded, vocabulary, tasks))
+
+    def words(self, batch: DecodedBatch, texts: Sequence[list[int]]) -> list[tuple[DecodedWord, ...]]:
+        """The words of each window with their times.
+
+        Args:
+            batch: The windows.
+            texts: The tokens of the text that is wanted of each; empty where none is.
+        """
+        lengths = [len(task.audio) for task in batch.tasks]
+        return align(self._whisper, batch.vocabulary.tokenizer, batch.encoded, texts, lengths)
+
+    def _decode(self, tasks: Sequence[DecodingTask]) -> list[Hypothesis]:
+        """Decode one batch. The hypotheses have the words that are accepted."""
+        batch = self.generate(tasks)
+        generated = batch.generated
+        if any(_is_decoded_again(task, text) for task, text in zip(tasks, generated, strict=True)):
+            generated = self._generate(batch.encoded, batch.vocabulary, tasks, REPEATED_TOKENS)
+        words = self.words(batch, [_accepted(task, text) for task, text in zip(tasks, generated, strict=True)])
+        return [Hypothesis(_of_window(task, each), batch.language) for task, each in zip(tasks, words, strict=True)]
+
+    def _features(self, tasks: Sequence[DecodingTask]) -> Any:
+        """Log-mel features of shape (tasks, bins, frames): all windows padded as the longest one needs."""
+        pad_seconds = tasks[0].effort.pad_seconds
+        audio = [task.audio for task in tasks]
+        longest = max(map(len, audio))
+        length = min(longest + round(pad_seconds * SAMPLE_RATE), ENCODER_SECONDS_MAX * SAMPLE_RATE)
+        extract = self._whisper.feature_extractor
+        return np.stack([extract(np.pad(samples, (0, length - len(samples))), padding=0) for samples in audio])
+
+    def _generate(
+        self, encoded: Any, vocabulary: Vocabulary, tasks: Sequence[DecodingTask], no_repeat_ngram_size: int = 0
+    ) -> list[Generated]:
+        prompts = [self._prompt(vocabulary, task) for task in tasks]
+        tokens = max(_tokens_max(vocabulary, task) for task in tasks)
+        results = self._whisper.model.generate(
+            encoded,
+            prompts,
+            beam_size=tasks[0].effort.beam_size,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            # CTranslate2 generates at most half of this, less the prompt.
+            max_length=min(max(2 * tokens, len(prompts[0]) + tokens), self._whisper.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=vocabulary.suppressed,
+        )
+        return [_generated(vocabulary, result, tokens) for result in results]
+
+    def _prompt(self, vocabulary: Vocabulary, task: DecodingTask) -> list[int]:
+        prompt: list[int] = self._whisper.get_prompt(
+            vocabulary.tokenizer, list(task.prompt), without_timestamps=True, hotwords=task.hotwords
+        )
+        return [*prompt, *task.forced_tokens]
+
+
+def _batch_key(number: int, task: DecodingTask) -> object:
+    """What the tasks of a batch have in common. A task whose language must be detected first has a batch of its own."""
+    language = task.language.known
+    return (language, task.effort, task.hotwords, len(task.prompt), len(task.forced_tokens)) if language else number
+
+
+def _tokens_max(vocabulary: Vocabulary, task: DecodingTask) -> int:
+    # A text that reaches its limit is cut or rejected; the last attempt must also hold unusually fast speech.
+    per_second = TOKENS_PER_SECOND_MAX if task.effort is CAREFUL else vocabulary.tokens_per_second_max
+    return len(task.forced_tokens) + TOKENS_MIN + round(per_second * len(task.samples) / SAMPLE_RATE)
+
+
+def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generated:
+    chosen = result.sequences_ids[0]
+    return Generated(
+        tokens=chosen,
+        text=vocabulary.tokenizer.decode(chosen).strip(),
+        log_probability=result.scores[0] * len(chosen) / (len(chosen) + 1),
+        no_speech_probability=result.no_speech_prob,
+        truncated=len(chosen) >= tokens_max,
+    )
+
+
+def _is_decoded_again(task: DecodingTask, generated: Generated) -> bool:
+    """Whether a repetitive text is decoded once more, without repetitions: there is no further effort to try."""
+    return task.effort is CAREFUL and is_repetitive(generated)
+
+
+def _accepted(task: DecodingTask, generated: Generated) -> list[int]:
+    """The tokens that are accepted. The last effort always keeps the prefix, and of a loop its first time."""
+    once = without_repetition(generated.tokens)
+    loops = is_repetitive(generated) or (task.effort is PARTIAL and (generated.truncated or once is not None))
+    if task.effort.log_probability_min is not None:
+        unlikely = generated.log_probability < task.effort.log_probability_min
+        rejected = unlikely or loops or generated.truncated or is_hallucinated(generated) or once is not None
+        return [] if rejected else generated.tokens
+    if is_hallucinated(generated):
+        return list(task.prefix)
+    return max(list(task.prefix), once or [], key=len) if loops else generated.tokens
+
+
+def _of_window(task: DecodingTask, words: tuple[DecodedWord, ...]) -> tuple[DecodedWord, ...]:
+    """The words of the window itself, without those of the final before it."""
+    if task.preceding is None:
+        return words
+    ends = accumulate(len(word.tokens) for word in words)
+    begin = len(task.preceding.samples)
+    return tuple(
+        replace(word, start=max(0, word.start - begin), end=max(0, word.end - begin))
+        for word, end in zip(words, ends, strict=True)
+        if end - len(word.tokens) >= len(task.preceding.tokens)
+    )

@@ -1,0 +1,43 @@
+"""The output of Whisper's decoder over a window, and the signs that there is no speech behind it."""
+
+import zlib
+from dataclasses import dataclass
+
+COMPRESSION_RATIO_MAX = 2.4
+"""Text that compresses better than this repeats itself. This and the next are Whisper's own thresholds."""
+HALLUCINATED = ((-0.6, 0.9), (-0.7, 0.6), (-1.0, 0.4))
+"""A log probability below the first together with a no-speech probability above the second.
+
+Whisper's own pair is (-1.0, 0.6). Measured with tiny.en and base: over what voice activity detection passes on, texts
+of speech with less than -0.7 had 0.36 at most; of 39 texts over silence, noise and music without it, these leave 11.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What the decoder generated for a window."""
+
+    tokens: list[int]
+    text: str
+    log_probability: float
+    """Mean natural logarithm of the tokens' probabilities."""
+    no_speech_probability: float
+    """0 to 1."""
+    truncated: bool = False
+    """The decoder was stopped at its limit of tokens."""
+
+
+def is_repetitive(generated: Generated) -> bool:
+    """Whether the text repeats itself."""
+    encoded = generated.text.encode()
+    return len(encoded) / len(zlib.compress(encoded)) > COMPRESSION_RATIO_MAX
+
+
+def is_hallucinated(generated: Generated) -> bool:
+    """Whether there is no text, or no speech behind it."""
+    if not any(character.isalnum() for character in generated.text):
+        return True
+    return any(
+        generated.log_probability < unlikely and generated.no_speech_probability > silence
+        for unlikely, silence in HALLUCINATED
+    )

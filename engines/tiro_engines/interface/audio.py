@@ -1,0 +1,13 @@
+"""The audio that an engine takes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Hertz. Every engine takes mono float32 samples in [-1, 1] at this rate."""
+
+WINDOW_SECONDS_MAX = 600
+"""The longest window that `Engine.transcribe` gets: it bounds memory, and the time that a cancellation takes."""
+
+Samples = NDArray[np.float32]
+"""Shape (n,), mono, `SAMPLE_RATE`."""

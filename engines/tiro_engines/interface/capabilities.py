@@ -1,0 +1,68 @@
+"""What an engine can do with a model. Data, so that a request that it cannot serve is refused when it is made.
+
+The list of capabilities is the contract's: `Engine.Capability` in `tiro/transcription/v1/engine.proto`. Nothing else in
+Tiro lists them all.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tiro.transcription.v1.engine_pb2 import Engine
+from tiro_engines.interface.errors import UnsupportedLanguage
+
+Capability = Engine.Capability
+"""The contract's enum, as in `Capability.CAPABILITY_BATCH`."""
+
+Feature: TypeAlias = Engine.Capability.ValueType
+"""One value of it."""
+
+_PREFIX = "CAPABILITY_"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do with the model that it has loaded."""
+
+    languages: frozenset[str]
+    """ISO 639-1 codes (639-3 where there is none), as in `en`, `es`, `haw`."""
+    features: frozenset[Feature]
+    """Of `Capability`. An option of a request that needs another one never reaches the engine."""
+    regions: frozenset[str] = frozenset()
+    """Where a request may have its audio processed, for a service that has regions. Empty: a request cannot choose."""
+    cloud: bool = False
+    """It sends audio to a service outside the deployment, which tenants must have agreed to."""
+
+    @property
+    def detects_language(self) -> bool:
+        """Whether a request may leave its language out although the model knows several."""
+        return Capability.CAPABILITY_LANGUAGE_DETECTION in self.features
+
+    def require_language(self, language: str | None) -> None:
+        """Refuse a language that the model does not know, or None where there are several and none can be detected.
+
+        Raises:
+            UnsupportedLanguage: Names the language.
+        """
+        if language is None and not self.detects_language and len(self.languages) > 1:
+            raise UnsupportedLanguage("the engine does not detect languages: name one")
+        if language is not None and language not in self.languages:
+            raise UnsupportedLanguage(f"the engine with this model does not know the language {language!r}")
+
+
+def capability_name(feature: Feature) -> str:
+    """The name of a capability as the catalogue has it, as in `word_time_offsets`."""
+    return Capability.Name(feature).removeprefix(_PREFIX).lower()
+
+
+def capabilities_named(names: Iterable[str]) -> frozenset[Feature]:
+    """The capabilities that have these names in the catalogue.
+
+    Raises:
+        ValueError: The contract has no such capability; says which ones it has.
+    """
+    known = {capability_name(value): value for value in Capability.values() if value}
+    unknown = sorted(set(names) - known.keys())
+    if unknown:
+        raise ValueError(f"no capability {', '.join(unknown)}; there are {', '.join(known)}")
+    return frozenset(known[name] for name in names)

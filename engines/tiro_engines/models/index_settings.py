@@ -1,0 +1,68 @@
+"""The package index of this machine, as its administrators have configured it for pip or uv.
+
+Read without either of them, which a deployment need not have. What is read: an index with its credentials, and a
+certificate authority. What is not: further indexes, folders of wheels, keyrings.
+"""
+
+import configparser
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PYPI = "https://pypi.org/simple"
+SITE_FILE = Path("/etc/pip.conf")
+_SECTIONS = ("download", "global")
+"""Of pip's files, the more special one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """How to reach the index."""
+
+    url: str
+    """Of its simple API. It may have a user and a password."""
+    certificates: str = ""
+    """A file of certificate authorities. Empty takes the usual ones."""
+
+
+def read_index_settings() -> IndexSettings:
+    """The index of pip's settings, else of uv's, else PyPI."""
+    return IndexSettings(_of_pip("index-url") or _of_uv() or PYPI, _of_pip("cert"))
+
+
+def _of_uv() -> str:
+    value = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or ""
+    return value if value.startswith("http") else value.partition("=")[2]  # the URL alone, or `name=url`
+
+
+def _of_pip(option: str) -> str:
+    """The value of an option by pip's rules: from the environment, or from the first file that has it."""
+    if value := os.environ.get(f"PIP_{option.replace('-', '_').upper()}"):
+        return value
+    for path in _pip_files():
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):  # pip refuses such a file
+            continue
+        for section in _SECTIONS:
+            if value := parser.get(section, option, fallback=""):
+                return value
+    return ""
+
+
+def _pip_files() -> Iterator[Path]:
+    """Pip's configuration files on Unix, the one that counts first. Those that do not exist included."""
+    own = os.environ.get("PIP_CONFIG_FILE", "")
+    if own == os.devnull:
+        return
+    yield Path(sys.prefix) / "pip.conf"
+    yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pip" / "pip.conf"
+    yield Path.home() / ".pip" / "pip.conf"
+    yield SITE_FILE
+    for folder in filter(None, os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
+        yield Path(folder) / "pip" / "pip.conf"
+    if own:
+        yield Path(own)

@@ -1,0 +1,97 @@
+"""What this worker's engine can serve, beside the other workers of its model, which need not be like it."""
+
+import time
+from collections import OrderedDict
+from datetime import timedelta
+
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
+from tiro_core.messaging import subjects
+from tiro_core.routing.availability import ModelAvailability, Offer, offer_of
+from tiro_core.routing.suitability import NO_OPTIONS, serving, unserved
+from tiro_core.routing.workers import WorkerDirectory
+from tiro_engines.interface import Engine, Feature
+
+JOB_PATIENCE_SECONDS = 300.0
+"""How long a job waits for a worker that can serve it while only others are alive: one may be restarting."""
+SESSION_PATIENCE_SECONDS = 15.0
+"""The same for a live session, where a client waits: less than a streamer waits for a new owner."""
+WRONG_WORKER_RETRY = timedelta(milliseconds=250)
+"""When a record that this worker cannot serve is offered again, to it or to another one."""
+WAITING_MAX = 10_000
+"""Records whose wait is remembered. One more forgets the oldest, whose wait begins again."""
+
+
+class Suitability:
+    """Decides which records this worker leaves to others. One for jobs, one for live sessions."""
+
+    def __init__(
+        self, worker: WorkerRecord, workers: WorkerDirectory, *, feature: Feature, patience_seconds: float
+    ) -> None:
+        """Nothing waits yet.
+
+        Args:
+            worker: This worker.
+            workers: All live workers.
+            feature: CAPABILITY_BATCH for jobs, CAPABILITY_LIVE for live sessions.
+            patience_seconds: How long a record that no live worker can serve waits for one that can.
+        """
+        self._worker = worker
+        self._workers = workers
+        self._feature = feature
+        self._patience_seconds = patience_seconds
+        self._waiting_since: OrderedDict[str, float] = OrderedDict()
+
+    def leaves_to_others(self, record: TranscriptionRecord | SessionRecord) -> bool:
+        """Whether this worker must not claim a record, because another one can serve it, or may come back.
+
+        Once no live worker could serve it for the whole patience, it is to be claimed: `require_served` then ends it
+        with the reason.
+        """
+        key, config, options = _asked(record)
+        alive = self._workers.offering(self._worker.engine, self._worker.model)
+        workers = [worker for worker in alive if self._feature in worker.capabilities]
+        whole = ModelAvailability(None, [*workers, self._worker]).whole
+        if unserved(config, options, offer_of(self._worker), whole) is None:
+            self._waiting_since.pop(key, None)
+            return False
+        if serving(workers, config, options):
+            self._waiting_since.pop(key, None)
+            return True
+        return self._waits(key)
+
+    def _waits(self, key: str) -> bool:
+        now = time.monotonic()
+        since = self._waiting_since.setdefault(key, now)
+        if now - since >= self._patience_seconds:
+            del self._waiting_since[key]
+            return False
+        if len(self._waiting_since) > WAITING_MAX:
+            self._waiting_since.popitem(last=False)
+        return True
+
+
+def require_served(engine: Engine, record: TranscriptionRecord | SessionRecord) -> None:
+    """Refuse what the engine cannot do before it gets any audio.
+
+    Raises:
+        TiroError: INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
+    """
+    can = engine.capabilities
+    offer = Offer(can.languages, can.features, can.regions)
+    _, config, options = _asked(record)
+    refusal = unserved(config, options, offer, offer)
+    if refusal is not None:
+        raise refusal
+
+
+def _asked(
+    record: TranscriptionRecord | SessionRecord,
+) -> tuple[str, RecognitionConfig, TranscriptionOptions]:
+    """The key of a record, and what it asks for."""
+    if isinstance(record, TranscriptionRecord):
+        return subjects.record(record.tenant, record.transcription_id), record.config, record.options
+    return subjects.record(record.tenant, record.session_id), record.recognition, NO_OPTIONS

@@ -1,0 +1,190 @@
+"""Two workers of one engine and model that are not alike: each takes what it can serve and leaves the rest."""
+
+import threading
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tests.integration.transcriber.test_jobs import words_stored
+from tests.integration.transcriber.test_sessions import Session, numbered, words
+from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
+from tiro_core.errors import from_status, reason_name
+from tiro_core.messaging.connection import Bus
+from tiro_engines.fake import FakeEngineType
+from tiro_engines.fake.engine import FakeEngine
+from tiro_engines.fake.markers import encode
+from tiro_engines.fake.session import FakeSession
+from tiro_engines.interface import (
+    Capability,
+    CommittedContext,
+    EngineRefused,
+    EngineSettings,
+    EngineType,
+    RecognitionOptions,
+    Segment,
+    SessionOptions,
+    Window,
+    WindowResult,
+)
+from tiro_transcriber import app
+
+StartUnlike = Callable[..., Awaitable[None]]
+
+JOBS = 20
+SESSIONS = 8
+
+
+class LimitedEngine(FakeEngine):
+    """A fake engine that knows some languages and regions, and refuses others as real ones do."""
+
+    def __init__(self, languages: Collection[str], regions: Collection[str]) -> None:
+        super().__init__("markers", frozenset(languages))
+        features = self.capabilities.features - {Capability.CAPABILITY_LANGUAGE_DETECTION}
+        self.capabilities = replace(self.capabilities, features=features, regions=frozenset(regions))
+
+    def transcribe(
+        self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
+    ) -> WindowResult:
+        """Transcribe in a region that it knows."""
+        self._require_region(options)
+        return super().transcribe(window, options, emit, cancelled)
+
+    def open_session(self, options: SessionOptions, start: int, context: CommittedContext | None = None) -> FakeSession:
+        """Open a session in a region that it knows."""
+        self._require_region(options.recognition)
+        return super().open_session(options, start, context)
+
+    def _require_region(self, options: RecognitionOptions) -> None:
+        if options.region and options.region not in self.capabilities.regions:
+            raise EngineRefused(f"not allowed the region {options.region!r}")
+
+
+class LimitedEngineType(FakeEngineType):
+    """Loads one."""
+
+    def __init__(self, languages: Collection[str], regions: Collection[str]) -> None:
+        self._languages = languages
+        self._regions = regions
+
+    def load(self, model: str, settings: EngineSettings) -> FakeEngine:
+        """Load the engine."""
+        return LimitedEngine(self._languages, self._regions)
+
+
+FINNISH, ENGLISH = LimitedEngineType({"fi"}, set()), LimitedEngineType({"en"}, set())
+EUROPE, AMERICA = LimitedEngineType({"en"}, {"eu-north-1"}), LimitedEngineType({"en"}, {"us-east-1"})
+Asked = tuple[str, str]
+"""Language and region."""
+UNLIKE = pytest.mark.parametrize(
+    ("kinds", "asked"),
+    [((FINNISH, ENGLISH), (("fi", ""), ("en", ""))), ((EUROPE, AMERICA), (("", "eu-north-1"), ("", "us-east-1")))],
+    ids=["languages", "regions"],
+)
+"""Two workers, and a request for each of them."""
+
+
+@pytest.fixture
+def start_unlike(start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> StartUnlike:
+    """Starts a worker of each kind."""
+
+    async def start(*kinds: EngineType) -> None:
+        waiting = iter(kinds)
+        monkeypatch.setattr(app, "find_engine", lambda _: next(waiting))
+        for _ in kinds:
+            await start_worker()
+
+    return start
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that wait for no other one."""
+    monkeypatch.setattr(app, "JOB_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(app, "SESSION_PATIENCE_SECONDS", 0.0)
+
+
+@UNLIKE
+async def test_each_job_goes_to_a_worker_that_can_serve_it(
+    jobs: Jobs, start_unlike: StartUnlike, kinds: Sequence[EngineType], asked: Sequence[Asked]
+) -> None:
+    """Half of the jobs are for one of the two: all succeed at their first attempt."""
+    await start_unlike(*kinds)
+    submitted = []
+    for number in range(JOBS):
+        language, region = asked[number % 2]
+        submitted.append(await jobs.submit(recording([number]), language=language, region=region))
+    for number, job in enumerate(submitted):
+        await jobs.history(job)
+        record = await jobs.record(job)
+        assert record.state == Transcription.STATE_SUCCEEDED, record.error
+        assert len(record.attempts) == 1
+        assert await words_stored(jobs, record) == [f"w{number}"]
+    by_worker = {
+        worker_id: {number % 2 for number, job in enumerate(submitted) if await owner_of(jobs, job) == worker_id}
+        for worker_id in {await owner_of(jobs, job) for job in submitted}
+    }
+    assert sorted(map(sorted, by_worker.values())) == [[0], [1]], "each worker had only jobs that it can serve"
+
+
+async def owner_of(jobs: Jobs, job: str) -> str:
+    """The worker that a job has had."""
+    return (await jobs.record(job)).attempts[-1].worker_id
+
+
+@UNLIKE
+async def test_each_session_goes_to_a_worker_that_can_serve_it(
+    bus: Bus, tenant: str, start_unlike: StartUnlike, kinds: Sequence[EngineType], asked: Sequence[Asked]
+) -> None:
+    """Half of the sessions are for one of the two: all are transcribed to their end."""
+    await start_unlike(*kinds)
+    sessions = [Session(bus, tenant) for _ in range(SESSIONS)]
+    for number, session in enumerate(sessions):
+        language, region = asked[number % 2]
+        await session.open(language=language, region=region)
+        await session.send(encode(range(number, number + 3)))
+        await session.end()
+    for number, session in enumerate(sessions):
+        events = await session.events()
+        assert not events[-1].ended.HasField("error"), events[-1].ended.error
+        assert words(events) == numbered(number, number + 3)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"language": "fi"}, "UNSUPPORTED_LANGUAGE"),
+        ({"region": "eu-north-1"}, "REGION_NOT_ALLOWED"),
+        ({"options": TranscriptionOptions(beam_size=3)}, "UNSUPPORTED_OPTION"),
+    ],
+)
+async def test_a_job_that_no_live_worker_can_serve_fails_with_the_reason(
+    jobs: Jobs, start_unlike: StartUnlike, asked: dict[str, Any], reason: str
+) -> None:
+    """Not as a fault of the engine, and at the first attempt."""
+    await start_unlike(ENGLISH)
+    job = await jobs.submit(recording(range(3)), **asked)
+    await jobs.history(job)
+    record = await jobs.record(job)
+    assert record.state == Transcription.STATE_FAILED
+    assert reason_name(from_status(record.error).reason) == reason
+    assert len(record.attempts) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [({"language": "fi"}, "UNSUPPORTED_LANGUAGE"), ({"region": "eu-north-1"}, "REGION_NOT_ALLOWED")],
+)
+async def test_a_session_that_no_live_worker_can_serve_ends_with_the_reason(
+    bus: Bus, tenant: str, start_unlike: StartUnlike, asked: dict[str, str], reason: str
+) -> None:
+    """Not as a fault of the engine."""
+    await start_unlike(ENGLISH)
+    session = Session(bus, tenant)
+    await session.open(**asked)
+    events = await session.events()
+    assert reason_name(from_status(events[-1].ended.error).reason) == reason

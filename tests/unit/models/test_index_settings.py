@@ -1,0 +1,72 @@
+"""Which package index a machine has, by the settings of pip and uv."""
+
+from pathlib import Path
+
+import pytest
+
+from tiro_engines.models import index_settings
+from tiro_engines.models.index_settings import PYPI, IndexSettings, read_index_settings
+
+SITE, OTHER = "https://packages.example/simple", "https://other.example/simple"
+
+
+@pytest.fixture
+def home(unconfigured: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home folder in which pip's files count."""
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "xdg"))
+    monkeypatch.setattr(index_settings, "SITE_FILE", tmp_path / "pip.conf")
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "environment"))
+    return tmp_path / "home"
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a configuration file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_settings_it_is_pypi(unconfigured: None) -> None:
+    """With the usual certificates."""
+    assert read_index_settings() == IndexSettings(PYPI)
+
+
+@pytest.mark.parametrize("value", [SITE, f"site={SITE}"])
+@pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_uvs_setting(unconfigured: None, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """The URL alone, or with a name."""
+    monkeypatch.setenv(variable, value)
+    assert read_index_settings().url == SITE
+
+
+def test_pips_setting_goes_before_uvs(unconfigured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the environment, with its certificates."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", OTHER)
+    monkeypatch.setenv("PIP_INDEX_URL", SITE)
+    monkeypatch.setenv("PIP_CERT", "/etc/site.pem")
+    assert read_index_settings() == IndexSettings(SITE, "/etc/site.pem")
+
+
+@pytest.mark.parametrize("section", ["global", "download"])
+def test_pips_file(home: Path, section: str) -> None:
+    """Of the user, in either section."""
+    write(home / ".config" / "pip" / "pip.conf", f"[{section}]\nindex-url = {SITE}\ntimeout = 5%\n")
+    assert read_index_settings().url == SITE
+
+
+def test_the_more_special_setting_counts(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The section of `pip download` before the general one, the user's file before the site's, all before the last."""
+    write(tmp_path / "xdg" / "pip" / "pip.conf", "[global]\nindex-url = https://third.example/simple\n")
+    user = write(home / ".pip" / "pip.conf", f"[global]\nindex-url = {OTHER}\n[download]\nindex-url = {SITE}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(write(tmp_path / "own.conf", "[global]\nindex-url = https://no\n")))
+    assert read_index_settings().url == SITE
+    user.unlink()
+    assert read_index_settings().url == "https://third.example/simple"
+
+
+def test_a_file_that_is_none_is_passed_over(home: Path, tmp_path: Path) -> None:
+    """The next one counts."""
+    write(home / ".config" / "pip" / "pip.conf", "index-url without a section")
+    write(tmp_path / "xdg" / "pip" / "pip.conf", f"[global]\nindex-url = {SITE}\n")
+    assert read_index_settings().url == SITE

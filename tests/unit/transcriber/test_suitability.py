@@ -1,0 +1,134 @@
+"""Which records a worker leaves to the others of its model, and for how long."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
+from tiro_core.errors import TiroError
+from tiro_core.messaging.mirror import Mirror
+from tiro_core.routing.workers import WorkerDirectory
+from tiro_engines.fake.engine import FakeEngine
+from tiro_engines.interface import Capability, Feature
+from tiro_transcriber.engine import suitability
+from tiro_transcriber.engine.suitability import Suitability, require_served
+
+PATIENCE_SECONDS = 300.0
+
+
+def job(language: str, number: int = 0) -> TranscriptionRecord:
+    """A job in a language."""
+    config = RecognitionConfig(engine="fake", model="m", language_code=language)
+    return TranscriptionRecord(tenant="acme", transcription_id=str(number), config=config)
+
+
+class Workers(Mirror[WorkerRecord]):
+    """Live workers, which come and go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive: list[WorkerRecord] = []
+
+    def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
+        """Those that are alive."""
+        return iter(self.alive)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A monotonic clock that moves only when it is told to."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def move(seconds: float) -> None:
+        now[0] += seconds
+
+    return move
+
+
+def worker(language: str, feature: Feature = Capability.CAPABILITY_BATCH) -> WorkerRecord:
+    """A worker that knows one language."""
+    return WorkerRecord(engine="fake", model="m", language_codes=[language], capabilities=[feature])
+
+
+def of_english(workers: Workers) -> Suitability:
+    """That of a worker that knows English."""
+    return Suitability(
+        worker("en"),
+        WorkerDirectory(workers),
+        feature=Capability.CAPABILITY_BATCH,
+        patience_seconds=PATIENCE_SECONDS,
+    )
+
+
+def test_what_it_can_serve_is_its_own() -> None:
+    """Whoever else is alive."""
+    workers = Workers()
+    assert not of_english(workers).leaves_to_others(job("en"))
+    workers.alive = [worker("en"), worker("fi")]
+    assert not of_english(workers).leaves_to_others(job("en"))
+
+
+def test_what_another_worker_can_serve_is_left_to_it(clock: Callable[[float], None]) -> None:
+    """However long that one takes."""
+    workers = Workers()
+    workers.alive = [worker("en"), worker("fi")]
+    checked = of_english(workers)
+    assert checked.leaves_to_others(job("fi"))
+    clock(10 * PATIENCE_SECONDS)
+    assert checked.leaves_to_others(job("fi"))
+
+
+def test_what_no_live_worker_can_serve_is_claimed_in_the_end(clock: Callable[[float], None]) -> None:
+    """Once the patience is over, in which the worker that could has not come back."""
+    workers = Workers()
+    workers.alive = [worker("en"), worker("fi", Capability.CAPABILITY_LIVE)]
+    checked = of_english(workers)
+    assert checked.leaves_to_others(job("fi"))
+    clock(PATIENCE_SECONDS - 1)
+    assert checked.leaves_to_others(job("fi"))
+    clock(1)
+    assert not checked.leaves_to_others(job("fi"))
+
+
+def test_a_worker_that_comes_back_begins_the_patience_anew(clock: Callable[[float], None]) -> None:
+    """A restart of the one worker that can serve a job does not fail the job."""
+    workers = Workers()
+    checked = of_english(workers)
+    assert checked.leaves_to_others(job("fi"))
+    clock(PATIENCE_SECONDS - 1)
+    workers.alive = [worker("fi")]
+    assert checked.leaves_to_others(job("fi"))
+    workers.alive = []
+    clock(1)
+    assert checked.leaves_to_others(job("fi"))
+
+
+def test_remembered_waits_are_bounded(clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is forgotten and begins anew."""
+    monkeypatch.setattr(suitability, "WAITING_MAX", 2)
+    checked = of_english(Workers())
+    for number in range(3):
+        assert checked.leaves_to_others(job("fi", number))
+    clock(PATIENCE_SECONDS)
+    assert [checked.leaves_to_others(job("fi", number)) for number in (1, 2, 0)] == [False, False, True]
+
+
+def test_an_engine_gets_nothing_that_it_cannot_do() -> None:
+    """Also where a record was claimed all the same."""
+    engine = FakeEngine("markers", frozenset({"en"}))
+    engine.capabilities = replace(engine.capabilities, regions=frozenset({"eu-north-1"}))
+    require_served(engine, TranscriptionRecord(config=RecognitionConfig(language_code="en", region="eu-north-1")))
+    for config, options, reason in (
+        (RecognitionConfig(language_code="fi"), None, reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE),
+        (RecognitionConfig(region="us-east-1"), None, reasons.ERROR_REASON_REGION_NOT_ALLOWED),
+        (RecognitionConfig(), TranscriptionOptions(beam_size=2), reasons.ERROR_REASON_UNSUPPORTED_OPTION),
+    ):
+        with pytest.raises(TiroError) as caught:
+            require_served(engine, TranscriptionRecord(config=config, options=options))
+        assert caught.value.reason == reason
