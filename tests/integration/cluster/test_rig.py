@@ -1,0 +1,72 @@
+"""Three nodes form a cluster, go on without one that is silent, and have it back once it is healed."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nats
+import pytest
+from nats.js.api import StreamConfig
+
+from tests.support.cluster import monitoring
+from tests.support.cluster.disk import NoNamespaces, small_disk
+from tests.support.cluster.nats import META, running_cluster
+
+STREAM = "RIG"
+SUBJECT = "rig.words"
+WORDS = 10
+CATCH_UP_SECONDS_MAX = 30.0
+SILENT_SECONDS = 0.5
+"""How long it is watched that a node says nothing to a client. One that can be reached speaks first, at once."""
+
+
+async def greeting(url: str) -> bytes:
+    """What a node says to a client that connects.
+
+    Raises:
+        TimeoutError: Nothing.
+    """
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await reader.readline()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_cluster_goes_on_without_a_silent_node_and_has_it_back(tmp_path: Path) -> None:
+    """A silent node gets nothing, by no way round the links, and catches up once it is healed."""
+    with running_cluster(tmp_path) as cluster:
+        await cluster.wait_until_healthy()
+        links = cluster.url.split(",")
+        async with await nats.connect(cluster.direct_url.split(",")[0]) as connection:
+            jetstream = connection.jetstream()
+            await jetstream.add_stream(StreamConfig(name=STREAM, subjects=[SUBJECT], num_replicas=3))
+            leading = {await cluster.leader_of(STREAM), await cluster.leader_of(META)}
+            silent = next(node for node in cluster.nodes if node not in leading)
+            cluster.cut_off(silent)
+            for number in range(WORDS):
+                await jetstream.publish(SUBJECT, str(number).encode())
+            assert await monitoring.message_count(silent, STREAM) == 0
+            with pytest.raises(TimeoutError):
+                await greeting(links[cluster.nodes.index(silent)])
+            cluster.heal(silent)
+            async with asyncio.timeout(CATCH_UP_SECONDS_MAX):
+                while await monitoring.message_count(silent, STREAM) < WORDS:
+                    await asyncio.sleep(0.05)
+            assert (await greeting(links[cluster.nodes.index(silent)])).startswith(b"INFO")
+
+
+def test_a_disk_is_filled_and_emptied(tmp_path: Path) -> None:
+    """What is full takes nothing more, and takes it again once there is room."""
+    try:
+        with small_disk(tmp_path, 1) as disk:
+            before = disk.free_bytes
+            disk.fill()
+            assert disk.free_bytes == 0
+            disk.free()
+            assert disk.free_bytes == before > 0
+    except NoNamespaces as error:
+        pytest.skip(f"NO DISK WAS FILLED: this machine does not allow user namespaces ({error})")
