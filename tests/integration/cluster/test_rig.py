@@ -15,6 +15,7 @@ from tests.support.cluster.nats import META, running_cluster
 STREAM = "RIG"
 SUBJECT = "rig.words"
 WORDS = 10
+RESTARTS = 3
 CATCH_UP_SECONDS_MAX = 30.0
 SILENT_SECONDS = 0.5
 """How long it is watched that a node says nothing to a client. One that can be reached speaks first, at once."""
@@ -41,10 +42,11 @@ async def test_a_cluster_goes_on_without_a_silent_node_and_has_it_back(tmp_path:
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
         links = cluster.url.split(",")
-        async with await nats.connect(cluster.direct_url.split(",")[0]) as connection:
+        meta = await cluster.leader_of(META)
+        async with await nats.connect(cluster.direct_url(meta)) as connection:
             jetstream = connection.jetstream()
             await jetstream.add_stream(StreamConfig(name=STREAM, subjects=[SUBJECT], num_replicas=3))
-            leading = {await cluster.leader_of(STREAM), await cluster.leader_of(META)}
+            leading = {await cluster.leader_of(STREAM), meta}
             silent = next(node for node in cluster.nodes if node not in leading)
             cluster.cut_off(silent)
             for number in range(WORDS):
@@ -57,6 +59,21 @@ async def test_a_cluster_goes_on_without_a_silent_node_and_has_it_back(tmp_path:
                 while await monitoring.message_count(silent, STREAM) < WORDS:
                     await asyncio.sleep(0.05)
             assert (await greeting(links[cluster.nodes.index(silent)])).startswith(b"INFO")
+
+
+async def test_nodes_that_come_back_connect_over_links_only(tmp_path: Path) -> None:
+    """Nodes tell each other the addresses of one that joins, and would go round the links."""
+    with running_cluster(tmp_path) as cluster:
+        await cluster.wait_until_healthy()
+        meta = await cluster.leader_of(META)
+        follower = next(node for node in cluster.nodes if node is not meta)
+        for _ in range(RESTARTS):
+            follower.kill()
+            cluster.start(follower)
+            await cluster.wait_until_healthy()
+            real_ports = {node.ports.route for node in cluster.nodes}
+            for node in cluster.nodes:
+                assert not await monitoring.peer_ports(node) & real_ports
 
 
 def test_a_disk_is_filled_and_emptied(tmp_path: Path) -> None:

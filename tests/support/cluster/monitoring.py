@@ -59,6 +59,12 @@ async def clients(node: Node) -> list[str]:
     return [connection.get("name", "") for connection in state["connections"]]
 
 
+async def peer_ports(node: Node) -> set[int]:
+    """The ports at the far ends of its connections to other nodes."""
+    state = await _get(node, "routez")
+    return {route["port"] for route in state["routes"]}
+
+
 async def _streams(node: Node) -> list[dict[str, Any]]:
     state = await _get(node, "jsz?accounts=true&streams=true")
     accounts = state.get("account_details") or []

@@ -46,10 +46,9 @@ class NatsCluster:
         """The nodes' monitoring ports, each through its link."""
         return [f"http://127.0.0.1:{self._ports[_monitor(node)]}" for node in self.nodes]
 
-    @property
-    def direct_url(self) -> str:
-        """Where the test itself connects, whatever the links do."""
-        return ",".join(f"nats://127.0.0.1:{node.ports.client}" for node in self.nodes)
+    def direct_url(self, node: Node) -> str:
+        """Where the test itself connects to a node, whatever its links do."""
+        return f"nats://127.0.0.1:{node.ports.client}"
 
     def start(self, node: Node) -> None:
         """Start a node, or start it again."""
