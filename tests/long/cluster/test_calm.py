@@ -1,0 +1,35 @@
+"""With every node healthy, no call fails."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster.aims import Aims, broken
+from tests.support.cluster.trial import running_trial
+
+CALLS = 300
+"""Of each kind."""
+AT_ONCE = 4
+"""Callers of each kind at a time."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.002], ids=["one machine", "three zones"])
+async def test_no_call_fails_in_a_healthy_cluster(tmp_path: Path, delay_seconds: float) -> None:
+    """300 recordings sent with their job and 300 as uploads first, while speakers speak: none is told INTERNAL.
+
+    Replicas are a moment behind their leader, more so where they are some milliseconds away.
+    """
+    async with running_trial(tmp_path) as trial:
+        for node in trial.cluster.nodes:
+            trial.cluster.slow(node, delay_seconds)
+        await trial.begin_load()
+        await asyncio.gather(
+            trial.callers.call_times(CALLS, at_once=AT_ONCE, as_upload=False),
+            trial.callers.call_times(CALLS, at_once=AT_ONCE, as_upload=True),
+        )
+        figures = await trial.finish()
+    figures.save(tmp_path / "figures.json")
+    assert broken(figures, Aims()) == []

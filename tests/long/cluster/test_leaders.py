@@ -1,0 +1,49 @@
+"""A node that leads something goes in every way that a node can: nothing is lost, and soon everything works again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import faults
+from tests.support.cluster.aims import BACK_SECONDS_MAX, Aims, broken
+from tests.support.cluster.faults import Fault
+from tests.support.cluster.nats import META
+from tests.support.cluster.store import AUDIO, JOBS, TASKS
+from tests.support.cluster.trial import running_trial
+
+SILENT = Aims(word_gap_seconds=BACK_SECONDS_MAX)
+"""Speakers whose streamer or worker is connected to a silent node wait until that is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A fault, how long it lasts, and whose leaders it hits, one after the other."""
+
+    fault: Fault
+    seconds: float
+    streams: tuple[str, ...]
+    aims: Aims
+
+
+CASES = [
+    Case(faults.killed, 3, (JOBS, AUDIO, TASKS, META), Aims()),
+    Case(faults.stopped, 25, (JOBS, AUDIO, META), SILENT),
+    Case(faults.cut_from_peers, 25, (AUDIO, JOBS, META), SILENT),
+    Case(faults.cut_off, 25, (JOBS, AUDIO, TASKS), SILENT),
+    Case(faults.slow, 10, (JOBS, AUDIO), Aims()),
+]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault.__name__)
+async def test_a_node_goes_and_comes_back(tmp_path: Path, case: Case) -> None:
+    """Under jobs and live sessions, the leader of the jobs, of live audio, of tasks and of placement is hit in turn."""
+    async with running_trial(tmp_path) as trial:
+        await trial.begin_load()
+        for stream in case.streams:
+            await trial.strike_leader(case.fault, stream, case.seconds)
+        figures = await trial.finish()
+    figures.save(tmp_path / "figures.json")
+    assert broken(figures, case.aims) == []

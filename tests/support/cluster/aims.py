@@ -1,0 +1,88 @@
+"""What must be true of a trial: the promises of a cluster, as figures."""
+
+from dataclasses import dataclass
+
+from tests.support.cluster.errors import is_internal
+from tests.support.cluster.figures import Figures
+
+WORD_GAP_SECONDS_MAX = 10.0
+"""The longest time without a new word, whatever happens to a node that its peers and clients know to be gone: an
+election takes 4 to 9 s. This and the next are promises about time, and therefore what the long tests are for."""
+BACK_SECONDS_MAX = 15.0
+"""How soon a service works again whose node has gone silent: 10 s until it knows, by pings, and the way to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """The bounds of one trial. All else is the same for all: nothing lost, nothing doubled, nothing unexplained."""
+
+    word_gap_seconds: float = WORD_GAP_SECONDS_MAX
+    back_seconds: float = BACK_SECONDS_MAX
+
+
+def broken(figures: Figures, aims: Aims) -> list[str]:
+    """Each promise that was not kept, in words; empty when all were."""
+    return [*_jobs(figures), *_live(figures, aims), *_outages(figures, aims), *_store(figures), *_services(figures)]
+
+
+def _jobs(figures: Figures) -> list[str]:
+    told = figures.jobs.errors
+    internal = {error: count for error, count in told.items() if is_internal(error)}
+    return _named(
+        {
+            "callers were told INTERNAL": internal,
+            "callers gave up": figures.jobs.given_up,
+        }
+    )
+
+
+def _live(figures: Figures, aims: Aims) -> list[str]:
+    live = figures.live
+    slow = [gap for gap in live.gap_seconds if gap > aims.word_gap_seconds]
+    probed = {name: errors["INTERNAL"] for name, errors in figures.probe_errors.items() if errors["INTERNAL"]}
+    return _named(
+        {
+            "sessions were ended by an error": dict(live.ended),
+            "words were lost": live.words_lost,
+            "words were repeated": live.words_repeated,
+            "sessions had words out of order": live.sessions_out_of_order,
+            f"sessions had no new word for more than {aims.word_gap_seconds:g} s": slow,
+            "probes were told INTERNAL": probed,
+        }
+    )
+
+
+def _outages(figures: Figures, aims: Aims) -> list[str]:
+    return [
+        f"{probe} did not work for {seconds:.1f} s (at most {aims.back_seconds:g}) after {outage.fault} {outage.nodes}"
+        for outage in figures.outages
+        for probe, seconds in outage.outage_seconds.items()
+        if seconds > aims.back_seconds
+    ]
+
+
+def _store(figures: Figures) -> list[str]:
+    audit = figures.audit
+    return _named(
+        {
+            "accepted jobs are lost": audit.lost,
+            "jobs are there that nobody asked for": audit.doubled,
+            "jobs have not ended": audit.not_over,
+            "jobs did not succeed": dict(audit.failed),
+            "histories have gaps, or not one end": audit.histories,
+            "transcripts are wrong, or not one": audit.transcripts,
+            "blobs belong to nothing": audit.orphans,
+            "queues are not empty": audit.queued,
+            "messages of live audio are left": audit.audio_left,
+            "sessions are not over": audit.sessions_open,
+            "jobs were given up": audit.dead_letters,
+        }
+    )
+
+
+def _services(figures: Figures) -> list[str]:
+    return _named({"services ended by themselves": figures.services.ended})
+
+
+def _named(found: dict[str, object]) -> list[str]:
+    return [f"{name}: {what}" for name, what in found.items() if what]

@@ -1,0 +1,117 @@
+"""The audit: whether what is in the store at the end is what callers were promised, and nothing else."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.support.cluster.callers import Accepted, Callers
+from tests.support.cluster.errors import label
+from tests.support.cluster.store import AUDIO, QUEUES, Store
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_client.errors import TiroError
+
+SETTLE_SECONDS_MAX = 60.0
+"""How long jobs may take to end, and queues to be empty, once everything runs again: the lease of a dead worker, the
+reconciler's 30 s, and the work."""
+_POLL_SECONDS = 0.5
+_TERMINAL = {Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED, Transcription.STATE_CANCELLED}
+
+
+@dataclass
+class Audit:
+    """What was found. Every list and counter is empty, and every number 0, when promises were kept."""
+
+    lost: list[str] = field(default_factory=list)
+    """Accepted jobs that have no record."""
+    doubled: list[str] = field(default_factory=list)
+    """Records of jobs that no caller was given."""
+    not_over: list[str] = field(default_factory=list)
+    """Accepted jobs that have not ended."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """How the jobs ended that did not succeed."""
+    histories: list[str] = field(default_factory=list)
+    """Histories with a gap, or without exactly one end."""
+    transcripts: list[str] = field(default_factory=list)
+    """Jobs that succeeded whose transcript is not what was said, or is stored twice."""
+    orphans: list[str] = field(default_factory=list)
+    """Blobs whose job or upload is not there."""
+    queued: dict[str, int] = field(default_factory=dict)
+    """Messages that are left in queues."""
+    audio_left: int = 0
+    """Messages that are left of live audio."""
+    sessions_open: int = 0
+    """Sessions that nobody has and that are not over."""
+    dead_letters: int = 0
+    settle_seconds: float = 0.0
+    """How long it took until all jobs were over and all queues empty, from when callers and speakers had gone."""
+
+
+async def audit(store: Store, callers: Callers) -> Audit:
+    """Wait until everything is over, `SETTLE_SECONDS_MAX` at most, and look."""
+    found = Audit()
+    found.settle_seconds = await _settle(store, callers.accepted)
+    records, events = await store.jobs(), await store.job_events()
+    promised = {accepted.job for accepted in callers.accepted}
+    found.lost = sorted(promised - records.keys())
+    found.doubled = sorted(records.keys() - promised)
+    for job in sorted(promised & records.keys()):
+        _check_end(found, records[job], events.get(job, []))
+    await _check_transcripts(found, callers, records)
+    await _check_blobs(found, store, records)
+    found.queued = {queue: count for queue in QUEUES if (count := await store.message_count(queue))}
+    found.audio_left = await store.message_count(AUDIO)
+    states = await store.session_states()
+    found.sessions_open = states.total() - states["ENDED"]
+    found.dead_letters = await store.dead_letters()
+    return found
+
+
+async def _settle(store: Store, accepted: Sequence[Accepted]) -> float:
+    begun = time.monotonic()
+    while (waited := time.monotonic() - begun) < SETTLE_SECONDS_MAX:
+        records = await store.jobs()
+        over = all(one.job in records and records[one.job].state in _TERMINAL for one in accepted)
+        if over and not sum([await store.message_count(stream) for stream in (*QUEUES, AUDIO)]):
+            return waited
+        await asyncio.sleep(_POLL_SECONDS)
+    return waited
+
+
+def _check_end(found: Audit, record: TranscriptionRecord, events: Sequence[TranscriptionEvent]) -> None:
+    job = record.transcription_id
+    if record.state not in _TERMINAL:
+        found.not_over.append(f"{job} {Transcription.State.Name(record.state)}")
+        return
+    if record.state != Transcription.STATE_SUCCEEDED:
+        found.failed[f"{Transcription.State.Name(record.state)}: {record.error.message}"] += 1
+    sequences = [event.sequence for event in events]
+    ends = sum(event.state_changed.state in _TERMINAL for event in events)
+    if sequences != list(range(1, len(events) + 1)) or ends != 1:
+        found.histories.append(f"{job}: sequences {sequences}, {ends} ends")
+
+
+async def _check_transcripts(found: Audit, callers: Callers, records: dict[str, TranscriptionRecord]) -> None:
+    for accepted in callers.accepted:
+        record = records.get(accepted.job)
+        if record is None or record.state != Transcription.STATE_SUCCEEDED:
+            continue
+        try:
+            said = await callers.transcript_of(accepted)
+        except TiroError as error:
+            found.transcripts.append(f"{accepted.job}: {label(error)}")
+            continue
+        if said != accepted.words:
+            found.transcripts.append(f"{accepted.job}: {said} instead of {accepted.words}")
+
+
+async def _check_blobs(found: Audit, store: Store, records: dict[str, TranscriptionRecord]) -> None:
+    blobs = await store.blobs()
+    owners = records.keys() | await store.upload_ids()
+    found.orphans = [f"{blob.owner} {blob.key}" for blob in blobs if blob.owner not in owners]
+    transcripts = Counter(blob.owner for blob in blobs if blob.key.startswith("transcript"))
+    for job, record in records.items():
+        if record.state == Transcription.STATE_SUCCEEDED and transcripts[job] != 1:
+            found.transcripts.append(f"{job}: {transcripts[job]} are stored")

@@ -1,0 +1,161 @@
+"""Tiro on a cluster: each service several times, started again when it ends by itself, which is counted."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.cluster.nats import NatsCluster
+from tests.support.processes import ServiceProcess
+from tests.support.stack import ANY_PORT, READY
+
+INGESTS = 2
+STREAMERS = 2
+TRANSCRIBERS = 3
+READY_SECONDS_MAX = 120.0
+"""How long all services may take to be ready, started together on two cores with streams to be made: 11 to 34 s were
+measured."""
+RESTART_SECONDS = 1.0
+"""How long after its end a service is started again."""
+RESTARTS_MAX = 20
+"""How often a service that ends by itself is started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A service that ended and was not asked to."""
+
+    name: str
+    status: int
+    last_words: str
+    """The last line of its log."""
+
+
+class Member:
+    """One process of a service."""
+
+    def __init__(self, service: str, number: int, environment: Mapping[str, str]) -> None:
+        self.service = service
+        self.name = f"{service}-{number}"
+        self.process = ServiceProcess(f"tiro_{service}", environment)
+        self.logs: list[list[dict[str, object]]] = []
+        """What it said, a list for each start."""
+
+    def start(self) -> None:
+        """Start it, without waiting."""
+        self.process.start()
+        self.logs.append(self.process.log)
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait until it can be used. From then on it keeps its address."""
+        line = self.process.wait_for(READY[self.service], seconds)
+        if "address" in line:
+            self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"] = str(line["address"])
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said since its last start that it can be used."""
+        return any(line.get("event") == READY[self.service] for line in self.process.log)
+
+    @property
+    def address(self) -> str:
+        """Where it serves calls."""
+        return self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"]
+
+
+class Deployment:
+    """The services. Use `running_deployment`."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = members
+        self.ended: list[Ended] = []
+        """Those that ended by themselves, in order."""
+
+    def of(self, service: str) -> list[Member]:
+        """The processes of a service."""
+        return [member for member in self.members if member.service == service]
+
+    async def wait_until_ready(self, members: Sequence[Member] | None = None) -> None:
+        """Wait until services can be used: all of them, unless they are given.
+
+        Raises:
+            AssertionError: One cannot within `READY_SECONDS_MAX`; the message has its log.
+        """
+        waiting = self.members if members is None else members
+        await asyncio.gather(*(asyncio.to_thread(each.wait_until_ready, READY_SECONDS_MAX) for each in waiting))
+
+    async def supervise(self, member: Member) -> None:
+        """Start a service again whenever it ends, `RESTARTS_MAX` times at most, until cancelled."""
+        for _ in range(RESTARTS_MAX):
+            await _end_of(member.process.pid)
+            status = await asyncio.to_thread(member.process.wait)
+            self.ended.append(Ended(member.name, status, json.dumps(member.process.log[-1:])))
+            await asyncio.sleep(RESTART_SECONDS)
+            member.start()
+
+    def save_logs(self, folder: Path) -> None:
+        """Write what each service said to `<folder>/<name>.jsonl`."""
+        folder.mkdir(exist_ok=True)
+        for member in self.members:
+            lines = (json.dumps(line) for log in member.logs for line in log)
+            (folder / f"{member.name}.jsonl").write_text("\n".join(lines))
+
+
+@asynccontextmanager
+async def running_deployment(
+    cluster: NatsCluster, logs: Path, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Deployment]:
+    """All services on a cluster, started and not waited for, gone at the end.
+
+    Args:
+        cluster: The cluster.
+        logs: The folder where what they said is written at the end.
+        settings: What the services are told besides.
+    """
+    environment = {
+        "TIRO_NATS_URL": cluster.url,
+        "TIRO_NATS_MONITOR_URL": cluster.monitor_urls[0],
+        "TIRO_NATS_REPLICAS": "3",
+        "TIRO_AUTH": "off",
+        "TIRO_ENGINE": "fake",
+        "TIRO_DEFAULT_ENGINE": "fake",
+        "TIRO_INGEST_METRICS_ADDRESS": "",
+        "TIRO_STREAMER_METRICS_ADDRESS": "",
+        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+        "TIRO_INGEST_ADDRESS": ANY_PORT,
+        "TIRO_STREAMER_ADDRESS": ANY_PORT,
+        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
+        **(settings or {}),
+    }
+    counts = {"ingest": INGESTS, "streamer": STREAMERS, "transcriber": TRANSCRIBERS}
+    members = [Member(service, number, environment) for service, count in counts.items() for number in range(count)]
+    deployment = Deployment(members)
+    supervising: list[asyncio.Task[None]] = []
+    try:
+        for member in members:
+            member.start()
+            supervising.append(asyncio.create_task(deployment.supervise(member), name=f"supervise-{member.name}"))
+        yield deployment
+    finally:
+        for task in supervising:
+            task.cancel()
+        await asyncio.gather(*supervising, return_exceptions=True)
+        for member in members:
+            await asyncio.to_thread(member.process.close)
+        deployment.save_logs(logs)
+
+
+async def _end_of(pid: int) -> None:
+    """Wait until a child process has ended. It is left to be waited for."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    handle = os.pidfd_open(pid)
+    try:
+        loop.add_reader(handle, ended.set)
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)

@@ -1,0 +1,19 @@
+"""How errors are counted: by gRPC code and Tiro's reason, as in `UNAVAILABLE NOT_READY`."""
+
+from tiro_client.errors import TiroError
+
+INTERNAL = "INTERNAL"
+
+
+def label(error: Exception) -> str:
+    """What an error is counted as."""
+    if isinstance(error, TiroError):
+        return f"{error.code.name} {error.reason}".rstrip()
+    if isinstance(error, TimeoutError):
+        return "NO_ANSWER"
+    return type(error).__name__
+
+
+def is_internal(counted: str) -> bool:
+    """Whether it is a fault of the service that it has no word for."""
+    return counted.split()[0] == INTERNAL

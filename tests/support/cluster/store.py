@@ -1,0 +1,116 @@
+"""What Tiro keeps in NATS, read with NATS's own means, past the services. Names of streams are here only."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import nats
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from tests.support.cluster.nats import NatsCluster
+from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro_core.messaging import topology
+
+JOBS = topology.bucket_stream(topology.JOBS_BUCKET)
+AUDIO = topology.LIVE_AUDIO
+TASKS = topology.TASKS
+SESSIONS = topology.bucket_stream(topology.LIVE_SESSIONS_BUCKET)
+QUEUES = (topology.TASKS, topology.SESSIONS, topology.CALLBACKS, topology.FETCHES)
+_UPLOADS = topology.bucket_stream(topology.UPLOADS_BUCKET)
+_ANSWER_SECONDS_MAX = 10.0
+_FETCH_SECONDS = 5.0
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BlobParts:
+    """The parts of one blob that are stored."""
+
+    owner: str
+    """The id of the job or upload that it belongs to."""
+    key: str
+    """Its key after its owner, as in `audio` or `transcript.1`."""
+    parts: int
+
+
+class Store:
+    """Reads it. Use `open_store`. What it reads is what a majority of nodes has, once nothing is under way."""
+
+    def __init__(self, jetstream: JetStreamContext) -> None:
+        self._jetstream = jetstream
+
+    async def jobs(self) -> dict[str, TranscriptionRecord]:
+        """The records of jobs that are not deleted, by id."""
+        records = [TranscriptionRecord.FromString(data) for _, data in await self._newest(JOBS)]
+        return {record.transcription_id: record for record in records}
+
+    async def job_events(self) -> dict[str, list[TranscriptionEvent]]:
+        """The histories of jobs, by id, in the order of the stream."""
+        events: dict[str, list[TranscriptionEvent]] = {}
+        for subject, data in await self._messages(topology.JOB_EVENTS):
+            events.setdefault(subject.rpartition(".")[2], []).append(TranscriptionEvent.FromString(data))
+        return events
+
+    async def session_states(self) -> Counter[str]:
+        """How many live sessions are in which state."""
+        records = [SessionRecord.FromString(data) for _, data in await self._newest(SESSIONS)]
+        return Counter(SessionRecord.State.Name(record.state).removeprefix("STATE_") for record in records)
+
+    async def upload_ids(self) -> set[str]:
+        """The ids of uploads."""
+        return {subject.rpartition(".")[2] for subject, _ in await self._newest(_UPLOADS)}
+
+    async def blobs(self) -> list[BlobParts]:
+        """The blobs of which there is at least one part."""
+        parts: Counter[tuple[str, str]] = Counter()
+        for subject in await self._subjects(topology.BLOBS):
+            _, _, _tenant, owner, *key, _part = subject.split(".")
+            parts[owner, ".".join(key)] += 1
+        return [BlobParts(owner, key, count) for (owner, key), count in parts.items()]
+
+    async def message_count(self, stream: str) -> int:
+        """How many messages are in a stream."""
+        return int((await self._jetstream.stream_info(stream)).state.messages)
+
+    async def dead_letters(self) -> int:
+        """How many jobs were given up."""
+        return await self.message_count(topology.DEAD)
+
+    async def _subjects(self, stream: str) -> list[str]:
+        info = await self._jetstream.stream_info(stream, subjects_filter=">")
+        return list(info.state.subjects or {})
+
+    async def _newest(self, bucket: str) -> list[tuple[str, bytes]]:
+        """What a bucket holds under each key that is not deleted."""
+        return [(subject, data) for subject, data in await self._messages(bucket) if data]
+
+    async def _messages(self, stream: str) -> list[tuple[str, bytes]]:
+        """Everything in a stream, oldest first: subject and data."""
+        config = ConsumerConfig(ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL)
+        reading = await self._jetstream.pull_subscribe("", stream=stream, config=config)
+        try:
+            pending = (await reading.consumer_info()).num_pending or 0
+            messages: list[tuple[str, bytes]] = []
+            while len(messages) < pending:
+                fetched = await reading.fetch(min(_BATCH, pending - len(messages)), timeout=_FETCH_SECONDS)
+                messages += [(message.subject, message.data) for message in fetched]
+            return messages
+        except NatsTimeoutError as error:
+            raise AssertionError(f"{stream} could not be read") from error
+        finally:
+            await reading.unsubscribe()
+
+
+@asynccontextmanager
+async def open_store(cluster: NatsCluster) -> AsyncIterator[Store]:
+    """A reader that is connected to a node that runs, past the links."""
+    servers = [cluster.direct_url(node) for node in cluster.nodes if node.runs]
+    connection = await nats.connect(servers)
+    try:
+        yield Store(connection.jetstream(timeout=_ANSWER_SECONDS_MAX))
+    finally:
+        await connection.close()

@@ -1,0 +1,175 @@
+"""A trial: a cluster, Tiro on it, callers, speakers and probes, faults, and figures of all that at the end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from tests.support.cluster import figures, monitoring, probes
+from tests.support.cluster.audit import audit
+from tests.support.cluster.callers import Callers
+from tests.support.cluster.deployment import Deployment, running_deployment
+from tests.support.cluster.faults import Fault
+from tests.support.cluster.figures import Figures, Outage
+from tests.support.cluster.nats import NatsCluster, running_cluster
+from tests.support.cluster.node import Node
+from tests.support.cluster.probes import Probe
+from tests.support.cluster.speakers import Speaker
+from tests.support.cluster.store import open_store
+from tests.support.cluster.words import Vocabulary
+from tiro_client import AsyncClient
+
+SPEAKERS = 4
+JOBS_PER_SECOND = 1.0
+BEFORE_SECONDS = 5.0
+"""How long there is load before the first fault."""
+AFTER_SECONDS = 12.0
+"""How long there is load after each fault, once all nodes are healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Strike:
+    """A fault that has been. Times are monotonic seconds."""
+
+    fault: str
+    nodes: str
+    because: str
+    clients: list[str]
+    begun: float
+    over: float
+    healthy: float
+    until: float
+
+
+class Trial:
+    """A trial under way. Use `running_trial`."""
+
+    def __init__(
+        self,
+        cluster: NatsCluster,
+        deployment: Deployment,
+        callers: Callers,
+        speakers: Sequence[Speaker],
+        probes: Sequence[Probe],
+    ) -> None:
+        self.cluster = cluster
+        self.deployment = deployment
+        self.callers = callers
+        self.speakers = speakers
+        self._probes = probes
+        self._strikes: list[_Strike] = []
+        self._stop = asyncio.Event()
+        self._load: list[asyncio.Task[None]] = []
+
+    async def begin_load(self) -> None:
+        """Have callers, speakers and probes come from now on."""
+        coming = [
+            self.callers.call_until(self._stop, per_second=JOBS_PER_SECOND),
+            *(speaker.speak_until(self._stop) for speaker in self.speakers),
+            *(probe.run_until(self._stop) for probe in self._probes),
+        ]
+        self._load = [asyncio.create_task(each, name="load") for each in coming]
+        await asyncio.sleep(BEFORE_SECONDS)
+
+    async def strike_leader(self, fault: Fault, stream: str, seconds: float) -> None:
+        """Have a fault hit the node that leads a stream; see `strike`."""
+        await self.strike(fault, [await self.cluster.leader_of(stream)], seconds, because=f"leads {stream}")
+
+    async def strike(self, fault: Fault, nodes: Sequence[Node], seconds: float, *, because: str) -> None:
+        """Have a fault hit nodes at once, and be over after a time; wait until all are healthy, and a little longer."""
+        clients = [name for node in nodes for name in await monitoring.clients(node)]
+        begun = time.monotonic()
+        with ExitStack() as hit:
+            for node in nodes:
+                hit.enter_context(fault(self.cluster, node))
+            await asyncio.sleep(seconds)
+        over = time.monotonic()
+        await self.cluster.wait_until_healthy()
+        healthy = time.monotonic()
+        await asyncio.sleep(AFTER_SECONDS)
+        names = "+".join(node.name for node in nodes)
+        times = (begun, over, healthy, time.monotonic())
+        self._strikes.append(_Strike(fault.__name__, names, because, sorted(clients), *times))
+
+    async def finish(self) -> Figures:
+        """Have everyone finish, look into the store, and add up."""
+        self._stop.set()
+        await asyncio.gather(*self._load)
+        async with open_store(self.cluster) as store:
+            found = await audit(store, self.callers)
+        return Figures(
+            jobs=figures.of_jobs(self.callers),
+            live=figures.of_live(self.speakers),
+            outages=[self._outage(strike) for strike in self._strikes],
+            probe_errors={probe.name: probe.errors for probe in self._probes},
+            services=figures.of_services(self.deployment),
+            audit=found,
+        )
+
+    async def abort(self) -> None:
+        """End the load at once."""
+        for task in self._load:
+            task.cancel()
+        await asyncio.gather(*self._load, return_exceptions=True)
+
+    def _outage(self, strike: _Strike) -> Outage:
+        return Outage(
+            fault=strike.fault,
+            nodes=strike.nodes,
+            because=strike.because,
+            lasted_seconds=strike.over - strike.begun,
+            healthy_seconds=strike.healthy - strike.over,
+            clients=strike.clients,
+            outage_seconds={
+                probe.name: probe.longest_outage_seconds(strike.begun, strike.until) for probe in self._probes
+            },
+        )
+
+
+@asynccontextmanager
+async def running_trial(
+    folder: Path, *, disk_mib: int | None = None, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Trial]:
+    """A cluster with Tiro on it, ready and without load; gone at the end.
+
+    Args:
+        folder: Where everything is kept: the nodes' stores and logs, the services' logs.
+        disk_mib: Gives each node a small disk that can be filled.
+        settings: What the services are told besides.
+
+    Raises:
+        NoNamespaces: There are to be disks, and this machine does not allow it.
+    """
+    async with AsyncExitStack() as stack:
+        cluster = stack.enter_context(running_cluster(folder, disk_mib=disk_mib))
+        await cluster.wait_until_healthy()
+        deployment = await stack.enter_async_context(running_deployment(cluster, folder / "logs", settings))
+        await deployment.wait_until_ready()
+        vocabulary = Vocabulary()
+        ingests = [member.address for member in deployment.of("ingest")]
+        streamers = [member.address for member in deployment.of("streamer")]
+        callers = await stack.enter_async_context(Callers(ingests, vocabulary))
+        speakers = [Speaker(streamers[number % len(streamers)], vocabulary) for number in range(SPEAKERS)]
+        trial = Trial(cluster, deployment, callers, speakers, await _probes(stack, callers, deployment, vocabulary))
+        stack.push_async_callback(trial.abort)
+        yield trial
+
+
+async def _probes(
+    stack: AsyncExitStack, callers: Callers, deployment: Deployment, vocabulary: Vocabulary
+) -> list[Probe]:
+    """A probe of each process that serves calls."""
+    await callers.submit(as_upload=False)
+    (known,) = callers.accepted
+    found: list[Probe] = []
+    for member in deployment.of("ingest"):
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(member.address))
+        found.append(probes.reading(f"get from {member.name}", channel, known.job))
+    for member in deployment.of("streamer"):
+        client = await stack.enter_async_context(AsyncClient(member.address, streaming_address=member.address))
+        found.append(probes.opening(f"session at {member.name}", client, vocabulary))
+    return found
