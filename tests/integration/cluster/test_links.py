@@ -97,7 +97,7 @@ async def test_a_silent_link_holds_what_comes_until_it_heals(proxy: Proxy, port:
             await during.say(b"new")
             assert await before.hears_nothing()
             assert await during.hears_nothing()
-            proxy.set_mode(LINK, Mode.PASS)
+            proxy.set_mode(LINK, Mode.FORWARD)
             assert await before.hear() == b"cut"
             assert await during.hear() == b"new"
 
@@ -110,7 +110,7 @@ async def test_a_silent_link_does_not_say_that_a_side_has_gone(proxy: Proxy, por
         proxy.set_mode(LINK, Mode.SILENT)
         caller._writer.write_eof()
         assert await caller.hears_nothing()
-        proxy.set_mode(LINK, Mode.PASS)
+        proxy.set_mode(LINK, Mode.FORWARD)
         assert await caller.hear() == b""
 
 

@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import faults
-from tests.support.cluster.aims import BACK_SECONDS_MAX, Aims, broken
+from tests.support.cluster.aims import SILENT, Aims, require
 from tests.support.cluster.faults import Fault
 from tests.support.cluster.nats import META
 from tests.support.cluster.store import AUDIO, JOBS, TASKS
 from tests.support.cluster.trial import running_trial
-
-SILENT = Aims(word_gap_seconds=BACK_SECONDS_MAX)
-"""Speakers whose streamer or worker is connected to a silent node wait until that is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +43,4 @@ async def test_a_node_goes_and_comes_back(tmp_path: Path, case: Case) -> None:
             await trial.strike_leader(case.fault, stream, case.seconds)
         figures = await trial.finish()
     figures.save(tmp_path / "figures.json")
-    assert broken(figures, case.aims) == []
+    require(figures, case.aims)

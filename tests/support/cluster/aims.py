@@ -1,5 +1,7 @@
 """What must be true of a trial: the promises of a cluster, as figures."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.support.cluster.errors import is_internal
@@ -17,20 +19,34 @@ class Aims:
     """The bounds of one trial. All else is the same for all: nothing lost, nothing doubled, nothing unexplained."""
 
     word_gap_seconds: float = WORD_GAP_SECONDS_MAX
+    """The longest time without a new word."""
     back_seconds: float = BACK_SECONDS_MAX
+    """The longest time in which plain calls and new sessions do not work."""
 
 
-def broken(figures: Figures, aims: Aims) -> list[str]:
-    """Each promise that was not kept, in words; empty when all were."""
-    return [*_jobs(figures), *_live(figures, aims), *_outages(figures, aims), *_store(figures), *_services(figures)]
+SILENT = Aims(word_gap_seconds=BACK_SECONDS_MAX)
+"""Of silent nodes: speakers wait like all others until that is noticed."""
+
+
+def without_majority(seconds: float) -> Aims:
+    """Where there is no majority of nodes for a time, nothing can work in it. It is added to all bounds."""
+    return Aims(seconds + BACK_SECONDS_MAX, seconds + BACK_SECONDS_MAX)
+
+
+def require(figures: Figures, aims: Aims) -> None:
+    """Check every promise.
+
+    Raises:
+        AssertionError: Some were not kept; the message names them all.
+    """
+    broken = [*_jobs(figures), *_live(figures, aims), *_outages(figures, aims), *_store(figures), *_services(figures)]
+    assert not broken, "\n".join(["these promises were not kept:", *broken])
 
 
 def _jobs(figures: Figures) -> list[str]:
-    told = figures.jobs.errors
-    internal = {error: count for error, count in told.items() if is_internal(error)}
     return _named(
         {
-            "callers were told INTERNAL": internal,
+            "callers were told INTERNAL": _internal(figures.jobs.errors),
             "callers gave up": figures.jobs.given_up,
         }
     )
@@ -39,7 +55,7 @@ def _jobs(figures: Figures) -> list[str]:
 def _live(figures: Figures, aims: Aims) -> list[str]:
     live = figures.live
     slow = [gap for gap in live.gap_seconds if gap > aims.word_gap_seconds]
-    probed = {name: errors["INTERNAL"] for name, errors in figures.probe_errors.items() if errors["INTERNAL"]}
+    probed = {name: internal for name, errors in figures.probe_errors.items() if (internal := _internal(errors))}
     return _named(
         {
             "sessions were ended by an error": dict(live.ended),
@@ -84,5 +100,9 @@ def _services(figures: Figures) -> list[str]:
     return _named({"services ended by themselves": figures.services.ended})
 
 
-def _named(found: dict[str, object]) -> list[str]:
+def _internal(errors: Counter[str]) -> dict[str, int]:
+    return {error: count for error, count in errors.items() if is_internal(error)}
+
+
+def _named(found: Mapping[str, object]) -> list[str]:
     return [f"{name}: {what}" for name, what in found.items() if what]

@@ -19,7 +19,7 @@ from tiro_client.errors import TiroError
 
 WORDS_A_JOB = 3
 TRIES_MAX = 60
-"""How often a caller asks before it gives up. With the client library's own 30 s for each, far longer than any fault."""
+"""How often a caller asks before it gives up. Each time the client library itself asks for 30 s."""
 WAIT_SECONDS = 0.5
 IN_FLIGHT_MAX = 200
 """Callers who insist at once. Later ones wait for their turn."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.support.stack import ANY_PORT, READY
 INGESTS = 2
 STREAMERS = 2
 TRANSCRIBERS = 3
-READY_SECONDS_MAX = 120.0
+READY_SECONDS_MAX = 90.0
 """How long all services may take to be ready, started together on two cores with streams to be made: 11 to 34 s were
 measured."""
 RESTART_SECONDS = 1.0
@@ -56,11 +57,6 @@ class Member:
             self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"] = str(line["address"])
 
     @property
-    def is_ready(self) -> bool:
-        """Whether it has said since its last start that it can be used."""
-        return any(line.get("event") == READY[self.service] for line in self.process.log)
-
-    @property
     def address(self) -> str:
         """Where it serves calls."""
         return self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"]
@@ -78,14 +74,15 @@ class Deployment:
         """The processes of a service."""
         return [member for member in self.members if member.service == service]
 
-    async def wait_until_ready(self, members: Sequence[Member] | None = None) -> None:
-        """Wait until services can be used: all of them, unless they are given.
+    async def wait_until_ready(self) -> None:
+        """Wait until all services can be used.
 
         Raises:
             AssertionError: One cannot within `READY_SECONDS_MAX`; the message has its log.
         """
-        waiting = self.members if members is None else members
-        await asyncio.gather(*(asyncio.to_thread(each.wait_until_ready, READY_SECONDS_MAX) for each in waiting))
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        for member in self.members:
+            await asyncio.to_thread(member.wait_until_ready, max(0.0, deadline - time.monotonic()))
 
     async def supervise(self, member: Member) -> None:
         """Start a service again whenever it ends, `RESTARTS_MAX` times at most, until cancelled."""
@@ -98,7 +95,7 @@ class Deployment:
 
     def save_logs(self, folder: Path) -> None:
         """Write what each service said to `<folder>/<name>.jsonl`."""
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for member in self.members:
             lines = (json.dumps(line) for log in member.logs for line in log)
             (folder / f"{member.name}.jsonl").write_text("\n".join(lines))

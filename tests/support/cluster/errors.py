@@ -16,4 +16,4 @@ def label(error: Exception) -> str:
 
 def is_internal(counted: str) -> bool:
     """Whether it is a fault of the service that it has no word for."""
-    return counted.split()[0] == INTERNAL
+    return counted.split(maxsplit=1)[0] == INTERNAL

@@ -53,13 +53,16 @@ def cut_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def disk_full(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Somebody else's file takes all the room on its disk, and goes."""
+    """Somebody else's file takes all the room on its disk. At the end an operator has room made, and starts it again.
+
+    nats-server keeps the error of a failed write until it is started again, and says so on `/healthz`.
+    """
     disk = cluster.disks[cluster.nodes.index(node)]
     disk.fill()
-    try:
-        yield
-    finally:
-        disk.free()
+    yield
+    disk.free()
+    node.kill()
+    cluster.start(node)
 
 
 @contextmanager

@@ -19,11 +19,11 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Mode(enum.StrEnum):
     """What a link does with its connections."""
 
-    PASS = "pass"
+    FORWARD = "forward"
     """Forward."""
     SILENT = "silent"
     """Forward nothing, and keep connections open: what a host that is off, or a cut cable, looks like. What is under
-    way is forwarded when the link passes again, as TCP would send it again."""
+    way is forwarded when the link forwards again, as TCP would send it again."""
     REFUSE = "refuse"
     """Reset new connections. Those that are there go on."""
 
@@ -35,7 +35,7 @@ class Link:
         mode: What it does at first.
     """
 
-    def __init__(self, mode: Mode = Mode.PASS) -> None:
+    def __init__(self, mode: Mode = Mode.FORWARD) -> None:
         self._mode = mode
         self._passing = asyncio.Event()
         self._target: tuple[str, int] | None = None

@@ -73,7 +73,7 @@ class NatsCluster:
 
     def heal(self, node: Node) -> None:
         """Have everything pass to and from a node."""
-        self._set([*self._routes(node), _client(node), _monitor(node)], Mode.PASS)
+        self._set([*self._routes(node), _client(node), _monitor(node)], Mode.FORWARD)
 
     def slow(self, node: Node, seconds: float) -> None:
         """Hold everything to and from a node this long. 0 ends it."""
@@ -99,8 +99,8 @@ class NatsCluster:
                         return node
                 await asyncio.sleep(_POLL_SECONDS)
 
-    async def wait_until_healthy(self, nodes: Sequence[Node] | None = None) -> None:
-        """Wait until nodes say that they are healthy: all of them, unless they are given.
+    async def wait_until_healthy(self) -> None:
+        """Wait until all nodes that run say that they are healthy.
 
         Raises:
             AssertionError: They do not within `HEALTHY_SECONDS_MAX`; the message has their complaints.
@@ -108,14 +108,13 @@ class NatsCluster:
         complaints: list[str] = []
         try:
             async with asyncio.timeout(HEALTHY_SECONDS_MAX):
-                while complaints := await self.problems(nodes):
+                while complaints := await self._complaints():  # noqa: ASYNC110 - nodes tell nobody when they are
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise AssertionError(f"not healthy within {HEALTHY_SECONDS_MAX:.0f} s: {complaints}") from None
 
-    async def problems(self, nodes: Sequence[Node] | None = None) -> list[str]:
-        """What nodes complain of: all of them, unless they are given."""
-        said = [await monitoring.problem(node) for node in (self.nodes if nodes is None else nodes)]
+    async def _complaints(self) -> list[str]:
+        said = [await monitoring.problem(node) for node in self.nodes if node.runs]
         return [problem for problem in said if problem]
 
     async def _leader_seen_by(self, node: Node, stream: str) -> str:

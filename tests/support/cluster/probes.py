@@ -1,6 +1,7 @@
 """Probes: something small, asked for again and again without retries, to see for how long it does not work."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -70,13 +71,10 @@ class Probe:
         return Counter(each.error for each in self.tries if each.error)
 
     def longest_outage_seconds(self, since: float, until: float) -> float:
-        """The longest time between two tries that worked, of those that reach into a span. Monotonic seconds."""
-        worked = sorted(each.ended for each in self.tries if not each.error)
-        before = [at for at in worked if at < since][-1:] or [since]
-        within = [at for at in worked if since <= at <= until]
-        after = [at for at in worked if at > until][:1] or [until]
-        times = [*before, *within, *after]
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        """The longest part of a span in which no try ended well. Monotonic seconds."""
+        worked = sorted(each.ended for each in self.tries if not each.error and since < each.ended < until)
+        times = [since, *worked, until]
+        return max(later - earlier for earlier, later in itertools.pairwise(times))
 
     async def _try(self) -> None:
         begun, error = time.monotonic(), ""

@@ -1,6 +1,7 @@
 """Speakers: live sessions in real time, over the client library and its resuming, whose words are counted."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Session:
     @property
     def longest_gap_seconds(self) -> float:
         """The longest time without a new word while there were words to show."""
-        gaps = (after - before for before, after in zip(self.shown_at, self.shown_at[1:], strict=False))
+        gaps = (after - before for before, after in itertools.pairwise(self.shown_at))
         return max(gaps, default=0.0)
 
     def take(self, event: LiveEvent) -> None:

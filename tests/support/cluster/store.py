@@ -76,6 +76,11 @@ class Store:
         """How many messages are in a stream."""
         return int((await self._jetstream.stream_info(stream)).state.messages)
 
+    async def replicas(self) -> dict[str, int]:
+        """How many copies there are of each stream."""
+        streams = await self._jetstream.streams_info()
+        return {stream.config.name or "": stream.config.num_replicas or 1 for stream in streams}
+
     async def dead_letters(self) -> int:
         """How many jobs were given up."""
         return await self.message_count(topology.DEAD)
@@ -93,16 +98,20 @@ class Store:
         config = ConsumerConfig(ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL)
         reading = await self._jetstream.pull_subscribe("", stream=stream, config=config)
         try:
-            pending = (await reading.consumer_info()).num_pending or 0
-            messages: list[tuple[str, bytes]] = []
-            while len(messages) < pending:
-                fetched = await reading.fetch(min(_BATCH, pending - len(messages)), timeout=_FETCH_SECONDS)
-                messages += [(message.subject, message.data) for message in fetched]
-            return messages
+            return await _read_all(reading)
         except NatsTimeoutError as error:
             raise AssertionError(f"{stream} could not be read") from error
         finally:
             await reading.unsubscribe()
+
+
+async def _read_all(reading: JetStreamContext.PullSubscription) -> list[tuple[str, bytes]]:
+    pending = (await reading.consumer_info()).num_pending or 0
+    messages: list[tuple[str, bytes]] = []
+    while len(messages) < pending:
+        fetched = await reading.fetch(min(_BATCH, pending - len(messages)), timeout=_FETCH_SECONDS)
+        messages += [(message.subject, message.data) for message in fetched]
+    return messages
 
 
 @asynccontextmanager

@@ -11,11 +11,11 @@ import grpc
 
 from tests.support.cluster import figures, monitoring, probes
 from tests.support.cluster.audit import audit
-from tests.support.cluster.callers import Callers
+from tests.support.cluster.callers import Accepted, Callers
 from tests.support.cluster.deployment import Deployment, running_deployment
 from tests.support.cluster.faults import Fault
 from tests.support.cluster.figures import Figures, Outage
-from tests.support.cluster.nats import NatsCluster, running_cluster
+from tests.support.cluster.nats import NODES, NatsCluster, running_cluster
 from tests.support.cluster.node import Node
 from tests.support.cluster.probes import Probe
 from tests.support.cluster.speakers import Speaker
@@ -132,27 +132,44 @@ class Trial:
 
 @asynccontextmanager
 async def running_trial(
-    folder: Path, *, disk_mib: int | None = None, settings: Mapping[str, str] | None = None
+    folder: Path, *, nodes: int = NODES, disk_mib: int | None = None, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Trial]:
     """A cluster with Tiro on it, ready and without load; gone at the end.
 
     Args:
         folder: Where everything is kept: the nodes' stores and logs, the services' logs.
+        nodes: How many nodes are started. The others are there to be started.
         disk_mib: Gives each node a small disk that can be filled.
         settings: What the services are told besides.
 
     Raises:
+        AssertionError: The services cannot be used in time.
         NoNamespaces: There are to be disks, and this machine does not allow it.
     """
-    async with AsyncExitStack() as stack:
-        cluster = stack.enter_context(running_cluster(folder, disk_mib=disk_mib))
+    with running_cluster(folder, nodes=nodes, disk_mib=disk_mib) as cluster:
         await cluster.wait_until_healthy()
-        deployment = await stack.enter_async_context(running_deployment(cluster, folder / "logs", settings))
-        await deployment.wait_until_ready()
+        async with running_deployment(cluster, folder / "logs", settings) as deployment:
+            await deployment.wait_until_ready()
+            async with trial_of(cluster, deployment) as trial:
+                yield trial
+
+
+@asynccontextmanager
+async def trial_of(
+    cluster: NatsCluster, deployment: Deployment, promised: Sequence[Accepted] = ()
+) -> AsyncIterator[Trial]:
+    """A trial of a deployment that is ready.
+
+    Args:
+        cluster: The cluster.
+        deployment: The services on it.
+        promised: Jobs that were accepted before, and are to be there at the end.
+    """
+    async with AsyncExitStack() as stack:
         vocabulary = Vocabulary()
-        ingests = [member.address for member in deployment.of("ingest")]
-        streamers = [member.address for member in deployment.of("streamer")]
+        ingests, streamers = ([member.address for member in deployment.of(name)] for name in ("ingest", "streamer"))
         callers = await stack.enter_async_context(Callers(ingests, vocabulary))
+        callers.accepted += promised
         speakers = [Speaker(streamers[number % len(streamers)], vocabulary) for number in range(SPEAKERS)]
         trial = Trial(cluster, deployment, callers, speakers, await _probes(stack, callers, deployment, vocabulary))
         stack.push_async_callback(trial.abort)
@@ -164,7 +181,7 @@ async def _probes(
 ) -> list[Probe]:
     """A probe of each process that serves calls."""
     await callers.submit(as_upload=False)
-    (known,) = callers.accepted
+    known = callers.accepted[-1]
     found: list[Probe] = []
     for member in deployment.of("ingest"):
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(member.address))

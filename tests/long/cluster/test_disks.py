@@ -1,0 +1,48 @@
+"""A disk is full: what was accepted is kept, and everything works again once an operator has made room."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import faults
+from tests.support.cluster.aims import Aims, require, without_majority
+from tests.support.cluster.disk import NoNamespaces, small_disk
+from tests.support.cluster.store import JOBS
+from tests.support.cluster.trial import running_trial
+
+DISK_MIB = 192
+FULL_SECONDS = 25.0
+
+
+@pytest.fixture(autouse=True)
+def disks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skip where no disk can be made."""
+    try:
+        with small_disk(tmp_path_factory.mktemp("disk"), 1):
+            pass
+    except NoNamespaces as error:
+        pytest.skip(f"NO FULL DISK WAS TRIED: this machine does not allow user namespaces ({error})")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_one_disk_is_full(tmp_path: Path) -> None:
+    """The other two nodes are a majority: nobody notices more than that a leader has gone."""
+    async with running_trial(tmp_path, disk_mib=DISK_MIB) as trial:
+        await trial.begin_load()
+        await trial.strike_leader(faults.disk_full, JOBS, FULL_SECONDS)
+        figures = await trial.finish()
+    figures.save(tmp_path / "figures.json")
+    require(figures, Aims())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_all_disks_are_full(tmp_path: Path) -> None:
+    """Nothing can be taken meanwhile. What was accepted is done."""
+    async with running_trial(tmp_path, disk_mib=DISK_MIB) as trial:
+        await trial.begin_load()
+        await trial.strike(faults.disk_full, trial.cluster.nodes, FULL_SECONDS, because="all")
+        figures = await trial.finish()
+    figures.save(tmp_path / "figures.json")
+    require(figures, without_majority(FULL_SECONDS))
