@@ -3,8 +3,7 @@
 import asyncio
 import json
 import os
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ RESTART_SECONDS = 1.0
 """How long after its end a service is started again."""
 RESTARTS_MAX = 20
 """How often a service that ends by itself is started again."""
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,21 @@ class Member:
         self.process.start()
         self.logs.append(self.process.log)
 
-    def wait_until_ready(self, seconds: float) -> None:
-        """Wait until it can be used. From then on it keeps its address."""
-        line = self.process.wait_for(READY[self.service], seconds)
-        if "address" in line:
-            self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"] = str(line["address"])
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said since its last start that it can be used."""
+        return any(line.get("event") == READY[self.service] for line in self.process.log)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has said since its last start that it found NATS."""
+        return any(line.get("event") == "nats_connected" for line in self.process.log)
+
+    def keep_address(self) -> None:
+        """Have it listen where it listens now also when it is started again."""
+        for line in self.process.log:
+            if line.get("event") == "listening":
+                self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"] = str(line["address"])
 
     @property
     def address(self) -> str:
@@ -78,11 +88,26 @@ class Deployment:
         """Wait until all services can be used.
 
         Raises:
-            AssertionError: One cannot within `READY_SECONDS_MAX`; the message has its log.
+            AssertionError: One cannot within `READY_SECONDS_MAX`, or has ended; the message says which.
         """
-        deadline = time.monotonic() + READY_SECONDS_MAX
+        await self.wait_until(lambda member: member.is_ready)
         for member in self.members:
-            await asyncio.to_thread(member.wait_until_ready, max(0.0, deadline - time.monotonic()))
+            member.keep_address()
+
+    async def wait_until(self, condition: Callable[[Member], bool]) -> None:
+        """Wait until something is true of all services.
+
+        Raises:
+            AssertionError: It is not within `READY_SECONDS_MAX`, or one has ended; the message says which.
+        """
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                while not all(condition(member) for member in self.members):
+                    assert not self.ended, f"services ended by themselves: {self.ended}"
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            late = {member.name: member.process.log[-1:] for member in self.members if not condition(member)}
+            raise AssertionError(f"not after {READY_SECONDS_MAX:.0f} s, with their last words: {late}") from None
 
     async def supervise(self, member: Member) -> None:
         """Start a service again whenever it ends, `RESTARTS_MAX` times at most, until cancelled."""
