@@ -127,19 +127,6 @@ async def test_connections_are_reset(proxy: Proxy, port: int) -> None:
         assert await caller.hear() == b"after"
 
 
-async def test_a_link_that_refuses_resets_new_connections_only(proxy: Proxy, port: int) -> None:
-    """The old ones go on."""
-    async with calling(port) as before:
-        await before.say(b"before")
-        assert await before.hear() == b"before"
-        proxy.set_mode(LINK, Mode.REFUSE)
-        with pytest.raises(ConnectionResetError):
-            async with calling(port) as refused:
-                await refused.hear()
-        await before.say(b"still")
-        assert await before.hear() == b"still"
-
-
 async def test_a_link_without_a_server_resets(proxy: Proxy) -> None:
     """As a host does where nothing listens."""
     with pytest.raises(ConnectionResetError):

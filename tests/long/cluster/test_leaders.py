@@ -28,6 +28,7 @@ CASES = [
     Case(faults.stopped, 25, (JOBS, AUDIO, META), SILENT),
     Case(faults.cut_from_peers, 25, (AUDIO, JOBS, META), SILENT),
     Case(faults.cut_off, 25, (JOBS, AUDIO, TASKS), SILENT),
+    Case(faults.host_off, 25, (AUDIO, JOBS), SILENT),
     Case(faults.slow, 10, (JOBS, AUDIO), Aims()),
 ]
 
@@ -35,7 +36,7 @@ CASES = [
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault.__name__)
-async def test_a_node_goes_and_comes_back(tmp_path: Path, case: Case) -> None:
+async def test_leader(tmp_path: Path, case: Case) -> None:
     """Under jobs and live sessions, the leader of the jobs, of live audio, of tasks and of placement is hit in turn."""
     async with running_trial(tmp_path) as trial:
         await trial.begin_load()

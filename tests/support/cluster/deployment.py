@@ -122,8 +122,8 @@ class Deployment:
         """Write what each service said to `<folder>/<name>.jsonl`."""
         folder.mkdir(parents=True, exist_ok=True)
         for member in self.members:
-            lines = (json.dumps(line) for log in member.logs for line in log)
-            (folder / f"{member.name}.jsonl").write_text("\n".join(lines))
+            lines = (f"{json.dumps(line)}\n" for log in member.logs for line in log)
+            (folder / f"{member.name}.jsonl").write_text("".join(lines))
 
 
 @asynccontextmanager

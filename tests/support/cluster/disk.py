@@ -59,6 +59,9 @@ def small_disk(folder: Path, size_mib: int) -> Iterator[Disk]:
     Raises:
         NoNamespaces: This machine does not let us.
     """
+    missing = [tool for tool in ("unshare", "nsenter", "mount") if shutil.which(tool) is None]
+    if missing:
+        raise NoNamespaces(f"there is no {', '.join(missing)}")
     mount = f'mount -t tmpfs -o size={size_mib}m tmpfs "$0" && echo mounted && exec cat'
     # `cat` reads a pipe of ours: the holder ends with us, however we end.
     holder = subprocess.Popen(

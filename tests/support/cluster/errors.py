@@ -1,14 +1,18 @@
-"""How errors are counted: by gRPC code and Tiro's reason, as in `UNAVAILABLE NOT_READY`."""
+"""How errors are counted: by gRPC code and Tiro's reason, as in `UNAVAILABLE NOT_READY`.
+
+Those without a reason do not come from a service, but from gRPC or the client library: they are counted by message.
+"""
 
 from tiro_client.errors import TiroError
 
 INTERNAL = "INTERNAL"
+_MESSAGE_MAX = 70
 
 
 def label(error: Exception) -> str:
     """What an error is counted as."""
     if isinstance(error, TiroError):
-        return f"{error.code.name} {error.reason}".rstrip()
+        return f"{error.code.name} {error.reason or error.message[:_MESSAGE_MAX]}"
     if isinstance(error, TimeoutError):
         return "NO_ANSWER"
     return type(error).__name__

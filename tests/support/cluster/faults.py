@@ -43,12 +43,23 @@ def cut_from_peers(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def cut_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Nothing passes between it and anyone, and nobody is told: a host that is off."""
+    """Nothing passes between it and anyone, and nobody is told: a cable is out. Afterwards connections go on."""
     cluster.cut_off(node)
     try:
         yield
     finally:
         cluster.heal(node)
+
+
+@contextmanager
+def host_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
+    """Its host loses power, and nobody is told. It boots again, and answers with resets to connections of before."""
+    cluster.cut_off(node)
+    node.kill()
+    yield
+    cluster.forget_connections(node)
+    cluster.heal(node)
+    cluster.start(node)
 
 
 @contextmanager

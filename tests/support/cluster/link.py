@@ -24,25 +24,18 @@ class Mode(enum.StrEnum):
     SILENT = "silent"
     """Forward nothing, and keep connections open: what a host that is off, or a cut cable, looks like. What is under
     way is forwarded when the link forwards again, as TCP would send it again."""
-    REFUSE = "refuse"
-    """Reset new connections. Those that are there go on."""
 
 
 class Link:
-    """One link. It listens from `open` to `close`.
+    """One link. It listens from `open` to `close`, and forwards at first."""
 
-    Args:
-        mode: What it does at first.
-    """
-
-    def __init__(self, mode: Mode = Mode.FORWARD) -> None:
-        self._mode = mode
+    def __init__(self) -> None:
         self._passing = asyncio.Event()
+        self._passing.set()
         self._target: tuple[str, int] | None = None
         self._delay_seconds = 0.0
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
-        self.set_mode(mode)
 
     async def open(self) -> int:
         """Listen on a free port of this host, and return it."""
@@ -61,7 +54,6 @@ class Link:
 
     def set_mode(self, mode: Mode) -> None:
         """Break, or heal."""
-        self._mode = mode
         if mode is Mode.SILENT:
             self._passing.clear()
         else:
@@ -86,8 +78,7 @@ class Link:
         writers = self._connections[task] = [writer]
         try:
             await self._passing.wait()
-            if self._mode is not Mode.REFUSE:
-                await self._forward(self._target, reader, writers)
+            await self._forward(self._target, reader, writers)
         except (OSError, asyncio.CancelledError):
             pass  # the server is not there, or one side has gone: both learn of it below, by the reset
         finally:

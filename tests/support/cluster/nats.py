@@ -58,31 +58,26 @@ class NatsCluster:
         for other in self._others(node):
             self._proxy.set_target(_route(other, node), node.ports.route)
 
-    def cut_from_peers(self, node: Node, mode: Mode = Mode.SILENT) -> None:
+    def cut_from_peers(self, node: Node) -> None:
         """Have nothing pass between a node and the others. Clients reach it as before."""
-        self._set(self._routes(node), mode)
+        self._set(self._routes(node), Mode.SILENT)
 
-    def cut_from_clients(self, node: Node, mode: Mode = Mode.SILENT) -> None:
-        """Have nothing pass between a node and its clients. Its peers reach it as before."""
-        self._set([_client(node), _monitor(node)], mode)
-
-    def cut_off(self, node: Node, mode: Mode = Mode.SILENT) -> None:
+    def cut_off(self, node: Node) -> None:
         """Have nothing pass between a node and anyone."""
-        self.cut_from_peers(node, mode)
-        self.cut_from_clients(node, mode)
+        self._set(self._links(node), Mode.SILENT)
 
     def heal(self, node: Node) -> None:
         """Have everything pass to and from a node."""
-        self._set([*self._routes(node), _client(node), _monitor(node)], Mode.FORWARD)
+        self._set(self._links(node), Mode.FORWARD)
 
     def slow(self, node: Node, seconds: float) -> None:
         """Hold everything to and from a node this long. 0 ends it."""
-        for link in (*self._routes(node), _client(node), _monitor(node)):
+        for link in self._links(node):
             self._proxy.set_delay(link, seconds)
 
     def forget_connections(self, node: Node) -> None:
         """Reset all connections to and from a node."""
-        for link in (*self._routes(node), _client(node), _monitor(node)):
+        for link in self._links(node):
             self._proxy.reset(link)
 
     async def leader_of(self, stream: str) -> Node:
@@ -128,6 +123,9 @@ class NatsCluster:
 
     def _others(self, node: Node) -> list[Node]:
         return [other for other in self.nodes if other is not node]
+
+    def _links(self, node: Node) -> list[str]:
+        return [*self._routes(node), _client(node), _monitor(node)]
 
     def _routes(self, node: Node) -> list[str]:
         pairs = [(node, other) for other in self._others(node)]
