@@ -1,5 +1,6 @@
 """A disk is full: what was accepted is kept, and everything works again once an operator has made room."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,16 @@ async def test_all_disks_are_full(tmp_path: Path) -> None:
         figures = await trial.finish()
     figures.save(tmp_path / "figures.json")
     require(figures, without_majority(FULL_SECONDS))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_the_only_disk_is_full(tmp_path: Path) -> None:
+    """On a single server sessions may end, and then are told why. What was accepted is done."""
+    async with running_trial(tmp_path, nodes=1, disk_mib=DISK_MIB) as trial:
+        await trial.begin_load()
+        await trial.strike(faults.disk_full, trial.cluster.nodes, FULL_SECONDS, because="the only one")
+        figures = await trial.finish()
+    figures.save(tmp_path / "figures.json")
+    bounds = without_majority(FULL_SECONDS)
+    require(figures, replace(bounds, sessions_may_end_with=frozenset({"RESOURCE_EXHAUSTED STORAGE_FULL"})))

@@ -56,7 +56,7 @@ async def test_services_start_while_a_node_is_down(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 async def test_services_wait_for_the_third_node_of_a_new_cluster(tmp_path: Path) -> None:
     """NATS places three copies on three nodes only. Services that are there before the third wait, and do not end."""
-    with running_cluster(tmp_path, nodes=2) as cluster:
+    with running_cluster(tmp_path, started=2) as cluster:
         await cluster.wait_until_healthy()
         async with running_deployment(cluster, tmp_path / "logs") as deployment:
             await deployment.wait_until(lambda member: member.is_connected)

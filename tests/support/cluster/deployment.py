@@ -126,6 +126,24 @@ class Deployment:
             (folder / f"{member.name}.jsonl").write_text("".join(lines))
 
 
+def environment_on(cluster: NatsCluster) -> dict[str, str]:
+    """What services are told that run on a cluster, each on a port of its own."""
+    return {
+        "TIRO_NATS_URL": cluster.url,
+        "TIRO_NATS_MONITOR_URL": cluster.monitor_urls[0],
+        "TIRO_NATS_REPLICAS": str(len(cluster.nodes)),
+        "TIRO_AUTH": "off",
+        "TIRO_ENGINE": "fake",
+        "TIRO_DEFAULT_ENGINE": "fake",
+        "TIRO_INGEST_METRICS_ADDRESS": "",
+        "TIRO_STREAMER_METRICS_ADDRESS": "",
+        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+        "TIRO_INGEST_ADDRESS": ANY_PORT,
+        "TIRO_STREAMER_ADDRESS": ANY_PORT,
+        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
+    }
+
+
 @asynccontextmanager
 async def running_deployment(
     cluster: NatsCluster, logs: Path, settings: Mapping[str, str] | None = None
@@ -137,21 +155,7 @@ async def running_deployment(
         logs: The folder where what they said is written at the end.
         settings: What the services are told besides.
     """
-    environment = {
-        "TIRO_NATS_URL": cluster.url,
-        "TIRO_NATS_MONITOR_URL": cluster.monitor_urls[0],
-        "TIRO_NATS_REPLICAS": "3",
-        "TIRO_AUTH": "off",
-        "TIRO_ENGINE": "fake",
-        "TIRO_DEFAULT_ENGINE": "fake",
-        "TIRO_INGEST_METRICS_ADDRESS": "",
-        "TIRO_STREAMER_METRICS_ADDRESS": "",
-        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
-        "TIRO_INGEST_ADDRESS": ANY_PORT,
-        "TIRO_STREAMER_ADDRESS": ANY_PORT,
-        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
-        **(settings or {}),
-    }
+    environment = {**environment_on(cluster), **(settings or {})}
     counts = {"ingest": INGESTS, "streamer": STREAMERS, "transcriber": TRANSCRIBERS}
     members = [Member(service, number, environment) for service, count in counts.items() for number in range(count)]
     deployment = Deployment(members)

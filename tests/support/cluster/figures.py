@@ -63,6 +63,8 @@ class Outage:
     """Who was connected to those nodes when it came."""
     outage_seconds: dict[str, float]
     """The longest time without success, by probe, from the beginning of the fault until some time after its end."""
+    false_health_seconds: dict[str, float]
+    """The longest time in which a process did not work, and said all the time that it can serve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Three NATS nodes that form a cluster, with a link in front of everything that connects to them."""
+"""NATS nodes that form a cluster, three unless it is said, with a link in front of everything that connects to them."""
 
 import asyncio
 import itertools
@@ -90,7 +90,7 @@ class NatsCluster:
             while True:
                 seen = [await self._leader_seen_by(node, stream) for node in self.nodes]
                 for node in self.nodes:
-                    if seen.count(node.name) > NODES // 2:
+                    if seen.count(node.name) > len(self.nodes) // 2:
                         return node
                 await asyncio.sleep(_POLL_SECONDS)
 
@@ -140,7 +140,8 @@ class NatsCluster:
 def running_cluster(
     folder: Path,
     *,
-    nodes: int = NODES,
+    size: int = NODES,
+    started: int | None = None,
     sync_interval: str = "always",
     store_bytes_max: str = "4GB",
     disk_mib: int | None = None,
@@ -149,7 +150,8 @@ def running_cluster(
 
     Args:
         folder: An existing folder for what the nodes keep.
-        nodes: How many are started. The others are there to be started.
+        size: How many nodes there are. With 1 it is a single server, which is no cluster.
+        started: How many of them are started. The others are there to be started. None: all.
         sync_interval: How often they flush.
         store_bytes_max: How much each file store takes.
         disk_mib: Gives each node a disk of its own, of this size, which can be filled.
@@ -159,7 +161,7 @@ def running_cluster(
     """
     with ExitStack() as stack:
         proxy = stack.enter_context(running_proxy())
-        names = [f"n{index}" for index in range(NODES)]
+        names = [f"n{index}" for index in range(size)]
         routes = {pair: proxy.open(_route_name(*pair)) for pair in itertools.permutations(names, 2)}
         members: list[Node] = []
         disks: list[Disk] = []
@@ -180,7 +182,7 @@ def running_cluster(
             members.append(Node(config))
             stack.callback(members[-1].close)
         cluster = NatsCluster(proxy, members, disks)
-        for node in members[:nodes]:
+        for node in members[:started]:
             cluster.start(node)
         yield cluster
 

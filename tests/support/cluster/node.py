@@ -30,6 +30,8 @@ jetstream {{
   max_file_store: {store_bytes_max}
   max_memory_store: 512MB
 }}
+"""
+_CLUSTER_CONFIG = """
 cluster {{
   name: "{cluster}"
   listen: "127.0.0.1:{route}"
@@ -50,7 +52,7 @@ class NodeConfig:
     store: Path
     """Where it keeps its streams."""
     routes: Sequence[str]
-    """Where it finds the others."""
+    """Where it finds the others. Empty: it is alone, and no cluster."""
     sync_interval: str
     """How often it flushes; `always` is before each acknowledgement."""
     store_bytes_max: str
@@ -133,7 +135,7 @@ class Node:
 
     def _render(self) -> str:
         config, ports = self._config, self.ports
-        return _CONFIG.format(
+        return (_CONFIG + (_CLUSTER_CONFIG if config.routes else "")).format(
             name=config.name,
             client=ports.client,
             monitor=ports.monitor,
@@ -153,5 +155,10 @@ class Node:
             ports = json.loads((self._config.folder / f"nats-server_{pid}.ports").read_text())
         except (FileNotFoundError, json.JSONDecodeError):  # not there, or half of it
             return False
-        self.ports = Ports(*(urlsplit(ports[kind][0]).port or 0 for kind in ("nats", "cluster", "monitoring")))
+        self.ports = Ports(*(_port(ports, kind) for kind in ("nats", "cluster", "monitoring")))
         return True
+
+
+def _port(ports: dict[str, list[str]], kind: str) -> int:
+    """Where it listens for something, as it has written that down. `_ANY_PORT` where it does not."""
+    return next((urlsplit(url).port or _ANY_PORT for url in ports.get(kind, [])), _ANY_PORT)

@@ -6,8 +6,11 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from tests.support.cluster import words
 from tests.support.cluster.errors import label
@@ -16,7 +19,7 @@ from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptionRequ
 from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
 from tiro_client import AsyncClient, Final
 from tiro_client.calls.error_details import translated
-from tiro_client.errors import TiroError
+from tiro_client.errors import TiroError, Unavailable
 from tiro_engines.interface import SAMPLE_RATE
 
 CALL_EVERY_SECONDS = 0.25
@@ -70,11 +73,14 @@ class Probe:
         """Why it did not work, each time."""
         return Counter(each.error for each in self.tries if each.error)
 
-    def longest_outage_seconds(self, since: float, until: float) -> float:
-        """The longest part of a span in which no try ended well. Monotonic seconds."""
-        worked = sorted(each.ended for each in self.tries if not each.error and since < each.ended < until)
-        times = [since, *worked, until]
-        return max(later - earlier for earlier, later in itertools.pairwise(times))
+    def outages(self, since: float, until: float) -> list[tuple[float, float]]:
+        """The parts of a span between tries that worked, most of them short. Monotonic seconds."""
+        worked = [each.ended for each in self.ended_between(since, until) if not each.error]
+        return list(itertools.pairwise([since, *worked, until]))
+
+    def ended_between(self, since: float, until: float) -> list[Try]:
+        """The tries that ended in a span, in that order."""
+        return sorted((each for each in self.tries if since < each.ended < until), key=lambda each: each.ended)
 
     async def _try(self) -> None:
         begun, error = time.monotonic(), ""
@@ -83,6 +89,19 @@ class Probe:
         except (TiroError, TimeoutError) as failure:
             error = label(failure)
         self.tries.append(Try(begun, time.monotonic(), error))
+
+
+def asking_health(name: str, channel: grpc.aio.Channel) -> Probe:
+    """Whether a process says that it can serve."""
+    stub: Any = HealthStub(channel)  # its types have no methods for asyncio
+
+    async def attempt() -> None:
+        with translated():
+            answer = await stub.Check(HealthCheckRequest(), timeout=CALL_SECONDS_MAX)
+        if answer.status != HealthCheckResponse.SERVING:
+            raise Unavailable("it says so", reason="NOT_SERVING", code=grpc.StatusCode.UNAVAILABLE)
+
+    return Probe(name, attempt, CALL_EVERY_SECONDS)
 
 
 def reading(name: str, channel: grpc.aio.Channel, job: str) -> Probe:

@@ -17,9 +17,9 @@ from tests.support.cluster.faults import Fault
 from tests.support.cluster.figures import Figures, Outage
 from tests.support.cluster.nats import NODES, NatsCluster, running_cluster
 from tests.support.cluster.node import Node
-from tests.support.cluster.probes import Probe
 from tests.support.cluster.speakers import Speaker
 from tests.support.cluster.store import open_store
+from tests.support.cluster.watched import Watched
 from tests.support.cluster.words import Vocabulary
 from tiro_client import AsyncClient
 
@@ -54,13 +54,13 @@ class Trial:
         deployment: Deployment,
         callers: Callers,
         speakers: Sequence[Speaker],
-        probes: Sequence[Probe],
+        watched: Sequence[Watched],
     ) -> None:
         self.cluster = cluster
         self.deployment = deployment
         self.callers = callers
         self.speakers = speakers
-        self._probes = probes
+        self._watched = watched
         self._strikes: list[_Strike] = []
         self._stop = asyncio.Event()
         self._load: list[asyncio.Task[None]] = []
@@ -70,7 +70,8 @@ class Trial:
         coming = [
             self.callers.call_until(self._stop, per_second=JOBS_PER_SECOND),
             *(speaker.speak_until(self._stop) for speaker in self.speakers),
-            *(probe.run_until(self._stop) for probe in self._probes),
+            *(each.works.run_until(self._stop) for each in self._watched),
+            *(each.health.run_until(self._stop) for each in self._watched),
         ]
         self._load = [asyncio.create_task(each, name="load") for each in coming]
         await asyncio.sleep(BEFORE_SECONDS)
@@ -105,7 +106,7 @@ class Trial:
             jobs=figures.of_jobs(self.callers),
             live=figures.of_live(self.speakers),
             outages=[self._outage(strike) for strike in self._strikes],
-            probe_errors={probe.name: probe.errors for probe in self._probes},
+            probe_errors={each.works.name: each.works.errors for each in self._watched},
             services=figures.of_services(self.deployment),
             audit=found,
         )
@@ -124,8 +125,9 @@ class Trial:
             lasted_seconds=strike.over - strike.begun,
             healthy_seconds=strike.healthy - strike.over,
             clients=strike.clients,
-            outage_seconds={
-                probe.name: probe.longest_outage_seconds(strike.begun, strike.until) for probe in self._probes
+            outage_seconds={each.works.name: each.outage_seconds(strike.begun, strike.until) for each in self._watched},
+            false_health_seconds={
+                each.name: each.false_health_seconds(strike.begun, strike.until) for each in self._watched
             },
         )
 
@@ -138,7 +140,7 @@ async def running_trial(
 
     Args:
         folder: Where everything is kept: the nodes' stores and logs, the services' logs.
-        nodes: How many nodes are started. The others are there to be started.
+        nodes: How many nodes there are.
         disk_mib: Gives each node a small disk that can be filled.
         settings: What the services are told besides.
 
@@ -146,7 +148,7 @@ async def running_trial(
         AssertionError: The services cannot be used in time.
         NoNamespaces: There are to be disks, and this machine does not allow it.
     """
-    with running_cluster(folder, nodes=nodes, disk_mib=disk_mib) as cluster:
+    with running_cluster(folder, size=nodes, disk_mib=disk_mib) as cluster:
         await cluster.wait_until_healthy()
         async with running_deployment(cluster, folder / "logs", settings) as deployment:
             await deployment.wait_until_ready()
@@ -171,22 +173,24 @@ async def trial_of(
         callers = await stack.enter_async_context(Callers(ingests, vocabulary))
         callers.accepted += promised
         speakers = [Speaker(streamers[number % len(streamers)], vocabulary) for number in range(SPEAKERS)]
-        trial = Trial(cluster, deployment, callers, speakers, await _probes(stack, callers, deployment, vocabulary))
+        trial = Trial(cluster, deployment, callers, speakers, await _watch(stack, callers, deployment, vocabulary))
         stack.push_async_callback(trial.abort)
         yield trial
 
 
-async def _probes(
+async def _watch(
     stack: AsyncExitStack, callers: Callers, deployment: Deployment, vocabulary: Vocabulary
-) -> list[Probe]:
-    """A probe of each process that serves calls."""
+) -> list[Watched]:
+    """Every process that serves calls."""
     await callers.submit(as_upload=False)
-    known = callers.accepted[-1]
-    found: list[Probe] = []
-    for member in deployment.of("ingest"):
+    known = callers.accepted[-1].job
+    watched: list[Watched] = []
+    for member in [*deployment.of("ingest"), *deployment.of("streamer")]:
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(member.address))
-        found.append(probes.reading(f"get from {member.name}", channel, known.job))
-    for member in deployment.of("streamer"):
-        client = await stack.enter_async_context(AsyncClient(member.address, streaming_address=member.address))
-        found.append(probes.opening(f"session at {member.name}", client, vocabulary))
-    return found
+        if member.service == "ingest":
+            works = probes.reading(f"get from {member.name}", channel, known)
+        else:
+            client = await stack.enter_async_context(AsyncClient(member.address, streaming_address=member.address))
+            works = probes.opening(f"session at {member.name}", client, vocabulary)
+        watched.append(Watched(member.name, works, probes.asking_health(f"health of {member.name}", channel)))
+    return watched
