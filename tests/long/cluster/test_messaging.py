@@ -56,8 +56,7 @@ async def connected(cluster: NatsCluster, node: Node | None = None) -> AsyncIter
 async def test_a_blob_is_read_as_soon_as_it_is_written(cluster: NatsCluster) -> None:
     """By its writer, over every node, however far the replicas are behind."""
     await cluster.wait_until_healthy()
-    for node in cluster.nodes:
-        cluster.slow(node, ZONE_SECONDS)
+    cluster.spread(ZONE_SECONDS)
     for node in cluster.nodes:
         async with (
             connected(cluster, node) as bus,

@@ -75,6 +75,12 @@ class NatsCluster:
         for link in self._links(node):
             self._proxy.set_delay(link, seconds)
 
+    def spread(self, seconds: float) -> None:
+        """Put nodes this far apart in time, as zones are. Clients are near the node that they are connected to."""
+        for node in self.nodes:
+            for other in self._others(node):
+                self._proxy.set_delay(_route(node, other), seconds)
+
     def forget_connections(self, node: Node) -> None:
         """Reset all connections to and from a node."""
         for link in self._links(node):
