@@ -1,4 +1,4 @@
-"""A link does to a TCP connection what it is told: the rig of the cluster tests is to be trusted."""
+"""Links of the cluster rig: what they do to TCP connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +11,7 @@ from tests.support.cluster.proxy import Proxy, running_proxy
 
 LINK = "echo"
 SILENT_SECONDS = 0.3
-"""How long it is watched that nothing comes: a healthy link answers in a millisecond."""
+"""How long the absence of data is observed. A healthy link answers in 1 ms."""
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def proxy() -> Iterator[Proxy]:
 
 @pytest.fixture
 async def port(proxy: Proxy) -> AsyncIterator[int]:
-    """A link to a server that says again what it is told."""
+    """A link to an echo server."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -48,17 +48,17 @@ class Caller:
         self._reader = reader
         self._writer = writer
 
-    async def say(self, line: bytes) -> None:
+    async def send(self, line: bytes) -> None:
         """Send a line."""
         self._writer.write(line + b"\n")
         await self._writer.drain()
 
-    async def hear(self) -> bytes:
-        """The next line. Empty when the connection has ended."""
+    async def receive(self) -> bytes:
+        """The next line. Empty at the end of the connection."""
         return (await self._reader.readline()).rstrip()
 
-    async def hears_nothing(self) -> bool:
-        """Whether nothing comes for a while. What comes later is not lost."""
+    async def receives_nothing(self) -> bool:
+        """Whether nothing arrives for a while. Later data is not lost."""
         try:
             async with asyncio.timeout(SILENT_SECONDS):
                 await self._reader.readline()
@@ -80,64 +80,64 @@ async def calling(port: int) -> AsyncIterator[Caller]:
 async def test_it_forwards(proxy: Proxy, port: int) -> None:
     """Both ways, on several connections."""
     async with calling(port) as one, calling(port) as other:
-        await one.say(b"one")
-        await other.say(b"other")
-        assert await one.hear() == b"one"
-        assert await other.hear() == b"other"
+        await one.send(b"one")
+        await other.send(b"other")
+        assert await one.receive() == b"one"
+        assert await other.receive() == b"other"
 
 
 async def test_a_silent_link_holds_what_comes_until_it_heals(proxy: Proxy, port: int) -> None:
-    """Connections stay open, new ones are taken, nothing passes; then everything does, and nothing is lost."""
+    """Connections stay open and new ones are accepted, without any data. After healing all data arrives."""
     async with calling(port) as before:
-        await before.say(b"before")
-        assert await before.hear() == b"before"
+        await before.send(b"before")
+        assert await before.receive() == b"before"
         proxy.set_mode(LINK, Mode.SILENT)
         async with calling(port) as during:
-            await before.say(b"cut")
-            await during.say(b"new")
-            assert await before.hears_nothing()
-            assert await during.hears_nothing()
+            await before.send(b"cut")
+            await during.send(b"new")
+            assert await before.receives_nothing()
+            assert await during.receives_nothing()
             proxy.set_mode(LINK, Mode.FORWARD)
-            assert await before.hear() == b"cut"
-            assert await during.hear() == b"new"
+            assert await before.receive() == b"cut"
+            assert await during.receive() == b"new"
 
 
-async def test_a_silent_link_does_not_say_that_a_side_has_gone(proxy: Proxy, port: int) -> None:
+async def test_a_silent_link_holds_the_end_of_a_connection(proxy: Proxy, port: int) -> None:
     """The end of a connection is not forwarded either, until the link heals."""
     async with calling(port) as caller:
-        await caller.say(b"before")
-        assert await caller.hear() == b"before"
+        await caller.send(b"before")
+        assert await caller.receive() == b"before"
         proxy.set_mode(LINK, Mode.SILENT)
         caller._writer.write_eof()
-        assert await caller.hears_nothing()
+        assert await caller.receives_nothing()
         proxy.set_mode(LINK, Mode.FORWARD)
-        assert await caller.hear() == b""
+        assert await caller.receive() == b""
 
 
 async def test_connections_are_reset(proxy: Proxy, port: int) -> None:
-    """Those that are there; the link takes new ones at once."""
+    """Existing connections are reset. New ones are accepted at once."""
     async with calling(port) as caller:
-        await caller.say(b"before")
-        assert await caller.hear() == b"before"
+        await caller.send(b"before")
+        assert await caller.receive() == b"before"
         proxy.reset(LINK)
         with pytest.raises(ConnectionResetError):
-            await caller.hear()
+            await caller.receive()
     async with calling(port) as caller:
-        await caller.say(b"after")
-        assert await caller.hear() == b"after"
+        await caller.send(b"after")
+        assert await caller.receive() == b"after"
 
 
 async def test_a_link_without_a_server_resets(proxy: Proxy) -> None:
-    """As a host does where nothing listens."""
+    """As a host does for a port without a listener."""
     with pytest.raises(ConnectionResetError):
         async with calling(proxy.open("nowhere")) as caller:
-            await caller.hear()
+            await caller.receive()
 
 
 async def test_a_slow_link_holds_each_piece(proxy: Proxy, port: int) -> None:
-    """What is on its way is late, and comes."""
+    """Data is late, and arrives."""
     proxy.set_delay(LINK, 3 * SILENT_SECONDS)
     async with calling(port) as caller:
-        await caller.say(b"late")
-        assert await caller.hears_nothing()
-        assert await caller.hear() == b"late"
+        await caller.send(b"late")
+        assert await caller.receives_nothing()
+        assert await caller.receive() == b"late"

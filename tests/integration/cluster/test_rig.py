@@ -1,4 +1,4 @@
-"""Three nodes form a cluster, go on without one that is silent, and have it back once it is healed."""
+"""The cluster rig: nodes form a cluster over links, and a silent node is cut off."""
 
 import asyncio
 from pathlib import Path
@@ -18,14 +18,14 @@ WORDS = 10
 RESTARTS = 3
 CATCH_UP_SECONDS_MAX = 30.0
 SILENT_SECONDS = 0.5
-"""How long it is watched that a node says nothing to a client. One that can be reached speaks first, at once."""
+"""How long the absence of a greeting is observed. A reachable node greets a client at once."""
 
 
 async def greeting(url: str) -> bytes:
-    """What a node says to a client that connects.
+    """The greeting of a node to a client.
 
     Raises:
-        TimeoutError: Nothing.
+        TimeoutError: There is none.
     """
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -38,7 +38,7 @@ async def greeting(url: str) -> bytes:
 
 
 async def test_a_cluster_goes_on_without_a_silent_node_and_has_it_back(tmp_path: Path) -> None:
-    """A silent node gets nothing, by no way round the links, and catches up once it is healed."""
+    """A silent node receives nothing past its links, and catches up once it is healed."""
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
         links = cluster.url.split(",")
@@ -56,13 +56,13 @@ async def test_a_cluster_goes_on_without_a_silent_node_and_has_it_back(tmp_path:
                 await greeting(links[cluster.nodes.index(silent)])
             cluster.heal(silent)
             async with asyncio.timeout(CATCH_UP_SECONDS_MAX):
-                while await monitoring.message_count(silent, STREAM) < WORDS:  # noqa: ASYNC110 - it tells nobody
+                while await monitoring.message_count(silent, STREAM) < WORDS:  # noqa: ASYNC110 - it has no event
                     await asyncio.sleep(0.05)
             assert (await greeting(links[cluster.nodes.index(silent)])).startswith(b"INFO")
 
 
-async def test_nodes_that_come_back_connect_over_links_only(tmp_path: Path) -> None:
-    """Nodes tell each other the addresses of one that joins, and would go round the links."""
+async def test_restarted_nodes_connect_over_links_only(tmp_path: Path) -> None:
+    """Nodes gossip the address of a node that joins, and must not connect past its links."""
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
         meta = await cluster.leader_of(META)
@@ -77,7 +77,7 @@ async def test_nodes_that_come_back_connect_over_links_only(tmp_path: Path) -> N
 
 
 def test_a_disk_is_filled_and_emptied(tmp_path: Path) -> None:
-    """What is full takes nothing more, and takes it again once there is room."""
+    """A full disk has no free space until the filler is removed."""
     try:
         with small_disk(tmp_path, 1) as disk:
             before = disk.free_bytes
@@ -86,4 +86,4 @@ def test_a_disk_is_filled_and_emptied(tmp_path: Path) -> None:
             disk.free()
             assert disk.free_bytes == before > 0
     except NoNamespaces as error:
-        pytest.skip(f"NO DISK WAS FILLED: this machine does not allow user namespaces ({error})")
+        pytest.skip(f"NO DISK WAS TRIED: this machine does not allow user namespaces ({error})")

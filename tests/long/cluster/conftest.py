@@ -1,4 +1,4 @@
-"""What the tests of a cluster share."""
+"""Fixtures of the cluster tests."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import stamina.instrumentation
 
 @pytest.fixture(autouse=True)
 def retries_are_quiet() -> Iterator[None]:
-    """The client library logs each retry, of which there are hundreds here: they would bury the figures."""
+    """Turn off the client library's log of retries: hundreds of lines would bury the figures."""
     stamina.instrumentation.set_on_retry_hooks(())
     yield
     stamina.instrumentation.set_on_retry_hooks(None)

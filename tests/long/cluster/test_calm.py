@@ -1,4 +1,4 @@
-"""With every node healthy, no call fails."""
+"""No call fails while all nodes are healthy."""
 
 import asyncio
 from pathlib import Path
@@ -18,9 +18,9 @@ AT_ONCE = 4
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("zone_seconds", [0.0, 0.002], ids=["one machine", "three zones"])
 async def test_no_call_fails_in_a_healthy_cluster(tmp_path: Path, zone_seconds: float) -> None:
-    """300 recordings sent with their job and 300 as uploads first, while speakers speak: none is told INTERNAL.
+    """300 jobs with inline recordings and 300 with uploads, under live sessions: no call returns INTERNAL.
 
-    Replicas are a moment behind their leader, more so where nodes are some milliseconds apart.
+    Replicas are behind their leader, the more so the farther nodes are apart.
     """
     async with running_trial(tmp_path) as trial:
         trial.cluster.spread(zone_seconds)

@@ -1,4 +1,4 @@
-"""A disk is full: what was accepted is kept, and everything works again once an operator has made room."""
+"""Full disks: accepted work is kept, and all works again once an operator has freed space."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ FULL_SECONDS = 25.0
 
 @pytest.fixture(autouse=True)
 def disks(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Skip where no disk can be made."""
+    """Skip if this machine allows no disks."""
     try:
         with small_disk(tmp_path_factory.mktemp("disk"), 1):
             pass
@@ -28,7 +28,7 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_one_disk_is_full(tmp_path: Path) -> None:
-    """The other two nodes are a majority: nobody notices more than that a leader has gone."""
+    """The other two nodes are a majority: the effect is that of a leader's failure."""
     async with running_trial(tmp_path, disk_mib=DISK_MIB) as trial:
         await trial.begin_load()
         await trial.strike_leader(faults.disk_full, JOBS, FULL_SECONDS)
@@ -40,7 +40,7 @@ async def test_one_disk_is_full(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_all_disks_are_full(tmp_path: Path) -> None:
-    """Nothing can be taken meanwhile. What was accepted is done."""
+    """Nothing can be accepted meanwhile. Accepted jobs are done afterwards."""
     async with running_trial(tmp_path, disk_mib=DISK_MIB) as trial:
         await trial.begin_load()
         await trial.strike(faults.disk_full, trial.cluster.nodes, FULL_SECONDS, because="all")
@@ -52,7 +52,7 @@ async def test_all_disks_are_full(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_the_only_disk_is_full(tmp_path: Path) -> None:
-    """On a single server sessions may end, and then are told why. What was accepted is done."""
+    """On a single server live sessions may end, with the right reason. Accepted jobs are done afterwards."""
     async with running_trial(tmp_path, nodes=1, disk_mib=DISK_MIB) as trial:
         await trial.begin_load()
         await trial.strike(faults.disk_full, trial.cluster.nodes, FULL_SECONDS, because="the only one")

@@ -1,4 +1,4 @@
-"""A cluster that loses acknowledged jobs in a power cut is refused, as a single server is."""
+"""Services refuse a cluster that may lose acknowledged jobs in a power cut, as they do a single server."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from tests.support.processes import ServiceProcess
 from tiro_core.startup import EXIT_UNSAFE
 
 REFUSED_SECONDS_MAX = 20.0
-"""How long a service may take to find out. It has started in 2 s."""
+"""Limit of a service's start. It takes 2 s."""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("service", ["ingest", "streamer", "transcriber"])
 async def test_a_cluster_that_does_not_flush_is_refused(tmp_path: Path, service: str) -> None:
-    """Three copies in three caches are gone together when the power fails: majorities must flush, too."""
+    """Three replicas in page caches are lost together when the power fails."""
     with running_cluster(tmp_path, sync_interval="2m") as cluster:
         await cluster.wait_until_healthy()
         process = ServiceProcess(f"tiro_{service}", environment_on(cluster))

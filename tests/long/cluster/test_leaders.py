@@ -1,4 +1,4 @@
-"""A node that leads something goes in every way that a node can: nothing is lost, and soon everything works again."""
+"""Faults of a node that leads something: nothing is lost, and service is back soon."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.cluster.trial import running_trial
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, how long it lasts, and whose leaders it hits, one after the other."""
+    """A fault, its duration, the streams whose leaders it hits in turn, and the aims."""
 
     fault: Fault
     seconds: float
@@ -37,7 +37,7 @@ CASES = [
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault.__name__)
 async def test_leader(tmp_path: Path, case: Case) -> None:
-    """Under jobs and live sessions, the leader of the jobs, of live audio, of tasks and of placement is hit in turn."""
+    """Jobs and live sessions go on while leaders fail: those of jobs, live audio, tasks, and the meta group."""
     async with running_trial(tmp_path) as trial:
         await trial.begin_load()
         for stream in case.streams:

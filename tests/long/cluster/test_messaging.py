@@ -1,4 +1,4 @@
-"""What services rely on in every write and read, on a real cluster: one's own writes are seen, and are no conflict."""
+"""Reads and writes of messaging on a cluster: a writer reads its own writes, and does not conflict with itself."""
 
 import asyncio
 import itertools
@@ -22,11 +22,11 @@ from tiro_core.settings import CoreSettings
 
 PARTS = 300
 ZONE_SECONDS = 0.002
-"""How far nodes are apart in time: what replicas are behind their leader."""
+"""Delay between nodes, and so of replicas behind their leader."""
 FRAME_SECONDS = 0.02
-"""Between two writes, as of live audio."""
+"""Time between two writes, as of live audio."""
 CUT_SECONDS = (3.0, 6.0, 9.0, 12.0)
-"""How long a leader is without its peers: shorter and longer than an election, and than a request."""
+"""How long a leader is cut from its peers: shorter and longer than an election and a request."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def cluster(tmp_path: Path) -> Iterator[NatsCluster]:
 
 
 def settings_on(cluster: NatsCluster, url: str) -> CoreSettings:
-    """What a service is told."""
+    """Settings of a service."""
     return CoreSettings.model_validate(
         {"nats_url": url, "nats_monitor_url": cluster.monitor_urls[0], "nats_replicas": len(cluster.nodes)}
     )
@@ -45,7 +45,7 @@ def settings_on(cluster: NatsCluster, url: str) -> CoreSettings:
 
 @asynccontextmanager
 async def connected(cluster: NatsCluster, node: Node | None = None) -> AsyncIterator[Bus]:
-    """A connection as a service has it, to any node unless one is given, with all streams there."""
+    """A connection as of a service, to any node unless one is given. All streams exist."""
     url = cluster.url if node is None else cluster.url.split(",")[cluster.nodes.index(node)]
     async with open_bus(settings_on(cluster, url), "test") as bus:
         await ensure_streams(bus.jetstream, replicas=len(cluster.nodes))
@@ -54,7 +54,7 @@ async def connected(cluster: NatsCluster, node: Node | None = None) -> AsyncIter
 
 @pytest.mark.long
 async def test_a_blob_is_read_as_soon_as_it_is_written(cluster: NatsCluster) -> None:
-    """By its writer, over every node, however far the replicas are behind."""
+    """By its writer, over each node, while replicas are behind."""
     await cluster.wait_until_healthy()
     cluster.spread(ZONE_SECONDS)
     for node in cluster.nodes:
@@ -71,7 +71,7 @@ async def test_a_blob_is_read_as_soon_as_it_is_written(cluster: NatsCluster) -> 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_the_only_writer_meets_no_conflict(cluster: NatsCluster) -> None:
-    """Whatever happens to the leader under its writes, they are stored once and in order, and none is refused."""
+    """Its writes are stored once and in order, and none is refused, while leaders are cut from their peers."""
     await cluster.wait_until_healthy()
     subject = subjects.live_audio("test", "only-writer")
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The whole cluster dies and comes back, and Tiro starts on a part of it."""
+"""Restarts: of the whole cluster, and of services while a node is missing."""
 
 import asyncio
 from pathlib import Path
@@ -15,13 +15,13 @@ from tests.support.cluster.trial import running_trial, trial_of
 DOWN_SECONDS = 4.0
 TIMES = 2
 ALONE_SECONDS = 5.0
-"""How long services have found NATS and miss a node."""
+"""How long services are connected while a node is missing."""
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_all_nodes_are_killed(tmp_path: Path) -> None:
-    """All three at once, under jobs and live sessions, and again."""
+    """All three nodes at once, twice, under jobs and live sessions."""
     async with running_trial(tmp_path) as trial:
         await trial.begin_load()
         for _ in range(TIMES):
@@ -34,7 +34,7 @@ async def test_all_nodes_are_killed(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_services_start_while_a_node_is_down(tmp_path: Path) -> None:
-    """Two of three nodes are enough for services that are started again, as after an update."""
+    """Two of three nodes are enough for services that restart, as in an update."""
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
         async with running_deployment(cluster, tmp_path / "logs-before") as before:
@@ -55,13 +55,13 @@ async def test_services_start_while_a_node_is_down(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_services_wait_for_the_third_node_of_a_new_cluster(tmp_path: Path) -> None:
-    """NATS places three copies on three nodes only. Services that are there before the third wait, and do not end."""
+    """NATS creates streams with three replicas on three nodes only. Services that start before the third node wait."""
     with running_cluster(tmp_path, started=2) as cluster:
         await cluster.wait_until_healthy()
         async with running_deployment(cluster, tmp_path / "logs") as deployment:
             await deployment.wait_until(lambda member: member.is_connected)
             await asyncio.sleep(ALONE_SECONDS)
-            assert deployment.ended == []
+            assert deployment.exited == []
             cluster.start(cluster.nodes[-1])
             await deployment.wait_until_ready()
             async with trial_of(cluster, deployment) as trial:

@@ -1,4 +1,4 @@
-"""What must be true of a trial: the promises of a cluster, as figures."""
+"""The aims of a trial: what a cluster promises, as bounds on figures."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,38 +8,38 @@ from tests.support.cluster.errors import is_internal
 from tests.support.cluster.figures import Figures
 
 WORD_GAP_SECONDS_MAX = 10.0
-"""The longest time without a new word, whatever happens to a node that its peers and clients know to be gone: an
-election takes 4 to 9 s. This and the next are promises about time, and therefore what the long tests are for."""
+"""The longest time without a new word after a fault that peers and clients notice at once: an election takes 4 to 9 s.
+This bound and the next are promises to users, so the long tests assert elapsed time."""
 BACK_SECONDS_MAX = 15.0
-"""How soon a service works again whose node has gone silent: 10 s until it knows, by pings, and the way to another."""
+"""The longest outage of a service whose node is silent: 10 s to detect it by pings, and a reconnect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aims:
-    """The bounds of one trial. All else is the same for all: nothing lost, nothing doubled, nothing unexplained."""
+    """Bounds of one trial. The other aims are the same for all trials: nothing lost, nothing doubled, no INTERNAL."""
 
     word_gap_seconds: float = WORD_GAP_SECONDS_MAX
     """The longest time without a new word."""
     back_seconds: float = BACK_SECONDS_MAX
-    """The longest time in which plain calls and new sessions do not work."""
+    """The longest outage of plain calls and of new sessions."""
     sessions_may_end_with: frozenset[str] = frozenset()
-    """The errors, as `errors.label` names them, that sessions may be ended with."""
+    """Labels of the errors that may end sessions."""
 
 
 SILENT = Aims(word_gap_seconds=BACK_SECONDS_MAX)
-"""Of silent nodes: speakers wait like all others until that is noticed."""
+"""For silent nodes: words also wait until the silence is detected."""
 
 
 def without_majority(seconds: float) -> Aims:
-    """Where there is no majority of nodes for a time, nothing can work in it. It is added to all bounds."""
+    """For a fault that leaves no majority of nodes for some seconds: they are added to both bounds."""
     return Aims(seconds + BACK_SECONDS_MAX, seconds + BACK_SECONDS_MAX)
 
 
 def require(figures: Figures, aims: Aims) -> None:
-    """Check every promise.
+    """Check all aims.
 
     Raises:
-        AssertionError: Some were not kept; the message names them all.
+        AssertionError: Some are missed; the message names them all.
     """
     broken = [
         *_jobs(figures),
@@ -49,13 +49,13 @@ def require(figures: Figures, aims: Aims) -> None:
         *_store(figures),
         *_services(figures),
     ]
-    assert not broken, "\n".join(["these promises were not kept:", *broken])
+    assert not broken, "\n".join(["missed aims:", *broken])
 
 
 def _jobs(figures: Figures) -> list[str]:
     return _named(
         {
-            "callers were told INTERNAL": _internal(figures.jobs.errors),
+            "callers got INTERNAL": _internal(figures.jobs.errors),
             "callers gave up": figures.jobs.given_up,
         }
     )
@@ -74,14 +74,14 @@ def _live(figures: Figures, aims: Aims) -> list[str]:
             "words were repeated": live.words_repeated,
             "sessions had words out of order": live.sessions_out_of_order,
             f"sessions had no new word for more than {aims.word_gap_seconds:g} s": slow,
-            "probes were told INTERNAL": probed,
+            "probes got INTERNAL": probed,
         }
     )
 
 
 def _health(figures: Figures) -> list[str]:
     return [
-        f"{name} said SERVING for {seconds:.1f} s without working (at most {BACK_SECONDS_MAX:g}) after {outage.fault}"
+        f"{name} reported SERVING for {seconds:.1f} s of an outage (at most {BACK_SECONDS_MAX:g}) after {outage.fault}"
         for outage in figures.outages
         for name, seconds in outage.false_health_seconds.items()
         if seconds > BACK_SECONDS_MAX
@@ -102,12 +102,12 @@ def _store(figures: Figures) -> list[str]:
     return _named(
         {
             "accepted jobs are lost": audit.lost,
-            "jobs are there that nobody asked for": audit.doubled,
+            "jobs exist that no caller was given": audit.doubled,
             "jobs have not ended": audit.not_over,
             "jobs did not succeed": dict(audit.failed),
-            "histories have gaps, or not one end": audit.histories,
-            "transcripts are wrong, or not one": audit.transcripts,
-            "blobs belong to nothing": audit.orphans,
+            "event logs have gaps, or not one terminal event": audit.histories,
+            "transcripts are wrong, or not stored once": audit.transcripts,
+            "blobs have no owner": audit.orphans,
             "queues are not empty": audit.queued,
             "messages of live audio are left": audit.audio_left,
             "sessions are not over": audit.sessions_open,
@@ -117,7 +117,7 @@ def _store(figures: Figures) -> list[str]:
 
 
 def _services(figures: Figures) -> list[str]:
-    return _named({"services ended by themselves": figures.services.ended})
+    return _named({"processes exited unasked": figures.services.exited})
 
 
 def _internal(errors: Counter[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The audit: whether what is in the store at the end is what callers were promised, and nothing else."""
+"""The audit: whether the store holds at the end what callers were promised, and nothing else."""
 
 import asyncio
 import time
@@ -14,43 +14,43 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client.errors import TiroError
 
 SETTLE_SECONDS_MAX = 60.0
-"""How long jobs may take to end, and queues to be empty, once everything runs again: the lease of a dead worker, the
-reconciler's 30 s, and the work."""
+"""Limit of the wait until all jobs have ended and all queues are empty: the lease of a dead worker, the reconciler's
+30 s, and the work itself."""
 _POLL_SECONDS = 0.5
 _TERMINAL = {Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED, Transcription.STATE_CANCELLED}
 
 
 @dataclass
 class Audit:
-    """What was found. Every list and counter is empty, and every number 0, when promises were kept."""
+    """Findings. All are empty or 0 if the promises were kept, `settle_seconds` apart."""
 
     lost: list[str] = field(default_factory=list)
-    """Accepted jobs that have no record."""
+    """Accepted jobs without a record."""
     doubled: list[str] = field(default_factory=list)
-    """Records of jobs that no caller was given."""
+    """Records of jobs that were not returned to any caller."""
     not_over: list[str] = field(default_factory=list)
     """Accepted jobs that have not ended."""
     failed: Counter[str] = field(default_factory=Counter)
-    """How the jobs ended that did not succeed."""
+    """Jobs that ended without success, by state and error."""
     histories: list[str] = field(default_factory=list)
-    """Histories with a gap, or without exactly one end."""
+    """Jobs whose event log has a gap, or not exactly one terminal event."""
     transcripts: list[str] = field(default_factory=list)
-    """Jobs that succeeded whose transcript is not what was said, or is stored twice."""
+    """Succeeded jobs whose transcript is wrong, or not stored exactly once."""
     orphans: list[str] = field(default_factory=list)
-    """Blobs whose job or upload is not there."""
+    """Blobs without a job or upload."""
     queued: dict[str, int] = field(default_factory=dict)
-    """Messages that are left in queues."""
+    """Number of messages left in each queue."""
     audio_left: int = 0
-    """Messages that are left of live audio."""
+    """Number of messages left in the log of live audio."""
     sessions_open: int = 0
-    """Sessions that nobody has and that are not over."""
+    """Session records that are not ENDED."""
     dead_letters: int = 0
     settle_seconds: float = 0.0
-    """How long it took until all jobs were over and all queues empty, from when callers and speakers had gone."""
+    """Time until all jobs had ended and all queues were empty, from the end of the load."""
 
 
 async def audit(store: Store, callers: Callers) -> Audit:
-    """Wait until everything is over, `SETTLE_SECONDS_MAX` at most, and look."""
+    """Wait until all work has ended, `SETTLE_SECONDS_MAX` at most, and compare."""
     found = Audit()
     found.settle_seconds = await _settle(store, callers.accepted)
     records, events = await store.jobs(), await store.job_events()
@@ -99,12 +99,12 @@ async def _check_transcripts(found: Audit, callers: Callers, records: dict[str, 
         if record is None or record.state != Transcription.STATE_SUCCEEDED:
             continue
         try:
-            said = await callers.transcript_of(accepted)
+            transcribed = await callers.transcript_of(accepted)
         except TiroError as error:
             found.transcripts.append(f"{accepted.job}: {label(error)}")
             continue
-        if said != accepted.words:
-            found.transcripts.append(f"{accepted.job}: {said} instead of {accepted.words}")
+        if transcribed != accepted.words:
+            found.transcripts.append(f"{accepted.job}: {transcribed} instead of {accepted.words}")
 
 
 async def _check_blobs(found: Audit, store: Store, records: dict[str, TranscriptionRecord]) -> None:

@@ -1,4 +1,4 @@
-"""Callers who want a job done: each repeats one `request_id` until the job is accepted, and counts what it is told."""
+"""Callers that submit jobs: each retries with one `request_id` until its job is accepted. Errors are counted."""
 
 import asyncio
 import itertools
@@ -19,32 +19,32 @@ from tiro_client.errors import TiroError
 
 WORDS_A_JOB = 3
 TRIES_MAX = 60
-"""How often a caller asks before it gives up. Each time the client library itself asks for 30 s."""
+"""Limit of a caller's tries. The client library retries for 30 s within each."""
 WAIT_SECONDS = 0.5
 IN_FLIGHT_MAX = 200
-"""Callers who insist at once. Later ones wait for their turn."""
+"""Limit of callers under way. Later ones wait."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that the service has promised to do."""
+    """A job that was accepted."""
 
     job: str
     """Its bare id."""
     words: list[str]
-    """What its transcript must be."""
+    """The words of its recording, and so of its transcript."""
     seconds: float
-    """How long the caller had to insist."""
+    """From the first try to the acceptance."""
 
 
 class Callers:
-    """Callers of several ingests, in turn. Use as an async context manager.
+    """Callers of several ingest processes, in turn. Use as an async context manager.
 
     Args:
-        addresses: Where the ingests are.
-        vocabulary: Gives out the words of recordings.
+        addresses: Addresses of the ingest processes.
+        vocabulary: Issues the words of recordings.
     """
 
     def __init__(self, addresses: Sequence[str], vocabulary: Vocabulary) -> None:
@@ -52,12 +52,12 @@ class Callers:
         self._vocabulary = vocabulary
         self._resources = AsyncExitStack()
         self._clients: itertools.cycle[AsyncClient] = itertools.cycle(())
-        self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self.accepted: list[Accepted] = []
         self.given_up = 0
-        """Callers who were never taken."""
+        """Callers whose job was not accepted."""
         self.errors: Counter[str] = Counter()
-        """What callers were told before they were taken."""
+        """Errors before the acceptance, by label."""
 
     async def __aenter__(self) -> Self:
         clients = [await self._resources.enter_async_context(AsyncClient(address)) for address in self._addresses]
@@ -70,7 +70,7 @@ class Callers:
         await self._resources.aclose()
 
     async def call_until(self, stop: asyncio.Event, *, per_second: float) -> None:
-        """Have callers come at a steady pace until `stop`, and wait until each is taken or gives up.
+        """Start callers at a steady rate until `stop`, and wait for all of them.
 
         Every other one sends its recording as an upload first.
         """
@@ -78,35 +78,35 @@ class Callers:
             for index in itertools.count():
                 if stop.is_set():
                     return
-                await self._places.acquire()
+                await self._slots.acquire()
                 task = tasks.create_task(self.submit(as_upload=index % 2 == 1), name="caller")
-                task.add_done_callback(lambda _: self._places.release())
+                task.add_done_callback(lambda _: self._slots.release())
                 await asyncio.sleep(1 / per_second)
 
     async def call_times(self, count: int, *, at_once: int, as_upload: bool) -> None:
-        """Have this many callers come, so many at a time."""
+        """Run `count` callers, `at_once` of them at a time."""
         waiting = iter(range(count))
 
-        async def one_after_the_other() -> None:
+        async def call_in_turn() -> None:
             for _ in waiting:
                 await self.submit(as_upload=as_upload)
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(at_once):
-                tasks.create_task(one_after_the_other(), name="caller")
+                tasks.create_task(call_in_turn(), name="caller")
 
     async def submit(self, *, as_upload: bool) -> None:
-        """Be one caller."""
+        """Run one caller."""
         spoken = self._vocabulary.take(WORDS_A_JOB)
         recording, client, request_id = words.wav(spoken), next(self._clients), str(uuid.uuid4())
         begun = time.monotonic()
         try:
             if as_upload:
-                upload = await self._insist(lambda: client.upload(recording, request_id=request_id))
-                job = await self._insist(lambda: client.submit(upload, request_id=request_id))
+                upload = await self._retry(lambda: client.upload(recording, request_id=request_id))
+                job = await self._retry(lambda: client.submit(upload, request_id=request_id))
             else:
-                job = await self._insist(lambda: client.submit(recording, request_id=request_id))
-        except TiroError:  # counted
+                job = await self._retry(lambda: client.submit(recording, request_id=request_id))
+        except TiroError:  # the last of its errors; those before are counted
             self.given_up += 1
             return
         job_id = job.name.removeprefix("transcriptions/")
@@ -117,7 +117,7 @@ class Callers:
         transcript = await next(self._clients).get_transcript(accepted.job)
         return transcript.text.split()
 
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _retry(self, call: Callable[[], Awaitable[T]]) -> T:
         for _ in range(TRIES_MAX - 1):
             try:
                 return await call()

@@ -1,4 +1,4 @@
-"""Tiro on a cluster: each service several times, started again when it ends by itself, which is counted."""
+"""Tiro on a cluster: several processes of each service. One that exits unasked is restarted, and counted."""
 
 import asyncio
 import json
@@ -16,23 +16,22 @@ INGESTS = 2
 STREAMERS = 2
 TRANSCRIBERS = 3
 READY_SECONDS_MAX = 90.0
-"""How long all services may take to be ready, started together on two cores with streams to be made: 11 to 34 s were
-measured."""
+"""Limit of the start of all services together, streams included. On two cores 11 to 34 s were measured."""
 RESTART_SECONDS = 1.0
-"""How long after its end a service is started again."""
+"""Delay of a restart."""
 RESTARTS_MAX = 20
-"""How often a service that ends by itself is started again."""
+"""Limit of restarts of one process."""
 _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A service that ended and was not asked to."""
+class Exited:
+    """A process that exited unasked."""
 
     name: str
     status: int
-    last_words: str
-    """The last line of its log."""
+    last_line: str
+    """The last line of its log, as JSON."""
 
 
 class Member:
@@ -43,7 +42,7 @@ class Member:
         self.name = f"{service}-{number}"
         self.process = ServiceProcess(f"tiro_{service}", environment)
         self.logs: list[list[dict[str, object]]] = []
-        """What it said, a list for each start."""
+        """Its log: a list of lines for each start."""
 
     def start(self) -> None:
         """Start it, without waiting."""
@@ -52,23 +51,23 @@ class Member:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has said since its last start that it can be used."""
+        """Whether it has logged that it is ready, since its last start."""
         return any(line.get("event") == READY[self.service] for line in self.process.log)
 
     @property
     def is_connected(self) -> bool:
-        """Whether it has said since its last start that it found NATS."""
+        """Whether it has logged that it is connected to NATS, since its last start."""
         return any(line.get("event") == "nats_connected" for line in self.process.log)
 
     def keep_address(self) -> None:
-        """Have it listen where it listens now also when it is started again."""
+        """Keep its present address over restarts."""
         for line in self.process.log:
             if line.get("event") == "listening":
                 self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"] = str(line["address"])
 
     @property
     def address(self) -> str:
-        """Where it serves calls."""
+        """`host:port` of its gRPC server."""
         return self.process.environment[f"TIRO_{self.service.upper()}_ADDRESS"]
 
 
@@ -77,49 +76,49 @@ class Deployment:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
-        self.ended: list[Ended] = []
-        """Those that ended by themselves, in order."""
+        self.exited: list[Exited] = []
+        """Processes that exited unasked, in order."""
 
     def of(self, service: str) -> list[Member]:
         """The processes of a service."""
         return [member for member in self.members if member.service == service]
 
     async def wait_until_ready(self) -> None:
-        """Wait until all services can be used.
+        """Wait until all services are ready.
 
         Raises:
-            AssertionError: One cannot within `READY_SECONDS_MAX`, or has ended; the message says which.
+            AssertionError: One is not within `READY_SECONDS_MAX`, or has exited; the message has its name.
         """
         await self.wait_until(lambda member: member.is_ready)
         for member in self.members:
             member.keep_address()
 
     async def wait_until(self, condition: Callable[[Member], bool]) -> None:
-        """Wait until something is true of all services.
+        """Wait until a condition holds for all processes.
 
         Raises:
-            AssertionError: It is not within `READY_SECONDS_MAX`, or one has ended; the message says which.
+            AssertionError: It does not within `READY_SECONDS_MAX`, or a process has exited; the message has its name.
         """
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
                 while not all(condition(member) for member in self.members):
-                    assert not self.ended, f"services ended by themselves: {self.ended}"
+                    assert not self.exited, f"processes exited unasked: {self.exited}"
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             late = {member.name: member.process.log[-1:] for member in self.members if not condition(member)}
-            raise AssertionError(f"not after {READY_SECONDS_MAX:.0f} s, with their last words: {late}") from None
+            raise AssertionError(f"not after {READY_SECONDS_MAX:.0f} s, last lines of their logs: {late}") from None
 
     async def supervise(self, member: Member) -> None:
-        """Start a service again whenever it ends, `RESTARTS_MAX` times at most, until cancelled."""
+        """Restart a process whenever it exits, `RESTARTS_MAX` times at most, until cancelled."""
         for _ in range(RESTARTS_MAX):
             await _end_of(member.process.pid)
             status = await asyncio.to_thread(member.process.wait)
-            self.ended.append(Ended(member.name, status, json.dumps(member.process.log[-1:])))
+            self.exited.append(Exited(member.name, status, json.dumps(member.process.log[-1:])))
             await asyncio.sleep(RESTART_SECONDS)
             member.start()
 
     def save_logs(self, folder: Path) -> None:
-        """Write what each service said to `<folder>/<name>.jsonl`."""
+        """Write the log of each process to `<folder>/<name>.jsonl`."""
         folder.mkdir(parents=True, exist_ok=True)
         for member in self.members:
             lines = (f"{json.dumps(line)}\n" for log in member.logs for line in log)
@@ -127,7 +126,7 @@ class Deployment:
 
 
 def environment_on(cluster: NatsCluster) -> dict[str, str]:
-    """What services are told that run on a cluster, each on a port of its own."""
+    """Environment of services on this cluster, each on a free port."""
     return {
         "TIRO_NATS_URL": cluster.url,
         "TIRO_NATS_MONITOR_URL": cluster.monitor_urls[0],
@@ -148,12 +147,12 @@ def environment_on(cluster: NatsCluster) -> dict[str, str]:
 async def running_deployment(
     cluster: NatsCluster, logs: Path, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Deployment]:
-    """All services on a cluster, started and not waited for, gone at the end.
+    """All services on a cluster. Their start is not awaited. They are killed at the end.
 
     Args:
         cluster: The cluster.
-        logs: The folder where what they said is written at the end.
-        settings: What the services are told besides.
+        logs: Folder where their logs are written at the end.
+        settings: Further environment of the services.
     """
     environment = {**environment_on(cluster), **(settings or {})}
     counts = {"ingest": INGESTS, "streamer": STREAMERS, "transcriber": TRANSCRIBERS}
@@ -168,14 +167,18 @@ async def running_deployment(
     finally:
         for task in supervising:
             task.cancel()
-        await asyncio.gather(*supervising, return_exceptions=True)
+        if supervising:
+            await asyncio.wait(supervising)
         for member in members:
             await asyncio.to_thread(member.process.close)
         deployment.save_logs(logs)
+    for task in supervising:
+        if not task.cancelled():
+            task.result()  # it has exhausted its restarts, or is at fault itself
 
 
 async def _end_of(pid: int) -> None:
-    """Wait until a child process has ended. It is left to be waited for."""
+    """Wait until a child process has exited, without reaping it."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     handle = os.pidfd_open(pid)

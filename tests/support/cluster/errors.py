@@ -1,6 +1,6 @@
-"""How errors are counted: by gRPC code and Tiro's reason, as in `UNAVAILABLE NOT_READY`.
+"""Labels under which errors are counted: gRPC code and Tiro's reason, as in `UNAVAILABLE NOT_READY`.
 
-Those without a reason do not come from a service, but from gRPC or the client library: they are counted by message.
+Errors of gRPC and of the client library have no reason. Their label has the message instead.
 """
 
 from tiro_client.errors import TiroError
@@ -10,7 +10,7 @@ _MESSAGE_MAX = 70
 
 
 def label(error: Exception) -> str:
-    """What an error is counted as."""
+    """The label of an error."""
     if isinstance(error, TiroError):
         return f"{error.code.name} {error.reason or error.message[:_MESSAGE_MAX]}"
     if isinstance(error, TimeoutError):
@@ -19,5 +19,5 @@ def label(error: Exception) -> str:
 
 
 def is_internal(counted: str) -> bool:
-    """Whether it is a fault of the service that it has no word for."""
+    """Whether a label is of an internal error of a service."""
     return counted.split(maxsplit=1)[0] == INTERNAL

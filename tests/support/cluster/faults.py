@@ -1,6 +1,6 @@
-"""What can happen to a node, each a context manager: it happens at its beginning, and is over at its end.
+"""Faults of a node. Each is a context manager: the fault begins at its start, and is healed at its end.
 
-To add a fault, write one here and name it in a test.
+To add a fault, write one here and use it in a test.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Fault: TypeAlias = Callable[[NatsCluster, Node], AbstractContextManager[None]]
 
 @contextmanager
 def killed(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """`kill -9`: its connections are reset, so that all others know at once."""
+    """`kill -9`: its connections are closed, so peers and clients notice at once."""
     node.kill()
     yield
     cluster.start(node)
@@ -23,7 +23,7 @@ def killed(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def stopped(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """SIGSTOP: it does nothing, its connections stay open, and it does not know afterwards that it was gone."""
+    """SIGSTOP: its connections stay open, and it does not notice afterwards that it was stopped."""
     node.pause()
     try:
         yield
@@ -33,7 +33,7 @@ def stopped(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def cut_from_peers(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Nothing passes between it and the other nodes. Its clients talk to it, and it has no majority."""
+    """A partition: the node has its clients and no majority."""
     cluster.cut_from_peers(node)
     try:
         yield
@@ -43,7 +43,7 @@ def cut_from_peers(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def cut_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Nothing passes between it and anyone, and nobody is told: a cable is out. Afterwards connections go on."""
+    """A cut cable: silence towards peers and clients. Connections go on afterwards."""
     cluster.cut_off(node)
     try:
         yield
@@ -53,7 +53,7 @@ def cut_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def host_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Its host loses power, and nobody is told. It boots again, and answers with resets to connections of before."""
+    """Power loss of its host: silence towards peers and clients. After the boot, old connections are reset."""
     cluster.cut_off(node)
     node.kill()
     yield
@@ -64,9 +64,9 @@ def host_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def disk_full(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Somebody else's file takes all the room on its disk. At the end an operator has room made, and starts it again.
+    """Its disk is full. At the end an operator frees space and restarts the node.
 
-    nats-server keeps the error of a failed write until it is started again, and says so on `/healthz`.
+    nats-server keeps the error of a failed write, and in a cluster disables JetStream, until it is restarted.
     """
     disk = cluster.disks[cluster.nodes.index(node)]
     disk.fill()
@@ -78,7 +78,7 @@ def disk_full(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def slow(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """Everything to and from it takes a fifth of a second longer, each way."""
+    """All its connections have a delay of 0.2 s each way."""
     cluster.slow(node, 0.2)
     try:
         yield

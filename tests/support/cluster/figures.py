@@ -1,4 +1,4 @@
-"""The figures of a trial: what its callers, speakers, probes and services met, added up."""
+"""The figures of a trial: results of its callers, speakers, probes, services and audit."""
 
 import dataclasses
 import json
@@ -13,32 +13,32 @@ from tests.support.cluster.deployment import Deployment
 from tests.support.cluster.speakers import Speaker
 
 _LISTED_MAX = 20
-"""How much of a list is written out."""
+"""Limit of the items that are written of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What callers met."""
+    """Results of callers."""
 
     accepted: int
     given_up: int
     slowest_submit_seconds: float
     errors: Counter[str]
-    """What they were told before they were taken."""
+    """Errors before the acceptance, by label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What speakers met. Words are those of sessions that came to their own end."""
+    """Results of speakers. Words are those of completed sessions."""
 
     completed: int
-    """Sessions that came to their own end."""
+    """Sessions without an error."""
     resumed: int
-    """Connections that were replaced."""
+    """Number of resumes."""
     refused: Counter[str]
-    """Sessions that did not begin, by error."""
+    """Sessions that were not started, by error."""
     ended: Counter[str]
-    """Sessions that were ended, by error."""
+    """Sessions that were started and ended by an error, by error."""
     words_spoken: int
     words_lost: list[str]
     words_repeated: list[str]
@@ -49,37 +49,37 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One fault, and for how long what did not work."""
+    """One fault, and the outages that followed."""
 
     fault: str
     nodes: str
-    """Which nodes it hit."""
+    """Names of the nodes that it hit."""
     because: str
-    """Why those: what they led."""
+    """Why those nodes: what they led."""
     lasted_seconds: float
     healthy_seconds: float
-    """From the end of the fault until all nodes were healthy."""
+    """From the end of the fault until all nodes were healthy again."""
     clients: list[str]
-    """Who was connected to those nodes when it came."""
+    """Clients that were connected to those nodes."""
     outage_seconds: dict[str, float]
-    """The longest time without success, by probe, from the beginning of the fault until some time after its end."""
+    """The longest outage of each probe, from the start of the fault until the next one."""
     false_health_seconds: dict[str, float]
-    """The longest time in which a process did not work, and said all the time that it can serve."""
+    """The longest time in which a process did not work and reported SERVING."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What became of the services."""
+    """Results of the processes."""
 
-    ended: list[str]
-    """Those that ended by themselves."""
+    exited: list[str]
+    """Processes that exited unasked."""
     log_errors: Counter[str]
-    """Lines of their logs that are errors, by service and event."""
+    """Errors in their logs, by service and event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything."""
+    """All figures of a trial."""
 
     jobs: Jobs
     live: Live
@@ -89,23 +89,23 @@ class Figures:
     audit: Audit
 
     def to_json(self) -> str:
-        """As JSON, long lists cut."""
+        """JSON, with long lists cut."""
         return json.dumps(_plain(self), indent=2)
 
     def save(self, file: Path) -> None:
-        """Write them to a file, and to the output of the test."""
+        """Write them to a file and to the test's output."""
         file.write_text(self.to_json())
         print(self.to_json())  # noqa: T201 - pytest shows it when the test fails, or with -rP
 
 
 def of_jobs(callers: Callers) -> Jobs:
-    """Add up what callers met."""
+    """Sum up callers."""
     slowest = max((accepted.seconds for accepted in callers.accepted), default=0.0)
     return Jobs(len(callers.accepted), callers.given_up, round(slowest, 1), callers.errors)
 
 
 def of_live(speakers: Sequence[Speaker]) -> Live:
-    """Add up what speakers met."""
+    """Sum up speakers."""
     sessions = [session for speaker in speakers for session in speaker.sessions]
     completed = [session for session in sessions if not session.error]
     return Live(
@@ -122,7 +122,7 @@ def of_live(speakers: Sequence[Speaker]) -> Live:
 
 
 def of_services(deployment: Deployment) -> Services:
-    """Add up what became of services."""
+    """Sum up processes."""
     errors = Counter(
         f"{member.service}: {line.get('event')}"
         for member in deployment.members
@@ -130,11 +130,11 @@ def of_services(deployment: Deployment) -> Services:
         for line in log
         if line.get("level") in ("error", "critical")
     )
-    return Services([f"{each.name} ({each.status}): {each.last_words}" for each in deployment.ended], errors)
+    return Services([f"{each.name} ({each.status}): {each.last_line}" for each in deployment.exited], errors)
 
 
 def _plain(value: object) -> object:
-    """A value as JSON knows it."""
+    """A value of JSON's types."""
     match value:
         case dict():
             return {key: _plain(item) for key, item in value.items()}

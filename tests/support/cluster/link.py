@@ -1,6 +1,6 @@
-"""A link: a port of ours whose connections go on to a server, unless the link is told to break them.
+"""A link: a local port that forwards its connections to a server, with injected faults.
 
-It runs in the proxy's process (see `proxy`), and imports nothing but asyncio, so that it starts at once.
+It runs in the proxy's process (see `proxy`). It imports the standard library only, so that it starts fast.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ import socket
 import struct
 
 PIECE_BYTES = 64 * 1024
-"""What is read at a time. A silent link holds up to two of these for each direction of a connection; the kernel's
-buffers hold more, and then the sender waits, as on a real network."""
+"""Bytes read at a time. A silent link holds up to two pieces for each direction of a connection; the kernel's buffers
+hold more, and then the sender blocks, as on a real network."""
 CONNECTIONS_MAX = 1000
-"""A silent link collects the connections of everyone who tries again; more than this are refused."""
+"""A silent link collects the connections of all clients that retry; more than this are reset."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -22,8 +22,8 @@ class Mode(enum.StrEnum):
     FORWARD = "forward"
     """Forward."""
     SILENT = "silent"
-    """Forward nothing, and keep connections open: what a host that is off, or a cut cable, looks like. What is under
-    way is forwarded when the link forwards again, as TCP would send it again."""
+    """Forward nothing and keep connections open: what a host without power, or a cut cable, looks like. Data under way
+    is forwarded when the link forwards again, as TCP would retransmit it."""
 
 
 class Link:
@@ -43,28 +43,28 @@ class Link:
         return int(self._server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
-        """Listen no more, and reset what is connected."""
+        """Stop listening, and reset all connections."""
         if self._server is not None:
             self._server.close()
         self.reset()
 
     def set_target(self, host: str, port: int) -> None:
-        """Where new connections go on to. Before, they are reset."""
+        """Set where new connections go. Without a target they are reset."""
         self._target = (host, port)
 
     def set_mode(self, mode: Mode) -> None:
-        """Break, or heal."""
+        """Inject a fault, or heal the link."""
         if mode is Mode.SILENT:
             self._passing.clear()
         else:
             self._passing.set()
 
     def set_delay(self, seconds: float) -> None:
-        """Hold each piece this long before it is forwarded. 0 forwards at once."""
+        """Hold each piece for this long before it is forwarded. 0 forwards at once."""
         self._delay_seconds = seconds
 
     def reset(self) -> None:
-        """Reset every connection: what happens when a network forgets about them."""
+        """Reset every connection, as a network does that has lost its state."""
         for task, writers in list(self._connections.items()):
             for writer in writers:
                 _abort(writer)
@@ -80,7 +80,7 @@ class Link:
             await self._passing.wait()
             await self._forward(self._target, reader, writers)
         except (OSError, asyncio.CancelledError):
-            pass  # the server is not there, or one side has gone: both learn of it below, by the reset
+            pass  # the server is down, or one side is gone: the reset below reports it to the other side
         finally:
             del self._connections[task]
             for each in writers:

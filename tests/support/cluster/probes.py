@@ -1,4 +1,4 @@
-"""Probes: something small, asked for again and again without retries, to see for how long it does not work."""
+"""Probes: small operations, tried at a fixed rate without retries, to measure outages."""
 
 import asyncio
 import itertools
@@ -24,12 +24,12 @@ from tiro_engines.interface import SAMPLE_RATE
 
 CALL_EVERY_SECONDS = 0.25
 CALL_SECONDS_MAX = 2.0
-"""How long a call may take. Healthy ones take milliseconds."""
+"""Deadline of a call. Healthy ones take milliseconds."""
 SESSION_EVERY_SECONDS = 1.0
 SESSION_SECONDS_MAX = 10.0
-"""How long a session of one word may take, from opening it to its final. Healthy ones take a second."""
+"""Deadline of a session of one word. Healthy ones take 1 s."""
 IN_FLIGHT_MAX = 12
-"""Tries of one probe that are under way at once: the next one begins whether or not those before have ended."""
+"""Limit of tries of one probe under way. A try does not wait for the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +39,47 @@ class Try:
     begun: float
     ended: float
     error: str
-    """Empty when it worked."""
+    """Label of its error. Empty if it succeeded."""
 
 
 class Probe:
     """One probe.
 
     Args:
-        name: What it is called in figures.
-        attempt: What it tries. It raises a `TiroError`, or a `TimeoutError`, when it does not work.
-        every_seconds: How often.
+        name: Its name in figures.
+        attempt: The operation. It raises `TiroError` or `TimeoutError` when it fails.
+        every_seconds: Time between the starts of two tries.
     """
 
     def __init__(self, name: str, attempt: Callable[[], Awaitable[None]], every_seconds: float) -> None:
         self.name = name
         self._attempt = attempt
         self._every_seconds = every_seconds
-        self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self.tries: list[Try] = []
-        """Those that have ended."""
+        """Completed tries."""
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Try until `stop`."""
+        """Try until `stop`, and wait for all tries."""
         async with asyncio.TaskGroup() as tasks:
             while not stop.is_set():
-                await self._places.acquire()
+                await self._slots.acquire()
                 task = tasks.create_task(self._try(), name=f"probe-{self.name}")
-                task.add_done_callback(lambda _: self._places.release())
+                task.add_done_callback(lambda _: self._slots.release())
                 await asyncio.sleep(self._every_seconds)
 
     @property
     def errors(self) -> Counter[str]:
-        """Why it did not work, each time."""
+        """Errors by label."""
         return Counter(each.error for each in self.tries if each.error)
 
     def outages(self, since: float, until: float) -> list[tuple[float, float]]:
-        """The parts of a span between tries that worked, most of them short. Monotonic seconds."""
+        """The intervals between successes within a span. Monotonic seconds."""
         worked = [each.ended for each in self.ended_between(since, until) if not each.error]
         return list(itertools.pairwise([since, *worked, until]))
 
     def ended_between(self, since: float, until: float) -> list[Try]:
-        """The tries that ended in a span, in that order."""
+        """Tries that ended within a span, in order of their ends."""
         return sorted((each for each in self.tries if since < each.ended < until), key=lambda each: each.ended)
 
     async def _try(self) -> None:
@@ -92,20 +92,20 @@ class Probe:
 
 
 def asking_health(name: str, channel: grpc.aio.Channel) -> Probe:
-    """Whether a process says that it can serve."""
+    """The health check of a process."""
     stub: Any = HealthStub(channel)  # its types have no methods for asyncio
 
     async def attempt() -> None:
         with translated():
             answer = await stub.Check(HealthCheckRequest(), timeout=CALL_SECONDS_MAX)
         if answer.status != HealthCheckResponse.SERVING:
-            raise Unavailable("it says so", reason="NOT_SERVING", code=grpc.StatusCode.UNAVAILABLE)
+            raise Unavailable("the health check failed", reason="NOT_SERVING", code=grpc.StatusCode.UNAVAILABLE)
 
     return Probe(name, attempt, CALL_EVERY_SECONDS)
 
 
 def reading(name: str, channel: grpc.aio.Channel, job: str) -> Probe:
-    """A plain `GetTranscription` of a job that is there."""
+    """A plain `GetTranscription` of an existing job."""
     stub = TranscriptionServiceStub(channel)
     request = GetTranscriptionRequest(name=f"transcriptions/{job}")
 
@@ -117,7 +117,7 @@ def reading(name: str, channel: grpc.aio.Channel, job: str) -> Probe:
 
 
 def opening(name: str, client: AsyncClient, vocabulary: Vocabulary) -> Probe:
-    """A new live session, from opening it to the final of its one word."""
+    """A new live session of one word, to its end."""
 
     async def attempt() -> None:
         spoken = vocabulary.take(1)
@@ -126,11 +126,11 @@ def opening(name: str, client: AsyncClient, vocabulary: Vocabulary) -> Probe:
             yield words.pcm(spoken)
 
         async with asyncio.timeout(SESSION_SECONDS_MAX):
-            said: Sequence[str] = []
+            final: Sequence[str] = []
             async for event in client.stream(audio(), sample_rate=SAMPLE_RATE, engine="fake", resume_seconds=0):
                 if isinstance(event, Final):
-                    said = [*said, *event.segment.text.split()]
-        if said != words.text(spoken):
-            raise TimeoutError("the session ended without its word")
+                    final = [*final, *event.segment.text.split()]
+        if final != words.text(spoken):
+            raise TimeoutError("the session has ended without its word")
 
     return Probe(name, attempt, SESSION_EVERY_SECONDS)

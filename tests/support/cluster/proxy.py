@@ -1,4 +1,4 @@
-"""The proxy: links in a process of its own, which the event loop of a test cannot hold up."""
+"""The proxy: links in a process of its own, which a test's event loop cannot stall."""
 
 import json
 import subprocess
@@ -14,25 +14,25 @@ END_SECONDS_MAX = 10.0
 
 
 class Proxy:
-    """Commands to the proxy's process. Use `running_proxy`. Each command returns when it is done, in a millisecond."""
+    """Commands to the proxy's process. Use `running_proxy`. A command returns once it is executed, in about 1 ms."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
     def open(self, link: str) -> int:
-        """Make a link and return its port. It resets its connections until it has a target."""
+        """Create a link and return its port. It resets its connections until it has a target."""
         return self._command({"op": "open", "link": link})
 
     def set_target(self, link: str, port: int) -> None:
-        """Have a link go on to a port of this host."""
+        """Set the port of this host that a link forwards to."""
         self._command({"op": "target", "link": link, "host": "127.0.0.1", "port": port})
 
     def set_mode(self, link: str, mode: Mode) -> None:
-        """Break a link, or heal it."""
+        """Set what a link does with its connections."""
         self._command({"op": "mode", "link": link, "mode": mode})
 
     def set_delay(self, link: str, seconds: float) -> None:
-        """Hold everything on a link this long, each piece for itself: a slow network. 0 is none."""
+        """Delay each piece on a link. 0 is no delay."""
         self._command({"op": "delay", "link": link, "seconds": seconds})
 
     def reset(self, link: str) -> None:
@@ -46,13 +46,13 @@ class Proxy:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"the proxy has ended: {self._process.wait(END_SECONDS_MAX)}")
+            raise RuntimeError(f"the proxy has exited: {self._process.wait(END_SECONDS_MAX)}")
         return int(answer)
 
 
 @contextmanager
 def running_proxy() -> Iterator[Proxy]:
-    """A proxy without links, gone at the end."""
+    """A proxy without links. It is killed at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.cluster.proxy_process"],
         cwd=_ROOT,

@@ -1,6 +1,6 @@
-"""The program of the proxy's process: links that are made and changed by commands on stdin, one JSON object a line.
+"""The program of the proxy's process: it creates and changes links by commands on stdin, one JSON object a line.
 
-Each command names an `op` and a `link`, and is answered by one line. The process ends when stdin does.
+Each command names an `op` and a `link`, and is answered by one line. The process exits at the end of stdin.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ class Host:
         self._links: dict[str, Link] = {}
 
     async def run(self, command: dict[str, Any]) -> int:
-        """Do what a command says, and return its answer: the port of a new link, else 0."""
+        """Execute a command, and return its result: the port of a new link, else 0."""
         op, name = command["op"], command["link"]
         if op == "open":
             link = self._links[name] = Link()
@@ -44,7 +44,7 @@ class Host:
 
 
 async def main() -> None:
-    """Do commands until there are no more."""
+    """Execute commands until the end of stdin."""
     commands = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)

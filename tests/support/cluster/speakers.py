@@ -1,4 +1,4 @@
-"""Speakers: live sessions in real time, over the client library and its resuming, whose words are counted."""
+"""Speakers: live sessions in real time, with the client library's resume. All words are counted."""
 
 import asyncio
 import itertools
@@ -15,12 +15,12 @@ from tiro_engines.interface import SAMPLE_RATE
 
 UTTERANCE_WORDS = 8
 PAUSE_SECONDS = 0.8
-"""Between utterances: longer than the silence that ends one, so that each becomes a final."""
+"""Silence between utterances: longer than the endpointer's, so that each utterance ends."""
 FRAME_SECONDS = 0.1
 RESUME_SECONDS = 45.0
-"""The longest that the service allows: the speaker does not give up before the service does."""
+"""The longest resume window that the service allows."""
 AGAIN_SECONDS = 1.0
-"""How long a speaker waits after a session that was ended or refused."""
+"""Delay of the next session after one that failed."""
 _FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2
 
 
@@ -30,41 +30,41 @@ class Session:
 
     spoken: list[str] = field(default_factory=list)
     final: list[str] = field(default_factory=list)
-    """The words of its finals."""
+    """Words of its finals."""
     shown_at: list[float] = field(default_factory=list)
-    """When each word was first shown, after when it began. Monotonic seconds."""
+    """When the session was opened, then when each new word was first shown. Monotonic seconds."""
     started: bool = False
-    """A worker took it."""
+    """`SessionStarted` came."""
     resumed: int = 0
-    """How often its connection was replaced."""
+    """Number of resumes."""
     error: str = ""
-    """What it was ended or refused with. Empty when it came to its own end."""
+    """Label of the error that ended it. Empty if it was completed."""
     _newest: int = 0
 
     @property
     def lost(self) -> list[str]:
-        """Words that were spoken and are in no final."""
+        """Words that were sent and are in no final."""
         return list((Counter(self.spoken) - Counter(self.final)).elements())
 
     @property
     def repeated(self) -> list[str]:
-        """Words that are in finals more often than they were spoken."""
+        """Words that are in finals more often than they were sent."""
         return list((Counter(self.final) - Counter(self.spoken)).elements())
 
     @property
     def out_of_order(self) -> bool:
-        """Whether words came in another order than they were spoken."""
+        """Whether words of finals are in another order than sent."""
         numbers = [int(word.removeprefix("w")) for word in self.final]
         return numbers != sorted(numbers)
 
     @property
     def longest_gap_seconds(self) -> float:
-        """The longest time without a new word while there were words to show."""
+        """The longest time without a new word."""
         gaps = (after - before for before, after in itertools.pairwise(self.shown_at))
         return max(gaps, default=0.0)
 
     def take(self, event: LiveEvent) -> None:
-        """Note what happened."""
+        """Record an event."""
         match event:
             case SessionStarted():
                 self.started = True
@@ -83,11 +83,11 @@ class Session:
 
 
 class Speaker:
-    """One speaker: when a session of theirs is ended, they open another.
+    """One speaker. When its session fails, it opens another.
 
     Args:
-        address: Where the streamer is.
-        vocabulary: Gives out words.
+        address: Address of a streamer.
+        vocabulary: Issues words.
     """
 
     def __init__(self, address: str, vocabulary: Vocabulary) -> None:
@@ -96,7 +96,7 @@ class Speaker:
         self.sessions: list[Session] = []
 
     async def speak_until(self, stop: asyncio.Event) -> None:
-        """Speak until `stop`, finish the utterance, and read what is left."""
+        """Send speech until `stop`, end the utterance, and read to the end of the session."""
         async with AsyncClient(self._address, streaming_address=self._address) as client:
             while not stop.is_set():
                 session = Session()
@@ -108,10 +108,10 @@ class Speaker:
                     await asyncio.sleep(AGAIN_SECONDS)
 
     async def _hold(self, client: AsyncClient, session: Session, stop: asyncio.Event) -> None:
-        """One session, to its end.
+        """Run one session.
 
         Raises:
-            TiroError: It was ended before, or refused.
+            TiroError: It was refused, or ended by an error.
         """
         config = LiveConfig(sample_rate=SAMPLE_RATE, engine="fake", resume_seconds=RESUME_SECONDS)
         async with client.open_stream(config) as live:
@@ -125,11 +125,11 @@ class Speaker:
                 await asyncio.wait({talking})
 
     async def _talk(self, live: LiveStream, session: Session, stop: asyncio.Event) -> None:
-        """Send words in real time. Whatever ends that reaches whoever reads the session."""
+        """Send words in real time. The reader of the session gets the error that ends this."""
         try:
             await self._send(live, session, stop)
         except StreamClosed:
-            return  # reading says why
+            return  # the reader gets the reason
         except TiroError as error:
             await live.fail(error)
 
@@ -142,6 +142,6 @@ class Speaker:
             for position in range(0, len(audio), _FRAME_BYTES):
                 await live.send(audio[position : position + _FRAME_BYTES])
                 frames += 1
-                # A frame is due when it has been spoken. Late ones follow at once, as from a real microphone.
+                # A frame is due at its end in real time. Late frames follow at once, as from a microphone's buffer.
                 await asyncio.sleep(max(0.0, begun + frames * FRAME_SECONDS - time.monotonic()))
         await live.end()

@@ -1,4 +1,4 @@
-"""What Tiro keeps in NATS, read with NATS's own means, past the services. Names of streams are here only."""
+"""Tiro's streams and buckets, read past the services. No other file of the rig knows their names."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -28,44 +28,44 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class BlobParts:
-    """The parts of one blob that are stored."""
+    """One blob in the store."""
 
     owner: str
-    """The id of the job or upload that it belongs to."""
+    """Id of its job or upload."""
     key: str
-    """Its key after its owner, as in `audio` or `transcript.1`."""
+    """The rest of its key, as in `audio` or `transcript.1`."""
     parts: int
 
 
 class Store:
-    """Reads it. Use `open_store`. What it reads is what a majority of nodes has, once nothing is under way."""
+    """Reads the store. Use `open_store`. Results are consistent once no writes are under way."""
 
     def __init__(self, jetstream: JetStreamContext) -> None:
         self._jetstream = jetstream
 
     async def jobs(self) -> dict[str, TranscriptionRecord]:
-        """The records of jobs that are not deleted, by id."""
+        """Records of jobs that are not deleted, by id."""
         records = [TranscriptionRecord.FromString(data) for _, data in await self._newest(JOBS)]
         return {record.transcription_id: record for record in records}
 
     async def job_events(self) -> dict[str, list[TranscriptionEvent]]:
-        """The histories of jobs, by id, in the order of the stream."""
+        """Event logs of jobs, by id, in the order of the stream."""
         events: dict[str, list[TranscriptionEvent]] = {}
         for subject, data in await self._messages(topology.JOB_EVENTS):
             events.setdefault(subject.rpartition(".")[2], []).append(TranscriptionEvent.FromString(data))
         return events
 
     async def session_states(self) -> Counter[str]:
-        """How many live sessions are in which state."""
+        """Number of live sessions in each state."""
         records = [SessionRecord.FromString(data) for _, data in await self._newest(SESSIONS)]
         return Counter(SessionRecord.State.Name(record.state).removeprefix("STATE_") for record in records)
 
     async def upload_ids(self) -> set[str]:
-        """The ids of uploads."""
+        """Ids of uploads."""
         return {subject.rpartition(".")[2] for subject, _ in await self._newest(_UPLOADS)}
 
     async def blobs(self) -> list[BlobParts]:
-        """The blobs of which there is at least one part."""
+        """Blobs with at least one part."""
         parts: Counter[tuple[str, str]] = Counter()
         for subject in await self._subjects(topology.BLOBS):
             _, _, _tenant, owner, *key, _part = subject.split(".")
@@ -73,16 +73,16 @@ class Store:
         return [BlobParts(owner, key, count) for (owner, key), count in parts.items()]
 
     async def message_count(self, stream: str) -> int:
-        """How many messages are in a stream."""
+        """Number of messages in a stream."""
         return int((await self._jetstream.stream_info(stream)).state.messages)
 
     async def replicas(self) -> dict[str, int]:
-        """How many copies there are of each stream."""
+        """Number of replicas of each stream."""
         streams = await self._jetstream.streams_info()
         return {stream.config.name or "": stream.config.num_replicas or 1 for stream in streams}
 
     async def dead_letters(self) -> int:
-        """How many jobs were given up."""
+        """Number of jobs that were given up."""
         return await self.message_count(topology.DEAD)
 
     async def _subjects(self, stream: str) -> list[str]:
@@ -90,11 +90,11 @@ class Store:
         return list(info.state.subjects or {})
 
     async def _newest(self, bucket: str) -> list[tuple[str, bytes]]:
-        """What a bucket holds under each key that is not deleted."""
+        """Subject and value of each key of a bucket that is not deleted."""
         return [(subject, data) for subject, data in await self._messages(bucket) if data]
 
     async def _messages(self, stream: str) -> list[tuple[str, bytes]]:
-        """Everything in a stream, oldest first: subject and data."""
+        """Subject and data of all messages in a stream, oldest first."""
         config = ConsumerConfig(ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL)
         reading = await self._jetstream.pull_subscribe("", stream=stream, config=config)
         try:
@@ -116,7 +116,7 @@ async def _read_all(reading: JetStreamContext.PullSubscription) -> list[tuple[st
 
 @asynccontextmanager
 async def open_store(cluster: NatsCluster) -> AsyncIterator[Store]:
-    """A reader that is connected to a node that runs, past the links."""
+    """A reader, connected past the links."""
     servers = [cluster.direct_url(node) for node in cluster.nodes if node.runs]
     connection = await nats.connect(servers)
     try:

@@ -1,8 +1,8 @@
-"""A trial: a cluster, Tiro on it, callers, speakers and probes, faults, and figures of all that at the end."""
+"""A trial: a cluster with Tiro, callers, speakers and probes, injected faults, and figures at the end."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,14 @@ from tiro_client import AsyncClient
 SPEAKERS = 4
 JOBS_PER_SECOND = 1.0
 BEFORE_SECONDS = 5.0
-"""How long there is load before the first fault."""
+"""Load before the first fault."""
 AFTER_SECONDS = 12.0
-"""How long there is load after each fault, once all nodes are healthy."""
+"""Load after each fault, once all nodes are healthy."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Strike:
-    """A fault that has been. Times are monotonic seconds."""
+    """A fault that is over. Times are monotonic seconds."""
 
     fault: str
     nodes: str
@@ -66,22 +66,22 @@ class Trial:
         self._load: list[asyncio.Task[None]] = []
 
     async def begin_load(self) -> None:
-        """Have callers, speakers and probes come from now on."""
-        coming = [
+        """Start callers, speakers and probes."""
+        load = [
             self.callers.call_until(self._stop, per_second=JOBS_PER_SECOND),
             *(speaker.speak_until(self._stop) for speaker in self.speakers),
             *(each.works.run_until(self._stop) for each in self._watched),
             *(each.health.run_until(self._stop) for each in self._watched),
         ]
-        self._load = [asyncio.create_task(each, name="load") for each in coming]
+        self._load = [asyncio.create_task(each, name="load") for each in load]
         await asyncio.sleep(BEFORE_SECONDS)
 
     async def strike_leader(self, fault: Fault, stream: str, seconds: float) -> None:
-        """Have a fault hit the node that leads a stream; see `strike`."""
+        """Inject a fault into the leader of a stream; see `strike`."""
         await self.strike(fault, [await self.cluster.leader_of(stream)], seconds, because=f"leads {stream}")
 
     async def strike(self, fault: Fault, nodes: Sequence[Node], seconds: float, *, because: str) -> None:
-        """Have a fault hit nodes at once, and be over after a time; wait until all are healthy, and a little longer."""
+        """Inject a fault into nodes at once; heal it, wait until all nodes are healthy, and for `AFTER_SECONDS`."""
         clients = [name for node in nodes for name in await monitoring.clients(node)]
         begun = time.monotonic()
         with ExitStack() as hit:
@@ -97,7 +97,7 @@ class Trial:
         self._strikes.append(_Strike(fault.__name__, names, because, sorted(clients), *times))
 
     async def finish(self) -> Figures:
-        """Have everyone finish, look into the store, and add up."""
+        """End the load, audit the store, and return all figures."""
         self._stop.set()
         await asyncio.gather(*self._load)
         async with open_store(self.cluster) as store:
@@ -112,7 +112,7 @@ class Trial:
         )
 
     async def abort(self) -> None:
-        """End the load at once."""
+        """Cancel the load."""
         for task in self._load:
             task.cancel()
         await asyncio.gather(*self._load, return_exceptions=True)
@@ -133,24 +133,21 @@ class Trial:
 
 
 @asynccontextmanager
-async def running_trial(
-    folder: Path, *, nodes: int = NODES, disk_mib: int | None = None, settings: Mapping[str, str] | None = None
-) -> AsyncIterator[Trial]:
-    """A cluster with Tiro on it, ready and without load; gone at the end.
+async def running_trial(folder: Path, *, nodes: int = NODES, disk_mib: int | None = None) -> AsyncIterator[Trial]:
+    """A cluster with Tiro, ready and without load. All is killed at the end.
 
     Args:
-        folder: Where everything is kept: the nodes' stores and logs, the services' logs.
-        nodes: How many nodes there are.
-        disk_mib: Gives each node a small disk that can be filled.
-        settings: What the services are told besides.
+        folder: For stores and logs of nodes, and logs of services.
+        nodes: Number of nodes.
+        disk_mib: Size of the disk of each node. None: no disks of their own.
 
     Raises:
-        AssertionError: The services cannot be used in time.
-        NoNamespaces: There are to be disks, and this machine does not allow it.
+        AssertionError: The services are not ready in time.
+        NoNamespaces: `disk_mib` is given, and this machine does not allow it.
     """
     with running_cluster(folder, size=nodes, disk_mib=disk_mib) as cluster:
         await cluster.wait_until_healthy()
-        async with running_deployment(cluster, folder / "logs", settings) as deployment:
+        async with running_deployment(cluster, folder / "logs") as deployment:
             await deployment.wait_until_ready()
             async with trial_of(cluster, deployment) as trial:
                 yield trial
@@ -160,12 +157,12 @@ async def running_trial(
 async def trial_of(
     cluster: NatsCluster, deployment: Deployment, promised: Sequence[Accepted] = ()
 ) -> AsyncIterator[Trial]:
-    """A trial of a deployment that is ready.
+    """A trial on a deployment that is ready.
 
     Args:
         cluster: The cluster.
         deployment: The services on it.
-        promised: Jobs that were accepted before, and are to be there at the end.
+        promised: Jobs that were accepted before. The audit includes them.
     """
     async with AsyncExitStack() as stack:
         vocabulary = Vocabulary()
@@ -181,7 +178,7 @@ async def trial_of(
 async def _watch(
     stack: AsyncExitStack, callers: Callers, deployment: Deployment, vocabulary: Vocabulary
 ) -> list[Watched]:
-    """Every process that serves calls."""
+    """Probes of each process that serves calls."""
     await callers.submit(as_upload=False)
     known = callers.accepted[-1].job
     watched: list[Watched] = []

@@ -1,4 +1,4 @@
-"""A process that serves calls, watched: whether it works, and whether it says so."""
+"""A process under observation: whether it works, and what its health check reports."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ class Watched:
 
     name: str
     works: Probe
-    """Finds out whether it works."""
+    """An operation that it serves."""
     health: Probe
-    """Asks it whether it can serve."""
+    """Its health check."""
 
     def outage_seconds(self, since: float, until: float) -> float:
-        """The longest part of a span in which it did not work. Monotonic seconds."""
+        """The longest outage within a span. Monotonic seconds."""
         return max(end - begin for begin, end in self.works.outages(since, until))
 
     def false_health_seconds(self, since: float, until: float) -> float:
-        """The longest part of a span in which it did not work, and said all the time that it can serve."""
+        """The longest time of an outage in which its health check reported SERVING throughout."""
         longest = 0.0
         for begin, end in self.works.outages(since, until):
             serving_since = begin
-            for said in self.health.ended_between(begin, end):
-                if said.error:
-                    serving_since = said.ended
-                longest = max(longest, said.ended - serving_since)
+            for check in self.health.ended_between(begin, end):
+                if check.error:
+                    serving_since = check.ended
+                longest = max(longest, check.ended - serving_since)
         return longest

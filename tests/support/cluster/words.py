@@ -1,4 +1,4 @@
-"""What is spoken: numbered words, no number twice in a test, so that each lost or repeated one is found."""
+"""Audio of numbered words. No number is used twice in a test, so that each lost or repeated word is found."""
 
 import io
 import itertools
@@ -10,7 +10,7 @@ from tiro_engines.interface import SAMPLE_RATE
 
 
 class Vocabulary:
-    """Gives out words that nobody has spoken yet."""
+    """Issues words that are unused so far."""
 
     def __init__(self) -> None:
         self._next = itertools.count(1)
