@@ -25,10 +25,10 @@ class Case:
 
 CASES = [
     Case(faults.killed, 3, (JOBS, AUDIO, TASKS, META), Aims()),
-    Case(faults.stopped, 25, (JOBS, AUDIO, META), SILENT),
-    Case(faults.cut_from_peers, 25, (AUDIO, JOBS, META), SILENT),
-    Case(faults.cut_off, 25, (JOBS, AUDIO, TASKS), SILENT),
-    Case(faults.host_off, 25, (AUDIO, JOBS), SILENT),
+    Case(faults.stopped, 22, (JOBS, AUDIO, META), SILENT),
+    Case(faults.cut_from_peers, 22, (AUDIO, JOBS, META), SILENT),
+    Case(faults.cut_off, 22, (JOBS, AUDIO, TASKS), SILENT),
+    Case(faults.host_off, 22, (AUDIO, JOBS), SILENT),
     Case(faults.slow, 10, (JOBS, AUDIO), Aims()),
 ]
 

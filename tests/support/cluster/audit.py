@@ -13,9 +13,9 @@ from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRe
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client.errors import TiroError
 
-SETTLE_SECONDS_MAX = 60.0
-"""Limit of the wait until all jobs have ended and all queues are empty: the lease of a dead worker, the reconciler's
-30 s, and the work itself."""
+SETTLE_SECONDS_MAX = 90.0
+"""Limit of the wait until all jobs and sessions have ended and all queues are empty. The longest of the services' own
+limits is 60 s, after which a worker ends a session without a streamer; then its record and its audio follow."""
 _POLL_SECONDS = 0.5
 _TERMINAL = {Transcription.STATE_SUCCEEDED, Transcription.STATE_FAILED, Transcription.STATE_CANCELLED}
 
@@ -46,7 +46,7 @@ class Audit:
     """Session records that are not ENDED."""
     dead_letters: int = 0
     settle_seconds: float = 0.0
-    """Time until all jobs had ended and all queues were empty, from the end of the load."""
+    """Time until all jobs and sessions had ended and all queues were empty, from the end of the load."""
 
 
 async def audit(store: Store, callers: Callers) -> Audit:
@@ -63,8 +63,7 @@ async def audit(store: Store, callers: Callers) -> Audit:
     await _check_blobs(found, store, records)
     found.queued = {queue: count for queue in QUEUES if (count := await store.message_count(queue))}
     found.audio_left = await store.message_count(AUDIO)
-    states = await store.session_states()
-    found.sessions_open = states.total() - states["ENDED"]
+    found.sessions_open = await _sessions_open(store)
     found.dead_letters = await store.dead_letters()
     return found
 
@@ -74,10 +73,16 @@ async def _settle(store: Store, accepted: Sequence[Accepted]) -> float:
     while (waited := time.monotonic() - begun) < SETTLE_SECONDS_MAX:
         records = await store.jobs()
         over = all(one.job in records and records[one.job].state in _TERMINAL for one in accepted)
-        if over and not sum([await store.message_count(stream) for stream in (*QUEUES, AUDIO)]):
+        messages = sum([await store.message_count(stream) for stream in (*QUEUES, AUDIO)])
+        if over and not messages and not await _sessions_open(store):
             return waited
         await asyncio.sleep(_POLL_SECONDS)
     return waited
+
+
+async def _sessions_open(store: Store) -> int:
+    states = await store.session_states()
+    return states.total() - states["ENDED"]
 
 
 def _check_end(found: Audit, record: TranscriptionRecord, events: Sequence[TranscriptionEvent]) -> None:
