@@ -20,6 +20,7 @@ AUDIO = topology.LIVE_AUDIO
 TASKS = topology.TASKS
 SESSIONS = topology.bucket_stream(topology.LIVE_SESSIONS_BUCKET)
 QUEUES = (topology.TASKS, topology.SESSIONS, topology.CALLBACKS, topology.FETCHES)
+_ARCHIVE = topology.bucket_stream(topology.JOB_ARCHIVE_BUCKET)
 _UPLOADS = topology.bucket_stream(topology.UPLOADS_BUCKET)
 _ANSWER_SECONDS_MAX = 10.0
 _FETCH_SECONDS = 5.0
@@ -44,8 +45,9 @@ class Store:
         self._jetstream = jetstream
 
     async def jobs(self) -> dict[str, TranscriptionRecord]:
-        """Records of jobs that are not deleted, by id."""
-        records = [TranscriptionRecord.FromString(data) for _, data in await self._newest(JOBS)]
+        """Records of jobs that are not deleted, by id. A job that is on its way to the archive is in both buckets."""
+        stored = [*await self._newest(_ARCHIVE), *await self._newest(JOBS)]  # the later one counts
+        records = [TranscriptionRecord.FromString(data) for _, data in stored]
         return {record.transcription_id: record for record in records}
 
     async def job_events(self) -> dict[str, list[TranscriptionEvent]]:
