@@ -27,7 +27,7 @@ CASES = [
     Case(faults.killed, 3, (JOBS, AUDIO, TASKS, META), Aims()),
     Case(faults.stopped, 22, (JOBS, AUDIO, META), SILENT),
     Case(faults.cut_from_peers, 22, (AUDIO, JOBS, META), SILENT),
-    Case(faults.cut_off, 22, (JOBS, AUDIO, TASKS), SILENT),
+    Case(faults.cut_off, 22, (JOBS, AUDIO), SILENT),
     Case(faults.host_off, 22, (AUDIO, JOBS), SILENT),
     Case(faults.slow, 10, (JOBS, AUDIO), Aims()),
 ]

@@ -40,8 +40,8 @@ class Audit:
     """Blobs without a job or upload."""
     queued: dict[str, int] = field(default_factory=dict)
     """Number of messages left in each queue."""
-    audio_left: int = 0
-    """Number of messages left in the log of live audio."""
+    audio_left: list[str] = field(default_factory=list)
+    """Messages left in the log of live audio: session, kind, position."""
     sessions_open: int = 0
     """Session records that are not ENDED."""
     dead_letters: int = 0
@@ -62,7 +62,7 @@ async def audit(store: Store, callers: Callers) -> Audit:
     await _check_transcripts(found, callers, records)
     await _check_blobs(found, store, records)
     found.queued = {queue: count for queue in QUEUES if (count := await store.message_count(queue))}
-    found.audio_left = await store.message_count(AUDIO)
+    found.audio_left = await store.live_inputs()
     found.sessions_open = await _sessions_open(store)
     found.dead_letters = await store.dead_letters()
     return found

@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tests.support.cluster.nats import NatsCluster
-from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro_core.messaging import topology
 
@@ -61,6 +61,11 @@ class Store:
         """Number of live sessions in each state."""
         records = [SessionRecord.FromString(data) for _, data in await self._newest(SESSIONS)]
         return Counter(SessionRecord.State.Name(record.state).removeprefix("STATE_") for record in records)
+
+    async def live_inputs(self) -> list[str]:
+        """Messages in the log of live audio, oldest first: session, kind, and the sample at which it begins."""
+        messages = [(subject, LiveInput.FromString(data)) for subject, data in await self._messages(AUDIO)]
+        return [f"{subject.split('.')[3]} {one.WhichOneof('input')} {one.first_sample}" for subject, one in messages]
 
     async def upload_ids(self) -> set[str]:
         """Ids of uploads."""
