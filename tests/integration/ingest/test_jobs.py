@@ -28,6 +28,9 @@ from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.api.idempotency import IdempotencyStore, idempotent_request
 
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+PAGE_JOBS = 70
+"""Of 33 kB each, they are more than a page."""
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 
@@ -196,6 +199,25 @@ async def test_jobs_are_listed_newest_first_in_pages(ingest: Ingest, stranger: I
             break
     assert seen == [names[:2:-1], names[2:0:-1], names[:1]]
     assert [job.name for job in (await _list(ingest)).transcriptions] == names[::-1]
+
+
+async def test_a_page_of_large_jobs_is_shorter(ingest: Ingest, speech: bytes) -> None:
+    """A client takes messages up to 4 MiB unless it says otherwise: each job is on one page all the same."""
+    upload = await ingest.upload(speech)
+    pairs = [{"find": f"{number:080}", "replace": "x" * 80} for number in range(200)]
+    names = [
+        (await ingest.transcribe(upload=upload.name, config={"replacements": pairs})).name for _ in range(PAGE_JOBS)
+    ]
+    seen, token = list[str](), ""
+    while True:
+        page = await _list(ingest, page_size=1000, page_token=token)
+        assert page.ByteSize() <= PAGE_BYTES_MAX + 100_000
+        seen += [job.name for job in page.transcriptions]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == names[::-1]
+    assert len(page.transcriptions) < PAGE_JOBS
 
 
 @pytest.mark.parametrize("token", ["nonsense", "AAAA", "ümläut"])

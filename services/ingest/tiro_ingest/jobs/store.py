@@ -13,6 +13,8 @@ from tiro_ingest.api.paging import page_token, position_of
 from tiro_ingest.jobs.index import OpenJobs
 
 PAGE_SIZE_DEFAULT = 50
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+"""Of records on a page. gRPC takes messages up to 4 MiB, unless a client says otherwise."""
 READS_AT_ONCE = 32
 """Records read at the same time while a page is put together."""
 
@@ -38,8 +40,8 @@ class Transcriptions:
     async def list(self, tenant: str, page_size: int, token: str) -> tuple[Sequence[TranscriptionRecord], str]:
         """A page of a tenant's jobs, the newest first, and the token of the next page, empty on the last.
 
-        A page is shorter than asked for where jobs of it are being removed. A job that another ingest service has just
-        accepted may be missing.
+        A page is shorter than asked for where jobs of it are being removed, or are large. A job that another ingest
+        service has just accepted may be missing.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the token is not one of ours.
@@ -48,8 +50,8 @@ class Transcriptions:
         before = position_of(token, scope) if token else None
         size = page_size or PAGE_SIZE_DEFAULT
         found = await self._newest(tenant, size + 1, before)
-        page = found[:size]
-        return await self._read(tenant, page), page_token(scope, page[-1]) if len(found) > size else ""
+        page, count = await self._read(tenant, found[:size])
+        return page, page_token(scope, found[count - 1]) if len(found) > count else ""
 
     async def _newest(self, tenant: str, count: int, before: str | None) -> Sequence[str]:
         """Ids of open and archived jobs, the newest first.
@@ -60,13 +62,21 @@ class Transcriptions:
         archived = await self._records.archive.newest(tenant, count, before)
         return sorted({*open_jobs, *archived}, reverse=True)[:count]
 
-    async def _read(self, tenant: str, ids: Sequence[str]) -> Sequence[TranscriptionRecord]:
+    async def _read(self, tenant: str, ids: Sequence[str]) -> tuple[Sequence[TranscriptionRecord], int]:
+        """The records of the first of these jobs, as many as a page takes, and how many ids these are."""
         found: list[TranscriptionRecord] = []
+        size = 0
         for first in range(0, len(ids), READS_AT_ONCE):
             some = ids[first : first + READS_AT_ONCE]
             stored = await asyncio.gather(*(self._records.get(record_key(tenant, job_id)) for job_id in some))
-            found.extend(item.value for item in stored if item is not None and not item.value.removing)
-        return found
+            for index, item in enumerate(stored, first):
+                if item is None or item.value.removing:
+                    continue
+                size += item.value.ByteSize()
+                if found and size > PAGE_BYTES_MAX:
+                    return found, index
+                found.append(item.value)
+        return found, len(ids)
 
 
 def no_transcription(job_id: str) -> TiroError:

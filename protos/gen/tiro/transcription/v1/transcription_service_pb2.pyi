@@ -127,7 +127,7 @@ class ListTranscriptionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most, 0 to 1000. 0 means 50."""
+    """How many at most, 0 to 1000. 0 means 50. A page may hold fewer."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. Empty asks for the first page."""
     def __init__(
