@@ -35,7 +35,7 @@ from tiro_engines.interface import (
     Window,
 )
 from tiro_engines.registry import find_engine
-from tiro_transcriber.jobs.chunks import cut
+from tiro_transcriber.jobs.chunks import split
 
 PART_SECONDS = 120
 LONG_SECONDS = 60.0
@@ -172,7 +172,7 @@ async def _windows(samples: Samples, seconds_max: int) -> list[Window]:
     async def whole() -> AsyncIterator[Any]:
         yield (samples * 32768).astype(np.int16)
 
-    return [Window(pcm16_to_float32(piece.samples), piece.offset) async for piece in cut(whole(), seconds_max)]
+    return [Window(pcm16_to_float32(chunk.samples), chunk.offset) async for chunk in split(whole(), seconds_max)]
 
 
 if __name__ == "__main__":

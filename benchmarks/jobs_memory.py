@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _measure(folder: Path, gigabytes: float, hours: float) -> list[list[object]]:
-    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_CUT_SECONDS_MIN": "0"}
+    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_SPLIT_SECONDS_MIN": "0"}
     large, long = folder / "large.wav", folder / "long.flac"
     _write_silence(large, round(gigabytes * 1e9))
     _write_flac(long, _markers(hours))
@@ -99,8 +99,8 @@ def _measure_speech(folder: Path, model: str, minutes: float) -> list[list[objec
     speech = folder / "speech.flac"
     _write_flac(speech, _speech(minutes))
     rows = []
-    for how, cut_seconds_min in (("whole", 0), ("in parts", 1)):
-        settings = {"TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model, "TIRO_CUT_SECONDS_MIN": str(cut_seconds_min)}
+    for how, split_seconds_min in (("whole", 0), ("in parts", 1)):
+        settings = {"TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model, "TIRO_SPLIT_SECONDS_MIN": str(split_seconds_min)}
         store = folder / f"nats {how}"
         store.mkdir()
         with running_stack(store, {**settings, "TIRO_MODELS_DIR": str(MODELS)}) as stack:

@@ -101,7 +101,7 @@ class EchoWorker:
                 await broadcast(self._bus, partial_subject, partial.SerializeToString())
                 if time.monotonic() - told_at >= PROGRESS_SECONDS:
                     told_at = time.monotonic()
-                    await output.tell_progress(samples)
+                    await output.publish_progress(samples)
         return samples
 
     async def _end(self, owned: OwnedRecord[SessionRecord], message: TaskMessage) -> None:

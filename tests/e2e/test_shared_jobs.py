@@ -25,7 +25,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         "TIRO_MODEL": "markers-30x",
         "TIRO_DEFAULT_ENGINE": "fake",
         "TIRO_DEFAULT_MODEL": "markers-30x",
-        "TIRO_CUT_SECONDS_MIN": "60",
+        "TIRO_SPLIT_SECONDS_MIN": "60",
         "TIRO_PART_SECONDS": "30",
     }
     with running_stack(tmp_path, settings, transcribers=2) as running:

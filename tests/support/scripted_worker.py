@@ -27,7 +27,11 @@ from tiro.events.v1.live_pb2 import (
 )
 from tiro.events.v1.route_pb2 import Route
 from tiro.events.v1.worker_pb2 import WorkerRecord
-from tiro.speech.v1.transcript_pb2 import Segment
+from tiro.speech.v1.transcript_pb2 import (
+    WARNING_REASON_STAGE_FAILED,
+    Segment,
+    Warning,  # noqa: A004 - the contract's word
+)
 from tiro.transcription.v1.engine_pb2 import Engine
 from tiro_core.clock import duration_of, now
 from tiro_core.ids import new_id
@@ -62,6 +66,8 @@ class Script:
     """So many finals after each piece of audio."""
     final_text: str = ""
     """The text of those finals."""
+    warning: str = ""
+    """A warning about each final. Empty: none."""
 
 
 @dataclass(slots=True)
@@ -103,6 +109,7 @@ class ScriptedWorker:
                 Engine.CAPABILITY_LIVE,
                 Engine.CAPABILITY_LANGUAGE_DETECTION,
                 Engine.CAPABILITY_HOTWORDS,
+                Engine.CAPABILITY_REPLACEMENTS,
             ],
             regions=["eu-west-1"],
             session_slots=session_slots,
@@ -236,6 +243,7 @@ class _Session:
         elif kind == "update_config":
             changed = LiveConfigUpdated(sample=self._samples, recognition=self.heard.record.recognition)
             changed.recognition.hotwords[:] = message.update_config.hotwords.phrases
+            changed.recognition.replacements.extend(message.update_config.replacements.pairs)
             await self._tell(LiveEvent(config_updated=changed, answered_controls=message.first_control + 1))
         elif kind == "pause":
             await self._final()
@@ -252,7 +260,8 @@ class _Session:
     async def _final(self, text: str = "") -> None:
         if self._samples == self._final_from and not text:
             return
-        await self._tell(LiveEvent(final=self._segment(text)))
+        warning = Warning(reason=WARNING_REASON_STAGE_FAILED, message=self._script.warning)
+        await self._tell(LiveEvent(final=self._segment(text), warnings=[warning] if self._script.warning else []))
         self._final_from = self._samples
         self._finals += 1
 

@@ -46,15 +46,23 @@ class EventLog(Generic[E]):
         newest = await self._newest()
         if newest is None:
             return None
-        event = self._type.FromString(newest.data)
-        self.resume_at(event, newest.sequence)
-        return event
+        return self._continue_after(newest)
 
-    def resume_at(self, event: E, stored_at: int) -> None:
-        """Continue after an event that was read elsewhere, at its sequence in the stream."""
-        self._stored_at = stored_at
-        self.sequence = self._sequence_of(event)
+    def resume_at(self, sequence: int, stream_sequence: int) -> None:
+        """Continue after an event that was read elsewhere.
+
+        Args:
+            sequence: Its number. 0: before the first event.
+            stream_sequence: Its sequence in the stream.
+        """
+        self._stored_at = stream_sequence
+        self.sequence = sequence
         self._in_doubt = ""
+
+    @property
+    def stream_sequence(self) -> int:
+        """The sequence of the last event in the stream. 0 before the first."""
+        return self._stored_at
 
     async def append(self, build: Callable[[int], E]) -> E:
         """Write the event that `build` makes for its sequence number.
@@ -107,8 +115,13 @@ class EventLog(Generic[E]):
         newest = await self._newest() if self._in_doubt else None
         if newest is None or newest.headers.get(WRITE_ID) != self._in_doubt:
             return False
-        self.resume_at(self._type.FromString(newest.data), newest.sequence)
+        self._continue_after(newest)
         return True
+
+    def _continue_after(self, newest: StoredMessage) -> E:
+        event = self._type.FromString(newest.data)
+        self.resume_at(self._sequence_of(event), newest.sequence)
+        return event
 
     async def _newest(self) -> StoredMessage | None:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
+from tiro_core.routing.options import OF_ALL_WORKERS
 from tiro_engines.catalogue import Model
 from tiro_engines.interface import Capability, Feature
 
@@ -44,16 +45,17 @@ class ModelAvailability:
         """One for each live worker; without workers the catalogue's; none where the model is unknown."""
         if self.workers:
             return [offer_of(worker) for worker in self.workers]
-        return [Offer(self.known.languages, self.known.features)] if self.known else []
+        return [Offer(self.known.languages, self.known.features | OF_ALL_WORKERS)] if self.known else []
 
     @property
     def whole(self) -> Offer:
-        """What any of the offers has."""
+        """What any of the offers has. What workers of all engines have counts only where each of the offers has it."""
         offers = self.offers
         known = self.known.features & _SET_BY_OPERATORS if self.known else frozenset[Feature]()
+        missing = frozenset[Feature]().union(*(OF_ALL_WORKERS - offer.features for offer in offers))
         return Offer(
             frozenset[str]().union(*(offer.languages for offer in offers)),
-            known.union(*(offer.features for offer in offers)),
+            known.union(*(offer.features for offer in offers)) - missing,
             frozenset[str]().union(*(offer.regions for offer in offers)),
         )
 

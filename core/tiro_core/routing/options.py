@@ -30,8 +30,17 @@ REQUIREMENTS: Mapping[str, Requirement] = {
     "disable_voice_activity_filter": Requirement(
         Capability.CAPABILITY_VOICE_ACTIVITY_FILTER, "has no voice activity filter to turn off"
     ),
+    "replacements": Requirement(
+        Capability.CAPABILITY_REPLACEMENTS, "has a live worker that is older than this option and would ignore it"
+    ),
 }
 """By the name of the field in `RecognitionConfig` or `TranscriptionOptions`. A field that is not set needs nothing."""
+
+
+REPLACEMENT_CHARACTERS_MAX = 32_768
+"""Of all replacements of a request together."""
+OF_ALL_WORKERS = frozenset({Capability.CAPABILITY_REPLACEMENTS})
+"""What every worker has, whatever its engine. One without it is older than the option, and would ignore it."""
 
 
 def unsupported_option(
@@ -53,6 +62,21 @@ def unsupported_option(
         if needed is not None and needed.capability not in features:
             return option_refused(f"{path}.{field.name}", f"model {model!r} {needed.refusal}")
     return None
+
+
+def require_size(config: RecognitionConfig, path: str) -> None:
+    """Refuse replacements that are too long together: they are in the record, which is written with each renewal.
+
+    Raises:
+        TiroError: INVALID_ARGUMENT.
+    """
+    characters = sum(len(pair.find) + len(pair.replace) for pair in config.replacements)
+    if characters > REPLACEMENT_CHARACTERS_MAX:
+        raise invalid_argument(
+            reasons.ERROR_REASON_INVALID_REQUEST,
+            f"the replacements have {characters} characters together; at most {REPLACEMENT_CHARACTERS_MAX} are taken",
+            field_path=f"{path}.replacements",
+        )
 
 
 def option_refused(field_path: str, message: str) -> TiroError:

@@ -8,6 +8,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import invalid_argument
 from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.options import require_size
 from tiro_core.routing.suitability import NO_OPTIONS, unserved_by_all
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.catalogue import Catalogue, UnknownEngineError, UnknownModelError
@@ -40,8 +41,10 @@ class RecognitionResolver:
 
         Raises:
             TiroError: INVALID_ARGUMENT; the engine or model is unknown, or no live worker of the model has the
-                language, the region and all options. Without a live worker the catalogue decides.
+                language, the region and all options, or the replacements are too long. Without a live worker the
+                catalogue decides.
         """
+        require_size(asked, field_path)
         config = RecognitionConfig()
         config.CopyFrom(asked)
         config.engine = asked.engine or self._default_engine

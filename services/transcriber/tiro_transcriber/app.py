@@ -32,7 +32,6 @@ from tiro_core.startup import CannotStart
 from tiro_engines.catalogue import load_catalogue
 from tiro_engines.interface import Capability, EngineType, ModelInfo
 from tiro_engines.registry import find_engine
-from tiro_transcriber import metrics
 from tiro_transcriber.engine.host import EngineHost, open_engine_host
 from tiro_transcriber.engine.loading import load_engine
 from tiro_transcriber.engine.suitability import JOB_PATIENCE_SECONDS, SESSION_PATIENCE_SECONDS, Suitability
@@ -41,9 +40,12 @@ from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
 from tiro_transcriber.jobs.splitter import JobSplitter, SplitSettings
 from tiro_transcriber.jobs.worker import JobWork
+from tiro_transcriber.pipeline.pipeline import Pipelines
+from tiro_transcriber.pipeline.stage_threads import open_stage_threads
+from tiro_transcriber.pipeline.stage_types import STAGE_TYPES
 from tiro_transcriber.registration import Registration, describe
 from tiro_transcriber.sessions.engine_run import EngineRun
-from tiro_transcriber.sessions.load import SessionLoad, reserve
+from tiro_transcriber.sessions.load import SessionLoad, export_gauges, reserve
 from tiro_transcriber.sessions.mover import SessionMover
 from tiro_transcriber.sessions.worker import SessionWork
 from tiro_transcriber.settings import TranscriberSettings
@@ -66,8 +68,8 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         kind, engine, model = _engine_of(settings)
         job_slots = kind.jobs_at_once(settings.device) if settings.job_slots is None else settings.job_slots
         session_threads = settings.session_threads or kind.sessions_at_once(settings.device)
-        told = settings.for_engine(job_slots, session_threads)
-        loaded = await unless_stopping(load_engine(kind, engine, model, told), stopping)
+        engine_settings = settings.for_engine(job_slots, session_threads)
+        loaded = await unless_stopping(load_engine(kind, engine, model, engine_settings), stopping)
         # Opened before the host: it is closed after the last call of the engine, and so counts all of them.
         usage = await stack.enter_async_context(open_usage_meter(bus, engine, settings.grace_seconds))
         host = await stack.enter_async_context(
@@ -76,8 +78,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         launcher = await stack.enter_async_context(MediaLauncher())
         notifications = await stack.enter_async_context(open_owner_notifications(bus, new_id()))
         workers = await stack.enter_async_context(open_worker_directory(bus))
-        recognizer = _recognizer(settings, blobs, host, launcher, usage)
-        cutter = _cutter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model)
+        pipelines = Pipelines(await stack.enter_async_context(open_stage_threads()), STAGE_TYPES)
         record = describe(
             notifications.worker_id, host.engine, job_slots=job_slots, session_slots=settings.session_slots
         )
@@ -87,14 +88,16 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         jobs = JobWork(
             bus,
             blobs,
-            recognizer,
+            _recognizer(settings, blobs, host, launcher, usage),
+            pipelines=pipelines,
             claims=JobClaims(bus, notifications.worker_id, suitability, settings.attempts_max),
-            splitter=cutter,
+            splitter=_splitter(settings, bus, blobs, launcher, workers=workers, model=host.engine.model),
             notifications=notifications,
         )
-        await Worker(settings, bus, blobs, host, jobs=jobs, workers=workers, usage=usage, record=record).run(
-            health, stopping
+        worker = Worker(
+            settings, bus, blobs, host, jobs=jobs, pipelines=pipelines, workers=workers, usage=usage, record=record
         )
+        await worker.run(health, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -138,6 +141,7 @@ class Worker:
         host: EngineHost,
         *,
         jobs: JobWork,
+        pipelines: Pipelines,
         workers: WorkerDirectory,
         usage: UsageMeter,
         record: WorkerRecord,
@@ -154,7 +158,7 @@ class Worker:
             self._registration.load_changed,
             only_waits=host.engine.capabilities.cloud,
         )
-        metrics.session_gauges(self._load)
+        export_gauges(self._load)
         if record.job_slots:
             self._jobs = self._feed(
                 topology.TASKS,
@@ -168,9 +172,10 @@ class Worker:
                 bus,
                 host,
                 self._load,
+                pipelines=pipelines,
                 mover=mover,
                 usage=usage,
-                line_silence_seconds_max=settings.line_silence_seconds_max,
+                silence_seconds_max=settings.streamer_silence_seconds_max,
             )
             suitability = Suitability(
                 record, workers, feature=Capability.CAPABILITY_LIVE, patience_seconds=SESSION_PATIENCE_SECONDS
@@ -212,7 +217,7 @@ class Worker:
             record.sessions = self._load.sessions
             record.session_capacity = self._load.capacity
             record.session_lag.CopyFrom(duration(self._load.lag_seconds))
-            record.sessions_refused = not self._load.has_room
+            record.sessions_refused = not self._load.has_capacity
 
     def _feed(
         self,
@@ -245,7 +250,7 @@ def _recognizer(
     )
 
 
-def _cutter(
+def _splitter(
     settings: TranscriberSettings,
     bus: Bus,
     blobs: BlobStore,
@@ -260,7 +265,7 @@ def _cutter(
         launcher,
         workers,
         model,
-        settings=SplitSettings(settings.cut_seconds_min, settings.part_seconds),
+        settings=SplitSettings(settings.split_seconds_min, settings.part_seconds),
         limits=_decode_limits(settings),
         spool_dir=settings.spool_dir,
     )

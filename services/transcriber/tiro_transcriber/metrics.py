@@ -1,10 +1,8 @@
-"""What a transcriber tells Prometheus."""
+"""The metrics of a transcriber."""
 
 from contextlib import AbstractContextManager
 
 from prometheus_client import Counter, Gauge, Histogram
-
-from tiro_transcriber.sessions.load import SessionLoad
 
 JOBS = Counter("tiro_jobs_total", "Attempts at jobs that ended, by how", ["outcome", "reason"])
 JOB_AUDIO_SECONDS = Counter("tiro_job_audio_seconds_total", "Seconds of recordings transcribed")
@@ -13,7 +11,7 @@ JOB_SECONDS = Histogram(
 )
 JOB_STAGE_SECONDS = Histogram(
     "tiro_job_stage_seconds",
-    "How long the stages of attempts at jobs took: claim, spool (from the store to the decoder), decode (waiting for "
+    "How long the steps of attempts at jobs took: claim, spool (from the store to the decoder), decode (waiting for "
     "the decoder), engine, store (history, transcript, commit)",
     ["stage"],
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
@@ -28,15 +26,10 @@ SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, 
 CLOUD_AUDIO_SECONDS = Counter(
     "tiro_cloud_audio_seconds_total", "Seconds of audio sent to services outside, by engine", ["engine"]
 )
+STAGE_FAILURES = Counter(
+    "tiro_stage_failures_total", "Calls of stages of the pipeline that failed, by stage, and how", ["stage", "kind"]
+)
 SESSION_AUDIO_SECONDS = Counter("tiro_session_audio_seconds_total", "Seconds of live audio transcribed")
-
-
-def session_gauges(load: SessionLoad) -> None:
-    """Have the gauges of live sessions read what is measured, whenever somebody asks for them."""
-    SESSIONS_ACTIVE.set_function(lambda: load.sessions)
-    SESSION_CAPACITY.set_function(lambda: load.capacity)
-    SESSION_LAG.set_function(lambda: load.lag_seconds)
-    SESSION_PARTIAL_INTERVAL.set_function(lambda: load.interval_seconds)
 
 
 def job_ended(outcome: str, reason: str, audio_seconds: float) -> None:
@@ -45,6 +38,6 @@ def job_ended(outcome: str, reason: str, audio_seconds: float) -> None:
     JOB_AUDIO_SECONDS.inc(audio_seconds)
 
 
-def stage(name: str) -> AbstractContextManager[object]:
-    """Time a stage of an attempt."""
+def step(name: str) -> AbstractContextManager[object]:
+    """Measure how long a step of an attempt at a job takes."""
     return JOB_STAGE_SECONDS.labels(name).time()

@@ -12,6 +12,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.records import RecordStore
 from tiro_engines.interface import Capability, Engine
+from tiro_transcriber.pipeline.stage_types import stage_features
 
 INTERVAL_SECONDS = topology.WORKER_EXPIRY_SECONDS / 5
 
@@ -28,7 +29,7 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
         session_slots: How many live sessions it may take at once, 0 for none.
     """
     can = engine.capabilities
-    features = set(can.features)
+    features = set(can.features | stage_features())
     if not job_slots:
         features.discard(Capability.CAPABILITY_BATCH)
     if not session_slots:

@@ -1,4 +1,4 @@
-"""What a transcriber is told."""
+"""The settings of a transcriber."""
 
 import os
 from pathlib import Path
@@ -37,16 +37,16 @@ class TranscriberSettings(CoreSettings):
     session_threads: int = Field(
         0, ge=0, le=64, description="Calls of live sessions that may run at once. 0: what suits the engine"
     )
-    line_silence_seconds_max: float = Field(
-        60,
-        gt=0,
-        description="A live session whose streamer has not been heard of for so long is ended",
+    streamer_silence_seconds_max: float = Field(
+        60, gt=0, description="A live session is ended when its streamer has written nothing for so many seconds"
     )
     window_seconds: int = Field(
         WINDOW_SECONDS_MAX, ge=30, le=WINDOW_SECONDS_MAX, description="The longest piece of a recording decoded at once"
     )
-    cut_seconds_min: float = Field(
-        300, ge=0, description="A recording this long is cut into parts when several workers could share it. 0: none is"
+    split_seconds_min: float = Field(
+        300,
+        ge=0,
+        description="The shortest recording that is split into parts when several workers could share it. 0: none is",
     )
     part_seconds: int = Field(120, ge=30, le=WINDOW_SECONDS_MAX, description="The longest part of a recording")
     attempts_max: int = Field(3, ge=1, le=20, description="How often a job is begun before it is given up")
@@ -57,7 +57,7 @@ class TranscriberSettings(CoreSettings):
     transcriber_metrics_address: str = Field("127.0.0.1:9103", description="host:port of /metrics; empty serves none")
 
     def for_engine(self, job_slots: int, session_threads: int) -> EngineSettings:
-        """What the engine is told by a worker with so many slots for jobs, and threads for sessions."""
+        """The settings of the engine, for a number of slots for jobs and of threads for sessions."""
         # Live windows are short: many decodings on one thread each give more than a few on many.
         threads = self.threads or ((os.cpu_count() or 1) // job_slots if job_slots else 1)
         return EngineSettings(

@@ -57,6 +57,25 @@ async def test_hotwords_of_a_model_that_takes_none(ingest: Ingest, speech: bytes
     await ingest.transcribe(content=speech, config={**AMAZON, "hotwords": []}, options=defaults)
 
 
+async def test_replacements(ingest: Ingest, speech: bytes) -> None:
+    """They are kept with the job; what is no phrase, too many, or too much together is refused by name."""
+    pair = {"find": "tyro", "replace": "Tiro"}
+    job = await ingest.transcribe(content=speech, config={"replacements": [pair]})
+    assert [(kept.find, kept.replace) for kept in job.config.replacements] == [("tyro", "Tiro")]
+    many = [{"find": f"word {number}", "replace": "x"} for number in range(1001)]
+    long = [{"find": f"{number:0100}", "replace": "x" * 100} for number in range(164)]
+    for pairs, field in [
+        ([pair, {"find": "...", "replace": "x"}], "replacements.find"),
+        ([pair, {"find": "x", "replace": ""}], "replacements.replace"),
+        (many, "replacements"),
+        (long, "replacements"),
+    ]:
+        async with refused(INVALID, "INVALID_REQUEST") as errors:
+            await ingest.transcribe(content=speech, config={"replacements": pairs})
+        (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
+        assert violation.field == f"transcription.config.{field}"
+
+
 async def test_a_region_that_no_worker_allows(ingest: Ingest, speech: bytes) -> None:
     """An engine that knows no regions allows none."""
     async with refused(INVALID, "REGION_NOT_ALLOWED") as errors:

@@ -219,3 +219,13 @@ async def test_a_large_message_is_cut(client: Client, worker: ScriptedWorker) ->
     session.check_contiguous()
     assert session.pcm16 == samples
     assert max(len(item.pcm16) for item in session.inputs) <= 128 * 1024
+
+
+async def test_a_final_has_its_warnings(client: Client, worker: ScriptedWorker) -> None:
+    """What went wrong with it comes with it."""
+    worker.script.warning = "a stage failed"
+    call = await client.start()
+    await call.write(Request(audio=bytes(32_000)))
+    await call.done_writing()
+    [final] = [response.final for response in (await read_all(call)).responses if response.HasField("final")]
+    assert [warning.message for warning in final.warnings] == ["a stage failed"]

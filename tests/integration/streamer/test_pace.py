@@ -15,6 +15,7 @@ from tests.integration.streamer.conftest import (
     read_until,
 )
 from tests.support.scripted_worker import ScriptedWorker
+from tiro.speech.v1.recognition_pb2 import Replacement
 from tiro.streaming.v1 import streaming_pb2 as streaming
 
 SECOND = bytes(32_000)
@@ -79,11 +80,16 @@ async def test_a_pause_by_the_clock_is_written_once(client: Client, worker: Scri
 async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, worker: ScriptedWorker) -> None:
     """It is met at its sample, answered with the config in use, and counted among the controls that are stored."""
     call = await client.start()
-    update = streaming.UpdateConfig(hotwords=streaming.Hotwords(phrases=["Tiro"]), language_code="es")
+    update = streaming.UpdateConfig(
+        hotwords=streaming.Hotwords(phrases=["Tiro"]),
+        replacements=streaming.Replacements(pairs=[Replacement(find="tyro", replace="Tiro")]),
+        language_code="es",
+    )
     await call.write(Request(audio=SECOND))
     await call.write(Request(update_config=update))
     updated = await read_until(call, "config_updated")
     assert list(updated.config_updated.recognition.hotwords) == ["Tiro"]
+    assert [pair.find for pair in updated.config_updated.recognition.replacements] == ["tyro"]
     assert updated.config_updated.offset.seconds == 1
     while (await read_until(call, "audio_ack")).audio_ack.control_count != 1:
         pass

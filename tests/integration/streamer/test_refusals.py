@@ -22,16 +22,17 @@ from tests.integration.streamer.test_conversation import encoded, tone
 from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConfig, UpdateConfig
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
+from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, Replacements, StreamingConfig, UpdateConfig
 from tiro_core.clock import duration
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import CAUGHT_UP, RecordStore
-from tiro_engines.interface import Capability
+from tiro_engines.interface import Capability, Feature
 
 FLAC = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC, sample_rate_hertz=16_000)
 OPUS = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_OGG_OPUS)
+TYRO = Replacement(find="tyro", replace="Tiro")
 
 
 async def sessions_of(bus: Bus, engine: str) -> Sequence[SessionRecord]:
@@ -135,21 +136,56 @@ async def test_what_the_model_can_do(client: Client, worker: ScriptedWorker) -> 
     await read_all(call)
 
 
-async def test_hotwords_in_mid_session_for_a_model_that_takes_none(
-    start_streamer: StartStreamer, worker: ScriptedWorker
+@pytest.mark.parametrize(
+    ("capability", "none", "some"),
+    [
+        (
+            Capability.CAPABILITY_HOTWORDS,
+            UpdateConfig(hotwords=Hotwords()),
+            UpdateConfig(hotwords=Hotwords(phrases=["Tiro"])),
+        ),
+        (
+            Capability.CAPABILITY_REPLACEMENTS,
+            UpdateConfig(replacements=Replacements()),
+            UpdateConfig(replacements=Replacements(pairs=[TYRO])),
+        ),
+    ],
+    ids=["hotwords", "replacements"],
+)
+async def test_a_change_in_mid_session_that_the_worker_cannot_serve(
+    start_streamer: StartStreamer,
+    worker: ScriptedWorker,
+    *,
+    capability: Feature,
+    none: UpdateConfig,
+    some: UpdateConfig,
 ) -> None:
-    """The change is refused by name; taking all hotwords away is not."""
-    worker.record.capabilities.remove(Capability.CAPABILITY_HOTWORDS)
+    """It is refused by name; taking all of them away is not."""
+    worker.record.capabilities.remove(capability)
     await worker.register()
     client = await start_streamer()
-    none = UpdateConfig(hotwords=Hotwords())
-    some = UpdateConfig(hotwords=Hotwords(phrases=["Tiro"]))
     error = await client.be_refused(client.config(), Request(update_config=none), Request(update_config=some))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_OPTION")
     [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
-    assert violation.field == "update_config.hotwords"
+    assert [f"update_config.{changed.name}" for changed, _ in some.ListFields()] == [violation.field]
     kinds = [message.WhichOneof("input") for message in (await worker.only_session()).inputs]
     assert kinds.count("update_config") == 1
+
+
+async def test_replacements_with_a_worker_that_is_older_than_they_are(
+    start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus, engine: str
+) -> None:
+    """One of several is enough: it may get the session, and would ignore them."""
+    async with running_worker(bus, engine) as older:
+        older.record.capabilities.remove(Capability.CAPABILITY_REPLACEMENTS)
+        await older.register()
+        client = await start_streamer()
+        recognition = RecognitionConfig(engine=engine, replacements=[TYRO])
+        error = await client.be_refused(client.config(recognition=recognition))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_OPTION")
+    [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
+    assert violation.field == "config.recognition.replacements"
+    assert not await sessions_of(bus, engine)
 
 
 async def test_a_header_of_another_rate(client: Client) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import io
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.support.nats import NatsServer
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.audio_pb2 import AudioInfo
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
 from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PART_BYTES
@@ -44,6 +45,14 @@ def recording(words: Sequence[int], *, gap_ms: int = 100) -> bytes:
     return file.getvalue()
 
 
+NO_REPLACEMENTS: Mapping[str, str] = MappingProxyType({})
+
+
+def pairs(replacements: Mapping[str, str]) -> list[Replacement]:
+    """Replacements as the contract has them."""
+    return [Replacement(find=find, replace=text) for find, text in replacements.items()]
+
+
 class Jobs:
     """What ingest does, as far as a transcriber can tell."""
 
@@ -63,6 +72,7 @@ class Jobs:
         seconds: float = 0,
         options: TranscriptionOptions | None = None,
         info: AudioInfo | None = None,
+        replacements: Mapping[str, str] = NO_REPLACEMENTS,
     ) -> str:
         """Store a recording and a job for it, and offer the job."""
         upload, job = new_id(), new_id()
@@ -87,7 +97,12 @@ class Jobs:
                 upload_id=upload,
                 state=Transcription.STATE_QUEUED,
                 config=RecognitionConfig(
-                    engine="fake", model=model, language_code=language, region=region, enable_word_time_offsets=True
+                    engine="fake",
+                    model=model,
+                    language_code=language,
+                    region=region,
+                    enable_word_time_offsets=True,
+                    replacements=pairs(replacements),
                 ),
                 audio_duration=duration(seconds),
                 lane=Transcription.LANE_STANDARD,

@@ -155,7 +155,7 @@ async def test_a_session_whose_streamer_died_frees_its_slot(
 ) -> None:
     """Nothing comes on the line, not even that the streamer is there: the session ends, and another has room."""
     settings.session_slots = 1
-    settings.line_silence_seconds_max = 1
+    settings.streamer_silence_seconds_max = 1
     await start_worker()
     dead = Session(bus, tenant)
     await dead.open()
@@ -226,18 +226,18 @@ async def test_a_final_that_slips_in_before_a_takeover(bus: Bus, tenant: str, mo
     new = SessionOutput(
         bus, SessionRecord(tenant=tenant, session_id=record.session_id, epoch=2, sample_rate_hertz=RATE)
     )
-    learn = new._learn
+    read = new._read_log
     slipped = asyncio.Event()
 
-    async def learn_then_slip() -> None:
-        await learn()
+    async def read_then_slip(*, from_checkpoint: bool) -> None:
+        await read(from_checkpoint=from_checkpoint)
         if not slipped.is_set():
             slipped.set()
             await old._append(LiveEvent(final=Segment(text="w0"), resume_sample=RATE))
 
-    monkeypatch.setattr(new, "_learn", learn_then_slip)
+    monkeypatch.setattr(new, "_read_log", read_then_slip)
     assert await new.take_over("new")
-    assert (new.next_sample, new.final_count) == (RATE, 1)
+    assert (new.events.next_sample, new.events.final_count) == (RATE, 1)
 
 
 async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """Live sessions through a worker, over a real NATS server: what the streamer does is done by the test."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import grpc
 import numpy as np
 import pytest
 
-from tests.integration.transcriber.conftest import Start
+from tests.integration.transcriber.conftest import NO_REPLACEMENTS, Start, pairs
 from tests.support.nats import NatsServer
 from tests.support.processes import running
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, LiveProgress, Pause, SessionRecord
@@ -26,6 +26,7 @@ from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.messaging.tasks import enqueue_session
 from tiro_engines.fake.markers import encode
+from tiro_transcriber.sessions.event_state import EventState
 
 RATE = 16_000
 FRAME = RATE // 10
@@ -44,7 +45,9 @@ class Session:
         self.sent = 0
         self.controls = 0
 
-    async def open(self, *, language: str = "", region: str = "") -> None:
+    async def open(
+        self, *, language: str = "", region: str = "", replacements: Mapping[str, str] = NO_REPLACEMENTS
+    ) -> None:
         """Write the record and offer the session."""
         record = SessionRecord(
             tenant=self.tenant,
@@ -56,6 +59,7 @@ class Session:
                 language_code=language,
                 region=region,
                 enable_word_time_offsets=True,
+                replacements=pairs(replacements),
             ),
             enable_interim_results=True,
             sample_rate_hertz=RATE,
@@ -385,6 +389,38 @@ async def test_a_takeover_reads_from_the_checkpoint(
     await session.end()
     assert words(await session.events()) == numbered(0, 6)
     assert min(read) > 38 * RATE
+
+
+async def test_a_takeover_reads_the_events_after_the_checkpoint(
+    session: Session, worker: Worker, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before it are not read again, and nothing of them is forgotten."""
+    for number in range(20):
+        await session.send(encode([number]))
+        await session.finalize()
+    await session.events(until="utterance_ended", count=20)
+    await worker()
+    stored = await session.records.get(session.key)
+    assert stored is not None
+    last = stored.value.checkpoint.events.sequence
+    assert last > 20
+    applied: list[int] = []
+    apply = EventState.apply
+
+    def spy(state: EventState, event: LiveEvent, stream_sequence: int) -> None:
+        applied.append(event.sequence)
+        apply(state, event, stream_sequence)
+
+    monkeypatch.setattr(EventState, "apply", spy)
+    await start_worker()
+    await session.send(encode([20]))
+    await session.finalize()
+    await session.end()
+    events = await session.events()
+    assert words(events) == numbered(0, 21)
+    assert events[-1].ended.final_count == 21
+    assert sum(event.utterance_ended.finalized for event in events) == 21
+    assert applied == list(range(last + 1, len(events) + 1))
 
 
 async def test_the_streamer_is_told_how_far_the_session_is(session: Session, worker: Worker) -> None:

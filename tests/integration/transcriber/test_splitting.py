@@ -1,13 +1,13 @@
 """One long recording on several workers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc
 import numpy as np
 import pytest
 
-from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tests.integration.transcriber.conftest import NO_REPLACEMENTS, Jobs, Start, recording
 from tests.integration.transcriber.test_jobs import reason_of, words_stored, words_told
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
@@ -39,7 +39,7 @@ SECONDS = WORDS * WORD_SECONDS
 @pytest.fixture
 def settings(settings: TranscriberSettings) -> TranscriberSettings:
     """Workers that take their time, and cut what is longer than a minute into parts of half a minute."""
-    return settings.model_copy(update={"model": MODEL, "cut_seconds_min": 60.0, "part_seconds": 30})
+    return settings.model_copy(update={"model": MODEL, "split_seconds_min": 60.0, "part_seconds": 30})
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +54,10 @@ async def dispatching(jobs: Jobs) -> AsyncIterator[None]:
             task.cancel()
 
 
-async def submit(jobs: Jobs) -> str:
+async def submit(jobs: Jobs, replacements: Mapping[str, str] = NO_REPLACEMENTS) -> str:
     """A long job, written as ingest does."""
-    return await jobs.submit(recording(range(WORDS), gap_ms=GAP_MS), model=MODEL, seconds=SECONDS)
+    audio = recording(range(WORDS), gap_ms=GAP_MS)
+    return await jobs.submit(audio, model=MODEL, seconds=SECONDS, replacements=replacements)
 
 
 async def parts_of(jobs: Jobs, job: str) -> list[TranscriptionRecord]:
@@ -114,7 +115,7 @@ async def test_a_long_job_is_shared(jobs: Jobs, start_worker: Start) -> None:
     record = await jobs.record(job)
     expected = [f"w{number}" for number in range(WORDS)]
     assert record.state == Transcription.STATE_SUCCEEDED
-    assert record.cut
+    assert record.split
     assert words_told(events) == expected
     assert await words_stored(jobs, record) == expected
     segments = [segment for event in events for segment in event.segments.segments]
@@ -128,13 +129,27 @@ async def test_a_long_job_is_shared(jobs: Jobs, start_worker: Start) -> None:
         await jobs.blobs.get_part(upload_key(jobs.tenant, f"{job}.00000"), 0)
 
 
+async def test_stages_process_a_part_once(jobs: Jobs, start_worker: Start) -> None:
+    """On the worker that transcribes it: what was replaced there is not replaced again where parts come together."""
+    await start(jobs, start_worker, 2)
+    job = await submit(jobs, {"w10": "w11", "w11": "w12", "w290": "two hundred ninety"})
+    events = await jobs.history(job)
+    record = await jobs.record(job)
+    expected = [f"w{number}" for number in range(WORDS)]
+    expected[10:12] = ["w11", "w12"]
+    expected[290:291] = ["two", "hundred", "ninety"]
+    assert record.split
+    assert words_told(events) == expected
+    assert await words_stored(jobs, record) == expected
+
+
 async def test_a_lone_worker_does_not_cut(jobs: Jobs, start_worker: Start) -> None:
     """There is nobody to share with."""
     await start(jobs, start_worker, 1)
     job = await submit(jobs)
     await jobs.history(job)
     record = await jobs.record(job)
-    assert (record.state, record.cut) == (Transcription.STATE_SUCCEEDED, False)
+    assert (record.state, record.split) == (Transcription.STATE_SUCCEEDED, False)
 
 
 async def test_another_worker_goes_on_cutting_and_merging(jobs: Jobs, start_worker: Start) -> None:
@@ -216,7 +231,7 @@ async def test_parts_of_a_job_that_is_over_are_removed(jobs: Jobs, start_worker:
         await parts.make(piece(0))
 
     def end(record: TranscriptionRecord) -> None:
-        record.cut = True
+        record.split = True
         cancel(record)
 
     await jobs.records.mutate(subjects.record(jobs.tenant, job), end)

@@ -180,7 +180,7 @@ async def test_a_job_that_no_live_worker_can_serve_fails_with_the_reason(
     [({"language": "fi"}, "UNSUPPORTED_LANGUAGE"), ({"region": "eu-north-1"}, "REGION_NOT_ALLOWED")],
 )
 async def test_a_session_that_no_live_worker_can_serve_ends_with_the_reason(
-    bus: Bus, tenant: str, start_unlike: StartUnlike, asked: dict[str, str], reason: str
+    bus: Bus, tenant: str, start_unlike: StartUnlike, asked: dict[str, Any], reason: str
 ) -> None:
     """Not as a fault of the engine."""
     await start_unlike(ENGLISH)

@@ -6,6 +6,7 @@ import pytest
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.routing.availability import ModelAvailability, Offer
+from tiro_core.routing.options import OF_ALL_WORKERS
 from tiro_engines.catalogue import Model
 from tiro_engines.interface import Capability, Feature
 
@@ -20,9 +21,9 @@ def model(languages: Collection[str], *features: Feature) -> Model:
 
 
 def test_without_workers_the_catalogue_counts() -> None:
-    """With its languages and capabilities."""
+    """With its languages and capabilities, and what every worker has."""
     whole = ModelAvailability(model({"en", "fi"}, BATCH, LIVE, WORDS), []).whole
-    assert whole == Offer(frozenset({"en", "fi"}), frozenset({BATCH, LIVE, WORDS}))
+    assert whole == Offer(frozenset({"en", "fi"}), frozenset({BATCH, LIVE, WORDS}) | OF_ALL_WORKERS)
 
 
 def test_live_workers_go_before_the_catalogue() -> None:
@@ -36,6 +37,15 @@ def test_live_workers_go_before_the_catalogue() -> None:
     assert ModelAvailability(None, [worker, other]).whole == Offer(
         frozenset({"sv", "en"}), frozenset({BATCH, LIVE, HOTWORDS, BEAM_SIZE}), frozenset({"eu-west-1", "eu-central-1"})
     )
+
+
+def test_what_every_worker_has_counts_where_each_has_it() -> None:
+    """A live worker without it is older than the option, and would ignore it."""
+    newer = WorkerRecord(language_codes=["en"], capabilities=[BATCH, *OF_ALL_WORKERS])
+    older = WorkerRecord(language_codes=["en"], capabilities=[BATCH, HOTWORDS])
+    assert ModelAvailability(None, [newer]).whole.features == frozenset({BATCH}) | OF_ALL_WORKERS
+    assert ModelAvailability(None, [newer, older]).whole.features == frozenset({BATCH, HOTWORDS})
+    assert ModelAvailability(model({"en"}, BATCH), [older]).whole.features == frozenset({BATCH, HOTWORDS})
 
 
 def test_workers_without_slots_for_live_sessions_do_not_make_a_model_unable_to() -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
 from tiro_core.errors import TiroError
 from tiro_core.messaging.mirror import Mirror
+from tiro_core.routing.options import REPLACEMENT_CHARACTERS_MAX
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.catalogue import load_catalogue
@@ -92,3 +93,13 @@ def test_one_worker_must_serve_all_that_is_asked(resolver: RecognitionResolver) 
     with pytest.raises(TiroError, match="no live worker of model 'own' can do all of this") as caught:
         resolver.resolve(RecognitionConfig(engine="unlike", language_code="fi", region="eu-north-1"), "config")
     assert caught.value.violations[0].field == "config"
+
+
+def test_replacements_that_are_too_long_together(resolver: RecognitionResolver) -> None:
+    """They are in the session's record, which is written with each renewal of its lease."""
+    pairs = [Replacement(find=f"{number:064}", replace="x" * 64) for number in range(REPLACEMENT_CHARACTERS_MAX // 128)]
+    assert len(resolver.resolve(RecognitionConfig(replacements=pairs), "config").replacements) == len(pairs)
+    with pytest.raises(TiroError, match="characters together") as refused:
+        resolver.resolve(RecognitionConfig(replacements=[*pairs, Replacement(find="a", replace="b")]), "config")
+    assert refused.value.reason == reasons.ERROR_REASON_INVALID_REQUEST
+    assert [violation.field for violation in refused.value.violations] == ["config.replacements"]

@@ -6,7 +6,7 @@ import pytest
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import TiroError
 from tiro_core.routing.availability import ModelAvailability, Offer
@@ -42,6 +42,11 @@ def worker(languages: Collection[str], *features: Feature, regions: Collection[s
     [
         (RecognitionConfig(hotwords=["Tiro"]), NO_OPTIONS, "config.hotwords"),
         (RecognitionConfig(enable_word_time_offsets=True), NO_OPTIONS, "config.enable_word_time_offsets"),
+        (
+            RecognitionConfig(replacements=[Replacement(find="tyro", replace="Tiro")]),
+            NO_OPTIONS,
+            "config.replacements",
+        ),
         (RecognitionConfig(), TranscriptionOptions(translate_to_english=True), "options.translate_to_english"),
         (RecognitionConfig(), TranscriptionOptions(initial_prompt="Cicero"), "options.initial_prompt"),
         (RecognitionConfig(), TranscriptionOptions(temperature=0.0), "options.temperature"),
@@ -125,3 +130,15 @@ def test_one_worker_must_serve_all_of_a_request() -> None:
     assert "takes no hotwords" in error.message
     assert "does not know the language 'en'" in error.message
     assert serving(workers, split) == []
+
+
+def test_one_older_worker_of_the_model_refuses_replacements() -> None:
+    """It would take the request from the queue, and ignore them."""
+    config = RecognitionConfig(model="m", replacements=[Replacement(find="tyro", replace="Tiro")])
+    newer = worker(["en"], Capability.CAPABILITY_REPLACEMENTS)
+    assert unserved_by_all(config, NO_OPTIONS, ModelAvailability(None, [newer])) is None
+    error = unserved_by_all(config, NO_OPTIONS, ModelAvailability(None, [newer, worker(["en"])]))
+    assert error is not None
+    assert error.reason == reasons.ERROR_REASON_UNSUPPORTED_OPTION
+    assert [violation.field for violation in error.violations] == ["config.replacements"]
+    assert "older" in error.message

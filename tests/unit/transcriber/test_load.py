@@ -15,14 +15,14 @@ def test_a_worker_that_has_measured_nothing_takes_what_it_may() -> None:
     """Without a measurement the slots count, and partials come as often as they may."""
     fresh = load()
     assert fresh.capacity == 64
-    assert fresh.has_room
+    assert fresh.has_capacity
     assert fresh.interval_seconds == INTERVAL_SECONDS_MIN
 
 
 def test_partials_stretch_with_the_number_of_speakers() -> None:
     """The interval is what leaves the threads busy for 85 % of the time, between its bounds."""
     busy = load()
-    busy.heard(busy_seconds=0.4, audio_seconds=10.0)
+    busy.processed(busy_seconds=0.4, audio_seconds=10.0)
     busy.decoded_partial(0.06)
     intervals = []
     for number in range(40):
@@ -40,12 +40,12 @@ def test_partials_stretch_with_the_number_of_speakers() -> None:
 def test_capacity_is_what_fits_at_the_longest_interval() -> None:
     """Measured costs say how many sessions fit, at most the slots, at least one."""
     busy = load()
-    busy.heard(busy_seconds=0.4, audio_seconds=10.0)
+    busy.processed(busy_seconds=0.4, audio_seconds=10.0)
     busy.decoded_partial(0.06)
     assert busy.capacity == int(0.85 * 2 / (0.04 + 0.06 / 2.0))
     assert load(slots=3).capacity == 3
     slow = load()
-    slow.heard(busy_seconds=50.0, audio_seconds=10.0)
+    slow.processed(busy_seconds=50.0, audio_seconds=10.0)
     assert slow.capacity == 1
 
 
@@ -53,10 +53,10 @@ def test_a_full_worker_keeps_a_reserve_for_orphans() -> None:
     """A new session is refused at capacity; one that has lost its worker is not, up to a quarter more."""
     full = load(slots=4)
     with full.session(), full.session(), full.session(), full.session():
-        assert (full.has_room, full.has_room_for_orphan) == (False, True)
+        assert (full.has_capacity, full.has_capacity_for_orphan) == (False, True)
         with full.session():
-            assert (full.has_room, full.has_room_for_orphan) == (False, False)
-    assert (full.has_room, full.has_room_for_orphan) == (True, True)
+            assert (full.has_capacity, full.has_capacity_for_orphan) == (False, False)
+    assert (full.has_capacity, full.has_capacity_for_orphan) == (True, True)
     assert reserve(2) == 1
 
 
@@ -66,8 +66,8 @@ def test_a_worker_that_is_behind_takes_no_new_session() -> None:
     for _ in range(20):
         behind.waited(1.5)
     assert behind.lag_seconds == 1.5
-    assert not behind.has_room
-    assert behind.has_room_for_orphan
+    assert not behind.has_capacity
+    assert behind.has_capacity_for_orphan
 
 
 def test_partials_wait_for_others_where_many_speak() -> None:
@@ -92,7 +92,7 @@ def test_audio_is_heard_in_larger_turns_when_partials_are_rare() -> None:
 def test_calls_that_only_wait_say_nothing_of_capacity() -> None:
     """An engine whose service does the work: the slots count, however long `finalize` waits for it."""
     waiting = SessionLoad(32, 64, lambda: None, only_waits=True)
-    waiting.heard(busy_seconds=5.0, audio_seconds=2.0)
+    waiting.processed(busy_seconds=5.0, audio_seconds=2.0)
     waiting.decoded_partial(1.0)
     assert waiting.capacity == 64
     assert waiting.interval_seconds == INTERVAL_SECONDS_MIN

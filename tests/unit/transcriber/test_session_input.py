@@ -13,7 +13,7 @@ FRAME = 1_600
 
 def line() -> SessionInput:
     """A line of which nothing has come; nothing here asks for NATS."""
-    return SessionInput(cast("Any", None), first_sample=0, came=lambda: None)
+    return SessionInput(cast("Any", None), first_sample=0, on_data=lambda: None)
 
 
 def frame(number: int, samples: int = FRAME) -> LiveInput:
@@ -37,7 +37,7 @@ async def test_too_little_audio_waits_for_more() -> None:
 async def test_a_session_is_woken_for_what_is_worth_a_turn() -> None:
     """Not for each message of audio: for as much as it wanted when it last looked, for a control, or a full queue."""
     told: list[int] = []
-    woken = SessionInput(cast("Any", None), first_sample=0, came=lambda: told.append(woken.waiting_samples))
+    woken = SessionInput(cast("Any", None), first_sample=0, on_data=lambda: told.append(woken.waiting_samples))
     assert woken.take(10 * FRAME, samples_min=2 * FRAME) is None
     await woken.add(1, frame(0))
     assert told == []

@@ -1,57 +1,75 @@
-"""What is known of a transcript besides its segments."""
+"""The description of a transcript, besides its segments."""
 
 from tiro.speech.v1 import transcript_pb2
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
-from tiro.speech.v1.transcript_pb2 import WARNING_REASON_NO_SPEECH, WARNING_REASON_TEXT_DROPPED, Transcript
+from tiro.speech.v1.transcript_pb2 import (
+    WARNING_REASON_ENGINE,
+    WARNING_REASON_NO_SPEECH,
+    WARNING_REASON_STAGE_FAILED,
+    WARNING_REASON_TEXT_DROPPED,
+    Transcript,
+)
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.clock import duration
 from tiro_engines.interface import SAMPLE_RATE, DetectedLanguage, DroppedText, ModelInfo, WindowResult
-from tiro_transcriber.jobs.audio_range import Decoded
+from tiro_transcriber.engine.conversion import dropped_to_proto
+from tiro_transcriber.jobs.audio_range import DecodeOutcome
 from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
+from tiro_transcriber.pipeline.failures import StageFailure
 
 MODEL = ModelInfo("none", "none", "sha256:0")
 
 
-def summary(language: str = "", *, multilingual: bool = False) -> TranscriptBuilder:
-    """A summary that has heard nothing yet."""
+def builder(language: str = "", *, multilingual: bool = False) -> TranscriptBuilder:
+    """A builder that has no result yet."""
     return TranscriptBuilder(RecognitionConfig(language_code=language), TranscriptionOptions(multilingual=multilingual))
 
 
-def test_the_language_first_heard_is_kept() -> None:
+def test_the_first_language_detected_is_kept() -> None:
     """Windows that follow are recognized in it; where the language changes it is detected anew each time."""
-    heard = WindowResult(DetectedLanguage("es", 0.9))
-    one, several = summary(), summary(multilingual=True)
+    detected = WindowResult(DetectedLanguage("es", 0.9))
+    one, several = builder(), builder(multilingual=True)
     for kind in (one, several):
         assert kind.options().language is None
-        kind.add(heard)
+        kind.add(detected)
     assert (one.options().language, several.options().language) == ("es", None)
-    assert summary("de").options().language == "de"
+    assert builder("de").options().language == "de"
 
 
-def test_text_that_was_dropped_is_told_where_it_was() -> None:
-    """In a part of a recording it is told at its place in the whole."""
+def test_warnings_of_a_part_are_those_of_the_whole() -> None:
+    """Their times are those of the whole recording; one about the whole part has none."""
     dropped = DroppedText("Thanks for watching!", SAMPLE_RATE, 3 * SAMPLE_RATE, "no speech probability 0.90")
-    part = summary()
-    part.add(WindowResult(DetectedLanguage("en", 0.8), dropped=(dropped,)))
-    told = part.transcript(MODEL, Decoded(10.0, None), segment_count=1)
-    whole = summary()
-    whole.add_part(told, offset=60 * SAMPLE_RATE)
-    transcript = whole.transcript(MODEL, Decoded(70.0, None), segment_count=1)
-    (warning,) = transcript.warnings
-    assert warning.reason == WARNING_REASON_TEXT_DROPPED
-    assert "Thanks for watching!" in warning.message
-    assert (warning.start_offset.seconds, warning.end_offset.seconds) == (61, 63)
+    failure = StageFailure("replacements", "it failed", 2 * SAMPLE_RATE, 4 * SAMPLE_RATE)
+    part = Transcript(
+        language_code="en",
+        language_confidence=0.8,
+        warnings=[
+            transcript_pb2.Warning(reason=WARNING_REASON_ENGINE, message="something about all of it"),
+            dropped_to_proto(dropped),
+            failure.warning(),
+        ],
+    )
+    whole = builder()
+    whole.add_part(part, offset=60 * SAMPLE_RATE)
+    transcript = whole.transcript(MODEL, DecodeOutcome(70.0, None), segment_count=1)
+    engine, left_out, stage = transcript.warnings
+    assert (engine.reason, engine.HasField("start_offset")) == (WARNING_REASON_ENGINE, False)
+    assert left_out.reason == WARNING_REASON_TEXT_DROPPED
+    assert "Thanks for watching!" in left_out.message
+    assert (left_out.start_offset.seconds, left_out.end_offset.seconds) == (61, 63)
+    assert stage.reason == WARNING_REASON_STAGE_FAILED
+    assert (stage.start_offset.seconds, stage.end_offset.seconds) == (62, 64)
     assert (transcript.language_code, round(transcript.language_confidence, 2)) == ("en", 0.8)
 
 
 def test_a_silent_part_does_not_make_the_whole_silent() -> None:
-    """What is true of a part alone is not told of the whole."""
+    """What is true of a part alone is not said of the whole."""
     silent = Transcript(
         warnings=[transcript_pb2.Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found")]
     )
-    whole = summary()
+    whole = builder()
     whole.add_part(silent, offset=0)
-    assert not whole.transcript(MODEL, Decoded(10.0, None), segment_count=1).warnings
-    nothing = whole.transcript(MODEL, Decoded(10.0, None), segment_count=0)
+    assert not whole.transcript(MODEL, DecodeOutcome(10.0, None), segment_count=1).warnings
+    nothing = whole.transcript(MODEL, DecodeOutcome(10.0, None), segment_count=0)
     assert [warning.reason for warning in nothing.warnings] == [WARNING_REASON_NO_SPEECH]
     assert nothing.audio_duration == duration(10.0)

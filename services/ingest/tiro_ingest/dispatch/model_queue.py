@@ -45,7 +45,7 @@ class ModelQueue:
                 self.queue.put(Waiting(key, record.tenant, record.lane, record.transcription_id))
             return
         self.forget(key)
-        if record.state == Transcription.STATE_RUNNING and not record.cut:
+        if record.state == Transcription.STATE_RUNNING and not record.split:
             self._running[key] = _Taken(record.tenant, record.lease.worker_id)
 
     def forget(self, key: str) -> None:

@@ -65,7 +65,7 @@ class JobArchiver:
         if stored is None or not is_settled(stored.value):
             return
         record = stored.value
-        if record.cut:
+        if record.split:
             await remove_parts(self._bus, self._blobs, record.tenant, record.transcription_id)
         await self._entries.add(record.tenant, record.transcription_id, next_due_seconds(record))
         if await self._records.move_to_archive(key):

@@ -56,7 +56,7 @@ class JobCanceller:
         if owner:
             await notify_owner(self._bus, owner, record_key(tenant, job_id))
         await JobEventLog(self._bus, tenant, job_id).ensure_terminal(record)
-        if record.cut:
+        if record.split:
             await remove_parts(self._bus, self._blobs, tenant, job_id)
         JOBS_CANCELLED.inc()
         log.info("job_cancelled")

@@ -71,7 +71,7 @@ class Remover:
         if record.HasField("part"):
             await remove_part(self._bus, self._blobs, record)
             return
-        if record.cut:
+        if record.split:
             await remove_parts(self._bus, self._blobs, tenant, job_id)
         await self._remove_shadow(record)
         await purge_job_data(self._bus, self._blobs, tenant, job_id)

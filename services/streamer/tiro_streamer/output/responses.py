@@ -27,6 +27,7 @@ class ResponseBuilder:
             self._owner_changed(event, response)
         elif kind == "final":
             response.final.segment.CopyFrom(event.final)
+            response.final.warnings.extend(event.warnings)
         elif kind == "speech_started_sample":
             response.speech_started.offset.CopyFrom(duration_of(event.speech_started_sample, self._rate_hz))
         elif kind == "speech_ended_sample":

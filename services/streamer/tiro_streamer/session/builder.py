@@ -150,7 +150,7 @@ class SessionBuilder:
             await told.responder.confirm(told.responses.of_stored(line.place.samples, line.place.controls))
 
         def check_update(update: UpdateConfig) -> None:
-            if update.HasField("language_code") or update.HasField("hotwords"):
+            if update.HasField("language_code") or update.HasField("hotwords") or update.HasField("replacements"):
                 self._resolver.resolve(_changed(record.recognition, update), "update_config")
 
         return RequestReader(
@@ -185,6 +185,7 @@ def _changed(recognition: RecognitionConfig, update: UpdateConfig) -> Recognitio
         model=recognition.model,
         language_code=changed,
         hotwords=update.hotwords.phrases,
+        replacements=update.replacements.pairs,
     )
 
 

@@ -1,14 +1,12 @@
-"""From the engine's samples to the contract's times."""
+"""From the engine's samples to the contract's times, and back."""
 
 from typing import TypeAlias
-
-from google.protobuf.duration_pb2 import Duration
 
 from tiro.speech.v1 import transcript_pb2
 from tiro_core.clock import duration_of
 from tiro_engines.interface import SAMPLE_RATE, DroppedText, Segment, Word
 
-_Span: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
+_Timed: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
 
 
 def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcript_pb2.Segment:
@@ -33,12 +31,34 @@ def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
     )
 
 
-def shift(span: _Span, samples: int) -> None:
-    """Move times in a part of a recording to those in the whole, by a number of samples."""
-    by = duration_of(samples, SAMPLE_RATE).ToNanoseconds()
-    moments: tuple[Duration, Duration] = (span.start_offset, span.end_offset)
-    for moment in moments:
-        moment.FromNanoseconds(moment.ToNanoseconds() + by)
+def from_proto(segment: transcript_pb2.Segment, offset: int) -> Segment:
+    """A segment that `to_proto` has made of a part of a recording.
+
+    Args:
+        segment: Its times are those of the part.
+        offset: The position of the part in the recording, in samples.
+
+    Returns:
+        The segment. Its times are those of the recording.
+    """
+    start, end = _samples(segment, offset)
+    words = tuple(
+        Word(word.text, *_samples(word, offset), probability=word.confidence, stable=word.stable)
+        for word in segment.words
+    )
+    return Segment(segment.text, start, end, words, segment.language_code)
+
+
+def shift(warning: transcript_pb2.Warning, offset: int) -> None:
+    """Move the times of a warning about a part of a recording to those of the recording.
+
+    Args:
+        warning: The warning.
+        offset: The position of the part in the recording, in samples.
+    """
+    start, end = _samples(warning, offset)
+    warning.start_offset.CopyFrom(duration_of(start, SAMPLE_RATE))
+    warning.end_offset.CopyFrom(duration_of(end, SAMPLE_RATE))
 
 
 def _word(word: Word) -> transcript_pb2.Word:
@@ -49,3 +69,8 @@ def _word(word: Word) -> transcript_pb2.Word:
         confidence=word.probability,
         stable=word.stable,
     )
+
+
+def _samples(timed: _Timed, offset: int) -> tuple[int, int]:
+    start, end = timed.start_offset.ToNanoseconds(), timed.end_offset.ToNanoseconds()
+    return offset + round(start * SAMPLE_RATE / 1e9), offset + round(end * SAMPLE_RATE / 1e9)

@@ -14,6 +14,7 @@ from tiro_core.routing.availability import ModelAvailability, Offer, offer_of
 from tiro_core.routing.suitability import NO_OPTIONS, serving, unserved
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.interface import Engine, Feature
+from tiro_transcriber.pipeline.stage_types import stage_features
 
 JOB_PATIENCE_SECONDS = 300.0
 """How long a job waits for a worker that can serve it while only others are alive: one may be restarting."""
@@ -81,7 +82,7 @@ def require_served(engine: Engine, record: TranscriptionRecord | SessionRecord) 
         TiroError: INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
     """
     can = engine.capabilities
-    offer = Offer(can.languages, can.features, can.regions)
+    offer = Offer(can.languages, can.features | stage_features(), can.regions)
     _, config, options = _asked(record)
     refusal = unserved(config, options, offer, offer)
     if refusal is not None:

@@ -1,1 +1,1 @@
-"""Transcribing recordings: durable jobs, taken from a queue, owned by lease, committed once."""
+"""Transcribing recordings: durable jobs, claimed from a work queue, owned by lease, committed once."""

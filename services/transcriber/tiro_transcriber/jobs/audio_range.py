@@ -1,4 +1,4 @@
-"""The part of a recording that a job asks for: from `audio_start` to `audio_end`."""
+"""The range of a recording that a job asks for: from `audio_start` to `audio_end`."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -12,44 +12,48 @@ from tiro_engines.interface import SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """What was decoded for a job."""
+class DecodeOutcome:
+    """How the decoding of a range ended."""
 
     seconds: float
-    """How much of it was asked for."""
+    """The length of the range."""
     report: DecodeReport | None
-    """How decoding went. None when it was not needed to the end."""
+    """The decoder's report. None where the recording goes on after the range."""
 
 
 class AudioRange:
-    """Which samples of a recording a job asks for.
+    """A range of samples at `SAMPLE_RATE`.
 
     Attributes:
-        start: The first one.
-        end: The first one that is not asked for; None goes to the end.
+        start: Its first sample.
+        end: The sample after its last one. None: it ends with the recording.
     """
 
     def __init__(self, options: TranscriptionOptions) -> None:
         self.start = _samples(options.audio_start.ToNanoseconds())
         self.end = _samples(options.audio_end.ToNanoseconds()) if options.HasField("audio_end") else None
 
-    async def until_end(self, chunks: AsyncIterator[NDArray[np.int16]]) -> AsyncGenerator[NDArray[np.int16], None]:
-        """The samples up to the end of the excerpt; what is before its start is still there."""
+    async def until_end(self, audio: AsyncIterator[NDArray[np.int16]]) -> AsyncGenerator[NDArray[np.int16], None]:
+        """The samples of a recording from its beginning to the end of the range."""
         position = 0
-        async for chunk in chunks:
-            if self.end is not None and position + len(chunk) >= self.end:
-                yield chunk[: self.end - position]
+        async for samples in audio:
+            if self.end is not None and position + len(samples) >= self.end:
+                yield samples[: self.end - position]
                 return
-            position += len(chunk)
-            yield chunk
+            position += len(samples)
+            yield samples
 
-    def decoded(self, report: DecodeReport | None) -> Decoded:
-        """What was decoded, when the end of the excerpt or of the recording is reached."""
+    def outcome(self, report: DecodeReport | None) -> DecodeOutcome:
+        """The outcome, once the end of the range or of the recording is reached.
+
+        Args:
+            report: The decoder's, where it has reached the end of the recording.
+        """
         if report is not None:
-            return Decoded(max(0.0, report.decoded_duration_seconds - self.start / SAMPLE_RATE), report)
+            return DecodeOutcome(max(0.0, report.decoded_duration_seconds - self.start / SAMPLE_RATE), report)
         if self.end is None:
             raise AssertionError("a decoding that went to the end has a report")
-        return Decoded((self.end - self.start) / SAMPLE_RATE, None)
+        return DecodeOutcome((self.end - self.start) / SAMPLE_RATE, None)
 
 
 def _samples(nanoseconds: int) -> int:

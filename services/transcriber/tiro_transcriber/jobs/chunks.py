@@ -1,4 +1,4 @@
-"""Cutting a recording into pieces: bounded, and cut where it is quietest, so that no word is cut."""
+"""Splitting a recording into chunks of bounded length, where it is quietest, so that no word is divided."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -9,55 +9,56 @@ from numpy.typing import NDArray
 from tiro_engines.interface import SAMPLE_RATE
 
 SEARCH_SECONDS = 20
-"""The cut lies in the last seconds of a full piece."""
+"""A full chunk ends within its last seconds, as many as this."""
 FRAME_SECONDS = 0.25
-"""The quiet that is looked for: longer than the gaps inside words."""
+"""The length of the quiet that is looked for: longer than the gaps within words."""
 
 Pcm16 = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A piece of a recording. `offset` is where its first sample lies in the recording."""
+    """Consecutive samples of a recording, shape (n,)."""
 
     samples: Pcm16
     offset: int
+    """The position of the first one in the recording."""
 
     @property
     def end(self) -> int:
-        """Where the next piece begins."""
+        """The position after the last one."""
         return self.offset + len(self.samples)
 
 
-async def cut(chunks: AsyncIterator[Pcm16], seconds_max: int, *, start: int = 0) -> AsyncGenerator[AudioChunk, None]:
-    """Cut PCM16 at `SAMPLE_RATE` into pieces of at most `seconds_max`, without gap or overlap.
+async def split(audio: AsyncIterator[Pcm16], seconds_max: int, *, start: int = 0) -> AsyncGenerator[AudioChunk, None]:
+    """Split PCM16 at `SAMPLE_RATE` into chunks without gaps or overlaps.
 
     Args:
-        chunks: The recording from its beginning.
-        seconds_max: The longest piece.
-        start: How many samples to leave out at the beginning.
+        audio: The recording from its beginning.
+        seconds_max: The longest chunk.
+        start: The position of the first sample of the first chunk.
     """
     longest = seconds_max * SAMPLE_RATE
     pending: list[Pcm16] = []
-    held, offset, skip = 0, start, start
-    async for chunk in chunks:
-        kept = chunk[skip:]
-        skip = max(0, skip - len(chunk))
+    count, offset, skip = 0, start, start
+    async for samples in audio:
+        kept = samples[skip:]
+        skip = max(0, skip - len(samples))
         pending.append(kept)
-        held += len(kept)
-        while held >= longest:
-            samples = np.concatenate(pending)
-            end = _quietest(samples[:longest])
-            yield AudioChunk(samples[:end], offset)
+        count += len(kept)
+        while count >= longest:
+            joined = np.concatenate(pending)
+            end = _quietest(joined[:longest])
+            yield AudioChunk(joined[:end], offset)
             offset += end
-            pending = [samples[end:]]
-            held -= end
-    if held:
+            pending = [joined[end:]]
+            count -= end
+    if count:
         yield AudioChunk(np.concatenate(pending), offset)
 
 
 def _quietest(samples: Pcm16) -> int:
-    """The middle of the frame with the least energy near the end of `samples`."""
+    """The middle of the frame with the least energy among the last `SEARCH_SECONDS`."""
     frame = int(FRAME_SECONDS * SAMPLE_RATE)
     count = int(SEARCH_SECONDS / FRAME_SECONDS)
     tail = samples[-count * frame :].astype(np.float32).reshape(-1, frame)

@@ -31,7 +31,7 @@ class JobClaims:
         self._attempts_max = attempts_max
 
     async def claim(self, key: str) -> Claimed[OwnedRecord[TranscriptionRecord]] | Refusal[TranscriptionRecord]:
-        """Claim a job, or say why not. One that was begun too often is FAILED by this."""
+        """Claim a job, or say why not. A job that has no attempts left is FAILED by this."""
         return await claim_record(
             self._bus, self._store, key, self, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS
         )
@@ -63,7 +63,7 @@ class JobClaims:
 
 
 def _exhausted(record: TranscriptionRecord) -> Status:
-    """Say why a record gets no more attempts: WORKER_CRASHED when no counted one lived to tell its end."""
+    """Say why a record gets no more attempts: WORKER_CRASHED when each counted one has lost its worker."""
     counted = [attempt for attempt in record.attempts if not attempt.handed_over]
     if not any(attempt.HasField("end_time") for attempt in counted):
         message = f"given up after {len(counted)} attempts: the worker was lost at each of them"

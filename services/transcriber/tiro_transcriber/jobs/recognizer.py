@@ -16,20 +16,19 @@ from tiro_core.audio.pcm import pcm16_to_float32
 from tiro_core.blobs.interface import BlobStore
 from tiro_engines.interface import SAMPLE_RATE, OnAudioSent, Segment, Window
 from tiro_transcriber import metrics
-from tiro_transcriber.engine.conversion import to_proto
 from tiro_transcriber.engine.host import EngineHost
 from tiro_transcriber.engine.suitability import require_served
 from tiro_transcriber.engine.usage_meter import UsageMeter
 from tiro_transcriber.errors import require_consent
-from tiro_transcriber.jobs.audio_range import AudioRange, Decoded
-from tiro_transcriber.jobs.chunks import AudioChunk, cut
+from tiro_transcriber.jobs.audio_range import AudioRange, DecodeOutcome
+from tiro_transcriber.jobs.chunks import AudioChunk, split
 from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
 from tiro_transcriber.jobs.turns import turns
 
 MULTILINGUAL_SECONDS = 30
-"""The longest piece of a recording in which the language may change: it is detected once for each."""
+"""The longest window of a recording in which the language may change: it is detected once for each."""
 
 
 class Recognizer:
@@ -57,7 +56,7 @@ class Recognizer:
     async def recognize(
         self, record: TranscriptionRecord, writer: TranscriptWriter, *, size: int, channels: int
     ) -> Transcript:
-        """Transcribe a job's recording, giving segments to `writer` as they come.
+        """Transcribe a job's recording, giving segments to `writer` as they are decoded.
 
         Args:
             record: The job.
@@ -66,7 +65,7 @@ class Recognizer:
             channels: How many it has.
 
         Returns:
-            What is known of the transcript besides its segments.
+            The description of the transcript, without the warnings that the writer has.
 
         Raises:
             AudioError: The recording cannot be decoded.
@@ -81,80 +80,76 @@ class Recognizer:
             return await self._mixed(file, record, writer)
 
     async def _mixed(self, file: IO[bytes], record: TranscriptionRecord, writer: TranscriptWriter) -> Transcript:
-        summary = TranscriptBuilder(record.config, record.options)
-        with_words = record.config.enable_word_time_offsets
-
-        def emit(segment: Segment) -> None:
-            writer.add(to_proto(segment, with_words=with_words))
-
-        audio = await self._pass(
-            file, record.options, summary, _Telling(emit, writer.reached, self._usage.of(record.tenant))
-        )
-        return summary.transcript(self._host.engine.model, audio, writer.segment_count)
+        builder = TranscriptBuilder(record.config, record.options)
+        run = _Pass(builder, writer, writer.add, writer.report_progress, self._usage.of(record.tenant))
+        outcome = await self._run(run, file, record.options)
+        return builder.transcript(self._host.engine.model, outcome, writer.segment_count)
 
     async def _by_channel(
         self, file: IO[bytes], record: TranscriptionRecord, channels: int, writer: TranscriptWriter
     ) -> Transcript:
-        """Transcribe one channel after the other. Segments are told once all are there, in the order of their time."""
-        summary = TranscriptBuilder(record.config, record.options)
-        heard: list[tuple[Segment, int]] = []
+        """Transcribe one channel after the other. Segments are written once all are there, in the order of time."""
+        builder = TranscriptBuilder(record.config, record.options)
+        segments: list[tuple[Segment, int]] = []
         seconds = record.audio_duration.ToNanoseconds() / 1e9
 
-        def telling(channel: int) -> _Telling:
-            return _Telling(
-                lambda segment: heard.extend((turn, channel + 1) for turn in turns(segment)),
-                lambda reached: writer.reached((channel * seconds + reached) / channels),
+        def of_channel(channel: int) -> _Pass:
+            return _Pass(
+                builder,
+                writer,
+                lambda segment: segments.extend((turn, channel + 1) for turn in turns(segment)),
+                lambda done: writer.report_progress((channel * seconds + done) / channels),
                 self._usage.of(record.tenant),
+                channel,
             )
 
-        passes = [
-            await self._pass(file, record.options, summary, telling(channel), channel) for channel in range(channels)
-        ]
-        for segment, number in sorted(heard, key=lambda item: (item[0].start, item[1])):
-            writer.add(to_proto(segment, with_words=record.config.enable_word_time_offsets, channel=number))
-        return summary.transcript(self._host.engine.model, passes[-1], writer.segment_count)
+        outcomes = [await self._run(of_channel(channel), file, record.options) for channel in range(channels)]
+        for segment, channel in sorted(segments, key=lambda item: (item[0].start, item[1])):
+            await writer.wait_for_capacity()
+            writer.add(segment, channel=channel)
+        return builder.transcript(self._host.engine.model, outcomes[-1], writer.segment_count)
 
-    async def _pass(
-        self,
-        file: IO[bytes],
-        options: TranscriptionOptions,
-        summary: TranscriptBuilder,
-        telling: "_Telling",
-        channel: int | None = None,
-    ) -> Decoded:
-        """Transcribe all channels mixed, or one of them."""
-        excerpt = AudioRange(options)
+    async def _run(self, run: "_Pass", file: IO[bytes], options: TranscriptionOptions) -> DecodeOutcome:
+        audio_range = AudioRange(options)
         longest = MULTILINGUAL_SECONDS if options.multilingual else self._window_seconds
-        async with decode(self._launcher, file, rate=SAMPLE_RATE, channel=channel, limits=self._limits) as stream:
-            chunks = excerpt.until_end(stream)
-            async with aclosing(chunks), aclosing(cut(chunks, longest, start=excerpt.start)) as pieces:
-                await self._windows(pieces, summary, telling)
-            return excerpt.decoded(stream.report)
+        async with decode(self._launcher, file, rate=SAMPLE_RATE, channel=run.channel, limits=self._limits) as stream:
+            audio = audio_range.until_end(stream)
+            async with aclosing(audio), aclosing(split(audio, longest, start=audio_range.start)) as chunks:
+                await self._windows(run, chunks)
+            return audio_range.outcome(stream.report)
 
-    async def _windows(
-        self, pieces: AsyncIterator[AudioChunk], summary: TranscriptBuilder, telling: "_Telling"
-    ) -> None:
+    async def _windows(self, run: "_Pass", chunks: AsyncIterator[AudioChunk]) -> None:
         while True:
-            with metrics.stage("decode"):
-                piece = await anext(pieces, None)
-            if piece is None:
+            with metrics.step("decode"):
+                chunk = await anext(chunks, None)
+            if chunk is None:
                 break
-            window = Window(pcm16_to_float32(piece.samples), piece.offset, telling.on_audio_sent)
-            with metrics.stage("engine"):
+            window = Window(pcm16_to_float32(chunk.samples), chunk.offset, run.on_audio_sent)
+            with metrics.step("engine"):
                 try:
-                    summary.add(await self._host.transcribe(window, summary.options(), telling.segment))
+                    result = await self._host.transcribe(window, run.builder.options(), run.emit)
                 finally:
                     self._usage.write_soon()
-            telling.reached(piece.end / SAMPLE_RATE)
+            run.builder.add(result)
+            for dropped in result.dropped:
+                await run.writer.add_dropped(dropped)
+            run.report_progress(chunk.end / SAMPLE_RATE)
+            await run.writer.wait_for_capacity()
 
     def _spooled(self, record: TranscriptionRecord, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
         return spooled(self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir)
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
-    """Who is told what is heard, how far the recording is heard, and what has left for a service outside."""
+class _Pass:
+    """One pass over a recording: all channels mixed, or one of them."""
 
-    segment: Callable[[Segment], None]
-    reached: Callable[[float], None]
+    builder: TranscriptBuilder
+    writer: TranscriptWriter
+    emit: Callable[[Segment], None]
+    """Called for each segment."""
+    report_progress: Callable[[float], None]
+    """Called after each window, with the seconds of the recording before its end."""
     on_audio_sent: OnAudioSent
+    channel: int | None = None
+    """The channel that is transcribed, from 0. None: all of them, mixed."""

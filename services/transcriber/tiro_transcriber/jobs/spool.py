@@ -24,7 +24,7 @@ async def spooled(
         OSError: The folder's disk is full.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
-        with metrics.stage("spool"):
+        with metrics.step("spool"):
             async with aclosing(read_parts(blobs, upload_key(tenant, upload_id), size)) as parts:
                 async for part in parts:
                     await asyncio.to_thread(file.write, part)

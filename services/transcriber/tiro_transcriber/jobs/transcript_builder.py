@@ -1,10 +1,11 @@
-"""What is known of a transcript besides its segments, put together as its windows or parts come."""
+"""The description of a transcript, besides its segments: put together from its windows or its parts."""
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_DAMAGED_AUDIO,
     WARNING_REASON_ENGINE,
     WARNING_REASON_NO_SPEECH,
+    WARNING_REASON_STAGE_FAILED,
     WARNING_REASON_TEXT_DROPPED,
     WARNING_REASON_TRUNCATED_AUDIO,
     Transcript,
@@ -20,17 +21,20 @@ from tiro_engines.interface import (
     RecognitionOptions,
     WindowResult,
 )
-from tiro_transcriber.engine.conversion import dropped_to_proto, shift
-from tiro_transcriber.jobs.audio_range import Decoded
+from tiro_transcriber.engine.conversion import shift
+from tiro_transcriber.jobs.audio_range import DecodeOutcome
+
+_OF_A_PART = frozenset({WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED, WARNING_REASON_STAGE_FAILED})
+"""The warnings of a part that are also the whole recording's."""
 
 
 class TranscriptBuilder:
-    """What the windows have told so far."""
+    """Builds a `Transcript`."""
 
     def __init__(self, config: RecognitionConfig, options: TranscriptionOptions) -> None:
         self._config = config
         self._multilingual = options.multilingual
-        self._by_channel = options.separate_channels  # cut at pauses, which only words know
+        self._by_channel = options.separate_channels  # split at pauses, which only words show
         self._decoding = DecodingOptions(
             initial_prompt=options.initial_prompt,
             temperature=options.temperature if options.HasField("temperature") else None,
@@ -42,13 +46,13 @@ class TranscriptBuilder:
         self._warnings: list[Warning] = []
 
     def options(self) -> RecognitionOptions:
-        """How to recognize the next window: in the language asked for, or else in the one first heard.
+        """How to recognize the next window: in the language asked for, or else in the first one that was detected.
 
-        Where the language changes it is detected anew each time.
+        Where the language changes it is detected anew for each window.
         """
-        heard = self._language.code if self._language and not self._multilingual else None
+        detected = self._language.code if self._language and not self._multilingual else None
         return RecognitionOptions(
-            language=self._config.language_code or heard,
+            language=self._config.language_code or detected,
             hotwords=tuple(self._config.hotwords),
             word_timestamps=self._config.enable_word_time_offsets or self._by_channel,
             decoding=self._decoding,
@@ -56,28 +60,34 @@ class TranscriptBuilder:
         )
 
     def add(self, result: WindowResult) -> None:
-        """Take in what a window gave besides its segments."""
+        """Add the result of a window. The texts that it has dropped are the writer's."""
         self._language = self._language or result.language
         self._warnings += [Warning(reason=WARNING_REASON_ENGINE, message=text) for text in result.warnings]
-        self._warnings += [dropped_to_proto(dropped) for dropped in result.dropped]
 
     def add_part(self, part: Transcript, offset: int) -> None:
-        """Take in what a part that was transcribed elsewhere gave besides its segments.
+        """Add the description of a part that was transcribed on its own.
 
         Args:
-            part: What is known of its transcript.
-            offset: Where it begins in the recording, in samples.
+            part: The description of its transcript.
+            offset: The position of its first sample in the recording.
         """
         if self._language is None and part.language_code and not self._config.language_code:
             self._language = DetectedLanguage(part.language_code, part.language_confidence)
         for warning in part.warnings:
-            if warning.reason == WARNING_REASON_TEXT_DROPPED:
+            if warning.reason not in _OF_A_PART:
+                continue
+            if warning.HasField("start_offset"):
                 shift(warning, offset)
-            if warning.reason in (WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED):
-                self._warnings.append(warning)
+            self._warnings.append(warning)
 
-    def transcript(self, model: ModelInfo, audio: Decoded, segment_count: int) -> Transcript:
-        """The whole."""
+    def transcript(self, model: ModelInfo, audio: DecodeOutcome, segment_count: int) -> Transcript:
+        """The description of the whole transcript.
+
+        Args:
+            model: The model that made it.
+            audio: What was decoded for it.
+            segment_count: How many segments it has.
+        """
         transcript = Transcript(
             engine=model.engine,
             model=model.model,

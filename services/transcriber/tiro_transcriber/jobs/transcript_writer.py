@@ -1,80 +1,136 @@
-"""Collecting segments as the engine gives them and telling them: to the history soon, to the transcript by pages."""
+"""Writing a transcript as it is made: to the event log within a moment, to the store page by page.
+
+Every text of a job leaves its worker through here, and passes the job's stages first.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro.speech.v1.transcript_pb2 import Segment
+from tiro.speech.v1 import transcript_pb2
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, write_page
+from tiro_engines.interface import SAMPLE_RATE, DroppedText, Segment
+from tiro_transcriber.engine.conversion import dropped_to_proto, to_proto
+from tiro_transcriber.pipeline.failures import StageFailure, by_stage
+from tiro_transcriber.pipeline.pipeline import Pipeline
 
 FLUSH_SECONDS = 0.25
-"""Segments and progress are told at most this often: each telling is a write to disk."""
+"""How long a segment or the progress may wait to be written with others: each write is one to disk."""
+SEGMENTS_WAITING_MAX = 4 * SEGMENTS_PER_PAGE
+"""With more segments waiting, `wait_for_capacity` waits: the engine is faster than the stages, or than the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    segment: Segment
+    channel: int
 
 
 class TranscriptWriter:
-    """The transcript of one attempt."""
+    """The transcript of one attempt. Use `open_transcript_writer`."""
 
-    def __init__(self, blobs: BlobStore, history: JobEventLog, record: TranscriptionRecord) -> None:
+    def __init__(self, blobs: BlobStore, log: JobEventLog, record: TranscriptionRecord, pipeline: Pipeline) -> None:
         self._blobs = blobs
-        self._history = history
+        self._log = log
         self._record = record
-        self._untold: deque[Segment] = deque()
-        self._page: list[Segment] = []
-        self._pages = 0
-        self._seconds = self._told_seconds = 0.0
-        self._news = asyncio.Event()
-        self._complete = asyncio.Event()
+        self._pipeline = pipeline
+        self._waiting: deque[_Waiting] = deque()
+        self._page: list[transcript_pb2.Segment] = []
+        self._page_count = 0
+        self._seconds = self._published_seconds = 0.0
+        self._has_news = asyncio.Event()
+        self._is_due = asyncio.Event()
+        self._has_capacity = asyncio.Event()
+        self._is_complete = False
+        self._failures: Sequence[StageFailure] = ()
+        self._dropped: list[DroppedText] = []
         self.segment_count = 0
 
-    def add(self, segment: Segment) -> None:
-        """Take a segment. It is told by `follow`."""
-        self._untold.append(segment)
-        self.segment_count += 1
-        self.reached(segment.end_offset.ToNanoseconds() / 1e9)
+    def add(self, segment: Segment, *, channel: int = 0) -> None:
+        """Take a segment. `follow` writes it.
 
-    def reached(self, seconds: float) -> None:
-        """Note how far the engine is."""
+        Args:
+            segment: From the engine. Times are those of the whole recording.
+            channel: Where it is spoken, from 1. 0: in all channels mixed.
+        """
+        self._waiting.append(_Waiting(segment, channel))
+        self.segment_count += 1
+        self.report_progress(segment.end / SAMPLE_RATE)
+        if len(self._waiting) >= SEGMENTS_PER_PAGE:
+            self._is_due.set()
+
+    async def add_dropped(self, dropped: DroppedText) -> None:
+        """Take a text that was left out. `warnings` has it."""
+        self._dropped.append(await self._pipeline.process_dropped(dropped))
+
+    def report_progress(self, seconds: float) -> None:
+        """Report how much of the recording is transcribed."""
         self._seconds = max(self._seconds, seconds)
-        self._news.set()
+        self._has_news.set()
+
+    async def wait_for_capacity(self) -> None:
+        """Wait until fewer than `SEGMENTS_WAITING_MAX` segments wait to be written."""
+        while len(self._waiting) >= SEGMENTS_WAITING_MAX:
+            self._has_capacity.clear()
+            await self._has_capacity.wait()
+
+    @property
+    def warnings(self) -> Sequence[transcript_pb2.Warning]:
+        """The warnings about segments that were written, and about texts that were left out."""
+        failures = [failure.warning() for failure in by_stage(self._failures)]
+        return [*(dropped_to_proto(dropped) for dropped in self._dropped), *failures]
 
     def complete(self) -> None:
-        """Nothing more comes."""
-        self._complete.set()
-        self._news.set()
+        """Let `follow` end once everything is written."""
+        self._is_complete = True
+        self._has_news.set()
+        self._is_due.set()
 
     async def follow(self) -> None:
-        """Tell what comes, until everything is told and stored."""
-        while not self._complete.is_set():
-            await self._news.wait()
-            self._news.clear()
-            await self._tell()
-            await self._pause()
-        await self._tell()
+        """Write what comes, until everything is written."""
+        while not self._is_complete:
+            await self._has_news.wait()
+            self._has_news.clear()
+            await self._write()
+            await self._wait_for_more()
+        await self._write()
         if self._page:
             await self._store_page()
 
-    async def _pause(self) -> None:
+    async def _wait_for_more(self) -> None:
+        if not self._is_complete:
+            self._is_due.clear()
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
-                await self._complete.wait()
+                await self._is_due.wait()
         except TimeoutError:
             return
 
-    async def _tell(self) -> None:
-        while self._untold:
-            batch = [self._untold.popleft() for _ in range(min(len(self._untold), SEGMENTS_PER_PAGE))]
-            await self._history.append_segments(batch)
-            for segment in batch:
+    async def _write(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), SEGMENTS_PER_PAGE))]
+            self._has_capacity.set()
+            segments = [await self._processed(entry) for entry in batch]
+            await self._log.append_segments(segments)
+            for segment in segments:
                 self._page.append(segment)
                 if len(self._page) == SEGMENTS_PER_PAGE:
                     await self._store_page()
-        if self._seconds > self._told_seconds:
-            self._told_seconds = self._seconds
-            await self._history.append_progress(self._seconds)
+        if self._seconds > self._published_seconds:
+            self._published_seconds = self._seconds
+            await self._log.append_progress(self._seconds)
+
+    async def _processed(self, entry: _Waiting) -> transcript_pb2.Segment:
+        processed = await self._pipeline.process(entry.segment)
+        if processed.failures:
+            self._failures = by_stage([*self._failures, *processed.failures])
+        with_words = self._record.config.enable_word_time_offsets
+        return to_proto(processed.segment, with_words=with_words, channel=entry.channel)
 
     async def _store_page(self) -> None:
         record = self._record
@@ -83,19 +139,26 @@ class TranscriptWriter:
             record.tenant,
             record.transcription_id,
             epoch=record.epoch,
-            index=self._pages,
+            index=self._page_count,
             segments=self._page,
         )
-        self._pages += 1
+        self._page_count += 1
         self._page = []
 
 
 @asynccontextmanager
 async def open_transcript_writer(
-    blobs: BlobStore, history: JobEventLog, record: TranscriptionRecord
+    blobs: BlobStore, log: JobEventLog, record: TranscriptionRecord, pipeline: Pipeline
 ) -> AsyncIterator[TranscriptWriter]:
-    """A writer that tells what it is given while the context lasts. At its end everything is told and stored."""
-    writer = TranscriptWriter(blobs, history, record)
+    """A writer that works while the context lasts. At its end everything is written.
+
+    Args:
+        blobs: Where the pages go.
+        log: Where the segments and the progress go.
+        record: The job.
+        pipeline: The stages that its texts pass.
+    """
+    writer = TranscriptWriter(blobs, log, record, pipeline)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.follow(), name="transcript-writer")
         yield writer

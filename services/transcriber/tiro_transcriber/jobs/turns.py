@@ -1,31 +1,28 @@
-"""Segments cut at pauses, so that what several speakers say in turns can be put in the order of its time."""
+"""Segments split at pauses, so that the turns of speakers on several channels can be ordered by time."""
 
 from itertools import pairwise
 
 from tiro_engines.interface import SAMPLE_RATE, Segment, Word
+from tiro_transcriber.pipeline.word_spans import locate
 
 PAUSE_SAMPLES = SAMPLE_RATE
-"""A speaker who is silent for a second may have left the turn to another."""
+"""A speaker who is silent for a second may have left the turn to another one."""
 
 
 def turns(segment: Segment) -> list[Segment]:
-    """A segment cut where its speaker pauses. Whole where its words are not known, or not found in its text."""
+    """A segment, split where its speaker pauses. Whole where it has no words, or words that are not in its text."""
+    spans = locate(segment.words, segment.text)
+    if not spans:
+        return [segment]
     groups: list[list[Word]] = [[]]
-    for word, following in pairwise((*segment.words, None)):
-        if word is not None:
-            groups[-1].append(word)
-            if following is not None and following.start - word.end >= PAUSE_SAMPLES:
-                groups.append([])
-    cut: list[Segment] = []
-    position = 0
-    for group in groups:
-        begin = position
-        for word in group:
-            found = segment.text.find(word.text, position)
-            if found < 0:
-                return [segment]
-            position = found + len(word.text)
-        if group:
-            text = segment.text[begin:position].strip()
-            cut.append(Segment(text, group[0].start, group[-1].end, tuple(group), segment.language))
-    return cut or [segment]
+    ends: list[int] = []
+    for span, following in zip(spans, [*spans[1:], None], strict=True):
+        groups[-1].append(span.word)
+        if following is not None and following.word.start - span.word.end >= PAUSE_SAMPLES:
+            groups.append([])
+            ends.append(span.end)
+    limits = [0, *ends, spans[-1].end]
+    return [
+        Segment(segment.text[begin:end].strip(), words[0].start, words[-1].end, tuple(words), segment.language)
+        for words, (begin, end) in zip(groups, pairwise(limits), strict=True)
+    ]

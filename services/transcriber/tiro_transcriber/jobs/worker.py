@@ -34,9 +34,10 @@ from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
 from tiro_transcriber.jobs.splitter import JobSplitter
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
+from tiro_transcriber.pipeline.pipeline import Pipelines
 
 BACKOFF_SECONDS = 2.0
-"""Before the second attempt; doubled before each further one, half of it at random."""
+"""The wait before the second attempt. It doubles with each further one; half of it is random."""
 BACKOFF_SECONDS_MAX = 60.0
 
 log = get_logger()
@@ -55,6 +56,7 @@ class JobWork:
         blobs: BlobStore,
         recognizer: Recognizer,
         *,
+        pipelines: Pipelines,
         claims: JobClaims,
         splitter: JobSplitter,
         notifications: OwnerNotifications,
@@ -62,6 +64,7 @@ class JobWork:
         self.bus = bus
         self.blobs = blobs
         self.recognizer = recognizer
+        self.pipelines = pipelines
         self.claims = claims
         self.splitter = splitter
         self.notifications = notifications
@@ -74,7 +77,7 @@ class JobWork:
 
     async def claim(self, key: str) -> Claimed[Owned] | Refusal[TranscriptionRecord]:
         """Claim a job, or say why not."""
-        with metrics.stage("claim"):
+        with metrics.step("claim"):
             return await self.claims.claim(key)
 
     def attempt(self, claim: Owned, slot: Slot) -> "JobAttempt":
@@ -82,7 +85,7 @@ class JobWork:
         return JobAttempt(self, claim, slot)
 
     async def finish(self, record: TranscriptionRecord | None) -> None:
-        """Make up for what the owner of a job that is over may have left undone."""
+        """Do what the owner of a job that is over may have left undone: the last event, the dead letter, the parts."""
         if record is None:
             return
         if record.state == Transcription.STATE_FAILED:
@@ -94,7 +97,7 @@ class JobWork:
         """A job stays with the engine and model that it was accepted for."""
 
     async def tidy(self, key: str) -> None:
-        """Remove what was written here about a job that another process has ended or deleted meanwhile."""
+        """Remove what this worker has written about a job that another process has ended or deleted meanwhile."""
         tenant, _, job = key.partition(".")
         record = await self.claims.read(key)
         if record is None or record.removing:
@@ -104,11 +107,11 @@ class JobWork:
 
     async def clean(self, record: TranscriptionRecord) -> None:
         """Remove the parts of a job that is over."""
-        if record.cut:
+        if record.split:
             await self.splitter.clean(record.tenant, record.transcription_id)
 
     async def park(self, record: TranscriptionRecord) -> None:
-        """Keep a job that has failed where an operator finds it."""
+        """Publish a dead letter for a job that has failed, for operators."""
         subject = subjects.dead(record.tenant, record.transcription_id)
         await publish(self.bus, subject, DeadLetter(record=record).SerializeToString())
 
@@ -124,7 +127,7 @@ class JobAttempt:
         self._transcript: Transcript | None = None
 
     def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
-        """Hold the lease, and look at the record when another process has written to it."""
+        """Hold the lease, and renew it at once when another process has written to the record."""
         return self._holding(message)
 
     @asynccontextmanager
@@ -139,22 +142,33 @@ class JobAttempt:
         await self._log.take_over(self._owned.value)
         size, channels = await self._recording(self._owned.value)
         with metrics.JOB_SECONDS.time():
-            async with open_transcript_writer(self._work.blobs, self._log, self._owned.value) as writer:
-                if not self._work.splitter.wants(self._owned.value):
-                    self._transcript = await self._work.recognizer.recognize(
-                        self._owned.value, writer, size=size, channels=channels
-                    )
-                    return
-                record = await self._owned.update(_mark_split)
-                self._slot.release()
-                self._transcript = await self._work.splitter.transcribe(record, size, writer)
+            if self._work.splitter.should_split(self._owned.value):
+                self._transcript = await self._transcribe_in_parts(size)
+            else:
+                self._transcript = await self._transcribe(size, channels)
+
+    async def _transcribe(self, size: int, channels: int) -> Transcript:
+        record = self._owned.value
+        pipeline = await self._work.pipelines.open(record.config, record.options)
+        async with open_transcript_writer(self._work.blobs, self._log, record, pipeline) as writer:
+            transcript = await self._work.recognizer.recognize(record, writer, size=size, channels=channels)
+        transcript.warnings.extend(writer.warnings)
+        return transcript
+
+    async def _transcribe_in_parts(self, size: int) -> Transcript:
+        """Have the recording transcribed in parts. Their texts have passed the stages on their workers."""
+        record = await self._owned.update(_mark_split)
+        self._slot.release()
+        pipeline = self._work.pipelines.without_stages()
+        async with open_transcript_writer(self._work.blobs, self._log, record, pipeline) as writer:
+            return await self._work.splitter.transcribe(record, size, writer)
 
     async def commit(self) -> None:
         """The transcript is stored: the job has succeeded."""
         transcript = self._transcript
         if transcript is None:
             raise AssertionError("a job is committed once its transcript is there")
-        with metrics.stage("commit"):
+        with metrics.step("commit"):
             record = await self._owned.update(lambda value: transitions.succeed(value, transcript))
             await self._log.append_state(record)
         await self._work.clean(record)
@@ -162,7 +176,7 @@ class JobAttempt:
         log.info("job_succeeded", segments=transcript.segment_count)
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """Note why the attempt failed. Where another one may help, and is left, it follows after a wait."""
+        """Write why the attempt failed. Another one follows after a wait, if it may help and the job has one left."""
         error, may_pass = explain(cause)
         again = may_pass and self._work.claims.has_attempts_left(self._owned.value)
         await self._log.hold_position()
@@ -179,7 +193,7 @@ class JobAttempt:
         return Retry(delay) if again else None
 
     async def hand_over(self) -> None:
-        """Give the job back at once, because this worker was told to stop."""
+        """Give the job back at once, because this worker stops."""
         await self._log.hold_position()
         record = await self._owned.update(transitions.hand_over)
         await self._log.append_state(record)
@@ -197,4 +211,4 @@ class JobAttempt:
 
 
 def _mark_split(record: TranscriptionRecord) -> None:
-    record.cut = True
+    record.split = True

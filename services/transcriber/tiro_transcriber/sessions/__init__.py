@@ -1,1 +1,1 @@
-"""Transcribing live sessions: owned by lease, read from one numbered line, answered on another."""
+"""Transcribing live sessions: owned by lease, read from the audio log, published to the event log."""

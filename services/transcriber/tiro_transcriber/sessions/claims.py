@@ -13,14 +13,14 @@ from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
 from tiro_transcriber.sessions.load import SessionLoad
 
 LEASE_SECONDS = 3.0
-"""How long a worker may be silent before its session is another's. Somebody is waiting: this is most of the pause that
-they see when a worker dies. As long as the redelivery of its message."""
+"""How long a worker may be silent before its session is another's. It is most of the pause that a caller sees when a
+worker dies. As long as the redelivery of its message."""
 NO_CAPACITY_RETRY = timedelta(milliseconds=200)
 """When a session that this worker has no capacity for is delivered again, to it or to another one."""
 
 
 class SessionClaims:
-    """Claims sessions for one worker. One that has lost its worker is taken also when a new one would not be."""
+    """Claims sessions for one worker. One that has lost its worker is claimed beyond the capacity for new ones."""
 
     def __init__(self, bus: Bus, worker: WorkerRecord, suitability: Suitability, load: SessionLoad) -> None:
         self._bus = bus
@@ -44,7 +44,7 @@ class SessionClaims:
             return WrongModel(record)
         if self._suitability.leaves_to_others(record):
             return Deferred(WRONG_WORKER_RETRY)
-        has_capacity = self._load.has_room_for_orphan if record.epoch else self._load.has_room
+        has_capacity = self._load.has_capacity_for_orphan if record.epoch else self._load.has_capacity
         return None if has_capacity else Deferred(NO_CAPACITY_RETRY)
 
     def begin(self, record: SessionRecord) -> bool:

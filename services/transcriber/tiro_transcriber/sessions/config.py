@@ -1,4 +1,4 @@
-"""How a live session is recognized: from what its record says, and what its caller changes under way."""
+"""The config of a live session: what its record says, and what its caller has changed since."""
 
 from tiro.events.v1.live_pb2 import LiveConfigUpdated, SessionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
@@ -9,33 +9,41 @@ from tiro_engines.interface import Endpointing, RecognitionOptions, SessionOptio
 class SessionConfig:
     """The config in use."""
 
-    def __init__(self, record: SessionRecord, told: LiveConfigUpdated | None) -> None:
-        """`told` is what an owner before has told of it last, in place of the record's."""
+    def __init__(self, record: SessionRecord, current: LiveConfigUpdated | None) -> None:
+        """`current` is the config that an earlier owner has published last. None: the record's."""
         self._record = record
         self._recognition = RecognitionConfig()
-        self._recognition.CopyFrom(told.recognition if told else record.recognition)
-        # What was told may have been told by another engine's worker.
+        self._recognition.CopyFrom(current.recognition if current else record.recognition)
+        # The earlier owner may have been another engine's worker.
         self._recognition.engine, self._recognition.model = record.recognition.engine, record.recognition.model
         self._endpointing = streaming.Endpointing()
-        self._endpointing.CopyFrom(told.endpointing if told else record.endpointing)
+        self._endpointing.CopyFrom(current.endpointing if current else record.endpointing)
 
     def change(self, update: streaming.UpdateConfig) -> None:
-        """Take a change."""
+        """Apply a change. What it does not have stays."""
         if update.HasField("hotwords"):
             del self._recognition.hotwords[:]
             self._recognition.hotwords.extend(update.hotwords.phrases)
+        if update.HasField("replacements"):
+            del self._recognition.replacements[:]
+            self._recognition.replacements.extend(update.replacements.pairs)
         if update.HasField("endpointing"):
             self._endpointing.CopyFrom(update.endpointing)
         if update.HasField("language_code"):
             self._recognition.language_code = update.language_code
 
-    def told(self, sample: int) -> LiveConfigUpdated:
-        """What the caller is told of it."""
+    def event(self, sample: int) -> LiveConfigUpdated:
+        """The event that says that this config is used from a sample on."""
         return LiveConfigUpdated(sample=sample, recognition=self._recognition, endpointing=self._endpointing)
 
     @property
+    def message(self) -> RecognitionConfig:
+        """What to recognize with, as the contract has it: the stages choose from it."""
+        return self._recognition
+
+    @property
     def options(self) -> SessionOptions:
-        """What the engine is told."""
+        """The options of the engine's session."""
         return SessionOptions(
             recognition=self.recognition,
             endpointing=self.endpointing,
@@ -45,7 +53,7 @@ class SessionConfig:
 
     @property
     def recognition(self) -> RecognitionOptions:
-        """The part of it that says what to recognize."""
+        """The engine's options of recognition."""
         return RecognitionOptions(
             language=self._recognition.language_code or None,
             hotwords=tuple(self._recognition.hotwords),
@@ -55,7 +63,7 @@ class SessionConfig:
 
     @property
     def endpointing(self) -> Endpointing:
-        """The part of it that says when an utterance ends."""
+        """The engine's options of endpointing."""
         asked, default = self._endpointing, Endpointing()
         return Endpointing(
             silence_ms=asked.silence.ToMilliseconds() or default.silence_ms,

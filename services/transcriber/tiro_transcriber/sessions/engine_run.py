@@ -1,4 +1,4 @@
-"""One session through the engine: opened where the owner before was, run to the end of its audio, closed."""
+"""One session on the engine: opened where the owner before was, run to the end of its audio, closed."""
 
 from contextlib import closing
 
@@ -7,18 +7,20 @@ from google.rpc.status_pb2 import Status
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro_core.errors import TiroError
 from tiro_core.messaging.connection import Bus
+from tiro_core.routing.suitability import NO_OPTIONS
 from tiro_engines.interface import EngineRefused, EngineSession, UnsupportedLanguage
 from tiro_transcriber.engine.host import EngineHost
 from tiro_transcriber.engine.suitability import require_served
 from tiro_transcriber.engine.usage_meter import UsageMeter
 from tiro_transcriber.errors import engine_fault, require_consent, unsupported_language
+from tiro_transcriber.pipeline.pipeline import Pipelines
 from tiro_transcriber.sessions.checkpoint import CheckpointTracker
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import open_session_input
 from tiro_transcriber.sessions.load import SessionLoad
 from tiro_transcriber.sessions.mover import SessionMover
 from tiro_transcriber.sessions.output import SessionOutput
-from tiro_transcriber.sessions.transcriber import Engine, SessionTranscriber
+from tiro_transcriber.sessions.transcriber import SessionEngine, SessionTranscriber
 
 
 class EngineRun:
@@ -30,16 +32,18 @@ class EngineRun:
         host: EngineHost,
         load: SessionLoad,
         *,
+        pipelines: Pipelines,
         mover: SessionMover,
         usage: UsageMeter,
-        line_silence_seconds_max: float,
+        silence_seconds_max: float,
     ) -> None:
         self._bus = bus
         self._host = host
         self._load = load
+        self._pipelines = pipelines
         self._mover = mover
         self._usage = usage
-        self._line_silence_seconds_max = line_silence_seconds_max
+        self._silence_seconds_max = silence_seconds_max
 
     async def run(
         self, record: SessionRecord, output: SessionOutput, checkpoint: CheckpointTracker
@@ -49,32 +53,33 @@ class EngineRun:
         Args:
             record: The session.
             output: Where its events go; this worker has taken it over.
-            checkpoint: Follows how far the session is.
+            checkpoint: Moves as the session does.
 
         Returns:
-            Why it ended, when that was not the caller's wish; and how many samples it had.
+            Why it ended, where its caller did not end it; and how many samples it had.
 
         Raises:
             EngineUnavailable, EngineRefused, UnsupportedLanguage, TiroError: Only another engine may serve it.
         """
         first = output.first_sample
-        config = SessionConfig(record, output.config_at(output.next_sample))
+        config = SessionConfig(record, output.events.config)
         try:
             require_consent(self._host.engine, record)
             require_served(self._host.engine, record)
-            session = await self._host.open_session(config.options, output.to_engine(first), output.spoken)
+            session = await self._host.open_session(config.options, output.to_engine(first), output.context)
         except (TiroError, UnsupportedLanguage) as error:  # the latter where its language has changed since
             return self._refused(record, error), first
-        transcriber = self._transcriber(record, session, output, config, checkpoint)
         with self._usage.counting(record.tenant, session), closing(session):
-            async with open_session_input(self._bus, record, first, came=transcriber.wake) as line:
+            output.use(await self._pipelines.open(config.message, NO_OPTIONS))
+            transcriber = self._transcriber(record, session, output, config, checkpoint)
+            async with open_session_input(self._bus, record, first, on_data=transcriber.wake) as audio_log:
                 try:
-                    return await transcriber.run(line), line.position
+                    return await transcriber.run(audio_log), audio_log.position
                 except (UnsupportedLanguage, EngineRefused) as error:
-                    return self._refused(record, error), line.position
+                    return self._refused(record, error), audio_log.position
 
     def _refused(self, record: SessionRecord, error: TiroError | UnsupportedLanguage | EngineRefused) -> Status:
-        """What the caller learns of a refusal, unless another engine of the session's policy may serve it."""
+        """The error that the caller gets, unless another engine of the session's policy may serve it."""
         if self._mover.next_engine(record, error) is not None:
             raise error
         match error:
@@ -94,10 +99,10 @@ class EngineRun:
         checkpoint: CheckpointTracker,
     ) -> SessionTranscriber:
         return SessionTranscriber(
-            Engine(session, self._host.session_threads, self._load),
+            SessionEngine(session, self._host.session_threads, self._load, self._pipelines),
             output,
             config,
             checkpoint,
             rate_hz=record.sample_rate_hertz,
-            line_silence_seconds_max=self._line_silence_seconds_max,
+            silence_seconds_max=self._silence_seconds_max,
         )

@@ -1,4 +1,4 @@
-"""The audio line of a session, read from where nothing before is needed any more."""
+"""The input of a live session: its audio log, read from the checkpoint on."""
 
 import asyncio
 from collections import deque
@@ -16,46 +16,52 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 
 QUEUED_MAX = 256
-"""Messages read ahead of the engine. What is beyond them waits in JetStream."""
+"""Messages read ahead of the engine. Those after them wait in JetStream."""
 
 Pcm16 = NDArray[np.int16]
 
 
 class AudioLogGap(Exception):  # noqa: N818 - reads as the condition it reports
-    """Audio is missing from the line."""
+    """Audio is missing from the log."""
 
 
 def parse_input(data: bytes) -> LiveInput:
-    """A message of the line."""
+    """A message of the log."""
     return LiveInput.FromString(data)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a session hears at a time: samples, and perhaps a control after them."""
+    """The samples, and at most one control after them, that a session processes in one call of its engine."""
 
     samples: Pcm16
     control: LiveInput | None
 
 
 class SessionInput:
-    """What comes on the line: samples, and controls between them."""
+    """Samples, and the controls between them. Use `open_session_input`."""
 
-    def __init__(self, bus: Bus, first_sample: int, *, came: Callable[[], None]) -> None:
-        """`came` is called when something has come, once it is worth a turn by what `take` was last asked for."""
+    def __init__(self, bus: Bus, first_sample: int, *, on_data: Callable[[], None]) -> None:
+        """Nothing is read yet.
+
+        Args:
+            bus: The connection.
+            first_sample: The number of the first sample to give.
+            on_data: Called when there is enough for a turn, by what `take` was last asked for.
+        """
         self._bus = bus
-        self._came = came
+        self._on_data = on_data
         self._queue: asyncio.Queue[tuple[int, LiveInput]] = asyncio.Queue(QUEUED_MAX)
         self._rest: Pcm16 = np.empty(0, np.int16)
         self._ends: deque[tuple[int, int]] = deque()
-        """Where each message taken ends, and its sequence: at most as many as the engine's window has messages."""
+        """The sample after each message taken, and its sequence: at most as many as the engine's window has."""
         self._settled_sequence = 0
         self._samples_min = 1
-        """What the last call of `take` wanted to have at least."""
+        """The least that the last call of `take` asked for."""
         self._waiting_marks = 0
-        """Messages without samples that have come and are not taken yet: controls, and signs of life."""
+        """Messages without samples that wait to be taken: controls, and signs of life."""
         self.waiting_samples = 0
-        """Samples that have come and are not taken yet."""
+        """Samples that wait to be taken."""
         self.position = first_sample
         """The number of the sample after the last message taken."""
 
@@ -66,69 +72,69 @@ class SessionInput:
 
     @property
     def seconds_since_outage(self) -> float:
-        """How long NATS has been there without a break; 0 while it is away."""
+        """How long NATS has been there without an outage; 0 while it is away."""
         return self._bus.seconds_since_outage if self._bus.is_connected else 0.0
 
     async def follow(self, record: SessionRecord) -> None:
-        """Read the line until cancelled."""
+        """Read the log until cancelled."""
         subject = subjects.live_audio(record.tenant, record.session_id)
         after = record.checkpoint.log_sequence
         self._settled_sequence = after
-        async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject, after_sequence=after) as tail:
-            async for entry in tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject, after_sequence=after) as log:
+            async for entry in log:
                 if isinstance(entry, StreamState):
                     continue
                 await self.add(entry.sequence, parse_input(entry.data))
 
     async def add(self, sequence: int, message: LiveInput) -> None:
-        """Let a message of the line wait to be taken, once there is room for it."""
+        """Queue a message of the log, once there is capacity for it."""
         await self._queue.put((sequence, message))
         self.waiting_samples += len(message.pcm16) // SAMPLE_BYTES
         self._waiting_marks += not message.pcm16
-        if self._is_worth_a_turn:
-            self._came()
+        if self._has_turn:
+            self._on_data()
 
     def take(self, samples_max: int, samples_min: int = 1) -> Turn | None:
-        """What has come, up to a control or so many samples. None when nothing has, or too little to be worth a turn.
+        """Take what waits, up to the first control. None when nothing waits, or too little.
 
         Args:
-            samples_max: So many are taken at most.
-            samples_min: With fewer, and nothing else among them, they wait for more.
+            samples_max: The most samples to take.
+            samples_min: Fewer samples, with nothing else among them, wait for more.
 
         Raises:
             AudioLogGap: Samples are missing.
         """
         self._samples_min = samples_min
-        if not self._is_worth_a_turn:
+        if not self._has_turn:
             return None
-        pieces: list[Pcm16] = []
+        blocks: list[Pcm16] = []
         count = 0
         control: LiveInput | None = None
-        came = False
+        has_message = False
         while count < samples_max and control is None:
             if not len(self._rest):
                 if self._queue.empty():
                     break
-                came = True
+                has_message = True
                 control = self._next()
                 continue
-            piece, self._rest = self._rest[: samples_max - count], self._rest[samples_max - count :]
-            pieces.append(piece)
-            count += len(piece)
-            self.waiting_samples -= len(piece)
-        if not came and not pieces:
+            block, self._rest = self._rest[: samples_max - count], self._rest[samples_max - count :]
+            blocks.append(block)
+            count += len(block)
+            self.waiting_samples -= len(block)
+        if not has_message and not blocks:
             return None
-        samples = np.concatenate(pieces) if pieces else np.empty(0, np.int16)
+        samples = np.concatenate(blocks) if blocks else np.empty(0, np.int16)
         return Turn(samples, control)
 
     def sequence_before(self, sample: int) -> int:
-        """The sequence of the last message that lies wholly before a sample. Samples must not decrease over calls."""
+        """The sequence of the last message that lies before a sample. Samples must not decrease over calls."""
         while self._ends and self._ends[0][0] <= sample:
             self._settled_sequence = self._ends.popleft()[1]
         return self._settled_sequence
 
     @property
-    def _is_worth_a_turn(self) -> bool:
+    def _has_turn(self) -> bool:
         return self.waiting_samples >= self._samples_min or self._waiting_marks > 0 or self._queue.full()
 
     def _next(self) -> LiveInput | None:
@@ -136,32 +142,32 @@ class SessionInput:
         sequence, message = self._queue.get_nowait()
         self._waiting_marks -= not message.pcm16
         if message.WhichOneof("input") == "pcm16":
-            self._rest = self._fresh(message)
+            self._rest = self._new_samples(message)
             self._ends.append((self.position, sequence))
             return None
         self._ends.append((self.position, sequence))
         return message
 
-    def _fresh(self, message: LiveInput) -> Pcm16:
-        """The samples of a message that are not behind us."""
+    def _new_samples(self, message: LiveInput) -> Pcm16:
+        """The samples of a message that come at or after `position`."""
         samples = pcm16_from_bytes(message.pcm16)
         if message.first_sample > self.position:
-            raise AudioLogGap(f"sample {self.position} is missing; the line goes on at {message.first_sample}")
-        fresh = samples[self.position - message.first_sample :]
-        self.position += len(fresh)
-        self.waiting_samples -= len(samples) - len(fresh)
-        return fresh
+            raise AudioLogGap(f"sample {self.position} is missing; the log continues at {message.first_sample}")
+        new = samples[self.position - message.first_sample :]
+        self.position += len(new)
+        self.waiting_samples -= len(samples) - len(new)
+        return new
 
 
 @asynccontextmanager
 async def open_session_input(
-    bus: Bus, record: SessionRecord, first_sample: int, *, came: Callable[[], None]
+    bus: Bus, record: SessionRecord, first_sample: int, *, on_data: Callable[[], None]
 ) -> AsyncIterator[SessionInput]:
-    """The line from `first_sample` on, read while the context lasts."""
-    line = SessionInput(bus, first_sample, came=came)
+    """The audio log from `first_sample` on, read while the context lasts."""
+    audio_log = SessionInput(bus, first_sample, on_data=on_data)
     async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(line.follow(record), name="session-input")
+        following = tasks.create_task(audio_log.follow(record), name="session-input")
         try:
-            yield line
+            yield audio_log
         finally:
             following.cancel()

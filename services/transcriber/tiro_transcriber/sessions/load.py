@@ -1,4 +1,4 @@
-"""How busy a worker's live sessions keep it: how often partials are worth it, and how many sessions it could hold.
+"""The load of a worker's live sessions: how often partials are worth decoding, and how many sessions it can serve.
 
 See docs/adr/0013-capacity.md for the formulas.
 """
@@ -9,32 +9,34 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tiro_transcriber import metrics
 from tiro_transcriber.engine.session_threads import NO_BATCHING, BatchPolicy
 
 INTERVAL_SECONDS_MIN = 0.5
 """More frequent partials show nothing new: a word lasts 0.3 s."""
 INTERVAL_SECONDS_MAX = 2.0
 """The longest that partials are stretched: the latency of words that is still live."""
-SPENT_MAX = 0.85
-"""The share of the threads that partials, finals and voice activity may take together: beyond it partials are
-stretched, and where they are stretched as far as they go no session is taken. The rest is for what comes in bursts."""
+BUSY_SHARE_MAX = 0.85
+"""The share of the threads that partials, finals and voice activity may use together: beyond it the interval of
+partials grows, and at its longest no session is taken. The rest is for bursts."""
 LAG_SECONDS_MAX = 1.0
 """A worker whose work waits longer than this for a thread takes no new sessions."""
 LAG_WINDOW_SECONDS = 5.0
 LAG_SHARE = 0.95
 WAITS_KEPT_MAX = 4096
 HALF_LIFE_SECONDS = 30.0
-"""What was measured so long ago counts half."""
-COMPANY_SHARE = 0.125
-"""Of the interval, so long a partial waits for others: their words come later by as much, and cost half."""
+"""The age at which a measurement counts half."""
+BATCH_WAIT_SHARE = 0.125
+"""The share of the interval for which a partial waits for others: words come later by as much, and cost half."""
 TURN_SHARE = 0.2
-"""Of the interval, so much audio is heard at a time: a call for every 100 ms costs more than its voice activity."""
+"""The share of the interval that a call of the engine has as audio: a call for each 100 ms costs more than its voice
+activity."""
 RESERVE_SHARE = 0.25
-"""Kept for sessions that have lost their worker, beyond what new ones may take."""
+"""The share of the capacity that is kept for sessions that have lost their worker, beyond what new ones may take."""
 
 
 class _Mean:
-    """A mean of what was measured, in which the past fades."""
+    """A mean in which earlier measurements count less."""
 
     def __init__(self) -> None:
         self._sum = self._weight = 0.0
@@ -51,17 +53,17 @@ class _Mean:
 
 
 class SessionLoad:
-    """What one worker measures of its sessions."""
+    """The measurements of one worker's sessions."""
 
     def __init__(self, threads: int, slots: int, changed: Callable[[], None], *, only_waits: bool = False) -> None:
         """Nothing is measured yet.
 
         Args:
-            threads: On which sessions run.
-            slots: Sessions at most.
+            threads: The number of threads on which sessions run.
+            slots: The most sessions.
             changed: Called when a session has begun.
-            only_waits: Calls wait for a service outside and keep no core busy: how long they take says nothing of how
-                many fit. The slots alone count then, and how long calls wait for a thread.
+            only_waits: Calls wait for a service outside and keep no core busy: their duration does not limit the number
+                of sessions. The slots alone count then, and how long calls wait for a thread.
         """
         self._only_waits = only_waits
         self._threads = threads
@@ -72,7 +74,7 @@ class SessionLoad:
         self._partial = _Mean()
         self._speaking: set[int] = set()
         self.sessions = 0
-        """Under way."""
+        """The number of active sessions."""
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -85,56 +87,56 @@ class SessionLoad:
             self.sessions -= 1
 
     def waited(self, seconds: float) -> None:
-        """A call of a session has waited so long for a thread."""
+        """Record how long a call of a session has waited for a thread."""
         self._waits.append((time.monotonic(), seconds))
 
-    def heard(self, busy_seconds: float, audio_seconds: float) -> None:
-        """Voice activity and finals over so much audio with speech have kept a thread busy so long."""
+    def processed(self, busy_seconds: float, audio_seconds: float) -> None:
+        """Record how long voice activity and finals have kept a thread busy, over how much audio with speech."""
         if not self._only_waits:
             self._essential.add(busy_seconds, audio_seconds)
 
     def decoded_partial(self, busy_seconds: float) -> None:
-        """A partial has kept a thread busy so long."""
+        """Record how long a partial has kept a thread busy."""
         if not self._only_waits:
             self._partial.add(busy_seconds, 1.0)
 
     def speaking(self, session: int, *, speaking: bool) -> None:
-        """Somebody speaks in a session, or no longer."""
+        """Record whether there is speech in a session now."""
         (self._speaking.add if speaking else self._speaking.discard)(session)
 
     @property
     def interval_seconds(self) -> float:
         """How long a session waits from one partial to the next."""
         cost = self._partial.value or 0.0
-        left = SPENT_MAX * self._threads / max(1, len(self._speaking)) - (self._essential.value or 0.0)
+        left = BUSY_SHARE_MAX * self._threads / max(1, len(self._speaking)) - (self._essential.value or 0.0)
         if left <= 0:
             return INTERVAL_SECONDS_MAX
         return min(max(cost / left, INTERVAL_SECONDS_MIN), INTERVAL_SECONDS_MAX)
 
     @property
     def batch_policy(self) -> BatchPolicy:
-        """How many partials of other sessions one should wait for, and how long."""
+        """How many partials of other sessions one waits for, and how long."""
         per_thread = len(self._speaking) // self._threads
-        return BatchPolicy(per_thread, COMPANY_SHARE * self.interval_seconds) if per_thread > 1 else NO_BATCHING
+        return BatchPolicy(per_thread, BATCH_WAIT_SHARE * self.interval_seconds) if per_thread > 1 else NO_BATCHING
 
     @property
     def turn_seconds_min(self) -> float:
-        """How much audio is worth a turn of a session's thread: the more, the seldomer partials come."""
+        """The least audio that is worth a call of the engine: the more, the rarer partials are."""
         return TURN_SHARE * self.interval_seconds
 
     @property
     def capacity(self) -> int:
-        """How many sessions, in all of which somebody speaks, it could keep up with; `slots` before it knows."""
+        """How many sessions with continuous speech it can keep up with; `slots` before there is a measurement."""
         essential, partial = self._essential.value, self._partial.value or 0.0
         if essential is None:
             return self._slots
         cost = essential + partial / INTERVAL_SECONDS_MAX
-        fit = math.floor(SPENT_MAX * self._threads / cost) if cost else self._slots
+        fit = math.floor(BUSY_SHARE_MAX * self._threads / cost) if cost else self._slots
         return max(1, min(self._slots, fit))
 
     @property
     def lag_seconds(self) -> float:
-        """How long work waits for a thread: the 95th percentile of the last seconds."""
+        """How long calls wait for a thread: the 95th percentile of the last seconds."""
         since = time.monotonic() - LAG_WINDOW_SECONDS
         while self._waits and self._waits[0][0] < since:
             self._waits.popleft()
@@ -142,16 +144,24 @@ class SessionLoad:
         return waits[min(len(waits) - 1, int(LAG_SHARE * len(waits)))] if waits else 0.0
 
     @property
-    def has_room(self) -> bool:
-        """Whether it takes a new session."""
+    def has_capacity(self) -> bool:
+        """Whether the worker takes a new session."""
         return self.sessions < self.capacity and self.lag_seconds < LAG_SECONDS_MAX
 
     @property
-    def has_room_for_orphan(self) -> bool:
-        """Whether it takes a session that has lost its worker."""
+    def has_capacity_for_orphan(self) -> bool:
+        """Whether the worker takes a session that has lost its own."""
         return self.sessions < self.capacity + reserve(self.capacity)
 
 
 def reserve(slots: int) -> int:
-    """How many sessions that have lost their worker are taken beyond so many slots."""
+    """How many sessions that have lost their worker are taken beyond a number of slots."""
     return max(1, math.floor(RESERVE_SHARE * slots))
+
+
+def export_gauges(load: SessionLoad) -> None:
+    """Have the gauges of live sessions read the measurements, whenever Prometheus asks for them."""
+    metrics.SESSIONS_ACTIVE.set_function(lambda: load.sessions)
+    metrics.SESSION_CAPACITY.set_function(lambda: load.capacity)
+    metrics.SESSION_LAG.set_function(lambda: load.lag_seconds)
+    metrics.SESSION_PARTIAL_INTERVAL.set_function(lambda: load.interval_seconds)

@@ -1,4 +1,4 @@
-"""When a session is better off with another engine, and giving it there."""
+"""Moving a live session to another engine of its policy, when its own cannot serve it."""
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
@@ -13,7 +13,7 @@ from tiro_engines.interface import EngineRefused, EngineUnavailable, Unsupported
 from tiro_transcriber import metrics
 
 MOVE_FAILURES = 2
-"""A session over which so many workers of an engine were lost or failed goes to another one, where it has one."""
+"""A session moves to another engine, if it has one, once this many workers were lost or failed over it."""
 
 log = get_logger()
 
@@ -26,23 +26,23 @@ class SessionMover:
         self._workers = workers
 
     def next_engine(self, record: SessionRecord, cause: BaseException | None = None) -> Route | None:
-        """Where a session should go because its engine cannot serve it, or has failed on it again and again.
+        """The engine that a session should move to, because its own cannot serve it or has failed on it repeatedly.
 
         Args:
             record: The session.
-            cause: What has broken it now. None: nothing has yet.
+            cause: The exception that has broken it now. None: there is none.
 
         Returns:
-            An alternative that has capacity. None where it should stay, or has no alternative.
+            An alternative that has capacity. None where the session should stay, or has no alternative.
         """
         hopeless = isinstance(cause, EngineUnavailable | EngineRefused | UnsupportedLanguage | TiroError)
         failures = record.failure_count + (cause is not None)
         return next_route(record, self._workers) if hopeless or failures >= MOVE_FAILURES else None
 
     async def move(self, owned: OwnedRecord[SessionRecord], to: Route, why: str) -> None:
-        """Give a session to one of its alternatives. The message that it was claimed for is to be acknowledged then.
+        """Move a session to one of its alternatives. Then acknowledge the task message that it was claimed for.
 
-        A death between the steps is harmless: whichever worker gets that message again passes the session on.
+        A death between the steps is harmless: the worker that gets the message again passes the session on.
 
         Raises:
             OwnershipLost: It is no longer ours.
@@ -54,5 +54,5 @@ class SessionMover:
         log.warning("session_moved", engine=to.engine, model=to.model, reason=why)
 
     async def pass_on(self, record: SessionRecord) -> None:
-        """Enqueue a session that is another engine's for its workers."""
+        """Enqueue a session for the workers of the engine that serves it now."""
         await enqueue_session(self._bus, record)

@@ -1,4 +1,4 @@
-"""Having a session that is over heard by another engine as well: a job that nobody waits for, over its audio."""
+"""Starting the shadow of a session that is over: another engine transcribes its audio, as a job of lowest priority."""
 
 from contextlib import suppress
 
@@ -17,13 +17,13 @@ log = get_logger()
 
 
 async def start_shadow(bus: Bus, session: SessionRecord, upload_id: str, samples: int) -> None:
-    """Write the shadow of a session. Ingest offers it, compares it and removes it. Again, it does nothing.
+    """Write the shadow of a session, unless that was done before. Ingest enqueues it, compares it and removes it.
 
     Args:
         bus: Where records are.
-        session: Whose shadow it is.
-        upload_id: The session's audio.
-        samples: How many of it, at the session's rate.
+        session: The session.
+        upload_id: The upload of its audio.
+        samples: How many samples that has, at the session's rate.
     """
     shadow = shadow_of_session(session, upload_id, samples / session.sample_rate_hertz)
     tenant, job = shadow.tenant, shadow.transcription_id

@@ -1,8 +1,7 @@
-"""One live session: from its audio line through the engine to its event line."""
+"""One live session: from its audio log through the engine to its event log."""
 
 import asyncio
 import time
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import grpc
@@ -13,6 +12,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_core.audio.pcm import Resampler, pcm16_to_float32
 from tiro_core.errors import TiroError
+from tiro_core.routing.suitability import NO_OPTIONS
 from tiro_engines.interface import (
     SAMPLE_RATE,
     EngineSession,
@@ -23,7 +23,8 @@ from tiro_engines.interface import (
     UtteranceEnd,
 )
 from tiro_transcriber import metrics
-from tiro_transcriber.engine.session_threads import CallResult, SessionThreads
+from tiro_transcriber.engine.session_threads import PartialFuture, SessionThreads
+from tiro_transcriber.pipeline.pipeline import Pipelines
 from tiro_transcriber.sessions.checkpoint import CheckpointTracker
 from tiro_transcriber.sessions.config import SessionConfig
 from tiro_transcriber.sessions.input import Pcm16, SessionInput
@@ -31,20 +32,21 @@ from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, SessionLoad
 from tiro_transcriber.sessions.output import SessionOutput
 
 TURN_SECONDS = 2.0
-"""Audio that a session hears at a time, so that one that is behind does not keep the others waiting."""
+"""The most audio that a session processes in one call: one that is behind does not keep the others waiting."""
 PROGRESS_SECONDS_MIN = 0.25
-"""How often the streamer is told how far the session is, while audio comes."""
+"""How often the streamer is notified how far the session is, while there is audio."""
 PROGRESS_SECONDS_MAX = 1.5
-"""The same while none comes."""
+"""The same while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """What a session needs to run its engine."""
+class SessionEngine:
+    """What a session needs of its worker."""
 
     session: EngineSession
     threads: SessionThreads
     load: SessionLoad
+    pipelines: Pipelines
 
 
 class SessionTranscriber:
@@ -52,37 +54,47 @@ class SessionTranscriber:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: SessionEngine,
         output: SessionOutput,
         config: SessionConfig,
-        place: CheckpointTracker,
+        checkpoint: CheckpointTracker,
         *,
         rate_hz: int,
-        line_silence_seconds_max: float,
+        silence_seconds_max: float,
     ) -> None:
+        """Nothing is processed yet.
+
+        Args:
+            engine: The engine's session, and what runs it.
+            output: Where its updates go; this worker has taken it over.
+            config: The config in use.
+            checkpoint: Moves as the session does.
+            rate_hz: The rate of the session's audio.
+            silence_seconds_max: A session whose streamer writes nothing for longer is ended.
+        """
         self._engine = engine
         self._output = output
         self._config = config
-        self._place = place
+        self._checkpoint = checkpoint
         self._rate = rate_hz
-        self._line_silence_seconds_max = line_silence_seconds_max
+        self._silence_seconds_max = silence_seconds_max
         self._resampler = Resampler(rate_hz, SAMPLE_RATE)
         self._wake = asyncio.Event()
         self._speaking = False
-        self._partial: Future[CallResult[list[SessionUpdate]]] | None = None
-        self._progress_at = self._heard_at = time.monotonic()
-        # The first partial is due at once: the first words of a session, or the next ones after a worker's death.
-        self._partial_at = self._heard_at - INTERVAL_SECONDS_MAX
+        self._partial: PartialFuture | None = None
+        self._progress_at = self._last_input_at = time.monotonic()
+        # The first partial is due at once: it shows the first words, or the next ones after a takeover.
+        self._partial_at = self._last_input_at - INTERVAL_SECONDS_MAX
 
     def wake(self) -> None:
-        """Enough has come on the line."""
+        """Process the input that has arrived."""
         self._wake.set()
 
-    async def run(self, line: SessionInput) -> Status | None:
+    async def run(self, audio_log: SessionInput) -> Status | None:
         """Transcribe until the audio ends.
 
         Returns:
-            Why it ended, when that was not the caller's wish.
+            Why the session ended, where its caller did not end it.
 
         Raises:
             UnsupportedLanguage: Its language was changed to one that the engine does not know.
@@ -90,31 +102,31 @@ class SessionTranscriber:
         try:
             while True:
                 self._wake.clear()
-                await self._tell_finished_partial()
-                turn = line.take(self._samples(TURN_SECONDS), self._samples(self._engine.load.turn_seconds_min))
+                await self._publish_finished_partial()
+                turn = audio_log.take(self._samples(TURN_SECONDS), self._samples(self._engine.load.turn_seconds_min))
                 if turn is None:
-                    if self._line_is_dead(line):
-                        return _dead_line()
-                    await self._wait(line)
+                    if self._streamer_is_lost(audio_log):
+                        return _streamer_lost()
+                    await self._wait(audio_log)
                     continue
-                self._heard_at = time.monotonic()
-                await self._hear(turn.samples)
+                self._last_input_at = time.monotonic()
+                await self._process(turn.samples)
                 if turn.control is not None:
                     kind = turn.control.WhichOneof("input")
                     if kind == "end":
                         return await self._end(turn.control)
-                    await self._obey(turn.control, line.position)
-                self._settle(line)
-                await self._tell_progress(line.taken, PROGRESS_SECONDS_MIN)
-                self._ask_for_partial(line)
+                    await self._apply(turn.control, audio_log.position)
+                self._advance_checkpoint(audio_log)
+                await self._publish_progress(audio_log.taken, PROGRESS_SECONDS_MIN)
+                self._request_partial(audio_log)
         finally:
             self._engine.load.speaking(id(self), speaking=False)
             if self._partial is not None:
                 self._partial.cancel()
 
-    async def _wait(self, line: SessionInput) -> None:
-        """Wait for audio, for a partial that is under way, or until the next one is due."""
-        self._ask_for_partial(line)
+    async def _wait(self, audio_log: SessionInput) -> None:
+        """Wait for audio, for a partial that is being decoded, or until the next partial is due."""
+        self._request_partial(audio_log)
         seconds = PROGRESS_SECONDS_MAX
         if self._partial is None and self._engine.session.wants_partial:
             seconds = max(0.0, min(seconds, self._partial_due() - time.monotonic()))
@@ -122,51 +134,52 @@ class SessionTranscriber:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
-            await self._tell_progress(line.taken, PROGRESS_SECONDS_MAX)
+            await self._publish_progress(audio_log.taken, PROGRESS_SECONDS_MAX)
 
-    async def _hear(self, samples: Pcm16) -> None:
+    async def _process(self, samples: Pcm16) -> None:
         if len(samples):
             metrics.SESSION_AUDIO_SECONDS.inc(len(samples) / self._rate)
             await self._advance(pcm16_to_float32(self._resampler.push(samples)))
 
     async def _advance(self, audio: Samples) -> None:
         await self._withdraw_partial()
-        ran = await self._engine.threads.run_priority(lambda: self._engine.session.advance(audio))
-        self._engine.load.waited(ran.waited_seconds)
-        if self._speaking or ran.result:
-            self._engine.load.heard(ran.busy_seconds, len(audio) / SAMPLE_RATE)
-        await self._tell(ran.result)
+        call = await self._engine.threads.run_priority(lambda: self._engine.session.advance(audio))
+        self._engine.load.waited(call.waited_seconds)
+        if self._speaking or call.result:
+            self._engine.load.processed(call.busy_seconds, len(audio) / SAMPLE_RATE)
+        await self._publish(call.result)
 
-    async def _obey(self, control: LiveInput, position: int) -> None:
+    async def _apply(self, control: LiveInput, position: int) -> None:
         """Do what a control asks for, unless an owner before has answered it."""
         number = control.first_control + 1
-        answered = number <= self._output.answered_controls
+        is_answered = number <= self._output.events.answered_controls
         match control.WhichOneof("input"):
-            case "finalize" if not answered:
+            case "finalize" if not is_answered:
                 await self._finalize(answers=number)
             case "pause" if self._speaking:
                 await self._finalize()
             case "update_config":
                 await self._configure(control.update_config)
-                if not answered:
-                    await self._output.tell_config(self._config.told(position), answers=number)
+                if not is_answered:
+                    await self._output.publish_config(self._config.event(position), answers=number)
 
     async def _configure(self, update: UpdateConfig) -> None:
         self._config.change(update)
         recognition, endpointing = self._config.recognition, self._config.endpointing
         await self._withdraw_partial()
         await self._engine.threads.run_priority(lambda: self._engine.session.configure(recognition, endpointing))
+        self._output.use(await self._engine.pipelines.open(self._config.message, NO_OPTIONS))
 
     async def _finalize(self, *, answers: int = 0) -> None:
         await self._withdraw_partial()
-        ran = await self._engine.threads.run_priority(self._engine.session.finalize)
-        self._engine.load.waited(ran.waited_seconds)
-        self._engine.load.heard(ran.busy_seconds, 0.0)
-        await self._tell(ran.result, answers=answers)
+        call = await self._engine.threads.run_priority(self._engine.session.finalize)
+        self._engine.load.waited(call.waited_seconds)
+        self._engine.load.processed(call.busy_seconds, 0.0)
+        await self._publish(call.result, answers=answers)
 
     async def _end(self, control: LiveInput) -> Status | None:
         if control.end.HasField("error"):
-            # Nobody waits for the rest.
+            # The caller does not wait for the rest.
             return control.end.error
         await self._advance(pcm16_to_float32(self._resampler.flush()))
         await self._finalize()
@@ -178,10 +191,10 @@ class SessionTranscriber:
     def _partial_due(self) -> float:
         return self._partial_at + self._engine.load.interval_seconds
 
-    def _ask_for_partial(self, line: SessionInput) -> None:
-        """Have a partial decoded when one is due, and worth it: not while more audio waits than a turn takes."""
-        behind = line.waiting_samples > self._samples(TURN_SECONDS)
-        if self._partial is not None or behind or not self._engine.session.wants_partial:
+    def _request_partial(self, audio_log: SessionInput) -> None:
+        """Have a partial decoded when one is due and useful: not while more audio waits than one call processes."""
+        is_behind = audio_log.waiting_samples > self._samples(TURN_SECONDS)
+        if self._partial is not None or is_behind or not self._engine.session.wants_partial:
             return
         due = self._partial_due()
         if due > time.monotonic():
@@ -191,49 +204,49 @@ class SessionTranscriber:
         self._partial.add_done_callback(lambda _: loop.call_soon_threadsafe(self._wake.set))
 
     async def _withdraw_partial(self) -> None:
-        """Take back a partial that waits for a thread, or await one that runs: a session has one call at a time."""
+        """Withdraw a partial that waits for a thread; wait for one that runs: a session has one call at a time."""
         if self._partial is not None and self._partial.cancel():
             self._partial = None
         elif self._partial is not None:
             await asyncio.wrap_future(self._partial)
-            await self._tell_finished_partial()
+            await self._publish_finished_partial()
 
-    async def _tell_finished_partial(self) -> None:
+    async def _publish_finished_partial(self) -> None:
         if self._partial is None or not self._partial.done():
             return
-        ran, self._partial = self._partial.result(), None
-        self._partial_at = ran.begun
-        self._engine.load.decoded_partial(ran.busy_seconds)
+        call, self._partial = self._partial.result(), None
+        self._partial_at = call.begun
+        self._engine.load.decoded_partial(call.busy_seconds)
         metrics.SESSION_PARTIALS.inc()
-        await self._tell(ran.result)
+        await self._publish(call.result)
 
-    async def _tell(self, updates: list[SessionUpdate], *, answers: int = 0) -> None:
+    async def _publish(self, updates: list[SessionUpdate], *, answers: int = 0) -> None:
         for update in updates:
             if isinstance(update, SpeechStarted):
                 self._speaking = True
             elif isinstance(update, SpeechEnded | UtteranceEnd):
                 self._speaking = False
         self._engine.load.speaking(id(self), speaking=self._speaking)
-        await self._output.tell(updates, answers=answers)
+        await self._output.publish(updates, answers=answers)
 
-    def _settle(self, line: SessionInput) -> None:
-        """Note from where another owner could go on, now that everything before is told."""
-        settled = self._engine.session.checkpoint_sample * self._rate // SAMPLE_RATE
-        if settled > self._place.sample:
-            self._place.reached(settled, line.sequence_before(settled))
+    def _advance_checkpoint(self, audio_log: SessionInput) -> None:
+        """Note from where another owner could continue, now that everything before is published."""
+        sample = self._engine.session.checkpoint_sample * self._rate // SAMPLE_RATE
+        if sample > self._checkpoint.sample:
+            self._checkpoint.advance(sample, audio_log.sequence_before(sample))
 
-    async def _tell_progress(self, processed_sample: int, seconds_min: float) -> None:
+    async def _publish_progress(self, processed_sample: int, seconds_min: float) -> None:
         now = time.monotonic()
         if now - self._progress_at >= seconds_min:
             self._progress_at = now
-            await self._output.tell_progress(processed_sample)
+            await self._output.publish_progress(processed_sample)
 
-    def _line_is_dead(self, line: SessionInput) -> bool:
-        """Whether the session's streamer has gone without a word, which NATS being away does not prove."""
-        quiet = min(time.monotonic() - self._heard_at, line.seconds_since_outage)
-        return quiet > self._line_silence_seconds_max
+    def _streamer_is_lost(self, audio_log: SessionInput) -> bool:
+        """Whether the streamer writes nothing any more, which an outage of NATS does not prove."""
+        quiet_seconds = min(time.monotonic() - self._last_input_at, audio_log.seconds_since_outage)
+        return quiet_seconds > self._silence_seconds_max
 
 
-def _dead_line() -> Status:
-    message = "nothing came from the session's streamer for too long"
+def _streamer_lost() -> Status:
+    message = "the session's streamer has written nothing for too long"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_IDLE, message).to_status()

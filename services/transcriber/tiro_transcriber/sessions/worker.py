@@ -30,7 +30,7 @@ from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.recording import AudioKeeper
 
 FAILURES_MAX = 4
-"""A session over which so many workers were lost or failed, without a step forward, is ended, not tried again."""
+"""A session is ended once this many workers were lost or failed over it without advancing it."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()
@@ -76,10 +76,10 @@ class SessionWork:
         return SessionAttempt(self, claim)
 
     async def finish(self, record: SessionRecord | None) -> None:
-        """Nothing is left undone: the end of a session is on its event log before it is in its record."""
+        """Do nothing: the end of a session is in its event log before it is in its record."""
 
     async def redirect(self, record: SessionRecord) -> None:
-        """Pass a session on that is another engine's now."""
+        """Pass on a session that another engine serves now."""
         await self.mover.pass_on(record)
 
     async def tidy(self, key: str) -> None:  # noqa: ARG002 - the session is another owner's, with all that it has
@@ -94,18 +94,18 @@ class SessionAttempt:
         self._work = work
         self._owned = owned
         self._output = SessionOutput(work.bus, owned.value)
-        self._checkpoint = CheckpointTracker(owned.value.checkpoint)
+        self._checkpoint = CheckpointTracker(owned.value.checkpoint, self._output.events)
         self._error: Status | None = None
         self._samples = 0
         self._upload_id = ""
         self._has_moved = False
 
     def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
-        """Hold the lease, and note the checkpoint with each renewal."""
-        return hold_lease(self._owned, message, self._checkpoint.note)
+        """Hold the lease, and write the checkpoint with each renewal."""
+        return hold_lease(self._owned, message, self._checkpoint.write_to)
 
     async def run(self) -> None:
-        """Serve the session to its end, unless it is better off with another engine."""
+        """Serve the session to its end, or move it to another engine."""
         record = self._owned.value
         log.info("session_claimed", epoch=record.epoch)
         if (route := self._work.mover.next_engine(record)) is not None:
@@ -119,20 +119,20 @@ class SessionAttempt:
 
     async def _serve(self, record: SessionRecord) -> None:
         if not await self._output.take_over(self._work.worker_id):
-            self._error = self._output.ended_with  # an owner before has ended it, and did not live to say so
+            self._error = self._output.error  # an owner before has published the end, and was lost before its record
             return
         if record.failure_count >= FAILURES_MAX:
             message = f"given up after {record.failure_count} workers were lost over this session or failed on it"
             failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, message)
-            self._error, self._samples = failed.to_status(), self._output.next_sample
+            self._error, self._samples = failed.to_status(), self._output.events.next_sample
         else:
             self._error, self._samples = await self._work.engine_run.run(record, self._output, self._checkpoint)
         if self._samples:
-            is_whole = self._error is None and not self._output.engine_changed
+            is_whole = self._error is None and not self._output.events.engine_changed
             self._upload_id = await self._work.audio.keep(record, self._samples, is_whole=is_whole)
 
     async def commit(self) -> None:
-        """End the session: on its event log first, then in its record; then its audio goes."""
+        """End the session: in its event log first, then in its record; then remove its audio."""
         if self._has_moved:
             return
         await self._output.end(self._samples, self._error, self._upload_id)
@@ -140,6 +140,7 @@ class SessionAttempt:
         def end(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_ENDED
             record.ClearField("lease")
+            record.ClearField("checkpoint")  # it has text, for a next owner that will not come
             if self._error is not None:
                 record.error.CopyFrom(self._error)
 
@@ -147,10 +148,10 @@ class SessionAttempt:
         await purge(self._work.bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id))
         metrics.SESSIONS.labels("cut_short" if self._error else "ended").inc()
         reason = self._error.message if self._error else ""
-        log.info("session_ended", samples=self._samples, finals=self._output.final_count, reason=reason)
+        log.info("session_ended", samples=self._samples, finals=self._output.events.final_count, reason=reason)
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """Move the session to another engine where it has one and needs one; else let another worker try."""
+        """Move the session to another engine if it needs one and has one; else let another worker try."""
         log.error("session_broken", epoch=self._owned.epoch, exc_info=cause)
         if (route := self._work.mover.next_engine(self._owned.value, cause)) is not None:
             await self._work.mover.move(self._owned, route, repr(cause))
@@ -166,7 +167,7 @@ class SessionAttempt:
         log.info("session_handed_over")
 
     def _give_back(self, record: SessionRecord, *, failures: int) -> None:
-        self._checkpoint.note(record)
+        self._checkpoint.write_to(record)
         record.state = SessionRecord.STATE_WAITING
         record.failure_count += failures
         record.ClearField("lease")

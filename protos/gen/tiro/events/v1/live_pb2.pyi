@@ -191,29 +191,105 @@ Global___SessionRecord: _TypeAlias = SessionRecord  # noqa: Y015
 
 @_typing.final
 class Checkpoint(_message.Message):
-    """A place on a session's audio line."""
+    """How far a session is: a new owner reads its audio log and its event log from here on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SAMPLE_FIELD_NUMBER: _builtins.int
     LOG_SEQUENCE_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     sample: _builtins.int
     """Nothing before this sample is needed any more: it is final and no context of what follows, or was silence."""
     log_sequence: _builtins.int
-    """Everything up to this sequence of the stream lies before that sample."""
+    """Every message of the audio log up to this sequence of the stream lies before that sample."""
+    @_builtins.property
+    def events(self) -> Global___EventLogState:
+        """What the event log says up to one of its events. Absent: the whole log is to be read."""
+
     def __init__(
         self,
         *,
         sample: _builtins.int = ...,
         log_sequence: _builtins.int = ...,
+        events: Global___EventLogState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_sequence", b"log_sequence", "sample", b"sample"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "log_sequence", b"log_sequence", "sample", b"sample"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+
+@_typing.final
+class EventLogState(_message.Message):
+    """What the event log of a session says up to one of its events. It follows from these events alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    STREAM_SEQUENCE_FIELD_NUMBER: _builtins.int
+    FINAL_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWERED_CONTROLS_FIELD_NUMBER: _builtins.int
+    RESUME_SAMPLE_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    SPEAKING_FIELD_NUMBER: _builtins.int
+    UTTERANCE_ENDED_SAMPLE_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    ENGINE_CHANGED_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The number of that event, from 1."""
+    stream_sequence: _builtins.int
+    """Its sequence in the stream."""
+    final_count: _builtins.int
+    """How many finals there are."""
+    answered_controls: _builtins.int
+    """How many controls of the client are answered."""
+    resume_sample: _builtins.int
+    """The `resume_sample` of the last final. 0 before the first."""
+    speaking: _builtins.bool
+    """Speech has begun and not ended."""
+    utterance_ended_sample: _builtins.int
+    """Where the last utterance ended. Absent: none has."""
+    engine_changed: _builtins.bool
+    """An owner had another engine or model than the one before it."""
+    @_builtins.property
+    def context(self) -> Global___LiveContext:
+        """The context that came with the last final."""
+
+    @_builtins.property
+    def config(self) -> Global___LiveConfigUpdated:
+        """The newest config. Absent: the record's."""
+
+    @_builtins.property
+    def route(self) -> _route_pb2.Route:
+        """Engine and model of the newest owner."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        stream_sequence: _builtins.int = ...,
+        final_count: _builtins.int = ...,
+        answered_controls: _builtins.int = ...,
+        resume_sample: _builtins.int = ...,
+        context: Global___LiveContext | None = ...,
+        config: Global___LiveConfigUpdated | None = ...,
+        speaking: _builtins.bool = ...,
+        utterance_ended_sample: _builtins.int | None = ...,
+        route: _route_pb2.Route | None = ...,
+        engine_changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_utterance_ended_sample", b"_utterance_ended_sample", "config", b"config", "context", b"context", "route", b"route", "utterance_ended_sample", b"utterance_ended_sample"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_utterance_ended_sample", b"_utterance_ended_sample", "answered_controls", b"answered_controls", "config", b"config", "context", b"context", "engine_changed", b"engine_changed", "final_count", b"final_count", "resume_sample", b"resume_sample", "route", b"route", "sequence", b"sequence", "speaking", b"speaking", "stream_sequence", b"stream_sequence", "utterance_ended_sample", b"utterance_ended_sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__utterance_ended_sample: _TypeAlias = _typing.Literal["utterance_ended_sample"]  # noqa: Y015
+    _WhichOneofArgType__utterance_ended_sample: _TypeAlias = _typing.Literal["_utterance_ended_sample", b"_utterance_ended_sample"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__utterance_ended_sample) -> _WhichOneofReturnType__utterance_ended_sample | None: ...
+
+Global___EventLogState: _TypeAlias = EventLogState  # noqa: Y015
 
 @_typing.final
 class SessionTask(_message.Message):
@@ -359,6 +435,7 @@ class LiveEvent(_message.Message):
     CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
     RESUME_SAMPLE_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     ANSWERED_CONTROLS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, without gaps."""
@@ -398,6 +475,10 @@ class LiveEvent(_message.Message):
     def context(self) -> Global___LiveContext:
         """With a final: what of it is context for what comes next, so that a new owner hears it again. Absent where nothing is."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Warning]:
+        """With a final: what went wrong with it."""
+
     def __init__(
         self,
         *,
@@ -412,11 +493,12 @@ class LiveEvent(_message.Message):
         config_updated: Global___LiveConfigUpdated | None = ...,
         resume_sample: _builtins.int = ...,
         context: Global___LiveContext | None = ...,
+        warnings: _abc.Iterable[_transcript_pb2.Warning] | None = ...,
         answered_controls: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config_updated", b"config_updated", "context", b"context", "ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_updated", b"config_updated", "context", b"context", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_updated", b"config_updated", "context", b"context", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended", "config_updated"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

@@ -31,7 +31,7 @@ from tiro.speech.v1 import transcript_pb2 as tiro_dot_speech_dot_v1_dot_transcri
 from tiro.transcription.v1 import transcription_pb2 as tiro_dot_transcription_dot_v1_dot_transcription__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tiro/events/v1/transcription.proto\x12\x0etiro.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/events/v1/route.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\x1a)tiro/transcription/v1/transcription.proto\"\xf3\n\n\x13TranscriptionRecord\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x18\n\x10transcription_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x31\n\x06\x63onfig\x18\x04 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x11\n\tupload_id\x18\x05 \x01(\t\x12\x39\n\x05state\x18\x06 \x01(\x0e\x32*.tiro.transcription.v1.Transcription.State\x12\r\n\x05\x65poch\x18\x07 \x01(\x03\x12$\n\x05lease\x18\x08 \x01(\x0b\x32\x15.tiro.events.v1.Lease\x12>\n\x08\x61ttempts\x18\t \x03(\x0b\x32,.tiro.transcription.v1.Transcription.Attempt\x12\x31\n\x0e\x61udio_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14transcribed_duration\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x12.google.rpc.Status\x12.\n\ntranscript\x18\r \x01(\x0b\x32\x1a.tiro.speech.v1.Transcript\x12\x18\n\x10transcript_epoch\x18\x0e \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x07options\x18\x11 \x01(\x0b\x32+.tiro.transcription.v1.TranscriptionOptions\x12\x37\n\x04lane\x18\x12 \x01(\x0e\x32).tiro.transcription.v1.Transcription.Lane\x12&\n\x03ttl\x18\x13 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\taudio_ttl\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x08\x63\x61llback\x18\x15 \x01(\x0b\x32\x1f.tiro.transcription.v1.Callback\x12\x10\n\x08retry_of\x18\x16 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x61udio_expire_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\raudio_deleted\x18\x19 \x01(\x08\x12\x13\n\x0brequest_key\x18\x1a \x01(\t\x12\x0b\n\x03uri\x18\x1b \x01(\t\x12\x14\n\x0c\x66\x65tched_size\x18\x1c \x01(\x03\x12\x10\n\x08removing\x18\x1d \x01(\x08\x12\x0b\n\x03\x63ut\x18\x1e \x01(\x08\x12\x36\n\x04part\x18\x1f \x01(\x0b\x32(.tiro.events.v1.TranscriptionRecord.Part\x12\x0e\n\x06policy\x18  \x01(\t\x12\x16\n\x0e\x61llowed_clouds\x18! \x03(\t\x12%\n\x06shadow\x18\" \x01(\x0b\x32\x15.tiro.events.v1.Route\x12\x11\n\tshadow_of\x18# \x01(\t\x12\x19\n\x11shadow_of_session\x18$ \x01(\x08\x12\x14\n\x0ckeeps_upload\x18% \x01(\x08\x1a;\n\x04Part\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"K\n\x05Lease\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x11TranscriptionTask\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x18\n\x10transcription_id\x18\x02 \x01(\t\"\x85\x02\n\x12TranscriptionEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12<\n\rstate_changed\x18\x03 \x01(\x0b\x32#.tiro.events.v1.TranscriptionRecordH\x00\x12\x39\n\x14transcribed_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x32\n\x08segments\x18\x05 \x01(\x0b\x32\x1e.tiro.events.v1.TranscriptPageH\x00\x12\x16\n\x0c\x66\x65tched_size\x18\x06 \x01(\x03H\x00\x42\x07\n\x05\x65vent\"\r\n\x0b\x41rchiveMark\"\r\n\x0b\x45xpiryEntry\";\n\x0eTranscriptPage\x12)\n\x08segments\x18\x01 \x03(\x0b\x32\x17.tiro.speech.v1.Segment\"9\n\rRequestRecord\x12\x13\n\x0bresource_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"A\n\nDeadLetter\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.tiro.events.v1.TranscriptionRecord\"<\n\tUploadUse\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tiro/events/v1/transcription.proto\x12\x0etiro.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/events/v1/route.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\x1a)tiro/transcription/v1/transcription.proto\"\xf5\n\n\x13TranscriptionRecord\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x18\n\x10transcription_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x31\n\x06\x63onfig\x18\x04 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x11\n\tupload_id\x18\x05 \x01(\t\x12\x39\n\x05state\x18\x06 \x01(\x0e\x32*.tiro.transcription.v1.Transcription.State\x12\r\n\x05\x65poch\x18\x07 \x01(\x03\x12$\n\x05lease\x18\x08 \x01(\x0b\x32\x15.tiro.events.v1.Lease\x12>\n\x08\x61ttempts\x18\t \x03(\x0b\x32,.tiro.transcription.v1.Transcription.Attempt\x12\x31\n\x0e\x61udio_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14transcribed_duration\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x12.google.rpc.Status\x12.\n\ntranscript\x18\r \x01(\x0b\x32\x1a.tiro.speech.v1.Transcript\x12\x18\n\x10transcript_epoch\x18\x0e \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x07options\x18\x11 \x01(\x0b\x32+.tiro.transcription.v1.TranscriptionOptions\x12\x37\n\x04lane\x18\x12 \x01(\x0e\x32).tiro.transcription.v1.Transcription.Lane\x12&\n\x03ttl\x18\x13 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\taudio_ttl\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x08\x63\x61llback\x18\x15 \x01(\x0b\x32\x1f.tiro.transcription.v1.Callback\x12\x10\n\x08retry_of\x18\x16 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x61udio_expire_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\raudio_deleted\x18\x19 \x01(\x08\x12\x13\n\x0brequest_key\x18\x1a \x01(\t\x12\x0b\n\x03uri\x18\x1b \x01(\t\x12\x14\n\x0c\x66\x65tched_size\x18\x1c \x01(\x03\x12\x10\n\x08removing\x18\x1d \x01(\x08\x12\r\n\x05split\x18\x1e \x01(\x08\x12\x36\n\x04part\x18\x1f \x01(\x0b\x32(.tiro.events.v1.TranscriptionRecord.Part\x12\x0e\n\x06policy\x18  \x01(\t\x12\x16\n\x0e\x61llowed_clouds\x18! \x03(\t\x12%\n\x06shadow\x18\" \x01(\x0b\x32\x15.tiro.events.v1.Route\x12\x11\n\tshadow_of\x18# \x01(\t\x12\x19\n\x11shadow_of_session\x18$ \x01(\x08\x12\x14\n\x0ckeeps_upload\x18% \x01(\x08\x1a;\n\x04Part\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"K\n\x05Lease\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x11TranscriptionTask\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x18\n\x10transcription_id\x18\x02 \x01(\t\"\x85\x02\n\x12TranscriptionEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12<\n\rstate_changed\x18\x03 \x01(\x0b\x32#.tiro.events.v1.TranscriptionRecordH\x00\x12\x39\n\x14transcribed_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x32\n\x08segments\x18\x05 \x01(\x0b\x32\x1e.tiro.events.v1.TranscriptPageH\x00\x12\x16\n\x0c\x66\x65tched_size\x18\x06 \x01(\x03H\x00\x42\x07\n\x05\x65vent\"\r\n\x0b\x41rchiveMark\"\r\n\x0b\x45xpiryEntry\";\n\x0eTranscriptPage\x12)\n\x08segments\x18\x01 \x03(\x0b\x32\x17.tiro.speech.v1.Segment\"9\n\rRequestRecord\x12\x13\n\x0bresource_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"A\n\nDeadLetter\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.tiro.events.v1.TranscriptionRecord\"<\n\tUploadUse\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,25 +39,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tiro.events.v1.transcriptio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRANSCRIPTIONRECORD']._serialized_start=283
-  _globals['_TRANSCRIPTIONRECORD']._serialized_end=1678
-  _globals['_TRANSCRIPTIONRECORD_PART']._serialized_start=1619
-  _globals['_TRANSCRIPTIONRECORD_PART']._serialized_end=1678
-  _globals['_LEASE']._serialized_start=1680
-  _globals['_LEASE']._serialized_end=1755
-  _globals['_TRANSCRIPTIONTASK']._serialized_start=1757
-  _globals['_TRANSCRIPTIONTASK']._serialized_end=1818
-  _globals['_TRANSCRIPTIONEVENT']._serialized_start=1821
-  _globals['_TRANSCRIPTIONEVENT']._serialized_end=2082
-  _globals['_ARCHIVEMARK']._serialized_start=2084
-  _globals['_ARCHIVEMARK']._serialized_end=2097
-  _globals['_EXPIRYENTRY']._serialized_start=2099
-  _globals['_EXPIRYENTRY']._serialized_end=2112
-  _globals['_TRANSCRIPTPAGE']._serialized_start=2114
-  _globals['_TRANSCRIPTPAGE']._serialized_end=2173
-  _globals['_REQUESTRECORD']._serialized_start=2175
-  _globals['_REQUESTRECORD']._serialized_end=2232
-  _globals['_DEADLETTER']._serialized_start=2234
-  _globals['_DEADLETTER']._serialized_end=2299
-  _globals['_UPLOADUSE']._serialized_start=2301
-  _globals['_UPLOADUSE']._serialized_end=2361
+  _globals['_TRANSCRIPTIONRECORD']._serialized_end=1680
+  _globals['_TRANSCRIPTIONRECORD_PART']._serialized_start=1621
+  _globals['_TRANSCRIPTIONRECORD_PART']._serialized_end=1680
+  _globals['_LEASE']._serialized_start=1682
+  _globals['_LEASE']._serialized_end=1757
+  _globals['_TRANSCRIPTIONTASK']._serialized_start=1759
+  _globals['_TRANSCRIPTIONTASK']._serialized_end=1820
+  _globals['_TRANSCRIPTIONEVENT']._serialized_start=1823
+  _globals['_TRANSCRIPTIONEVENT']._serialized_end=2084
+  _globals['_ARCHIVEMARK']._serialized_start=2086
+  _globals['_ARCHIVEMARK']._serialized_end=2099
+  _globals['_EXPIRYENTRY']._serialized_start=2101
+  _globals['_EXPIRYENTRY']._serialized_end=2114
+  _globals['_TRANSCRIPTPAGE']._serialized_start=2116
+  _globals['_TRANSCRIPTPAGE']._serialized_end=2175
+  _globals['_REQUESTRECORD']._serialized_start=2177
+  _globals['_REQUESTRECORD']._serialized_end=2234
+  _globals['_DEADLETTER']._serialized_start=2236
+  _globals['_DEADLETTER']._serialized_end=2301
+  _globals['_UPLOADUSE']._serialized_start=2303
+  _globals['_UPLOADUSE']._serialized_end=2363
 # @@protoc_insertion_point(module_scope)

@@ -88,7 +88,7 @@ class TranscriptionRecord(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     FETCHED_SIZE_FIELD_NUMBER: _builtins.int
     REMOVING_FIELD_NUMBER: _builtins.int
-    CUT_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     ALLOWED_CLOUDS_FIELD_NUMBER: _builtins.int
@@ -124,8 +124,8 @@ class TranscriptionRecord(_message.Message):
     """How much of the recording is fetched, in bytes."""
     removing: _builtins.bool
     """It is being removed: nobody finds it any more, and what belongs to it goes before it does."""
-    cut: _builtins.bool
-    """Its recording is cut into parts, each a record of its own, and it takes no slot of a worker itself."""
+    split: _builtins.bool
+    """Its recording is split into parts, each a record of its own, and it takes no slot of a worker itself."""
     policy: _builtins.str
     """The policy that chose its engine. Empty when the caller named the engine."""
     shadow_of: _builtins.str
@@ -244,7 +244,7 @@ class TranscriptionRecord(_message.Message):
         uri: _builtins.str = ...,
         fetched_size: _builtins.int = ...,
         removing: _builtins.bool = ...,
-        cut: _builtins.bool = ...,
+        split: _builtins.bool = ...,
         part: Global___TranscriptionRecord.Part | None = ...,
         policy: _builtins.str = ...,
         allowed_clouds: _abc.Iterable[_builtins.str] | None = ...,
@@ -255,7 +255,7 @@ class TranscriptionRecord(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "lease", b"lease", "options", b"options", "part", b"part", "shadow", b"shadow", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_clouds", b"allowed_clouds", "attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "cut", b"cut", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "keeps_upload", b"keeps_upload", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "shadow_of_session", b"shadow_of_session", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_clouds", b"allowed_clouds", "attempts", b"attempts", "audio_deleted", b"audio_deleted", "audio_duration", b"audio_duration", "audio_expire_time", b"audio_expire_time", "audio_ttl", b"audio_ttl", "callback", b"callback", "config", b"config", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "epoch", b"epoch", "error", b"error", "expire_time", b"expire_time", "fetched_size", b"fetched_size", "keeps_upload", b"keeps_upload", "lane", b"lane", "lease", b"lease", "options", b"options", "part", b"part", "policy", b"policy", "removing", b"removing", "request_key", b"request_key", "retry_of", b"retry_of", "shadow", b"shadow", "shadow_of", b"shadow_of", "shadow_of_session", b"shadow_of_session", "split", b"split", "state", b"state", "tenant", b"tenant", "transcribed_duration", b"transcribed_duration", "transcript", b"transcript", "transcript_epoch", b"transcript_epoch", "transcription_id", b"transcription_id", "ttl", b"ttl", "upload_id", b"upload_id", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,6 +30,7 @@ class RecognitionConfig(_message.Message):
     HOTWORDS_FIELD_NUMBER: _builtins.int
     ENABLE_WORD_TIME_OFFSETS_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_FIELD_NUMBER: _builtins.int
     WORD_TIME_OFFSETS_OPTIONAL_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """The engine, as in `faster-whisper`, or a policy of the deployment, which chooses engine and model by who is free and
@@ -57,6 +58,13 @@ class RecognitionConfig(_message.Message):
         Refused where the model takes none.
         """
 
+    @_builtins.property
+    def replacements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replacement]:
+        """Words and phrases of the transcript that are replaced: spellings, product names, numbers. At most 1000, with at most
+        32768 characters together. Of two with the same `find` the later one counts. Refused while a live worker of the model
+        is older than this field, because it would ignore it.
+        """
+
     def __init__(
         self,
         *,
@@ -66,12 +74,49 @@ class RecognitionConfig(_message.Message):
         hotwords: _abc.Iterable[_builtins.str] | None = ...,
         enable_word_time_offsets: _builtins.bool = ...,
         region: _builtins.str = ...,
+        replacements: _abc.Iterable[Global___Replacement] | None = ...,
         word_time_offsets_optional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_word_time_offsets", b"enable_word_time_offsets", "engine", b"engine", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "region", b"region", "word_time_offsets_optional", b"word_time_offsets_optional"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_word_time_offsets", b"enable_word_time_offsets", "engine", b"engine", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "region", b"region", "replacements", b"replacements", "word_time_offsets_optional", b"word_time_offsets_optional"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecognitionConfig: _TypeAlias = RecognitionConfig  # noqa: Y015
+
+@_typing.final
+class Replacement(_message.Message):
+    """A word or phrase of the transcript, and the text that replaces it.
+
+    A transcript is divided into words at the default word boundaries of Unicode (UAX #29). A phrase matches where its words
+    follow one another within one segment, with the same punctuation between them as in `find`. Case, white space and
+    canonically equivalent spellings make no difference. In scripts without spaces each character is a word (Chinese, Thai,
+    hiragana), except that a run of katakana is one word: a phrase matches wherever its characters are. Phrases are matched
+    from left to right, the longest one first; a replacement is not matched again. Punctuation around the phrase stays.
+
+    The words of the replacement share the time span of the words that they replace, in proportion to their lengths, and
+    have the lowest confidence among these.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIND_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
+    find: _builtins.str
+    """The word or phrase as the engine writes it: at most 100 characters, at least one letter or digit."""
+    replace: _builtins.str
+    """The text that replaces it, written as it is given: 1 to 100 characters on one line, no white space at its ends."""
+    def __init__(
+        self,
+        *,
+        find: _builtins.str = ...,
+        replace: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["find", b"find", "replace", b"replace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Replacement: _TypeAlias = Replacement  # noqa: Y015

@@ -38,6 +38,10 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """Something the engine wants to tell; the message says what."""
     WARNING_REASON_TEXT_DROPPED: _WarningReason.ValueType  # 5
     """Text that the engine seems to have invented was left out; the message has the text and says why."""
+    WARNING_REASON_STAGE_FAILED: _WarningReason.ValueType  # 6
+    """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments between
+    `start_offset` and `end_offset` may lack its changes.
+    """
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """Why something in a transcript deserves a second look."""
@@ -54,6 +58,10 @@ WARNING_REASON_ENGINE: WarningReason.ValueType  # 4
 """Something the engine wants to tell; the message says what."""
 WARNING_REASON_TEXT_DROPPED: WarningReason.ValueType  # 5
 """Text that the engine seems to have invented was left out; the message has the text and says why."""
+WARNING_REASON_STAGE_FAILED: WarningReason.ValueType  # 6
+"""A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments between
+`start_offset` and `end_offset` may lack its changes.
+"""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final

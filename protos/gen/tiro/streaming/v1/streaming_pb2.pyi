@@ -188,6 +188,7 @@ class UpdateConfig(_message.Message):
     HOTWORDS_FIELD_NUMBER: _builtins.int
     ENDPOINTING_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_FIELD_NUMBER: _builtins.int
     language_code: _builtins.str
     """The language spoken from here on. Empty detects it, where the model can."""
     @_builtins.property
@@ -198,22 +199,53 @@ class UpdateConfig(_message.Message):
     def endpointing(self) -> Global___Endpointing:
         """When an utterance ends, in place of what was said before."""
 
+    @_builtins.property
+    def replacements(self) -> Global___Replacements:
+        """The replacements from here on, in place of those before: they apply to partials and finals that come after the answer
+        to this message, `config_updated`.
+        """
+
     def __init__(
         self,
         *,
         hotwords: Global___Hotwords | None = ...,
         endpointing: Global___Endpointing | None = ...,
         language_code: _builtins.str | None = ...,
+        replacements: Global___Replacements | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_code", b"_language_code", "endpointing", b"endpointing", "hotwords", b"hotwords", "language_code", b"language_code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_code", b"_language_code", "endpointing", b"endpointing", "hotwords", b"hotwords", "language_code", b"language_code", "replacements", b"replacements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_code", b"_language_code", "endpointing", b"endpointing", "hotwords", b"hotwords", "language_code", b"language_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_code", b"_language_code", "endpointing", b"endpointing", "hotwords", b"hotwords", "language_code", b"language_code", "replacements", b"replacements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__language_code: _TypeAlias = _typing.Literal["language_code"]  # noqa: Y015
     _WhichOneofArgType__language_code: _TypeAlias = _typing.Literal["_language_code", b"_language_code"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__language_code) -> _WhichOneofReturnType__language_code | None: ...
 
 Global___UpdateConfig: _TypeAlias = UpdateConfig  # noqa: Y015
+
+@_typing.final
+class Replacements(_message.Message):
+    """Words and phrases of the transcript that are replaced. An empty list replaces none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIRS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[_recognition_pb2.Replacement]:
+        """At most 1000, with at most 32768 characters together."""
+
+    def __init__(
+        self,
+        *,
+        pairs: _abc.Iterable[_recognition_pb2.Replacement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pairs", b"pairs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Replacements: _TypeAlias = Replacements  # noqa: Y015
 
 @_typing.final
 class Hotwords(_message.Message):
@@ -605,18 +637,24 @@ class Final(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEGMENT_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def segment(self) -> _transcript_pb2.Segment:
         """The segment."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Warning]:
+        """What went wrong with it, as `WARNING_REASON_STAGE_FAILED`. Empty when nothing did."""
 
     def __init__(
         self,
         *,
         segment: _transcript_pb2.Segment | None = ...,
+        warnings: _abc.Iterable[_transcript_pb2.Warning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,6 +54,8 @@ class Engine(_message.Message):
         """A number of hypotheses to follow at once: `beam_size`."""
         CAPABILITY_VOICE_ACTIVITY_FILTER: Engine._Capability.ValueType  # 10
         """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
+        CAPABILITY_REPLACEMENTS: Engine._Capability.ValueType  # 11
+        """Replaced words and phrases: `replacements`. Every worker has it, whatever its engine."""
 
     class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
         """Something that an engine can do with a model. More may be added: ignore those that you do not know."""
@@ -80,6 +82,8 @@ class Engine(_message.Message):
     """A number of hypotheses to follow at once: `beam_size`."""
     CAPABILITY_VOICE_ACTIVITY_FILTER: Engine.Capability.ValueType  # 10
     """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
+    CAPABILITY_REPLACEMENTS: Engine.Capability.ValueType  # 11
+    """Replaced words and phrases: `replacements`. Every worker has it, whatever its engine."""
 
     @_typing.final
     class Model(_message.Message):

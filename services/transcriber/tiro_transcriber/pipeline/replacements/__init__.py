@@ -1,0 +1,1 @@
+"""The stage that replaces words and phrases which the caller names."""

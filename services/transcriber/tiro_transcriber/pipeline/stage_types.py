@@ -1,0 +1,15 @@
+"""The stages of this worker."""
+
+from collections.abc import Sequence
+
+from tiro_engines.interface import Feature
+from tiro_transcriber.pipeline.replacements.stage import ReplacementsType
+from tiro_transcriber.pipeline.stage import StageType
+
+STAGE_TYPES: Sequence[StageType] = (ReplacementsType(),)
+"""In the order in which they process a segment."""
+
+
+def stage_features() -> frozenset[Feature]:
+    """The capabilities that a worker offers because of its stages, whatever its engine."""
+    return frozenset(kind.feature for kind in STAGE_TYPES)

@@ -1,0 +1,35 @@
+"""From the engine's samples to the contract's times, and back."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiro_engines.interface import Segment, Word
+from tiro_transcriber.engine.conversion import from_proto, to_proto
+
+SAMPLES = st.integers(0, 12 * 3600 * 16_000)
+"""The times of a recording of 12 hours."""
+PROBABILITIES = st.floats(0, 1, width=32)
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> Segment:
+    """A segment with words at any times."""
+    words = tuple(
+        Word(draw(st.text()), draw(SAMPLES), draw(SAMPLES), draw(PROBABILITIES), draw(st.booleans()))
+        for _ in range(draw(st.integers(0, 3)))
+    )
+    return Segment(draw(st.text()), draw(SAMPLES), draw(SAMPLES), words, "en")
+
+
+@given(segment=segments(), offset=SAMPLES)
+def test_a_segment_of_a_part_has_the_times_of_the_whole(segment: Segment, offset: int) -> None:
+    """To the sample: a segment that is stored by a part's worker comes back as the engine gave it, moved."""
+    moved = from_proto(to_proto(segment, with_words=True), offset)
+    assert (moved.start, moved.end) == (segment.start + offset, segment.end + offset)
+    assert [(word.start, word.end) for word in moved.words] == [
+        (word.start + offset, word.end + offset) for word in segment.words
+    ]
+    assert [(word.text, word.probability, word.stable) for word in moved.words] == [
+        (word.text, word.probability, word.stable) for word in segment.words
+    ]
+    assert (moved.text, moved.language) == (segment.text, segment.language)
