@@ -1,10 +1,10 @@
 """What to recognize speech with: the options that recordings and live streams share."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypedDict
 
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
 
 
 class RecognitionOptions(TypedDict, total=False):
@@ -16,6 +16,7 @@ class RecognitionOptions(TypedDict, total=False):
     hotwords: Sequence[str]
     word_timestamps: bool | None
     region: str
+    replacements: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,9 @@ class Recognition:
     """Whether segments carry their words, with times. None: if the model can. True: refused if the model cannot."""
     region: str = ""
     """Region in which a cloud engine processes the audio, such as `eu-west-1`. Empty: the deployment's choice."""
+    replacements: Mapping[str, str] = field(default_factory=dict)
+    """Words and phrases of the transcript, and the text that replaces each of them: at most 1000. The contract's
+    `Replacement` says what matches."""
 
     def recognition_config(self) -> RecognitionConfig:
         """The options as a message."""
@@ -45,4 +49,10 @@ class Recognition:
             enable_word_time_offsets=self.word_timestamps is not False,
             word_time_offsets_optional=self.word_timestamps is None,
             region=self.region,
+            replacements=replacement_messages(self.replacements),
         )
+
+
+def replacement_messages(replacements: Mapping[str, str]) -> list[Replacement]:
+    """Replacements as messages."""
+    return [Replacement(find=phrase, replace=text) for phrase, text in replacements.items()]

@@ -63,6 +63,11 @@ class TranscriptWarning:
     message: str
     """For people."""
 
+    @classmethod
+    def from_proto(cls, warning: transcript_pb2.Warning) -> Self:
+        """The warning of a message."""
+        return cls(_reason(warning.reason), warning.message)
+
 
 @dataclass(frozen=True, slots=True)
 class TranscriptInfo:
@@ -92,7 +97,7 @@ class TranscriptInfo:
             language_confidence=transcript.language_confidence if detected else None,
             audio_seconds=seconds_of(transcript.audio_duration),
             segment_count=transcript.segment_count,
-            warnings=tuple(TranscriptWarning(_reason(item.reason), item.message) for item in transcript.warnings),
+            warnings=tuple(TranscriptWarning.from_proto(item) for item in transcript.warnings),
         )
 
 

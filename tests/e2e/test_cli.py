@@ -50,6 +50,15 @@ def test_listen_to_a_file(stack: Stack) -> None:
     assert error_rate(text, "dictation.wav") <= 0.15
 
 
+@pytest.mark.parametrize("command", ["transcribe", "listen"])
+def test_words_are_replaced(stack: Stack, command: str) -> None:
+    """In recordings and live speech."""
+    done = tiro(stack, command, str(SAMPLES / "dictation.wav"), "--replace", "A Secretary=a scribe")
+    assert done.returncode == 0, done.stderr
+    assert "a scribe" in done.stdout
+    assert "secretary" not in done.stdout
+
+
 def test_jobs_can_be_listed_and_shown(stack: Stack) -> None:
     """Scripts get JSON."""
     tiro(stack, "transcribe", str(SAMPLES / "dictation.wav"))
@@ -79,6 +88,7 @@ def test_engines_are_listed_with_their_live_workers(stack: Stack) -> None:
         "temperature",
         "beam_size",
         "voice_activity_filter",
+        "replacements",
     ]
     assert (tiny["languages"], tiny["worker_count"], tiny["price_per_minute"]) == (["en"], 1, None)
     assert tiny["free_session_slots"] > 0

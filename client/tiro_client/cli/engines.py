@@ -38,7 +38,7 @@ def engines(
     spoken: the language, or the number of languages.
 
     can: words with times, translation to English, language detection, hotwords, an initial prompt, a temperature, a
-    beam size, a voice activity filter that can be turned off.
+    beam size, a voice activity filter that can be turned off, replacements.
 
     alive: the number of live workers. jobs, live: how many more of these they take now.
 

@@ -29,6 +29,8 @@ class Capability(enum.StrEnum):
     BEAM_SIZE = "beam_size"
     VOICE_ACTIVITY_FILTER = "voice_activity_filter"
     """A filter that can be turned off."""
+    REPLACEMENTS = "replacements"
+    """Every worker has it, unless one is older than the option."""
 
 
 _CONTRACT_NAMES = {Capability.WORD_TIMESTAMPS: "WORD_TIME_OFFSETS"}

@@ -1,13 +1,13 @@
 """The configuration of a live stream."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tiro.speech.v1.audio_pb2 import AudioEncoding as EncodingMessage
 from tiro.speech.v1.audio_pb2 import AudioFormat
-from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, StreamingConfig, UpdateConfig
-from tiro_client.recognition import Recognition
+from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, Replacements, StreamingConfig, UpdateConfig
+from tiro_client.recognition import Recognition, replacement_messages
 from tiro_client.timing import duration_of
 
 RESUME_SECONDS = 30.0
@@ -90,6 +90,7 @@ class LiveUpdate:
     """A change to the configuration of an open session. None: no change."""
 
     hotwords: Sequence[str] | None = None
+    replacements: Mapping[str, str] | None = None
     language: str | None = None
     silence_seconds: float | None = None
     utterance_seconds_max: float | None = None
@@ -99,6 +100,7 @@ class LiveUpdate:
         """This update, with the endpointing of an earlier one where it has none: the service replaces it as a whole."""
         return LiveUpdate(
             hotwords=self.hotwords,
+            replacements=self.replacements,
             language=self.language,
             silence_seconds=_first(self.silence_seconds, earlier.silence_seconds),
             utterance_seconds_max=_first(self.utterance_seconds_max, earlier.utterance_seconds_max),
@@ -107,8 +109,10 @@ class LiveUpdate:
 
     def to_proto(self) -> UpdateConfig:
         """The update as a message."""
+        replacements = self.replacements
         return UpdateConfig(
             hotwords=None if self.hotwords is None else Hotwords(phrases=self.hotwords),
+            replacements=None if replacements is None else Replacements(pairs=replacement_messages(replacements)),
             endpointing=_endpointing(self.silence_seconds, self.utterance_seconds_max, self.speech_threshold),
             language_code=self.language,
         )

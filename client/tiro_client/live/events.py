@@ -6,7 +6,7 @@ from typing import Any
 
 from tiro.streaming.v1 import streaming_pb2
 from tiro_client.timing import seconds_of
-from tiro_client.transcript import Segment
+from tiro_client.transcript import Segment, TranscriptWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Final(LiveEvent):
     """A segment that does not change any more. Finals are in order of time and do not overlap."""
 
     segment: Segment
+    warnings: tuple[TranscriptWarning, ...] = ()
+    """What went wrong with it. Empty when nothing did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class ConfigUpdated(LiveEvent):
     offset_seconds: float
     language: str
     hotwords: tuple[str, ...]
+    replacements: Mapping[str, str]
     silence_seconds: float | None
     utterance_seconds_max: float | None
     speech_threshold: float | None
@@ -158,6 +161,11 @@ def _started(sequence: int, started: streaming_pb2.SessionStarted) -> SessionSta
     )
 
 
+def _final(sequence: int, final: streaming_pb2.Final) -> Final:
+    warnings = tuple(TranscriptWarning.from_proto(warning) for warning in final.warnings)
+    return Final(sequence, Segment.from_proto(final.segment), warnings)
+
+
 def _updated(sequence: int, updated: streaming_pb2.ConfigUpdated) -> ConfigUpdated:
     endpointing = updated.endpointing
     longest = endpointing.utterance_max
@@ -166,6 +174,7 @@ def _updated(sequence: int, updated: streaming_pb2.ConfigUpdated) -> ConfigUpdat
         offset_seconds=seconds_of(updated.offset),
         language=updated.recognition.language_code,
         hotwords=tuple(updated.recognition.hotwords),
+        replacements={pair.find: pair.replace for pair in updated.recognition.replacements},
         silence_seconds=seconds_of(endpointing.silence) if endpointing.HasField("silence") else None,
         utterance_seconds_max=seconds_of(longest) if endpointing.HasField("utterance_max") else None,
         speech_threshold=endpointing.speech_threshold if endpointing.HasField("speech_threshold") else None,
@@ -180,7 +189,7 @@ def _ended(sequence: int, ended: streaming_pb2.SessionEnded) -> SessionEnded:
 _CONVERTERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
     "session_started": _started,
     "partial": lambda sequence, it: Partial(sequence, Segment.from_proto(it.segment), it.after_sequence),
-    "final": lambda sequence, it: Final(sequence, Segment.from_proto(it.segment)),
+    "final": _final,
     "speech_started": lambda sequence, it: SpeechStarted(sequence, seconds_of(it.offset)),
     "speech_ended": lambda sequence, it: SpeechEnded(sequence, seconds_of(it.offset)),
     "utterance_end": lambda sequence, it: UtteranceEnd(sequence, seconds_of(it.offset), it.finalized),

@@ -1,7 +1,7 @@
 """A live stream: the caller sends audio and reads events at the same time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -93,6 +93,7 @@ class LiveStream:
         self,
         *,
         hotwords: Sequence[str] | None = None,
+        replacements: Mapping[str, str] | None = None,
         language: str | None = None,
         silence_seconds: float | None = None,
         utterance_seconds_max: float | None = None,
@@ -102,6 +103,7 @@ class LiveStream:
 
         Args:
             hotwords: The hotwords that replace the current ones. `()` for none.
+            replacements: The replacements that replace the current ones. `{}` for none.
             language: ISO 639 code. Empty: it is detected, if the model can.
             silence_seconds: Silence after speech that ends an utterance, 0.1 to 5 s.
             utterance_seconds_max: The longest utterance, 5 to 25 s.
@@ -117,7 +119,7 @@ class LiveStream:
             utterance_seconds_max=utterance_seconds_max,
             speech_threshold=speech_threshold,
         )
-        update = LiveUpdate(hotwords=hotwords, language=language)
+        update = LiveUpdate(hotwords=hotwords, replacements=replacements, language=language)
         if endpointing != LiveUpdate():
             self._endpointing = endpointing.over(self._endpointing)
             update = update.over(self._endpointing)

@@ -19,7 +19,12 @@ from google.protobuf.empty_pb2 import Empty
 from grpc_status import rpc_status
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro.speech.v1.transcript_pb2 import Segment, Transcript
+from tiro.speech.v1.transcript_pb2 import (
+    WARNING_REASON_STAGE_FAILED,
+    Segment,
+    Transcript,
+    Warning,  # noqa: A004 - the contract's word
+)
 from tiro.streaming.v1 import streaming_pb2, streaming_pb2_grpc
 from tiro.transcription.v1 import (
     engine_service_pb2,
@@ -331,6 +336,8 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     """After how many audio messages the session is cut short."""
     never_ends: bool = False
     """Whether the last final never comes."""
+    warning: str = ""
+    """A warning about the last final. Empty: none."""
     idle_seconds_max: float = 60.0
     received: list[streaming_pb2.StreamingTranscribeRequest] = field(default_factory=list)
     audio_received: asyncio.Event = field(default_factory=asyncio.Event)
@@ -386,7 +393,8 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
             sequence += 1
             finals += 1
             last = Segment(text=f"all {pieces}", end_offset=seconds(pieces / 10))
-            yield response(sequence=sequence, final=streaming_pb2.Final(segment=last))
+            warnings = [Warning(reason=WARNING_REASON_STAGE_FAILED, message=self.warning)] if self.warning else []
+            yield response(sequence=sequence, final=streaming_pb2.Final(segment=last, warnings=warnings))
         sequence += 1
         ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(pieces))
         yield response(sequence=sequence, session_ended=ended)

@@ -314,6 +314,32 @@ async def test_listening_to_a_file(address: str, deployment: Deployment, speech:
     assert (config.format.sample_rate_hertz, config.recognition.language_code) == (8000, "en")
 
 
+async def test_replacements_from_options_and_a_file(
+    address: str, deployment: Deployment, speech: Path, tmp_path: Path
+) -> None:
+    """In the order given; a warning about a final goes to stderr."""
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("new york = NYC\n\ntyro=Tyrone\n", encoding="utf-8-sig")
+    deployment.live.warning = "a stage failed"
+    ended = await run(address, "listen", speech, "--replace", f"@{pairs}", "--replace", "tyro=Tiro")
+    assert ended == Ended(exit_codes.OK, "[00:00.00 - 00:00.30] all 3\n", "a stage failed (STAGE_FAILED)\n")
+    config = deployment.live.received[0].config
+    assert [(pair.find, pair.replace) for pair in config.recognition.replacements] == [
+        ("new york", "NYC"),
+        ("tyro", "Tiro"),
+    ]
+
+
+async def test_a_replacement_that_is_no_pair(address: str, speech: Path, tmp_path: Path) -> None:
+    """The line of the file is named; so is a file that cannot be read."""
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("new york=NYC\ntyro\n")
+    for option, named in [("tyro", "'tyro'"), (f"@{pairs}", "line 2"), (f"@{tmp_path}/none", "cannot be read")]:
+        ended = await run(address, "transcribe", speech, "--replace", option)
+        assert ended.code == exit_codes.USAGE
+        assert named in " ".join(ended.err.replace("│", " ").split())
+
+
 async def test_the_first_interrupt_waits_for_the_last_words(
     address: str, deployment: Deployment, tmp_path: Path
 ) -> None:

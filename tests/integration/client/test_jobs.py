@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.client.servers import AWAY, FULL, Deployment, seconds
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.recognition_pb2 import Replacement
 from tiro.speech.v1.transcript_pb2 import Segment, Word
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
@@ -71,10 +72,13 @@ async def test_small_recordings_travel_inline(client: AsyncClient, deployment: D
     """A small file goes with the request that creates the job, under its name, with the options asked for."""
     path = tmp_path / "talk.wav"
     path.write_bytes(b"RIFF")
-    job = await client.submit(path, engine="fake", model="words", language="en", hotwords=["Tiro"])
+    job = await client.submit(
+        path, engine="fake", model="words", language="en", hotwords=["Tiro"], replacements={"tyro": "Tiro"}
+    )
     (request,) = deployment.jobs.created
     assert request.transcription.content == b"RIFF"
     assert request.transcription.config.hotwords == ["Tiro"]
+    assert request.transcription.config.replacements == [Replacement(find="tyro", replace="Tiro")]
     assert request.transcription.config.enable_word_time_offsets
     assert (job.display_name, job.state, job.engine) == ("talk.wav", JobState.QUEUED, "fake")
 

@@ -1,6 +1,7 @@
 """Live streams over real connections."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -83,6 +84,22 @@ async def test_finalize_makes_a_final_and_goes_on(client: AsyncClient) -> None:
         await live.send(b"\0\0")
         await live.end()
         assert [type(event) async for event in events] == [Partial, SessionEnded]
+
+
+async def test_replacements_are_changed(client: AsyncClient, deployment: Deployment) -> None:
+    """The config has them; a change takes their place, or takes them away."""
+    config = dataclasses.replace(CONFIG, replacements={"tyro": "Tiro"})
+    async with client.open_stream(config) as live:
+        await live.update(replacements={"new york": "NYC"})
+        await live.update(hotwords=["Tiro"])
+        await live.update(replacements={})
+        await live.end()
+        assert [event async for event in live]
+    opened, *updates = deployment.live.received
+    assert [pair.find for pair in opened.config.recognition.replacements] == ["tyro"]
+    changes = [request.update_config for request in updates]
+    assert [change.HasField("replacements") for change in changes] == [True, False, True]
+    assert [[pair.replace for pair in change.replacements.pairs] for change in changes] == [["NYC"], [], []]
 
 
 async def test_large_audio_is_sent_in_several_messages(client: AsyncClient, deployment: Deployment) -> None:

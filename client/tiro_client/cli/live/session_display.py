@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from tiro_client.cli.console import notes, results
 from tiro_client.cli.live.view import view_on
-from tiro_client.live.events import LiveEvent, SessionEnded, SessionResumed, SessionStarted
+from tiro_client.live.events import Final, LiveEvent, SessionEnded, SessionResumed, SessionStarted
 from tiro_client.tasks import cancel_and_wait
 
 LAST_FINALS_SECONDS = 10.0
@@ -37,6 +37,9 @@ def _note(event: LiveEvent) -> None:
             notes().print(f"to follow this session elsewhere: `tiro watch {session_id}`", style="dim")
         case SessionResumed(away_seconds=seconds):
             notes().print(f"reconnected after {seconds:.1f} s; no audio and no text was lost", style="dim")
+        case Final(warnings=warnings):
+            for warning in warnings:
+                notes().print(f"{warning.message} ({warning.reason})")
         case SessionEnded(upload=upload) if upload:
             notes().print(f"the recording is {upload}")
 
