@@ -1,6 +1,7 @@
 """Settings every service has: from its command line, from `TIRO_...` in the environment, from a TOML file."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,8 +13,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tiro_core.startup import CannotStart
+
 CONFIG_VARIABLE = "TIRO_CONFIG"
 """Names the settings file. Its keys are those of the environment without the prefix, in lower case."""
+
+
+class SettingsFileError(CannotStart, ValueError):
+    """The settings file cannot be read."""
 
 
 class CoreSettings(BaseSettings):
@@ -22,6 +29,7 @@ class CoreSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="TIRO_",
         extra="ignore",
+        hide_input_in_errors=True,  # an error in one setting would quote all of them, secrets too
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -47,7 +55,13 @@ class CoreSettings(BaseSettings):
         description="Buckets that any tenant's jobs may name as s3://bucket/key, separated by commas. Empty: none",
     )
     log_format: Literal["json", "console"] = Field("json", description="How log lines look")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe level that is logged"
+    )
+    log_exception_messages: bool = Field(
+        False,
+        description="Log the message of every exception. It may quote what callers send, transcripts among it",
+    )
     grace_seconds: float = Field(20, gt=0, le=600, description="How long calls and jobs may go on after SIGTERM")
 
     @model_validator(mode="after")
@@ -72,10 +86,24 @@ class CoreSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the file named by `TIRO_CONFIG` last."""
+        """Read the file named by `TIRO_CONFIG` last.
+
+        Raises:
+            SettingsFileError: It cannot be read.
+        """
         file = os.environ.get(CONFIG_VARIABLE)
         sources = (init_settings, env_settings, dotenv_settings, file_secret_settings)
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+        return (*sources, _read_file(settings_cls, Path(file).expanduser())) if file else sources
+
+
+def _read_file(settings_cls: type[BaseSettings], file: Path) -> TomlConfigSettingsSource:
+    try:
+        with file.open("rb"):  # pydantic-settings takes a file that is not there for an empty one
+            return TomlConfigSettingsSource(settings_cls, file)
+    except OSError as error:
+        raise SettingsFileError(f"cannot read {file} ({CONFIG_VARIABLE}): {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsFileError(f"{file} ({CONFIG_VARIABLE}) is no TOML file: {error}") from error
 
 
 class ServerSettings(CoreSettings):

@@ -82,6 +82,13 @@ def test_settings_that_make_no_sense(name: str) -> None:
     assert "grace_seconds" in refused(name, TIRO_GRACE_SECONDS="soon")
 
 
+@pytest.mark.parametrize("name", READY)
+def test_a_settings_file_that_is_not_there(name: str) -> None:
+    """Status 2 and one plain line: a volume that is not mounted does not mean the defaults."""
+    line = f"{name}: cannot read /nowhere/tiro.toml (TIRO_CONFIG): No such file or directory\n"
+    assert refused(name, TIRO_CONFIG="/nowhere/tiro.toml") == line
+
+
 def refused(name: str, **settings: str) -> str:
     """What a service says that does not start because of its settings."""
     done = subprocess.run(
@@ -107,6 +114,8 @@ def test_settings_that_cannot_be_met(nats_server: NatsServer) -> None:
     busy = nats_server.url.removeprefix("nats://")
     assert "cannot listen" in refused("ingest", **{**usual, "TIRO_INGEST_ADDRESS": busy})
     assert "metrics" in refused("streamer", **{**usual, "TIRO_STREAMER_METRICS_ADDRESS": busy})
+    files = {"TIRO_TLS_CERTIFICATE": "/nowhere/tls.crt", "TIRO_TLS_KEY": "/nowhere/tls.key"}
+    assert "cannot read /nowhere/tls.key" in refused("ingest", **{**usual, **files})
 
 
 @pytest.mark.parametrize("name", READY)

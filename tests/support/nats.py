@@ -39,6 +39,9 @@ accounts {{
 }}
 no_auth_user: "tiro"
 """
+_PASSWORD = """
+authorization {{ user: "tiro", password: "{password}" }}
+"""
 
 
 class NatsServer:
@@ -50,6 +53,7 @@ class NatsServer:
         store_bytes_max: How much its file store takes, as NATS writes sizes.
         jetstream: Whether it has JetStream.
         account_bytes_max: How much the account takes whose clients give no name. None: no account has a limit.
+        password: Of the user `tiro`. Empty: everyone may connect.
     """
 
     def __init__(
@@ -60,9 +64,11 @@ class NatsServer:
         store_bytes_max: str = "16GB",
         jetstream: bool = True,
         account_bytes_max: int | None = None,
+        password: str = "",
     ) -> None:
         self._jetstream = jetstream
         self._account_bytes_max = account_bytes_max
+        self._password = password
         self._folder = folder
         self._sync_interval = sync_interval
         self._store_bytes_max = store_bytes_max
@@ -91,14 +97,16 @@ class NatsServer:
             RuntimeError: It is not within `START_SECONDS_MAX`; the message has its log.
         """
         config = self._folder / "nats.conf"
+        parts = [(_JETSTREAM, self._jetstream), (_ACCOUNT, self._account_bytes_max), (_PASSWORD, self._password)]
         config.write_text(
-            (_CONFIG + (_JETSTREAM if self._jetstream else "") + (_ACCOUNT if self._account_bytes_max else "")).format(
+            (_CONFIG + "".join(part for part, wanted in parts if wanted)).format(
                 port=self._port,
                 monitor_port=self._monitor_port,
                 folder=self._folder,
                 sync_interval=self._sync_interval,
                 store_bytes_max=self._store_bytes_max,
                 account_bytes_max=self._account_bytes_max,
+                password=self._password,
             )
         )
         with self._log.open("ab") as log:
@@ -168,6 +176,7 @@ def running_nats(
     store_bytes_max: str = "16GB",
     jetstream: bool = True,
     account_bytes_max: int | None = None,
+    password: str = "",
 ) -> Iterator[NatsServer]:
     """A server that runs, and is gone at the end; see `NatsServer` for its options."""
     server = NatsServer(
@@ -176,6 +185,7 @@ def running_nats(
         store_bytes_max=store_bytes_max,
         jetstream=jetstream,
         account_bytes_max=account_bytes_max,
+        password=password,
     )
     try:
         server.start()

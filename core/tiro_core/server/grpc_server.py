@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -130,11 +131,18 @@ def _listen(server: grpc.aio.Server, settings: ServerSettings, address: str) -> 
         raise ServerSettingsError("TLS needs both a certificate and its key")
     try:
         if settings.tls_certificate and settings.tls_key:
-            pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+            pair = (_pem(settings.tls_key), _pem(settings.tls_certificate))
             return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
         return server.add_insecure_port(address)
     except RuntimeError as error:
         raise ListenError(address, error) from error
+
+
+def _pem(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ServerSettingsError(f"cannot read {file} for TLS: {error.strerror}") from error
 
 
 @asynccontextmanager

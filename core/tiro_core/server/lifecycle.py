@@ -1,8 +1,9 @@
 """The life of a service: start, serve until a signal, then stop in an order that is written down.
 
-The order on SIGTERM or Ctrl-C: the service reports that it is no longer ready; takes nothing new; finishes or hands over
-what it has, for `grace_seconds` at most; then closes what it opened, last opened first. Each service's `app.py` spells
-its part out. A second signal cancels everything. A service that does not end in time is ended by its `StopClock`.
+The order on SIGTERM or Ctrl-C: the service reports that it is no longer ready; takes nothing new; finishes or hands
+over what it has, for `grace_seconds` at most; then closes what it opened, last opened first. Each service's `app.py`
+spells its part out. A second signal cancels everything. A service that does not end in time is ended by its
+`StopClock`.
 """
 
 import asyncio
@@ -12,9 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, SettingsError
 
-from tiro_core.logs import configure_logging, get_logger
+from tiro_core.log_exceptions import ExceptionDescriber
+from tiro_core.log_redaction import Redactor, secrets_of
+from tiro_core.logs import configure_logging, get_logger, log_lost_tasks, log_uncaught_exceptions
 from tiro_core.server.stop_clock import StopClock
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_SETTINGS, CannotStart
@@ -40,12 +44,15 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
         settings_type: Its settings; they make up `--help`.
         serve: Runs the service until the event is set. It returns when everything is closed.
     """
-    try:
-        settings = CliApp.run(settings_type)
-    except (ValidationError, SettingsError) as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-        sys.exit(EXIT_SETTINGS)
-    configure_logging(name, settings.log_format, settings.log_level)
+    settings = _read_settings(name, settings_type)
+    configure_logging(
+        name,
+        settings.log_format,
+        settings.log_level,
+        redactor=Redactor(secrets_of(settings)),
+        describer=ExceptionDescriber(show_messages=settings.log_exception_messages),
+    )
+    log_uncaught_exceptions()
     clock = StopClock(settings.grace_seconds)
     clock.start()
     try:
@@ -58,6 +65,27 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
     finally:
         clock.ending()  # threads that other code left behind may keep the interpreter
     log.info("stopped")
+
+
+def _read_settings(name: str, settings_type: type[S]) -> S:
+    try:
+        return CliApp.run(settings_type)
+    except ValidationError as error:
+        problems = [f"{_setting(problem)}: {_message(problem)}" for problem in error.errors(include_input=False)]
+    except (SettingsError, CannotStart) as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(f"{name}: {problem}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+    sys.exit(EXIT_SETTINGS)
+
+
+def _setting(problem: ErrorDetails) -> str:
+    """The setting that a problem is about. A problem of several settings names them in its message."""
+    return ".".join(str(part) for part in problem["loc"]) or "settings"
+
+
+def _message(problem: ErrorDetails) -> str:
+    return problem["msg"].removeprefix("Value error, ")
 
 
 async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]], clock: StopClock) -> None:
@@ -73,7 +101,9 @@ async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awai
         log.info("stopping", signal=signum.name, grace_seconds=settings.grace_seconds)
         stopping.set()
 
-    clock.attach(asyncio.get_running_loop(), stop)
+    loop = asyncio.get_running_loop()
+    log_lost_tasks(loop)
+    clock.attach(loop, stop)
     log.info("starting")
     try:
         await serve(settings, stopping)

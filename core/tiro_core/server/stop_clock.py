@@ -122,7 +122,7 @@ class StopClock:
                 "stop_overdue",
                 after_seconds=round(time.monotonic() - (self._began or 0), 1),
                 tasks=self._tasks(),
-                main_thread=_position(sys._current_frames().get(threading.main_thread().ident or 0)),
+                main_thread=_position(_frame_of(threading.main_thread())),
             )
             sys.stderr.flush()
         finally:
@@ -135,6 +135,11 @@ class StopClock:
             return []
         alive = [f"{task.get_name()}: {_calls(task)}" for task in asyncio.all_tasks(loop)]
         return sorted(alive)[:TASKS_NAMED_MAX]
+
+
+def _frame_of(thread: threading.Thread) -> FrameType | None:
+    """Where a thread stands at present."""
+    return sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - documented, if only for special purposes
 
 
 def _calls(task: "asyncio.Task[Any]") -> str:
