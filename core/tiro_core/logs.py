@@ -39,6 +39,7 @@ def configure_logging(
     describer = describer or ExceptionDescriber()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _named(service),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -66,7 +67,6 @@ def configure_logging(
         logging.getLogger(library).setLevel(logging.WARNING)
     # Each retry while NATS is away would be a line; the outage is one, and the retries are counted.
     set_on_retry_hooks([PrometheusOnRetryHook])
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def log_uncaught_exceptions() -> None:
@@ -109,6 +109,16 @@ def _renderers(log_format: Literal["json", "console"], describer: ExceptionDescr
         )
         return [exceptions, console]
     return [structlog.processors.ExceptionRenderer(describer.dicts), structlog.processors.JSONRenderer()]
+
+
+def _named(service: str) -> Processor:
+    """Have the service's name on each line, of every thread: context variables are one thread's, or one task's."""
+
+    def name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("service", service)
+        return event
+
+    return name
 
 
 def _exceptions_in_fields(describer: ExceptionDescriber) -> Processor:

@@ -12,15 +12,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tiro_core.logs import get_logger
-from tiro_core.messaging.connection import Bus
 from tiro_core.server.auth.tenant import Authenticator
 from tiro_core.server.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
 from tiro_core.server.metrics import split_address
+from tiro_core.server.readiness import Readiness
 from tiro_core.settings import ServerSettings
 from tiro_core.startup import CannotStart
 
-HEALTH_INTERVAL_SECONDS = 0.5
-"""How often the health answer is brought in line with the service's state."""
 KEEPALIVE_MIN_SECONDS = 10
 """How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -53,11 +51,12 @@ class Health:
         for name in ("", *self.names):
             await self.servicer.set(name, status)
 
-    async def follow(self, bus: Bus) -> None:
-        """Answer SERVING while NATS is there, until cancelled."""
-        while True:
-            await self.set(serving=bus.is_connected)
-            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+    async def follow(self, readiness: Readiness) -> None:
+        """Answer SERVING while the service is ready, until cancelled."""
+        await readiness.run(self._report)
+
+    async def _report(self, ready: bool) -> None:
+        await self.set(serving=ready)
 
 
 def create_server(
@@ -147,12 +146,14 @@ def _pem(file: Path) -> bytes:
 
 @asynccontextmanager
 async def serving(
-    server: grpc.aio.Server, answer: Health, bus: Bus, *, address: str, port: int, grace_seconds: float
+    server: grpc.aio.Server, answer: Health, readiness: Readiness, *, address: str, port: int, grace_seconds: float
 ) -> AsyncIterator[None]:
     """Serve while the context lasts. At its end: not ready, no new calls, running ones get their grace."""
+    await answer.set(serving=False)
     await server.start()
     async with asyncio.TaskGroup() as tasks:
-        follower = tasks.create_task(answer.follow(bus), name="health")
+        follower = tasks.create_task(answer.follow(readiness), name="health")
+        await readiness.answered.wait()
         log.info("listening", address=f"{split_address(address)[0]}:{port}")
         try:
             yield

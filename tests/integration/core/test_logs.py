@@ -33,6 +33,7 @@ def test_faults_are_logged_without_what_they_hold(environment: dict[str, str]) -
     events = [line["event"] for line in log]
     assert set(FAULTS) <= set(events), events
     assert "" not in events, "a line is no JSON"
+    assert {line["service"] for line in log} == {"talkative"}
     caught = next(line for line in log if line["event"] == "caught")
     [exception] = caught["exception"]
     assert (exception["exc_type"], exception["exc_value"]) == ("ValueError", WITHHELD)
