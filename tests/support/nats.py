@@ -39,7 +39,7 @@ accounts {{
 }}
 no_auth_user: "tiro"
 """
-_PASSWORD = """
+_AUTHORIZATION = """
 authorization {{ user: "tiro", password: "{password}" }}
 """
 
@@ -97,7 +97,7 @@ class NatsServer:
             RuntimeError: It is not within `START_SECONDS_MAX`; the message has its log.
         """
         config = self._folder / "nats.conf"
-        parts = [(_JETSTREAM, self._jetstream), (_ACCOUNT, self._account_bytes_max), (_PASSWORD, self._password)]
+        parts = [(_JETSTREAM, self._jetstream), (_ACCOUNT, self._account_bytes_max), (_AUTHORIZATION, self._password)]
         config.write_text(
             (_CONFIG + "".join(part for part, wanted in parts if wanted)).format(
                 port=self._port,

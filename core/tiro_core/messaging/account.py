@@ -5,6 +5,7 @@ import time
 from nats.js.api import AccountInfo
 
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import translated
 
 FRESH_SECONDS = 5.0
 """How long one look at the account is good for."""
@@ -28,10 +29,11 @@ class AccountMonitor:
         """What may still be stored, as messages count and not their copies. None when the account has no limit.
 
         Raises:
-            nats.errors.Error: JetStream does not answer.
+            BusUnavailable: JetStream does not answer.
         """
         if self._seen_at is None or time.monotonic() - self._seen_at > FRESH_SECONDS:
-            self._free = self._free_in(await self._bus.jetstream.account_info())
+            async with translated():
+                self._free = self._free_in(await self._bus.jetstream.account_info())
             self._seen_at = time.monotonic()
         return self._free
 

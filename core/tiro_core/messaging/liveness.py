@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from nats.errors import Error
-from nats.js.errors import NotFoundError
-
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import MessagingError, translated
 
 
 async def silent_streams(bus: Bus, streams: Iterable[str], limit_seconds: float) -> dict[str, str]:
@@ -24,12 +22,10 @@ async def silent_streams(bus: Bus, streams: Iterable[str], limit_seconds: float)
 
 async def _fault(bus: Bus, stream: str, limit_seconds: float) -> str:
     try:
-        async with asyncio.timeout(limit_seconds):
+        async with asyncio.timeout(limit_seconds), translated():
             await bus.jetstream.stream_info(stream)
-    except NotFoundError:
-        return "it is gone; services make it again when they start"
-    except TimeoutError:  # nats-py's own is one as well
+    except TimeoutError:
         return "no answer"
-    except (Error, ConnectionError) as error:
+    except MessagingError as error:
         return str(error)
     return ""

@@ -99,6 +99,9 @@ STREAMS = (
         topology.bucket_stream,
         (
             topology.JOBS_BUCKET,
+            topology.JOB_ARCHIVE_BUCKET,
+            topology.JOB_ARCHIVE_MARKS_BUCKET,
+            topology.EXPIRY_BUCKET,
             topology.UPLOADS_BUCKET,
             topology.UPLOAD_REFERENCES_BUCKET,
             topology.REQUESTS_BUCKET,

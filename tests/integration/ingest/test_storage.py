@@ -19,11 +19,6 @@ from tiro_ingest.settings import IngestSettings
 MIB = 1024 * 1024
 ACCOUNT_MIB = 40
 DISK_MIB = 64
-ACCOUNT = f"""
-accounts {{
-  TIRO {{ jetstream {{ max_mem: 300MB, max_file: {ACCOUNT_MIB}MB }}, users: [{{ user: tiro, password: tiro }}] }}
-}}
-"""
 
 
 @asynccontextmanager
@@ -44,8 +39,8 @@ async def _ingest(url: str, monitor_url: str) -> AsyncIterator[Ingest]:
 
 async def test_an_account_that_is_nearly_full(tmp_path: Path) -> None:
     """What the account does not take is refused with STORAGE_FULL, although the server has room."""
-    with running_nats(tmp_path, more=ACCOUNT) as nats:
-        async with _ingest(nats.url.replace("nats://", "nats://tiro:tiro@"), nats.monitor_url) as ingest:
+    with running_nats(tmp_path, account_bytes_max=ACCOUNT_MIB * MIB) as nats:
+        async with _ingest(nats.url, nats.monitor_url) as ingest:
             async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL"):
                 await ingest.create(size_bytes=2 * ACCOUNT_MIB * MIB)
             assert (await ingest.create(size_bytes=ACCOUNT_MIB * MIB // 2)).name

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
-from nats.errors import Error
-
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.errors import resource_exhausted
 from tiro_core.logs import get_logger
 from tiro_core.messaging.account import AccountMonitor
+from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.monitor import ServerMonitor, ServerState
 
 RETRY_AFTER = timedelta(seconds=60)
@@ -78,7 +77,7 @@ class StorageGuard:
     async def _free_in_account(self) -> int | None:
         try:
             return await self._account.free_bytes()
-        except (Error, ConnectionError) as error:  # JetStream is away: the write that comes next reports it
+        except BusUnavailable as error:  # the write that comes next reports it
             log.debug("account_unknown", error=repr(error))
             return None
 
