@@ -77,6 +77,14 @@ def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", READY)
+def test_copies_that_one_server_cannot_have(name: str, nats_server: NatsServer) -> None:
+    """A stream that NATS refuses is one plain line with the server's own words, and status 2."""
+    assert "replicas > 1 not supported in non-clustered mode" in refused(
+        name, **environment(nats_server, TIRO_NATS_REPLICAS="3")
+    )
+
+
+@pytest.mark.parametrize("name", READY)
 def test_settings_that_make_no_sense(name: str) -> None:
     """Status 2, and the setting is named."""
     assert "grace_seconds" in refused(name, TIRO_GRACE_SECONDS="soon")

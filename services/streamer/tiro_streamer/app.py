@@ -24,6 +24,7 @@ from tiro_core.routing.rules import load_routing
 from tiro_core.routing.usage import open_usage_mirror
 from tiro_core.routing.workers import open_worker_directory
 from tiro_core.server.auth.factory import open_authenticator
+from tiro_core.server.background import keep_running
 from tiro_core.server.checks import add_store_check, add_streams_check
 from tiro_core.server.grpc_server import create_server, serving
 from tiro_core.server.lifecycle import unless_stopping
@@ -76,6 +77,11 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         add_store_check(readiness, monitor, settings)
         await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
         add_streams_check(readiness, bus, STREAMS)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        replicating = keep_running(
+            "audio-stream", lambda: topology.replicate_audio_stream(bus.jetstream, settings.nats_replicas)
+        )
+        stack.callback(tasks.create_task(replicating, name="audio-stream").cancel)
         workers = await stack.enter_async_context(open_worker_directory(bus))
         usage = await stack.enter_async_context(open_usage_mirror(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
