@@ -19,8 +19,16 @@ from tiro_core.server.readiness import Readiness
 from tiro_core.settings import ServerSettings
 from tiro_core.startup import CannotStart
 
+CLIENT_PING_SECONDS = 10
+"""How often a connection on which nothing comes is pinged. With the wait for an answer this is well below the 30 s of
+silence after which a live session ends: a lost connection is known as one before."""
+CLIENT_ANSWER_SECONDS_MAX = 5
+"""How long a client may leave a ping unanswered. Then its connection is closed and its calls end."""
 KEEPALIVE_MIN_SECONDS = 10
-"""How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY."""
+"""How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY.
+
+The client library pings every 20 s, and waits 10 s for the answer.
+"""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 log = get_logger()
@@ -118,6 +126,13 @@ def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),
+        ("grpc.keepalive_time_ms", CLIENT_PING_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),
+        # The one before is for the kernel, which notices a host that is off; this is for one that keeps its connections
+        # and does not answer, as behind a proxy, and is a minute by default (grpcio 1.85).
+        ("grpc.http2.ping_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),
+        # By default two pings are sent and no further one before there is data: who watches quietly would be forgotten.
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_SECONDS * 1000),
         ("grpc.keepalive_permit_without_calls", 1),
         # Two services on one port by accident would share the callers between them.
