@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -96,19 +97,7 @@ class NatsServer:
         Raises:
             RuntimeError: It is not within `START_SECONDS_MAX`; the message has its log.
         """
-        config = self._folder / "nats.conf"
-        parts = [(_JETSTREAM, self._jetstream), (_ACCOUNT, self._account_bytes_max), (_AUTHORIZATION, self._password)]
-        config.write_text(
-            (_CONFIG + "".join(part for part, wanted in parts if wanted)).format(
-                port=self._port,
-                monitor_port=self._monitor_port,
-                folder=self._folder,
-                sync_interval=self._sync_interval,
-                store_bytes_max=self._store_bytes_max,
-                account_bytes_max=self._account_bytes_max,
-                password=self._password,
-            )
-        )
+        config = self._write_config()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([_executable(), "--config", str(config)], stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -136,6 +125,28 @@ class NatsServer:
         """Kill it if it runs."""
         if self._process is not None:
             self.kill()
+
+    def change_password(self, password: str) -> None:
+        """Have clients connect with another password from now on. The server refuses those that are connected."""
+        self._password = password
+        self._write_config()
+        self._running().send_signal(signal.SIGHUP)
+
+    def _write_config(self) -> Path:
+        config = self._folder / "nats.conf"
+        parts = [(_JETSTREAM, self._jetstream), (_ACCOUNT, self._account_bytes_max), (_AUTHORIZATION, self._password)]
+        config.write_text(
+            (_CONFIG + "".join(part for part, wanted in parts if wanted)).format(
+                port=self._port,
+                monitor_port=self._monitor_port,
+                folder=self._folder,
+                sync_interval=self._sync_interval,
+                store_bytes_max=self._store_bytes_max,
+                account_bytes_max=self._account_bytes_max,
+                password=self._password,
+            )
+        )
+        return config
 
     @property
     def _log(self) -> Path:

@@ -7,6 +7,7 @@ import nats.errors
 from nats.aio.client import Client, Srv
 from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
+from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
 from tiro_core.logs import get_logger
 from tiro_core.messaging.cancellation import preserving_cancellation
@@ -66,6 +67,19 @@ class NatsClient(Client):
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         """Send what waits. nats-py drops a cancellation that comes while this waits for room."""
         return await preserving_cancellation(super()._flush_pending(force_flush))
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Connect again when the server ends the connection with an error. nats-py would close it for good.
+
+        So it is when credentials have expired, or a command was too long. What is not allowed on a subject leaves the
+        connection as it is, and a connection that counts as stale is made again by nats-py itself.
+        """
+        if any(known in err_msg.lower() for known in (PERMISSIONS_ERR, STALE_CONNECTION)):
+            await super()._process_err(err_msg)
+            return
+        error = nats.errors.Error(f"nats: {err_msg}")
+        await self._error_cb(error)
+        await self._process_op_err(error)
 
     async def _attempt_reconnect(self) -> None:
         """Connect again. nats-py would first wait until the lost connection has sent what it holds, for ever."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from tests.support.cluster.link import Mode
 from tests.support.cluster.proxy import Proxy, running_proxy
-from tests.support.nats import NatsServer
+from tests.support.nats import NatsServer, running_nats
 from tiro_core.messaging.connection import REQUEST_TIMEOUT_SECONDS, Bus, open_bus
 from tiro_core.messaging.topology import BLOBS, ensure_streams
 from tiro_core.settings import CoreSettings
@@ -19,6 +20,8 @@ from tiro_core.settings import CoreSettings
 NOTICED_SECONDS_MAX = 20.0
 """The aim is some 10 s; nats-py's own settings take 6 minutes."""
 WHILE_SECONDS_MAX = 2 * REQUEST_TIMEOUT_SECONDS
+LINE_BYTES_MAX = 4096
+"""A command of more characters is an error to the server, after which it ends the connection."""
 PIECE = b"x" * 512 * 1024
 
 
@@ -118,3 +121,29 @@ async def _write(bus: Bus, index: int) -> None:
             await bus.jetstream.publish(f"tiro.blob.test.silent.{index}", PIECE)
         except (NatsTimeoutError, OutboundBufferLimitError):
             await asyncio.sleep(0.1)  # as above
+
+
+async def test_a_server_that_refuses_us_for_a_while(tmp_path: Path) -> None:
+    """A connection that the server ends with an error, as when credentials expire, is made again when it lets us."""
+    right, wrong = "the-right-password", "another-password"
+    with running_nats(tmp_path, password=right) as server:
+        server.stop()
+        server.start()  # with the ports in its configuration that it took by itself: they cannot be changed below
+        settings = CoreSettings.model_validate({"nats_url": server.url.replace("nats://", f"nats://tiro:{right}@")})
+        async with open_bus(settings, "test") as bus:
+            await bus.jetstream.account_info()
+            server.change_password(wrong)
+            async with asyncio.timeout(NOTICED_SECONDS_MAX):
+                while bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+                    await asyncio.sleep(0.05)
+            server.change_password(right)
+            await _answers(bus)
+
+
+async def test_a_connection_that_the_server_ends_with_an_error(linked: Bus) -> None:
+    """It is made again: nats-py by itself would stay closed for ever, as after credentials that have expired."""
+    await linked.client.publish("x" * LINE_BYTES_MAX, b"")
+    async with asyncio.timeout(NOTICED_SECONDS_MAX):
+        while linked.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+            await asyncio.sleep(0)
+    await _answers(linked)
