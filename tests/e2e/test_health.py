@@ -92,19 +92,21 @@ def small(tmp_path: Path) -> Iterator[NatsCluster]:
         yield single
 
 
-def _store_of(single: NatsCluster, **settings: str) -> dict[str, str]:
-    class Server:
-        url = single.url
-        monitor_url = single.monitor_urls[0]
-
-    return environment(Server, TIRO_STORAGE_RESERVE_BYTES="0", **settings)  # type: ignore[arg-type] # all it reads
+def _store_of(single: NatsCluster, nats: NatsServer) -> dict[str, str]:
+    """The environment of a service on this server."""
+    return environment(
+        nats,
+        TIRO_NATS_URL=single.url,
+        TIRO_NATS_MONITOR_URL=single.monitor_urls[0],
+        TIRO_STORAGE_RESERVE_BYTES="0",
+    )
 
 
 @pytest.mark.long
-def test_a_disk_that_was_full(small: NatsCluster) -> None:
+def test_a_disk_that_was_full(small: NatsCluster, nats_server: NatsServer) -> None:
     """Streams that nats-server does not write any more: not ready, and what to do; ready when it was restarted."""
     [node], [disk] = small.nodes, small.disks
-    with _watched(_store_of(small)) as watched:
+    with _watched(_store_of(small, nats_server)) as watched:
         disk.fill()  # the transcriber writes every 2 s that it is alive
         watched.all_become(NOT_SERVING)
         disk.free()

@@ -26,7 +26,7 @@ from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
 from tiro_core.messaging.stream_updates import ensure_stream
 
 LOCK_SECONDS = 20.0
-"""A service that died while it replaced the stream holds it up for so long."""
+"""How long a service that died while it replaced the stream holds the others up."""
 REPLACE_SECONDS_MAX = LOCK_SECONDS / 2
 """How long replacing it may take. Then the lock is still held, and another service starts over when it is free."""
 POLL_SECONDS = 0.25

@@ -1,4 +1,4 @@
-"""The connection to NATS: made once, kept for ever, and honest about being down."""
+"""The connection to NATS: made once, kept for ever, and its state reported."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ class Bus:
     def __init__(self, client: Client, *, read_patience_seconds: float = 0.0) -> None:
         self.client = client
         self.read_patience_seconds = read_patience_seconds
-        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they are told."""
+        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they get an error."""
         self._back_at: float | None = None
         self.jetstream: JetStreamContext = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
 
@@ -91,7 +91,7 @@ async def open_bus(settings: CoreSettings, service: str, *, read_patience_second
                 await client.close()
         except TimeoutError:
             log.warning("nats_close_timeout", timeout_seconds=CLOSE_TIMEOUT_SECONDS)
-        except ConnectionError:  # it was lost with something unsent, which is reported by whoever waits for an answer
+        except ConnectionError:  # it was lost with something unsent, whose sender gets an error
             log.debug("nats_closed_while_away")
 
 

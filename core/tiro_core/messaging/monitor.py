@@ -1,4 +1,4 @@
-"""What only the monitoring ports of nats-server tell: whether a node flushes, how full it is, what it cannot write."""
+"""What only nats-server's monitoring ports report: whether a node flushes, how full it is, what it cannot write."""
 
 import asyncio
 import json

@@ -46,20 +46,20 @@ API_KEYS_BUCKET = "tiro-api-keys"
 USAGE_BUCKET = "tiro-usage"
 
 TASK_REDELIVERY_SECONDS = 20
-"""A job whose worker has said nothing for so long is offered to another one. Workers speak every quarter of it."""
+"""A task message that its worker does not extend for this long is delivered to another one. Workers extend it every
+quarter of that."""
 SESSION_REDELIVERY_SECONDS = 3
-"""The same for a live session, where somebody is waiting. Workers speak every second."""
+"""The same for a live session, whose speaker waits. Workers extend it every second."""
 CALLBACK_REDELIVERY_SECONDS = 60
 """The same for a callback: longer than a try takes."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
 """Work in progress on one model, over all workers. The server's own default, 1000, would stop a large deployment."""
 AUDIO_LOG_HEARTBEAT_SECONDS = 10.0
-"""A live session's audio line is written to this often also when nothing is said: its worker knows that somebody is
-there."""
+"""How often a live session's audio log is written to in silence, so that its worker knows that the streamer lives."""
 AUDIO_STREAM_LOOK_SECONDS = 30.0
 """How often it is looked whether the stream of live audio can be replaced by one with more copies."""
 WORKER_EXPIRY_SECONDS = 10
-"""A worker that has not renewed its record for so long is gone."""
+"""A worker that has not renewed its record for this long is gone."""
 
 _DAY = 24 * 3600.0
 _LIVE_AGE = 1 * _DAY
@@ -101,7 +101,7 @@ _WORK = StreamConfig(
     max_msgs_per_subject=1,
     discard_new_per_subject=True,
 )
-"""What wants a worker: one hint a record, refused while there is one, gone once acknowledged."""
+"""Task messages: one for a record, refused while there is one, gone once acknowledged."""
 _HISTORY = StreamConfig(
     retention=RetentionPolicy.LIMITS, storage=StorageType.FILE, discard=DiscardPolicy.NEW, allow_direct=True
 )

@@ -10,7 +10,7 @@ from yarl import URL
 from tiro_core.outgoing.hosts import is_spelled_host
 
 REDIRECTS_MAX = 5
-"""Redirects followed until the caller is told that there are too many."""
+"""Redirects that are followed."""
 
 CONNECT_SECONDS_MAX = 10.0
 """How long finding a host and connecting to it may take, at each redirect."""

@@ -75,7 +75,7 @@ def create_server(
     Args:
         settings: Limits and TLS.
         address: `host:port` to listen on. Port 0 takes a free one.
-        authenticator: Tells the tenant of a call.
+        authenticator: Finds the tenant of a call.
         names: Full names of the services that will be added, for health and reflection.
 
     Returns:

@@ -18,9 +18,9 @@ One that has failed is made again after this at the latest."""
 LIMIT_SECONDS = 2.0
 """How long one check may take, unless it is registered with another limit."""
 FAILURES_MIN = 3
-"""So many times in a row a check must fail until the service is not ready."""
+"""Failures in a row of a check after which the service is not ready."""
 SUCCESSES_MIN = 2
-"""So many times in a row it must succeed until the service is ready again. The first time, once is enough."""
+"""Successes in a row after which it is ready again. The first time, one is enough."""
 
 READY = Gauge("tiro_ready", "1 while the service answers that it can do its work")
 CHECKS = Gauge("tiro_ready_check", "1 while what the service needs is there, by the name of the check", ["check"])

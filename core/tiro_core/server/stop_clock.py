@@ -115,7 +115,7 @@ class StopClock:
         self._deadline = now + seconds if self._deadline is None else min(self._deadline, now + seconds)
 
     def _end_process(self) -> None:
-        # A log that nobody reads, or a lock of the log that a stuck thread holds, must not hold the end up.
+        # An unread log, or a lock of the log that a stuck thread holds, must not hold the end up.
         signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_SECONDS)
         try:
             log.critical(

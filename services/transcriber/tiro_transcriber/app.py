@@ -75,7 +75,7 @@ log = get_logger()
 
 
 async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
-    """Run the transcriber until told to stop."""
+    """Run the transcriber until `stopping` is set."""
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(settings.transcriber_metrics_address))
         health = await stack.enter_async_context(_health(settings))
@@ -95,8 +95,8 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         kind, engine, model = _engine_of(settings)
         job_slots = kind.jobs_at_once(settings.device) if settings.job_slots is None else settings.job_slots
         session_threads = settings.session_threads or kind.sessions_at_once(settings.device)
-        told = settings.for_engine(job_slots, session_threads)
-        loaded = await unless_stopping(load_engine(kind, engine, model, told), stopping)
+        engine_settings = settings.for_engine(job_slots, session_threads)
+        loaded = await unless_stopping(load_engine(kind, engine, model, engine_settings), stopping)
         # Opened before the host: it is closed after the last call of the engine, and so counts all of them.
         usage = await stack.enter_async_context(open_usage_meter(bus, engine, settings.grace_seconds))
         host = await stack.enter_async_context(
@@ -216,7 +216,7 @@ class Worker:
             )
 
     async def run(self, health: Health, readiness: Readiness, stopping: asyncio.Event) -> None:
-        """Work until told to stop, then hand over what is under way."""
+        """Work until `stopping` is set, then hand over what is under way."""
         async with asyncio.TaskGroup() as tasks:
             registering = tasks.create_task(self._registration.keep(), name="registration")
             feeds = [tasks.create_task(feed.run(), name="feed") for feed in (self._jobs, self._sessions) if feed]

@@ -39,7 +39,7 @@ class Watching:
         finally:
             self.ended.set()
 
-    def handler(self) -> "grpc.GenericRpcHandler[Any, Any]":
+    def handler(self) -> grpc.GenericRpcHandler:
         """As a server takes it."""
         method = grpc.unary_stream_rpc_method_handler(
             self.watch, request_deserializer=Empty.FromString, response_serializer=Empty.SerializeToString

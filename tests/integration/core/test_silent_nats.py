@@ -13,7 +13,8 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from tests.support.cluster.link import Mode
 from tests.support.cluster.proxy import Proxy, running_proxy
 from tests.support.nats import NatsServer, running_nats
-from tiro_core.messaging.connection import REQUEST_TIMEOUT_SECONDS, Bus, open_bus
+from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
+from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.topology import BLOBS, ensure_streams
 from tiro_core.settings import CoreSettings
 
@@ -81,7 +82,7 @@ async def test_the_connection_goes_on_to_another_server(linked: Bus, proxy: Prox
 
 
 async def test_what_is_unsent_does_not_hold_the_connection(linked: Bus, proxy: Proxy) -> None:
-    """A connection that takes no more bytes is given up all the same: nobody waits for its buffer to empty."""
+    """A connection that takes no more bytes is given up all the same: its buffer need not empty."""
     await _go_silent(proxy)
     async with asyncio.TaskGroup() as tasks:
         writes = [tasks.create_task(_write(linked, index)) for index in range(24)]
