@@ -1,6 +1,7 @@
 """Settings every service has: from its command line, from `TIRO_...` in the environment, from a TOML file."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,8 +13,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tiro_core.startup import CannotStart
+
 CONFIG_VARIABLE = "TIRO_CONFIG"
 """Names the settings file. Its keys are those of the environment without the prefix, in lower case."""
+
+
+class SettingsFileError(CannotStart, ValueError):
+    """The settings file cannot be read."""
 
 
 class CoreSettings(BaseSettings):
@@ -22,6 +29,7 @@ class CoreSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="TIRO_",
         extra="ignore",
+        hide_input_in_errors=True,  # an error in one setting would quote all of them, secrets too
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -31,24 +39,31 @@ class CoreSettings(BaseSettings):
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, separated by commas")
     nats_credentials: Path | None = Field(None, description="NATS credentials file")
     nats_monitor_url: str = Field(
-        "http://127.0.0.1:8222", description="NATS monitoring address, to check that acknowledged jobs would be kept"
+        "http://127.0.0.1:8222",
+        description="Monitoring ports of all NATS nodes, by commas: whether they flush, and how full they are",
     )
     nats_replicas: int = Field(1, ge=1, le=5, description="Copies of every stream: 1 on one server, 3 in a cluster")
     allow_unsafe_nats: bool = Field(
-        False, description="Start also on a NATS server that may lose acknowledged jobs when the power fails"
+        False, description="Start although NATS may lose acknowledged jobs when the power fails"
     )
     blob_store: Literal["jetstream", "s3"] = Field("jetstream", description="Where recordings and transcripts are kept")
     s3_endpoint: str = Field("", description="URL of an S3-compatible server. Empty: Amazon's, by region")
     s3_region: str = Field("us-east-1", description="Region of the buckets")
-    s3_bucket: str = Field("", description="The bucket of recordings and transcripts; it must be there")
-    s3_prefix: str = Field("", description="What the keys of all objects in it begin with")
+    s3_bucket: str = Field("", description="The bucket of recordings and transcripts; it must exist")
+    s3_prefix: str = Field("", description="Prefix of the keys of all objects in it")
     fetch_s3_buckets: str = Field(
         "",
         description="Buckets that any tenant's jobs may name as s3://bucket/key, separated by commas. Empty: none",
     )
-    log_format: Literal["json", "console"] = Field("json", description="How log lines look")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged")
-    grace_seconds: float = Field(20, gt=0, le=600, description="How long calls and jobs may go on after SIGTERM")
+    log_format: Literal["json", "console"] = Field("json", description="Format of log lines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe level that is logged"
+    )
+    log_exception_messages: bool = Field(
+        False,
+        description="Log the message of every exception. It may quote what callers send, transcripts among it",
+    )
+    grace_seconds: float = Field(20, gt=0, le=600, description="Seconds that calls and jobs may go on after SIGTERM")
 
     @model_validator(mode="after")
     def _require_buckets(self) -> Self:
@@ -72,10 +87,24 @@ class CoreSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the file named by `TIRO_CONFIG` last."""
+        """Read the file named by `TIRO_CONFIG` last.
+
+        Raises:
+            SettingsFileError: It cannot be read.
+        """
         file = os.environ.get(CONFIG_VARIABLE)
         sources = (init_settings, env_settings, dotenv_settings, file_secret_settings)
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+        return (*sources, _read_file(settings_cls, Path(file).expanduser())) if file else sources
+
+
+def _read_file(settings_cls: type[BaseSettings], file: Path) -> TomlConfigSettingsSource:
+    try:
+        with file.open("rb"):  # pydantic-settings takes a file that is not there for an empty one
+            return TomlConfigSettingsSource(settings_cls, file)
+    except OSError as error:
+        raise SettingsFileError(f"cannot read {file} ({CONFIG_VARIABLE}): {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsFileError(f"{file} ({CONFIG_VARIABLE}) is no TOML file: {error}") from error
 
 
 class ServerSettings(CoreSettings):
@@ -86,7 +115,9 @@ class ServerSettings(CoreSettings):
     auth: Literal["api-key", "off"] = Field(
         "api-key", description="`off` serves everyone as tenant `default`, and is only allowed on loopback"
     )
-    message_bytes_max: int = Field(4 * 1024 * 1024, ge=64 * 1024, description="The largest gRPC message taken")
+    message_bytes_max: int = Field(
+        4 * 1024 * 1024, ge=64 * 1024, description="The largest gRPC message accepted, in bytes"
+    )
     calls_max: int = Field(1000, ge=1, description="Calls served at once; more are answered RESOURCE_EXHAUSTED")
     default_engine: str = Field(
         "", description="The engine, or policy, of a request that names none. Empty: the catalogue's default"

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 CONFIG = Path(__file__).with_name("supervisord.conf")
 MODELS = Path(os.environ.get("TIRO_MODELS_DIR") or default_models_dir())
-"""Where the services and `tiro models` keep them, told or not."""
+"""Where the services and `tiro models` keep models."""
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 60.0
 CHECK_SECONDS = 0.1
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def environment(folder: Path, *, any_ports: bool = False) -> dict[str, str]:
-    """What the processes are told: everything on loopback, without authentication, data in `folder`.
+    """The environment of the processes: everything on loopback, without authentication, data in `folder`.
 
     Args:
         folder: Where data and logs go.
@@ -115,7 +115,7 @@ def _stop(supervisor: subprocess.Popen[bytes]) -> None:
 
 
 def wait_ready(settings: Mapping[str, str], supervisor: subprocess.Popen[bytes], ready: Callable[[str], None]) -> None:
-    """Wait until every service is ready, telling each one that is.
+    """Wait until every service is ready, reporting each one that is.
 
     Raises:
         NotReady: One is not after `READY_SECONDS_MAX`, or supervisord has ended; says where its log is.
@@ -136,7 +136,7 @@ def wait_ready(settings: Mapping[str, str], supervisor: subprocess.Popen[bytes],
 
 
 def is_serving(address: str) -> bool:
-    """Whether the service at this address says that it is ready."""
+    """Whether the service at this address reports that it is ready."""
     with grpc.insecure_channel(address) as channel:
         try:
             check = channel.unary_unary(

@@ -77,9 +77,24 @@ def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", READY)
+def test_copies_that_one_server_cannot_have(name: str, nats_server: NatsServer) -> None:
+    """A stream that NATS refuses is one plain line with the server's own words, and status 2."""
+    assert "replicas > 1 not supported in non-clustered mode" in refused(
+        name, **environment(nats_server, TIRO_NATS_REPLICAS="3")
+    )
+
+
+@pytest.mark.parametrize("name", READY)
 def test_settings_that_make_no_sense(name: str) -> None:
     """Status 2, and the setting is named."""
     assert "grace_seconds" in refused(name, TIRO_GRACE_SECONDS="soon")
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_settings_file_that_is_not_there(name: str) -> None:
+    """Status 2 and one plain line: a volume that is not mounted does not mean the defaults."""
+    line = f"{name}: cannot read /nowhere/tiro.toml (TIRO_CONFIG): No such file or directory\n"
+    assert refused(name, TIRO_CONFIG="/nowhere/tiro.toml") == line
 
 
 def refused(name: str, **settings: str) -> str:
@@ -107,6 +122,8 @@ def test_settings_that_cannot_be_met(nats_server: NatsServer) -> None:
     busy = nats_server.url.removeprefix("nats://")
     assert "cannot listen" in refused("ingest", **{**usual, "TIRO_INGEST_ADDRESS": busy})
     assert "metrics" in refused("streamer", **{**usual, "TIRO_STREAMER_METRICS_ADDRESS": busy})
+    files = {"TIRO_TLS_CERTIFICATE": "/nowhere/tls.crt", "TIRO_TLS_KEY": "/nowhere/tls.key"}
+    assert "cannot read /nowhere/tls.key" in refused("ingest", **{**usual, **files})
 
 
 @pytest.mark.parametrize("name", READY)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +40,9 @@ accounts {{
 }}
 no_auth_user: "tiro"
 """
+_AUTHORIZATION = """
+authorization {{ user: "tiro", password: "{password}" }}
+"""
 
 
 class NatsServer:
@@ -50,6 +54,7 @@ class NatsServer:
         store_bytes_max: How much its file store takes, as NATS writes sizes.
         jetstream: Whether it has JetStream.
         account_bytes_max: How much the account takes whose clients give no name. None: no account has a limit.
+        password: Of the user `tiro`. Empty: everyone may connect.
     """
 
     def __init__(
@@ -60,9 +65,11 @@ class NatsServer:
         store_bytes_max: str = "16GB",
         jetstream: bool = True,
         account_bytes_max: int | None = None,
+        password: str = "",
     ) -> None:
         self._jetstream = jetstream
         self._account_bytes_max = account_bytes_max
+        self._password = password
         self._folder = folder
         self._sync_interval = sync_interval
         self._store_bytes_max = store_bytes_max
@@ -90,17 +97,7 @@ class NatsServer:
         Raises:
             RuntimeError: It is not within `START_SECONDS_MAX`; the message has its log.
         """
-        config = self._folder / "nats.conf"
-        config.write_text(
-            (_CONFIG + (_JETSTREAM if self._jetstream else "") + (_ACCOUNT if self._account_bytes_max else "")).format(
-                port=self._port,
-                monitor_port=self._monitor_port,
-                folder=self._folder,
-                sync_interval=self._sync_interval,
-                store_bytes_max=self._store_bytes_max,
-                account_bytes_max=self._account_bytes_max,
-            )
-        )
+        config = self._write_config()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([_executable(), "--config", str(config)], stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -128,6 +125,28 @@ class NatsServer:
         """Kill it if it runs."""
         if self._process is not None:
             self.kill()
+
+    def change_password(self, password: str) -> None:
+        """Have clients connect with another password from now on. The server refuses those that are connected."""
+        self._password = password
+        self._write_config()
+        self._running().send_signal(signal.SIGHUP)
+
+    def _write_config(self) -> Path:
+        config = self._folder / "nats.conf"
+        parts = [(_JETSTREAM, self._jetstream), (_ACCOUNT, self._account_bytes_max), (_AUTHORIZATION, self._password)]
+        config.write_text(
+            (_CONFIG + "".join(part for part, wanted in parts if wanted)).format(
+                port=self._port,
+                monitor_port=self._monitor_port,
+                folder=self._folder,
+                sync_interval=self._sync_interval,
+                store_bytes_max=self._store_bytes_max,
+                account_bytes_max=self._account_bytes_max,
+                password=self._password,
+            )
+        )
+        return config
 
     @property
     def _log(self) -> Path:
@@ -168,6 +187,7 @@ def running_nats(
     store_bytes_max: str = "16GB",
     jetstream: bool = True,
     account_bytes_max: int | None = None,
+    password: str = "",
 ) -> Iterator[NatsServer]:
     """A server that runs, and is gone at the end; see `NatsServer` for its options."""
     server = NatsServer(
@@ -176,6 +196,7 @@ def running_nats(
         store_bytes_max=store_bytes_max,
         jetstream=jetstream,
         account_bytes_max=account_bytes_max,
+        password=password,
     )
     try:
         server.start()

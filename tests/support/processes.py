@@ -15,7 +15,12 @@ STOP_SECONDS_MAX = 30.0
 
 
 class ServiceProcess:
-    """One service. Its log is read all the time, line by line, so that tests can wait for what it says."""
+    """One service. Its log is read all the time, line by line, so that tests can wait for what it says.
+
+    Args:
+        module: The module to run, and arguments after it if there are any.
+        environment: What it is started with besides the test's own.
+    """
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         self._module = module
@@ -35,7 +40,7 @@ class ServiceProcess:
     def start(self) -> None:
         """Start it, without waiting."""
         self.log = []
-        command = [sys.executable, "-m", self._module]
+        command = [sys.executable, "-m", *self._module.split()]
         self._process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()

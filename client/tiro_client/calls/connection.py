@@ -91,6 +91,9 @@ def _channel(address: str, tls_ca: TlsCa) -> grpc.aio.Channel:
     options = [
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        # The one before is for the kernel, which notices a host that is off; this is for one that keeps its connections
+        # and does not answer, as behind a proxy, and is a minute by default (grpcio 1.85).
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
         ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_SECONDS_MIN * 1000)),
         ("grpc.max_reconnect_backoff_ms", int(RECONNECT_SECONDS_MAX * 1000)),
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),

@@ -1,8 +1,8 @@
-"""Keeping cancellations that Python 3.11 loses.
+"""Cancellations that Python 3.11 loses.
 
-Its `asyncio.wait_for`, by which nats-py waits, returns the result and drops the cancellation when both come in the
-same turn of the event loop (python/cpython#86296, repaired in 3.12). A task group would then wait for ever for a task
-that it believes to be cancelled. `Task.cancelling` still counts the request.
+Its `asyncio.wait_for`, by which nats-py waits, drops a cancellation that comes in the same turn of the event loop as
+the result or the error that is waited for (python/cpython#86296, repaired in 3.12). A task group would then wait for
+ever for a task that it believes to be cancelled. `Task.cancelling` still counts the request.
 """
 
 import asyncio
@@ -13,10 +13,19 @@ T = TypeVar("T")
 
 
 async def preserving_cancellation(work: Awaitable[T]) -> T:
-    """Await something of nats-py's, and be cancelled when that was asked for meanwhile."""
+    """Await a call of nats-py's.
+
+    Raises:
+        CancelledError: The task was cancelled meanwhile, whether or not `work` noticed.
+    """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
-    result = await work
+    try:
+        result = await work
+    except Exception as error:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError from error
+        raise
     if task and task.cancelling() > before:
         raise asyncio.CancelledError
     return result

@@ -1,4 +1,4 @@
-"""The connection to NATS: made once, kept for ever, and honest about being down."""
+"""The connection to NATS: made once, kept for ever, and its state reported."""
 
 import asyncio
 import time
@@ -8,36 +8,26 @@ from math import inf
 
 import nats
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from tiro_core.logs import get_logger
-from tiro_core.messaging.cancellation import preserving_cancellation
+from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS, NatsClient
 from tiro_core.settings import CoreSettings
 
 RECONNECT_WAIT_SECONDS = 0.5
-REQUEST_TIMEOUT_SECONDS = 5.0
-"""How long one request to JetStream may take before it is tried again or given up."""
+CONNECT_TIMEOUT_SECONDS = 2
+"""How long one try to connect to one server may take."""
+PING_SECONDS = 3
+"""How often the server is asked for a sign of life."""
+PINGS_OUTSTANDING_MAX = 2
+"""Pings that may be unanswered when the next one is due; then the connection is given up: after 6 to 9 s of silence."""
 CLOSE_TIMEOUT_SECONDS = 5.0
+FLUSH_TIMEOUT_SECONDS = 5
+"""How long a publish waits for room in a full buffer before it goes on to wait for its answer."""
 PENDING_BYTES_MAX = 2 * 1024 * 1024
 """What a publish may leave unsent while the connection is down; more raises at once."""
 
 log = get_logger()
-
-
-class _Client(Client):
-    """nats-py's client, whose requests can be relied upon to be cancelled."""
-
-    async def request(
-        self,
-        subject: str,
-        payload: bytes = b"",
-        timeout: float = REQUEST_TIMEOUT_SECONDS,
-        old_style: bool = False,
-        headers: dict[str, str] | None = None,
-    ) -> Msg:
-        """Send a request and wait for its answer."""
-        return await preserving_cancellation(super().request(subject, payload, timeout, old_style, headers))
 
 
 class Bus:
@@ -46,7 +36,7 @@ class Bus:
     def __init__(self, client: Client, *, read_patience_seconds: float = 0.0) -> None:
         self.client = client
         self.read_patience_seconds = read_patience_seconds
-        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they are told."""
+        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they get an error."""
         self._back_at: float | None = None
         self.jetstream: JetStreamContext = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
 
@@ -68,7 +58,7 @@ class Bus:
 @asynccontextmanager
 async def open_bus(settings: CoreSettings, service: str, *, read_patience_seconds: float = 0.0) -> AsyncIterator[Bus]:
     """Connect, however long it takes until a server is there, and close at the end."""
-    client = _Client()
+    client = NatsClient()
     bus = Bus(client, read_patience_seconds=read_patience_seconds)
     reporter = _Reporter(settings.nats_url)
 
@@ -76,20 +66,23 @@ async def open_bus(settings: CoreSettings, service: str, *, read_patience_second
         bus.came_back()
         await reporter.connected()
 
-    await client.connect(
-        servers=settings.nats_url.split(","),
-        name=service,
-        user_credentials=str(settings.nats_credentials) if settings.nats_credentials else None,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type] # it takes fractions as well
-        connect_timeout=2,
-        pending_size=PENDING_BYTES_MAX,
-        error_cb=reporter.error,
-        disconnected_cb=reporter.disconnected,
-        reconnected_cb=came_back,
-    )
-    await reporter.connected()
     try:
+        await client.connect(
+            servers=settings.nats_url.split(","),
+            name=service,
+            user_credentials=str(settings.nats_credentials) if settings.nats_credentials else None,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type] # it takes fractions as well
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            ping_interval=PING_SECONDS,
+            max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+            flush_timeout=FLUSH_TIMEOUT_SECONDS,
+            pending_size=PENDING_BYTES_MAX,
+            error_cb=reporter.error,
+            disconnected_cb=reporter.disconnected,
+            reconnected_cb=came_back,
+        )
+        await reporter.connected()
         yield bus
     finally:
         reporter.closing = True
@@ -98,33 +91,42 @@ async def open_bus(settings: CoreSettings, service: str, *, read_patience_second
                 await client.close()
         except TimeoutError:
             log.warning("nats_close_timeout", timeout_seconds=CLOSE_TIMEOUT_SECONDS)
-        except ConnectionError:  # it was lost with something unsent, which is reported by whoever waits for an answer
+        except ConnectionError:  # it was lost with something unsent, whose sender gets an error
             log.debug("nats_closed_while_away")
 
 
 class _Reporter:
-    """Says in the log when the connection comes and goes: once each, however often it is tried in between."""
+    """Logs when the connection comes and goes: once each, however often it is tried in between.
+
+    Args:
+        url: The servers. Their credentials are not logged.
+    """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._servers = [part.rpartition("@")[2].rpartition("//")[2] for part in url.split(",")]
         self._reported_down = False
+        self._refusal = ""
         self.closing = False
         """We are about to close the connection ourselves, which is no news."""
 
     async def connected(self) -> None:
-        log.info("nats_connected", url=self._url)
+        log.info("nats_connected", servers=self._servers)
         self._reported_down = False
+        self._refusal = ""
 
     async def disconnected(self) -> None:
         self._down("connection lost")
 
     async def error(self, error: Exception) -> None:
         if isinstance(error, OSError | nats.errors.StaleConnectionError | nats.errors.UnexpectedEOF):
-            self._down(str(error))
-        else:
+            self._down(str(error) or type(error).__name__)
+        elif repr(error) != self._refusal:  # a server that refuses us does so at each try
+            self._refusal = repr(error)
             log.warning("nats_error", error=repr(error))
 
     def _down(self, reason: str) -> None:
         if not self._reported_down and not self.closing:
             self._reported_down = True
-            log.warning("nats_disconnected", url=self._url, reason=reason, note="trying again for as long as it takes")
+            log.warning(
+                "nats_disconnected", servers=self._servers, reason=reason, note="trying again for as long as it takes"
+            )

@@ -1,90 +1,177 @@
-"""What only the NATS server's monitoring port tells: whether it flushes what it acknowledges, and how full it is."""
+"""What only nats-server's monitoring ports report: whether a node flushes, how full it is, what it cannot write."""
 
 import asyncio
 import json
 import shutil
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tiro_core.logs import get_logger
-from tiro_core.settings import CoreSettings
-from tiro_core.startup import EXIT_UNSAFE, CannotStart
 
 TIMEOUT_SECONDS = 2.0
+"""How long one node may take to answer."""
 FRESH_SECONDS = 5.0
-"""How long one look at the store is good for."""
+"""How long one look at the nodes is good for."""
+STALE_SECONDS = 15.0
+"""How long it is good for while the next look is under way: a silent node takes its time."""
+NODES_MAX = 16
+"""Nodes that are looked at."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_WRITE_ERROR = "write error"
+"""What nats-server calls it on `/healthz` when a stream's file could not be written. It stays so until a restart."""
 
 log = get_logger()
 
 
-class UnsafeServer(CannotStart):
-    """The NATS server may lose acknowledged jobs, or nobody can tell."""
-
-    exit_status = EXIT_UNSAFE
-
-
 @dataclass(frozen=True, slots=True)
-class ServerState:
-    """A look at the NATS server."""
+class NodeState:
+    """A look at one node."""
 
+    name: str
+    server_id: str
     flushes_always: bool
     """`sync_interval: always`: a message is on disk before it is acknowledged."""
     free_bytes: int
     """What its store still takes."""
+    cluster_size: int
+    """Nodes with JetStream in its cluster, those that are away included. 1 alone."""
+    unwritable: frozenset[str]
+    """Streams of which a write failed: they take nothing more here until the node is restarted."""
+    peers: frozenset[str]
+    """Addresses of the other nodes' hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A look at every node that answers."""
+
+    nodes: tuple[NodeState, ...]
+    silent: tuple[str, ...]
+    """Monitoring addresses of the settings that do not answer."""
+
+    @property
+    def free_bytes(self) -> int:
+        """What the fullest node still takes: any of them may hold a stream."""
+        return min(node.free_bytes for node in self.nodes)
+
+    @property
+    def cluster_size(self) -> int:
+        """Nodes that there are, whether or not they answer."""
+        return max(len(self.nodes), *(node.cluster_size for node in self.nodes))
+
+    @property
+    def unflushed(self) -> list[str]:
+        """Names of nodes that acknowledge before they flush."""
+        return [node.name for node in self.nodes if not node.flushes_always]
+
+    def unwritable(self) -> dict[str, list[str]]:
+        """Streams that some nodes cannot write, with the names of these nodes."""
+        streams = sorted({stream for node in self.nodes for stream in node.unwritable})
+        return {stream: [node.name for node in self.nodes if stream in node.unwritable] for stream in streams}
 
 
 class ServerMonitor:
-    """Asks the NATS server's monitoring port."""
+    """Asks the monitoring port of every node.
 
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+    Args:
+        urls: Monitoring addresses, separated by commas. Nodes that these know of are asked on the same port.
+    """
+
+    def __init__(self, urls: str) -> None:
+        self._urls = [url.strip().rstrip("/") for url in urls.split(",") if url.strip()]
+        self._found: set[str] = set()
         self._state: ServerState | None = None
         self._seen_at = 0.0
+        self._looking = asyncio.Lock()
 
     async def look(self) -> ServerState:
-        """The server's state, at most `FRESH_SECONDS` old.
+        """The nodes' state, at most `FRESH_SECONDS` old, or `STALE_SECONDS` while it is looked at again.
 
         Raises:
-            OSError: The monitoring port does not answer.
+            OSError: None of them answers.
         """
-        if self._state is None or time.monotonic() - self._seen_at > FRESH_SECONDS:
-            self._state = await asyncio.to_thread(self._fetch)
-            self._seen_at = time.monotonic()
-        return self._state
+        if self._looking.locked() and self._state is not None and self._age() < STALE_SECONDS:
+            return self._state
+        async with self._looking:
+            if self._state is None or self._age() > FRESH_SECONDS:
+                self._state = await self._ask_all()
+                self._seen_at = time.monotonic()
+            return self._state
 
-    def _fetch(self) -> ServerState:
-        url = f"{self._url}/varz"
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the operator's own setting
-            jetstream = json.load(answer).get("jetstream", {})
-        config = jetstream.get("config", {})
-        free = config.get("max_storage", 0) - jetstream.get("stats", {}).get("storage", 0)
-        store = Path(config.get("store_dir", ""))
-        if urlsplit(self._url).hostname in _LOOPBACK and store.is_dir():
-            free = min(free, shutil.disk_usage(store).free)
-        return ServerState(flushes_always=bool(config.get("sync_always")), free_bytes=free)
+    def _age(self) -> float:
+        return time.monotonic() - self._seen_at
+
+    async def _ask_all(self) -> ServerState:
+        nodes, faults = await self._ask([*self._urls, *self._found])
+        if nodes and len(nodes) < max(node.cluster_size for node in nodes.values()):
+            self._found |= self._neighbours(nodes.values())
+            more, _ = await self._ask(self._found)
+            nodes |= more
+        if not nodes:
+            raise OSError(next(iter(faults.values()), "there is no address"))
+        return ServerState(tuple(nodes.values()), tuple(url for url in self._urls if url in faults))
+
+    async def _ask(self, urls: Iterable[str]) -> tuple[dict[str, NodeState], dict[str, str]]:
+        """Ask these, and return the nodes that answer by their id, and what happened to the others."""
+        asked = list(urls)[:NODES_MAX]
+        answers = await asyncio.gather(*(asyncio.to_thread(_fetch, url) for url in asked))
+        nodes = {answer.server_id: answer for answer in answers if isinstance(answer, NodeState)}
+        faults = {url: answer for url, answer in zip(asked, answers, strict=True) if isinstance(answer, str)}
+        return nodes, faults
+
+    def _neighbours(self, nodes: Iterable[NodeState]) -> set[str]:
+        """Where the nodes that these know of would answer, if all have the monitoring port of the first."""
+        first = urlsplit(self._urls[0])
+        hosts = {host for node in nodes for host in node.peers} - {urlsplit(url).hostname for url in self._urls}
+        return {f"{first.scheme}://{f'[{host}]' if ':' in host else host}:{first.port}" for host in hosts}
 
 
-async def require_safe_server(settings: CoreSettings) -> None:
-    """Refuse a server that would lose acknowledged jobs, unless the deployment wants that.
-
-    With replicas a message is acknowledged when a majority of servers has it, so one of them may lose power.
-
-    Raises:
-        UnsafeServer: It would, or its monitoring port does not answer.
-    """
-    if settings.allow_unsafe_nats or settings.nats_replicas > 1:
-        return
-    remedy = "set `sync_interval: always` in its JetStream configuration, or TIRO_ALLOW_UNSAFE_NATS=true to accept that"
+def _fetch(url: str) -> NodeState | str:
+    """One node, or why it does not answer."""
     try:
-        state = await ServerMonitor(settings.nats_monitor_url).look()
-    except OSError as error:
-        raise UnsafeServer(
-            "cannot tell whether the NATS server keeps what it acknowledges: its monitoring port "
-            f"{settings.nats_monitor_url} (TIRO_NATS_MONITOR_URL) does not answer: {error}; {remedy}"
-        ) from error
-    if not state.flushes_always:
-        raise UnsafeServer(f"the NATS server may lose acknowledged jobs when the power fails: {remedy}")
+        server = _get(f"{url}/varz")
+        routes = _get(f"{url}/routez").get("routes") or []
+        health = _get(f"{url}/healthz?details=true")
+    except (OSError, ValueError) as error:
+        return f"{url}: {error}"
+    jetstream = server.get("jetstream", {})
+    config = jetstream.get("config", {})
+    return NodeState(
+        name=str(server.get("server_name", url)),
+        server_id=str(server.get("server_id", url)),
+        flushes_always=bool(config.get("sync_always")),
+        free_bytes=_free_bytes(url, config, jetstream.get("stats", {})),
+        cluster_size=int(jetstream.get("meta", {}).get("cluster_size", 1)),
+        unwritable=frozenset(_unwritable(health)),
+        peers=frozenset(str(route["ip"]) for route in routes if route.get("ip")),
+    )
+
+
+def _get(url: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the operator's own setting
+            read = json.load(answer)
+    except urllib.error.HTTPError as error:  # an unhealthy node says 503, with the same body
+        with error:
+            read = json.load(error)
+    return read if isinstance(read, dict) else {}
+
+
+def _free_bytes(url: str, config: dict[str, Any], stats: dict[str, Any]) -> int:
+    free = int(config.get("max_storage", 0)) - int(stats.get("storage", 0))
+    store = Path(config.get("store_dir", ""))
+    if urlsplit(url).hostname in _LOOPBACK and store.is_dir():
+        free = min(free, shutil.disk_usage(store).free)
+    return free
+
+
+def _unwritable(health: dict[str, Any]) -> Iterable[str]:
+    for error in health.get("errors") or []:
+        if _WRITE_ERROR in str(error.get("error", "")) and error.get("stream"):
+            yield str(error["stream"])

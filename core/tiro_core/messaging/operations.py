@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from nats.aio.msg import Msg
 
-from tiro_core.messaging.connection import REQUEST_TIMEOUT_SECONDS, Bus
+from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
+from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import translated
 
 SUBJECTS_A_PAGE = 100_000

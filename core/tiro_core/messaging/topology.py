@@ -1,5 +1,6 @@
 """Every stream, bucket and consumer there is, declared here and ensured when a service starts."""
 
+import asyncio
 from dataclasses import replace
 from math import inf
 
@@ -9,16 +10,17 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
-    PersistMode,
     RetentionPolicy,
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import BadRequestError
 
+from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects
-from tiro_core.messaging.errors import translated
+from tiro_core.messaging.audio_stream import ensure_audio_stream
+from tiro_core.messaging.errors import BusUnavailable, translated
 from tiro_core.messaging.publishing import with_patience
+from tiro_core.messaging.stream_updates import StreamRefused, ensure_stream
 
 TASKS = "TIRO_TASKS"
 SESSIONS = "TIRO_SESSIONS"
@@ -44,25 +46,28 @@ API_KEYS_BUCKET = "tiro-api-keys"
 USAGE_BUCKET = "tiro-usage"
 
 TASK_REDELIVERY_SECONDS = 20
-"""A job whose worker has said nothing for so long is offered to another one. Workers speak every quarter of it."""
+"""A task message that its worker does not extend for this long is delivered to another one. Workers extend it every
+quarter of that."""
 SESSION_REDELIVERY_SECONDS = 3
-"""The same for a live session, where somebody is waiting. Workers speak every second."""
+"""The same for a live session, whose speaker waits. Workers extend it every second."""
 CALLBACK_REDELIVERY_SECONDS = 60
 """The same for a callback: longer than a try takes."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
 """Work in progress on one model, over all workers. The server's own default, 1000, would stop a large deployment."""
 AUDIO_LOG_HEARTBEAT_SECONDS = 10.0
-"""A live session's audio line is written to this often also when nothing is said: its worker knows that somebody is
-there."""
+"""How often a live session's audio log is written to in silence, so that its worker knows that the streamer lives."""
+AUDIO_STREAM_LOOK_SECONDS = 30.0
+"""How often it is looked whether the stream of live audio can be replaced by one with more copies."""
 WORKER_EXPIRY_SECONDS = 10
-"""A worker that has not renewed its record for so long is gone."""
+"""A worker that has not renewed its record for this long is gone."""
 
 _DAY = 24 * 3600.0
 _LIVE_AGE = 1 * _DAY
 _HISTORY_AGE = 30 * _DAY
 _REQUEST_AGE = 400 * _DAY
 _USAGE_AGE = 400 * _DAY
-_STREAM_EXISTS_DIFFERENTLY = 10058  # JSStreamNameExistErr
+
+log = get_logger()
 
 
 def bucket_stream(bucket: str) -> str:
@@ -96,7 +101,7 @@ _WORK = StreamConfig(
     max_msgs_per_subject=1,
     discard_new_per_subject=True,
 )
-"""What wants a worker: one hint a record, refused while there is one, gone once acknowledged."""
+"""Task messages: one for a record, refused while there is one, gone once acknowledged."""
 _HISTORY = StreamConfig(
     retention=RetentionPolicy.LIMITS, storage=StorageType.FILE, discard=DiscardPolicy.NEW, allow_direct=True
 )
@@ -112,7 +117,6 @@ _STREAMS = [
     replace(_WORK, name=FETCHES, subjects=[subjects.FETCHES], max_msgs=1_000_000),
     replace(_WORK, name=SESSIONS, subjects=[subjects.SESSIONS], max_msgs=100_000, max_age=_LIVE_AGE),
     replace(_HISTORY, name=JOB_EVENTS, subjects=[subjects.JOB_EVENTS], max_age=_HISTORY_AGE),
-    replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=_LIVE_AGE),
     replace(_HISTORY, name=LIVE_EVENTS, subjects=[subjects.LIVE_EVENTS], max_age=_LIVE_AGE),
     replace(_NEWEST, name=LIVE_PARTIALS, subjects=[subjects.LIVE_PARTIALS], max_age=_LIVE_AGE),
     replace(_HISTORY, name=BLOBS, subjects=[subjects.BLOBS], max_msgs_per_subject=1),
@@ -129,38 +133,51 @@ _STREAMS = [
     _bucket(API_KEYS_BUCKET),
     _bucket(USAGE_BUCKET, max_age=_USAGE_AGE),
 ]
+_AUDIO = replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=_LIVE_AGE)
 
 
 async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
     """Create what is not there, and bring what is there up to date.
 
-    Tries for as long as it takes: a NATS server that has just started answers for itself before it does for JetStream.
+    Tries for as long as it takes: a NATS server that has just started answers for itself before it does for JetStream,
+    and a cluster makes no stream before enough of its nodes are there.
+
+    Raises:
+        StreamRefused: NATS does not make or change one of them.
     """
+    reported = False
 
     async def ensure() -> None:
-        async with translated():
-            await _ensure_streams(jetstream, replicas)
+        nonlocal reported
+        try:
+            async with translated():
+                for config in _STREAMS:
+                    await ensure_stream(jetstream, replace(config, num_replicas=replicas))
+                if not await ensure_audio_stream(jetstream, replace(_AUDIO, num_replicas=replicas)):
+                    log.warning("audio_stream_keeps_one_copy", note="replaced when no live session has audio in it")
+        except BusUnavailable as error:
+            if not reported:
+                log.warning("streams_unavailable", reason=str(error), note="trying for as long as it takes")
+            reported = True
+            raise
 
     await with_patience(ensure, inf)
 
 
-async def _ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
-    for config in _STREAMS:
-        wanted = replace(config, num_replicas=replicas)
-        if wanted.name == LIVE_AUDIO and replicas == 1:
-            # Flushed before the acknowledgement like jobs are, live audio would cost 1,400 frames a second at most;
-            # what a power cut takes of it, the speakers' machines have lost as well. Not to be had with replicas.
-            wanted = replace(wanted, persist_mode=PersistMode.ASYNC)
-        await _ensure_stream(jetstream, wanted)
+async def replicate_audio_stream(jetstream: JetStreamContext, replicas: int) -> None:
+    """Give the stream of live audio its copies, however long live sessions keep it from that.
 
-
-async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
-    try:
-        await jetstream.add_stream(config)
-    except BadRequestError as error:
-        if error.err_code != _STREAM_EXISTS_DIFFERENTLY:
-            raise
-        await jetstream.update_stream(config)
+    Raises:
+        BusUnavailable: NATS did not answer.
+    """
+    while True:
+        try:
+            async with translated():
+                if await ensure_audio_stream(jetstream, replace(_AUDIO, num_replicas=replicas)):
+                    return
+        except StreamRefused as refused:  # a service that runs goes on with what there is
+            log.error("audio_stream_refused", reason=str(refused))  # noqa: TRY400 - the reason says it all
+        await asyncio.sleep(AUDIO_STREAM_LOOK_SECONDS)
 
 
 async def ensure_task_consumer(jetstream: JetStreamContext, engine: str, model: str) -> str:

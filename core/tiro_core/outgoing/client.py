@@ -7,8 +7,10 @@ from typing import Final
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, InvalidURL, TCPConnector
 from yarl import URL
 
+from tiro_core.outgoing.hosts import is_spelled_host
+
 REDIRECTS_MAX = 5
-"""Redirects followed until the caller is told that there are too many."""
+"""Redirects that are followed."""
 
 CONNECT_SECONDS_MAX = 10.0
 """How long finding a host and connecting to it may take, at each redirect."""
@@ -33,6 +35,8 @@ def parse_url(text: str) -> URL:
         raise UrlInvalidError("the URL cannot be read") from error
     if not valid:
         raise UrlInvalidError("only absolute http and https URLs are fetched")
+    if not is_spelled_host(url.raw_host or ""):
+        raise UrlInvalidError("the URL's host cannot be read: a name, or an address in its usual spelling, is meant")
     return url.with_fragment(None)
 
 

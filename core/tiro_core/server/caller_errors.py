@@ -22,7 +22,7 @@ from tiro_core.messaging.errors import BusUnavailable, Conflict, Limit, StreamFu
 RETRY_AFTER = timedelta(seconds=1)
 """When a caller may try again whom a passing fault has met."""
 FULL_RETRY_AFTER = timedelta(seconds=30)
-"""The same where there is no room: somebody has to make some."""
+"""The same where there is no room: an operator, or the removal of what has expired, must make some."""
 
 log = get_logger()
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,17 +12,23 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tiro_core.logs import get_logger
-from tiro_core.messaging.connection import Bus
 from tiro_core.server.auth.tenant import Authenticator
 from tiro_core.server.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
 from tiro_core.server.metrics import split_address
+from tiro_core.server.readiness import Readiness
 from tiro_core.settings import ServerSettings
 from tiro_core.startup import CannotStart
 
-HEALTH_INTERVAL_SECONDS = 0.5
-"""How often the health answer is brought in line with the service's state."""
+CLIENT_PING_SECONDS = 10
+"""How often a connection on which nothing comes is pinged. With the wait for an answer this is well below the 30 s of
+silence after which a live session ends: a lost connection is known as one before."""
+CLIENT_ANSWER_SECONDS_MAX = 5
+"""How long a client may leave a ping unanswered. Then its connection is closed and its calls end."""
 KEEPALIVE_MIN_SECONDS = 10
-"""How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY."""
+"""How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY.
+
+The client library pings every 20 s, and waits 10 s for the answer.
+"""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 log = get_logger()
@@ -52,11 +59,12 @@ class Health:
         for name in ("", *self.names):
             await self.servicer.set(name, status)
 
-    async def follow(self, bus: Bus) -> None:
-        """Answer SERVING while NATS is there, until cancelled."""
-        while True:
-            await self.set(serving=bus.is_connected)
-            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+    async def follow(self, readiness: Readiness) -> None:
+        """Answer SERVING while the service is ready, until cancelled."""
+        await readiness.run(self._report)
+
+    async def _report(self, ready: bool) -> None:
+        await self.set(serving=ready)
 
 
 def create_server(
@@ -67,7 +75,7 @@ def create_server(
     Args:
         settings: Limits and TLS.
         address: `host:port` to listen on. Port 0 takes a free one.
-        authenticator: Tells the tenant of a call.
+        authenticator: Finds the tenant of a call.
         names: Full names of the services that will be added, for health and reflection.
 
     Returns:
@@ -118,6 +126,13 @@ def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),
+        ("grpc.keepalive_time_ms", CLIENT_PING_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),
+        # The one before is for the kernel, which notices a host that is off; this is for one that keeps its connections
+        # and does not answer, as behind a proxy, and is a minute by default (grpcio 1.85).
+        ("grpc.http2.ping_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),
+        # By default two pings are sent and no further one before there is data: who watches quietly would be forgotten.
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_SECONDS * 1000),
         ("grpc.keepalive_permit_without_calls", 1),
         # Two services on one port by accident would share the callers between them.
@@ -130,21 +145,30 @@ def _listen(server: grpc.aio.Server, settings: ServerSettings, address: str) -> 
         raise ServerSettingsError("TLS needs both a certificate and its key")
     try:
         if settings.tls_certificate and settings.tls_key:
-            pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+            pair = (_pem(settings.tls_key), _pem(settings.tls_certificate))
             return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
         return server.add_insecure_port(address)
     except RuntimeError as error:
         raise ListenError(address, error) from error
 
 
+def _pem(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ServerSettingsError(f"cannot read {file} for TLS: {error.strerror}") from error
+
+
 @asynccontextmanager
 async def serving(
-    server: grpc.aio.Server, answer: Health, bus: Bus, *, address: str, port: int, grace_seconds: float
+    server: grpc.aio.Server, answer: Health, readiness: Readiness, *, address: str, port: int, grace_seconds: float
 ) -> AsyncIterator[None]:
     """Serve while the context lasts. At its end: not ready, no new calls, running ones get their grace."""
+    await answer.set(serving=False)
     await server.start()
     async with asyncio.TaskGroup() as tasks:
-        follower = tasks.create_task(answer.follow(bus), name="health")
+        follower = tasks.create_task(answer.follow(readiness), name="health")
+        await readiness.answered.wait()
         log.info("listening", address=f"{split_address(address)[0]}:{port}")
         try:
             yield

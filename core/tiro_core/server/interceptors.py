@@ -27,7 +27,7 @@ CALLS = Counter("tiro_grpc_calls_total", "Calls that ended, by method and how", 
 ACTIVE = Gauge("tiro_grpc_calls_active", "Calls being served", ["method"])
 SECONDS = Histogram("tiro_grpc_call_seconds", "How long calls took", ["method"])
 
-# Health checks and reflection must work for whoever asks, also when all else is full.
+# Health checks and reflection must work without a key, and also when all else is full.
 _OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 log = get_logger()
@@ -68,18 +68,18 @@ class ErrorInterceptor(AroundInterceptor):
 
 
 async def _abort(context: Context, error: TiroError) -> None:
-    """End the call. A client that does not read gets the status when it does; nobody waits for that."""
+    """End the call. A client that does not read gets the status when it does, which is not waited for."""
     try:
         async with asyncio.timeout(ABORT_SECONDS_MAX):
             await context.abort_with_status(rpc_status.to_status(error.to_status()))
     except TimeoutError:
         log.info("status_unread", reason=reason_name(error.reason))
-    except grpc.aio.InternalError:  # what gRPC says when there is nobody to write to
+    except grpc.aio.InternalError:  # what gRPC raises when the client is gone
         log.info("caller_gone", reason=reason_name(error.reason))
 
 
 class LimitInterceptor(AroundInterceptor):
-    """Serves so many calls at once and turns the rest away. gRPC's own limit would turn health checks away too."""
+    """Serves a limited number of calls at once and refuses others. gRPC's own limit would refuse health checks too."""
 
     def __init__(self, calls_max: int) -> None:
         self._calls_max = calls_max

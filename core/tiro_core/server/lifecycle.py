@@ -1,31 +1,39 @@
-"""The life of a service: start, serve until told to stop, then stop in an order that is written down.
+"""The life of a service: start, serve until a signal, then stop in an order that is written down.
 
-The order on SIGTERM or Ctrl-C: the service says that it is no longer ready; takes nothing new; finishes or hands over
-what it has, for `grace_seconds` at most; then closes what it opened, last opened first. Each service's `app.py` spells
-its part out.
+The order on SIGTERM or Ctrl-C: the service reports that it is no longer ready; takes nothing new; finishes or hands
+over what it has, for `grace_seconds` at most; then closes what it opened, last opened first. Each service's `app.py`
+spells its part out. A second signal cancels everything. A service that does not end in time is ended by its
+`StopClock`.
 """
 
 import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, SettingsError
 
-from tiro_core.logs import configure_logging, get_logger
+from tiro_core.log_exceptions import ExceptionDescriber
+from tiro_core.log_redaction import Redactor, secrets_of
+from tiro_core.logs import configure_logging, get_logger, log_lost_tasks, log_uncaught_exceptions
+from tiro_core.server.stop_clock import StopClock
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_SETTINGS, CannotStart
 
 S = TypeVar("S", bound=CoreSettings)
 T = TypeVar("T")
 
+CANCEL_AGAIN_SECONDS = 0.5
+"""How often a part that is cancelled and goes on is cancelled again."""
+
 log = get_logger()
 
 
 class StoppedEarly(Exception):  # noqa: N818 - it is an outcome that was asked for, not an error
-    """The service was told to stop before it had started."""
+    """A signal to stop came before the service had started."""
 
 
 def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
@@ -36,25 +44,52 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
         settings_type: Its settings; they make up `--help`.
         serve: Runs the service until the event is set. It returns when everything is closed.
     """
+    settings = _read_settings(name, settings_type)
+    configure_logging(
+        name,
+        settings.log_format,
+        settings.log_level,
+        redactor=Redactor(secrets_of(settings)),
+        describer=ExceptionDescriber(show_messages=settings.log_exception_messages),
+    )
+    log_uncaught_exceptions()
+    clock = StopClock(settings.grace_seconds)
+    clock.start()
     try:
-        settings = CliApp.run(settings_type)
-    except (ValidationError, SettingsError) as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-        sys.exit(EXIT_SETTINGS)
-    configure_logging(name, settings.log_format, settings.log_level)
-    try:
-        asyncio.run(_until_signalled(settings, serve))
+        asyncio.run(_until_signalled(settings, serve, clock))
     except* CannotStart as group:
         refusals = _leaves(group)
         for refusal in refusals:
             log.critical("refused_to_start", reason=str(refusal))
         sys.exit(max(refusal.exit_status for refusal in refusals))
+    finally:
+        clock.ending()  # threads that other code left behind may keep the interpreter
     log.info("stopped")
 
 
-async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
+def _read_settings(name: str, settings_type: type[S]) -> S:
+    try:
+        return CliApp.run(settings_type)
+    except ValidationError as error:
+        problems = [f"{_setting(problem)}: {_message(problem)}" for problem in error.errors(include_input=False)]
+    except (SettingsError, CannotStart) as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(f"{name}: {problem}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+    sys.exit(EXIT_SETTINGS)
+
+
+def _setting(problem: ErrorDetails) -> str:
+    """The setting that a problem is about. A problem of several settings names them in its message."""
+    return ".".join(str(part) for part in problem["loc"]) or "settings"
+
+
+def _message(problem: ErrorDetails) -> str:
+    return problem["msg"].removeprefix("Value error, ")
+
+
+async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]], clock: StopClock) -> None:
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
     main = asyncio.current_task()
 
     def stop(signum: signal.Signals) -> None:
@@ -66,8 +101,9 @@ async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awai
         log.info("stopping", signal=signum.name, grace_seconds=settings.grace_seconds)
         stopping.set()
 
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop, signum)
+    loop = asyncio.get_running_loop()
+    log_lost_tasks(loop)
+    clock.attach(loop, stop)
     log.info("starting")
     try:
         await serve(settings, stopping)
@@ -91,9 +127,17 @@ async def unless_stopping(work: Awaitable[T], stopping: asyncio.Event) -> T:
             raise StoppedEarly
         return await task
     finally:
-        for unfinished in (task, signalled):
-            unfinished.cancel()
-        await asyncio.gather(task, signalled, return_exceptions=True)
+        await _end(signalled)
+        await _end(task)
+
+
+async def _end(task: "asyncio.Future[Any]") -> None:
+    """Cancel a task until it has ended: connecting to NATS goes on when a cancellation meets a refused connection."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=CANCEL_AGAIN_SECONDS)
+    if not task.cancelled():
+        task.exception()  # it is the caller's only when it came first; else asyncio would report that no one took it
 
 
 def _leaves(group: ExceptionGroup[CannotStart]) -> list[CannotStart]:

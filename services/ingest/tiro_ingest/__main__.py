@@ -6,7 +6,7 @@ from tiro_ingest.settings import IngestSettings
 
 
 def main() -> None:
-    """Run ingest until it is told to stop."""
+    """Run ingest until SIGTERM or Ctrl-C."""
     run_service("ingest", IngestSettings, serve)
 
 

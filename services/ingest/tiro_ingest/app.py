@@ -23,8 +23,10 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.jobs.records import JobRecords
 from tiro_core.leases.runner import WorkRunner
 from tiro_core.messaging import topology
+from tiro_core.messaging.account import AccountMonitor
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.monitor import ServerMonitor, require_safe_server
+from tiro_core.messaging.monitor import ServerMonitor
+from tiro_core.messaging.safety import require_safe_server
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.messaging.work_queue import WorkQueueConsumer
 from tiro_core.outgoing.client import new_session
@@ -36,9 +38,11 @@ from tiro_core.routing.usage import UsageMirror, open_usage_mirror
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
 from tiro_core.server.auth.factory import open_authenticator
 from tiro_core.server.background import keep_running
+from tiro_core.server.checks import add_blobs_check, add_store_check, add_streams_check
 from tiro_core.server.grpc_server import create_server, serving
 from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics
+from tiro_core.server.readiness import Readiness
 from tiro_engines.catalogue import Catalogue, load_catalogue
 from tiro_ingest.api.engine_list import EngineList
 from tiro_ingest.api.engine_service import EngineService
@@ -85,6 +89,30 @@ SERVICES = (
     ENGINE.services_by_name["EngineService"].full_name,
 )
 
+STREAMS = (
+    topology.TASKS,
+    topology.CALLBACKS,
+    topology.FETCHES,
+    topology.JOB_EVENTS,
+    topology.BLOBS,
+    *map(
+        topology.bucket_stream,
+        (
+            topology.JOBS_BUCKET,
+            topology.JOB_ARCHIVE_BUCKET,
+            topology.JOB_ARCHIVE_MARKS_BUCKET,
+            topology.EXPIRY_BUCKET,
+            topology.UPLOADS_BUCKET,
+            topology.UPLOAD_REFERENCES_BUCKET,
+            topology.REQUESTS_BUCKET,
+            topology.WORKERS_BUCKET,
+            topology.API_KEYS_BUCKET,
+            topology.USAGE_BUCKET,
+        ),
+    ),
+)
+"""What ingest cannot do without."""
+
 
 async def serve(settings: IngestSettings, stopping: asyncio.Event) -> None:
     """Run ingest until `stopping` is set."""
@@ -104,10 +132,16 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(settings.ingest_metrics_address))
+        readiness = Readiness()
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "ingest")), stopping)
-        await require_safe_server(settings)
+        monitor = ServerMonitor(settings.nats_monitor_url)
+        await require_safe_server(settings, monitor)
+        add_store_check(readiness, monitor, settings)
         await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        add_streams_check(readiness, bus, STREAMS)
         blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
+        if settings.blob_store == "s3":
+            add_blobs_check(readiness, blobs)
         workers = await stack.enter_async_context(open_worker_directory(bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.probes_max))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
@@ -120,6 +154,7 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
             settings,
             bus,
             blobs,
+            monitor,
             launcher=launcher,
             workers=workers,
             usage=usage,
@@ -137,7 +172,12 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         await unless_stopping(parts.follower.complete(), stopping)
         await stack.enter_async_context(
             serving(
-                server, health, bus, address=settings.ingest_address, port=port, grace_seconds=settings.grace_seconds
+                server,
+                health,
+                readiness,
+                address=settings.ingest_address,
+                port=port,
+                grace_seconds=settings.grace_seconds,
             )
         )
         yield port
@@ -158,6 +198,7 @@ class _Parts:
         settings: IngestSettings,
         bus: Bus,
         blobs: BlobStore,
+        monitor: ServerMonitor,
         *,
         launcher: MediaLauncher,
         workers: WorkerDirectory,
@@ -175,8 +216,10 @@ class _Parts:
         records, entries = JobRecords(bus), ExpiryEntries(bus)
         remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, uses=uses)
         guard = StorageGuard(
-            ServerMonitor(settings.nats_monitor_url),
+            monitor,
+            AccountMonitor(bus, settings.nats_replicas),
             settings.storage_reserve_bytes,
+            replicas=settings.nats_replicas,
             holds_blobs=settings.blob_store == "jetstream",
         )
         request_ids = IdempotencyStore(bus)

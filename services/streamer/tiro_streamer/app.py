@@ -13,8 +13,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tiro.streaming.v1 import streaming_pb2
 from tiro.streaming.v1.streaming_pb2_grpc import add_StreamingServiceServicer_to_server
 from tiro_core.audio.launcher import MediaLauncher
+from tiro_core.messaging import topology
 from tiro_core.messaging.connection import open_bus
-from tiro_core.messaging.monitor import require_safe_server
+from tiro_core.messaging.monitor import ServerMonitor
+from tiro_core.messaging.safety import require_safe_server
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Router
@@ -22,9 +24,12 @@ from tiro_core.routing.rules import load_routing
 from tiro_core.routing.usage import open_usage_mirror
 from tiro_core.routing.workers import open_worker_directory
 from tiro_core.server.auth.factory import open_authenticator
+from tiro_core.server.background import keep_running
+from tiro_core.server.checks import add_store_check, add_streams_check
 from tiro_core.server.grpc_server import create_server, serving
 from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics, split_address
+from tiro_core.server.readiness import Readiness
 from tiro_engines.catalogue import load_catalogue
 from tiro_streamer.drain import Drain
 from tiro_streamer.gc_tuning import tune_garbage_collector
@@ -34,6 +39,16 @@ from tiro_streamer.session.live_session import SessionEnvironment
 from tiro_streamer.settings import StreamerSettings
 
 SERVICE_NAME = streaming_pb2.DESCRIPTOR.services_by_name["StreamingService"].full_name
+STREAMS = (
+    topology.SESSIONS,
+    topology.LIVE_AUDIO,
+    topology.LIVE_EVENTS,
+    *map(
+        topology.bucket_stream,
+        (topology.LIVE_SESSIONS_BUCKET, topology.WORKERS_BUCKET, topology.API_KEYS_BUCKET, topology.USAGE_BUCKET),
+    ),
+)
+"""What the streamer cannot do without."""
 STOP_SECONDS = 1.0
 """What gRPC gets for calls that are over for us, when every session has had its grace."""
 
@@ -55,9 +70,18 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(settings.streamer_metrics_address))
+        readiness = Readiness()
         bus = await unless_stopping(stack.enter_async_context(open_bus(settings, "streamer")), stopping)
-        await require_safe_server(settings)
+        monitor = ServerMonitor(settings.nats_monitor_url)
+        await require_safe_server(settings, monitor)
+        add_store_check(readiness, monitor, settings)
         await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        add_streams_check(readiness, bus, STREAMS)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        replicating = keep_running(
+            "audio-stream", lambda: topology.replicate_audio_stream(bus.jetstream, settings.nats_replicas)
+        )
+        stack.callback(tasks.create_task(replicating, name="audio-stream").cancel)
         workers = await stack.enter_async_context(open_worker_directory(bus))
         usage = await stack.enter_async_context(open_usage_mirror(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
@@ -78,7 +102,7 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)
         async with serving(
-            server, health, bus, address=settings.streamer_address, port=port, grace_seconds=STOP_SECONDS
+            server, health, readiness, address=settings.streamer_address, port=port, grace_seconds=STOP_SECONDS
         ):
             try:
                 yield f"{split_address(settings.streamer_address)[0]}:{port}"

@@ -8,8 +8,8 @@ from typing import Any
 from tiro_core.logs import get_logger
 from tiro_streamer.errors import shutting_down
 
-CLOSE_SECONDS_MAX = 10.0
-"""How long sessions that were told to end may take for it."""
+CLOSE_SECONDS_MAX = 5.0
+"""How long sessions may take to close after the grace. It is a part of `stop_clock.STOP_MARGIN_SECONDS`."""
 
 log = get_logger()
 

@@ -6,7 +6,7 @@ from tiro_transcriber.settings import TranscriberSettings
 
 
 def main() -> None:
-    """Run a transcriber until it is told to stop."""
+    """Run a transcriber until SIGTERM or Ctrl-C."""
     run_service("transcriber", TranscriberSettings, serve)
 
 

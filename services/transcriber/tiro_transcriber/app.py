@@ -21,13 +21,16 @@ from tiro_core.leases.shielding import with_deadline
 from tiro_core.logs import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.monitor import require_safe_server
+from tiro_core.messaging.monitor import ServerMonitor
 from tiro_core.messaging.publishing import PATIENCE_SECONDS
+from tiro_core.messaging.safety import require_safe_server
 from tiro_core.messaging.work_queue import Handle, WorkQueueConsumer
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
+from tiro_core.server.checks import add_blobs_check, add_store_check, add_streams_check
 from tiro_core.server.grpc_server import Health, create_health_server
 from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics
+from tiro_core.server.readiness import Readiness
 from tiro_core.startup import CannotStart
 from tiro_engines.catalogue import load_catalogue
 from tiro_engines.interface import Capability, EngineType, ModelInfo
@@ -50,11 +53,31 @@ from tiro_transcriber.sessions.mover import SessionMover
 from tiro_transcriber.sessions.worker import SessionWork
 from tiro_transcriber.settings import TranscriberSettings
 
+STREAMS = (
+    topology.TASKS,
+    topology.SESSIONS,
+    topology.JOB_EVENTS,
+    topology.LIVE_AUDIO,
+    topology.LIVE_EVENTS,
+    topology.BLOBS,
+    *map(
+        topology.bucket_stream,
+        (
+            topology.JOBS_BUCKET,
+            topology.UPLOADS_BUCKET,
+            topology.LIVE_SESSIONS_BUCKET,
+            topology.WORKERS_BUCKET,
+            topology.USAGE_BUCKET,
+        ),
+    ),
+)
+"""What a worker cannot do without."""
+
 log = get_logger()
 
 
 async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
-    """Run the transcriber until told to stop."""
+    """Run the transcriber until `stopping` is set."""
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(settings.transcriber_metrics_address))
         health = await stack.enter_async_context(_health(settings))
@@ -62,9 +85,15 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
             stack.enter_async_context(open_bus(settings, "transcriber", read_patience_seconds=PATIENCE_SECONDS)),
             stopping,
         )
-        await require_safe_server(settings)
+        readiness = Readiness()
+        monitor = ServerMonitor(settings.nats_monitor_url)
+        await require_safe_server(settings, monitor)
+        add_store_check(readiness, monitor, settings)
         await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        add_streams_check(readiness, bus, STREAMS)
         blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
+        if settings.blob_store == "s3":
+            add_blobs_check(readiness, blobs)
         kind, engine, model = _engine_of(settings)
         job_slots = kind.jobs_at_once(settings.device) if settings.job_slots is None else settings.job_slots
         session_threads = settings.session_threads or kind.sessions_at_once(settings.device)
@@ -97,7 +126,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         worker = Worker(
             settings, bus, blobs, host, jobs=jobs, pipelines=pipelines, workers=workers, usage=usage, record=record
         )
-        await worker.run(health, stopping)
+        await worker.run(health, readiness, stopping)
 
 
 def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
@@ -191,12 +220,12 @@ class Worker:
                 sessions.handle,
             )
 
-    async def run(self, health: Health, stopping: asyncio.Event) -> None:
-        """Work until told to stop, then hand over what is under way."""
+    async def run(self, health: Health, readiness: Readiness, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then hand over what is under way."""
         async with asyncio.TaskGroup() as tasks:
             registering = tasks.create_task(self._registration.keep(), name="registration")
             feeds = [tasks.create_task(feed.run(), name="feed") for feed in (self._jobs, self._sessions) if feed]
-            answering = tasks.create_task(self._answer(health), name="health")
+            answering = tasks.create_task(self._answer(health, readiness), name="health")
             await stopping.wait()
             answering.cancel()
             registering.cancel()
@@ -205,11 +234,13 @@ class Worker:
                 feed.cancel()
         await with_deadline(self._grace_seconds, self._registration.end())
 
-    async def _answer(self, health: Health) -> None:
+    async def _answer(self, health: Health, readiness: Readiness) -> None:
         """Be ready once the others know of this worker: before, a stream for its model would be refused."""
         await self._registration.known.wait()
-        log.info("ready", engine=self._model.engine, model=self._model.model)
-        await health.follow(self._bus)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(health.follow(readiness), name="readiness")
+            await readiness.answered.wait()
+            log.info("ready", engine=self._model.engine, model=self._model.model)
 
     def _describe_load(self, record: WorkerRecord) -> None:
         record.jobs = self._jobs.active if self._jobs else 0

@@ -202,8 +202,9 @@ async def test_what_cannot_be_called_is_refused(ingest: Ingest, start_ingest: St
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "CALLBACKS_DISABLED"):
         await ingest.transcribe(content=speech, callback={"uri": "https://example.com/hook"})
     signing = await start_ingest(callback_secrets=SECRET)
-    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
-        await signing.transcribe(content=speech, callback={"uri": "ftp://example.com/hook"})
+    for uri in ("ftp://example.com/hook", "http://0/hook", "http://127.1/hook", "https://0x7f000001/hook"):
+        async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
+            await signing.transcribe(content=speech, callback={"uri": uri})
 
 
 def test_signatures_are_those_of_standard_webhooks() -> None:

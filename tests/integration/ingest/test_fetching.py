@@ -184,9 +184,10 @@ async def test_a_cancelled_fetch_stops(fetching: Ingest, host: Host) -> None:
 
 
 async def test_the_form_is_checked_at_once(ingest: Ingest) -> None:
-    """A URI of another scheme is refused before anything is accepted."""
-    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
-        await ingest.transcribe(uri="ftp://example.com/a")
+    """A URI of another scheme, or whose host cannot be spelled, is refused before anything is accepted."""
+    for uri in ("ftp://example.com/a", "http://0/a", "http://127.1/a", "http://2130706433/a"):
+        async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
+            await ingest.transcribe(uri=uri)
 
 
 async def test_a_cut_connection_is_resumed(fetching: Ingest, host: Host, long_speech: bytes) -> None:

@@ -24,18 +24,25 @@ class Mode(enum.StrEnum):
     SILENT = "silent"
     """Forward nothing and keep connections open: what a host without power, or a cut cable, looks like. Data under way
     is forwarded when the link forwards again, as TCP would retransmit it."""
+    REFUSE = "refuse"
+    """Reset new connections. Existing ones are forwarded."""
 
 
 class Link:
-    """One link. It listens from `open` to `close`, and forwards at first."""
+    """One link. It listens from `open` to `close`.
 
-    def __init__(self) -> None:
+    Args:
+        mode: What it does with its connections at first.
+    """
+
+    def __init__(self, mode: Mode = Mode.FORWARD) -> None:
+        self._mode = mode
         self._passing = asyncio.Event()
-        self._passing.set()
         self._target: tuple[str, int] | None = None
         self._delay_seconds = 0.0
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
+        self.set_mode(mode)
 
     async def open(self) -> int:
         """Listen on a free port of this host, and return it."""
@@ -54,6 +61,7 @@ class Link:
 
     def set_mode(self, mode: Mode) -> None:
         """Inject a fault, or heal the link."""
+        self._mode = mode
         if mode is Mode.SILENT:
             self._passing.clear()
         else:
@@ -78,7 +86,8 @@ class Link:
         writers = self._connections[task] = [writer]
         try:
             await self._passing.wait()
-            await self._forward(self._target, reader, writers)
+            if self._mode is not Mode.REFUSE:
+                await self._forward(self._target, reader, writers)
         except (OSError, asyncio.CancelledError):
             pass  # the server is down, or one side is gone: the reset below reports it to the other side
         finally:

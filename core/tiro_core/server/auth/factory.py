@@ -11,7 +11,7 @@ from tiro_core.settings import ServerSettings
 
 @asynccontextmanager
 async def open_authenticator(settings: ServerSettings, bus: Bus) -> AsyncIterator[Authenticator]:
-    """API keys, kept up to date, or nobody is asked."""
+    """API keys, kept up to date, or no authentication."""
     if settings.auth == "off":
         yield NoAuthentication()
         return

@@ -31,7 +31,7 @@ class ApiKeys:
         self._records = RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord)
 
     async def create(self, tenant: str, display_name: str) -> tuple[str, ApiKeyRecord]:
-        """Make a key and return it. Nobody can read it again.
+        """Make a key and return it. It cannot be read again.
 
         Raises:
             ValueError: A tenant cannot be called so.

@@ -28,7 +28,7 @@ def set_tenant(tenant: str) -> None:
 
 
 class Authenticator(Protocol):
-    """Tells the tenant from what a call carries."""
+    """Finds the tenant by the metadata of a call."""
 
     def tenant_of(self, authorization: str | None) -> str:
         """The tenant.

@@ -81,7 +81,7 @@ def _close_session(opening: "Future[CallResult[EngineSession]]") -> None:
 def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:
     """Look at how an abandoned decoding ended, so that asyncio does not report its exception."""
     if not running.cancelled() and not isinstance(running.exception(), Cancelled | None):
-        log.warning("abandoned_decoding_failed", error=repr(running.exception()))
+        log.warning("abandoned_decoding_failed", error=running.exception())
 
 
 @asynccontextmanager

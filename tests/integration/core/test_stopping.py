@@ -1,0 +1,87 @@
+"""A service that is stopped ends, whatever its parts do: real processes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGALRM, SIGINT, SIGTERM, Signals
+
+import pytest
+
+from tests.support.processes import ServiceProcess, running
+from tiro_core.startup import EXIT_STOP_OVERDUE
+
+MODULE = "tests.support.stuck_service"
+ROOT = Path(__file__).parents[3]
+NEVER_SECONDS = "600"
+SHORT_SECONDS = "0.5"
+END_SECONDS_MAX = 30
+
+
+@contextmanager
+def stuck(way: str, *, grace_seconds: str) -> Iterator[ServiceProcess]:
+    """A service that will be stuck in this way."""
+    environment = {"TIRO_STUCK": way, "TIRO_GRACE_SECONDS": grace_seconds, "PYTHONPATH": str(ROOT)}
+    with running(MODULE, environment, ready="ready") as service:
+        yield service
+
+
+def test_a_part_that_swallows_its_cancellation() -> None:
+    """The process ends when grace and margin are over, with a status of its own, and its log names the part."""
+    with stuck("swallowing", grace_seconds=SHORT_SECONDS) as service:
+        assert service.stop() == EXIT_STOP_OVERDUE
+        tasks = service.wait_for("stop_overdue")["tasks"]
+        assert any(task.startswith("stubborn: _swallow > sleep") for task in tasks), tasks
+
+
+@pytest.mark.parametrize("signum", [SIGTERM, SIGINT])
+def test_a_second_signal_does_not_wait_for_the_grace(signum: Signals) -> None:
+    """The process ends at once, although the part swallows this cancellation as well."""
+    with stuck("swallowing", grace_seconds=NEVER_SECONDS) as service:
+        service.signal(SIGTERM)
+        service.wait_for("stopping")
+        service.signal(signum)
+        service.wait_for("stopping_at_once")
+        assert service.wait() == EXIT_STOP_OVERDUE
+        assert service.wait_for("stop_overdue")["tasks"]
+
+
+def test_an_event_loop_that_is_wedged() -> None:
+    """Signals count although no callback runs any more; the log has the line at which the main thread is stuck."""
+    with stuck("wedged", grace_seconds=NEVER_SECONDS) as service:
+        service.wait_for("wedged")
+        service.signal(SIGTERM)
+        service.signal(SIGINT)  # another one: the kernel makes one of two that are alike
+        assert service.wait() == EXIT_STOP_OVERDUE
+        assert "_never_return" in service.wait_for("stop_overdue")["main_thread"]
+
+
+def test_a_thread_that_is_left_behind() -> None:
+    """A service that has closed everything ends although a thread of its own would keep the interpreter."""
+    with stuck("thread", grace_seconds=SHORT_SECONDS) as service:
+        assert service.stop() == EXIT_STOP_OVERDUE
+        assert service.wait_for("stopped")
+
+
+def test_a_log_that_is_not_read() -> None:
+    """A process that cannot even write why it ends is ended by the kernel."""
+    environment = {"TIRO_STUCK": "unread", "TIRO_GRACE_SECONDS": SHORT_SECONDS, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", MODULE]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            while '"ready"' not in process.stderr.readline():
+                pass
+            process.terminate()
+            assert process.wait(END_SECONDS_MAX) == -SIGALRM
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("way", ["not", "handler"])
+def test_a_service_that_stops_in_order(way: str) -> None:
+    """Status 0, and the clock says nothing. A library that handles another signal does not take this one away."""
+    with stuck(way, grace_seconds=SHORT_SECONDS) as service:
+        assert service.stop() == 0
+        assert service.log[-1]["event"] == "stopped"

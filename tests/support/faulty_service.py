@@ -1,0 +1,70 @@
+"""A service whose calls and engine fail on what a test marks: `python -m tests.support.faulty_service tiro_ingest`.
+
+A method that is listed here raises with its arguments in the message and in a local variable when one of them has the
+mark: as a fault anywhere below it would, with what callers sent in its hands.
+"""
+
+import functools
+import importlib
+import inspect
+import runpy
+import sys
+from collections.abc import Callable
+from typing import Any
+
+MARK = "fault-here"
+"""A display name or hotword that makes a call fail."""
+MARKED_WORD = 736_251
+"""A word of the fake engine that makes it fail, in a job and live."""
+
+_METHODS = {
+    "tiro_ingest": ["tiro_ingest.api.transcription_service:TranscriptionService.CreateTranscription"],
+    "tiro_streamer": ["tiro_streamer.service:StreamingService._choose"],
+    "tiro_transcriber": [
+        "tiro_engines.fake.engine:segment_of",
+        "tiro_engines.fake.session:segment_of",
+    ],
+}
+
+
+def _fail_on_mark(name: str, *arguments: object, **named: object) -> None:
+    shown = f"{arguments} {named}"
+    if MARK in shown or f"word={MARKED_WORD}" in shown or f"w{MARKED_WORD}" in shown:
+        raise ValueError(f"{name} cannot handle {shown}")
+
+
+def _patch(target: str) -> None:
+    module_name, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *outer, name = path.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    original: Callable[..., Any] = getattr(owner, name)
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def failing_call(*arguments: Any, **named: Any) -> Any:
+            _fail_on_mark(name, *arguments, **named)
+            return await original(*arguments, **named)
+
+        setattr(owner, name, failing_call)
+        return
+
+    @functools.wraps(original)
+    def failing(*arguments: Any, **named: Any) -> Any:
+        _fail_on_mark(name, *arguments, **named)
+        return original(*arguments, **named)
+
+    setattr(owner, name, failing)
+
+
+def main() -> None:
+    """Patch a service and run it."""
+    service = sys.argv.pop(1)
+    for target in _METHODS[service]:
+        _patch(target)
+    runpy.run_module(service, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

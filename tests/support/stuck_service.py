@@ -1,0 +1,57 @@
+"""A service that does not stop as it should, for the tests of the clock that ends it: `python -m` with TIRO_STUCK."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+
+from tiro_core.logs import get_logger
+from tiro_core.server.lifecycle import run_service
+from tiro_core.settings import CoreSettings
+
+log = get_logger()
+
+
+async def serve(_settings: CoreSettings, stopping: asyncio.Event) -> None:
+    """Be stuck in the way that the environment asks for."""
+    way = os.environ["TIRO_STUCK"]
+    async with asyncio.TaskGroup() as tasks:
+        part = tasks.create_task(_swallow() if way == "swallowing" else asyncio.sleep(0), name="stubborn")
+        if way == "handler":
+            # As a library might: asyncio then takes the socket over, through which signals come.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, log.info, "another signal")
+        log.info("ready")
+        if way == "wedged":
+            asyncio.get_running_loop().call_soon(_never_return)
+        await stopping.wait()
+        if way == "unread":
+            # The pipe of the log is full and no one reads it: the next line would wait for ever.
+            os.set_blocking(sys.stderr.fileno(), False)
+            try:
+                while True:
+                    os.write(sys.stderr.fileno(), b"x" * 4096)
+            except BlockingIOError:
+                os.set_blocking(sys.stderr.fileno(), True)
+            log.info("this line is never written")
+        if way == "thread":
+            threading.Thread(target=_never_return, name="left behind").start()
+        part.cancel()
+
+
+async def _swallow() -> None:
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            log.info("swallowed")
+
+
+def _never_return() -> None:
+    log.info("wedged")
+    time.sleep(3600)
+
+
+if __name__ == "__main__":
+    run_service("stuck", CoreSettings, serve)
