@@ -39,10 +39,11 @@ protos: setup ## Generate the Python code from protos/
 	$(BIN)/python -m tools.protos generate
 
 .PHONY: check
-check: setup ## Formatting, lint, types, the contract, isolated imports
+check: setup ## Formatting, lint, types, imports, the contract, each member by itself
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests examples
+	$(BIN)/python -m tools.imports
 	$(BIN)/python -m tools.protos lint
 	$(BIN)/python -m tools.protos breaking
 	$(BIN)/python -m tools.protos up-to-date
