@@ -7,6 +7,10 @@ BIN := .venv/bin
 MEMBERS := $(shell $(PYTHON) tools/members.py)
 EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 PINS := requirements/all.txt $(foreach member,$(MEMBERS),$(member)/pyproject.toml)
+# Tests wait more than they compute: two processes for each core.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+TESTS ?=
+SEED ?=
 AUDIO ?=
 PEER := var/peers/whisperlive
 EXAMPLE := examples/engines/pocketsphinx
@@ -50,8 +54,8 @@ check: setup ## Formatting, lint, types, imports, the contract, each member by i
 	$(BIN)/python -m tools.isolation $(UV)
 
 .PHONY: test
-test: setup ## All tests that take minutes at most
-	$(BIN)/pytest -m "not long"
+test: setup ## All tests that take minutes at most, in several processes: TESTS=path SEED=number TEST_PROCESSES=number
+	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
 
 .PHONY: test-long
 test-long: setup ## The tests that take longer

@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tests.integration.transcriber.test_sessions import Session, numbered, words
 from tests.support.nats import running_nats
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -251,7 +251,7 @@ async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> N
             "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
             "TIRO_GRACE_SECONDS": "2",
         }
-        with running("tiro_transcriber", environment, ready="ready") as worker:
+        async with running_async("tiro_transcriber", environment, ready="ready") as worker:
             await asyncio.to_thread(nats.kill)
             await asyncio.to_thread(worker.wait_for, "nats_disconnected")
             begun = time.monotonic()

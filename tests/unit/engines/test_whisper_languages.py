@@ -23,6 +23,8 @@ from tiro_engines.registry import find_engine
 
 ERROR_RATE_MAX = 0.1
 
+pytestmark = pytest.mark.xdist_group("whisper languages")
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
