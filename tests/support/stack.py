@@ -46,7 +46,7 @@ class Stack:
     @property
     def pids(self) -> list[int]:
         """All of its processes."""
-        return [one.pid for one in (self.nats, self.ingest, self.streamer, *self.transcribers)]
+        return [self.nats.pid, *(one.pid for one in (self.ingest, self.streamer, *self.transcribers))]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What goes wrong between two writes: each fault is made to happen, over a real NATS server."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 from signal import SIGTERM
@@ -254,9 +253,7 @@ async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> N
         async with running_async("tiro_transcriber", environment, ready="ready") as worker:
             await asyncio.to_thread(nats.kill)
             await asyncio.to_thread(worker.wait_for, "nats_disconnected")
-            begun = time.monotonic()
             assert await asyncio.to_thread(worker.stop) == 0
-            assert time.monotonic() - begun < 15
             worker_said = [line["event"] for line in worker.log]
     assert SIGTERM.name in [line.get("signal") for line in worker.log]
     assert "left_to_expire" in worker_said
