@@ -281,7 +281,7 @@ async def test_a_host_may_ask_for_time(
         return web.Response(body=speech)
 
     host.answer = answer
-    monkeypatch.setattr("tiro_ingest.fetching.fetcher.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    monkeypatch.setattr("tiro_ingest.fetching.download.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
     states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
     assert states[-1] == Transcription.STATE_QUEUED
     assert slept == [7.0]
