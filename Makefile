@@ -83,58 +83,18 @@ demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
 run: setup ## Keep Tiro running on this machine until Ctrl-C
 	$(BIN)/python -m deploy.local.run
 
-.PHONY: bench-batch
-bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
-	$(BIN)/python -m benchmarks.batch $(if $(MANIFEST),"$(MANIFEST)")
-
-.PHONY: bench-jobs
-bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants and workers
-	$(BIN)/python -m benchmarks.jobs
-
-.PHONY: bench-batch-accuracy
-bench-batch-accuracy: setup ## Text of recordings, and over silence, against plain faster-whisper: MANIFEST=path/to/MANIFEST.jsonl
-	$(BIN)/python -m benchmarks.batch_accuracy "$(MANIFEST)"
-
-.PHONY: bench-jobs-memory
-bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during 10 hours, and with a real model
-	$(BIN)/python -m benchmarks.jobs_memory
-
-.PHONY: bench-blobs
-bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
-	$(BIN)/python -m benchmarks.blobs
-
-.PHONY: bench-amazon-streams
-bench-amazon-streams: setup ## Open streams of Amazon Transcribe that rest against those that do not, over the test server
-	$(BIN)/python -m benchmarks.amazon_streams
-
-.PHONY: bench-live
-bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own
-	$(BIN)/python -m benchmarks.live $(if $(RECORDING),"$(RECORDING)")
-
-.PHONY: bench-live-soak
-bench-live-soak: setup ## Memory over half an hour of eight live streams: RECORDING=path/to/any/file for your own
-	$(BIN)/python -m benchmarks.live_soak $(if $(RECORDING),"$(RECORDING)")
-
-.PHONY: bench-live-peers
-bench-live-peers: setup $(PEER)/.ready ## The same live streams through Tiro and through WhisperLive: RECORDING=path/to/any/file
-	$(BIN)/python -m benchmarks.peers.live $(if $(RECORDING),"$(RECORDING)")
+.PHONY: bench
+bench: setup $(if $(filter live-peers,$(NAME)),$(PEER)/.ready) ## List the benchmarks; NAME=name runs one, OPTIONS="its options"; AGAINST=another/checkout compares
+ifdef AGAINST
+	$(BIN)/python -m benchmarks.compare $(NAME) --against "$(AGAINST)" $(if $(COMMAND),--command="$(COMMAND)") $(if $(ROUNDS),--rounds $(ROUNDS)) --options="$(OPTIONS)"
+else
+	$(BIN)/python -m benchmarks $(NAME) $(OPTIONS)
+endif
 
 $(PEER)/.ready: benchmarks/peers/whisperlive.txt | setup
 	$(UV) venv --quiet --allow-existing --python '>=3.11' $(PEER)
 	$(UV) pip sync --quiet --python $(PEER)/bin/python --require-hashes benchmarks/peers/whisperlive.txt
 	@touch $@
-
-.PHONY: bench-live-overhead
-bench-live-overhead: setup ## What streamer and NATS add to live streams, with a worker that answers at once
-	$(BIN)/python -m benchmarks.live_overhead
-
-.PHONY: bench-live-accuracy
-bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
-	$(BIN)/python -m benchmarks.live_accuracy $(if $(MANIFEST),"$(MANIFEST)")
-
-.PHONY: bench-live-kills
-bench-live-kills: setup ## Workers killed in mid-sentence under live streams: RECORDING=path/to/any/file for your own
-	$(BIN)/python -m benchmarks.live_kills $(if $(RECORDING),"$(RECORDING)")
 
 .PHONY: format
 format: setup ## Format everything

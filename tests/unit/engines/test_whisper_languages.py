@@ -7,7 +7,7 @@ import jiwer
 import pytest
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from benchmarks.decoded import decoded
+from benchmarks.shared.decoded import decoded
 from deploy.local.stack import MODELS, ROOT
 from tiro_engines.interface import (
     DecodingOptions,

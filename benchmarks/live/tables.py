@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.live_scoring import Scores
-from benchmarks.manifest import word_error_rate
-from benchmarks.report import table
+from benchmarks.live.scoring import Scores
+from benchmarks.shared.manifest import word_error_rate
+from benchmarks.shared.report import table
 
 PROCESSES = ("transcriber", "streamer", "nats", "ingest", "load")
 """What uses the machine's processors; load: the benchmark's own speakers."""

@@ -1,4 +1,4 @@
-"""A worker for `benchmarks.live_overhead` that recognizes nothing: each message of audio is a partial at once.
+"""A worker for `benchmarks.live.overhead` that recognizes nothing: each message of audio is a partial at once.
 
 It claims, renews, reads and ends sessions with the transcriber's own parts. What a partial says is when its audio came
 and when it went, on the clock that all processes of a machine share: nanoseconds of CLOCK_MONOTONIC.

@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from benchmarks.jobs.speech import recording
-from benchmarks.report import table
+from benchmarks.jobs.marker_recording import recording
+from benchmarks.shared.report import table
 from tiro_client import AsyncClient
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus

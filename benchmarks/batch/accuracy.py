@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from benchmarks.decoded import decoded
-from benchmarks.manifest import Recording, load_manifest, load_silent, word_error_rate
-from benchmarks.report import machine, record, table
+from benchmarks.shared.decoded import decoded
+from benchmarks.shared.manifest import Recording, load_manifest, load_silent, word_error_rate
+from benchmarks.shared.report import table
 from deploy.local.stack import BIN, MODELS
 from tiro_core.audio.errors import AudioError
 from tiro_core.audio.pcm import pcm16_to_float32
@@ -56,27 +56,24 @@ class Heard:
     over_silence: list[str] = field(default_factory=list)
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the table."""
     recordings = load_manifest(arguments.manifest, language="en", seconds_max=7200, files_max=10_000)
     subprocess.run([BIN / "tiro", "models", "pull", arguments.model, "--models-dir", str(MODELS)], check=True)
-    body = _measure(arguments.model, recordings, load_silent(arguments.manifest))
-    print(machine())
-    print(body)
-    if arguments.record:
-        record("Text of recordings against plain faster-whisper", body)
+    return _measure(arguments.model, recordings, load_silent(arguments.manifest))
 
 
 def _measure(model: str, recordings: list[Recording], silent: list[Path]) -> str:
     heard_of = [(recording, samples) for recording in recordings if (samples := _samples(recording.path)) is not None]
     silence = [samples for path in silent if (samples := _samples(path)) is not None]
     if not heard_of or not silence:
-        sys.exit("bench-batch-accuracy: the manifest names no English speech, or nothing without speech")
+        sys.exit("the manifest names no English speech, or nothing without speech")
     rows = []
     for name, transcribe in _ways(model).items():
         heard = _hear(transcribe, [samples for _, samples in heard_of], silence)
@@ -173,7 +170,3 @@ async def _windows(samples: Samples, seconds_max: int) -> list[Window]:
         yield (samples * 32768).astype(np.int16)
 
     return [Window(pcm16_to_float32(piece.samples), piece.offset) async for piece in cut(whole(), seconds_max)]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Live decoding against decoding the whole file, with the same model: `make bench-live-accuracy`.
+"""Live decoding against decoding the whole file, with the same model.
 
 A live session of the engine hears each recording in frames of 100 ms, in virtual time: no service, no network, one
 thread. So accuracy, stability and cost are the engine's own. Recordings are decoded as the services do it: one that
@@ -20,9 +20,9 @@ import jiwer
 import numpy as np
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from benchmarks.decoded import decoded
-from benchmarks.report import machine, record, table
-from benchmarks.shown import ShownWord, Utterance
+from benchmarks.live.shown_words import ShownWord, Utterance
+from benchmarks.shared.decoded import decoded
+from benchmarks.shared.report import table
 from deploy.local.stack import MODELS, ROOT
 from tiro_core.audio.errors import AudioError
 from tiro_engines.interface import (
@@ -311,9 +311,8 @@ def _cost(totals: Totals) -> str:
     return table(["", "calls", "CPU ms a call", "CPU s per audio s"], rows)
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("manifest", nargs="?", type=Path, default=ROOT / "samples" / "MANIFEST.jsonl")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--categories", default="", help="comma-separated; all by default")
@@ -322,12 +321,14 @@ def main() -> None:
     parser.add_argument("--seconds-max", type=float, default=1000.0, help="leave out longer recordings")
     parser.add_argument("--silence-ms", type=int, default=Endpointing().silence_ms)
     parser.add_argument("--freeze-stable", action="store_true")
-    parser.add_argument("--record", default="", help="write the tables to docs/benchmarks.md under this name")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     categories = [name for name in arguments.categories.split(",") if name]
     entries = load(arguments.manifest, categories, arguments.files_max, arguments.seconds_max)
     if not entries:
-        sys.exit(f"bench-live-accuracy: nothing to hear in {arguments.manifest}")
+        sys.exit(f"nothing to hear in {arguments.manifest}")
     settings = EngineSettings(models_dir=str(MODELS), device="cpu", threads=1, parallel=1)
     engine = find_engine("faster-whisper").load(arguments.model, settings)
     options = SessionOptions(
@@ -335,12 +336,5 @@ def main() -> None:
         Endpointing(silence_ms=arguments.silence_ms),
         freeze_stable=arguments.freeze_stable,
     )
-    body = measure(engine, entries, options, arguments.interval)
-    print(machine(), body, sep="\n\n")
-    if arguments.record:
-        what = f"{arguments.model}, one thread, a partial every {arguments.interval:g} s of speech."
-        record(arguments.record, f"{what}\n\n{body}")
-
-
-if __name__ == "__main__":
-    main()
+    what = f"{arguments.model}, one thread, a partial every {arguments.interval:g} s of speech."
+    return f"{what}\n\n{measure(engine, entries, options, arguments.interval)}"

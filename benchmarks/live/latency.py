@@ -1,28 +1,32 @@
-"""Live streams through the whole system, on one machine, at natural pace: `make bench-live`.
+"""Live streams through the whole system, on one machine, at natural pace.
 
-Each stream plays the same recording in frames of 100 ms; see `benchmarks.live_scoring` for what is measured. Word times
+Each stream plays the same recording in frames of 100 ms; see `benchmarks.live.scoring` for what is measured. Word times
 come from a file (`--words`), or from the same model over the whole recording.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.live_run import deployment, play
-from benchmarks.live_scoring import score_all
-from benchmarks.live_tables import Measured, costs, latencies, refusals
-from benchmarks.live_task import Task, live_parser, prepared, tell
-from benchmarks.processes import cpu_between, usage_below
+from benchmarks.live.deployment import deployment, play
+from benchmarks.live.recording import Task, add_live_options, prepared, titled
+from benchmarks.live.scoring import score_all
+from benchmarks.live.tables import Measured, costs, latencies, refusals
+from benchmarks.shared.processes import cpu_between, usage_below
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = live_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    add_live_options(parser)
     parser.add_argument("--streams", default="1,8,16,24", help="numbers of streams, one run each")
     parser.add_argument("--times", type=int, default=1, help="play the recording so often in a row")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     with prepared(arguments, lambda _: int(arguments.times)) as task:
         measured = [_measure(task, int(streams)) for streams in arguments.streams.split(",")]
-    tell(arguments, task.spoken, _tables(measured, task.spoken.text))
+    return titled(arguments, task.spoken, _tables(measured, task.spoken.text))
 
 
 def _measure(task: Task, streams: int) -> Measured:
@@ -48,7 +52,3 @@ def _tables(measured: Sequence[Measured], text: str) -> str:
         *refusals(measured),
     ]
     return "\n\n".join(parts)
-
-
-if __name__ == "__main__":
-    main()

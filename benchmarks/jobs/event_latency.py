@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from benchmarks.jobs.speech import recording
+from benchmarks.jobs.marker_recording import recording
 from tiro_client import AsyncClient
 
 JOBS = 50

@@ -1,4 +1,4 @@
-"""Jobs through the whole system against the engine alone, side by side in one run: `make bench-batch`.
+"""Jobs through the whole system against the engine alone, side by side in one run.
 
 The same files, model, options and cores; rounds take turns, so that what else the machine does meets both.
 The recordings are uploaded before the clock starts. The table says where the difference goes, from the worker's own
@@ -22,8 +22,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.manifest import Recording, load_manifest, word_error_rate
-from benchmarks.report import machine, record, table
+from benchmarks.shared.manifest import Recording, load_manifest, word_error_rate
+from benchmarks.shared.report import table
 from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wait_ready
 from tiro_client import AsyncClient
 
@@ -34,27 +34,24 @@ CUT_SECONDS = 300.0
 """Recordings this long are cut into parts."""
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("manifest", nargs="?", type=Path, default=ROOT / "samples" / "MANIFEST.jsonl")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files-max", type=int, default=60, help="of recordings that are not cut")
     parser.add_argument("--seconds-max", type=float, default=120.0, help="the longest recording that is not cut")
-    parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     found = load_manifest(arguments.manifest, language="en", seconds_max=7200, files_max=10_000)
     short = [recording for recording in found if recording.seconds <= arguments.seconds_max][: arguments.files_max]
     if not short:
-        sys.exit(f"bench-batch: no English recordings with a reference in {arguments.manifest}")
+        sys.exit(f"no English recordings with a reference in {arguments.manifest}")
     groups = {"short": short, "cut into parts": [recording for recording in found if recording.seconds >= CUT_SECONDS]}
     subprocess.run([BIN / "tiro", "models", "pull", arguments.model, "--models-dir", str(MODELS)], check=True)
-    body = asyncio.run(_measure(groups, arguments.model, arguments.rounds))
-    print(machine())
-    print(body)
-    if arguments.record:
-        record("Jobs through the system against the engine alone", body)
+    return asyncio.run(_measure(groups, arguments.model, arguments.rounds))
 
 
 async def _measure(groups: Mapping[str, list[Recording]], model: str, rounds: int) -> str:
@@ -166,7 +163,7 @@ async def _through_system(client: AsyncClient, uploads: list[str]) -> tuple[floa
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What the engine alone did in a round; see `benchmarks/alone.py`."""
+    """What the engine alone did in a round; see `benchmarks/batch/engine_alone.py`."""
 
     seconds: float
     texts: list[str]
@@ -182,7 +179,7 @@ def _ask(alone: "subprocess.Popen[str]", recordings: list[Recording]) -> Alone:
 
 @contextmanager
 def _alone(model: Path, threads: int) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "benchmarks.alone", str(model), str(threads)]
+    command = [sys.executable, "-m", "benchmarks.batch.engine_alone", str(model), str(threads)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         if process.stdout is None:
             raise AssertionError("the engine's process was started with pipes")
@@ -203,7 +200,3 @@ def _stages(settings: Mapping[str, str]) -> dict[str, float]:
         for sample in family.samples
         if sample.name == "tiro_job_stage_seconds_sum"
     }
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Workers killed in mid-sentence under live sessions: `make bench-live-kills`.
+"""Workers killed in mid-sentence under live sessions.
 
 First with word markers, which the fake engine reads: every word that was lost or repeated is counted. Then with real
 speech, which faster-whisper hears: the finals around a kill are compared with those of the same audio without a kill.
@@ -15,13 +15,11 @@ from pathlib import Path
 
 from benchmarks.kills import markers, real_speech
 from benchmarks.kills.deployment import Deployment, running_deployment
-from benchmarks.report import machine, record
 from deploy.local.stack import BIN, MODELS, ROOT
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("recording", nargs="?", type=Path, default=ROOT / "samples" / "panel.ogg")
     parser.add_argument("--kills", type=int, default=50, help="so many with markers, and so many with real speech")
     parser.add_argument("--seed", type=int, default=1, help="what decides when which worker is killed")
@@ -30,8 +28,10 @@ def main() -> None:
     parser.add_argument("--speech-sessions", type=int, default=3, help="sessions at a time with real speech")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--only", choices=["markers", "speech"], help="one of the two parts")
-    parser.add_argument("--record", default="", help="write the tables to docs/benchmarks.md under this name")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     parts = []
     if arguments.only != "speech":
         print("markers", file=sys.stderr)
@@ -41,10 +41,7 @@ def main() -> None:
         subprocess.run([BIN / "tiro", "models", "pull", arguments.model, "--models-dir", str(MODELS)], check=True)
         settings = {"TIRO_MODEL": arguments.model, "TIRO_DEFAULT_MODEL": arguments.model}
         parts.append(_run(settings, real_speech.measure, arguments))
-    body = "\n\n".join(parts)
-    print(machine(), body, sep="\n\n")
-    if arguments.record:
-        record(arguments.record, body)
+    return "\n\n".join(parts)
 
 
 def _run(
@@ -59,7 +56,3 @@ def _run(
         running_deployment(Path(folder), told, workers=asked.workers) as deployment,
     ):
         return asyncio.run(measure(deployment, asked))
-
-
-if __name__ == "__main__":
-    main()

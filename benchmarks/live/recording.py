@@ -1,4 +1,4 @@
-"""What the live benchmarks have in common: a recording that is asked for, prepared, and told about in the end."""
+"""The recording of a live benchmark: which one is asked for, its preparation, and the title of its tables."""
 
 import argparse
 import tempfile
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.live_reference import Spoken, pcm_of, words_of
-from benchmarks.live_run import Play, pull
-from benchmarks.pacing import seconds_of
-from benchmarks.report import machine, record
+from benchmarks.live.deployment import Play, pull
+from benchmarks.live.reference import Spoken, pcm_of, words_of
+from benchmarks.shared.pacing import seconds_of
 from deploy.local.stack import ROOT
 
 
@@ -29,14 +28,11 @@ class Task:
         return Play(self.pcm, streams, self.model, self.spoken.times)
 
 
-def live_parser(description: str | None) -> argparse.ArgumentParser:
-    """Take the arguments that all live benchmarks take."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_live_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen in all live benchmarks."""
     parser.add_argument("recording", nargs="?", type=Path, default=ROOT / "samples" / "panel.ogg")
     parser.add_argument("--words", type=Path, help='JSON with {"words": [[text, start, end], ...]} of the recording')
     parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--record", default="", help="write the tables to docs/benchmarks.md under this name")
-    return parser
 
 
 @contextmanager
@@ -44,7 +40,7 @@ def prepared(arguments: argparse.Namespace, times: Callable[[float], int] = lamb
     """Fetch the model, decode the recording and find its words.
 
     Args:
-        arguments: What `live_parser` has parsed.
+        arguments: With what `add_live_options` has added.
         times: How often to play it in a row, of the seconds that it lasts.
     """
     pull(arguments.model)
@@ -56,10 +52,8 @@ def prepared(arguments: argparse.Namespace, times: Callable[[float], int] = lamb
         yield Task(Path(folder), file, replace(spoken, times=times(spoken.seconds)), arguments.model)
 
 
-def tell(arguments: argparse.Namespace, spoken: Spoken, body: str) -> None:
-    """Print the tables, and write them to the document where that is asked for."""
+def titled(arguments: argparse.Namespace, spoken: Spoken, body: str) -> str:
+    """The tables under a line that says what was played."""
     times = f", {spoken.times} times in a row" if spoken.times > 1 else ""
     name = f"{arguments.recording.name}, {spoken.seconds:.0f} s{times}, {arguments.model}, frames of 100 ms."
-    print(machine(), name, body, sep="\n\n")
-    if arguments.record:
-        record(arguments.record, f"{name}\n\n{body}")
+    return f"{name}\n\n{body}"

@@ -1,4 +1,4 @@
-"""Speakers for `benchmarks.live_overhead`: frames of noise at natural pace, and when each one is answered.
+"""Speakers for `benchmarks.live.overhead`: frames of noise at natural pace, and when each one is answered.
 
 A process of its own, so that what it costs can be told from what it measures. It reads one JSON object on stdin. On
 stdout it says in a line each when the measured time begins and when it is over, then what was measured, as JSON.
@@ -15,8 +15,8 @@ from typing import Any
 
 import grpc
 
-from benchmarks.live_load import Request
-from benchmarks.pacing import RATE
+from benchmarks.live.speakers import Request
+from benchmarks.shared.pacing import RATE
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming

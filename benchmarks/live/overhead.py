@@ -1,4 +1,4 @@
-"""What streamer and NATS add to live streams, with a worker that answers at once: `make bench-live-overhead`.
+"""What streamer and NATS add to live streams, with a worker that answers at once.
 
 Speakers send frames at natural pace to one streamer; a stand-in for the transcriber answers each message of
 audio with a partial. Measured is from the moment a frame is given to gRPC until the partial that covers it is read, and
@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.live_echo import ENGINE, MODEL, READY
-from benchmarks.live_frames import MEASURED, MEASURING
-from benchmarks.processes import Usage, usage_below
-from benchmarks.report import machine, record, table
-from benchmarks.started import log_of, running_streamer, started
+from benchmarks.live.echo_worker import ENGINE, MODEL, READY
+from benchmarks.live.frame_speakers import MEASURED, MEASURING
+from benchmarks.shared.processes import Usage, usage_below
+from benchmarks.shared.report import table
+from benchmarks.shared.started import log_of, running_streamer, started
 from deploy.local.stack import environment
 
 PROCESSES = ("streamer", "nats", "worker", "load")
@@ -47,25 +47,23 @@ class Measured:
     resident: dict[str, int]
     """Bytes, at the end."""
     answer: dict[str, Any]
-    """What the load generator says; see `benchmarks.live_frames`."""
+    """What the load generator says; see `benchmarks.live.frame_speakers`."""
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("--streams", default="50,200", help="numbers of streams, one run each")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each run is measured")
     parser.add_argument("--frame-ms", type=int, default=100, help="audio in each message of a speaker")
     parser.add_argument("--workers", type=int, default=1, help="processes that answer")
-    parser.add_argument("--record", default="", help="write the tables to docs/benchmarks.md under this name")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     ladder = [int(number) for number in arguments.streams.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         measured = [_measure(Path(folder) / str(streams), streams, arguments) for streams in ladder]
-    body = _tables(measured)
-    print(machine(), body, sep="\n\n")
-    if arguments.record:
-        record(arguments.record, f"Frames of {arguments.frame_ms} ms, {arguments.seconds:g} s, one streamer.\n\n{body}")
+    return f"Frames of {arguments.frame_ms} ms, {arguments.seconds:g} s, one streamer.\n\n{_tables(measured)}"
 
 
 def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
@@ -81,7 +79,7 @@ def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
         "engine": ENGINE,
         "model": MODEL,
     }
-    command = [sys.executable, "-m", "benchmarks.live_frames"]
+    command = [sys.executable, "-m", "benchmarks.live.frame_speakers"]
     with _deployment(settings, asked.workers), started("load", command, settings) as load:
         log = log_of("load", settings)
         _tell(load, task)
@@ -102,7 +100,7 @@ def _deployment(settings: Mapping[str, str], workers: int) -> Iterator[None]:
         stack.enter_context(running_streamer(settings))
         for number in range(workers):
             name = f"worker-{number}"
-            worker = stack.enter_context(started(name, [sys.executable, "-m", "benchmarks.live_echo"], settings))
+            worker = stack.enter_context(started(name, [sys.executable, "-m", "benchmarks.live.echo_worker"], settings))
             _await_line(worker, READY, log_of(name, settings))
         yield
 
@@ -119,7 +117,7 @@ def _read_line(process: "subprocess.Popen[str]", log: Path) -> str:
         raise AssertionError("it was started with pipes")
     line = process.stdout.readline()
     if not line:
-        sys.exit(f"bench-live-overhead: a process has ended:\n{log.read_text()}")
+        sys.exit(f"a process has ended:\n{log.read_text()}")
     return line.strip()
 
 
@@ -181,7 +179,3 @@ def _cpu_row(one: Measured) -> list[object]:
         *(f"{cpu / one.seconds:.2f} ({cpu / audio_seconds:.4f})" for cpu in (*used, sum(used))),
         ", ".join(f"{name} {one.resident.get(name, 0) / 2**20:.0f}" for name in PROCESSES[:2]),
     ]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,24 @@
-"""Whether memory grows: eight live streams for half an hour: `make bench-live-soak`.
+"""Whether memory grows: eight live streams for half an hour.
 
 A recording is played over and over at natural pace in one session a stream, while the resident memory of each process,
 its children included, is sampled. Growth is from the minute after `SETTLED_MINUTES` to the last minute in which all
 streams speak, each the median of its samples.
 """
 
+import argparse
 import math
 import statistics
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.live_reference import Spoken
-from benchmarks.live_run import deployment, play
-from benchmarks.live_scoring import score_all
-from benchmarks.live_tables import PROCESSES, Measured, costs, latencies, refusals
-from benchmarks.live_task import Task, live_parser, prepared, tell
-from benchmarks.processes import Sample, cpu_between, sampling
-from benchmarks.report import table
+from benchmarks.live.deployment import deployment, play
+from benchmarks.live.recording import Task, add_live_options, prepared, titled
+from benchmarks.live.reference import Spoken
+from benchmarks.live.scoring import score_all
+from benchmarks.live.tables import PROCESSES, Measured, costs, latencies, refusals
+from benchmarks.shared.processes import Sample, cpu_between, sampling
+from benchmarks.shared.report import table
 from tiro_streamer.settings import StreamerSettings
 
 SAMPLE_SECONDS = 10.0
@@ -33,15 +34,18 @@ ROWS_MAX = 10
 SERVICES = PROCESSES[:-1]
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = live_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    add_live_options(parser)
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--minutes", type=float, default=30.0)
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     with prepared(arguments, lambda seconds: _turns(arguments.minutes, seconds)) as task:
         measured, by_minute = _measure(task, arguments.streams)
-    tell(arguments, task.spoken, _tables(measured, by_minute, task.spoken))
+    return titled(arguments, task.spoken, _tables(measured, by_minute, task.spoken))
 
 
 def _turns(minutes: float, seconds: float) -> int:
@@ -137,7 +141,3 @@ def _growth(by_minute: Minutes) -> list[str]:
         table([*head, f"at most {100 * GROWTH_AIM:.0f} %"], rows),
         table(["minute", *SERVICES], over_time),
     ]
-
-
-if __name__ == "__main__":
-    main()

@@ -16,8 +16,8 @@ _NAMES = {
     "tiro_streamer": "streamer",
     "tiro_transcriber": "transcriber",
     "whisperlive_server": "whisperlive",
-    "benchmarks.live_echo": "worker",
-    "benchmarks.live_frames": "load",
+    "benchmarks.live.echo_worker": "worker",
+    "benchmarks.live.frame_speakers": "load",
 }
 
 

@@ -4,7 +4,9 @@ With the SDK's own bodies, which awscrt asks without a pause, and with ours, whi
 is the test server, in this process: its own share is in both.
 """
 
+import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.report import record, table
+from benchmarks.shared.report import table
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.server import TranscribeServer
 from tiro_core.logs import configure_logging
@@ -123,23 +125,20 @@ def _rows(ways: Sequence[tuple[str, Callable[[Any], Any]]]) -> list[tuple[object
                     cores, wait = _measure(engine, server, speech, count)
                     burst = f"{_burst(engine, server, speech):.1f}" if count == 1 else ""
                 rows.append((count, name, f"{cores:.2f}", f"{wait:.0f}", burst))
-                print(*rows[-1], sep="\t")
+                print(*rows[-1], sep="\t", file=sys.stderr)
         engine.close()
     return rows
 
 
-def main() -> None:
-    """Print the table, and write it into the document."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen: nothing."""
+
+
+def run(_: argparse.Namespace) -> str:
+    """Measure, and return the table."""
     configure_logging("benchmark", "console", "warning")
     rows = _rows([("the SDK's", SdkBody), ("resting", RestingBody)])
     header = ("open streams", "bodies", "cores, idle", "ms for a chunk", f"s for {BURST_SECONDS} s at once")
     versions = f"amazon-transcribe {version('amazon-transcribe')}, awscrt {version('awscrt')}."
-    body = (
-        f"{table(header, rows)}\n\n{versions} Median of {CHUNKS} chunks of 100 ms; the test server is in the process."
-    )
-    print(body)
-    record("Open streams of Amazon Transcribe", body)
-
-
-if __name__ == "__main__":
-    main()
+    how = f"{versions} Median of {CHUNKS} chunks of 100 ms; the test server is in the process."
+    return f"{table(header, rows)}\n\n{how}"

@@ -1,4 +1,4 @@
-"""Jobs with an engine that costs nothing, so that what is around it can be seen: `make bench-jobs`.
+"""Jobs with an engine that costs nothing, so that what is around it can be seen.
 
 One ingest, one transcriber with one slot, everything on this machine.
 """
@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks.jobs.accepting import accept
+from benchmarks.jobs.acceptance import accept
+from benchmarks.jobs.event_latency import tell
+from benchmarks.jobs.fairness import share
 from benchmarks.jobs.listing import list_many
 from benchmarks.jobs.scaling import scale
-from benchmarks.jobs.sharing import share
-from benchmarks.jobs.telling import tell
-from benchmarks.report import machine, record
 from deploy.local.stack import environment, running_stack, wait_ready
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.server.auth.keys import ApiKeys
@@ -25,20 +24,17 @@ from tiro_core.settings import CoreSettings
 TENANTS = ("one", "other")
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("--accepted", type=int, default=3000, help="jobs to accept")
     parser.add_argument("--listed", type=int, default=100_000, help="jobs in the store when lists are asked for")
     parser.add_argument("--waiting", type=int, default=10_000, help="jobs of one tenant before which another's goes")
     parser.add_argument("--minutes", type=float, default=60, help="length of the recording that workers share")
-    parser.add_argument("--record", action="store_true", help="write the tables to docs/benchmarks.md")
-    arguments = parser.parse_args()
-    body = asyncio.run(_measure(arguments))
-    print(machine())
-    print(body)
-    if arguments.record:
-        record("Jobs around the engine", body)
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
+    return asyncio.run(_measure(arguments))
 
 
 async def _measure(arguments: argparse.Namespace) -> str:
@@ -75,7 +71,3 @@ async def _deployment(model: str) -> AsyncIterator[tuple[dict[str, str], dict[st
             async with open_bus(core, "bench-jobs") as bus:
                 keys = {tenant: (await ApiKeys(bus).create(tenant, "bench"))[0] for tenant in TENANTS}
                 yield settings, keys, bus
-
-
-if __name__ == "__main__":
-    main()

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.live_reference import Spoken
-from benchmarks.pacing import FRAME_SECONDS
-from benchmarks.shown import ShownWord, Told, Utterance, matching
+from benchmarks.live.reference import Spoken
+from benchmarks.live.shown_words import ShownWord, Told, Utterance, matching
+from benchmarks.shared.pacing import FRAME_SECONDS
 
 LOST_WORDS_MAX = 0.1
 """A stream whose final text lacks more of the words than this is not complete."""

@@ -4,8 +4,8 @@ import asyncio
 import statistics
 import time
 
-from benchmarks.jobs.speech import recording
-from benchmarks.report import table
+from benchmarks.jobs.marker_recording import recording
+from benchmarks.shared.report import table
 from tiro_client import AsyncClient
 
 JOB_SECONDS = 15.0

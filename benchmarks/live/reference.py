@@ -7,8 +7,8 @@ from threading import Event
 
 from faster_whisper import decode_audio
 
-from benchmarks.pacing import RATE
-from benchmarks.shown import ShownWord
+from benchmarks.live.shown_words import ShownWord
+from benchmarks.shared.pacing import RATE
 from deploy.local.stack import MODELS
 from tiro_engines.interface import EngineSettings, RecognitionOptions, Window
 from tiro_engines.registry import find_engine

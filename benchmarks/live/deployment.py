@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.live_reference import ENGINE
+from benchmarks.live.reference import ENGINE
 from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wait_ready
 
 STAGGER_SECONDS = 5.0
@@ -47,7 +47,7 @@ def deployment(folder: Path, model: str) -> Iterator[tuple[dict[str, str], int]]
 
 
 def play(settings: Mapping[str, str], what: Play) -> dict[str, Any]:
-    """Play to the streamer; see `benchmarks.live_load` for the answer."""
+    """Play to the streamer; see `benchmarks.live.speakers` for the answer."""
     task = {
         "address": settings["TIRO_STREAMING_ADDRESS"],
         "pcm": str(what.pcm),
@@ -57,7 +57,7 @@ def play(settings: Mapping[str, str], what: Play) -> dict[str, Any]:
         "times": what.times,
         "stagger_seconds": STAGGER_SECONDS,
     }
-    return run_load([sys.executable, "-m", "benchmarks.live_load"], task)
+    return run_load([sys.executable, "-m", "benchmarks.live.speakers"], task)
 
 
 def run_load(command: list[str], task: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.pacing import RATE, paced
+from benchmarks.shared.pacing import RATE, paced
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import Segment

@@ -3,10 +3,12 @@
 All on this machine: nats-server as the local deployment configures it, SeaweedFS with one of everything.
 """
 
+import argparse
 import asyncio
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,7 +16,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.report import record, table
+from benchmarks.shared.report import table
 from tests.support.nats import NatsServer, running_nats
 from tests.support.s3 import S3Server, running_s3
 from tiro_core.blobs.factory import open_blob_store
@@ -131,33 +133,34 @@ def _row(way: Way, reference: float) -> list[object]:
     ]
 
 
-async def _measure(nats: NatsServer, s3: S3Server) -> str:
+async def _measure(nats: NatsServer, s3: S3Server, rounds: int) -> str:
     data = os.urandom(SIZE)
     async with _ways(nats, s3) as ways:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for way in ways:
                 await way.measure(f"bench.round-{number}", data)
-                print(f"round {number}: {way.name}: put {way.puts[-1]:.0f}, get {way.gets[-1]:.0f} MB/s", flush=True)
+                print(
+                    f"round {number}: {way.name}: put {way.puts[-1]:.0f}, get {way.gets[-1]:.0f} MB/s", file=sys.stderr
+                )
     reference = statistics.median(ways[0].gets)
     rows = [_row(way, reference) for way in ways]
     head = ["store", "MiB", "put MB/s", "get MB/s", "of the rounds", "get / nats-py's into memory"]
-    return f"{ROUNDS} rounds in turns, medians.\n\n{table(head, rows)}"
+    return f"{rounds} rounds in turns, medians.\n\n{table(head, rows)}"
 
 
-def main() -> None:
-    """Measure, print and record."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the table."""
     folder = Path(tempfile.mkdtemp(prefix="tiro-bench-"))
     try:
         for name in ("nats", "s3"):
             (folder / name).mkdir()
         with running_nats(folder / "nats") as nats, running_s3(folder / "s3") as s3:
             os.environ.update(s3.environment)
-            body = asyncio.run(_measure(nats, s3))
+            return asyncio.run(_measure(nats, s3, arguments.rounds))
     finally:
         shutil.rmtree(folder)
-    print(body)
-    record("Recordings into the store and out again", body)
-
-
-if __name__ == "__main__":
-    main()

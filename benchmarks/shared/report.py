@@ -1,4 +1,4 @@
-"""What a benchmark leaves: a table on the screen, and a section of docs/benchmarks.md with the machine it ran on."""
+"""The report of a benchmark: tables on the screen, and a section of docs/benchmarks.md with the machine it ran on."""
 
 import datetime as dt
 import os
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 _LIBRARIES = ("faster-whisper", "ctranslate2", "grpcio", "nats-py", "av")
 
 

@@ -1,4 +1,4 @@
-"""What ingest holds of a large upload, and a worker of a long recording: `make bench-jobs-memory`.
+"""What ingest holds of a large upload, and a worker of a long recording.
 
 A wav file of silence is uploaded, then a FLAC file of word markers is transcribed whole by one worker with the fake
 engine, and one of speech by one with a real model, whole and cut into parts for its slots. No file is ever in this
@@ -22,8 +22,8 @@ import av
 import numpy as np
 import psutil
 
-from benchmarks.decoded import decoded
-from benchmarks.report import machine, record, table
+from benchmarks.shared.decoded import decoded
+from benchmarks.shared.report import table
 from deploy.local.stack import MODELS, ROOT
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
@@ -55,24 +55,21 @@ class Peak:
     seconds: float = 0.0
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
     parser.add_argument("--gigabytes", type=float, default=2.0, help="size of the upload")
     parser.add_argument("--hours", type=float, default=10.0, help="length of the recording")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the recording of speech")
-    parser.add_argument("--record", action="store_true", help="write the table to docs/benchmarks.md")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the table."""
     with tempfile.TemporaryDirectory(prefix="tiro-bench-") as folder:
         rows = _measure(Path(folder), arguments.gigabytes, arguments.hours)
         rows += _measure_speech(Path(folder), arguments.model, arguments.minutes)
     head = ["", "s", "idle MB", "peak MB", "above idle MB", "aim MB", "its decoders, peak MB"]
-    body = f"Resident memory, one worker.\n\n{table(head, rows)}"
-    print(machine())
-    print(body)
-    if arguments.record:
-        record("Memory of large jobs", body)
+    return f"Resident memory, one worker.\n\n{table(head, rows)}"
 
 
 def _measure(folder: Path, gigabytes: float, hours: float) -> list[list[object]]:
@@ -196,7 +193,3 @@ def _write_flac(path: Path, pieces: Iterable[Pcm16]) -> None:
             frame.sample_rate = SAMPLE_RATE
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-
-
-if __name__ == "__main__":
-    main()
