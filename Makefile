@@ -17,8 +17,20 @@ EXAMPLE := examples/engines/pocketsphinx
 EXAMPLE_VENV := var/examples/pocketsphinx
 
 .PHONY: help
-help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+help: ## List the targets
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+
+##@ Try it
+
+.PHONY: demo
+demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
+	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
+
+.PHONY: run
+run: setup ## Keep Tiro running on this machine until Ctrl-C
+	$(BIN)/python -m deploy.local.run
+
+##@ Every change
 
 .PHONY: setup
 setup: .venv/.ready ## Install everything into .venv, from hashed pins
@@ -34,16 +46,14 @@ setup: .venv/.ready ## Install everything into .venv, from hashed pins
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
-.PHONY: lock
-lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes
-	$(PYTHON) -m tools.lock $(UV)
-
-.PHONY: protos
-protos: setup ## Generate the Python code from protos/
-	$(BIN)/python -m tools.protos generate
+.PHONY: format
+format: setup ## Format everything
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format -w protos
 
 .PHONY: check
-check: setup ## Formatting, lint, types, imports, the contract, each member by itself
+check: setup ## Formatting, lint, types, who imports whom, the protos, each member by itself
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests examples
@@ -54,11 +64,13 @@ check: setup ## Formatting, lint, types, imports, the contract, each member by i
 	$(BIN)/python -m tools.isolation $(UV)
 
 .PHONY: test
-test: setup ## All tests that take minutes at most, in several processes: TESTS=path SEED=number TEST_PROCESSES=number
+test: setup ## All tests but the long ones, in parallel and random order: TESTS=path, SEED=number, TEST_PROCESSES=number
 	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
 
+##@ More tests
+
 .PHONY: test-long
-test-long: setup ## The tests that take longer
+test-long: setup ## The long tests, one after the other
 	$(BIN)/pytest -m long
 
 .PHONY: test-example-engine
@@ -75,16 +87,20 @@ $(EXAMPLE_VENV)/.ready: $(PINS) $(EXAMPLE)/requirements.txt $(EXAMPLE)/pyproject
 smoke-aws: setup ## A sample through the real Amazon Transcribe, with your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION
 	$(BIN)/python -m tools.smoke_aws $(if $(AUDIO),"$(AUDIO)")
 
-.PHONY: demo
-demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
-	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
+##@ The contract and the dependencies
 
-.PHONY: run
-run: setup ## Keep Tiro running on this machine until Ctrl-C
-	$(BIN)/python -m deploy.local.run
+.PHONY: protos
+protos: setup ## Generate the Python code from protos/
+	$(BIN)/python -m tools.protos generate
+
+.PHONY: lock
+lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes, in requirements/
+	$(PYTHON) -m tools.lock $(UV)
+
+##@ Benchmarks
 
 .PHONY: bench
-bench: setup $(if $(filter live-peers,$(NAME)),$(PEER)/.ready) ## List the benchmarks; NAME=name runs one, OPTIONS="its options"; AGAINST=another/checkout compares
+bench: setup $(if $(filter live-peers,$(NAME)),$(PEER)/.ready) ## List them; NAME=name OPTIONS="..." runs one; AGAINST=path/to/another/checkout compares both
 ifdef AGAINST
 	$(BIN)/python -m benchmarks.compare $(NAME) --against "$(AGAINST)" $(if $(COMMAND),--command="$(COMMAND)") $(if $(ROUNDS),--rounds $(ROUNDS)) --options="$(OPTIONS)"
 else
@@ -96,11 +112,7 @@ $(PEER)/.ready: benchmarks/peers/whisperlive.txt | setup
 	$(UV) pip sync --quiet --python $(PEER)/bin/python --require-hashes benchmarks/peers/whisperlive.txt
 	@touch $@
 
-.PHONY: format
-format: setup ## Format everything
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
-	$(BIN)/buf format -w protos
+##@ Clean up
 
 .PHONY: clean
 clean: ## Remove what was built and what ran; keeps fetched models

@@ -11,6 +11,7 @@ import hypothesis
 import psutil
 import pytest
 import structlog
+from _pytest.nodeid import NodeId
 
 from tests.support.nats import NatsServer, running_nats
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_s3
@@ -33,6 +34,22 @@ def pytest_configure() -> None:
     # How long an example takes says how busy the machine is.
     hypothesis.settings.register_profile("tiro", deadline=None)
     hypothesis.settings.load_profile("tiro")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of an `xdist_group` in one process, where they share a fixture of a wider scope.
+
+    pytest-xdist 3.8 writes the group where pytest 9.2 does not read it: github.com/pytest-dev/pytest-xdist/issues/1386.
+    """
+    if not config.getoption("loadgroup", default=False):
+        return
+    for item in items:
+        if mark := item.get_closest_marker("xdist_group"):
+            suffix = f"@{mark.args[0]}"
+            if not item.nodeid.endswith(suffix):
+                item._id = NodeId.parse(item.nodeid + suffix)
+            assert item.nodeid.endswith(suffix), "this pytest does not read the group there either"
 
 
 @pytest.fixture(autouse=True)

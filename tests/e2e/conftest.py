@@ -40,8 +40,7 @@ def shared_fake_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
 def fake_stack(shared_fake_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
     """Tiro with the fake engine, for tests of the group "fake stack". What a test kills or stops is started again."""
     yield shared_fake_stack
-    shared_fake_stack.repair()
-    kept_processes += shared_fake_stack.pids
+    kept_processes += shared_fake_stack.repair()
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ class Stack:
         """Start a service again that was killed, on the same address."""
         start_again(getattr(self, name), name)
 
-    def repair(self) -> None:
-        """Start again whatever does not run, and wait until all of it can be used."""
+    def repair(self) -> list[int]:
+        """Start again whatever does not run, wait until all of it can be used, and return the processes' ids."""
         if not self.nats.is_running:
             self.nats.start()
         others = [(one, "transcriber") for one in self.transcribers]
@@ -42,11 +42,7 @@ class Stack:
             service.start()
         for service, name in ended:
             service.wait_for(READY[name])
-
-    @property
-    def pids(self) -> list[int]:
-        """All of its processes."""
-        return [self.nats.pid, *(one.pid for one in (self.ingest, self.streamer, *self.transcribers))]
+        return [self.nats.pid, *(service.pid for service, _ in services)]
 
     @property
     def environment(self) -> dict[str, str]:
