@@ -154,7 +154,7 @@ def test_silence_that_was_heard_is_settled(server: TranscribeServer, monkeypatch
     server.wait_until(lambda: server.streams[-1].audio_events == 10)
     session.advance(NOTHING)
     assert session.checkpoint_sample == 0
-    while session.checkpoint_sample < 10 * len(STEP):  # that it was sent, the session may learn a moment after the service
+    while session.checkpoint_sample < 10 * len(STEP):  # the session learns what was sent a moment after the service
         now += session_module.QUIET_SECONDS
         session.advance(NOTHING)
     session.close()
