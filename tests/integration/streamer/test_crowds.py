@@ -25,7 +25,7 @@ SECOND = bytes(32_000)
 CROWD = 1000
 WARM_UP = 300
 """Streams after which a process has what it needs for any number of them: pools, caches, code."""
-AT_ONCE = 50
+AT_ONCE = 20
 OWN_CONNECTION_EVERY = 5
 """One of so many streams has a connection of its own."""
 GROWTH_BYTES_MAX = 24 * 1024 * 1024
