@@ -7,14 +7,30 @@ BIN := .venv/bin
 MEMBERS := $(shell $(PYTHON) tools/members.py)
 EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 PINS := requirements/all.txt $(foreach member,$(MEMBERS),$(member)/pyproject.toml)
+# Tests wait more than they compute: two processes for each core.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+TESTS ?=
+SEED ?=
 AUDIO ?=
 PEER := var/peers/whisperlive
 EXAMPLE := examples/engines/pocketsphinx
 EXAMPLE_VENV := var/examples/pocketsphinx
 
 .PHONY: help
-help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+help: ## List the targets
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+
+##@ Try it
+
+.PHONY: demo
+demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
+	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
+
+.PHONY: run
+run: setup ## Keep Tiro running on this machine until Ctrl-C
+	$(BIN)/python -m deploy.local.run
+
+##@ Every change
 
 .PHONY: setup
 setup: .venv/.ready ## Install everything into .venv, from hashed pins
@@ -30,30 +46,31 @@ setup: .venv/.ready ## Install everything into .venv, from hashed pins
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
-.PHONY: lock
-lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes
-	$(PYTHON) -m tools.lock $(UV)
-
-.PHONY: protos
-protos: setup ## Generate the Python code from protos/
-	$(BIN)/python -m tools.protos generate
+.PHONY: format
+format: setup ## Format everything
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format -w protos
 
 .PHONY: check
-check: setup ## Formatting, lint, types, the contract, isolated imports
+check: setup ## Formatting, lint, types, who imports whom, the protos, each member by itself
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests examples
+	$(BIN)/python -m tools.imports
 	$(BIN)/python -m tools.protos lint
 	$(BIN)/python -m tools.protos breaking
 	$(BIN)/python -m tools.protos up-to-date
 	$(BIN)/python -m tools.isolation $(UV)
 
 .PHONY: test
-test: setup ## All tests that take minutes at most
-	$(BIN)/pytest -m "not long"
+test: setup ## All tests but the long ones, in parallel and random order: TESTS=path, SEED=number, TEST_PROCESSES=number
+	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
+
+##@ More tests
 
 .PHONY: test-long
-test-long: setup ## The tests that take longer
+test-long: setup ## The long tests, one after the other
 	$(BIN)/pytest -m long
 
 .PHONY: test-example-engine
@@ -70,72 +87,32 @@ $(EXAMPLE_VENV)/.ready: $(PINS) $(EXAMPLE)/requirements.txt $(EXAMPLE)/pyproject
 smoke-aws: setup ## A sample through the real Amazon Transcribe, with your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION
 	$(BIN)/python -m tools.smoke_aws $(if $(AUDIO),"$(AUDIO)")
 
-.PHONY: demo
-demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
-	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
+##@ The contract and the dependencies
 
-.PHONY: run
-run: setup ## Keep Tiro running on this machine until Ctrl-C
-	$(BIN)/python -m deploy.local.run
+.PHONY: protos
+protos: setup ## Generate the Python code from protos/
+	$(BIN)/python -m tools.protos generate
 
-.PHONY: bench-batch
-bench-batch: setup ## Jobs against the engine alone: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
-	$(BIN)/python -m benchmarks.batch $(if $(MANIFEST),"$(MANIFEST)")
+.PHONY: lock
+lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes, in requirements/
+	$(PYTHON) -m tools.lock $(UV)
 
-.PHONY: bench-jobs
-bench-jobs: setup ## Jobs around the engine: accepted a second, told, listed, shared among tenants and workers
-	$(BIN)/python -m benchmarks.jobs
+##@ Benchmarks
 
-.PHONY: bench-batch-accuracy
-bench-batch-accuracy: setup ## Text of recordings, and over silence, against plain faster-whisper: MANIFEST=path/to/MANIFEST.jsonl
-	$(BIN)/python -m benchmarks.batch_accuracy "$(MANIFEST)"
-
-.PHONY: bench-jobs-memory
-bench-jobs-memory: setup ## Memory of ingest during a 2 GB upload, of a worker during 10 hours, and with a real model
-	$(BIN)/python -m benchmarks.jobs_memory
-
-.PHONY: bench-blobs
-bench-blobs: setup ## Recordings into the store and out again: JetStream, S3, nats-py's own object store
-	$(BIN)/python -m benchmarks.blobs
-
-.PHONY: bench-amazon-streams
-bench-amazon-streams: setup ## Open streams of Amazon Transcribe that rest against those that do not, over the test server
-	$(BIN)/python -m benchmarks.amazon_streams
-
-.PHONY: bench-live
-bench-live: setup ## Live streams at natural pace: RECORDING=path/to/any/file for your own
-	$(BIN)/python -m benchmarks.live $(if $(RECORDING),"$(RECORDING)")
-
-.PHONY: bench-live-soak
-bench-live-soak: setup ## Memory over half an hour of eight live streams: RECORDING=path/to/any/file for your own
-	$(BIN)/python -m benchmarks.live_soak $(if $(RECORDING),"$(RECORDING)")
-
-.PHONY: bench-live-peers
-bench-live-peers: setup $(PEER)/.ready ## The same live streams through Tiro and through WhisperLive: RECORDING=path/to/any/file
-	$(BIN)/python -m benchmarks.peers.live $(if $(RECORDING),"$(RECORDING)")
+.PHONY: bench
+bench: setup $(if $(filter live-peers,$(NAME)),$(PEER)/.ready) ## List them; NAME=name OPTIONS="..." runs one; AGAINST=path/to/another/checkout compares both
+ifdef AGAINST
+	$(BIN)/python -m benchmarks.compare $(NAME) --against "$(AGAINST)" $(if $(COMMAND),--command="$(COMMAND)") $(if $(ROUNDS),--rounds $(ROUNDS)) --options="$(OPTIONS)"
+else
+	$(BIN)/python -m benchmarks $(NAME) $(OPTIONS)
+endif
 
 $(PEER)/.ready: benchmarks/peers/whisperlive.txt | setup
 	$(UV) venv --quiet --allow-existing --python '>=3.11' $(PEER)
 	$(UV) pip sync --quiet --python $(PEER)/bin/python --require-hashes benchmarks/peers/whisperlive.txt
 	@touch $@
 
-.PHONY: bench-live-overhead
-bench-live-overhead: setup ## What streamer and NATS add to live streams, with a worker that answers at once
-	$(BIN)/python -m benchmarks.live_overhead
-
-.PHONY: bench-live-accuracy
-bench-live-accuracy: setup ## Live decoding against the whole file: MANIFEST=path/to/MANIFEST.jsonl for your own recordings
-	$(BIN)/python -m benchmarks.live_accuracy $(if $(MANIFEST),"$(MANIFEST)")
-
-.PHONY: bench-live-kills
-bench-live-kills: setup ## Workers killed in mid-sentence under live streams: RECORDING=path/to/any/file for your own
-	$(BIN)/python -m benchmarks.live_kills $(if $(RECORDING),"$(RECORDING)")
-
-.PHONY: format
-format: setup ## Format everything
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
-	$(BIN)/buf format -w protos
+##@ Clean up
 
 .PHONY: clean
 clean: ## Remove what was built and what ran; keeps fetched models

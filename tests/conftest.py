@@ -4,11 +4,14 @@ import asyncio
 import logging
 import secrets
 import signal
+import threading
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import psutil
 import pytest
 import structlog
+from _pytest.nodeid import NodeId
 
 from tests.support.nats import NatsServer, running_nats
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, running_s3
@@ -20,11 +23,33 @@ TASK_END_SECONDS = 2.0
 """How long a task that is on its way out may take to be gone."""
 PROCESS_END_SECONDS = 2.0
 """How long a process that was told to end may take to be gone."""
+THREAD_END_SECONDS = 2.0
+"""How long a thread that is on its way out may take to be gone."""
 
 
 def pytest_configure() -> None:
-    """Have Ctrl-C mean what it usually does: a shell's background job, and all that it starts, would ignore it."""
+    """Set up the process that runs tests: what Ctrl-C means, and Hypothesis without limits on time."""
+    # A shell's background job, and all that it starts, would ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # How long an example takes says how busy the machine is.
+    hypothesis.settings.register_profile("tiro", deadline=None)
+    hypothesis.settings.load_profile("tiro")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of an `xdist_group` in one process, where they share a fixture of a wider scope.
+
+    pytest-xdist 3.8 writes the group where pytest 9.2 does not read it: github.com/pytest-dev/pytest-xdist/issues/1386.
+    """
+    if not config.getoption("loadgroup", default=False):
+        return
+    for item in items:
+        if mark := item.get_closest_marker("xdist_group"):
+            suffix = f"@{mark.args[0]}"
+            if not item.nodeid.endswith(suffix):
+                item._id = NodeId.parse(item.nodeid + suffix)
+            assert item.nodeid.endswith(suffix), "this pytest does not read the group there either"
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +66,14 @@ def leaves_logging_alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """The NATS server of the test session. A test that stops one uses `running_nats` for its own."""
+    """The NATS server of this process's tests. A test that stops one uses `running_nats` for its own."""
     with running_nats(tmp_path_factory.mktemp("nats")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def s3_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """The S3 server of the test session. A test that stops one uses `running_s3` for its own."""
+    """The S3 server of this process's tests. A test that stops one uses `running_s3` for its own."""
     with running_s3(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
@@ -63,7 +88,7 @@ def s3_server(s3_process: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server
 
 @pytest.fixture
 def core_settings(nats_server: NatsServer) -> CoreSettings:
-    """Settings that lead to the session's NATS server."""
+    """Settings that lead to this process's NATS server."""
     return CoreSettings.model_validate({"nats_url": nats_server.url, "nats_monitor_url": nats_server.monitor_url})
 
 
@@ -82,8 +107,23 @@ def tenant() -> str:
 
 
 @pytest.fixture(autouse=True)
-async def leaves_no_tasks() -> AsyncIterator[None]:
-    """Fail a test that leaves an asyncio task behind. Set up first, so that it looks last."""
+def leaves_no_threads() -> Iterator[None]:
+    """Fail a test that leaves a thread behind which would keep a process from ending."""
+    before = set(threading.enumerate())
+    yield
+    started = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    for thread in started:
+        thread.join(THREAD_END_SECONDS)
+    left = [thread for thread in started if thread.is_alive()]
+    assert not left, f"the test left threads: {left}"
+
+
+@pytest.fixture(autouse=True)
+async def leaves_no_tasks(leaves_no_threads: None) -> AsyncIterator[None]:
+    """Fail a test that leaves an asyncio task behind. Set up first, so that it looks last.
+
+    The threads are looked at after it: those of the event loop end with the loop.
+    """
     yield
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     # grpc.aio ends its own tasks a moment after the call or channel that they belong to.
@@ -93,11 +133,19 @@ async def leaves_no_tasks() -> AsyncIterator[None]:
     assert not left, f"the test left tasks: {left}"
 
 
+@pytest.fixture
+def kept_processes() -> list[int]:
+    """Processes that outlive the test, though it started them. For a fixture that repairs what tests share."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def leaves_no_processes() -> Iterator[None]:
+def leaves_no_processes(kept_processes: list[int]) -> Iterator[None]:
     """Fail a test that leaves a child process behind."""
     before = set(psutil.Process().children(recursive=True))
     yield
+    for process in map(psutil.Process, kept_processes):
+        before |= {process, *process.children(recursive=True)}
     started = [child for child in psutil.Process().children(recursive=True) if child not in before]
     # One that was killed a moment ago may still be on its way out; one that nobody told to end is not.
     _, left = psutil.wait_procs(started, timeout=PROCESS_END_SECONDS)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.members import ROOT, members, members_needed
+from tools.members import ROOT, members, members_needed, packages
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -18,6 +18,8 @@ for name in sys.argv[1:]:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 """
+GENERATED = ["tiro"]
+"""What the protos' member holds: generated code alone."""
 ENGINE_LIBRARIES = ("amazon_transcribe", "awscrt", "ctranslate2", "faster_whisper", "onnxruntime")
 
 
@@ -25,11 +27,11 @@ def main() -> None:
     """Check each member."""
     uv = str(Path(sys.argv[1]).absolute())
     with tempfile.TemporaryDirectory() as scratch:
-        for member, folder in members().items():
-            _check(uv, member, folder, Path(scratch) / member)
+        for member in members():
+            _check(uv, member, Path(scratch) / member)
 
 
-def _check(uv: str, member: str, folder: str, environment: Path) -> None:
+def _check(uv: str, member: str, environment: Path) -> None:
     python = str(environment / "bin" / "python")
     pins = str(ROOT / "requirements" / f"{member}.txt")
     _run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
@@ -44,10 +46,7 @@ def _check(uv: str, member: str, folder: str, environment: Path) -> None:
         "--no-deps",
         *(str(ROOT / members()[one]) for one in members_needed(member)),
     )
-    packages = (
-        ["tiro"] if member == "tiro-protos" else [path.parent.name for path in (ROOT / folder).glob("*/py.typed")]
-    )
-    _run(python, "-c", IMPORT_ALL, *packages)
+    _run(python, "-c", IMPORT_ALL, *(packages(member) or GENERATED))
     if member in ("tiro-ingest", "tiro-streamer"):
         present = subprocess.run([uv, "pip", "freeze", "--python", python], capture_output=True, text=True, check=True)
         if any(library.replace("_", "-") in present.stdout for library in ENGINE_LIBRARIES):

@@ -34,6 +34,11 @@ def members_needed(member: str) -> list[str]:
     return [name for name in known if name in needed]
 
 
+def packages(member: str) -> list[str]:
+    """The Python packages of a member that hold code of ours."""
+    return sorted(typed.parent.name for typed in (ROOT / members()[member]).glob("*/py.typed"))
+
+
 def _dependencies(folder: str) -> set[str]:
     declared = _read(ROOT / folder)["project"].get("dependencies", [])
     return {name for name in declared if name in members()}

@@ -14,7 +14,7 @@ from awscrt.auth import AwsCredentialsProvider
 from awscrt.exceptions import AwsCrtError
 from awscrt.io import ClientBootstrap, DefaultHostResolver, EventLoopGroup
 
-from benchmarks.decoded import decoded
+from benchmarks.shared.decoded import decoded
 from tiro_engines.interface import EngineSettings, RecognitionOptions, Segment, Window
 from tiro_engines.registry import find_engine
 

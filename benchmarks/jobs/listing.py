@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from benchmarks.report import table
+from benchmarks.shared.report import table
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription

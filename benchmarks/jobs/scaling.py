@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from benchmarks.jobs.speech import recording
-from benchmarks.report import table
-from benchmarks.started import started
+from benchmarks.jobs.marker_recording import recording
+from benchmarks.shared.report import table
+from benchmarks.shared.started import started
 from tiro_client import AsyncClient
 from tiro_core.messaging.connection import Bus
 from tiro_core.routing.workers import open_worker_directory

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.started import await_serving, log_of, running_streamer
+from benchmarks.shared.started import await_serving, log_of, running_streamer
 from deploy.local.stack import ROOT, environment, free_port
 
 _SESSION_OVER = {"session_ended", "session_left", "session_handed_over", "session_broken"}

@@ -12,7 +12,7 @@ from benchmarks.kills.killing import Killing, Speakers
 from benchmarks.kills.speaker import Spoken
 from benchmarks.kills.speech import marker_speech
 from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
-from benchmarks.report import table
+from benchmarks.shared.report import table
 from tiro_client import AsyncClient
 
 SENTENCES = 10

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from faster_whisper import decode_audio
 
-from benchmarks.kills.comparing import AROUND_SECONDS, Difference, differences
+from benchmarks.kills.comparison import AROUND_SECONDS, Difference, differences
 from benchmarks.kills.deployment import Deployment
 from benchmarks.kills.killing import Hit, Killing, Speakers
 from benchmarks.kills.speaker import Spoken
 from benchmarks.kills.speech import Speech, SpokenWord
 from benchmarks.kills.tables import TOTAL_HEADS, failures, pauses, totals
-from benchmarks.report import table
+from benchmarks.shared.report import table
 from tiro_client import AsyncClient
 from tiro_client.transcript import Word
 from tiro_engines.interface import SAMPLE_RATE

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.kills.killing import Killing
 from benchmarks.kills.speaker import Spoken
-from benchmarks.report import table
+from benchmarks.shared.report import table
 
 TOTAL_HEADS = ["kills", "sessions", "hits", "sessions that failed"]
 

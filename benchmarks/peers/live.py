@@ -1,38 +1,42 @@
-"""Live streams through Tiro and through WhisperLive, in turns in one run: `make bench-live-peers`.
+"""Live streams through Tiro and through WhisperLive, in turns in one run.
 
 The same recording, model, frames of 100 ms and scoring for both; each with the whole machine to itself while it is
 measured. CPU is what was used from the first frame to the last word, by each process.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.live_reference import Spoken
-from benchmarks.live_run import deployment
-from benchmarks.live_run import play as play_to_tiro
-from benchmarks.live_scoring import score_all
-from benchmarks.live_tables import Measured
-from benchmarks.live_task import Task, live_parser, prepared, tell
+from benchmarks.live.deployment import deployment
+from benchmarks.live.deployment import play as play_to_tiro
+from benchmarks.live.recording import Task, add_live_options, prepared, titled
+from benchmarks.live.reference import Spoken
+from benchmarks.live.scoring import score_all
+from benchmarks.live.tables import Measured
 from benchmarks.peers.tables import TIRO, WHISPERLIVE, Pair, tables
 from benchmarks.peers.whisperlive import play as play_to_whisperlive
 from benchmarks.peers.whisperlive import whisperlive
-from benchmarks.processes import Sample, cpu_between, sampling
+from benchmarks.shared.processes import Sample, cpu_between, sampling
 
 SAMPLE_SECONDS = 0.5
 """From one look at the processes to the next: the CPU of so long more, at both ends, is counted for both servers."""
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = live_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    add_live_options(parser)
     parser.add_argument("--streams", default="1,2", help="numbers of streams, one run of each server each")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of WhisperLive's inference")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
     with prepared(arguments) as task:
         pairs = [_measure(task, int(streams), arguments.threads) for streams in arguments.streams.split(",")]
-    tell(arguments, task.spoken, tables(pairs, task.spoken.text, arguments.threads))
+    return titled(arguments, task.spoken, tables(pairs, task.spoken.text, arguments.threads))
 
 
 def _measure(task: Task, streams: int, threads: int) -> Pair:
@@ -61,7 +65,3 @@ def _measured(answer: Mapping[str, Any], samples: Sequence[Sample], spoken: Spok
     after = next((sample for sample in samples if sample.at >= ended), samples[-1])
     cpu = {**cpu_between(before.usage, after.usage), "load": answer["cpu_seconds"]}
     return Measured(scores, len(heard) * spoken.seconds, cpu)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.live_tables import Measured, error_rate, percentiles
+from benchmarks.live.tables import Measured, error_rate, percentiles
 from benchmarks.peers.whisperlive import versions
-from benchmarks.report import table
+from benchmarks.shared.report import table
 
 TIRO, WHISPERLIVE = "Tiro", "WhisperLive"
 

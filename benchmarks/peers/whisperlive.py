@@ -11,11 +11,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from benchmarks.live_run import STAGGER_SECONDS, Play, run_load
+from benchmarks.live.deployment import STAGGER_SECONDS, Play, run_load
 from deploy.local.stack import CHECK_SECONDS, MODELS, READY_SECONDS_MAX, ROOT, STOP_SECONDS_MAX, free_port
 
 FOLDER = ROOT / "var" / "peers" / "whisperlive"
-"""Its environment; `make bench-live-peers` makes it."""
+"""Its environment; `make bench NAME=live-peers` makes it."""
 PYTHON = FOLDER / "bin" / "python"
 SERVER = Path(__file__).with_name("whisperlive_server.py")
 
@@ -37,7 +37,7 @@ def whisperlive(folder: Path, model: str, threads: int) -> Iterator[int]:
         threads: Of its inference.
     """
     if not PYTHON.exists():
-        sys.exit("WhisperLive's environment is not there: `make bench-live-peers` makes it")
+        sys.exit("WhisperLive's environment is not there: `make bench NAME=live-peers` makes it")
     port = free_port()
     command = [str(PYTHON), str(SERVER), str(port), str(MODELS / model)]
     folder.mkdir(parents=True)
@@ -54,7 +54,7 @@ def whisperlive(folder: Path, model: str, threads: int) -> Iterator[int]:
 
 
 def play(port: int, what: Play) -> dict[str, Any]:
-    """Play to WhisperLive; see `benchmarks.live_load` for the answer."""
+    """Play to WhisperLive; see `benchmarks.live.speakers` for the answer."""
     task = {
         "address": f"ws://127.0.0.1:{port}",
         "pcm": str(what.pcm),

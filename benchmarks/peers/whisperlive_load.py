@@ -1,9 +1,9 @@
-"""Speakers for WhisperLive, in its environment: what `benchmarks.live_load` is for Tiro.
+"""Speakers for WhisperLive, in its environment: what `benchmarks.live.speakers` is for Tiro.
 
 Reads one JSON object on stdin, plays a recording over as many connections as it says, at natural pace, and prints one
-JSON object with everything that came back and when, as `benchmarks.live_load` does. WhisperLive tells the whole text
-again with every message, so each is a partial, and the last of them is the final. It does not say when its last words
-have come: like its own client, a speaker waits until nothing new comes any more.
+JSON object with everything that came back and when, as `benchmarks.live.speakers` does. WhisperLive sends the whole
+text again with every message, so each is a partial, and the last of them is the final. It does not say when its last
+words have come: like its own client, a speaker waits until nothing new comes any more.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.pacing import paced
 from benchmarks.peers.whisperlive_transcript import Transcript
+from benchmarks.shared.pacing import paced
 
 QUIET_SECONDS = 45.0
 """A speaker that has ended hears nothing new for so long: that was all.

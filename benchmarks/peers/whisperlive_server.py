@@ -1,4 +1,4 @@
-"""WhisperLive as a process of its own, in an environment of its own: `make bench-live-peers`.
+"""WhisperLive as a process of its own, in an environment of its own: `make bench NAME=live-peers`.
 
 It is started as its README starts it with a model folder: one model for all clients. Arguments: port, model folder.
 """

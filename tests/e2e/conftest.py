@@ -13,31 +13,34 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
 
 
-@pytest.fixture(scope="session")
-def models_dir() -> Path:
-    """Where tiny.en is kept. The first start of a transcriber fetches it."""
-    return MODELS
+FAKE = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake"}
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Stack]:
-    """Tiro with tiny.en."""
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Tiro with tiny.en, for tests that leave its processes alone: of the group "tiny.en stack"."""
     settings = {
         "TIRO_MODEL": "tiny.en",
         "TIRO_DEFAULT_MODEL": "tiny.en",
-        "TIRO_MODELS_DIR": str(models_dir),
+        "TIRO_MODELS_DIR": str(MODELS),  # The first start of a transcriber fetches it.
         "TIRO_DEVICE": "cpu",
     }
     with running_stack(tmp_path_factory.mktemp("stack"), settings) as running:
         yield running
 
 
-@pytest.fixture
-def fake_stack(tmp_path: Path) -> Iterator[Stack]:
-    """Tiro with the fake engine, for a test that kills its processes."""
-    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake"}
-    with running_stack(tmp_path, settings) as running:
+@pytest.fixture(scope="session")
+def shared_fake_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """What `fake_stack` gives to each test."""
+    with running_stack(tmp_path_factory.mktemp("fake"), FAKE) as running:
         yield running
+
+
+@pytest.fixture
+def fake_stack(shared_fake_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
+    """Tiro with the fake engine, for tests of the group "fake stack". What a test kills or stops is started again."""
+    yield shared_fake_stack
+    kept_processes += shared_fake_stack.repair()
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ from tiro_engines.fake.markers import encode
 RATE = 16_000
 WORDS = [f"w{number}" for number in range(1, 25)]
 
+pytestmark = pytest.mark.xdist_group("amazon stack")
+
 
 @pytest.fixture(scope="module")
 def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranscribeServer]:

@@ -13,6 +13,8 @@ from tests.support.stack import Stack
 
 SECONDS_MAX = 120
 
+pytestmark = pytest.mark.xdist_group("tiny.en stack")
+
 
 def tiro(stack: Stack | None, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the command with the stack's addresses in its environment."""

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -13,6 +12,8 @@ from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient, JobState, JobStateChanged
 from tiro_engines.fake.markers import encode
+
+pytestmark = pytest.mark.xdist_group("fetching stack")
 
 WORDS = range(200)
 RECORDING = wav(encode(WORDS))
@@ -58,12 +59,19 @@ async def server() -> AsyncIterator[Server]:
     await runner.cleanup()
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Tiro that may fetch from this machine."""
     settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_OUTGOING_NETWORKS": "127.0.0.0/8"}
-    with running_stack(tmp_path, settings) as running:
+    with running_stack(tmp_path_factory.mktemp("stack"), settings) as running:
         yield running
+
+
+@pytest.fixture
+def stack(shared_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
+    """The same for every test. What one of them kills is started again."""
+    yield shared_stack
+    kept_processes += shared_stack.repair()
 
 
 async def test_a_url_on_the_command_line(stack: Stack, server: Server) -> None:

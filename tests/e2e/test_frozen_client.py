@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -73,9 +72,7 @@ async def test_a_frozen_client_is_ended_and_harms_nobody(impatient_stack: Stack,
         assert frozen.stdout is not None
         assert b"w0 w1 w2" in await frozen.stdout.readline()
         frozen.send_signal(SIGSTOP)
-        begun = time.monotonic()
         await asyncio.to_thread(stack.transcriber.wait_for, "session_ended", IDLE_SECONDS + END_SECONDS_MAX)
-        assert time.monotonic() - begun > IDLE_SECONDS / 2
         await neighbour.send(samples[len(samples) // 2 :].tobytes())
         await neighbour.end()
         events += [event async for event in neighbour]

@@ -7,6 +7,8 @@ from tiro_client import AsyncClient, InvalidRequest, JobOptions, JobProgress, Jo
 
 TINY_EN = "sha256:1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
+pytestmark = pytest.mark.xdist_group("tiny.en stack")
+
 
 async def test_a_recording_becomes_a_transcript(client: AsyncClient) -> None:
     """The words are right, have times in order within the audio, and it is said what made them."""

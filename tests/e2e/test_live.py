@@ -24,6 +24,8 @@ from tiro_client import (
 RATE = 16_000
 FRAME_SECONDS = 0.1
 
+pytestmark = pytest.mark.xdist_group("tiny.en stack")
+
 
 async def paced(samples: NDArray[np.int16], *, speed: float = 1.0) -> AsyncIterator[bytes]:
     """Samples as a microphone gives them, or `speed` times as fast."""

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import aclosing
 
+import pytest
+
 from tests.support.stack import Stack
 from tiro_client import (
     AsyncClient,
@@ -19,6 +21,8 @@ from tiro_engines.fake.markers import encode
 
 WORDS = range(40)
 TEXT = [f"w{number}" for number in WORDS]
+
+pytestmark = pytest.mark.xdist_group("fake stack")
 
 
 def words_of(events: list[LiveEvent]) -> list[str]:

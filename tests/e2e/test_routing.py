@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +27,8 @@ from tiro_client import (
     WorkerChanged,
 )
 from tiro_engines.fake.markers import encode
+
+pytestmark = pytest.mark.xdist_group("routing stack")
 
 RATE = 16_000
 HERE, CLOUD = "fake", "amazon-transcribe"
@@ -64,9 +64,10 @@ def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranscribeServe
         yield server
 
 
-@contextmanager
-def both_engines(folder: Path, amazon: TranscribeServer) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def shared_stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All of Tiro, with a worker of each engine: the first has the fake one."""
+    folder = tmp_path_factory.mktemp("stack")
     rules = folder / "routing.toml"
     rules.write_text(RULES, encoding="utf-8")
     settings = {**engine_environment(amazon), "TIRO_ENGINE": HERE, "TIRO_ROUTING": str(rules)}
@@ -75,18 +76,11 @@ def both_engines(folder: Path, amazon: TranscribeServer) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Give one for all tests that leave it as it is."""
-    with both_engines(tmp_path_factory.mktemp("stack"), amazon) as running:
-        yield running
-
-
 @pytest.fixture
-def own_stack(amazon: TranscribeServer, tmp_path: Path) -> Iterator[Stack]:
-    """Give one of which a part may be stopped."""
-    with both_engines(tmp_path, amazon) as running:
-        yield running
+def stack(shared_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
+    """The same for every test. What one of them kills or stops is started again."""
+    yield shared_stack
+    kept_processes += shared_stack.repair()
 
 
 @pytest.fixture(autouse=True)
@@ -151,11 +145,9 @@ async def test_a_session_moves_when_the_cloud_fails(stack: Stack, amazon: Transc
 
 
 @pytest.mark.parametrize("end", [ServiceProcess.kill, ServiceProcess.stop], ids=["killed", "stopped"])
-async def test_a_session_moves_when_its_workers_are_gone(
-    own_stack: Stack, end: Callable[[ServiceProcess], object]
-) -> None:
+async def test_a_session_moves_when_its_workers_are_gone(stack: Stack, end: Callable[[ServiceProcess], object]) -> None:
     """The only worker of its engine ends in mid-sentence: the cloud goes on, without a word from the client."""
-    events = await live(own_stack, "local-first", lambda: asyncio.to_thread(end, own_stack.transcriber))
+    events = await live(stack, "local-first", lambda: asyncio.to_thread(end, stack.transcriber))
     check_moved(events, [HERE, CLOUD])
 
 

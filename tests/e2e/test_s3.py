@@ -1,6 +1,7 @@
 """Tiro with its recordings and transcripts in an S3-compatible store: real processes, a real server."""
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,24 +23,28 @@ from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_SETTINGS
 from tiro_engines.fake.markers import encode
 
-PREFIX = "e2e"
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix that no other test has: tests share a bucket and do not meet."""
+    return f"e2e-{secrets.token_hex(6)}"
 
 
 @pytest.fixture
-def s3_stack(tmp_path: Path, s3_server: S3Server) -> Iterator[Stack]:
+def s3_stack(tmp_path: Path, s3_server: S3Server, prefix: str) -> Iterator[Stack]:
     """Tiro with the fake engine and a bucket."""
-    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_S3_PREFIX": PREFIX, **s3_server.environment}
+    settings = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake", "TIRO_S3_PREFIX": prefix, **s3_server.environment}
     with running_stack(tmp_path, settings) as running:
         yield running
 
 
-async def _keys(server: S3Server) -> list[str]:
+async def _keys(server: S3Server, prefix: str) -> list[str]:
     settings = CoreSettings.model_validate({"s3_endpoint": server.url})
-    listed = await make_client(settings, BUCKET).list(PREFIX).collect_async()
+    listed = await make_client(settings, BUCKET).list(prefix).collect_async()
     return sorted(item["path"] for item in listed)
 
 
-async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server) -> None:
+async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server, prefix: str) -> None:
     """Its recording, in parts, and its transcript are there, under the tenant, and JetStream has none of it."""
     words = range(1, 200)
     audio = wav(encode(words))
@@ -47,12 +52,12 @@ async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server) -
     async with AsyncClient(s3_stack.address) as client:
         transcript = await client.transcribe(audio)
     assert transcript.text.split() == [f"w{word}" for word in words]
-    keys = await _keys(s3_server)
+    keys = await _keys(s3_server, prefix)
     recording = [key for key in keys if "/audio/" in key]
     pages = [key for key in keys if "/transcript/1/" in key]
     assert len(recording) == -(-len(audio) // PART_BYTES)
     assert pages
-    assert all(key.startswith(f"{PREFIX}/default/") for key in keys)
+    assert all(key.startswith(f"{prefix}/default/") for key in keys)
     assert sorted(recording + pages) == keys
     async with open_bus(CoreSettings.model_validate({"nats_url": s3_stack.nats.url}), "test") as bus:
         assert (await bus.jetstream.stream_info(topology.BLOBS)).state.messages == 0

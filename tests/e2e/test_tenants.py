@@ -15,6 +15,8 @@ from tiro_engines.fake.markers import encode
 
 RECORDING = wav(encode(range(10)))
 
+pytestmark = pytest.mark.xdist_group("guarded stack")
+
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

@@ -91,6 +91,11 @@ class NatsServer:
         """The running server's process."""
         return self._running().pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it and wait until JetStream is ready.
 

@@ -1,12 +1,13 @@
 """Services as real processes: started, waited for until they answer as healthy, stopped or killed."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
 
@@ -36,6 +37,11 @@ class ServiceProcess:
     def pid(self) -> int:
         """The process."""
         return self._running().pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return not self._ended()
 
     def start(self) -> None:
         """Start it, without waiting."""
@@ -123,12 +129,27 @@ class ServiceProcess:
 
 
 @contextmanager
-def running(module: str, environment: Mapping[str, str], *, ready: str) -> Iterator[ServiceProcess]:
-    """A service that has said the event `ready`, and is gone at the end."""
+def starting(module: str, environment: Mapping[str, str]) -> Iterator[ServiceProcess]:
+    """A service that was started a moment ago, and is gone at the end."""
     service = ServiceProcess(module, environment)
     try:
         service.start()
-        service.wait_for(ready)
         yield service
     finally:
         service.close()
+
+
+@contextmanager
+def running(module: str, environment: Mapping[str, str], *, ready: str) -> Iterator[ServiceProcess]:
+    """A service that has said the event `ready`, and is gone at the end."""
+    with starting(module, environment) as service:
+        service.wait_for(ready)
+        yield service
+
+
+@asynccontextmanager
+async def running_async(module: str, environment: Mapping[str, str], *, ready: str) -> AsyncIterator[ServiceProcess]:
+    """The same, for a test whose event loop must go on meanwhile: a worker that runs in it must renew its record."""
+    with starting(module, environment) as service:
+        await asyncio.to_thread(service.wait_for, ready)
+        yield service

@@ -114,9 +114,10 @@ class S3Server:
 def _free_ports() -> Iterator[int]:
     """Ports that nothing listens on: weed takes none of its own choice.
 
-    Below those that Linux gives to clients, so that none of them is taken between this look and weed's start.
+    Below those that Linux gives to clients, so that none of them is taken between this look and weed's start; in an
+    order of this process's own, though each process that runs tests has the same seed.
     """
-    for port in random.sample(_PORT_RANGE, len(_PORT_RANGE)):
+    for port in random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE)):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.nats import NatsServer, running_nats
-from tests.support.processes import ServiceProcess, running
+from tests.support.processes import ServiceProcess, starting
 
 ANY_PORT = "127.0.0.1:0"
 READY = {"ingest": "listening", "streamer": "listening", "transcriber": "ready"}
@@ -30,6 +30,19 @@ class Stack:
     def restart(self, name: str) -> None:
         """Start a service again that was killed, on the same address."""
         start_again(getattr(self, name), name)
+
+    def repair(self) -> list[int]:
+        """Start again whatever does not run, wait until all of it can be used, and return the processes' ids."""
+        if not self.nats.is_running:
+            self.nats.start()
+        others = [(one, "transcriber") for one in self.transcribers]
+        services = [(self.ingest, "ingest"), (self.streamer, "streamer"), *others]
+        ended = [(service, name) for service, name in services if not service.is_running]
+        for service, _ in ended:
+            service.start()
+        for service, name in ended:
+            service.wait_for(READY[name])
+        return [self.nats.pid, *(service.pid for service, _ in services)]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,19 +80,21 @@ def running_stack(
             "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
             **settings,
         }
+        told_besides: list[Mapping[str, str]] = [{}] * (transcribers - 1) + list(more)
+        # All start before the first is waited for: most of a start is imports.
         services = {
             name: stack.enter_context(
-                running(f"tiro_{name}", {**environment, f"TIRO_{name.upper()}_ADDRESS": ANY_PORT}, ready=ready)
+                starting(f"tiro_{name}", {**environment, f"TIRO_{name.upper()}_ADDRESS": ANY_PORT})
             )
-            for name, ready in READY.items()
+            for name in READY
         }
+        others = [stack.enter_context(starting("tiro_transcriber", {**environment, **told})) for told in told_besides]
+        for name, service in services.items():
+            service.wait_for(READY[name])
+        for service in others:
+            service.wait_for(READY["transcriber"])
         for name in ("ingest", "streamer"):
             # A service that is started again must be found where it was.
             address = str(services[name].wait_for("listening")["address"])
             services[name].environment[f"TIRO_{name.upper()}_ADDRESS"] = address
-        told_besides: list[Mapping[str, str]] = [{}] * (transcribers - 1) + list(more)
-        others = [
-            stack.enter_context(running("tiro_transcriber", {**environment, **told}, ready=READY["transcriber"]))
-            for told in told_besides
-        ]
         yield Stack(nats, services, others)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.server.lifecycle import run_service
 from tiro_core.settings import CoreSettings
 

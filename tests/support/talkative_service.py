@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError, invalid_argument
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.server.lifecycle import run_service
 from tiro_core.settings import CoreSettings
 

@@ -9,7 +9,7 @@ from tiro_core.blobs.interface import NOTHING, PartConflict, Revision, StorageRe
 from tiro_core.blobs.s3 import S3BlobStore
 from tiro_core.blobs.s3_client import make_client
 from tiro_core.ids import new_id
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import CannotStart
 

@@ -25,7 +25,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.leases.claims import Claimed, Deferred, Refusal, Terminal, WrongModel
 from tiro_core.leases.owned_record import OwnershipLost
 from tiro_core.leases.shielding import shielded, with_deadline
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import BusUnavailable, Conflict, MessagingError, StreamFull
 from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.work_queue import Slot, TaskMessage

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from tiro_core.leases.owned_record import OwnershipLost
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import MessagingError
 
 T = TypeVar("T")

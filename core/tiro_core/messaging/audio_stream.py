@@ -21,7 +21,7 @@ from nats.js.api import PersistMode, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
 from tiro_core.ids import new_id
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
 from tiro_core.messaging.stream_updates import ensure_stream
 

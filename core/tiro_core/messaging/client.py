@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.cancellation import preserving_cancellation
 
 REQUEST_TIMEOUT_SECONDS = 5.0

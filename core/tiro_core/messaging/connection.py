@@ -10,7 +10,7 @@ import nats
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS, NatsClient
 from tiro_core.settings import CoreSettings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 
 TIMEOUT_SECONDS = 2.0
 """How long one node may take to answer."""

@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NotJSMessageError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.inbox import Inbox, InboxOverflow, InboxTimeout

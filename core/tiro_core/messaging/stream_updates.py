@@ -6,7 +6,7 @@ from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
 from nats.js.errors import APIError, BadRequestError, ServiceUnavailableError
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.startup import CannotStart
 

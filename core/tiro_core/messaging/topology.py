@@ -15,7 +15,7 @@ from nats.js.api import (
     StreamConfig,
 )
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects
 from tiro_core.messaging.audio_stream import ensure_audio_stream
 from tiro_core.messaging.errors import BusUnavailable, translated

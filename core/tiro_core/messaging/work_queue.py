@@ -8,7 +8,7 @@ from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.cancellation import preserving_cancellation
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError, translated

@@ -11,7 +11,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.clock import until_midnight
 from tiro_core.errors import TiroError, invalid_argument, resource_exhausted
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.rules import Policy, Route, Routing
 from tiro_core.routing.workers import WorkerDirectory

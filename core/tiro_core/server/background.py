@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from prometheus_client import Counter
 
 from tiro_core.blobs.interface import StorageUnavailable
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import MessagingError
 from tiro_engines.backoff import backoff
 

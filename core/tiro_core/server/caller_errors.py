@@ -16,7 +16,7 @@ from tiro_core.audio.errors import AudioError, AudioTooLongError
 from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.errors import TiroError, invalid_argument, reason_from_name, resource_exhausted, unavailable
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import BusUnavailable, Conflict, Limit, StreamFull
 
 RETRY_AFTER = timedelta(seconds=1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.liveness import silent_streams
 from tiro_core.messaging.monitor import FRESH_SECONDS, ServerMonitor

@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.server.auth.tenant import Authenticator
 from tiro_core.server.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
 from tiro_core.server.metrics import split_address

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.server.auth.tenant import Authenticator, set_tenant
 from tiro_core.server.caller_errors import RETRY_AFTER, for_caller
 from tiro_core.server.interception import AroundInterceptor, Context

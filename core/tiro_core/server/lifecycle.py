@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, SettingsError
 
-from tiro_core.log_exceptions import ExceptionDescriber
-from tiro_core.log_redaction import Redactor, secrets_of
-from tiro_core.logs import configure_logging, get_logger, log_lost_tasks, log_uncaught_exceptions
+from tiro_core.logs.exceptions import ExceptionDescriber
+from tiro_core.logs.logger import get_logger
+from tiro_core.logs.redaction import Redactor, secrets_of
+from tiro_core.logs.setup import configure_logging, log_lost_tasks, log_uncaught_exceptions
 from tiro_core.server.stop_clock import StopClock
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_SETTINGS, CannotStart

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from prometheus_client import REGISTRY, start_http_server
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.startup import CannotStart
 
 log = get_logger()

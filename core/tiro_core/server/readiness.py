@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from prometheus_client import Gauge
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 
 INTERVAL_SECONDS = 1.0
 """How long after its answer a check is made again, unless it is registered with another interval.

@@ -18,7 +18,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.startup import EXIT_STOP_OVERDUE
 
 STOP_MARGIN_SECONDS = 7.0

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_streamer.errors import shutting_down
 
 CLOSE_SECONDS_MAX = 5.0

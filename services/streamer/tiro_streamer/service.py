@@ -14,7 +14,7 @@ from tiro.streaming.v1.streaming_pb2 import (
     WatchSessionResponse,
 )
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceServicer
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Choice, RequestConstraints, Router
 from tiro_core.server.auth.tenant import current_tenant

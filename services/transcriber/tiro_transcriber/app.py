@@ -18,7 +18,7 @@ from tiro_core.ids import new_id
 from tiro_core.leases.notifications import open_owner_notifications
 from tiro_core.leases.runner import WorkRunner
 from tiro_core.leases.shielding import with_deadline
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.monitor import ServerMonitor

@@ -13,7 +13,7 @@ from tiro_core.audio.errors import AudioError, DecodeCrashedError, DecodeTimeout
 from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.errors import TiroError, reason_from_name
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_engines.interface import Engine, EngineRefused, EngineUnavailable, UnsupportedLanguage
 
 _MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.clock import now
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError

@@ -37,10 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on one engine after the other."""
+    """Run each test on one engine after the other; all that run on one engine, in one process."""
     if "subject" in metafunc.fixturenames:
         subjects = metafunc.config.getoption("subject", default=None) or SHIPPED
-        metafunc.parametrize("subject", subjects, indirect=True, scope="package")
+        grouped = [pytest.param(subject, marks=pytest.mark.xdist_group(subject)) for subject in subjects]
+        metafunc.parametrize("subject", grouped, indirect=True, scope="package")
 
 
 def _fake() -> Subject:

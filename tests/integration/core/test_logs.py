@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.processes import running
 from tests.support.talkative_service import WORDS
-from tiro_core.log_exceptions import WITHHELD
+from tiro_core.logs.exceptions import WITHHELD
 
 MODULE = "tests.support.talkative_service"
 ROOT = Path(__file__).parents[3]

@@ -1,6 +1,7 @@
 """What callers see of a job does not change when it moves to the archive."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -19,6 +20,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.clock import seconds_until
 from tiro_core.jobs.records import JobRecords
+from tiro_core.jobs.removal import purge_job_data
 from tiro_core.jobs.time_buckets import NARROW_SECONDS, present_moment
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
@@ -133,8 +135,12 @@ async def test_jobs_in_the_archive_expire(
     expiry = ArchiveExpiry(records, remover, entries)
     present = present_moment()
 
-    async def broken_off(*_: object) -> None:
-        raise ConnectionError("broken off")
+    test = asyncio.current_task()
+
+    async def broken_off(*arguments: Any, **options: Any) -> None:
+        if asyncio.current_task() is test:
+            raise ConnectionError("broken off")
+        await purge_job_data(*arguments, **options)  # the ingest removes as well
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tiro_ingest.retention.remover.purge_job_data", broken_off)

@@ -3,9 +3,9 @@
 import asyncio
 import errno
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -267,18 +267,25 @@ async def test_a_stopped_ingest_hands_its_fetch_over(
     assert len(host.requests) == 2
 
 
-async def test_a_host_may_ask_for_time(fetching: Ingest, host: Host, speech: bytes) -> None:
+async def test_a_host_may_ask_for_time(
+    fetching: Ingest, host: Host, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Retry-After is waited for."""
-    times: list[float] = []
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
 
     async def answer(_: web.Request) -> web.Response:
-        times.append(time.monotonic())
-        return web.Response(body=speech) if len(times) > 1 else web.Response(status=503, headers={"Retry-After": "1"})
+        if len(host.requests) == 1:
+            return web.Response(status=503, headers={"Retry-After": "7"})
+        return web.Response(body=speech)
 
     host.answer = answer
+    monkeypatch.setattr("tiro_ingest.fetching.download.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
     states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
     assert states[-1] == Transcription.STATE_QUEUED
-    assert times[1] - times[0] >= 1
+    assert slept == [7.0]
 
 
 async def test_a_full_disk_is_waited_for(

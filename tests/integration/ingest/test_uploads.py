@@ -76,8 +76,12 @@ async def test_a_call_that_ends_without_finishing_leaves_the_upload_open(ingest:
     assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
 
 
-async def test_a_broken_stream_can_be_resumed(ingest: Ingest, bus: Bus, tenant: str, long_recording: bytes) -> None:
+async def test_a_broken_stream_can_be_resumed(
+    start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
+) -> None:
     """A call that is cut off in the middle costs what was not yet stored, and nothing else."""
+    # grpcio 1.85 loses a cancellation once in a while (grpc#43462): then the idle time ends the call.
+    ingest = await start_ingest(upload_idle_seconds=3)
     created = await ingest.create()
     call = ingest.uploads.WriteUpload(**ingest.options)
     for message in messages(created.name, long_recording[: 2 * PART_BYTES + 5], finish=False):

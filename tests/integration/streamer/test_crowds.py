@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from tests.integration.streamer.conftest import Client, Request, connected, error_of, read_all, read_until, reason_of
 from tests.integration.streamer.test_outages import environment_for
 from tests.support.nats import NatsServer
-from tests.support.processes import ServiceProcess, running
+from tests.support.processes import ServiceProcess, running_async
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
@@ -25,7 +25,7 @@ SECOND = bytes(32_000)
 CROWD = 1000
 WARM_UP = 300
 """Streams after which a process has what it needs for any number of them: pools, caches, code."""
-AT_ONCE = 50
+AT_ONCE = 20
 OWN_CONNECTION_EVERY = 5
 """One of so many streams has a connection of its own."""
 GROWTH_BYTES_MAX = 24 * 1024 * 1024
@@ -36,20 +36,20 @@ FLOOD_FINAL = "x" * 200_000
 
 
 @pytest.fixture
-def streamer(nats_server: NatsServer, worker: ScriptedWorker) -> Iterator[ServiceProcess]:
+async def streamer(nats_server: NatsServer, worker: ScriptedWorker) -> AsyncIterator[ServiceProcess]:
     """A streamer process."""
-    with running("tiro_streamer", environment_for(nats_server), ready="listening") as process:
+    async with running_async("tiro_streamer", environment_for(nats_server), ready="listening") as process:
         yield process
 
 
 @pytest.fixture
-def impatient_streamer(nats_server: NatsServer, worker: ScriptedWorker) -> Iterator[ServiceProcess]:
+async def impatient_streamer(nats_server: NatsServer, worker: ScriptedWorker) -> AsyncIterator[ServiceProcess]:
     """A streamer process that cuts off a client that does not read for a second.
 
     Not for a crowd: on a busy machine a response may take as long to go out to a client that does read.
     """
     environment = {**environment_for(nats_server), "TIRO_WRITE_SECONDS_MAX": "1"}
-    with running("tiro_streamer", environment, ready="listening") as process:
+    async with running_async("tiro_streamer", environment, ready="listening") as process:
         yield process
 
 

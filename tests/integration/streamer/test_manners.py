@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.integration.streamer.conftest import Request, connected, settings_for
 from tests.integration.streamer.test_outages import environment_for
 from tests.support.nats import NatsServer
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tests.support.scripted_worker import ScriptedWorker
 from tiro_streamer.app import SERVICE_NAME, open_streamer
 
@@ -47,7 +47,7 @@ async def test_reflection_names_the_service(nats_server: NatsServer) -> None:
 
 async def test_metrics_count_sessions(nats_server: NatsServer, worker: ScriptedWorker, engine: str) -> None:
     """After a session `/metrics` has its audio and the time it took to be claimed, and none is active."""
-    with running("tiro_streamer", environment_for(nats_server), ready="listening") as process:
+    async with running_async("tiro_streamer", environment_for(nats_server), ready="listening") as process:
         async with connected(process.wait_for("listening")["address"], engine) as client:
             await client.converse(client.config(), Request(audio=bytes(32_000)))
         url = f"http://{process.wait_for('metrics_listening')['address']}/metrics"

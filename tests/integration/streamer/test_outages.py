@@ -15,7 +15,7 @@ from tests.integration.streamer.conftest import (
 )
 from tests.integration.streamer.test_conversation import tone
 from tests.support.nats import NatsServer, running_nats
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus, open_bus
@@ -88,7 +88,7 @@ def environment_for(nats: NatsServer) -> dict[str, str]:
 
 async def test_a_real_process_serves_and_stops(nats_server: NatsServer, worker: ScriptedWorker, engine: str) -> None:
     """A streamer process serves a session; at SIGTERM a running one is ended after the grace, and it exits with 0."""
-    with running("tiro_streamer", environment_for(nats_server), ready="listening") as process:
+    async with running_async("tiro_streamer", environment_for(nats_server), ready="listening") as process:
         async with connected(process.wait_for("listening")["address"], engine) as client:
             conversation = await client.converse(client.config(), *pieces(tone(0.5, RATE).tobytes(), FRAME_BYTES))
             assert conversation.last.session_ended.final_count == 1
@@ -106,7 +106,7 @@ async def test_a_process_waits_for_nats(tmp_path: Path, engine: str) -> None:
     with running_nats(tmp_path) as nats:
         environment = environment_for(nats)
         nats.stop()
-        with running("tiro_streamer", environment, ready="nats_disconnected") as process:
+        async with running_async("tiro_streamer", environment, ready="nats_disconnected") as process:
             assert await asyncio.to_thread(process.stop) == 0
             process.start()
             await asyncio.to_thread(process.wait_for, "nats_disconnected")

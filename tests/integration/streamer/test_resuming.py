@@ -21,7 +21,7 @@ from tests.integration.streamer.conftest import (
     reason_of,
 )
 from tests.support.nats import NatsServer
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
@@ -259,15 +259,17 @@ async def test_a_streamer_that_stops_sends_its_clients_on(
     """SIGTERM: who can move is told to at once, and goes on through another streamer."""
     other = await start_streamer()
     environment = _environment(nats_server)
-    with running("tiro_streamer", environment, ready="listening") as process:
-        async with connected(str(process.wait_for("listening")["address"]), engine) as client:
-            call, started = await _begin_when_known(client)
-            await call.write(Request(audio=SECOND))
-            await stored(call, 1)
-            stopping = asyncio.create_task(asyncio.to_thread(process.stop))
-            error = await error_of(call)
-            assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-            assert await stopping == 0
+    async with (
+        running_async("tiro_streamer", environment, ready="listening") as process,
+        connected(str(process.wait_for("listening")["address"]), engine) as client,
+    ):
+        call, started = await _begin_when_known(client)
+        await call.write(Request(audio=SECOND))
+        await stored(call, 1)
+        stopping = asyncio.create_task(asyncio.to_thread(process.stop))
+        error = await error_of(call)
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        assert await stopping == 0
     await _finish_elsewhere(other, started, worker)
 
 
@@ -276,14 +278,16 @@ async def test_a_streamer_that_is_killed_loses_nothing(
 ) -> None:
     """Kill -9 in mid-session: through another streamer the session goes on, audio and events without a seam."""
     other = await start_streamer()
-    with running("tiro_streamer", _environment(nats_server), ready="listening") as process:
-        async with connected(str(process.wait_for("listening")["address"]), engine) as client:
-            call, started = await _begin_when_known(client)
-            await call.write(Request(audio=SECOND))
-            await stored(call, 1)
-            await call.write(Request(audio=SECOND))
-            await asyncio.to_thread(process.kill)
-            assert (await error_of(call)).code() == grpc.StatusCode.UNAVAILABLE
+    async with (
+        running_async("tiro_streamer", _environment(nats_server), ready="listening") as process,
+        connected(str(process.wait_for("listening")["address"]), engine) as client,
+    ):
+        call, started = await _begin_when_known(client)
+        await call.write(Request(audio=SECOND))
+        await stored(call, 1)
+        await call.write(Request(audio=SECOND))
+        await asyncio.to_thread(process.kill)
+        assert (await error_of(call)).code() == grpc.StatusCode.UNAVAILABLE
     await _finish_elsewhere(other, started, worker)
 
 

@@ -108,6 +108,7 @@ async def test_a_session_that_ends_badly_ends_so_for_all(client: Client, worker:
 @pytest.mark.parametrize(
     ("session", "after", "reason"),
     [(new_id(), 0, "SESSION_NOT_FOUND"), ("nonsense", 0, "INVALID_REQUEST"), ("", 7, "SEQUENCE_OUT_OF_RANGE")],
+    ids=["unknown", "no id", "beyond the end"],
 )
 async def test_what_cannot_be_followed(
     client: Client, worker: ScriptedWorker, session: str, after: int, reason: str

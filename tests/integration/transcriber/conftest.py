@@ -185,7 +185,7 @@ async def worker(start_worker: Start) -> Callable[[], Awaitable[None]]:
     return await start_worker()
 
 
-async def workers_alive(bus: Bus) -> int:
-    """How many fake workers are registered."""
+async def workers_alive(bus: Bus) -> set[str]:
+    """The ids of the registered fake workers, those among them that other tests have killed a moment ago."""
     async with open_worker_directory(bus) as directory:
-        return len(directory.offering("fake", "markers"))
+        return {record.worker_id for record in directory.offering("fake", "markers")}

@@ -1,7 +1,6 @@
 """What goes wrong between two writes: each fault is made to happen, over a real NATS server."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 from signal import SIGTERM
@@ -14,7 +13,7 @@ from google.rpc.status_pb2 import Status
 from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tests.integration.transcriber.test_sessions import Session, numbered, words
 from tests.support.nats import running_nats
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -251,12 +250,10 @@ async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> N
             "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
             "TIRO_GRACE_SECONDS": "2",
         }
-        with running("tiro_transcriber", environment, ready="ready") as worker:
+        async with running_async("tiro_transcriber", environment, ready="ready") as worker:
             await asyncio.to_thread(nats.kill)
             await asyncio.to_thread(worker.wait_for, "nats_disconnected")
-            begun = time.monotonic()
             assert await asyncio.to_thread(worker.stop) == 0
-            assert time.monotonic() - begun < 15
             worker_said = [line["event"] for line in worker.log]
     assert SIGTERM.name in [line.get("signal") for line in worker.log]
     assert "left_to_expire" in worker_said

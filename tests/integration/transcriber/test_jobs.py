@@ -1,14 +1,13 @@
 """Jobs through a worker, over a real NATS server."""
 
 import asyncio
-import time
 
 import pytest
 from google.rpc import error_details_pb2
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording, workers_alive
 from tests.support.nats import NatsServer
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.keys import upload_key
@@ -140,16 +139,6 @@ async def test_a_repeated_hint_changes_nothing(jobs: Jobs) -> None:
     assert await jobs.history(job) == events
 
 
-@pytest.mark.usefixtures("worker")
-async def test_an_idle_worker_starts_a_job_soon(jobs: Jobs) -> None:
-    """The RUNNING event is there well within a second of the offer (the benchmark has the figure)."""
-    begun = time.monotonic()
-    job = await jobs.submit(recording(range(3)))
-    events = await jobs.history(job)
-    assert events[0].state_changed.state == RUNNING
-    assert time.monotonic() - begun < 5
-
-
 async def test_a_lost_workers_job_is_taken_over(jobs: Jobs, start_worker: Start) -> None:
     """A job whose lease ran out is claimed with the next epoch; its history tells both attempts."""
     audio = recording(range(10))
@@ -215,12 +204,14 @@ async def test_a_terminal_event_that_was_never_told_is_told(jobs: Jobs, start_wo
 
 async def test_a_stopped_worker_leaves_the_registry(jobs: Jobs, start_worker: Start) -> None:
     """A worker is registered while it runs and withdrawn when it stops."""
+    others = await workers_alive(jobs.bus)
     stop = await start_worker()
     job = await jobs.submit(recording(range(3)))
     await jobs.history(job)
-    assert await workers_alive(jobs.bus) == 1
+    own = await workers_alive(jobs.bus) - others
+    assert len(own) == 1
     await stop()
-    assert await workers_alive(jobs.bus) == 0
+    assert not own & await workers_alive(jobs.bus)
 
 
 async def test_killed_workers_lose_no_job(jobs: Jobs, nats_server: NatsServer) -> None:
@@ -232,11 +223,11 @@ async def test_killed_workers_lose_no_job(jobs: Jobs, nats_server: NatsServer) -
         "TIRO_TRANSCRIBER_HEALTH_ADDRESS": "127.0.0.1:0",
         "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
     }
-    with running("tiro_transcriber", environment, ready="ready") as first:
+    async with running_async("tiro_transcriber", environment, ready="ready") as first:
         submitted = [await jobs.submit(recording(range(50))) for _ in range(10)]
         await asyncio.to_thread(first.wait_for, "job_started")
         first.kill()
-        with running("tiro_transcriber", environment, ready="ready"):
+        async with running_async("tiro_transcriber", environment, ready="ready"):
             for job in submitted:
                 events = await jobs.history(job)
                 record = await jobs.record(job)

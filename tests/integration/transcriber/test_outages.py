@@ -10,12 +10,22 @@ import pytest
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
 from tests.support.nats import NatsServer, running_nats
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
+from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.jetstream import JetStreamBlobStore
+from tiro_core.leases.owned_record import OwnedRecord
+from tiro_core.messaging import topology
+from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.records import Change, RecordStore
+from tiro_core.messaging.work_queue import TaskMessage
 from tiro_transcriber.engine.host import EngineHost
-from tiro_transcriber.jobs.claims import LEASE_SECONDS
+from tiro_transcriber.jobs.claims import JobClaims
 
 SHORT_OUTAGE_SECONDS = 6.0
+LEASE_SECONDS = 3.0
+REDELIVERY_SECONDS = 4
+"""Instead of the usual ones. As there, a message is delivered again once its job's lease has run out."""
 
 
 @pytest.fixture
@@ -49,29 +59,58 @@ async def test_nats_goes_while_the_recording_is_read(
     assert len(record.attempts) == 1
 
 
-@pytest.mark.long
 async def test_an_outage_longer_than_the_lease_leaves_the_job_with_its_worker(
     nats_server: NatsServer, jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody could renew while NATS was away, so the other worker gives the owner time to do so."""
-    go = asyncio.Event()
-    under_way = asyncio.Event()
-    transcribe = EngineHost.transcribe
+    """The owner could not renew while NATS was away: another worker that comes first gives it the time to do so."""
+    under_way, another_came, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    transcribe, claim, extend, renew = EngineHost.transcribe, JobClaims.claim, TaskMessage.extend, OwnedRecord.renew
 
     async def held(self: EngineHost, *arguments: Any) -> Any:
         under_way.set()
         await go.wait()
         return await transcribe(self, *arguments)
 
+    async def noted_claim(self: JobClaims, key: str) -> Any:
+        outcome = await claim(self, key)
+        if under_way.is_set():
+            another_came.set()
+        return outcome
+
+    async def late_extend(self: TaskMessage) -> None:
+        await another_came.wait()
+        await extend(self)
+
+    async def late_renew(self: OwnedRecord[TranscriptionRecord], *arguments: Any) -> None:
+        await another_came.wait()
+        await renew(self, *arguments)
+
+    monkeypatch.setattr("tiro_transcriber.jobs.claims.LEASE_SECONDS", LEASE_SECONDS)
+    monkeypatch.setattr(topology, "TASK_REDELIVERY_SECONDS", REDELIVERY_SECONDS)
     monkeypatch.setattr(EngineHost, "transcribe", held)
+    monkeypatch.setattr(JobClaims, "claim", noted_claim)
     await start_worker()
     job = await jobs.submit(recording(range(5)))
     await under_way.wait()
     await start_worker()
+    await _until_alive(jobs.bus, 2)
+    monkeypatch.setattr(TaskMessage, "extend", late_extend)
+    monkeypatch.setattr(OwnedRecord, "renew", late_renew)
     await asyncio.to_thread(nats_server.kill)
-    await asyncio.sleep(LEASE_SECONDS + 5)  # the outage itself
+    await asyncio.sleep(2 * LEASE_SECONDS)  # the outage itself
     await asyncio.to_thread(nats_server.start)
-    await asyncio.sleep(LEASE_SECONDS)  # in which a takeover would happen
+    await another_came.wait()
     go.set()
     await jobs.history(job)
     assert len((await jobs.record(job)).attempts) == 1
+
+
+async def _until_alive(bus: Bus, count: int) -> None:
+    """Wait until so many workers are registered."""
+    known: set[str] = set()
+    async with RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord).watch(">") as changes:
+        async for change in changes:
+            if isinstance(change, Change):
+                known.add(change.key)
+            if len(known) == count:
+                return

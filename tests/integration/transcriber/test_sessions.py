@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.transcriber.conftest import NO_REPLACEMENTS, Start, pairs
 from tests.support.nats import NatsServer
-from tests.support.processes import running
+from tests.support.processes import running_async
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, LiveInput, LivePartial, LiveProgress, Pause, SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
@@ -303,14 +303,14 @@ async def test_a_killed_workers_session_goes_on(session: Session, nats_server: N
         "TIRO_TRANSCRIBER_HEALTH_ADDRESS": "127.0.0.1:0",
         "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
     }
-    with running("tiro_transcriber", environment, ready="ready") as first:
+    async with running_async("tiro_transcriber", environment, ready="ready") as first:
         await session.send(encode(range(5)))
         await session.finalize()
         await session.events(until="utterance_ended")
         await session.send(encode(range(5, 9)))
         await session.partial()
         await asyncio.to_thread(first.kill)
-    with running("tiro_transcriber", environment, ready="ready"):
+    async with running_async("tiro_transcriber", environment, ready="ready"):
         await session.send(encode(range(9, 12)))
         await session.end()
         assert words(await session.events()) == numbered(0, 12)

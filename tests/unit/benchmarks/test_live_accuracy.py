@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from benchmarks.live_accuracy import Entry, measure
+from benchmarks.live.accuracy import Entry, measure
 from tiro_engines.interface import SAMPLE_RATE, EngineSettings, RecognitionOptions, SessionOptions
 from tiro_engines.registry import find_engine
 

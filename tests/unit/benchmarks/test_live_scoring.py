@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.live_reference import Spoken
-from benchmarks.live_scoring import Scores, score
-from benchmarks.shown import ShownWord
+from benchmarks.live.reference import Spoken
+from benchmarks.live.scoring import Scores, score
+from benchmarks.live.shown_words import ShownWord
 
 BEGUN = 100.0
 """When a stream begins, by its clock."""

@@ -2,7 +2,6 @@
 
 import array
 import struct
-import time
 import wave
 from pathlib import Path
 
@@ -14,6 +13,21 @@ from tiro_client.cli.live.file_audio import open_audio_file
 from tiro_client.live.config import AudioEncoding
 
 SAMPLES = Path(__file__).parents[3] / "samples"
+
+
+class FakeClock:
+    """In place of `time` and `asyncio`: whoever sleeps puts it forward."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """The seconds that were slept."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Put the clock forward."""
+        self.now += seconds
 
 
 def write_wave(path: Path, samples: list[int], *, channels: int = 1, rate: int = 8000, width: int = 2) -> Path:
@@ -98,13 +112,14 @@ def test_other_sample_sizes_are_refused(tmp_path: Path) -> None:
 
 async def test_pieces_come_at_their_natural_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece comes when it would have been spoken, and a slow reader does not slow down the rest."""
-    monkeypatch.setattr(audio_source, "CHUNK_SECONDS", 0.02)
-    pieces = [bytes([index]) for index in range(10)]
-    begun = time.monotonic()
+    clock = FakeClock()
+    monkeypatch.setattr(audio_source, "time", clock)
+    monkeypatch.setattr(audio_source, "asyncio", clock)
+    pieces = [bytes([index]) for index in range(6)]
     came = []
     async for piece in PacedAudio(AudioEncoding.LINEAR16, 8000, iter(pieces)).chunks():
-        came.append((piece, time.monotonic() - begun))
+        came.append((piece, clock.now))
         if len(came) == 1:
-            time.sleep(0.05)  # noqa: ASYNC251 - a reader that is busy
+            clock.now += 0.25  # a reader that is busy
     assert [piece for piece, _ in came] == pieces
-    assert all(moment >= (index + 1) * 0.02 - 0.001 for index, (_, moment) in enumerate(came))
+    assert [moment for _, moment in came] == pytest.approx([0.1, 0.35, 0.35, 0.4, 0.5, 0.6])

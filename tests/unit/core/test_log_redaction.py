@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from tiro_core.log_redaction import Redactor, secrets_of
+from tiro_core.logs.redaction import Redactor, secrets_of
 
 
 class Settings(BaseSettings):

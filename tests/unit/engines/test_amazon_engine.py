@@ -1,8 +1,8 @@
 """Loading the engine, and what it asks of the service."""
 
 import threading
-import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,15 +10,20 @@ import pytest
 from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.failures import service_unavailable
 from tests.support.transcribe_service.script import Script
-from tests.support.transcribe_service.server import TranscribeServer
+from tests.support.transcribe_service.server import WAIT_SECONDS_MAX, TranscribeServer
+from tiro_engines.amazon_transcribe import connection
+from tiro_engines.amazon_transcribe import session as session_module
+from tiro_engines.amazon_transcribe.session import AmazonSession
 from tiro_engines.errors import SettingsError
 from tiro_engines.fake.markers import encode
 from tiro_engines.interface import (
+    Engine,
     EngineSettings,
     EngineUnavailable,
     Final,
     ModelUnavailable,
     RecognitionOptions,
+    Samples,
     Segment,
     SessionOptions,
     UnsupportedLanguage,
@@ -28,7 +33,9 @@ from tiro_engines.registry import find_engine
 
 SPEECH = encode([1, 2]).astype(np.float32) / np.float32(32768)
 SETTINGS = EngineSettings(models_dir="")
-GIVEN_UP_SECONDS_MAX = 40.0
+STEP: Samples = np.zeros(1_600, np.float32)
+"""A tenth of a second of silence."""
+NOTHING: Samples = np.zeros(0, np.float32)
 EN, ES = "en-US", "es-US"
 
 
@@ -37,6 +44,13 @@ def server() -> Iterator[TranscribeServer]:
     """Give a server that this process's environment names."""
     with amazon_account() as server:
         yield server
+
+
+def open_session(engine: Engine) -> AmazonSession:
+    """A session in English, from the first sample."""
+    session = engine.open_session(SessionOptions(RecognitionOptions("en")), 0)
+    assert isinstance(session, AmazonSession)
+    return session
 
 
 def test_wrong_credentials_are_seen_at_the_start(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,35 +125,37 @@ def test_locales_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, settings: d
         find_engine("amazon-transcribe").jobs_at_once("cpu")
 
 
-def test_what_nobody_heard_is_not_taken_for_silence(server: TranscribeServer) -> None:
-    """While the service refuses every stream nothing is settled, and the session is given up before long."""
+def test_what_nobody_heard_is_not_taken_for_silence(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the service refuses every stream nothing is settled, and the session is given up after a few."""
+    monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.0)
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    before = len(server.streams)
     server.default = Script(refuse=service_unavailable())
-    session = engine.open_session(SessionOptions(RecognitionOptions("en")), 0)
-    step = np.zeros(1_600, np.float32)
-
-    def speak() -> None:
-        deadline = time.monotonic() + GIVEN_UP_SECONDS_MAX
-        while time.monotonic() < deadline:
-            session.advance(step)
-            time.sleep(0.1)
-
+    session = open_session(engine)
     with pytest.raises(EngineUnavailable):
-        speak()
+        while True:
+            session.advance(STEP)
+            if (stream := session._connection._stream) is not None:
+                assert stream._ended.wait(WAIT_SECONDS_MAX)
     assert session.checkpoint_sample == 0
+    assert len(server.streams) - before == connection.FAULTS_MAX
     session.close()
     engine.close()
 
 
-def test_silence_that_was_heard_is_settled(server: TranscribeServer) -> None:
-    """A stream that is open and says nothing of what it was sent lets go of it, at natural pace."""
+def test_silence_that_was_heard_is_settled(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that is open and says nothing of what it was sent some time ago lets go of it."""
+    now = 0.0
+    monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=lambda: now))
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
-    session = engine.open_session(SessionOptions(RecognitionOptions("en")), 0)
-    step = np.zeros(1_600, np.float32)
-    deadline = time.monotonic() + GIVEN_UP_SECONDS_MAX
-    while session.checkpoint_sample < 16_000:
-        assert time.monotonic() < deadline
-        session.advance(step)
-        time.sleep(0.1)
+    session = open_session(engine)
+    for _ in range(10):
+        session.advance(STEP)
+    server.wait_until(lambda: server.streams[-1].audio_events == 10)
+    session.advance(NOTHING)
+    assert session.checkpoint_sample == 0
+    while session.checkpoint_sample < 10 * len(STEP):  # the session learns what was sent a moment after the service
+        now += session_module.QUIET_SECONDS
+        session.advance(NOTHING)
     session.close()
     engine.close()

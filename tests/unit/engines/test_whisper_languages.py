@@ -7,7 +7,7 @@ import jiwer
 import pytest
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from benchmarks.decoded import decoded
+from benchmarks.shared.decoded import decoded
 from deploy.local.stack import MODELS, ROOT
 from tiro_engines.interface import (
     DecodingOptions,
@@ -22,6 +22,8 @@ from tiro_engines.interface import (
 from tiro_engines.registry import find_engine
 
 ERROR_RATE_MAX = 0.1
+
+pytestmark = pytest.mark.xdist_group("whisper languages")
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ from tiro_engines.registry import find_engine
 OFFSET = 1_000_000
 RECORDING = "tiro_engines.faster_whisper.recording"
 
+pytestmark = pytest.mark.xdist_group("whisper recording")
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:

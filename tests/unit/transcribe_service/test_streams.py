@@ -1,6 +1,7 @@
 """What the SDK hears from the server."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,8 +114,9 @@ async def test_a_language_is_identified(server: TranscribeServer) -> None:
     assert heard[-1].language_code == "de-DE"
 
 
-async def test_what_is_recorded(server: TranscribeServer) -> None:
-    """The server knows what was asked for, how much audio came, and that all of it was signed."""
+async def test_what_is_recorded(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server knows what was asked for, how much audio came and how far before its time, and that it was signed."""
+    monkeypatch.setattr("tests.support.transcribe_service.exchange.time", SimpleNamespace(monotonic=lambda: 0.0))
     server.default = Script(vocabularies=frozenset({"names"}))
     session = "0f9b1a52-6b1c-4c0e-9a46-2f6a1f0d7c11"
     await transcribe(server, TWO_UTTERANCES, session_id=session, vocabulary_name="names", vocab_filter_name="rude")
@@ -126,7 +128,7 @@ async def test_what_is_recorded(server: TranscribeServer) -> None:
     assert (record.request_verified, record.chunks_verified, record.audio_events) == (True, 19, 18)
     assert record.audio_seconds == pytest.approx(1.8)
     assert (record.end, record.failure, record.sent) == (End.FINISHED, None, 6)
-    assert 0 < record.ahead_seconds < 1.8
+    assert record.ahead_seconds == record.audio_seconds
 
 
 async def test_two_streams_at_once(server: TranscribeServer) -> None:

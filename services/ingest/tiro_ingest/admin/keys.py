@@ -10,7 +10,7 @@ import typer
 
 from tiro.events.v1.api_key_pb2 import ApiKeyRecord
 from tiro_core.ids import check_tenant
-from tiro_core.logs import configure_logging
+from tiro_core.logs.setup import configure_logging
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.topology import ensure_streams

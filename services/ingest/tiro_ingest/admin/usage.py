@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 
 from tiro.events.v1.usage_pb2 import UsageRecord
 from tiro_core.ids import check_tenant
-from tiro_core.logs import configure_logging
+from tiro_core.logs.setup import configure_logging
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.routing.usage import list_usage
 from tiro_ingest.admin.keys import EXIT_FAILED, EXIT_USAGE, on_bus

@@ -4,7 +4,7 @@ import asyncio
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro.transcription.v1.transcription_pb2 import Callback
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError

@@ -11,7 +11,7 @@ from tiro.transcription.v1.transcription_pb2 import Callback
 from tiro_core.clock import seconds_until
 from tiro_core.leases.claims import Claimed, Refusal, Terminal
 from tiro_core.leases.runner import Retry, Task
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore

@@ -17,7 +17,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.errors import resource_exhausted
 from tiro_core.jobs.states import TERMINAL
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.tasks import enqueue_job

@@ -14,7 +14,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.leases.owned_record import lease_seconds_left
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.tasks import enqueue_job

@@ -14,7 +14,7 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.blobs.interface import BlobStore, StorageUnavailable
 from tiro_core.errors import TiroError, from_status
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_engines.backoff import backoff
 from tiro_ingest.fetching.sources import HttpSource, OpenedSource, S3Source, Source, TransientFetchError
 from tiro_ingest.settings import IngestSettings

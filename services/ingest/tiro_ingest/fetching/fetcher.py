@@ -17,7 +17,7 @@ from tiro_core.leases.claims import Claimed, Refusal, Terminal, claim_record
 from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost
 from tiro_core.leases.renewal import hold_lease
 from tiro_core.leases.runner import Retry, Task
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore

@@ -16,7 +16,7 @@ from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import state_name
 from tiro_core.jobs.transitions import accept
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.subjects import record as record_key

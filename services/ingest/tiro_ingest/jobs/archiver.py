@@ -7,7 +7,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.jobs.records import JobRecords, is_settled
 from tiro_core.jobs.removal import remove_parts
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_ingest.jobs.due_keys import DueKeys
 from tiro_ingest.retention.entries import ExpiryEntries, next_due_seconds

@@ -10,7 +10,7 @@ from tiro_core.jobs.removal import remove_parts
 from tiro_core.jobs.states import TERMINAL, state_name
 from tiro_core.jobs.transitions import cancel
 from tiro_core.leases.notifications import notify_owner
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.jobs.store import no_transcription

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
 from tiro_core.jobs.states import TERMINAL
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable

@@ -10,7 +10,7 @@ from tiro_core.errors import TiroError
 from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.time_buckets import NARROW_IN_WIDE, NARROW_SECONDS, bucket_tokens, present_moment, wide_bucket
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import MessagingError
 from tiro_ingest.jobs.due_keys import DueKeys
 from tiro_ingest.retention.entries import ExpiryEntries, next_due_seconds

@@ -6,7 +6,7 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.clock import seconds_until
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError

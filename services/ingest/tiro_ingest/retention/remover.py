@@ -15,7 +15,7 @@ from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.removal import mark_for_deletion, purge_job_data, remove_part, remove_parts
 from tiro_core.jobs.shadows import shadow_id
 from tiro_core.jobs.states import TERMINAL, state_name
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore

@@ -13,7 +13,7 @@ from tiro_core.blobs.interface import PartMissing, StorageUnavailable
 from tiro_core.errors import TiroError
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.shadows import is_shadow_to_compare, shadow_of_job, wants_shadow
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, MessagingError

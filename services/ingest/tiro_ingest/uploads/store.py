@@ -13,7 +13,7 @@ from tiro_core.blobs.interface import PART_BYTES, BlobStore
 from tiro_core.blobs.keys import upload_key
 from tiro_core.clock import in_seconds, now, seconds_until
 from tiro_core.errors import TiroError, failed_precondition, not_found, reason_name
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict

@@ -12,7 +12,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartConflict
 from tiro_core.blobs.keys import upload_key
 from tiro_core.errors import TiroError
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_ingest.metrics import UPLOADED_BYTES
 from tiro_ingest.uploads.store import UploadRefused, Uploads, busy
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, SessionRecord
 from tiro.events.v1.route_pb2 import Route
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_streamer.audio_log.writer import AudioLogWriter
 from tiro_streamer.errors import from_worker

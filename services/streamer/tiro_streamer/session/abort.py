@@ -4,7 +4,7 @@ import asyncio
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro_core.errors import TiroError, reason_name
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tiro.events.v1.live_pb2 import SessionRecord
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import MessagingError
 from tiro_streamer.audio_log.writer import AudioLogTaken, AudioLogWriter
 from tiro_streamer.errors import client_gone

@@ -8,7 +8,7 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.errors import TiroError
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.publishing import PATIENCE_SECONDS

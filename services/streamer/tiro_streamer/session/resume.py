@@ -2,7 +2,7 @@
 
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro.streaming.v1.streaming_pb2 import Resume
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.server.interception import Context
 from tiro_streamer.audio_log.position import LogPosition, find_position
 from tiro_streamer.audio_log.writer import AudioLogTaken

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_engines.interface import (
     Cancelled,
     CommittedContext,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_engines.interface import Engine, EngineSettings, EngineType, ModelUnavailable
 
 RETRY_SECONDS = 30.0

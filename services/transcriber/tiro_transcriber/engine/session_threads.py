@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_engines.interface import EngineSession, SessionUpdate
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_engines.interface import DroppedText, Segment
 from tiro_transcriber import metrics
 from tiro_transcriber.pipeline.failures import StageFailure

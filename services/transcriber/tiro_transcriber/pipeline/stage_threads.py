@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
 from tiro_core.errors import TiroError
 from tiro_core.leases.owned_record import OwnedRecord
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.tasks import enqueue_session
 from tiro_core.routing.workers import WorkerDirectory

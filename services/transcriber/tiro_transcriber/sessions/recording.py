@@ -15,7 +15,7 @@ from tiro_core.blobs.interface import PART_BYTES, BlobStore, StorageUnavailable
 from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.writer import BlobWriter
 from tiro_core.clock import duration_of, now
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError

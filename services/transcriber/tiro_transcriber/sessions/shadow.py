@@ -7,7 +7,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord, UploadUse
 from tiro_core.clock import now
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.shadows import shadow_of_session
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict

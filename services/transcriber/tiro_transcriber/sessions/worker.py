@@ -14,7 +14,7 @@ from tiro_core.leases.claims import Claimed, Refusal
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.leases.renewal import hold_lease
 from tiro_core.leases.runner import Retry, Task
-from tiro_core.logs import get_logger
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import purge

@@ -1,0 +1,1 @@
+"""What open streams of Amazon Transcribe cost."""

@@ -1,0 +1,1 @@
+"""Recordings as jobs: speed and text against the engine alone."""

@@ -1,0 +1,1 @@
+"""Recordings into the store and out again."""

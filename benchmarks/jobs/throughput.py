@@ -1,0 +1,73 @@
+"""Jobs with an engine that costs nothing, so that what is around it can be seen.
+
+One ingest, one transcriber with one slot, everything on this machine.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.jobs.acceptance import accept
+from benchmarks.jobs.event_latency import tell
+from benchmarks.jobs.fairness import share
+from benchmarks.jobs.listing import list_many
+from benchmarks.jobs.scaling import scale
+from deploy.local.stack import environment, running_stack, wait_ready
+from tiro_core.messaging.connection import Bus, open_bus
+from tiro_core.server.auth.keys import ApiKeys
+from tiro_core.settings import CoreSettings
+
+TENANTS = ("one", "other")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("--accepted", type=int, default=3000, help="jobs to accept")
+    parser.add_argument("--listed", type=int, default=100_000, help="jobs in the store when lists are asked for")
+    parser.add_argument("--waiting", type=int, default=10_000, help="jobs of one tenant before which another's goes")
+    parser.add_argument("--minutes", type=float, default=60, help="length of the recording that workers share")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure, and return the tables."""
+    return asyncio.run(_measure(arguments))
+
+
+async def _measure(arguments: argparse.Namespace) -> str:
+    parts = []
+    async with _deployment("markers") as (settings, keys, bus):
+        address = settings["TIRO_ADDRESS"]
+        parts.append(await tell(address, keys[TENANTS[0]]))
+        parts.append(await accept(address, keys[TENANTS[0]], bus, jobs=arguments.accepted))
+        parts.append(await list_many(address, keys[TENANTS[1]], bus, tenant=TENANTS[1], jobs=arguments.listed))
+    async with _deployment("markers-30x") as (settings, keys, bus):
+        parts.append(await scale(settings, keys[TENANTS[0]], bus, minutes=arguments.minutes))
+        address = settings["TIRO_ADDRESS"]
+        parts.append(await share(address, keys[TENANTS[0]], keys[TENANTS[1]], waiting=arguments.waiting))
+    return "\n\n".join(parts)
+
+
+@asynccontextmanager
+async def _deployment(model: str) -> AsyncIterator[tuple[dict[str, str], dict[str, str], Bus]]:
+    """A deployment with the fake engine: its settings, a key for each tenant, and a connection to its NATS."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            **environment(Path(folder), any_ports=True),
+            "TIRO_AUTH": "api-key",
+            "TIRO_ENGINE": "fake",
+            "TIRO_MODEL": model,
+            "TIRO_DEFAULT_ENGINE": "fake",
+            "TIRO_DEFAULT_MODEL": model,
+        }
+        core = CoreSettings.model_validate({"nats_url": settings["TIRO_NATS_URL"], "log_level": "warning"})
+        with running_stack(settings) as supervisor:
+            await asyncio.to_thread(
+                wait_ready, settings, supervisor, lambda name: print(f"{name} is ready", file=sys.stderr)
+            )
+            async with open_bus(core, "bench-jobs") as bus:
+                keys = {tenant: (await ApiKeys(bus).create(tenant, "bench"))[0] for tenant in TENANTS}
+                yield settings, keys, bus

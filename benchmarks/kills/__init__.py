@@ -1,0 +1,1 @@
+"""Workers killed under live sessions."""

@@ -1,0 +1,1 @@
+"""Live streams: latency, accuracy, memory, and what the services add."""

@@ -1,0 +1,59 @@
+"""The recording of a live benchmark: which one is asked for, its preparation, and the title of its tables."""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.live.deployment import Play, pull
+from benchmarks.live.reference import Spoken, pcm_of, words_of
+from benchmarks.shared.pacing import seconds_of
+from deploy.local.stack import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A recording, ready to be played."""
+
+    folder: Path
+    """For whatever is measured; gone afterwards."""
+    pcm: Path
+    spoken: Spoken
+    model: str
+
+    def play(self, streams: int) -> Play:
+        """The recording over so many streams."""
+        return Play(self.pcm, streams, self.model, self.spoken.times)
+
+
+def add_live_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen in all live benchmarks."""
+    parser.add_argument("recording", nargs="?", type=Path, default=ROOT / "samples" / "panel.ogg")
+    parser.add_argument("--words", type=Path, help='JSON with {"words": [[text, start, end], ...]} of the recording')
+    parser.add_argument("--model", default="tiny.en")
+
+
+@contextmanager
+def prepared(arguments: argparse.Namespace, times: Callable[[float], int] = lambda _: 1) -> Iterator[Task]:
+    """Fetch the model, decode the recording and find its words.
+
+    Args:
+        arguments: With what `add_live_options` has added.
+        times: How often to play it in a row, of the seconds that it lasts.
+    """
+    pull(arguments.model)
+    pcm = pcm_of(arguments.recording)
+    spoken = Spoken(words_of(arguments.recording, arguments.words, arguments.model), seconds_of(pcm))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "recording.pcm"
+        file.write_bytes(pcm)
+        yield Task(Path(folder), file, replace(spoken, times=times(spoken.seconds)), arguments.model)
+
+
+def titled(arguments: argparse.Namespace, spoken: Spoken, body: str) -> str:
+    """The tables under a line that says what was played."""
+    times = f", {spoken.times} times in a row" if spoken.times > 1 else ""
+    name = f"{arguments.recording.name}, {spoken.seconds:.0f} s{times}, {arguments.model}, frames of 100 ms."
+    return f"{name}\n\n{body}"

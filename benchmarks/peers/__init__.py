@@ -1,0 +1,1 @@
+"""The same live streams through other servers."""

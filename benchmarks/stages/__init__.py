@@ -1,0 +1,1 @@
+"""Stages between the engine and the transcript."""
