@@ -13,7 +13,13 @@ from grpc_reflection.v1alpha import reflection
 
 from tiro_core.logs import get_logger
 from tiro_core.server.auth.tenant import Authenticator
-from tiro_core.server.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
+from tiro_core.server.interceptors import (
+    ErrorInterceptor,
+    IdentityInterceptor,
+    LimitInterceptor,
+    TenantLimitInterceptor,
+    ValidationInterceptor,
+)
 from tiro_core.server.metrics import split_address
 from tiro_core.server.readiness import Readiness
 from tiro_core.settings import ServerSettings
@@ -93,6 +99,7 @@ def create_server(
             ErrorInterceptor(),
             LimitInterceptor(settings.calls_max),
             IdentityInterceptor(authenticator),
+            TenantLimitInterceptor(settings.calls_max, settings.share_of_tenant),
             ValidationInterceptor(),
         ],
         options=_options(settings),

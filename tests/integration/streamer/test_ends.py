@@ -28,7 +28,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 from tiro_streamer.app import open_streamer
 from tiro_streamer.errors import session_failed
-from tiro_streamer.output.writer import EVENTS_WAITING_MAX
+from tiro_streamer.responses.writer import EVENTS_WAITING_MAX
 
 FRAME = Request(audio=bytes(3200))
 

@@ -15,7 +15,7 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
-from tiro_streamer.session.assignment import SessionAssignment
+from tiro_streamer.records.assignment import SessionAssignment
 
 GONE = "gone"
 """An engine that nobody runs."""
