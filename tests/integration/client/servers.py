@@ -388,8 +388,13 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
             last = Segment(text=f"all {pieces}", end_offset=seconds(pieces / 10))
             yield response(sequence=sequence, final=streaming_pb2.Final(segment=last))
         sequence += 1
-        ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(pieces))
+        ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(self._audio_seconds()))
         yield response(sequence=sequence, session_ended=ended)
+
+    def _audio_seconds(self) -> float:
+        """How much audio of 16 bits has come. 0 for encodings without a rate."""
+        rate = self.received[0].config.format.sample_rate_hertz
+        return sum(len(request.audio) for request in self.received) / 2 / rate if rate else 0.0
 
 
 @dataclass
