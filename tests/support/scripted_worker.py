@@ -6,7 +6,7 @@ samples since the last final.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from google.rpc.status_pb2 import Status
@@ -35,7 +35,7 @@ from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.cancellation import preserving_cancellation
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.event_log import EventLog
 from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
@@ -147,7 +147,8 @@ class ScriptedWorker:
     async def _stay_registered(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            await self.register()
+            with suppress(MessagingError):  # the next time may do
+                await self.register()
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
         engine, model = self.record.engine, self.record.model

@@ -43,7 +43,7 @@ class Drain:
                 self._empty.set()
 
     async def until_closing(self, *, can_move: bool) -> None:
-        """Wait until a call must end: when the service stops, if it can move to another streamer; otherwise after the grace.
+        """Wait until a call must end: when the service stops, if it can move to another one; otherwise after the grace.
 
         Raises:
             TiroError: SHUTTING_DOWN; that is how it ends.

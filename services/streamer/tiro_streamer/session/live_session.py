@@ -7,7 +7,7 @@ from contextlib import suppress
 from tiro_core.errors import TiroError
 from tiro_core.logs import get_logger
 from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.publishing import PATIENCE_SECONDS
+from tiro_core.messaging.publishing import PATIENCE_SECONDS, with_patience
 from tiro_streamer.audio_log.position import find_position
 from tiro_streamer.audio_log.writer import AudioLogWriter
 from tiro_streamer.context import SessionContext
@@ -26,6 +26,7 @@ from tiro_streamer.input.requests import RequestStream
 from tiro_streamer.metrics import CLAIM_SECONDS
 from tiro_streamer.output.forwarder import ResponseForwarder
 from tiro_streamer.records.assignment import SessionAssignment
+from tiro_streamer.records.history import find_session
 from tiro_streamer.session.abort import abort_session
 from tiro_streamer.session.owner_watch import OwnerWatch
 
@@ -199,13 +200,15 @@ class LiveSession:
 
     async def _explain_fence(self) -> None:
         """Find out why the audio log refuses this connection, and raise it."""
-        record = self._record
-        position = await find_position(
-            self._streamer.bus, record.tenant, record.session_id, patience_seconds=PATIENCE_SECONDS
-        )
-        if not position.sequence:
-            # The worker has ended the session and purged its log. Its last event is on its way.
-            await self._wait_for_worker()
+        bus, tenant, session_id = self._streamer.bus, self._record.tenant, self._record.session_id
+        position = await find_position(bus, tenant, session_id, patience_seconds=PATIENCE_SECONDS)
+        if position.sequence:
+            raise resumed_elsewhere()
+        record = await with_patience(lambda: find_session(bus, tenant, session_id), PATIENCE_SECONDS)
+        if record.state != record.STATE_ENDED:
+            raise session_failed("the stored audio of the session is lost")
+        # The worker has ended the session, and purged its log after that. Its last event is on its way.
+        await self._wait_for_worker()
         raise self._ending.worker_error or resumed_elsewhere()
 
     async def _wait_for_worker(self) -> None:
