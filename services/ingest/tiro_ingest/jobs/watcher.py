@@ -18,8 +18,8 @@ from tiro_ingest.api.interruptible import until_stopping
 from tiro_ingest.jobs.store import Transcriptions
 
 SILENCES_MAX = 32
-"""A record is read after 1, 2, 4, 8, 16 silences in a row, and then after every 32nd: most jobs are silent for long, and
-the worker that takes up a job whose end is missing writes it."""
+"""A record is read after 1, 2, 4, 8, 16 silences in a row, and then after every 32nd: most jobs are silent for long,
+and the worker that takes up a job whose end is missing writes it."""
 
 log = get_logger()
 
