@@ -1,4 +1,4 @@
-"""What a node says of itself on its monitoring port, asked past the proxy: whether it is healthy, and who leads."""
+"""The state of a node by its monitoring port, past the links: its health, the leaders, its clients."""
 
 import asyncio
 import json
@@ -14,21 +14,21 @@ TIMEOUT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Leaders:
-    """Who leads what, as one node sees it: names of nodes. Empty where there is no leader."""
+    """Leaders as one node sees them: names of nodes. Empty if there is no leader."""
 
     meta: str
-    """Of the group that places streams and consumers."""
+    """Leader of the meta group, which assigns streams and consumers to nodes."""
     streams: dict[str, str]
-    """Of each stream."""
+    """Leader of each stream."""
 
 
 async def message_count(node: Node, stream: str) -> int:
-    """How many messages this node has of a stream."""
+    """Messages of a stream that this node stores."""
     return next((detail["state"]["messages"] for detail in await _streams(node) if detail["name"] == stream), 0)
 
 
 async def problem(node: Node) -> str:
-    """What its `/healthz` complains of; empty when it is healthy."""
+    """The failure that its `/healthz` reports. Empty if it is healthy."""
     try:
         answer = await _get(node, "healthz")
     except urllib.error.HTTPError as error:
@@ -40,7 +40,7 @@ async def problem(node: Node) -> str:
 
 
 async def leaders(node: Node) -> Leaders:
-    """Who leads, as this node sees it.
+    """The leaders as this node sees them.
 
     Raises:
         OSError: It does not answer.
@@ -54,13 +54,13 @@ async def leaders(node: Node) -> Leaders:
 
 
 async def clients(node: Node) -> list[str]:
-    """The names of the clients that it believes are connected to it."""
+    """Names of the clients that are connected, as far as the node knows."""
     state = await _get(node, "connz?limit=1024")
     return [connection.get("name", "") for connection in state["connections"]]
 
 
 async def peer_ports(node: Node) -> set[int]:
-    """The ports at the far ends of its connections to other nodes."""
+    """Remote ports of its connections to other nodes."""
     state = await _get(node, "routez")
     return {route["port"] for route in state["routes"]}
 

@@ -1,4 +1,4 @@
-"""NATS nodes that form a cluster, three unless it is said, with a link in front of everything that connects to them."""
+"""NATS nodes that form a cluster. All their connections, from peers and from clients, go through links."""
 
 import asyncio
 import itertools
@@ -14,44 +14,43 @@ from tests.support.cluster.proxy import Proxy, running_proxy
 
 NODES = 3
 HEALTHY_SECONDS_MAX = 60.0
-"""How long a cluster whose nodes all run may take until each says that it is healthy. Elections take 4 to 9 s."""
+"""Limit of the wait until all running nodes report that they are healthy. Elections take 4 to 9 s."""
 LEADER_SECONDS_MAX = 30.0
-"""How long a stream may be without a leader while a majority runs."""
+"""Limit of the wait for a leader."""
 META = "meta"
-"""Instead of a stream's name: the group that places streams and consumers."""
+"""Instead of a stream's name: the group that assigns streams and consumers to nodes."""
 _POLL_SECONDS = 0.1
 
 
 class NatsCluster:
     """The cluster. Use `running_cluster`.
 
-    Its nodes find each other, and its clients find it, through links. Breaking the links of one node leaves the others
-    as they are.
+    A fault in the links of one node does not affect the links between the others.
     """
 
     def __init__(self, proxy: Proxy, nodes: Sequence[Node], disks: Sequence[Disk]) -> None:
         self._proxy = proxy
         self.nodes = nodes
         self.disks = disks
-        """The disk of each node, where they are small ones."""
+        """The disk of each node, if they have disks of their own."""
         self._ports = {link: proxy.open(link) for node in nodes for link in (_client(node), _monitor(node))}
 
     @property
     def url(self) -> str:
-        """Where clients connect: all nodes, each through its link."""
+        """URLs for clients: all nodes, each through its link."""
         return ",".join(f"nats://127.0.0.1:{self._ports[_client(node)]}" for node in self.nodes)
 
     @property
     def monitor_urls(self) -> list[str]:
-        """The nodes' monitoring ports, each through its link."""
+        """URLs of the monitoring ports, each through its link."""
         return [f"http://127.0.0.1:{self._ports[_monitor(node)]}" for node in self.nodes]
 
     def direct_url(self, node: Node) -> str:
-        """Where the test itself connects to a node, whatever its links do."""
+        """URL of a node past its links, for the test itself."""
         return f"nats://127.0.0.1:{node.ports.client}"
 
     def start(self, node: Node) -> None:
-        """Start a node, or start it again."""
+        """Start a node, or restart it."""
         node.start()
         self._proxy.set_target(_client(node), node.ports.client)
         self._proxy.set_target(_monitor(node), node.ports.monitor)
@@ -59,32 +58,38 @@ class NatsCluster:
             self._proxy.set_target(_route(other, node), node.ports.route)
 
     def cut_from_peers(self, node: Node) -> None:
-        """Have nothing pass between a node and the others. Clients reach it as before."""
+        """Silence all links between a node and its peers. Clients reach it as before."""
         self._set(self._routes(node), Mode.SILENT)
 
     def cut_off(self, node: Node) -> None:
-        """Have nothing pass between a node and anyone."""
+        """Silence all links of a node, to peers and clients."""
         self._set(self._links(node), Mode.SILENT)
 
     def heal(self, node: Node) -> None:
-        """Have everything pass to and from a node."""
+        """Let all links of a node forward."""
         self._set(self._links(node), Mode.FORWARD)
 
     def slow(self, node: Node, seconds: float) -> None:
-        """Hold everything to and from a node this long. 0 ends it."""
+        """Delay all links of a node. 0 is no delay."""
         for link in self._links(node):
             self._proxy.set_delay(link, seconds)
 
+    def spread(self, seconds: float) -> None:
+        """Delay all links between nodes, as between zones. Links of clients have no delay."""
+        for node in self.nodes:
+            for other in self._others(node):
+                self._proxy.set_delay(_route(node, other), seconds)
+
     def forget_connections(self, node: Node) -> None:
-        """Reset all connections to and from a node."""
+        """Reset all connections of a node."""
         for link in self._links(node):
             self._proxy.reset(link)
 
     async def leader_of(self, stream: str) -> Node:
-        """The node that leads a stream, or `META`.
+        """The leader of a stream, or of `META`.
 
         Raises:
-            TimeoutError: There is no leader on which a majority agrees within `LEADER_SECONDS_MAX`.
+            TimeoutError: A majority of nodes names no common leader within `LEADER_SECONDS_MAX`.
         """
         async with asyncio.timeout(LEADER_SECONDS_MAX):
             while True:
@@ -95,29 +100,29 @@ class NatsCluster:
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def wait_until_healthy(self) -> None:
-        """Wait until all nodes that run say that they are healthy.
+        """Wait until all running nodes report that they are healthy.
 
         Raises:
-            AssertionError: They do not within `HEALTHY_SECONDS_MAX`; the message has their complaints.
+            AssertionError: They are not within `HEALTHY_SECONDS_MAX`; the message has their reports.
         """
-        complaints: list[str] = []
+        problems: list[str] = []
         try:
             async with asyncio.timeout(HEALTHY_SECONDS_MAX):
-                while complaints := await self._complaints():  # noqa: ASYNC110 - nodes tell nobody when they are
+                while problems := await self._problems():  # noqa: ASYNC110 - nodes have no event for it
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
-            raise AssertionError(f"not healthy within {HEALTHY_SECONDS_MAX:.0f} s: {complaints}") from None
+            raise AssertionError(f"not healthy within {HEALTHY_SECONDS_MAX:.0f} s: {problems}") from None
 
-    async def _complaints(self) -> list[str]:
-        said = [await monitoring.problem(node) for node in self.nodes if node.runs]
-        return [problem for problem in said if problem]
+    async def _problems(self) -> list[str]:
+        reports = [await monitoring.problem(node) for node in self.nodes if node.runs]
+        return [report for report in reports if report]
 
     async def _leader_seen_by(self, node: Node, stream: str) -> str:
         if not node.runs:
             return ""
         try:
             seen = await monitoring.leaders(node)
-        except OSError:  # it is stopped, or starting
+        except OSError:  # it is paused, or starting
             return ""
         return seen.meta if stream == META else seen.streams.get(stream, "")
 
@@ -146,18 +151,18 @@ def running_cluster(
     store_bytes_max: str = "4GB",
     disk_mib: int | None = None,
 ) -> Iterator[NatsCluster]:
-    """A cluster whose nodes listen and are about to elect, gone at the end.
+    """A cluster whose nodes listen and begin to elect leaders. It is killed at the end.
 
     Args:
-        folder: An existing folder for what the nodes keep.
-        size: How many nodes there are. With 1 it is a single server, which is no cluster.
-        started: How many of them are started. The others are there to be started. None: all.
+        folder: An existing folder for stores, configurations and logs.
+        size: Number of nodes. 1 is a single server, not a cluster.
+        started: Number of nodes that are started. The test may start the others. None: all.
         sync_interval: How often they flush.
-        store_bytes_max: How much each file store takes.
-        disk_mib: Gives each node a disk of its own, of this size, which can be filled.
+        store_bytes_max: Size of each file store.
+        disk_mib: Size of the disk of each node. None: no disks of their own.
 
     Raises:
-        NoNamespaces: There is to be a disk, and this machine does not allow it.
+        NoNamespaces: `disk_mib` is given, and this machine does not allow it.
     """
     with ExitStack() as stack:
         proxy = stack.enter_context(running_proxy())

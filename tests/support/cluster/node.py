@@ -17,7 +17,7 @@ CLUSTER = "tiro-test"
 _POLL_SECONDS = 0.02
 _ANY_PORT = -1
 _NOWHERE = "127.0.0.1:1"
-"""What a node says its address is. Nodes tell each other the addresses of others, and would connect past the proxy."""
+"""The address that a node advertises. Nodes gossip addresses of other nodes, and would connect past the links."""
 
 _CONFIG = """
 server_name: "{name}"
@@ -44,26 +44,26 @@ cluster {{
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """What a node is configured with."""
+    """The configuration of a node."""
 
     name: str
     folder: Path
     """An existing folder for its configuration and log."""
     store: Path
-    """Where it keeps its streams."""
+    """The folder of its streams."""
     routes: Sequence[str]
-    """Where it finds the others. Empty: it is alone, and no cluster."""
+    """URLs of the other nodes. Empty: a single server."""
     sync_interval: str
-    """How often it flushes; `always` is before each acknowledgement."""
+    """How often it flushes. `always`: before each acknowledgement."""
     store_bytes_max: str
-    """How much its file store takes, as NATS writes sizes."""
+    """Size of its file store, in NATS's notation."""
     command_prefix: Sequence[str]
-    """What to put before its command."""
+    """The prefix of its command line; see `Disk.command_prefix`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a node listens. It keeps its ports from one start to the next."""
+    """Ports of a node. It keeps them over restarts."""
 
     client: int = _ANY_PORT
     route: int = _ANY_PORT
@@ -78,15 +78,15 @@ class Node:
         self._config = config
         self._process: subprocess.Popen[bytes] | None = None
         self.ports = Ports()
-        """Its real ports, past the proxy. Known once it was started."""
+        """Its real ports, not those of its links. Known after its first start."""
 
     @property
     def runs(self) -> bool:
-        """Whether it was started and not killed."""
+        """Whether its process exists. A paused node runs, too."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start it, and wait until it listens. It serves JetStream once there is a majority, which is not waited for.
+        """Start it, and wait until it listens. JetStream needs a majority of nodes; that is not awaited.
 
         Raises:
             RuntimeError: It does not listen within `START_SECONDS_MAX`; the message has its log.
@@ -104,18 +104,18 @@ class Node:
             time.sleep(_POLL_SECONDS)
 
     def kill(self) -> None:
-        """Kill it: its sockets close, so that its peers and clients know at once."""
+        """Kill it. Its sockets close, so its peers and clients notice at once."""
         process = self._running()
         process.kill()
         process.wait(END_SECONDS_MAX)
         self._process = None
 
     def pause(self) -> None:
-        """Have it do nothing, with all its connections open."""
+        """Stop its execution (SIGSTOP). Its connections stay open."""
         self._running().send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it go on."""
+        """Continue its execution."""
         self._running().send_signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Node:
 
     @property
     def log(self) -> Path:
-        """What it said, over all its starts."""
+        """The file of its log, over all starts."""
         return self._config.folder / "nats.log"
 
     def _running(self) -> "subprocess.Popen[bytes]":
@@ -150,15 +150,15 @@ class Node:
         )
 
     def _learn_ports(self, pid: int) -> bool:
-        """Whether it has said where it listens, which it does once it listens everywhere."""
+        """Whether it has written its ports file, which it does once it listens on all of them."""
         try:
             ports = json.loads((self._config.folder / f"nats-server_{pid}.ports").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):  # not there, or half of it
+        except (FileNotFoundError, json.JSONDecodeError):  # not written yet, or partly
             return False
         self.ports = Ports(*(_port(ports, kind) for kind in ("nats", "cluster", "monitoring")))
         return True
 
 
 def _port(ports: dict[str, list[str]], kind: str) -> int:
-    """Where it listens for something, as it has written that down. `_ANY_PORT` where it does not."""
+    """A port in its ports file. `_ANY_PORT` if it does not listen for this."""
     return next((urlsplit(url).port or _ANY_PORT for url in ports.get(kind, [])), _ANY_PORT)
