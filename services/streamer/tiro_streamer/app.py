@@ -37,6 +37,7 @@ from tiro_streamer.drain import Drain
 from tiro_streamer.gc_tuning import tune_garbage_collector
 from tiro_streamer.service import StreamingService
 from tiro_streamer.settings import StreamerSettings
+from tiro_streamer.store_watch import open_store_watch
 
 SERVICE_NAME = streaming_pb2.DESCRIPTOR.services_by_name["StreamingService"].full_name
 STREAMS = (
@@ -94,8 +95,9 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
             catalogue, workers, default_engine=settings.default_engine, default_model=settings.default_model
         )
         router = Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage)
+        store = await stack.enter_async_context(open_store_watch(monitor, replicas=settings.nats_replicas))
         drain = Drain()
-        streamer = StreamerContext(settings, bus, workers, resolver, launcher, drain, detached)
+        streamer = StreamerContext(settings, bus, workers, resolver, launcher, drain, detached, store)
         service = StreamingService(streamer, router)
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)

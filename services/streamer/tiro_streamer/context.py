@@ -13,6 +13,7 @@ from tiro_streamer.ending import Ending
 from tiro_streamer.responses.builder import ResponseBuilder
 from tiro_streamer.responses.writer import ResponseWriter, Write
 from tiro_streamer.settings import StreamerSettings
+from tiro_streamer.store_watch import StoreWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class StreamerContext:
     launcher: MediaLauncher
     drain: Drain
     detached: DetachedSessions
+    store: StoreWatch
 
 
 @dataclass(frozen=True, slots=True)

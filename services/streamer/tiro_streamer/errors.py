@@ -19,7 +19,7 @@ from tiro_core.errors import (
     resource_exhausted,
     unavailable,
 )
-from tiro_core.server.caller_errors import known_for_caller
+from tiro_core.server.caller_errors import FULL_RETRY_AFTER, known_for_caller
 
 RETRY_AFTER = timedelta(seconds=1)
 """When a session that failed on our side is worth another try."""
@@ -31,6 +31,7 @@ _CONNECTION_LOST_REASONS = frozenset(
     {
         reasons.ERROR_REASON_SHUTTING_DOWN,
         reasons.ERROR_REASON_NOT_READY,
+        reasons.ERROR_REASON_STORAGE_UNAVAILABLE,
         # From here, a client that sends or reads nothing cannot be told from a network that is silent.
         reasons.ERROR_REASON_SESSION_IDLE,
         reasons.ERROR_REASON_CLIENT_TOO_SLOW,
@@ -94,6 +95,18 @@ def shutting_down() -> TiroError:
 def not_ready() -> TiroError:
     """NATS is away."""
     return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+
+
+def storage_full() -> TiroError:
+    """NATS stores nothing more, or nearly so."""
+    message = "there is no room to store live audio now"
+    return resource_exhausted(reasons.ERROR_REASON_STORAGE_FULL, message, retry_after=FULL_RETRY_AFTER)
+
+
+def audio_lost() -> TiroError:
+    """NATS has lost audio that it had stored. What the client has not released can be sent again."""
+    message = "the store has lost audio of this session"
+    return unavailable(reasons.ERROR_REASON_STORAGE_UNAVAILABLE, message, retry_after=RETRY_AFTER)
 
 
 class ClientGone(TiroError):  # noqa: N818 - reads as the condition it reports

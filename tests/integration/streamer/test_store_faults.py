@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
@@ -15,35 +15,36 @@ import pytest
 from tests.integration.streamer.conftest import (
     Client,
     Request,
-    Response,
     error_of,
     pieces,
     read_all,
-    read_until,
     reason_of,
     running_streamer,
     settings_for,
 )
 from tests.integration.streamer.test_audio_log import BUFFER_BYTES
 from tests.integration.streamer.test_conversation import tone
-from tests.integration.streamer.test_resuming import window
+from tests.integration.streamer.test_resuming import SECOND, begin, reopened, resume, stored
+from tests.support.cluster.nats import NatsCluster, running_cluster
 from tests.support.nats import NatsServer, running_nats
 from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro_core.ids import new_id
-from tiro_core.messaging import publishing, subjects, topology
+from tiro_core.messaging import publishing, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.errors import StreamFull
-from tiro_core.messaging.operations import purge
 from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
+from tiro_streamer.audio_log.position import find_position
 from tiro_streamer.audio_log.writer import AudioLogWriter
+from tiro_streamer.session import live_session
 
 RATE = 16_000
 FRAME_BYTES = 3200
 SILENT_SECONDS = 6
 """Longer than a request to NATS may take (5 s), and than a worker may be quiet before its record is read (3 s)."""
+DISK_MIB = 128
 ACCOUNT_BYTES = 2 * 1024 * 1024
 FILLERS_BYTES = (64 * 1024, 1024, 1)
 
@@ -96,7 +97,7 @@ async def test_a_store_that_takes_no_more_is_named(tmp_path: Path, engine: str) 
     """The account's limit is reached: a session under way ends with STORAGE_FULL, and new ones are refused with it."""
     with running_nats(tmp_path, account_bytes_max=ACCOUNT_BYTES) as nats:
         async with running(nats, engine) as (bus, _, client):
-            call = await begin(client)
+            call, _ = await begin(client)
             await fill(bus)
             await call.write(Request(audio=tone(4.0, RATE).tobytes()))
             error = await error_of(call)
@@ -105,26 +106,77 @@ async def test_a_store_that_takes_no_more_is_named(tmp_path: Path, engine: str) 
             assert (refused.code(), reason_of(refused)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")
 
 
-async def begin(client: Client) -> Any:
-    """A call whose session can be resumed."""
-    call = client.open()
-    await call.write(client.config(resume_window=window()))
-    started: Response = await call.read()
-    assert started.HasField("session_started")
-    return call
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[NatsCluster]:
+    """A single server on a disk of its own."""
+    with running_cluster(tmp_path, size=1, disk_mib=DISK_MIB) as single:
+        yield single
 
 
-async def test_a_store_that_has_lost_the_audio(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
-    """The session fails at once, with what has happened: it goes on nowhere else, and no worker will end it."""
-    call = await begin(client)
-    await call.write(Request(audio=bytes(FRAME_BYTES)))
-    await read_until(call, "audio_ack")
-    session = await worker.only_session()
-    await purge(bus, topology.LIVE_AUDIO, subjects.live_audio(session.record.tenant, session.record.session_id))
-    await call.write(Request(audio=bytes(FRAME_BYTES)))
+@pytest.mark.long
+async def test_a_disk_that_is_full(small: NatsCluster, nats_server: NatsServer, engine: str) -> None:
+    """NATS does not say so: a session under way ends with STORAGE_FULL, and new ones are refused with it."""
+    [disk] = small.disks
+    settings = settings_for(nats_server, nats_url=small.url, nats_monitor_url=small.monitor_urls[0])
+    async with (
+        open_bus(settings, "test") as bus,
+        running_streamer(settings, engine) as client,
+        running_worker(bus, engine),
+    ):
+        call = await client.start()
+        await asyncio.to_thread(disk.fill)
+        sending = asyncio.create_task(speak_on(call))
+        error = await error_of(call)
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")
+        sending.cancel()
+        refused = await client.be_refused(client.config())
+        assert (refused.code(), reason_of(refused)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")
+
+
+async def speak_on(call: Any) -> None:
+    """Send audio in real time, until cancelled or the call ends."""
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        while True:
+            await call.write(Request(audio=bytes(FRAME_BYTES)))
+            await asyncio.sleep(FRAME_BYTES / 2 / RATE)
+
+
+async def lose_last_message(bus: Bus, session: SessionRecord) -> int:
+    """Have the store lose the end of a session's audio log, as a full disk does. Returns where the log ends then."""
+    position = await find_position(bus, session.tenant, session.session_id)
+    await bus.jetstream.delete_msg(topology.LIVE_AUDIO, position.sequence)
+    return (await find_position(bus, session.tenant, session.session_id)).samples
+
+
+async def test_a_store_that_has_lost_audio(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
+    """Nobody else has the session: its client resumes it from where the store has it."""
+    call, started = await begin(client)
+    for seconds in (1, 2):
+        await call.write(Request(audio=SECOND))
+        await stored(call, seconds)
+    left = await lose_last_message(bus, (await worker.only_session()).record)
+    await call.write(Request(audio=SECOND))
     error = await error_of(call)
-    assert reason_of(error) == "SESSION_FAILED"
-    assert "audio" in str(error.details())
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
+    call, position = await reopened(client, resume(started))
+    assert position.audio_offset.ToMilliseconds() == 1000 * left // RATE < 2000
+    await call.write(Request(audio=SECOND))
+    await stored(call, left / RATE + 1)
+    call.cancel()
+
+
+async def test_lost_audio_of_a_session_that_cannot_be_resumed(
+    client: Client, worker: ScriptedWorker, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with what has happened. A full disk would be reported by another name."""
+    monkeypatch.setattr(live_session, "STORE_SECONDS_MAX", 0.1)
+    call = await client.start()
+    await call.write(Request(audio=SECOND))
+    await stored(call, 1)
+    await lose_last_message(bus, (await worker.only_session()).record)
+    await call.write(Request(audio=SECOND))
+    error = await error_of(call)
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
 
 
 async def test_a_write_that_fails_after_its_connection_is_gone(

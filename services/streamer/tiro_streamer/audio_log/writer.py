@@ -24,9 +24,9 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.publishing import publish_expecting
+from tiro_core.messaging.publishing import PATIENCE_SECONDS, publish_expecting
 from tiro_streamer.audio_log.input_queue import Control, InputQueue
-from tiro_streamer.audio_log.position import LogPosition
+from tiro_streamer.audio_log.position import LogPosition, find_position
 from tiro_streamer.metrics import AUDIO_SECONDS
 
 PAUSE_SECONDS = 1.5
@@ -34,6 +34,10 @@ PAUSE_SECONDS = 1.5
 _EMPTY = LogPosition()
 
 log = get_logger()
+
+
+class AudioLost(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """The log is shorter than this writer has left it: it was purged, or the store has lost messages."""
 
 
 class AudioLogWriter:
@@ -58,6 +62,7 @@ class AudioLogWriter:
             lead_seconds_max: Audio that is accepted beyond what a worker has processed.
         """
         self._bus = bus
+        self._record = record
         self._subject = subjects.live_audio(record.tenant, record.session_id)
         self._rate_hz = record.sample_rate_hertz
         self._queue = InputQueue(
@@ -114,7 +119,8 @@ class AudioLogWriter:
         """Store what is taken until the end is stored. Cancelled, it stores nothing after the message under way.
 
         Raises:
-            Fenced: The log is not as this writer left it.
+            Fenced: Another connection has taken the log over.
+            AudioLost: The log is shorter than this writer has left it.
             StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
@@ -124,7 +130,8 @@ class AudioLogWriter:
         """Write nothing more, and wait until the message under way is stored.
 
         Raises:
-            Fenced: The log is not as this writer left it.
+            Fenced: Another connection has taken the log over.
+            AudioLost: The log is shorter than this writer has left it.
             StreamFull: There was no room for it.
             BusUnavailable: NATS stayed away.
         """
@@ -138,6 +145,7 @@ class AudioLogWriter:
 
         Raises:
             Fenced: Another connection has taken the log over: the session is its own.
+            AudioLost: The log is shorter than this writer has left it.
             StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
@@ -193,8 +201,15 @@ class AudioLogWriter:
                 self._bus, topology.LIVE_AUDIO, self._subject, payload, last=self.position.sequence
             )
         except Conflict:
-            raise Fenced(self._subject) from None
+            raise await self._explain_conflict() from None
         self.position = self.position.after(message, sequence)
+
+    async def _explain_conflict(self) -> MessagingError:
+        """Why the log does not end where this writer has left it."""
+        position = await find_position(
+            self._bus, self._record.tenant, self._record.session_id, patience_seconds=PATIENCE_SECONDS
+        )
+        return (AudioLost if position.sequence < self.position.sequence else Fenced)(self._subject)
 
     async def _next(self) -> LiveInput | None:
         """The next message: input, a pause, or a heartbeat. None: the queue is closed, and nothing follows."""

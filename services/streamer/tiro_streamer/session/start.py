@@ -39,6 +39,7 @@ class SessionStarter:
             MessagingError: NATS stayed away, or refuses the session.
         """
         streamer, settings = self._streamer, self._streamer.settings
+        streamer.store.require_room()
         resume_token = new_token() if can_be_resumed(config) else ""
         record = new_record(tenant, config, self._choose(tenant, config.recognition), resume_token)
         structlog.contextvars.bind_contextvars(session=record.session_id)
