@@ -47,7 +47,7 @@ class DetachedSessions:
         task.add_done_callback(forget)
 
     def cancel(self) -> None:
-        """Hold no session any longer. A client that resumes one finds it; its worker ends one that nobody resumes."""
+        """Hold no session any longer. A client can still resume one; otherwise its worker ends it."""
         for task in self._waiting:
             task.cancel()
 

@@ -32,7 +32,7 @@ _CONNECTION_LOST_REASONS = frozenset(
         reasons.ERROR_REASON_SHUTTING_DOWN,
         reasons.ERROR_REASON_NOT_READY,
         reasons.ERROR_REASON_STORAGE_UNAVAILABLE,
-        # From here, a client that sends or reads nothing cannot be told from a network that is silent.
+        # A client that sends or reads nothing looks like a network that is silent.
         reasons.ERROR_REASON_SESSION_IDLE,
         reasons.ERROR_REASON_CLIENT_TOO_SLOW,
     }

@@ -72,7 +72,7 @@ async def test_a_full_buffer_makes_the_reader_wait(audio_log: AudioLogWriter) ->
 
 
 async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> None:
-    """A log on which somebody else has written is not written to."""
+    """A log on which another writer has written is not written to."""
     await publish(bus, subjects.live_audio(record.tenant, record.session_id), LiveInput().SerializeToString())
     await audio_log.write(bytes(2))
     with pytest.raises(Fenced):

@@ -108,7 +108,7 @@ async def test_a_session_outlives_a_client_that_does_not_read(
 
 async def test_a_resumed_session_is_not_behind(client: Client, worker: ScriptedWorker) -> None:
     """What was processed before is no lag, although the new connection has not seen any progress yet."""
-    worker.script.hears = False
+    worker.script.reports_progress = False
     call, started = await begin(client)
     await call.write(Request(audio=5 * SECOND))
     await stored(call, 5)
@@ -132,7 +132,7 @@ async def complete(client: Client, worker: ScriptedWorker) -> Response:
 
 
 async def test_audio_for_a_session_whose_audio_has_ended(client: Client, complete: Response) -> None:
-    """Its client gets the events that it has missed, and an error in place of the end: the audio was not taken."""
+    """Its client gets the events that it has missed, and an error instead of the end: the audio was not taken."""
     call, position = await reopened(client, resume(complete))
     assert (position.audio_offset.ToMilliseconds(), position.audio_ended) == (1000, True)
     await call.write(Request(audio=SECOND))

@@ -30,7 +30,7 @@ from tiro_streamer.audio_log.position import LogPosition, find_position
 from tiro_streamer.metrics import AUDIO_SECONDS
 
 PAUSE_SECONDS = 1.5
-"""A client that sends no audio for this long pauses: with push to talk, nobody sends silence."""
+"""A client that sends no audio for this long pauses: with push to talk, a client sends no silence."""
 _EMPTY = LogPosition()
 
 log = get_logger()
@@ -173,7 +173,7 @@ class AudioLogWriter:
         self._raise_failure()
 
     async def _recording_failure(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something. Its failure is kept for whoever asks, and logged: perhaps nobody does."""
+        """Do something. Its failure is kept for the next call that waits for it, and logged, since none may come."""
         try:
             await work
         except Fenced as failure:
