@@ -119,6 +119,9 @@ class ServerSettings(CoreSettings):
         4 * 1024 * 1024, ge=64 * 1024, description="The largest gRPC message accepted, in bytes"
     )
     calls_max: int = Field(1000, ge=1, description="Calls served at once; more are answered RESOURCE_EXHAUSTED")
+    tenant_share: float = Field(
+        0.8, gt=0, le=1, description="Part of each limit on what is open at once, as of calls, that one tenant may take"
+    )
     default_engine: str = Field(
         "", description="The engine, or policy, of a request that names none. Empty: the catalogue's default"
     )
@@ -127,3 +130,8 @@ class ServerSettings(CoreSettings):
     routing: Path | None = Field(
         None, description="Policies that choose engines, and whose audio may go to a cloud: see docs/routing.md"
     )
+
+    @property
+    def share_of_tenant(self) -> float:
+        """`tenant_share`; all of each limit where every caller is the same tenant."""
+        return 1.0 if self.auth == "off" else self.tenant_share

@@ -14,22 +14,21 @@ import pytest
 
 from tests.e2e.speech import wav
 from tests.support.stack import Stack, running_stack
-from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, Partial
+from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, LiveStream, Partial
 from tiro_engines.fake.markers import encode
 
 RATE = 16_000
 IDLE_SECONDS = 2
 END_SECONDS_MAX = 5.0
-"""How long after the idle time the session may take to end."""
+"""How long after the idle time the streamer may take to give up the client."""
 WORDS = range(40)
-SENTENCES = 40
-SENTENCE = np.concatenate((encode(range(3)), np.zeros(RATE, np.int16)))
-"""A second of words, and a pause that makes them final."""
+SENTENCES = 6
+SENTENCE_WORDS = 3
 
 
 @pytest.fixture
 def impatient_stack(tmp_path: Path) -> Iterator[Stack]:
-    """Tiro with the fake engine, which ends the session of a client that is silent for a short time."""
+    """Tiro with the fake engine, which gives up a client that is silent for a short time."""
     settings = {
         "TIRO_ENGINE": "fake",
         "TIRO_DEFAULT_ENGINE": "fake",
@@ -39,13 +38,27 @@ def impatient_stack(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Sentences of numbered words, with pauses that make them final."""
+    sentences = [
+        np.concatenate((encode(range(first, first + SENTENCE_WORDS)), np.zeros(RATE, np.int16)))
+        for first in range(0, SENTENCES * SENTENCE_WORDS, SENTENCE_WORDS)
+    ]
+    path = tmp_path / "speech.wav"
+    path.write_bytes(wav(np.concatenate(sentences)))
+    return path
+
+
 @asynccontextmanager
-async def listening(stack: Stack, recording: Path) -> AsyncIterator[Process]:
-    """`tiro listen` with a recording. It is gone at the end."""
+async def listening(stack: Stack, recording: Path, *options: str) -> AsyncIterator[Process]:
+    """`tiro listen` with a recording, once its first sentence is there. It is gone at the end."""
     environment = {**os.environ, **stack.environment}
-    command = [executable, "-m", "tiro_client", "listen", str(recording)]
+    command = [executable, "-m", "tiro_client", "listen", *options, str(recording)]
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=PIPE)
     try:
+        assert process.stdout is not None
+        assert b"w0 w1 w2" in await process.stdout.readline()
         yield process
     finally:
         if process.returncode is None:
@@ -53,31 +66,49 @@ async def listening(stack: Stack, recording: Path) -> AsyncIterator[Process]:
         await process.communicate()
 
 
-async def test_a_frozen_client_is_ended_and_harms_nobody(impatient_stack: Stack, tmp_path: Path) -> None:
-    """Its session ends after the idle time; the one beside it goes on; it is told why once it is thawed."""
-    stack, recording = impatient_stack, tmp_path / "speech.wav"
-    recording.write_bytes(wav(np.tile(SENTENCE, SENTENCES)))
+@asynccontextmanager
+async def neighbour(stack: Stack) -> AsyncIterator[LiveStream]:
+    """Another session, in mid-sentence; it ends well, whatever happens meanwhile."""
+    samples = encode(WORDS)
+    half = len(samples) // 2
     async with (
         AsyncClient(stack.address, streaming_address=stack.streaming_address) as client,
-        client.open_stream(LiveConfig(sample_rate=RATE, engine="fake")) as neighbour,
-        listening(stack, recording) as frozen,
+        client.open_stream(LiveConfig(sample_rate=RATE, engine="fake")) as live,
     ):
-        samples = encode(WORDS)
-        await neighbour.send(samples[: len(samples) // 2].tobytes())
+        await live.send(samples[:half].tobytes())
         events: list[LiveEvent] = []
-        async for event in neighbour:
+        async for event in live:
             events.append(event)
             if isinstance(event, Partial):
                 break
-        assert frozen.stdout is not None
-        assert b"w0 w1 w2" in await frozen.stdout.readline()
-        frozen.send_signal(SIGSTOP)
-        await asyncio.to_thread(stack.transcriber.wait_for, "session_ended", IDLE_SECONDS + END_SECONDS_MAX)
-        await neighbour.send(samples[len(samples) // 2 :].tobytes())
-        await neighbour.end()
-        events += [event async for event in neighbour]
+        yield live
+        await live.send(samples[half:].tobytes())
+        await live.end()
+        events += [event async for event in live]
         words = [word for event in events if isinstance(event, Final) for word in event.segment.text.split()]
         assert words == [f"w{number}" for number in WORDS]
+
+
+async def test_a_frozen_client_goes_on_once_it_is_thawed(impatient_stack: Stack, recording: Path) -> None:
+    """Its session waits for it, the one beside it goes on, and then it has every word once and in order."""
+    async with listening(impatient_stack, recording) as frozen, neighbour(impatient_stack):
+        frozen.send_signal(SIGSTOP)
+        await asyncio.to_thread(impatient_stack.streamer.wait_for, "session_detached", IDLE_SECONDS + END_SECONDS_MAX)
+        frozen.send_signal(SIGCONT)
+        text, said = await frozen.communicate()
+    assert frozen.returncode == 0, said
+    words = [word for word in text.decode().split() if word.startswith("w")]
+    assert words == [f"w{number}" for number in range(SENTENCE_WORDS, SENTENCES * SENTENCE_WORDS)]
+
+
+async def test_a_frozen_client_that_cannot_resume_is_ended(impatient_stack: Stack, recording: Path) -> None:
+    """Its session ends after the idle time; the one beside it goes on; it is told why once it is thawed."""
+    async with (
+        listening(impatient_stack, recording, "--resume-seconds", "0") as frozen,
+        neighbour(impatient_stack),
+    ):
+        frozen.send_signal(SIGSTOP)
+        await asyncio.to_thread(impatient_stack.transcriber.wait_for, "session_ended", IDLE_SECONDS + END_SECONDS_MAX)
         frozen.send_signal(SIGCONT)
         _, said = await frozen.communicate()
     assert frozen.returncode != 0

@@ -39,7 +39,7 @@ class Speaker:
         return [f"w{number}" for number in range(self._first, self._next)]
 
     @property
-    def heard(self) -> list[str]:
+    def transcribed(self) -> list[str]:
         """The words of the finals so far."""
         return [word for event in self._events if isinstance(event, Final) for word in event.segment.text.split()]
 
@@ -59,7 +59,7 @@ class Speaker:
                 return
 
     async def finish(self) -> None:
-        """Say no more, and hear the rest."""
+        """End the audio, and read the rest."""
         await self._live.end()
         self._events += [event async for event in self._live]
 
@@ -96,6 +96,6 @@ async def test_no_word_is_lost_or_repeated_however_often_workers_die(stack_of_tw
         talking = [tasks.create_task(_talk(client, index, turn)) for index in range(SESSIONS)]
         tasks.create_task(_kill(stack_of_two, turn))
     speakers = [talk.result() for talk in talking]
-    assert [speaker.heard for speaker in speakers] == [speaker.spoken for speaker in speakers]
+    assert [speaker.transcribed for speaker in speakers] == [speaker.spoken for speaker in speakers]
     # Whoever the first kill did not hit is on the other worker, which the second one hits.
     assert sum(speaker.workers_changed for speaker in speakers) >= SESSIONS

@@ -73,9 +73,9 @@ async def test_others_follow_a_session(fake_stack: Stack) -> None:
             await asyncio.to_thread(fake_stack.restart, "streamer")
             await live.end()
             seen = [first, *[event async for event in follow]]
-        told = [started, *[event async for event in live]]
-    assert words_of(seen) == words_of(told) == TEXT
-    assert [event.sequence for event in seen] == [event.sequence for event in told if event.sequence]
+        own = [started, *[event async for event in live]]
+    assert words_of(seen) == words_of(own) == TEXT
+    assert [event.sequence for event in seen] == [event.sequence for event in own if event.sequence]
 
 
 async def test_a_kept_recording_can_be_transcribed_again(fake_stack: Stack) -> None:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import Signals
 from urllib.parse import urlsplit
 
 START_SECONDS_MAX = 20.0
@@ -125,6 +126,10 @@ class NatsServer:
         process.kill()
         process.wait(STOP_SECONDS_MAX)
         self._process = None
+
+    def signal(self, signum: Signals) -> None:
+        """Send it a signal: SIGSTOP has it do nothing, with all its connections open, until SIGCONT."""
+        self._running().send_signal(signum)
 
     def close(self) -> None:
         """Kill it if it runs."""

@@ -6,7 +6,7 @@ samples since the last final.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from google.rpc.status_pb2 import Status
@@ -39,7 +39,7 @@ from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.cancellation import preserving_cancellation
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.event_log import EventLog
 from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
@@ -54,16 +54,16 @@ FETCH_SECONDS = 0.5
 class Script:
     """What a worker does that a good one would not."""
 
-    hears: bool = True
-    """Whether it tells how far it is."""
+    reports_progress: bool = True
+    """Whether it publishes what it has processed."""
     claims: bool = True
-    """Whether it takes what is offered."""
+    """Whether it claims sessions."""
     fails_with: Status | None = None
     """It ends each session with this at the first audio, after the finals that belong to it."""
     partials_after_event: int | None = None
     """What its partials claim to come after, instead of its last event."""
     finals_per_input: int = 0
-    """So many finals after each piece of audio."""
+    """Finals after each piece of audio."""
     final_text: str = ""
     """The text of those finals."""
     warning: str = ""
@@ -71,8 +71,8 @@ class Script:
 
 
 @dataclass(slots=True)
-class Heard:
-    """What a worker got of one session."""
+class Received:
+    """What a worker has received of one session."""
 
     record: SessionRecord
     inputs: list[LiveInput] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Heard:
 
     @property
     def pcm16(self) -> bytes:
-        """All samples, in the order of the line."""
+        """All samples, in the order of the audio log."""
         return b"".join(message.pcm16 for message in self.inputs)
 
     def check_contiguous(self) -> None:
@@ -116,20 +116,20 @@ class ScriptedWorker:
             sessions=sessions,
             start_time=now(),
         )
-        self.heard: dict[str, Heard] = {}
+        self.received: dict[str, Received] = {}
         self._serving: list[_Session] = []
         self.claimed = asyncio.Condition()
 
-    async def only_session(self) -> Heard:
+    async def only_session(self) -> Received:
         """The one session it has claimed, as soon as it has."""
         async with self.claimed:
-            await self.claimed.wait_for(lambda: bool(self.heard))
-        [heard] = self.heard.values()
-        return heard
+            await self.claimed.wait_for(lambda: bool(self.received))
+        [received] = self.received.values()
+        return received
 
-    async def tell_progress(self) -> None:
-        """Tell of every session how far it is, and from now on with each piece of audio."""
-        self.script.hears = True
+    async def report_progress(self) -> None:
+        """Publish the progress of every session, and from now on with each piece of audio."""
+        self.script.reports_progress = True
         for session in self._serving:
             await session.publish_progress()
 
@@ -144,17 +144,18 @@ class ScriptedWorker:
                     await asyncio.sleep(FETCH_SECONDS)
 
     async def leave(self) -> None:
-        """Say that it is gone."""
+        """Delete its record: it is gone."""
         await self._workers.delete(self.record.worker_id)
 
     async def register(self) -> None:
-        """Say that it is alive."""
+        """Write its record: it is alive."""
         await self._workers.put(self.record.worker_id, self.record)
 
     async def _stay_registered(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            await self.register()
+            with suppress(MessagingError):  # the next time may do
+                await self.register()
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
         engine, model = self.record.engine, self.record.model
@@ -176,7 +177,7 @@ class ScriptedWorker:
         if claimed is None:
             return
         session = _Session(self._bus, claimed.value, self.script)
-        self.heard[task.session_id] = session.heard
+        self.received[task.session_id] = session.received
         self._serving.append(session)
         async with self.claimed:
             self.claimed.notify_all()
@@ -188,7 +189,7 @@ class ScriptedWorker:
         await self._sessions.mutate(key, end)
         audio = subjects.live_audio(task.tenant, task.session_id)
         await self._bus.jetstream.purge_stream(topology.LIVE_AUDIO, subject=audio)
-        session.heard.ended.set()
+        session.received.ended.set()
 
     async def _claim(self, key: str) -> Stored[SessionRecord] | None:
         stored = await self._sessions.get(key)
@@ -205,17 +206,17 @@ class ScriptedWorker:
 
 class _Session:
     def __init__(self, bus: Bus, record: SessionRecord, script: Script) -> None:
-        self.heard = Heard(record)
+        self.received = Received(record)
         self._bus = bus
         self._script = script
         self._rate = record.sample_rate_hertz
         self._subject = subjects.live_events(record.tenant, record.session_id)
-        self._line = EventLog(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
+        self._event_log = EventLog(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
         self._samples = self._final_from = self._finals = self._revision = 0
 
     async def run(self, worker_id: str) -> None:
-        record = self.heard.record
-        await self._tell(LiveEvent(owner_changed=OwnerChanged(worker_id=worker_id, route=_route_of(record))))
+        record = self.received.record
+        await self._append(LiveEvent(owner_changed=OwnerChanged(worker_id=worker_id, route=_route_of(record))))
         subject = subjects.live_audio(record.tenant, record.session_id)
         async with OrderedConsumer(self._bus, topology.LIVE_AUDIO, subject) as tail:
             async for entry in tail:
@@ -224,11 +225,11 @@ class _Session:
 
     async def _take(self, message: LiveInput) -> bool:
         """Whether the session is over."""
-        self.heard.inputs.append(message)
+        self.received.inputs.append(message)
         kind = message.WhichOneof("input")
         if kind == "pcm16":
             self._samples += len(message.pcm16) // 2
-            if self._script.hears:
+            if self._script.reports_progress:
                 await self.publish_progress()
             await self._publish_partial()
             for _ in range(self._script.finals_per_input):
@@ -239,12 +240,12 @@ class _Session:
         elif kind == "finalize":
             await self._final()
             ended = UtteranceEnded(sample=self._samples, finalized=True)
-            await self._tell(LiveEvent(utterance_ended=ended, answered_controls=message.first_control + 1))
+            await self._append(LiveEvent(utterance_ended=ended, answered_controls=message.first_control + 1))
         elif kind == "update_config":
-            changed = LiveConfigUpdated(sample=self._samples, recognition=self.heard.record.recognition)
+            changed = LiveConfigUpdated(sample=self._samples, recognition=self.received.record.recognition)
             changed.recognition.hotwords[:] = message.update_config.hotwords.phrases
             changed.recognition.replacements.extend(message.update_config.replacements.pairs)
-            await self._tell(LiveEvent(config_updated=changed, answered_controls=message.first_control + 1))
+            await self._append(LiveEvent(config_updated=changed, answered_controls=message.first_control + 1))
         elif kind == "pause":
             await self._final()
         else:
@@ -255,19 +256,21 @@ class _Session:
         return False
 
     async def _end(self, error: Status | None) -> None:
-        await self._tell(LiveEvent(ended=LiveEnded(sample_count=self._samples, final_count=self._finals, error=error)))
+        await self._append(
+            LiveEvent(ended=LiveEnded(sample_count=self._samples, final_count=self._finals, error=error))
+        )
 
     async def _final(self, text: str = "") -> None:
         if self._samples == self._final_from and not text:
             return
         warning = Warning(reason=WARNING_REASON_STAGE_FAILED, message=self._script.warning)
-        await self._tell(LiveEvent(final=self._segment(text), warnings=[warning] if self._script.warning else []))
+        await self._append(LiveEvent(final=self._segment(text), warnings=[warning] if self._script.warning else []))
         self._final_from = self._samples
         self._finals += 1
 
     async def publish_progress(self) -> None:
         """Tell how far it is."""
-        record = self.heard.record
+        record = self.received.record
         subject = subjects.live_progress(record.tenant, record.session_id)
         progress = LiveProgress(epoch=record.epoch, processed_sample=self._samples)
         await self._bus.client.publish(subject, progress.SerializeToString())
@@ -276,12 +279,12 @@ class _Session:
         self._revision += 1
         after = self._script.partials_after_event
         partial = LivePartial(
-            epoch=self.heard.record.epoch,
-            after_sequence=self._line.sequence if after is None else after,
+            epoch=self.received.record.epoch,
+            after_sequence=self._event_log.sequence if after is None else after,
             revision=self._revision,
             segment=self._segment(),
         )
-        record = self.heard.record
+        record = self.received.record
         subject = subjects.live_partial(record.tenant, record.session_id)
         await self._bus.client.publish(subject, partial.SerializeToString())
 
@@ -292,14 +295,14 @@ class _Session:
             end_offset=duration_of(self._samples, self._rate),
         )
 
-    async def _tell(self, event: LiveEvent) -> None:
-        event.epoch = self.heard.record.epoch
+    async def _append(self, event: LiveEvent) -> None:
+        event.epoch = self.received.record.epoch
 
         def numbered(sequence: int) -> LiveEvent:
             event.sequence = sequence
             return event
 
-        await self._line.append(numbered)
+        await self._event_log.append(numbered)
 
 
 @asynccontextmanager

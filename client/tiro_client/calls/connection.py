@@ -12,10 +12,13 @@ from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX, CALL_SECONDS_MAX, Back
 from tiro_client.errors import TiroError
 from tiro_client.settings import ClientSettings, TlsCa
 
-KEEPALIVE_SECONDS = 20
-"""Time between HTTP/2 pings on a connection with a call. Tiro's servers refuse pings that are less than 10 s apart."""
+KEEPALIVE_SECONDS = 10
+"""Time between HTTP/2 pings on a connection with a call. Tiro's servers refuse pings that are less than 5 s apart."""
 KEEPALIVE_TIMEOUT_SECONDS = 10
-"""How long the answer to a ping may take before the connection counts as lost."""
+"""How long a ping, or data, may wait for its acknowledgement before the connection counts as lost. docs/live.md sets it
+beside the times for which a live session is kept."""
+CONNECT_SECONDS_MAX = 5
+"""How long one attempt to connect may take. gRPC's own 20 s would be spent on a network that is back long before."""
 RECONNECT_SECONDS_MIN = 0.2
 RECONNECT_SECONDS_MAX = 5.0
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -90,10 +93,12 @@ async def open_connections(settings: ClientSettings, *, timeout_seconds: float) 
 def _channel(address: str, tls_ca: TlsCa) -> grpc.aio.Channel:
     options = [
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        # The first is how long the kernel waits for the other host (TCP_USER_TIMEOUT). A proxy acknowledges data also
+        # when it cannot forward it: then only the answer to a ping proves something, and gRPC's default is a minute.
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
-        # The one before is for the kernel, which notices a host that is off; this is for one that keeps its connections
-        # and does not answer, as behind a proxy, and is a minute by default (grpcio 1.85).
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        # Despite its name this is the deadline of an attempt; the waits between attempts are the two below.
+        ("grpc.min_reconnect_backoff_ms", CONNECT_SECONDS_MAX * 1000),
         ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_SECONDS_MIN * 1000)),
         ("grpc.max_reconnect_backoff_ms", int(RECONNECT_SECONDS_MAX * 1000)),
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),

@@ -63,6 +63,16 @@ class Outbox:
         """Whether the caller has cancelled the session."""
         return self._cancelled
 
+    @property
+    def ended(self) -> bool:
+        """Whether the caller has ended its audio."""
+        return self._ended
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the caller has ended its audio, and none of it waits to be sent or acknowledged."""
+        return self._ended and not self._waiting_bytes
+
     async def put(self, request: StreamingTranscribeRequest) -> None:
         """Add audio or a control. Waits while the queue is full, for as long as a connection is being replaced.
 
@@ -144,6 +154,10 @@ class Outbox:
             self._progress_count += 1
             self._changed.notify_all()
 
+    async def acknowledge_audio(self, nanoseconds: int) -> None:
+        """Note how much audio the service has stored, at the session's end, when no control matters any more."""
+        await self.acknowledge(StoredPosition(nanoseconds, self._control_count))
+
     async def _wait_for_capacity(self) -> None:
         while not self._has_capacity():
             connected, progress_count = self._connected, self._progress_count
@@ -158,9 +172,13 @@ class Outbox:
     def _has_capacity(self) -> bool:
         if self._ended or self._closed:
             return True
-        waiting_bytes = self._audio_bytes - self._sent_bytes + self._replay_buffer.unacknowledged_bytes
         waiting_items = len(self._unsent) + self._replay_buffer.unacknowledged_items
-        return waiting_bytes < self._bytes_max and waiting_items < ITEMS_MAX
+        return self._waiting_bytes < self._bytes_max and waiting_items < ITEMS_MAX
+
+    @property
+    def _waiting_bytes(self) -> int:
+        """Bytes of audio that wait to be sent or acknowledged."""
+        return self._audio_bytes - self._sent_bytes + self._replay_buffer.unacknowledged_bytes
 
 
 def outbox_for(config: LiveConfig) -> Outbox:

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import grpc
+
 from tiro.streaming.v1.streaming_pb2 import (
     KeepAlive,
     Resume,
@@ -10,9 +12,11 @@ from tiro.streaming.v1.streaming_pb2 import (
     StreamingTranscribeRequest,
     StreamingTranscribeResponse,
 )
+from tiro.streaming.v1.streaming_pb2 import SessionEnded as SessionEndedMessage
+from tiro.streaming.v1.streaming_pb2 import SessionResumed as SessionResumedMessage
 from tiro_client.calls.connection import Connection
 from tiro_client.calls.retrying import STEADY_SECONDS, STREAM_ATTEMPTS_MAX, Backoff, is_connection_lost, is_transient
-from tiro_client.errors import StreamClosed, TiroError, Unavailable
+from tiro_client.errors import FailedPrecondition, StreamClosed, TiroError, Unavailable
 from tiro_client.live.call import LiveCall, ended_early
 from tiro_client.live.config import LiveConfig
 from tiro_client.live.events import SessionResumed, event_from_proto
@@ -28,6 +32,9 @@ KEEP_ALIVE_SECONDS_FIRST = 1.0
 """The same until the service has said after which time it ends idle sessions."""
 KEEP_ALIVES_PER_IDLE = 3
 """Keep-alives within the time after which the service ends an idle session."""
+
+_RESUMABLE_REASONS = {"SESSION_IDLE", "CLIENT_TOO_SLOW"}
+"""How a service reports a network that was silent, or a client that was suspended: both may be over."""
 
 
 class LiveSession:
@@ -49,6 +56,7 @@ class LiveSession:
         self._resume_seconds = config.resume_seconds
         self._last_sequence = 0
         self._ended = False
+        self._was_replaced = False
         self._lost_at = 0.0
         self._sender: asyncio.Task[None] | None = None
         self._backoff = Backoff(STREAM_ATTEMPTS_MAX)
@@ -118,7 +126,7 @@ class LiveSession:
             # everything that was sent is still in the outbox.
             resumable = error.reason == "SHUTTING_DOWN"
         else:
-            resumable = bool(self._started.resume_token) and is_connection_lost(error)
+            resumable = bool(self._started.resume_token) and self._is_resumable(error)
         if not resumable:
             raise error
         if not self._outbox.can_resume:
@@ -129,6 +137,15 @@ class LiveSession:
                 reason=error.reason,
                 code=error.code,
             ) from error
+
+    def _is_resumable(self, error: TiroError) -> bool:
+        """Whether a session that was open may continue after an error."""
+        if error.reason == "SESSION_RESUMED_ELSEWHERE":
+            # Of two clients with one token, each replaces the other one once: the one that resumed last continues. A
+            # client that is alone was replaced by a connection of its own that it had given up.
+            is_first, self._was_replaced = not self._was_replaced, True
+            return is_first
+        return is_connection_lost(error) or error.reason in _RESUMABLE_REASONS
 
     async def _reopen(self, lost: TiroError, *, progressed: bool) -> tuple[LiveCall, StreamingTranscribeResponse]:
         """Call the service until it answers. Returns the call and the answer.
@@ -184,17 +201,13 @@ class LiveSession:
             case "session_started":
                 await self._on_started(response.session_started, call)
             case "session_resumed":
-                resumed = response.session_resumed
-                stored = StoredPosition(resumed.audio_offset.ToNanoseconds(), resumed.control_count)
-                await self._start_sending(call, stored)
-                away_seconds = time.monotonic() - self._lost_at
-                await self._inbox.put(SessionResumed(0, seconds_of(resumed.audio_offset), away_seconds))
+                await self._on_resumed(response.session_resumed, call)
                 return
             case "audio_ack":
                 ack = response.audio_ack
                 await self._outbox.acknowledge(StoredPosition(ack.offset.ToNanoseconds(), ack.control_count))
             case "session_ended":
-                self._ended = True
+                await self._on_ended(response.session_ended)
         if 0 < response.sequence <= self._last_sequence:
             # Received over the connection before.
             return
@@ -207,8 +220,22 @@ class LiveSession:
         self._started = started
         if started.resume_token and started.HasField("resume_window"):
             self._resume_seconds = min(self._resume_seconds, seconds_of(started.resume_window))
-        if not self.is_connected:
+        if self._sender is None:  # a sender that has sent everything is none to be replaced
             await self._start_sending(call, StoredPosition())
+
+    async def _on_resumed(self, resumed: SessionResumedMessage, call: LiveCall) -> None:
+        if resumed.audio_ended and not self._outbox.ended:
+            raise _audio_ended()
+        await self._start_sending(call, StoredPosition(resumed.audio_offset.ToNanoseconds(), resumed.control_count))
+        away_seconds = time.monotonic() - self._lost_at
+        await self._inbox.put(SessionResumed(0, seconds_of(resumed.audio_offset), away_seconds))
+
+    async def _on_ended(self, ended: SessionEndedMessage) -> None:
+        """Accept the end of the session only if it has all the audio of this client."""
+        await self._outbox.acknowledge_audio(ended.audio_duration.ToNanoseconds())
+        if not self._outbox.cancelled and not self._outbox.is_complete:
+            raise _audio_ended()
+        self._ended = True
 
     async def _start_sending(self, call: LiveCall, stored: StoredPosition) -> None:
         """Begin to send what the service has not stored."""
@@ -245,3 +272,12 @@ class LiveSession:
         if idle_seconds_max <= 0:
             return KEEP_ALIVE_SECONDS
         return min(KEEP_ALIVE_SECONDS, idle_seconds_max / KEEP_ALIVES_PER_IDLE)
+
+
+def _audio_ended() -> FailedPrecondition:
+    """The session has ended without all of the audio: it ended elsewhere, or the service has ended it."""
+    return FailedPrecondition(
+        "the audio of the session has ended, and not by this client: not all of it was transcribed",
+        reason="SESSION_AUDIO_ENDED",
+        code=grpc.StatusCode.FAILED_PRECONDITION,
+    )

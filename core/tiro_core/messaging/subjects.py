@@ -9,7 +9,6 @@ FETCHES = "tiro.fetch.>"
 JOB_EVENTS = "tiro.event.>"
 LIVE_AUDIO = "tiro.live.*.*.audio"
 LIVE_EVENTS = "tiro.live.*.*.event"
-LIVE_PARTIALS = "tiro.live.*.*.partial"
 BLOBS = "tiro.blob.>"
 DEAD = "tiro.dead.>"
 
@@ -78,12 +77,12 @@ def live_events(tenant: str, session_id: str) -> str:
 
 
 def live_partial(tenant: str, session_id: str) -> str:
-    """The newest partial of a session."""
+    """The partials of a session. They are broadcast, and in no stream."""
     return f"tiro.live.{tenant}.{session_id}.partial"
 
 
 def live_progress(tenant: str, session_id: str) -> str:
-    """How far the worker of a session has come. In no stream."""
+    """The progress of a session's worker. It is broadcast, and in no stream."""
     return f"tiro.live.{tenant}.{session_id}.progress"
 
 

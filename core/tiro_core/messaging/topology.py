@@ -20,6 +20,7 @@ from tiro_core.messaging import subjects
 from tiro_core.messaging.audio_stream import ensure_audio_stream
 from tiro_core.messaging.errors import BusUnavailable, translated
 from tiro_core.messaging.publishing import with_patience
+from tiro_core.messaging.retired_streams import delete_retired_streams
 from tiro_core.messaging.stream_updates import StreamRefused, ensure_stream
 
 TASKS = "TIRO_TASKS"
@@ -29,7 +30,6 @@ FETCHES = "TIRO_FETCHES"
 JOB_EVENTS = "TIRO_JOB_EVENTS"
 LIVE_AUDIO = "TIRO_LIVE_AUDIO"
 LIVE_EVENTS = "TIRO_LIVE_EVENTS"
-LIVE_PARTIALS = "TIRO_LIVE_PARTIALS"
 BLOBS = "TIRO_BLOBS"
 DEAD = "TIRO_DEAD"
 
@@ -106,11 +106,6 @@ _HISTORY = StreamConfig(
     retention=RetentionPolicy.LIMITS, storage=StorageType.FILE, discard=DiscardPolicy.NEW, allow_direct=True
 )
 """What happened: kept for a time, and refused rather than dropped when the store is full."""
-_NEWEST = StreamConfig(
-    max_msgs_per_subject=1, storage=StorageType.MEMORY, max_bytes=256 * 1024 * 1024, discard=DiscardPolicy.OLD
-)
-"""What is of no more interest once something newer is there."""
-
 _STREAMS = [
     replace(_WORK, name=TASKS, subjects=[subjects.TASKS], max_msgs=1_000_000),
     replace(_WORK, name=CALLBACKS, subjects=[subjects.CALLBACKS], max_msgs=1_000_000),
@@ -118,7 +113,6 @@ _STREAMS = [
     replace(_WORK, name=SESSIONS, subjects=[subjects.SESSIONS], max_msgs=100_000, max_age=_LIVE_AGE),
     replace(_HISTORY, name=JOB_EVENTS, subjects=[subjects.JOB_EVENTS], max_age=_HISTORY_AGE),
     replace(_HISTORY, name=LIVE_EVENTS, subjects=[subjects.LIVE_EVENTS], max_age=_LIVE_AGE),
-    replace(_NEWEST, name=LIVE_PARTIALS, subjects=[subjects.LIVE_PARTIALS], max_age=_LIVE_AGE),
     replace(_HISTORY, name=BLOBS, subjects=[subjects.BLOBS], max_msgs_per_subject=1),
     replace(_HISTORY, name=DEAD, subjects=[subjects.DEAD], max_age=_HISTORY_AGE, max_msgs_per_subject=1),
     _bucket(JOBS_BUCKET),
@@ -151,6 +145,7 @@ async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
         nonlocal reported
         try:
             async with translated():
+                await delete_retired_streams(jetstream)
                 for config in _STREAMS:
                     await ensure_stream(jetstream, replace(config, num_replicas=replicas))
                 if not await ensure_audio_stream(jetstream, replace(_AUDIO, num_replicas=replicas)):

@@ -13,7 +13,13 @@ from grpc_reflection.v1alpha import reflection
 
 from tiro_core.logs.logger import get_logger
 from tiro_core.server.auth.tenant import Authenticator
-from tiro_core.server.interceptors import ErrorInterceptor, IdentityInterceptor, LimitInterceptor, ValidationInterceptor
+from tiro_core.server.interceptors import (
+    ErrorInterceptor,
+    IdentityInterceptor,
+    LimitInterceptor,
+    TenantLimitInterceptor,
+    ValidationInterceptor,
+)
 from tiro_core.server.metrics import split_address
 from tiro_core.server.readiness import Readiness
 from tiro_core.settings import ServerSettings
@@ -24,10 +30,10 @@ CLIENT_PING_SECONDS = 10
 silence after which a live session ends: a lost connection is known as one before."""
 CLIENT_ANSWER_SECONDS_MAX = 5
 """How long a client may leave a ping unanswered. Then its connection is closed and its calls end."""
-KEEPALIVE_MIN_SECONDS = 10
+KEEPALIVE_MIN_SECONDS = 5
 """How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY.
 
-The client library pings every 20 s, and waits 10 s for the answer.
+The client library pings every 10 s, and waits 10 s for the answer: docs/live.md has all these times side by side.
 """
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -93,6 +99,7 @@ def create_server(
             ErrorInterceptor(),
             LimitInterceptor(settings.calls_max),
             IdentityInterceptor(authenticator),
+            TenantLimitInterceptor(settings.calls_max, settings.share_of_tenant),
             ValidationInterceptor(),
         ],
         options=_options(settings),

@@ -1,4 +1,4 @@
-"""What happens around every call: limits, errors, identity, validation, in this order from the outside in."""
+"""What happens around every call, from the outside in: errors, limit, identity, the tenant's share, validation."""
 
 import asyncio
 import time
@@ -16,9 +16,10 @@ from prometheus_client import Counter, Gauge, Histogram
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted
 from tiro_core.logs.logger import get_logger
-from tiro_core.server.auth.tenant import Authenticator, set_tenant
+from tiro_core.server.auth.tenant import Authenticator, current_tenant, set_tenant
 from tiro_core.server.caller_errors import RETRY_AFTER, for_caller
 from tiro_core.server.interception import AroundInterceptor, Context
+from tiro_core.server.tenant_limit import TenantLimit
 
 ABORT_SECONDS_MAX = 1.0
 """How long a call's end waits for a client that does not read."""
@@ -95,13 +96,36 @@ class LimitInterceptor(AroundInterceptor):
             yield
             return
         if self._calls >= self._calls_max:
-            message = f"{self._calls_max} calls are being served already"
-            raise resource_exhausted(reasons.ERROR_REASON_NO_CAPACITY, message, retry_after=RETRY_AFTER)
+            raise _all_calls_open(self._calls_max)
         self._calls += 1
         try:
             yield
         finally:
             self._calls -= 1
+
+
+class TenantLimitInterceptor(AroundInterceptor):
+    """Serves one tenant no more than its share of the calls. It comes behind the one that finds the tenant."""
+
+    def __init__(self, calls_max: int, share: float) -> None:
+        self._limit = TenantLimit("calls", calls_max, share=share, total_reached=lambda: _all_calls_open(calls_max))
+
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - limits all alike
+        """Count one call of its tenant."""
+        return self._count(method)
+
+    @asynccontextmanager
+    async def _count(self, method: str) -> AsyncIterator[None]:
+        if is_infrastructure(method):
+            yield
+            return
+        with self._limit.entered(current_tenant()):
+            yield
+
+
+def _all_calls_open(calls_max: int) -> TiroError:
+    message = f"{calls_max} calls are being served already"
+    return resource_exhausted(reasons.ERROR_REASON_NO_CAPACITY, message, retry_after=RETRY_AFTER)
 
 
 class IdentityInterceptor(AroundInterceptor):

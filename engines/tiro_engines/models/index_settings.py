@@ -1,7 +1,7 @@
 """The package index of this machine, as its administrators have configured it for pip or uv.
 
-Read without either of them, which a deployment need not have. What is read: an index with its credentials, and a
-certificate authority. What is not: further indexes, folders of wheels, keyrings.
+Read without either of them, which a deployment need not have. What is read: an index with its credentials, a
+certificate authority, and that no index may be used. What is not: further indexes, folders of wheels, keyrings.
 """
 
 import configparser
@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiro_engines.models.source import SourceFailed
+
 PYPI = "https://pypi.org/simple"
 SITE_FILE = Path("/etc/pip.conf")
 _SECTIONS = ("download", "global")
 """Of pip's files, the more special one first."""
+_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+"""What pip and uv take for a yes, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,13 @@ class IndexSettings:
 
 
 def read_index_settings() -> IndexSettings:
-    """The index of pip's settings, else of uv's, else PyPI."""
+    """The index of pip's settings, else of uv's, else PyPI.
+
+    Raises:
+        SourceFailed: pip's `no-index` or uv's `UV_NO_INDEX` is set.
+    """
+    if {_of_pip("no-index").lower(), os.environ.get("UV_NO_INDEX", "").lower()} & _TRUE:
+        raise SourceFailed("the settings of pip or uv have no-index")
     return IndexSettings(_of_pip("index-url") or _of_uv() or PYPI, _of_pip("cert"))
 
 

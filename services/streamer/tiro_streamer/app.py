@@ -1,7 +1,7 @@
 """The streamer's object graph, and the order in which it starts and stops.
 
-It starts when NATS is there and would keep what it acknowledges. On SIGTERM: not ready; new streams are refused with
-SHUTTING_DOWN; those that can be resumed, and those who watch, get the same at once and move; the others have
+It starts when NATS is there and would keep what it acknowledges. On SIGTERM: not ready; new calls are refused with
+SHUTTING_DOWN; sessions that can be resumed, and watchers, get the same at once, and their clients move; the others have
 `grace_seconds` to end; what is left then is ended with the same reason; the port is closed, then the decoding
 processes, then the connection to NATS.
 """
@@ -31,11 +31,12 @@ from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics, split_address
 from tiro_core.server.readiness import Readiness
 from tiro_engines.catalogue import load_catalogue
-from tiro_streamer.drain import Drain
+from tiro_streamer.context.detached import open_detached_sessions
+from tiro_streamer.context.drain import Drain
+from tiro_streamer.context.store_watch import open_store_watch
+from tiro_streamer.context.streamer import StreamerContext
 from tiro_streamer.gc_tuning import tune_garbage_collector
 from tiro_streamer.service import StreamingService
-from tiro_streamer.session.detached import open_detached_sessions
-from tiro_streamer.session.live_session import SessionEnvironment
 from tiro_streamer.settings import StreamerSettings
 
 SERVICE_NAME = streaming_pb2.DESCRIPTOR.services_by_name["StreamingService"].full_name
@@ -50,7 +51,7 @@ STREAMS = (
 )
 """What the streamer cannot do without."""
 STOP_SECONDS = 1.0
-"""What gRPC gets for calls that are over for us, when every session has had its grace."""
+"""How long gRPC gets for calls whose sessions are over, when every session has had its grace."""
 
 
 async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:
@@ -86,19 +87,18 @@ async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> 
         usage = await stack.enter_async_context(open_usage_mirror(bus))
         authenticator = await stack.enter_async_context(open_authenticator(settings, bus))
         launcher = await stack.enter_async_context(MediaLauncher(processes_max=settings.decoders_max))
-        detached = await stack.enter_async_context(open_detached_sessions(sessions_max=settings.detached_max))
-        drain = Drain()
+        detached = await stack.enter_async_context(
+            open_detached_sessions(sessions_max=settings.detached_max, share=settings.share_of_tenant)
+        )
         catalogue = load_catalogue(settings.catalogue)
         resolver = RecognitionResolver(
-            catalogue,
-            workers,
-            default_engine=settings.default_engine,
-            default_model=settings.default_model,
+            catalogue, workers, default_engine=settings.default_engine, default_model=settings.default_model
         )
         router = Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage)
-        service = StreamingService(
-            SessionEnvironment(settings, bus, workers, launcher, drain, detached), resolver, router
-        )
+        store = await stack.enter_async_context(open_store_watch(monitor, replicas=settings.nats_replicas))
+        drain = Drain()
+        streamer = StreamerContext(settings, bus, workers, resolver, launcher, drain, detached, store)
+        service = StreamingService(streamer, router)
         server, health, port = create_server(settings, settings.streamer_address, authenticator, [SERVICE_NAME])
         add_StreamingServiceServicer_to_server(service, server)
         async with serving(

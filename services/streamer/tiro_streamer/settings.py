@@ -1,4 +1,4 @@
-"""What a streamer is told."""
+"""Settings of the streamer."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -7,17 +7,23 @@ from tiro_core.settings import ServerSettings
 
 
 class StreamerSettings(ServerSettings):
-    """Settings of the streamer."""
+    """Settings of the streamer, besides those of every server."""
 
     model_config = SettingsConfigDict(cli_prog_name="tiro-streamer")
 
     streamer_address: str = Field("127.0.0.1:50052", description="host:port of gRPC")
     streamer_metrics_address: str = Field("127.0.0.1:9102", description="host:port of /metrics; empty serves none")
     session_seconds_max: float = Field(4 * 3600, gt=0, le=24 * 3600, description="The longest live session, in audio")
-    idle_seconds_max: float = Field(30, gt=0, description="A session is ended when its client is silent for so long")
-    write_seconds_max: float = Field(10, gt=0, description="How long a client may leave a response unread")
-    claim_seconds_max: float = Field(5, gt=0, description="How long a session waits for a worker to take it")
-    claim_seconds_full: float = Field(0.5, gt=0, description="The same while every worker says that it is full")
+    idle_seconds_max: float = Field(
+        30,
+        gt=0,
+        description="A client that sends nothing for so long counts as lost: its session waits to be resumed, or ends",
+    )
+    write_seconds_max: float = Field(
+        10, gt=0, description="How long a client may leave a response unread before it counts as lost in the same way"
+    )
+    claim_seconds_max: float = Field(5, gt=0, description="How long a session waits for a worker to claim it")
+    claim_seconds_full: float = Field(0.5, gt=0, description="The same while every worker reports that it is full")
     takeover_seconds_max: float = Field(
         30, gt=0, description="How long a session whose worker is gone waits for another one"
     )
@@ -25,12 +31,12 @@ class StreamerSettings(ServerSettings):
     audio_buffer_bytes_max: int = Field(
         1024 * 1024,
         ge=64 * 1024,
-        description="PCM16 of one session that waits for NATS; then its client is read no further",
+        description="PCM16 of one session that may wait for NATS; with more, its client is not read",
     )
     lead_seconds_max: float = Field(
-        60, ge=5, description="Audio taken beyond what a worker has heard; then the client is read no further"
+        60, ge=5, description="Audio accepted beyond what a worker has processed; with more, the client is not read"
     )
-    detached_max: int = Field(10_000, ge=0, description="Sessions that wait for their client to come back")
+    detached_max: int = Field(10_000, ge=0, description="Sessions that wait for their client to resume them")
     watchers_max: int = Field(1000, ge=0, description="Calls that follow sessions at once")
     decoders_max: int = Field(64, ge=1, description="FLAC and Opus sessions at once; each has a decoding process")
     decoder_start_seconds_max: float = Field(5, gt=0, description="How long a session waits for a decoding process")

@@ -396,8 +396,13 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
             warnings = [Warning(reason=WARNING_REASON_STAGE_FAILED, message=self.warning)] if self.warning else []
             yield response(sequence=sequence, final=streaming_pb2.Final(segment=last, warnings=warnings))
         sequence += 1
-        ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(pieces))
+        ended = streaming_pb2.SessionEnded(final_count=finals, audio_duration=seconds(self._audio_seconds()))
         yield response(sequence=sequence, session_ended=ended)
+
+    def _audio_seconds(self) -> float:
+        """How much audio of 16 bits has come. 0 for encodings without a rate."""
+        rate = self.received[0].config.format.sample_rate_hertz
+        return sum(len(request.audio) for request in self.received) / 2 / rate if rate else 0.0
 
 
 @dataclass

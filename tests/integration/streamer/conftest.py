@@ -124,6 +124,15 @@ async def read_all(call: Any) -> Conversation:
     return conversation
 
 
+async def read_to_error(call: Any) -> tuple[Conversation, grpc.aio.AioRpcError]:
+    """Everything from here to the error that a call ends with."""
+    conversation = Conversation()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        while (response := await call.read()) is not grpc.aio.EOF:
+            conversation.responses.append(response)
+    return conversation, caught.value
+
+
 async def read_until(call: Any, kind: str) -> Response:
     """The next response of a kind."""
     while True:

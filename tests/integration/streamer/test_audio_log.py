@@ -1,4 +1,4 @@
-"""The line that a session's audio takes into NATS."""
+"""The log that a session's audio takes into NATS."""
 
 import asyncio
 
@@ -8,9 +8,10 @@ from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro_core.ids import new_id
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.publishing import publish
-from tiro_streamer.audio_log.writer import AudioLogTaken, AudioLogWriter
+from tiro_streamer.audio_log.writer import AudioLogWriter
 
 BUFFER_BYTES = 64 * 1024
 
@@ -22,13 +23,13 @@ def record(tenant: str) -> SessionRecord:
 
 
 @pytest.fixture
-def line(bus: Bus, record: SessionRecord) -> AudioLogWriter:
-    """Its line, with nothing on it."""
+def audio_log(bus: Bus, record: SessionRecord) -> AudioLogWriter:
+    """Its audio log, with nothing on it."""
     return AudioLogWriter(bus, record, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
 
 
 async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
-    """What is on the line."""
+    """What is on the log."""
     found = []
     async with OrderedConsumer(bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id)) as tail:
         async for entry in tail:
@@ -38,14 +39,14 @@ async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
     return found
 
 
-async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, line: AudioLogWriter) -> None:
+async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> None:
     """What waits is gathered into one message, but never across a control."""
-    await line.write(b"\1\0" * 10)
-    await line.write(b"\2\0" * 10)
-    await line.finalize()
-    await line.write(b"\3\0" * 5)
-    await line.end()
-    await line.publish()
+    await audio_log.write(b"\1\0" * 10)
+    await audio_log.write(b"\2\0" * 10)
+    await audio_log.finalize()
+    await audio_log.write(b"\3\0" * 5)
+    await audio_log.end()
+    await audio_log.publish()
     found = await stored(bus, record)
     assert [(item.first_sample, item.WhichOneof("input")) for item in found] == [
         (0, "pcm16"),
@@ -54,28 +55,28 @@ async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, line: 
         (25, "end"),
     ]
     assert found[0].pcm16 == b"\1\0" * 10 + b"\2\0" * 10
-    assert line.place.samples == line.accepted_samples == 25
+    assert audio_log.position.samples == audio_log.accepted_samples == 25
 
 
-async def test_a_full_buffer_makes_the_reader_wait(line: AudioLogWriter) -> None:
+async def test_a_full_buffer_makes_the_reader_wait(audio_log: AudioLogWriter) -> None:
     """While nothing can be stored, no more than the limit is taken; it goes on once there is room."""
-    await line.write(bytes(BUFFER_BYTES))
-    waiting = asyncio.create_task(line.write(bytes(2)))
+    await audio_log.write(bytes(BUFFER_BYTES))
+    waiting = asyncio.create_task(audio_log.write(bytes(2)))
     done, _ = await asyncio.wait([waiting], timeout=0.05)
     assert not done
-    publishing = asyncio.create_task(line.publish())
+    publishing = asyncio.create_task(audio_log.publish())
     await waiting
-    await line.end()
+    await audio_log.end()
     await publishing
-    assert line.place.samples == BUFFER_BYTES // 2 + 1
+    assert audio_log.position.samples == BUFFER_BYTES // 2 + 1
 
 
-async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, line: AudioLogWriter) -> None:
-    """A line on which somebody else has written is not written to."""
+async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> None:
+    """A log on which another writer has written is not written to."""
     await publish(bus, subjects.live_audio(record.tenant, record.session_id), LiveInput().SerializeToString())
-    await line.write(bytes(2))
-    with pytest.raises(AudioLogTaken):
-        await line.publish()
+    await audio_log.write(bytes(2))
+    with pytest.raises(Fenced):
+        await audio_log.publish()
     assert len(await stored(bus, record)) == 1
 
 
@@ -83,14 +84,14 @@ async def test_a_cancelled_publisher_knows_where_the_line_ends(bus: Bus, record:
     """Wherever it is cancelled: what is on its way arrives and is counted, and nothing follows it."""
     for turns in range(12):
         session = SessionRecord(tenant=record.tenant, session_id=new_id(), sample_rate_hertz=16_000)
-        line = AudioLogWriter(bus, session, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
-        await line.write(bytes(20))
-        publishing = asyncio.create_task(line.publish())
+        audio_log = AudioLogWriter(bus, session, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
+        await audio_log.write(bytes(20))
+        publishing = asyncio.create_task(audio_log.publish())
         for _ in range(turns):
             await asyncio.sleep(0)
         publishing.cancel()
         await asyncio.wait([publishing])
         assert publishing.cancelled()
-        await line.write(bytes(20))
-        await line.settle()
-        assert sum(len(item.pcm16) for item in await stored(bus, session)) == 2 * line.place.samples
+        await audio_log.write(bytes(20))
+        await audio_log.settle()
+        assert sum(len(item.pcm16) for item in await stored(bus, session)) == 2 * audio_log.position.samples

@@ -25,7 +25,7 @@ FINALIZE = Request(finalize=streaming.Finalize())
 
 @pytest.fixture
 async def client(client: Client, worker: ScriptedWorker) -> AsyncIterator[Client]:
-    """A client of a streamer at which somebody else speaks before and after the test, and gets every word."""
+    """A client of a streamer at which another client speaks before and after the test, and gets every word."""
     neighbour = await client.start()
     await neighbour.write(Request(audio=SECOND))
     yield client
@@ -75,7 +75,7 @@ async def test_another_codec_than_announced(client: Client, announced: AudioForm
     ],
 )
 async def test_a_message_that_breaks_a_rule(client: Client, bad: Request, field: str) -> None:
-    """A frame over the limit, one without audio, and a message that says nothing: refused, naming the field."""
+    """A frame over the limit, one without audio, and an empty message: refused, naming the field."""
     error = await client.be_refused(client.config(), Request(audio=SECOND), bad)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     violations = info_of(error, error_details_pb2.BadRequest).field_violations
@@ -84,11 +84,11 @@ async def test_a_message_that_breaks_a_rule(client: Client, bad: Request, field:
 
 async def test_a_message_that_grpc_refuses(client: Client, worker: ScriptedWorker) -> None:
     """What is larger than any message may be ends the call, and its session with it."""
-    before = set(worker.heard)
+    before = set(worker.received)
     error = await client.be_refused(client.config(), Request(audio=bytes(8 * 1024 * 1024)))
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    for session_id in set(worker.heard) - before:
-        await worker.heard[session_id].ended.wait()
+    for session_id in set(worker.received) - before:
+        await worker.received[session_id].ended.wait()
 
 
 @pytest.mark.parametrize("opening", [(Request(audio=SECOND),), (FINALIZE,), ()])
@@ -105,7 +105,7 @@ async def test_a_second_config(client: Client) -> None:
 
 
 async def test_odd_byte_counts(client: Client) -> None:
-    """Messages that end within a sample are put together; a stream that ends within one is told so."""
+    """Messages that end within a sample are put together; a stream that ends within one is an error."""
     error = await client.be_refused(client.config(), *(Request(audio=bytes(3)) for _ in range(333)))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "AUDIO_FORMAT_MISMATCH")
 

@@ -17,7 +17,7 @@ from tests.integration.streamer.conftest import (
     read_all,
     read_until,
 )
-from tests.support.scripted_worker import Heard, ScriptedWorker
+from tests.support.scripted_worker import Received, ScriptedWorker
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.streaming.v1.streaming_pb2 import Endpointing, Finalize, KeepAlive
 from tiro_core.audio.pcm import mulaw_to_pcm16
@@ -46,13 +46,13 @@ def encoded(samples: NDArray[np.int16], rate: int, *, codec: str, container: str
     return buffer.getvalue()
 
 
-def session_of(worker: ScriptedWorker, conversation: Conversation) -> Heard:
+def session_of(worker: ScriptedWorker, conversation: Conversation) -> Received:
     """What the worker got of a conversation's session."""
-    return worker.heard[conversation.responses[0].session_started.session_id]
+    return worker.received[conversation.responses[0].session_started.session_id]
 
 
 async def test_audio_reaches_the_worker_and_its_words_come_back(client: Client, worker: ScriptedWorker) -> None:
-    """Every byte is on the line once and in order; events are numbered without gaps; the end has the totals."""
+    """Every byte is on the audio log once and in order; events are numbered without gaps; the end has the totals."""
     samples = tone(1.0, RATE).tobytes()
     conversation = await client.converse(client.config(), *pieces(samples, FRAME_BYTES))
     assert conversation.kinds() == ["session_started", "final", "session_ended"]
@@ -109,7 +109,7 @@ async def test_flac_is_decoded_exactly(client: Client, worker: ScriptedWorker) -
 
 
 async def test_flac_without_a_rate_is_resampled(client: Client, worker: ScriptedWorker) -> None:
-    """Where only the header knows the rate, the line has the models' rate, so that a session can start before audio."""
+    """Where only the header has the rate, the audio log has the models' rate: a session can start before its audio."""
     flac = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC)
     data = encoded(tone(1.0, 48_000), 48_000, codec="flac", container="flac")
     conversation = await client.converse(client.config(flac), *pieces(data, 1000))
@@ -164,7 +164,7 @@ async def test_a_session_without_audio(client: Client) -> None:
 
 
 async def test_keep_alive_is_no_input(client: Client, worker: ScriptedWorker) -> None:
-    """Keep-alives leave no trace on the line."""
+    """Keep-alives leave no trace on the audio log."""
     conversation = await client.converse(client.config(), Request(keep_alive=KeepAlive()))
     assert [item.WhichOneof("input") for item in session_of(worker, conversation).inputs] == ["end"]
 
@@ -212,7 +212,7 @@ async def test_stored_audio_is_acknowledged(client: Client) -> None:
 
 
 async def test_a_large_message_is_cut(client: Client, worker: ScriptedWorker) -> None:
-    """The largest message a client may send goes to the line in pieces that NATS takes."""
+    """The largest message a client may send goes to the audio log in pieces that NATS takes."""
     samples = bytes(262_144)
     conversation = await client.converse(client.config(LINEAR16), Request(audio=samples))
     session = session_of(worker, conversation)

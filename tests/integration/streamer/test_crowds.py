@@ -27,7 +27,7 @@ WARM_UP = 300
 """Streams after which a process has what it needs for any number of them: pools, caches, code."""
 AT_ONCE = 20
 OWN_CONNECTION_EVERY = 5
-"""One of so many streams has a connection of its own."""
+"""Every fifth stream has a connection of its own."""
 GROWTH_BYTES_MAX = 24 * 1024 * 1024
 """What a process may have grown by. A thousand sessions of 50 kB each would be twice as much."""
 FLOOD_FINALS = 400
@@ -59,14 +59,14 @@ def resident_bytes(process: ServiceProcess) -> int:
 
 
 async def come_and_go(client: Client, count: int) -> None:
-    """Open so many streams and drop them: before the config, after it, or once a worker has the session.
+    """Open this many streams and drop them: before the config, after it, or once a worker has the session.
 
     Most share a connection and are cancelled; the others lose theirs.
     """
-    places = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def drop(number: int) -> None:
-        async with places, AsyncExitStack() as leaving:
+        async with slots, AsyncExitStack() as leaving:
             alone = not number % OWN_CONNECTION_EVERY
             opener = await leaving.enter_async_context(_connection_of_its_own(client)) if alone else client
             call = opener.open()
@@ -103,7 +103,7 @@ async def all_over_but(bus: Bus, engine: str, left: int) -> None:
 
 
 async def test_a_thousand_streams_that_are_dropped(streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus) -> None:
-    """They leave nothing behind, no session and no memory; whoever speaks beside them is heard all the time."""
+    """They leave nothing behind, no session and no memory; a session beside them is served all the time."""
     async with connected(streamer.wait_for("listening")["address"], worker.record.engine) as client:
         neighbour = await client.start()
         await come_and_go(client, WARM_UP)

@@ -28,7 +28,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 from tiro_streamer.app import open_streamer
 from tiro_streamer.errors import session_failed
-from tiro_streamer.output.writer import EVENTS_WAITING_MAX
+from tiro_streamer.responses.writer import EVENTS_WAITING_MAX
 
 FRAME = Request(audio=bytes(3200))
 
@@ -42,15 +42,15 @@ async def record_of(bus: Bus, session: SessionRecord) -> SessionRecord:
 
 
 async def test_a_client_that_cancels_frees_its_worker(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
-    """The line ends with an error, so that the worker does not wait for more; the record is over."""
+    """The audio log ends with an error, so that the worker does not wait for more; the record is over."""
     call = await client.start()
     await call.write(FRAME)
     await read_until(call, "partial")
     call.cancel()
-    heard = await worker.only_session()
-    await heard.ended.wait()
-    assert heard.inputs[-1].end.error.code == grpc.StatusCode.CANCELLED.value[0]
-    assert (await record_of(bus, heard.record)).state == SessionRecord.STATE_ENDED
+    received = await worker.only_session()
+    await received.ended.wait()
+    assert received.inputs[-1].end.error.code == grpc.StatusCode.CANCELLED.value[0]
+    assert (await record_of(bus, received.record)).state == SessionRecord.STATE_ENDED
 
 
 async def test_a_client_whose_connection_breaks_frees_its_worker(
@@ -61,9 +61,9 @@ async def test_a_client_whose_connection_breaks_frees_its_worker(
         call = await client.start()
         await call.write(FRAME)
         await read_until(call, "partial")
-    heard = await worker.only_session()
-    await heard.ended.wait()
-    assert heard.inputs[-1].HasField("end")
+    received = await worker.only_session()
+    await received.ended.wait()
+    assert received.inputs[-1].HasField("end")
 
 
 async def test_a_silent_client_is_let_go(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
@@ -77,7 +77,7 @@ async def test_a_silent_client_is_let_go(start_streamer: StartStreamer, worker: 
 
 
 async def test_keep_alive_keeps_a_session(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """A client that says it is alive is not let go, for longer than the idle time."""
+    """A client that says it is alive keeps its session, for longer than the idle time."""
     client = await start_streamer(idle_seconds_max=2)
     call = await client.start()
     for _ in range(10):
@@ -100,9 +100,9 @@ async def test_a_client_that_does_not_read_is_let_go(start_streamer: StartStream
     client = await start_streamer(write_seconds_max=0.5)
     call = await client.start()
     await call.write(FRAME)
-    heard = await worker.only_session()
-    await heard.ended.wait()
-    assert heard.inputs[-1].end.error.code == grpc.StatusCode.ABORTED.value[0]
+    received = await worker.only_session()
+    await received.ended.wait()
+    assert received.inputs[-1].end.error.code == grpc.StatusCode.ABORTED.value[0]
     error = await error_of(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.ABORTED, "CLIENT_TOO_SLOW")
 
@@ -132,15 +132,15 @@ async def test_an_error_comes_after_the_finals_before_it(client: Client, worker:
 
 
 async def test_a_worker_that_is_gone_for_good(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
-    """When the worker is gone and nobody takes over, the client is told to try again."""
+    """When the worker is gone and no other one takes over, the client gets an error that asks it to try again."""
     async with running_worker(bus, engine) as worker:
         client = await start_streamer(takeover_seconds_max=0.5)
         call = await client.start()
-        heard = await worker.only_session()
+        received = await worker.only_session()
     await worker.leave()
     error = await error_of(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "SESSION_FAILED")
-    assert heard.record.state == SessionRecord.STATE_ACTIVE
+    assert received.record.state == SessionRecord.STATE_ACTIVE
 
 
 async def test_a_session_that_was_moved_and_that_nobody_takes(
@@ -149,7 +149,7 @@ async def test_a_session_that_was_moved_and_that_nobody_takes(
     """Its worker has given it to another engine and is alive; the client is not left waiting for that one for ever."""
     client = await start_streamer(takeover_seconds_max=1.0)
     call = await client.start()
-    heard = await worker.only_session()
+    received = await worker.only_session()
 
     def to_nobody(record: SessionRecord) -> None:
         record.recognition.engine = "nobody"
@@ -157,7 +157,7 @@ async def test_a_session_that_was_moved_and_that_nobody_takes(
         record.ClearField("lease")
 
     store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
-    await store.mutate(subjects.record(heard.record.tenant, heard.record.session_id), to_nobody)
+    await store.mutate(subjects.record(received.record.tenant, received.record.session_id), to_nobody)
     assert reason_of(await error_of(call)) == "SESSION_FAILED"
 
 
@@ -191,6 +191,6 @@ async def test_sessions_beyond_the_grace_are_ended(
             call = await client.start()
         error = await error_of(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-    heard = await worker.only_session()
-    await heard.ended.wait()
-    assert heard.inputs[-1].end.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+    received = await worker.only_session()
+    await received.ended.wait()
+    assert received.inputs[-1].end.error.code == grpc.StatusCode.UNAVAILABLE.value[0]

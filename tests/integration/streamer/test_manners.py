@@ -18,7 +18,7 @@ from tiro_streamer.app import SERVICE_NAME, open_streamer
 
 
 async def test_health_is_watched_until_the_end(nats_server: NatsServer) -> None:
-    """Whoever watches is told SERVING, and NOT_SERVING as soon as the streamer stops."""
+    """A watcher gets SERVING, and NOT_SERVING as soon as the streamer stops."""
     async with AsyncExitStack() as after:
         async with open_streamer(settings_for(nats_server), asyncio.Event()) as address:
             channel = await after.enter_async_context(grpc.aio.insecure_channel(address))

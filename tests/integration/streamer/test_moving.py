@@ -1,4 +1,4 @@
-"""Offering a session to another engine, when nobody of its own is left to do it."""
+"""Moving a session to another engine, when its own has no worker left."""
 
 from collections.abc import AsyncIterator
 
@@ -15,10 +15,10 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
-from tiro_streamer.session.assignment import SessionAssignment
+from tiro_streamer.records.assignment import SessionAssignment
 
 GONE = "gone"
-"""An engine that nobody runs."""
+"""An engine without workers."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def workers(bus: Bus, worker: ScriptedWorker) -> AsyncIterator[WorkerDirec
 
 
 def session(*alternatives: Route) -> SessionRecord:
-    """A session that waits for a worker of the engine that nobody runs."""
+    """A session that waits for a worker of the engine without any."""
     return SessionRecord(
         tenant="default",
         session_id=new_id(),
@@ -49,8 +49,8 @@ async def stored(bus: Bus, record: SessionRecord) -> SessionRecord:
     return found.value
 
 
-async def is_offered(bus: Bus, record: SessionRecord, engine: str) -> bool:
-    """Whether the workers of an engine are offered it."""
+async def is_enqueued(bus: Bus, record: SessionRecord, engine: str) -> bool:
+    """Whether it is enqueued for the workers of an engine."""
     subject = subjects.session(engine, "counter", record.tenant, record.session_id)
     try:
         await bus.jetstream.get_last_msg(topology.SESSIONS, subject)
@@ -73,18 +73,18 @@ async def test_it_goes_to_an_alternative_that_has_room(bus: Bus, workers: Worker
     assert await (await create(bus, record)).move(workers)
     moved = await stored(bus, record)
     assert (moved.recognition.engine, list(moved.alternatives)) == (engine, [nobody])
-    assert await is_offered(bus, record, engine)
-    assert not await is_offered(bus, record, GONE)
+    assert await is_enqueued(bus, record, engine)
+    assert not await is_enqueued(bus, record, GONE)
 
 
-async def test_without_one_it_is_offered_once_more(bus: Bus, workers: WorkerDirectory) -> None:
+async def test_without_one_it_is_enqueued_once_more(bus: Bus, workers: WorkerDirectory) -> None:
     """Whoever has moved it there may have died before the hint."""
     record = session(Route(engine="nobody", model="counter"))
     offer = await create(bus, record)
     assert not await offer.move(workers)
     assert not await offer.move(workers)
     assert await stored(bus, record) == record
-    assert await is_offered(bus, record, GONE)
+    assert await is_enqueued(bus, record, GONE)
 
 
 @pytest.mark.parametrize("state", [SessionRecord.STATE_ACTIVE, SessionRecord.STATE_ENDED])
@@ -97,4 +97,4 @@ async def test_a_session_that_a_worker_holds_or_that_is_over_stays(
     record.lease.CopyFrom(new_lease("a worker", 30.0))
     assert not await (await create(bus, record)).move(workers)
     assert await stored(bus, record) == record
-    assert not await is_offered(bus, record, engine)
+    assert not await is_enqueued(bus, record, engine)

@@ -65,8 +65,8 @@ async def test_tenants_do_not_meet(nats_server: NatsServer, bus: Bus, worker: Sc
             async with connected(address, engine, ("authorization", f"Bearer {key}")) as client:
                 conversation = await client.converse(client.config(), Request(audio=tenant.encode() * 2))
                 session_id = conversation.responses[0].session_started.session_id
-                assert worker.heard[session_id].record.tenant == tenant
-                assert worker.heard[session_id].pcm16 == tenant.encode() * 2
+                assert worker.received[session_id].record.tenant == tenant
+                assert worker.received[session_id].pcm16 == tenant.encode() * 2
                 assert subjects.live_audio(tenant, session_id).split(".")[2] == tenant
         async with connected(address, engine) as client:
             assert reason_of(await error_of(client.open())) == "API_KEY_MISSING"

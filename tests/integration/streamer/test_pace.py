@@ -30,34 +30,34 @@ async def _burst(call: Any, seconds: int) -> None:
 
 
 async def test_a_burst_is_slowed_to_what_is_heard(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """A client that sends faster than a worker hears is read no further than the lead; then all of it goes through."""
+    """A client that sends faster than a worker processes is read no further than the lead, and loses nothing."""
     client = await start_streamer(lead_seconds_max=5)
-    worker.script.hears = False
+    worker.script.reports_progress = False
     call = await client.start()
     sending = asyncio.create_task(_burst(call, LONG))
     lag = await read_until(call, "lag")
     assert lag.lag.behind.ToMilliseconds() >= 2000
     behind = (await read_until(call, "lag")).lag.behind.ToMilliseconds()
     assert 5000 <= behind <= 6000  # the lead, and the message that went beyond it
-    heard = await worker.only_session()
-    assert len(heard.pcm16) <= 6 * len(SECOND)
+    received = await worker.only_session()
+    assert len(received.pcm16) <= 6 * len(SECOND)
     assert not sending.done()
-    worker.script.hears = True
-    await worker.tell_progress()
+    worker.script.reports_progress = True
+    await worker.report_progress()
     conversation: Conversation = await read_all(call)
     await sending
     assert conversation.last.session_ended.audio_duration.seconds == LONG
-    heard.check_contiguous()
-    assert len(heard.pcm16) == LONG * len(SECOND)
+    received.check_contiguous()
+    assert len(received.pcm16) == LONG * len(SECOND)
 
 
 async def test_lag_is_told_to_be_over(client: Client, worker: ScriptedWorker) -> None:
-    """A client that was told of a lag is told when there is none any more."""
-    worker.script.hears = False
+    """The end of a lag is reported to a client that was told of the lag."""
+    worker.script.reports_progress = False
     call = await client.start()
     await call.write(Request(audio=3 * SECOND))
     assert (await read_until(call, "lag")).lag.behind.ToMilliseconds() == 3000
-    await worker.tell_progress()
+    await worker.report_progress()
     while (await read_until(call, "lag")).lag.behind.ToMilliseconds():
         pass
     await call.done_writing()
@@ -72,9 +72,9 @@ async def test_a_pause_by_the_clock_is_written_once(client: Client, worker: Scri
     await call.write(Request(keep_alive=streaming.KeepAlive()))
     await call.done_writing()
     await read_all(call)
-    heard = await worker.only_session()
-    assert [message.WhichOneof("input") for message in heard.inputs] == ["pcm16", "pause", "end"]
-    heard.check_contiguous()
+    received = await worker.only_session()
+    assert [message.WhichOneof("input") for message in received.inputs] == ["pcm16", "pause", "end"]
+    received.check_contiguous()
 
 
 async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, worker: ScriptedWorker) -> None:
@@ -95,8 +95,8 @@ async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, w
         pass
     await call.done_writing()
     await read_all(call)
-    heard = await worker.only_session()
-    assert [message.update_config for message in heard.inputs if message.HasField("update_config")] == [update]
+    received = await worker.only_session()
+    assert [message.update_config for message in received.inputs if message.HasField("update_config")] == [update]
 
 
 async def test_a_language_that_nobody_speaks(client: Client, worker: ScriptedWorker) -> None:
@@ -117,6 +117,6 @@ async def test_channels_are_mixed(client: Client, worker: ScriptedWorker, channe
     announced = client.config().config.format
     announced.channel_count = channels
     await client.converse(client.config(audio_format=announced), *pieces(frames, 9_999))
-    heard = await worker.only_session()
+    received = await worker.only_session()
     mean = sum(1000 * (1 + number) for number in range(channels)) // channels
-    assert heard.pcm16 == mean.to_bytes(2, "little") * 16_000
+    assert received.pcm16 == mean.to_bytes(2, "little") * 16_000

@@ -120,7 +120,7 @@ async def test_what_the_model_cannot_do(client: Client, asked: RecognitionConfig
 
 
 async def test_what_the_model_can_do(client: Client, worker: ScriptedWorker) -> None:
-    """Hotwords and a region that it has; word times that are only a wish are left out, and that is told."""
+    """Hotwords and a region that it has; word times that are only a wish are left out: `session_started` shows it."""
     asked = RecognitionConfig(
         engine=client.engine,
         hotwords=["Tiro"],
@@ -204,7 +204,7 @@ async def test_bytes_that_are_something_else(client: Client, announced: AudioFor
 
 
 async def test_half_a_sample_at_the_end(client: Client, worker: ScriptedWorker) -> None:
-    """A stream that ends within a sample is told so, after its whole samples were transcribed."""
+    """A stream that ends within a sample is an error, after its whole samples were transcribed."""
     call = await client.start()
     await call.write(Request(audio=bytes(3201)))
     await call.done_writing()
@@ -224,7 +224,7 @@ async def test_a_session_that_is_too_long(start_streamer: StartStreamer, worker:
 
 
 async def test_no_worker(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
-    """A stream for a known model that nobody offers live is refused at the door, with a delay to try again."""
+    """A stream for a known model that no worker offers live is refused at the door, with a delay to try again."""
     async with running_worker(bus, engine, session_slots=0):
         client = await start_streamer()
         error = await client.be_refused(client.config())
@@ -234,7 +234,7 @@ async def test_no_worker(start_streamer: StartStreamer, bus: Bus, engine: str) -
 
 
 async def test_no_capacity(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
-    """A session that no worker takes is refused with a delay, and nobody takes it later."""
+    """A session that no worker takes is refused with a delay, and none takes it later."""
     async with running_worker(bus, engine, session_slots=1, sessions=1) as worker:
         worker.script.claims = False
         client = await start_streamer(claim_seconds_max=30, claim_seconds_full=0.3)
@@ -259,6 +259,6 @@ async def test_no_free_decoder(start_streamer: StartStreamer, worker: ScriptedWo
 
 async def worker_end(worker: ScriptedWorker, call: object) -> bool:
     """Wait until every session of the worker has ended."""
-    for heard in worker.heard.values():
-        await heard.ended.wait()
+    for received in worker.received.values():
+        await received.ended.wait()
     return True

@@ -45,13 +45,13 @@ def window(seconds: float = 30) -> Duration:
 
 def resume(started: Response, after_sequence: int = 1, **changes: Any) -> Request:
     """The request that resumes a session."""
-    told = started.session_started
-    fields = {"session_id": told.session_id, "resume_token": told.resume_token, "after_sequence": after_sequence}
+    session = started.session_started
+    fields = {"session_id": session.session_id, "resume_token": session.resume_token, "after_sequence": after_sequence}
     return Request(resume=streaming.Resume(**{**fields, **changes}))
 
 
 async def begin(client: Client, **changes: Any) -> tuple[Any, Response]:
-    """A call with a session that can be resumed, and what it was told."""
+    """A call with a session that can be resumed, and its `session_started`."""
     call = client.open()
     await call.write(client.config(resume_window=window(), **changes))
     started = await call.read()
@@ -60,7 +60,7 @@ async def begin(client: Client, **changes: Any) -> tuple[Any, Response]:
 
 
 async def stored(call: Any, seconds: float) -> streaming.AudioAck:
-    """Wait until so much audio is stored."""
+    """Wait until this much audio is stored."""
     while True:
         acknowledged = (await read_until(call, "audio_ack")).audio_ack
         if acknowledged.offset.ToMilliseconds() >= seconds * 1000:
@@ -83,17 +83,17 @@ async def test_a_lost_connection_costs_nothing(client: Client, worker: ScriptedW
     await call.write(FINALIZE)
     end = await read_until(call, "utterance_end")
     call.cancel()
-    call, place = await reopened(client, resume(started, after_sequence=end.sequence))
-    assert (place.audio_offset.ToMilliseconds(), place.control_count) == (1000, 1)
+    call, position = await reopened(client, resume(started, after_sequence=end.sequence))
+    assert (position.audio_offset.ToMilliseconds(), position.control_count) == (1000, 1)
     await call.write(Request(audio=SECOND))
     await call.write(FINALIZE)
     await call.done_writing()
     conversation = await read_all(call)
     assert [item.sequence for item in conversation.numbered()] == [4, 5, 6]
     assert conversation.kinds() == ["final", "utterance_end", "session_ended"]
-    heard = await worker.only_session()
-    heard.check_contiguous()
-    assert heard.pcm16 == 2 * SECOND
+    received = await worker.only_session()
+    received.check_contiguous()
+    assert received.pcm16 == 2 * SECOND
 
 
 async def test_missed_events_are_told_again(client: Client, worker: ScriptedWorker) -> None:
@@ -111,7 +111,7 @@ async def test_missed_events_are_told_again(client: Client, worker: ScriptedWork
 
 
 async def test_the_old_connection_is_cut_off(client: Client, worker: ScriptedWorker) -> None:
-    """Where both connections live, the newer one has the session; the older one is told so and harms nothing."""
+    """Where both connections live, the newer one has the session; the older one gets an error and harms nothing."""
     old, started = await begin(client)
     await old.write(Request(audio=SECOND))
     await stored(old, 1)
@@ -131,8 +131,8 @@ async def test_a_complete_session_can_be_heard_to_its_end(client: Client, worker
     await call.write(Request(audio=SECOND))
     await call.done_writing()
     await read_until(call, "session_ended")
-    call, place = await reopened(client, resume(started))
-    assert place.audio_offset.ToMilliseconds() == 1000
+    call, position = await reopened(client, resume(started))
+    assert position.audio_offset.ToMilliseconds() == 1000
     await call.done_writing()
     assert (await read_all(call)).kinds() == ["final", "session_ended"]
 
@@ -150,9 +150,9 @@ async def test_flac_comes_again_from_its_start(client: Client, worker: ScriptedW
         await call.write(request)
     await call.done_writing()
     await read_all(call)
-    heard = await worker.only_session()
-    heard.check_contiguous()
-    assert len(heard.pcm16) == 2 * len(data)
+    received = await worker.only_session()
+    received.check_contiguous()
+    assert len(received.pcm16) == 2 * len(data)
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ async def test_a_session_that_cannot_be_resumed(client: Client, worker: Scripted
     call = await client.start()
     await call.write(Request(audio=SECOND))
     call.cancel()
-    heard = await worker.only_session()
-    await heard.ended.wait()
-    assert heard.inputs[-1].end.HasField("error")
+    received = await worker.only_session()
+    await received.ended.wait()
+    assert received.inputs[-1].end.HasField("error")
 
 
 async def test_a_resume_in_the_middle(client: Client, worker: ScriptedWorker) -> None:
@@ -201,9 +201,9 @@ async def test_a_client_that_stays_away(client: Client, worker: ScriptedWorker, 
     await call.write(Request(audio=SECOND))
     await stored(call, 1)
     call.cancel()
-    heard = await worker.only_session()
-    await heard.ended.wait()
-    assert heard.inputs[-1].end.error.message == "the client is gone"
+    received = await worker.only_session()
+    await received.ended.wait()
+    assert received.inputs[-1].end.error.message == "the client is gone"
     call = client.open()
     await call.write(resume(started))
     assert (await call.read()).HasField("session_resumed")
@@ -212,15 +212,15 @@ async def test_a_client_that_stays_away(client: Client, worker: ScriptedWorker, 
 
 
 async def test_a_cancelled_session_does_not_wait(client: Client, worker: ScriptedWorker) -> None:
-    """A client that says that it is done is believed at once, whatever its window."""
+    """A client that says that it is done ends its session at once, whatever its window."""
     call, _ = await begin(client)
     await call.write(Request(audio=SECOND))
     await stored(call, 1)
     await call.write(Request(cancel=streaming.Cancel()))
     error = await error_of(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.CANCELLED, "SESSION_ABANDONED")
-    heard = await worker.only_session()
-    await heard.ended.wait()
+    received = await worker.only_session()
+    await received.ended.wait()
 
 
 async def test_a_full_house_keeps_nobody(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
@@ -229,14 +229,14 @@ async def test_a_full_house_keeps_nobody(start_streamer: StartStreamer, worker: 
     call, _ = await begin(client)
     await call.write(Request(audio=SECOND))
     call.cancel()
-    heard = await worker.only_session()
-    await heard.ended.wait()
+    received = await worker.only_session()
+    await received.ended.wait()
 
 
 async def test_another_tenants_session_is_not_found(
     nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus, client: Client
 ) -> None:
-    """The tenant is in the key: whoever asks for another one's session asks for one that does not exist."""
+    """The tenant is in the key: a request for another one's session is for one that does not exist."""
     call, started = await begin(client)
     record = await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).get(
         subjects.record("default", started.session_started.session_id)
@@ -256,7 +256,7 @@ async def test_another_tenants_session_is_not_found(
 async def test_a_streamer_that_stops_sends_its_clients_on(
     nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, engine: str
 ) -> None:
-    """SIGTERM: who can move is told to at once, and goes on through another streamer."""
+    """SIGTERM: a client that can move is asked to at once, and goes on through another streamer."""
     other = await start_streamer()
     environment = _environment(nats_server)
     async with (
@@ -299,16 +299,16 @@ async def _begin_when_known(client: Client) -> tuple[Any, Response]:
 
 async def _finish_elsewhere(other: Client, started: Response, worker: ScriptedWorker) -> None:
     """Send what is not stored of two seconds and a third one, and see that each sample came once."""
-    call, place = await reopened(other, resume(started))
+    call, position = await reopened(other, resume(started))
     audio = 3 * SECOND
-    await call.write(Request(audio=audio[place.audio_offset.ToMilliseconds() * 32 :]))
+    await call.write(Request(audio=audio[position.audio_offset.ToMilliseconds() * 32 :]))
     await call.write(FINALIZE)
     await call.done_writing()
     conversation: Conversation = await read_all(call)
     assert [item.sequence for item in conversation.numbered()] == [2, 3, 4]
-    heard = await worker.only_session()
-    heard.check_contiguous()
-    assert heard.pcm16 == audio
+    received = await worker.only_session()
+    received.check_contiguous()
+    assert received.pcm16 == audio
 
 
 def _environment(nats: NatsServer) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Following a session that somebody else speaks in."""
+"""Following a session in which another client speaks."""
 
 import asyncio
 from typing import Any
@@ -93,7 +93,7 @@ async def test_partials_only_when_wanted(client: Client, worker: ScriptedWorker)
 
 
 async def test_a_session_that_ends_badly_ends_so_for_all(client: Client, worker: ScriptedWorker) -> None:
-    """WatcherLimit get what the speaker gets: the events, then the error."""
+    """Watchers get what the speaker gets: the events, then the error."""
     worker.script.fails_with = Status(code=13, message="the engine broke")
     call, session = await begin(client)
     follow = watch(client, session)
@@ -142,7 +142,7 @@ async def test_there_is_room_for_so_many(start_streamer: StartStreamer, worker: 
 
 
 async def test_a_session_that_nobody_took(start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus) -> None:
-    """Who follows a session that was refused is told why it ended."""
+    """A watcher of a session that was refused gets the reason."""
     worker.script.claims = False
     client = await start_streamer(claim_seconds_max=0.3)
     call = client.open()

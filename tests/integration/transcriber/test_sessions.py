@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import grpc
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.integration.transcriber.conftest import NO_REPLACEMENTS, Start, pairs
 from tests.support.nats import NatsServer
@@ -20,7 +21,7 @@ from tiro_core.ids import new_id
 from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.operations import StoredMessage
+from tiro_core.messaging.operations import StoredMessage, listening
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.records import Change, RecordStore
@@ -31,6 +32,7 @@ from tiro_transcriber.sessions.event_state import EventState
 RATE = 16_000
 FRAME = RATE // 10
 SHORT = duration(0.25)
+UNREAD_MAX = 64
 
 
 class Session:
@@ -108,14 +110,19 @@ class Session:
         message = await self._bus.jetstream.get_msg(topology.LIVE_EVENTS, subject=subject)
         return LiveEvent.FromString(message.data or b"")
 
-    async def partial(self) -> LivePartial:
-        """The newest partial, once there is one."""
+    async def send_for_partial(self, samples: NDArray[np.int16]) -> LivePartial:
+        """Send samples, and return the first partial that comes then."""
+        partial: asyncio.Future[LivePartial] = asyncio.get_running_loop().create_future()
+
+        async def receive(payload: bytes) -> None:
+            if not partial.done():
+                partial.set_result(LivePartial.FromString(payload))
+
         subject = subjects.live_partial(self.tenant, self.id)
-        async with OrderedConsumer(self._bus, topology.LIVE_PARTIALS, subject) as tail:
-            async for entry in tail:
-                if isinstance(entry, StoredMessage):
-                    return LivePartial.FromString(entry.data)
-        raise AssertionError("unreachable: a tail does not end")
+        async with listening(self._bus, subject, receive, unread_max=UNREAD_MAX):
+            await self._bus.client.flush()  # the server knows now that we listen
+            await self.send(samples)
+            return await partial
 
     async def heard(self, sample: int) -> int:
         """Wait until the worker has heard everything before a sample, and return how far it is."""
@@ -174,8 +181,7 @@ async def test_audio_becomes_finals(session: Session, worker: Worker) -> None:
 
 async def test_partials_come_before_finals(session: Session, worker: Worker) -> None:
     """While someone speaks there is a partial that says after which event it comes."""
-    await session.send(encode(range(4)))
-    partial = await session.partial()
+    partial = await session.send_for_partial(encode(range(4)))
     assert partial.segment.text.startswith("w0")
     assert partial.after_sequence >= 1
     await session.end()
@@ -262,8 +268,7 @@ async def test_another_worker_goes_on_from_the_last_final(
     await session.send(encode(range(5)))
     await session.finalize()
     await session.events(until="utterance_ended")
-    await session.send(encode(range(5, 9)))
-    await session.partial()
+    await session.send_for_partial(encode(range(5, 9)))
     await worker()
     await start_worker()
     await session.send(encode(range(9, 12)))
@@ -307,8 +312,7 @@ async def test_a_killed_workers_session_goes_on(session: Session, nats_server: N
         await session.send(encode(range(5)))
         await session.finalize()
         await session.events(until="utterance_ended")
-        await session.send(encode(range(5, 9)))
-        await session.partial()
+        await session.send_for_partial(encode(range(5, 9)))
         await asyncio.to_thread(first.kill)
     async with running_async("tiro_transcriber", environment, ready="ready"):
         await session.send(encode(range(9, 12)))
@@ -346,8 +350,7 @@ async def test_a_takeover_repeats_no_state_and_answers_no_control_twice(
 ) -> None:
     """In mid-utterance the next owner announces no speech anew, and goes on with the config that was told."""
     await session.update(UpdateConfig(hotwords=Hotwords(phrases=["Tiro"])))
-    await session.send(encode(range(3)))
-    await session.partial()
+    await session.send_for_partial(encode(range(3)))
     await worker()
     await start_worker()
     await session.send(encode(range(3, 6)))

@@ -32,7 +32,7 @@ class Link:
     """One link. It listens from `open` to `close`.
 
     Args:
-        mode: What it does with its connections at first.
+        mode: Its first mode.
     """
 
     def __init__(self, mode: Mode = Mode.FORWARD) -> None:

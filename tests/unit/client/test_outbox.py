@@ -68,6 +68,30 @@ async def test_a_service_that_has_lost_audio_is_an_error() -> None:
         await outbox.connect(StoredPosition(1 * MILLISECOND))
 
 
+async def test_a_session_is_complete_once_all_audio_is_stored() -> None:
+    """Ended by the caller, all sent, all acknowledged: with less, the end of the session is not the caller's own."""
+    outbox = samples()
+    await outbox.put(audio(b"aabb"))
+    await outbox.connect(StoredPosition())
+    await outbox.end()
+    assert not outbox.is_complete  # it is not sent
+    assert await sent(outbox, 2) == [b"aabb", None]
+    await outbox.acknowledge_audio(1 * MILLISECOND)
+    assert not outbox.is_complete
+    await outbox.acknowledge_audio(2 * MILLISECOND)
+    assert outbox.is_complete
+
+
+async def test_a_session_is_not_complete_while_its_caller_may_send_more() -> None:
+    """Although everything so far is stored."""
+    outbox = samples()
+    await outbox.put(audio(b"aabb"))
+    await outbox.connect(StoredPosition())
+    assert await sent(outbox, 1) == [b"aabb"]
+    await outbox.acknowledge_audio(2 * MILLISECOND)
+    assert not outbox.is_complete
+
+
 async def test_senders_wait_for_acknowledgements() -> None:
     """Sent samples take room until they are acknowledged."""
     outbox = samples(bytes_max=4)

@@ -147,6 +147,43 @@ async def test_too_many_calls_are_turned_away_but_health_is_answered(
     assert (await stub.GetTranscription(Get(name=ID), timeout=SECONDS)).display_name == "default"
 
 
+class ByHeader:
+    """The tenant is what the call says."""
+
+    def tenant_of(self, authorization: str | None) -> str:
+        """The tenant."""
+        return authorization or "nobody"
+
+
+async def test_one_tenant_does_not_take_all_calls(servicer: Servicer) -> None:
+    """Beyond its share it is turned away by name, and the others are served."""
+    limits = settings(auth="api-key", calls_max=4, tenant_share=0.5)
+    server, _, port = create_server(limits, "127.0.0.1:0", ByHeader(), ())
+    transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(servicer, server)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = transcription_service_pb2_grpc.TranscriptionServiceStub(channel)
+        greedy = (("authorization", "greedy"),)
+        waiting = [
+            asyncio.ensure_future(stub.GetTranscription(Get(name=ID[:-1] + "2"), timeout=SECONDS, metadata=greedy))
+            for _ in range(3)
+        ]
+        done, rest = await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
+        [refused] = done
+        error = refused.exception()
+        assert isinstance(error, grpc.aio.AioRpcError)
+        assert (error.code(), info_of(error).reason) == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "TENANT_LIMIT_REACHED",
+        )
+        other = (("authorization", "other"),)
+        answer = await stub.GetTranscription(Get(name=ID), timeout=SECONDS, metadata=other)
+        assert answer.display_name == "other"
+        servicer.release.set()
+        assert [(await call).display_name for call in rest] == ["greedy", "greedy"]
+    await server.stop(None)
+
+
 async def _code(call: Any) -> grpc.StatusCode:
     code: grpc.StatusCode = await call.code()
     return code

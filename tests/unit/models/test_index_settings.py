@@ -6,6 +6,7 @@ import pytest
 
 from tiro_engines.models import index_settings
 from tiro_engines.models.index_settings import PYPI, IndexSettings, read_index_settings
+from tiro_engines.models.source import SourceFailed
 
 SITE, OTHER = "https://packages.example/simple", "https://other.example/simple"
 
@@ -63,6 +64,15 @@ def test_the_more_special_setting_counts(home: Path, monkeypatch: pytest.MonkeyP
     assert read_index_settings().url == SITE
     user.unlink()
     assert read_index_settings().url == "https://third.example/simple"
+
+
+@pytest.mark.parametrize("variable", ["PIP_NO_INDEX", "UV_NO_INDEX"])
+def test_no_index(unconfigured: None, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """A site that forbids indexes is not asked for one, whatever else is set."""
+    monkeypatch.setenv("PIP_INDEX_URL", SITE)
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SourceFailed, match="no-index"):
+        read_index_settings()
 
 
 def test_a_file_that_is_none_is_passed_over(home: Path, tmp_path: Path) -> None:

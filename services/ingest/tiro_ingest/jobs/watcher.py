@@ -17,6 +17,10 @@ from tiro_ingest.api.conversion import public_event
 from tiro_ingest.api.interruptible import until_stopping
 from tiro_ingest.jobs.store import Transcriptions
 
+SILENCES_MAX = 32
+"""A record is read after 1, 2, 4, 8, 16 silences in a row, and then after every 32nd: most jobs are silent for long,
+and the worker that takes up a job whose end is missing writes it."""
+
 log = get_logger()
 
 
@@ -27,7 +31,7 @@ class JobWatcher:
         bus: Where the histories are.
         jobs: Where the records are.
         stopping: Set when the service stops: watchers end, and their callers go on elsewhere.
-        check_seconds: How long the event log may be silent before the record is read.
+        check_seconds: How long the event log may be silent before the record is read for the first time.
     """
 
     def __init__(self, bus: Bus, jobs: Transcriptions, stopping: asyncio.Event, *, check_seconds: float) -> None:
@@ -45,12 +49,15 @@ class JobWatcher:
             TiroError: NOT_FOUND; or UNAVAILABLE, the service stops.
         """
         job = await self._jobs.get(tenant, job_id)
-        seen = 0
+        seen = silences = 0
         async with (
             OrderedConsumer(self._bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id)) as tail,
             aclosing(until_stopping(aiter(tail), self._stopping, silence_seconds=self._check_seconds)) as entries,
         ):
             async for entry in entries:
+                silences = silences + 1 if entry is None else 0
+                if not _is_check_due(silences):
+                    continue
                 if entry is None or isinstance(entry, StreamState):  # silence, or the end of what there is
                     event = await self._missing_end(job, max(seen, after_sequence))
                 else:
@@ -88,3 +95,8 @@ class JobWatcher:
         if line.sequence > seen:
             return None
         return TranscriptionEvent(sequence=seen + 1, attempt=len(record.attempts), state_changed=record)
+
+
+def _is_check_due(silences: int) -> bool:
+    """Whether the record is to be read after this many silences in a row. 0 is no silence."""
+    return silences & (silences - 1) == 0 if silences < SILENCES_MAX else silences % SILENCES_MAX == 0

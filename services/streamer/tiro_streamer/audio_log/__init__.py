@@ -1,1 +1,1 @@
-"""The audio log of a session: PCM16 and controls in order, in JetStream, with one writer at a time."""
+"""The audio log of a session: its PCM16 and controls in order, in JetStream, with one writer at a time."""

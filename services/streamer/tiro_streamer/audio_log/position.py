@@ -1,4 +1,4 @@
-"""How far a session's audio line is written."""
+"""The end of a session's audio log, as its last message says it."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,24 @@ from tiro_core.messaging.operations import last_message
 from tiro_core.messaging.publishing import with_patience
 
 CONTROLS = ("finalize", "update_config")
-"""What a client asks for, and counts."""
+"""The kinds of input that are counted as controls of the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """The end of a line."""
+    """How far an audio log is written. The default is an empty log."""
 
     samples: int = 0
+    """Samples in the log."""
     controls: int = 0
+    """Controls in the log."""
     sequence: int = 0
-    """Of the last message, in the stream. 0: there is none."""
+    """The sequence of the last message in the stream. 0: there is none."""
     ended: bool = False
-    """Nothing comes after it."""
+    """Whether the last message is the end of the audio."""
 
     def after(self, message: LiveInput, sequence: int) -> "LogPosition":
-        """The end once this message is on the line."""
+        """The position once a message is stored, as this sequence of the stream."""
         kind = message.WhichOneof("input")
         return LogPosition(
             samples=message.first_sample + len(message.pcm16) // SAMPLE_BYTES,
@@ -37,13 +39,13 @@ class LogPosition:
 
 
 async def find_position(bus: Bus, tenant: str, session_id: str, *, patience_seconds: float = 0.0) -> LogPosition:
-    """Where the audio log of a session ends, by its last message.
+    """Read the position of a session's audio log.
 
     Args:
         bus: The connection.
         tenant: Whose session it is.
         session_id: Which session.
-        patience_seconds: How long to try again while NATS is away.
+        patience_seconds: How long the read is tried again while NATS is away.
 
     Raises:
         BusUnavailable: NATS stayed away.

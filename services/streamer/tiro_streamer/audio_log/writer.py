@@ -1,49 +1,53 @@
-"""Writing a session's audio and controls to its line: in order, without a gap, each exactly once.
+"""The writing end of a session's audio log: in order, without a gap, each sample and each control once.
 
 One message is under way at a time; what comes meanwhile makes up the next one. So a message can carry the sequence that
-it expects before it, which makes a repetition after NATS was away harmless and refuses a second writer, and a line
-that falls behind catches up in large messages.
+it expects before it: a repetition after NATS was away is harmless, a second writer is refused, and a log that falls
+behind catches up in large messages.
+
+    OPEN --publish--> PUBLISHING --the end is stored, a write fails, or settle--> SETTLED
+
+In PUBLISHING a task of the writer's own stores what is taken, so that the message under way arrives although the
+connection is gone. In SETTLED nothing is under way, and `position` is what NATS has: only then may `end_early` write.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Coroutine
+from typing import Any
 
 from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveInput, Pause, SessionRecord
 from tiro.streaming.v1.streaming_pb2 import Finalize, UpdateConfig
 from tiro_core.audio.pcm import SAMPLE_BYTES
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
-from tiro_core.messaging.publishing import publish_expecting
-from tiro_streamer.audio_log.position import LogPosition
+from tiro_core.messaging.errors import Conflict, MessagingError
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.publishing import PATIENCE_SECONDS, publish_expecting
+from tiro_streamer.audio_log.input_queue import Control, InputQueue
+from tiro_streamer.audio_log.position import LogPosition, find_position
 from tiro_streamer.metrics import AUDIO_SECONDS
 
-MESSAGE_BYTES_MAX = 128 * 1024
-"""The most PCM16 in one message: a second and a third at 48 kHz."""
-CONTROLS_WAITING_MAX = 64
-"""Controls that wait for NATS; more stop the reading, as audio does."""
 PAUSE_SECONDS = 1.5
-"""A client that sends no audio for so long pauses: with push to talk nobody sends silence."""
+"""A client that sends no audio for this long pauses: with push to talk, a client sends no silence."""
+_EMPTY = LogPosition()
 
-Control: TypeAlias = Finalize | UpdateConfig | EndOfAudio
+log = get_logger()
 
 
-class AudioLogTaken(Exception):  # noqa: N818 - reads as the condition it reports
-    """Something was written to the line, or purged from it, that is not ours."""
+class AudioLost(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """The log is shorter than this writer has left it: it was purged, or the store has lost messages."""
 
 
 class AudioLogWriter:
-    """The writing end of a session's audio subject."""
+    """Writes the audio log of one session for one connection. Whoever owns it closes it."""
 
     def __init__(
         self,
         bus: Bus,
         record: SessionRecord,
-        place: LogPosition = LogPosition(),  # noqa: B008 - it does not change
+        position: LogPosition = _EMPTY,
         *,
         buffer_bytes_max: int,
         lead_seconds_max: float,
@@ -51,191 +55,190 @@ class AudioLogWriter:
         """Prepare to write.
 
         Args:
-            bus: Where the line is.
-            record: Whose line it is.
-            place: Where it ends.
-            buffer_bytes_max: PCM16 that waits for NATS before the reader waits.
-            lead_seconds_max: Audio that is taken beyond what a worker has heard.
+            bus: The connection.
+            record: The session.
+            position: The end of its log.
+            buffer_bytes_max: PCM16 that may wait for NATS. With more, the client is not read.
+            lead_seconds_max: Audio that is accepted beyond what a worker has processed.
         """
         self._bus = bus
+        self._record = record
         self._subject = subjects.live_audio(record.tenant, record.session_id)
         self._rate_hz = record.sample_rate_hertz
-        self._buffer_bytes_max = buffer_bytes_max
-        self._lead_samples_max = round(lead_seconds_max * record.sample_rate_hertz)
-        self._waiting: deque[bytearray | Control] = deque()
-        self._waiting_bytes = 0
-        self._writers_waiting = 0
-        self._changed = asyncio.Condition()
-        self._spoken = False
-        self._heard_samples = 0
+        self._queue = InputQueue(
+            position.samples,
+            bytes_max=buffer_bytes_max,
+            unprocessed_samples_max=round(lead_seconds_max * record.sample_rate_hertz),
+        )
+        self._is_speaking = False
         self._publishing: asyncio.Task[None] | None = None
-        self._storing = False
-        self._left = False
-        self.place = place
-        """Where the line ends: what NATS has."""
-        self.accepted_samples = place.samples
-        """Samples taken so far."""
+        self._failure: MessagingError | None = None
+        self.position = position
+        """What NATS has."""
+
+    @property
+    def accepted_samples(self) -> int:
+        """Samples of the session that were taken so far."""
+        return self._queue.accepted_samples
 
     @property
     def behind_seconds(self) -> float:
-        """Audio that is stored and not heard by a worker yet."""
-        return max(0, self.place.samples - self._heard_samples) / self._rate_hz
-
-    async def take_over(self) -> None:
-        """Refuse whoever wrote before.
-
-        Raises:
-            AudioLogTaken: Somebody has written since.
-        """
-        self._publishing = asyncio.create_task(self._store(self._message()))
-        await asyncio.shield(self._publishing)
+        """Audio that is stored and that no worker has processed yet."""
+        return max(0, self.position.samples - self._queue.processed_samples) / self._rate_hz
 
     async def write(self, pcm16: bytes) -> None:
-        """Take little-endian samples; waits while too many wait already, for NATS or for a worker."""
-        async with self._changed:
-            await self._room(lambda: self._has_room() and self._has_lead())
-            last = self._waiting[-1] if self._waiting else None
-            if isinstance(last, bytearray):
-                last += pcm16
-            else:
-                self._waiting.append(bytearray(pcm16))
-            self._waiting_bytes += len(pcm16)
-            self.accepted_samples += len(pcm16) // SAMPLE_BYTES
-            self._changed.notify_all()
+        """Take little-endian samples. Waits while too many wait for NATS, or for a worker."""
+        await self._queue.put_audio(pcm16)
 
     async def finalize(self) -> None:
-        """Take the wish to make everything so far final."""
-        await self._control(Finalize())
+        """Take a request to make all audio so far final."""
+        await self._queue.put_control(Finalize())
 
     async def update_config(self, update: UpdateConfig) -> None:
-        """Take the wish to recognize differently from here on."""
-        await self._control(update)
+        """Take a change of the configuration from here on."""
+        await self._queue.put_control(update)
 
     async def end(self) -> None:
-        """Take the end. Nothing may come after it."""
-        await self._control(EndOfAudio())
+        """Take the end of the audio. Nothing may follow it."""
+        await self._queue.put_control(EndOfAudio())
 
-    async def heard(self, samples: int) -> None:
-        """A worker has heard everything before this sample."""
-        if samples > self._heard_samples:
-            async with self._changed:
-                self._heard_samples = samples
-                self._changed.notify_all()
+    def note_processed(self, samples: int) -> None:
+        """Note that a worker has processed this many samples of the session."""
+        self._queue.note_processed(samples)
+
+    async def take_over(self) -> None:
+        """Write an empty message, which refuses every message that an earlier writer still sends.
+
+        Raises:
+            Fenced: Another writer has written since `position` was read.
+            BusUnavailable: NATS stayed away.
+        """
+        await self._in_own_task(self._store(self._message()), "audio-log-take-over")
 
     async def publish(self) -> None:
-        """Store what is taken, until the end is stored.
+        """Store what is taken until the end is stored. Cancelled, it stores nothing after the message under way.
 
         Raises:
-            AudioLogTaken: The line is not as we left it.
+            Fenced: Another connection has taken the log over.
+            AudioLost: The log is shorter than this writer has left it.
+            StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
-        # In a task of its own, since what is on its way to NATS must arrive whoever is cancelled: one for all messages.
-        self._publishing = asyncio.create_task(self._publish())
-        try:
-            await asyncio.shield(self._publishing)
-        except asyncio.CancelledError:
-            self._left = True
-            if not self._storing:
-                self._publishing.cancel()
-            raise
+        await self._in_own_task(self._publish(), "audio-log")
 
     async def settle(self) -> None:
-        """Wait until what is on its way to NATS has arrived, so that `place` is true. Nothing is written after that.
+        """Write nothing more, and wait until the message under way is stored.
 
         Raises:
-            AudioLogTaken: The line is not as we left it.
+            Fenced: Another connection has taken the log over.
+            AudioLost: The log is shorter than this writer has left it.
+            StreamFull: There was no room for it.
             BusUnavailable: NATS stayed away.
         """
+        self._queue.close()
         if self._publishing is not None:
             await asyncio.wait([self._publishing])
-            if not self._publishing.cancelled():
-                self._publishing.result()
+        self._raise_failure()
 
     async def end_early(self, error: Status) -> None:
-        """Store the end, with an error, behind what is stored: nobody waits for what was taken besides.
+        """Store the end, with an error, behind what is stored. What was taken besides is dropped.
 
         Raises:
-            AudioLogTaken: Another connection has taken the log over: the session is its own.
+            Fenced: Another connection has taken the log over: the session is its own.
+            AudioLost: The log is shorter than this writer has left it.
+            StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
         await self.settle()
-        if not self.place.ended:
+        if not self.position.ended:
             message = self._message()
             message.end.CopyFrom(EndOfAudio(error=error))
-            await self._store(message)
+            await self._in_own_task(self._store(message), "audio-log-end")
+
+    async def close(self) -> None:
+        """Give up the message under way. Whether it is stored is not known then."""
+        self._queue.close()
+        if self._publishing is not None:
+            self._publishing.cancel()
+            await asyncio.wait([self._publishing])
+
+    async def _in_own_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something whose outcome must be known although its caller is cancelled."""
+        self._publishing = asyncio.create_task(self._recording_failure(work), name=name)
+        try:
+            await asyncio.shield(self._publishing)
+        except asyncio.CancelledError:
+            self._queue.close()
+            raise
+        self._raise_failure()
+
+    async def _recording_failure(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something. Its failure is kept for the next call that waits for it, and logged, since none may come."""
+        try:
+            await work
+        except Fenced as failure:
+            self._failure = failure
+        except MessagingError as failure:
+            self._failure = failure
+            log.warning("audio_not_stored", subject=self._subject, error=repr(failure))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     async def _publish(self) -> None:
-        while not self.place.ended and not self._left:
+        while not self.position.ended:
             message = await self._next()
-            self._storing = True
+            if message is None:
+                return
             await self._store(message)
-            self._storing = False
             AUDIO_SECONDS.inc(len(message.pcm16) / SAMPLE_BYTES / self._rate_hz)
 
     async def _store(self, message: LiveInput) -> None:
-        """Store a message also when nobody waits for it any more: where the line ends must be known."""
         payload = message.SerializeToString(deterministic=True)
         try:
             sequence = await publish_expecting(
-                self._bus, topology.LIVE_AUDIO, self._subject, payload, last=self.place.sequence
+                self._bus, topology.LIVE_AUDIO, self._subject, payload, last=self.position.sequence
             )
         except Conflict:
-            raise AudioLogTaken(self._subject) from None
-        self.place = self.place.after(message, sequence)
+            raise await self._explain_conflict() from None
+        self.position = self.position.after(message, sequence)
 
-    async def _control(self, control: Control) -> None:
-        async with self._changed:
-            await self._room(self._has_room)
-            self._waiting.append(control)
-            self._changed.notify_all()
+    async def _explain_conflict(self) -> MessagingError:
+        """Why the log does not end where this writer has left it."""
+        position = await find_position(
+            self._bus, self._record.tenant, self._record.session_id, patience_seconds=PATIENCE_SECONDS
+        )
+        return (AudioLost if position.sequence < self.position.sequence else Fenced)(self._subject)
 
-    async def _room(self, has_room: Callable[[], bool]) -> None:
-        self._writers_waiting += 1
-        try:
-            await self._changed.wait_for(has_room)
-        finally:
-            self._writers_waiting -= 1
-
-    def _has_room(self) -> bool:
-        return self._waiting_bytes < self._buffer_bytes_max and len(self._waiting) < CONTROLS_WAITING_MAX
-
-    def _has_lead(self) -> bool:
-        return self.accepted_samples - self._heard_samples < self._lead_samples_max
-
-    def _message(self) -> LiveInput:
-        """A message that says nothing but that somebody is there."""
-        return LiveInput(first_sample=self.place.samples, first_control=self.place.controls, pcm16=b"")
-
-    async def _next(self) -> LiveInput:
-        """The next message: what waits, or a sign of life, or that the client pauses."""
+    async def _next(self) -> LiveInput | None:
+        """The next message: input, a pause, or a heartbeat. None: the queue is closed, and nothing follows."""
         message = self._message()
-        async with self._changed:
-            try:
-                async with asyncio.timeout(PAUSE_SECONDS if self._spoken else topology.AUDIO_LOG_HEARTBEAT_SECONDS):
-                    await self._changed.wait_for(lambda: bool(self._waiting))
-            except TimeoutError:
-                # A client that we do not read does not pause.
-                if self._spoken and not self._writers_waiting:
-                    self._spoken = False
-                    message.pause.CopyFrom(Pause())
-                return message
-            self._fill(message)
-            self._changed.notify_all()
-        self._spoken = bool(message.pcm16)
+        item = await self._queue.take(PAUSE_SECONDS if self._is_speaking else topology.AUDIO_LOG_HEARTBEAT_SECONDS)
+        if self._queue.is_closed:
+            return None
+        if item is None:
+            # A client that is not read, since a limit is reached, does not pause.
+            if self._is_speaking and not self._queue.blocks_writers:
+                self._is_speaking = False
+                message.pause.CopyFrom(Pause())
+            return message
+        _fill(message, item)
+        self._is_speaking = isinstance(item, bytes)
         return message
 
-    def _fill(self, message: LiveInput) -> None:
-        """Put what waits first into a message."""
-        first = self._waiting[0]
-        if isinstance(first, bytearray):
-            message.pcm16 = bytes(first[:MESSAGE_BYTES_MAX])
-            del first[:MESSAGE_BYTES_MAX]
-            self._waiting_bytes -= len(message.pcm16)
-        elif isinstance(first, Finalize):
-            message.finalize.CopyFrom(first)
-        elif isinstance(first, UpdateConfig):
-            message.update_config.CopyFrom(first)
-        else:
-            message.end.CopyFrom(first)
-        if not isinstance(first, bytearray) or not first:
-            self._waiting.popleft()
+    def _message(self) -> LiveInput:
+        """A message without content: it says that the streamer is there."""
+        return LiveInput(first_sample=self.position.samples, first_control=self.position.controls, pcm16=b"")
+
+
+def _fill(message: LiveInput, item: bytes | Control) -> None:
+    match item:
+        case bytes():
+            message.pcm16 = item
+        case Finalize():
+            message.finalize.CopyFrom(item)
+        case UpdateConfig():
+            message.update_config.CopyFrom(item)
+        case EndOfAudio():
+            message.end.CopyFrom(item)

@@ -1,1 +1,1 @@
-"""From a client's requests to PCM16 and controls."""
+"""The input of a connection: from its requests to PCM16 and controls in the audio log."""

@@ -1,4 +1,4 @@
-"""Reading what the client sends, with a limit on its silence."""
+"""The requests of one call, with a limit on the client's silence."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ class RequestStream:
         raise config_missing()
 
     async def __aiter__(self) -> AsyncIterator[StreamingTranscribeRequest]:
-        """The others, until the client half-closes.
+        """The requests after the first, until the client half-closes.
 
         Raises:
             TiroError: CONFIG_REPEATED or SESSION_IDLE.

@@ -1,1 +1,1 @@
-"""From the events and partials of a session to the responses that a client reads."""
+"""The output of a connection: from the events and partials of a session to the responses that its client reads."""

@@ -1,9 +1,10 @@
-"""Reading what the workers write about a session: its line of events, and its partials."""
+"""What the workers of a session write about it: its event log, its partials and its progress."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any
 
-from tiro.events.v1.live_pb2 import LiveEvent, LivePartial, LiveProgress
+from tiro.events.v1.live_pb2 import LiveEvent, LivePartial, LiveProgress, SessionRecord
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import listening
@@ -14,18 +15,19 @@ UNREAD_MAX = 64
 """Messages that NATS's client keeps for us. They are taken as they come: some wait only while the loop is busy."""
 
 
-async def events(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LiveEvent]:
+async def events(bus: Bus, record: SessionRecord) -> AsyncGenerator[LiveEvent]:
     """The events of a session from the first one on, each once.
 
     Raises:
-        TiroError: SESSION_FAILED; one is missing. SESSION_NOT_FOUND; the first ones are kept no longer.
+        TiroError: SESSION_FAILED; one is missing. SESSION_NOT_FOUND; the first ones have expired.
     """
     last = 0
-    async with OrderedConsumer(bus, topology.LIVE_EVENTS, subjects.live_events(tenant, session_id)) as tail:
-        async for entry in tail:
-            if isinstance(entry, StreamState):
+    subject = subjects.live_events(record.tenant, record.session_id)
+    async with OrderedConsumer(bus, topology.LIVE_EVENTS, subject) as messages:
+        async for message in messages:
+            if isinstance(message, StreamState):
                 continue
-            event = LiveEvent.FromString(entry.data)
+            event = LiveEvent.FromString(message.data)
             if event.sequence <= last:  # stored twice, around a change of the stream's leader
                 continue
             if not last and event.sequence > 1:
@@ -36,23 +38,24 @@ async def events(bus: Bus, tenant: str, session_id: str) -> AsyncGenerator[LiveE
             yield event
 
 
-async def follow_partials(bus: Bus, tenant: str, session_id: str, take: Callable[[LivePartial], None]) -> None:
-    """Take the partials of a session from now on, until cancelled. Some may be missing: each replaces those before."""
+async def follow_partials(bus: Bus, record: SessionRecord, receive: Callable[[LivePartial], None]) -> None:
+    """Pass on the partials of a session from now on, until cancelled. One may be missing: the next one replaces it."""
 
-    async def receive(payload: bytes) -> None:
-        take(LivePartial.FromString(payload))
+    async def parse(payload: bytes) -> None:
+        receive(LivePartial.FromString(payload))
 
-    async with listening(bus, subjects.live_partial(tenant, session_id), receive, unread_max=UNREAD_MAX):
-        await asyncio.get_running_loop().create_future()
+    await _listen(bus, subjects.live_partial(record.tenant, record.session_id), parse)
 
 
-async def follow_progress(
-    bus: Bus, tenant: str, session_id: str, take: Callable[[LiveProgress], Awaitable[None]]
-) -> None:
-    """Take how far the worker of a session is, from now on, until cancelled. One may be missing: the next says more."""
+async def follow_progress(bus: Bus, record: SessionRecord, receive: Callable[[LiveProgress], None]) -> None:
+    """Pass on the progress of a session's workers from now on, until cancelled. One may be missing here too."""
 
-    async def receive(payload: bytes) -> None:
-        await take(LiveProgress.FromString(payload))
+    async def parse(payload: bytes) -> None:
+        receive(LiveProgress.FromString(payload))
 
-    async with listening(bus, subjects.live_progress(tenant, session_id), receive, unread_max=UNREAD_MAX):
+    await _listen(bus, subjects.live_progress(record.tenant, record.session_id), parse)
+
+
+async def _listen(bus: Bus, subject: str, receive: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+    async with listening(bus, subject, receive, unread_max=UNREAD_MAX):
         await asyncio.get_running_loop().create_future()

@@ -1,133 +1,128 @@
-"""What goes out: the worker's events and partials, and what is stored, brought to the client."""
+"""The output of a connection that speaks in a session: events and partials of the worker, acknowledgements, lag."""
 
 import asyncio
 import time
 from contextlib import aclosing
 
-from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress, SessionRecord
+from tiro.events.v1.live_pb2 import LiveEvent, LiveProgress
 from tiro.events.v1.route_pb2 import Route
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.connection import Bus
+from tiro_streamer.audio_log.position import LogPosition
 from tiro_streamer.audio_log.writer import AudioLogWriter
+from tiro_streamer.context.session import SessionContext
 from tiro_streamer.errors import from_worker
-from tiro_streamer.input.reader import RequestReader
 from tiro_streamer.output import event_reader
-from tiro_streamer.output.responses import ResponseBuilder, of_lag
-from tiro_streamer.output.writer import ResponseWriter
+from tiro_streamer.responses.builder import of_lag
 
 ACKNOWLEDGE_SECONDS = 0.5
-"""How often the client is told how much is stored."""
+"""How often stored audio is acknowledged to the client."""
 LAG_SECONDS = 2.0
-"""The client is told when the worker is so far behind."""
+"""A worker that is this far behind is reported to the client."""
 CAUGHT_UP_SECONDS = 1.0
-"""And once more when it is behind no further than this."""
-LAG_TOLD_SECONDS = 1.0
-"""How often it is told at most."""
+"""A worker that is no further behind than this has caught up, which is reported as well."""
+LAG_INTERVAL_SECONDS = 1.0
+"""The least time between two reports of a lag."""
 
 log = get_logger()
 
 
 class ResponseForwarder:
-    """Follows one session for its client."""
+    """Forwards what the workers of a session write to the client that speaks in it."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        record: SessionRecord,
-        line: AudioLogWriter,
-        intake: RequestReader,
-        *,
-        responder: ResponseWriter,
-        responses: ResponseBuilder,
-        after_sequence: int = 0,
-    ) -> None:
-        """`after_sequence` is the number of the last event that the client has already."""
-        self._bus = bus
-        self._record = record
-        self._line = line
-        self._intake = intake
-        self._responder = responder
-        self._responses = responses
-        self._after_sequence = after_sequence
-        self._acknowledged = (0, 0)
-        self._lag_told = 0.0
-        self._lag_told_at = 0.0
+    def __init__(self, context: SessionContext, audio_log: AudioLogWriter) -> None:
+        self._context = context
+        self._bus = context.streamer.bus
+        self._record = context.record
+        self._ending = context.ending
+        self._audio_log = audio_log
+        self._acknowledged = LogPosition()
+        self._lag_seconds = 0.0
+        self._lag_reported_at = 0.0
+        self._epoch = 0
         self.owner = ""
         """The id of the worker that has the session."""
-        self.heard_at = time.monotonic()
-        """When the worker has last said anything."""
+        self.owner_seen_at = time.monotonic()
+        """When that worker has last written anything, by the monotonic clock."""
         self.owned = asyncio.Event()
-        """Set once a worker has it."""
-        self.ended = asyncio.Event()
-        """Set once a worker has ended it."""
+        """Set once a worker has the session."""
 
     async def forward_events(self) -> None:
-        """Pass on the events until the last one.
+        """Forward the events up to the last one.
 
         Raises:
-            TiroError: The worker ended the session with an error.
+            TiroError: The worker has ended the session with an error.
         """
-        async with aclosing(event_reader.events(self._bus, self._record.tenant, self._record.session_id)) as events:
+        async with aclosing(event_reader.events(self._bus, self._record)) as events:
             async for event in events:
-                await self._take(event)
                 if event.HasField("ended"):
+                    await self._forward_end(event)
                     return
+                await self._forward(event)
+                if event.HasField("owner_changed"):
+                    self._note_owner(event)
 
     async def forward_partials(self) -> None:
-        """Pass on the partials until cancelled."""
-        record = self._record
-        await event_reader.follow_partials(self._bus, record.tenant, record.session_id, self._responder.offer_partial)
+        """Forward the partials until cancelled."""
+        await event_reader.follow_partials(self._bus, self._record, self._context.client.offer_partial)
 
     async def follow_progress(self) -> None:
-        """Let the line know how much is heard, until cancelled."""
+        """Note in the audio log what the worker has processed, until cancelled."""
 
-        async def take(progress: LiveProgress) -> None:
-            self.heard_at = time.monotonic()
-            await self._line.heard(progress.processed_sample)
+        def note(progress: LiveProgress) -> None:
+            if progress.epoch >= self._epoch:  # that of a worker which was replaced says nothing
+                self.owner_seen_at = time.monotonic()
+                self._audio_log.note_processed(progress.processed_sample)
 
-        await event_reader.follow_progress(self._bus, self._record.tenant, self._record.session_id, take)
+        await event_reader.follow_progress(self._bus, self._record, note)
 
-    async def acknowledge(self) -> None:
-        """Tell now and then how much is stored, and how far the worker is behind, until cancelled."""
+    async def report(self) -> None:
+        """Acknowledge stored audio, and report a lag of the worker, until cancelled."""
         while True:
             await asyncio.sleep(ACKNOWLEDGE_SECONDS)
-            self._tell_stored()
-            self._tell_lag()
+            self._acknowledge()
+            self._report_lag()
 
-    async def _take(self, event: LiveEvent) -> None:
-        if event.HasField("ended"):
-            self.ended.set()
-            if event.ended.HasField("error"):
-                raise from_worker(event.ended.error)
-            self._tell_stored()
-            if self._intake.fault is not None:  # a status follows instead
-                return
-        if event.sequence > self._after_sequence:
-            await self._responder.put(self._responses.of_event(event))
-        if event.HasField("owner_changed"):
-            self.owner = event.owner_changed.worker_id
-            self.heard_at = time.monotonic()
-            if event.owner_changed.HasField("route"):  # workers from before routes do not say it
-                self._follow_route(event.owner_changed.route)
-            self.owned.set()
-            log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
+    async def _forward(self, event: LiveEvent) -> None:
+        if event.sequence > self._context.after_sequence:
+            await self._context.client.put(self._context.responses.of_event(event))
+
+    async def _forward_end(self, event: LiveEvent) -> None:
+        """Forward the last event, if nothing that this client has sent is missing."""
+        if event.ended.HasField("error"):
+            self._ending.worker_error = from_worker(event.ended.error)
+        self._ending.ended_by_worker.set()
+        if self._ending.worker_error is not None:
+            raise self._ending.worker_error
+        await self._ending.input_stored.wait()
+        self._acknowledge()
+        if self._ending.input_fault is None:  # else a status follows instead
+            await self._forward(event)
+
+    def _note_owner(self, event: LiveEvent) -> None:
+        changed = event.owner_changed
+        self._epoch, self.owner, self.owner_seen_at = event.epoch, changed.worker_id, time.monotonic()
+        if changed.HasField("route"):  # workers of an earlier version do not send it
+            self._follow_route(changed.route)
+        self.owned.set()
+        log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
 
     def _follow_route(self, route: Route) -> None:
-        """Have the session's parts here know its engine: what a client changes is checked against what that can do."""
+        """Note the engine that the session has now: a change of its config is checked against what that can do."""
         self._record.recognition.engine, self._record.recognition.model = route.engine, route.model
 
-    def _tell_stored(self) -> None:
-        stored = (self._line.place.samples, self._line.place.controls)
-        if stored != self._acknowledged:
-            self._acknowledged = stored
-            self._responder.offer_notice(self._responses.of_stored(*stored))
+    def _acknowledge(self) -> None:
+        position = self._audio_log.position
+        stored, acknowledged = (position.samples, position.controls), self._acknowledged
+        if stored != (acknowledged.samples, acknowledged.controls):
+            self._acknowledged = position
+            self._context.client.offer_notice(self._context.responses.of_stored(position))
 
-    def _tell_lag(self) -> None:
-        behind, now = self._line.behind_seconds, time.monotonic()
+    def _report_lag(self) -> None:
+        behind, now = self._audio_log.behind_seconds, time.monotonic()
         if behind < CAUGHT_UP_SECONDS:
             behind = 0.0
-        if behind >= LAG_SECONDS and now - self._lag_told_at < LAG_TOLD_SECONDS:
+        if behind >= LAG_SECONDS and now - self._lag_reported_at < LAG_INTERVAL_SECONDS:
             return
-        if behind >= LAG_SECONDS or (self._lag_told and not behind):
-            self._lag_told, self._lag_told_at = behind, now
-            self._responder.offer_notice(of_lag(behind))
+        if behind >= LAG_SECONDS or (self._lag_seconds and not behind):
+            self._lag_seconds, self._lag_reported_at = behind, now
+            self._context.client.offer_notice(of_lag(behind))

@@ -1,116 +1,92 @@
-"""Following a session without speaking in it."""
+"""The output of a connection that follows a session without speaking in it."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+import itertools
+from contextlib import aclosing
 
-from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
-from tiro_core.messaging.connection import Bus
-from tiro_streamer.errors import from_worker, session_failed, too_many_watchers
-from tiro_streamer.metrics import WATCHERS
+from tiro.events.v1.live_pb2 import LiveEvent
+from tiro_core.logs.logger import get_logger
+from tiro_core.messaging.errors import BusUnavailable
+from tiro_engines.backoff import backoff
+from tiro_streamer.context.session import SessionContext
+from tiro_streamer.errors import from_worker, session_failed
 from tiro_streamer.output import event_reader
-from tiro_streamer.output.responses import ResponseBuilder
-from tiro_streamer.output.writer import ResponseWriter
-from tiro_streamer.session.history import find_session, last_event
+from tiro_streamer.records.history import find_session, last_event
 
-OVER_CHECK_SECONDS = 5.0
-"""How often to see whether a session that says nothing has ended without a word: nobody took it."""
+CHECK_SECONDS = 5.0
+"""When the record of a session is first looked at that has no new event. Doubled for each further look."""
+CHECK_SECONDS_MAX = 60.0
 
-
-class WatcherLimit:
-    """Counts those who follow."""
-
-    def __init__(self, watchers_max: int) -> None:
-        self._max = watchers_max
-        self._inside = 0
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """One who follows.
-
-        Raises:
-            TiroError: TOO_MANY_WATCHERS.
-        """
-        if self._inside >= self._max:
-            raise too_many_watchers()
-        self._inside += 1
-        try:
-            with WATCHERS.track_inprogress():
-                yield
-        finally:
-            self._inside -= 1
+log = get_logger()
 
 
 class SessionWatcher:
-    """One who follows one session."""
+    """Follows one session for one client."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        record: SessionRecord,
-        *,
-        responder: ResponseWriter,
-        responses: ResponseBuilder,
-        after_sequence: int,
-        partials: bool,
-    ) -> None:
-        self._bus = bus
-        self._record = record
-        self._responder = responder
-        self._responses = responses
-        self._after_sequence = after_sequence
-        self._partials = partials and record.enable_interim_results
-        self._sequence = 0
+    def __init__(self, context: SessionContext, *, partials: bool) -> None:
+        self._context = context
+        self._bus = context.streamer.bus
+        self._record = context.record
+        self._partials = partials and context.record.enable_interim_results
 
     async def run(self) -> None:
-        """Pass on what happened and what happens, until the session ends.
+        """Forward what has happened and what happens, until the session ends.
 
         Raises:
-            TiroError: What the session ended with, CLIENT_TOO_SLOW, or that its history is gone.
+            TiroError: What the session ended with, what was wrong with the client's input, CLIENT_TOO_SLOW, or that
+                the events have expired.
         """
+        client = self._context.client
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._responder.run(), name="responses")
-            beside = [tasks.create_task(self._end_if_over(), name="over")]
+            tasks.create_task(client.run(), name="responses")
+            others = [tasks.create_task(self._end_with_record(), name="record-check")]
             if self._partials:
-                beside.append(tasks.create_task(self._forward_partials(), name="partials"))
+                follow = event_reader.follow_partials(self._bus, self._record, client.offer_partial)
+                others.append(tasks.create_task(follow, name="partials"))
             error = await self._forward_events()
-            for running in beside:
+            for running in others:
                 running.cancel()
-            self._responder.close()
+            client.close()
         if error is not None:
             raise error
 
     async def _forward_events(self) -> Exception | None:
-        """Pass on the events until the last one, and return the error that it tells."""
-        async with aclosing(event_reader.events(self._bus, self._record.tenant, self._record.session_id)) as events:
+        """Forward the events up to the last one, and return the error that ended the session."""
+        ending = self._context.ending
+        async with aclosing(event_reader.events(self._bus, self._record)) as events:
             async for event in events:
-                self._sequence = event.sequence
+                if not event.HasField("ended"):
+                    await self._forward(event)
+                    continue
                 if event.ended.HasField("error"):
                     return from_worker(event.ended.error)
-                await self._pass_on(event)
-                if event.HasField("ended"):
-                    break
+                await ending.input_stored.wait()
+                if ending.input_fault is not None:
+                    return ending.input_fault
+                await self._forward(event)
+                break
         return None
 
-    async def _pass_on(self, event: LiveEvent) -> None:
-        if event.sequence > self._after_sequence:
-            await self._responder.put(self._responses.of_event(event))
+    async def _forward(self, event: LiveEvent) -> None:
+        if event.sequence > self._context.after_sequence:
+            await self._context.client.put(self._context.responses.of_event(event))
 
-    async def _forward_partials(self) -> None:
-        record = self._record
-        await event_reader.follow_partials(self._bus, record.tenant, record.session_id, self._responder.offer_partial)
+    async def _end_with_record(self) -> None:
+        """Notice a session that has ended without a last event, since no worker had it.
 
-    async def _end_if_over(self) -> None:
-        """Notice a session that has ended and will not say so.
+        That is rare, and nothing else depends on it: the record is looked at ever more seldom.
 
         Raises:
             TiroError: Why it ended.
         """
-        while True:
-            record = await find_session(self._bus, self._record.tenant, self._record.session_id)
-            if record.state == SessionRecord.STATE_ENDED:
-                newest = await last_event(self._bus, record)
-                if not newest.HasField("ended"):
-                    raise from_worker(record.error) if record.HasField("error") else session_failed("it ended unsaid")
-                return
-            await asyncio.sleep(OVER_CHECK_SECONDS)
+        for checks in itertools.count(1):
+            try:
+                record = await find_session(self._bus, self._record.tenant, self._record.session_id)
+                if record.state == record.STATE_ENDED:
+                    newest = await last_event(self._bus, record)
+                    if not newest.HasField("ended"):
+                        raise from_worker(record.error) if record.HasField("error") else session_failed("it has ended")
+                    return
+            except BusUnavailable as error:
+                log.debug("session_not_checked", error=repr(error))
+            await asyncio.sleep(backoff(checks, first_seconds=CHECK_SECONDS, seconds_max=CHECK_SECONDS_MAX))

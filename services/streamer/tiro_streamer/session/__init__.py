@@ -1,1 +1,1 @@
-"""One live session: its record, its assignment to a worker, its life over one or more connections."""
+"""A live session over one connection: begun or resumed, served, and left to another connection or ended."""

@@ -1,4 +1,4 @@
-"""Ending a session before its time, so that its worker is free again and no other one takes it."""
+"""The end of a session before its time, so that its worker is free again and no other one claims it."""
 
 import asyncio
 
@@ -8,45 +8,47 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.operations import purge
 from tiro_core.server.caller_errors import known_for_caller
-from tiro_streamer.audio_log.writer import AudioLogTaken, AudioLogWriter
+from tiro_streamer.audio_log.writer import AudioLogWriter
 from tiro_streamer.errors import client_gone, session_failed
-from tiro_streamer.session.assignment import SessionAssignment
+from tiro_streamer.records.assignment import SessionAssignment
 
 ABORT_SECONDS_MAX = 5.0
-"""How long the clean-up of one session may take. While NATS is away the session is left as it is."""
+"""How long the clean-up of one session may take. While NATS is away the session is left as it is: its worker ends it
+when nothing has come on its audio log for a minute."""
 
 log = get_logger()
 
 
 async def abort_session(
-    bus: Bus, record: SessionRecord, assignment: SessionAssignment, line: AudioLogWriter, cause: BaseException
+    bus: Bus, record: SessionRecord, assignment: SessionAssignment, audio_log: AudioLogWriter, cause: BaseException
 ) -> None:
     """End the session in the store, unless another connection has taken it over.
 
-    The end is on the audio log first: there another connection's writing refuses it. A worker that has the session
-    meets it there. Where none has, the record is ended here, and the log goes.
+    The end is on the audio log first, behind what is stored: a connection that has taken the log over refuses it there.
+    A worker that has the session meets the end on the log. Where none has it, the record is ended here, and the log
+    purged.
 
     Args:
-        bus: Where the session is.
-        record: Which session.
+        bus: The connection to NATS.
+        record: The session.
         assignment: Withdraws the session from the workers.
-        line: The writing end of its audio log.
+        audio_log: The writing end of its audio log.
         cause: What ended it.
     """
     fault = _for_record(cause)
     status = fault.to_status()
-    audio = subjects.live_audio(record.tenant, record.session_id)
     try:
         async with asyncio.timeout(ABORT_SECONDS_MAX):
-            await line.end_early(status)
+            await audio_log.end_early(status)
             if await assignment.withdraw(status):
-                await purge(bus, topology.LIVE_AUDIO, audio)
-    except AudioLogTaken:
-        log.info("session_goes_on_elsewhere", reason=reason_name(fault.reason))
+                await purge(bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id))
+    except Fenced:
+        log.info("session_continues_elsewhere", reason=reason_name(fault.reason))
     except (TimeoutError, MessagingError) as error:
-        log.warning("session_left", error=repr(error))
+        log.warning("session_left", reason=reason_name(fault.reason), error=repr(error))
     else:
         log.info("session_aborted", reason=reason_name(fault.reason), message=fault.message)
 
@@ -54,4 +56,4 @@ async def abort_session(
 def _for_record(cause: BaseException) -> TiroError:
     if isinstance(cause, asyncio.CancelledError):
         return client_gone()
-    return known_for_caller(cause) or session_failed("the streamer could not carry the session on")
+    return known_for_caller(cause) or session_failed("the streamer could not continue the session")

@@ -1,142 +1,142 @@
-"""One live session over one connection: from its offer to the workers, or its resumption, to its end."""
+"""A live session over one connection: from its assignment to a worker, or its resumption, to its end."""
 
 import asyncio
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 
-from tiro.events.v1.live_pb2 import SessionRecord
-from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.errors import TiroError
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import BusUnavailable
-from tiro_core.messaging.publishing import PATIENCE_SECONDS
-from tiro_core.messaging.topology import WORKER_EXPIRY_SECONDS
-from tiro_core.routing.workers import WorkerDirectory
-from tiro_streamer.audio_log.position import find_position
-from tiro_streamer.audio_log.writer import AudioLogTaken, AudioLogWriter
-from tiro_streamer.drain import Drain
+from tiro_core.messaging.event_log import Fenced
+from tiro_core.messaging.publishing import PATIENCE_SECONDS, with_patience
+from tiro_streamer.audio_log.writer import AudioLogWriter, AudioLost
+from tiro_streamer.context.session import SessionContext
 from tiro_streamer.errors import (
     ClientGone,
+    audio_lost,
     first_fault,
+    is_connection_lost,
+    is_resumed_elsewhere,
     no_capacity,
     resumed_elsewhere,
     session_cancelled,
     session_failed,
 )
 from tiro_streamer.input.reader import RequestReader, SessionCancelled
+from tiro_streamer.input.requests import RequestStream
 from tiro_streamer.metrics import CLAIM_SECONDS
 from tiro_streamer.output.forwarder import ResponseForwarder
-from tiro_streamer.output.writer import ResponseWriter
+from tiro_streamer.records.assignment import SessionAssignment
+from tiro_streamer.records.history import find_session
 from tiro_streamer.session.abort import abort_session
-from tiro_streamer.session.assignment import SessionAssignment, is_served
-from tiro_streamer.session.detached import DetachedSessions
-from tiro_streamer.settings import StreamerSettings
+from tiro_streamer.session.owner_watch import OwnerWatch
 
-OWNER_CHECK_SECONDS = 1.0
-"""How often a session looks whether its worker is still alive."""
-OWNER_QUIET_SECONDS = 3.0
-"""A worker says how far it is twice as often: one that does not is looked after."""
+STORE_SECONDS_MAX = 30.0
+"""How long it may take after the first loss until NATS reports that it cannot write: 18 to 23 s were measured."""
 LAST_SECONDS_MAX = 2.0
 """How long a client may take to read what waits for it when its session ends with an error."""
 
 log = get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnvironment:
-    """What every session of a streamer shares."""
-
-    settings: StreamerSettings
-    bus: Bus
-    workers: WorkerDirectory
-    launcher: MediaLauncher
-    drain: Drain
-    detached: DetachedSessions
-
-
-@dataclass(frozen=True, slots=True)
-class SessionParts:
-    """What makes up one session."""
-
-    record: SessionRecord
-    line: AudioLogWriter
-    intake: RequestReader
-    outlet: ResponseForwarder
-    responder: ResponseWriter
-    offer: SessionAssignment
-    claim_seconds: float | None
-    """How long to wait for a worker to take it. None: it had one before."""
-
-
 class LiveSession:
     """A session. `run` is its whole life on this connection."""
 
-    def __init__(self, environment: SessionEnvironment, parts: SessionParts) -> None:
-        self._settings = environment.settings
-        self._environment = environment
-        self._parts = parts
+    def __init__(
+        self,
+        context: SessionContext,
+        audio_log: AudioLogWriter,
+        requests: RequestStream,
+        *,
+        from_start: bool = False,
+        claim_seconds: float | None = None,
+    ) -> None:
+        """Put the parts of a session together. It owns the audio log from here on.
+
+        Args:
+            context: The connection.
+            audio_log: The writing end of its audio log.
+            requests: What the client sends.
+            from_start: The client sends its audio from the beginning again.
+            claim_seconds: How long to wait for a worker to claim the session. None: it had a worker before.
+        """
+        self._context = context
+        self._streamer = context.streamer
+        self._record = context.record
+        self._audio_log = audio_log
+        self._claim_seconds = claim_seconds
+        self._ending = context.ending
+        self._reader = RequestReader(context, audio_log, requests, from_start=from_start)
+        self._forwarder = ResponseForwarder(context, audio_log)
+        self._assignment = SessionAssignment(self._streamer.bus, context.record)
+        self._owner_watch = OwnerWatch(context, self._assignment, self._forwarder)
 
     async def run(self) -> None:
         """Serve the session.
 
         Raises:
             TiroError: Why it could not be finished here.
-            BusUnavailable: NATS stayed away.
+            MessagingError: NATS stayed away, or refuses the session.
         """
-        parts = self._parts
         try:
-            await self._conduct()
+            await self._serve()
         except BaseException as failure:
             fault = first_fault(failure)
             if isinstance(fault, SessionCancelled):
                 fault = session_cancelled()
-            if not self._is_for_others(fault):
-                await abort_session(self._environment.bus, parts.record, parts.offer, parts.line, fault)
+            await self._leave(fault)
             if fault is failure:
                 raise
             raise fault from failure
-        log.info("session_ended", samples=parts.line.place.samples)
-        if parts.intake.fault is not None:
-            raise parts.intake.fault
+        log.info("session_ended", samples=self._audio_log.position.samples)
+        await self._audio_log.close()
+        if self._ending.input_fault is not None:
+            raise self._ending.input_fault
 
-    def _is_for_others(self, fault: BaseException) -> bool:
-        """Whether the session goes on, or may go on, over another connection. Then it is left as it is."""
-        if isinstance(fault, TiroError) and fault.reason == reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE:
-            return True
-        parts = self._parts
-        has_token = parts.outlet.owned.is_set() or parts.claim_seconds is None
-        return (
-            bool(parts.record.resume_token_sha256)
-            and has_token
-            and _is_loss_of_connection(fault)
-            and self._environment.detached.keep(parts.record, parts.line)
-        )
+    async def _leave(self, fault: BaseException) -> None:
+        """Leave the session to another connection, if one has it or may resume it. Otherwise end it."""
+        cause = fault
+        if self._may_be_resumed_after(fault):
+            try:
+                self._streamer.detached.keep(self._record, self._audio_log)
+            except TiroError as refusal:
+                log.warning("session_not_detached", reason=str(refusal))
+                cause = refusal
+            else:
+                return
+        try:
+            if not is_resumed_elsewhere(cause):
+                await abort_session(self._streamer.bus, self._record, self._assignment, self._audio_log, cause)
+        finally:
+            await self._audio_log.close()
 
-    async def _conduct(self) -> None:
-        """Serve the client until the session is over; where it ends with a fault, what waits to be sent goes first."""
-        responder = self._parts.responder
+    def _may_be_resumed_after(self, fault: BaseException) -> bool:
+        """Whether the client can resume the session: it knows how to, and the fault is not the session's own."""
+        has_token = self._forwarder.owned.is_set() or self._claim_seconds is None
+        return self._context.is_resumable and has_token and is_connection_lost(fault)
+
+    async def _serve(self) -> None:
+        """Serve the client until the session is over. Where it ends with a fault, what waits to be sent goes first."""
+        client = self._context.client
         fault: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
-                sending = tasks.create_task(responder.run(), name="responses")
-                fault = await self._serve_until_fault()
-                responder.close()
+                sending = tasks.create_task(client.run(), name="responses")
+                fault = await self._run_until_fault()
+                client.close()
                 if fault is not None:
                     await asyncio.wait([sending], timeout=LAST_SECONDS_MAX)
                     sending.cancel()
         except BaseExceptionGroup as group:
             if fault is None:
                 raise
-            raise fault from group  # what ended it comes before what is wrong with its client
+            raise fault from group  # what ended the session comes before what is wrong with its client
         if fault is not None:
             raise fault
 
-    async def _serve_until_fault(self) -> BaseException | None:
-        """Serve, and return what ended the session; what leaves nobody to send anything to is raised."""
+    async def _run_until_fault(self) -> BaseException | None:
+        """Run the session, and return what ended it. What leaves no client to send anything to is raised."""
         try:
-            await self._serve()
+            await self._run()
         except BaseExceptionGroup as group:
             fault = first_fault(group)
             if isinstance(fault, ClientGone | SessionCancelled):
@@ -144,129 +144,87 @@ class LiveSession:
             return fault
         return None
 
-    async def _serve(self) -> None:
-        """Run the session's tasks until the worker's last event is passed on."""
-        parts = self._parts
-        can_move = bool(parts.record.resume_token_sha256)
+    async def _run(self) -> None:
+        """Run the tasks of the session until the worker's last event is forwarded."""
         async with asyncio.TaskGroup() as tasks:
-            forwarding = tasks.create_task(parts.outlet.forward_events(), name="events")
-            beside = [tasks.create_task(self._environment.drain.until_closing(can_move=can_move), name="closing")]
-            if parts.claim_seconds is not None:
-                await self._be_claimed(parts.claim_seconds)
-            work = [
-                parts.intake.run(),
-                self._publish(),
-                parts.outlet.acknowledge(),
-                parts.outlet.follow_progress(),
-                self._watch_owner(),
+            forwarding = tasks.create_task(self._forwarder.forward_events(), name="events")
+            closing = self._streamer.drain.until_closing(can_move=self._context.is_resumable)
+            others = [
+                tasks.create_task(closing, name="closing"),
+                tasks.create_task(self._streamer.store.until_unwritable(), name="store"),
             ]
-            if parts.record.enable_interim_results:
-                work.append(parts.outlet.forward_partials())
-            beside += [tasks.create_task(one) for one in work]
+            if self._claim_seconds is not None:
+                await self._assign(self._claim_seconds)
+            work = [
+                self._reader.run(),
+                self._publish(),
+                self._forwarder.report(),
+                self._forwarder.follow_progress(),
+                self._owner_watch.run(),
+            ]
+            if self._record.enable_interim_results:
+                work.append(self._forwarder.forward_partials())
+            others += [tasks.create_task(one) for one in work]
             await forwarding
-            for running in beside:
+            for running in others:
                 running.cancel()
 
-    async def _be_claimed(self, seconds: float) -> None:
-        """Offer the session and wait until a worker has it.
+    async def _assign(self, seconds: float) -> None:
+        """Enqueue the session and wait until a worker has it.
 
         Raises:
-            TiroError: NO_CAPACITY, or SESSION_FAILED when a worker took it and said nothing.
+            TiroError: NO_CAPACITY; or SESSION_FAILED, a worker claimed it and wrote nothing.
+            StreamFull: There is no room for it.
+            BusUnavailable: NATS stayed away.
         """
-        begun = time.monotonic()
-        offer, owned = self._parts.offer, self._parts.outlet.owned
-        await offer.publish()
+        begun, owned = time.monotonic(), self._forwarder.owned
+        await self._assignment.publish()
         if not await _is_set_within(owned, seconds):
             refusal = no_capacity("all workers")
-            if await offer.withdraw(refusal.to_status()):
+            if await self._assignment.withdraw(refusal.to_status()):
                 raise refusal
-            if not await _is_set_within(owned, self._settings.takeover_seconds_max):
-                raise session_failed("the worker that took the session is gone")
+            if not await _is_set_within(owned, self._streamer.settings.takeover_seconds_max):
+                raise session_failed("the worker that claimed the session is gone")
         CLAIM_SECONDS.observe(time.monotonic() - begun)
 
     async def _publish(self) -> None:
-        """Store the line, then wait for the worker to finish.
+        """Store the audio, then wait for the worker to end the session.
 
         Raises:
-            TiroError: SESSION_FAILED; it does not. SESSION_RESUMED_ELSEWHERE; the line was taken from us.
+            TiroError: SESSION_FAILED; it does not. SESSION_RESUMED_ELSEWHERE; another connection has the session.
+                STORAGE_FULL or STORAGE_UNAVAILABLE; NATS has lost audio. Or what a worker has ended the session with.
+            StreamFull: There is no room for the audio.
+            BusUnavailable: NATS stayed away.
         """
         try:
-            await self._parts.line.publish()
-        except AudioLogTaken:
-            record = self._parts.record
-            position = await find_position(
-                self._environment.bus, record.tenant, record.session_id, patience_seconds=PATIENCE_SECONDS
-            )
-            if position.sequence:
-                raise resumed_elsewhere() from None
-            # A worker that ends a session early also purges its line: its last event is on its way to us.
-        if not await _is_set_within(self._parts.outlet.ended, self._settings.finish_seconds_max):
+            await self._audio_log.publish()
+        except Fenced:
+            raise resumed_elsewhere() from None
+        except AudioLost:
+            await self._explain_loss()
+        self._ending.input_stored.set()
+        await self._wait_for_worker()
+
+    async def _explain_loss(self) -> None:
+        """Raise why the audio log is shorter than this connection has left it."""
+        bus, tenant, session_id = self._streamer.bus, self._record.tenant, self._record.session_id
+        record = await with_patience(lambda: find_session(bus, tenant, session_id), PATIENCE_SECONDS)
+        if record.state == record.STATE_ENDED:
+            # Its worker has ended the session, and purged the log after that. The last event is on its way.
+            await self._wait_for_worker()
+            raise self._ending.worker_error or resumed_elsewhere()
+        if not self._context.is_resumable:
+            # Most likely the disk is full, which is known a while later. A client that can resume tries that meanwhile.
+            await self._streamer.store.raise_if_full(within_seconds=STORE_SECONDS_MAX)
+        raise audio_lost()
+
+    async def _wait_for_worker(self) -> None:
+        if not await _is_set_within(self._ending.ended_by_worker, self._streamer.settings.finish_seconds_max):
             raise session_failed("the last words were not transcribed in time")
-
-    async def _watch_owner(self) -> None:
-        """Move the session to another engine when nobody of its own takes it over; failing that, give up.
-
-        Raises:
-            TiroError: SESSION_FAILED.
-        """
-        gone_since: float | None = None
-        has_moved = False
-        while True:
-            await asyncio.sleep(OWNER_CHECK_SECONDS)
-            if not await self._owner_is_gone():
-                gone_since, has_moved = None, False
-                continue
-            gone_since = gone_since or time.monotonic()
-            gone_seconds = time.monotonic() - gone_since
-            if gone_seconds >= self._settings.takeover_seconds_max:
-                raise session_failed("the session's worker is gone and no other one took it over")
-            # Its own engine comes first, while it has workers; whom it was moved to gets as much time.
-            if has_moved or self._engine_is_served():
-                gone_seconds -= self._settings.takeover_seconds_max / 2
-            if gone_seconds >= 0 and await self._move():
-                gone_since, has_moved = None, True
-
-    async def _owner_is_gone(self) -> bool:
-        """Whether nobody renews the owner's record, or it has given the session up and nobody has taken it yet.
-
-        While NATS is away, and until everybody has had the time to say so again, nobody can say that they are alive.
-        """
-        bus, outlet = self._environment.bus, self._parts.outlet
-        if not bus.is_connected or bus.seconds_since_outage < WORKER_EXPIRY_SECONDS:
-            return False
-        if not any(worker.worker_id == outlet.owner for worker in self._environment.workers.alive()):
-            return True
-        return time.monotonic() - outlet.heard_at > OWNER_QUIET_SECONDS and await self._is_waiting()
-
-    async def _is_waiting(self) -> bool:
-        """Whether no worker has the session, as far as NATS says: one that does not answer proves nothing."""
-        try:
-            return await self._parts.offer.is_waiting()
-        except BusUnavailable:
-            return False
-
-    async def _move(self) -> bool:
-        """Offer the session to another engine. Where NATS does not answer, it is tried again at the next look."""
-        try:
-            return await self._parts.offer.move(self._environment.workers)
-        except BusUnavailable:
-            return False
-
-    def _engine_is_served(self) -> bool:
-        return is_served(self._environment.workers, self._parts.record.recognition)
-
-
-def _is_loss_of_connection(fault: BaseException) -> bool:
-    """Whether the client may come back: its call was cancelled or broken, or this streamer stops."""
-    if isinstance(fault, TiroError) and fault.reason == reasons.ERROR_REASON_SHUTTING_DOWN:
-        return True
-    return isinstance(fault, ClientGone | asyncio.CancelledError)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        return False
-    return True
+    return event.is_set()

@@ -1,22 +1,33 @@
-"""Going on with a session over a new connection."""
+"""A further connection of a session, which replaces the one before."""
+
+import asyncio
+import random
+from dataclasses import replace
 
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro.streaming.v1.streaming_pb2 import Resume
+from tiro_core.errors import TiroError
 from tiro_core.logs.logger import get_logger
-from tiro_core.server.interception import Context
+from tiro_core.messaging.event_log import Fenced
+from tiro_streamer.audio_log.complete import CompleteAudioLog
 from tiro_streamer.audio_log.position import LogPosition, find_position
-from tiro_streamer.audio_log.writer import AudioLogTaken
-from tiro_streamer.errors import raise_first_fault, resumed_elsewhere, token_invalid
+from tiro_streamer.audio_log.writer import AudioLogWriter
+from tiro_streamer.context.session import SessionContext, session_context
+from tiro_streamer.context.streamer import StreamerContext
+from tiro_streamer.errors import raise_first_fault, resumed_elsewhere, session_cancelled, token_invalid
+from tiro_streamer.input.reader import RequestReader, SessionCancelled
 from tiro_streamer.input.requests import RequestStream
 from tiro_streamer.metrics import SESSIONS_RESUMED
 from tiro_streamer.output.watcher import SessionWatcher
-from tiro_streamer.session.builder import SessionBuilder
-from tiro_streamer.session.history import check_sequence, find_session
-from tiro_streamer.session.live_session import LiveSession, SessionEnvironment
-from tiro_streamer.session.tokens import opens
+from tiro_streamer.records.history import check_sequence, find_session
+from tiro_streamer.records.tokens import resumes
+from tiro_streamer.responses.writer import Write
+from tiro_streamer.session.live_session import LiveSession
 
-TAKE_OVER_TRIES_MAX = 5
-"""The connection that is to be replaced may write meanwhile, so often at most."""
+TAKE_OVER_TRIES_MAX = 10
+"""The connection that is to be replaced may write meanwhile, this often at most."""
+TAKE_OVER_WAIT_SECONDS_MAX = 0.05
+"""Between two of these tries, at random, so that a connection that writes regularly does not win every time."""
 
 log = get_logger()
 
@@ -24,59 +35,106 @@ log = get_logger()
 class SessionResumer:
     """Serves calls that begin with `resume`."""
 
-    def __init__(self, environment: SessionEnvironment, builder: SessionBuilder) -> None:
-        self._environment = environment
-        self._builder = builder
+    def __init__(self, streamer: StreamerContext) -> None:
+        self._streamer = streamer
 
-    async def run(self, tenant: str, resume: Resume, requests: RequestStream, context: Context) -> None:
+    async def run(self, tenant: str, resume: Resume, requests: RequestStream, write: Write) -> None:
         """Serve the session from where its client has it.
+
+        Args:
+            tenant: The caller's.
+            resume: The first request.
+            requests: The requests after it.
+            write: Sends a response.
 
         Raises:
             TiroError: It cannot be resumed, or why it could not be finished here.
+            MessagingError: NATS stayed away, or refuses the session.
         """
-        bus = self._environment.bus
+        bus = self._streamer.bus
         record = await find_session(bus, tenant, resume.session_id)
-        if not opens(resume.resume_token, record):
+        if not resumes(resume.resume_token, record):
             raise token_invalid()
         newest = await check_sequence(bus, record, resume.after_sequence)
         for _ in range(TAKE_OVER_TRIES_MAX):
-            place = await find_position(bus, tenant, record.session_id)
-            if record.state == SessionRecord.STATE_ENDED or newest.HasField("ended") or place.ended:
-                await self._hear_the_rest(record, resume, place, newest, context)
+            position = await find_position(bus, tenant, record.session_id)
+            context = session_context(self._streamer, record, write, after_sequence=resume.after_sequence)
+            if record.state == SessionRecord.STATE_ENDED or newest.HasField("ended") or position.ended:
+                position = _final_position(position, newest)
+                await self._follow_to_end(context, position, requests, from_start=resume.audio_from_start)
                 return
-            try:
-                parts = await self._builder.resumed(
-                    record,
-                    requests,
-                    context,
-                    place=place,
-                    after_sequence=resume.after_sequence,
-                    audio_from_start=resume.audio_from_start,
-                )
-            except AudioLogTaken:
-                record = await find_session(bus, tenant, resume.session_id)
-                continue
-            SESSIONS_RESUMED.inc()
-            log.info("session_resumed", samples=place.samples, after_sequence=resume.after_sequence)
-            await LiveSession(self._environment, parts).run()
-            return
+            audio_log = self._audio_log(record, position)
+            if await self._take_over(record, audio_log):
+                await self._serve(context, audio_log, requests, from_start=resume.audio_from_start)
+                return
+            await asyncio.sleep(random.uniform(0, TAKE_OVER_WAIT_SECONDS_MAX))  # noqa: S311 - jitter keeps no secret
+            record = await find_session(bus, tenant, resume.session_id)
         raise resumed_elsewhere()
 
-    async def _hear_the_rest(
-        self, record: SessionRecord, resume: Resume, place: LogPosition, newest: LiveEvent, context: Context
+    async def _serve(
+        self, context: SessionContext, audio_log: AudioLogWriter, requests: RequestStream, *, from_start: bool
     ) -> None:
-        """The audio is complete: there is nothing to send, only to hear."""
-        responder = self._builder.responder(context, after_sequence=resume.after_sequence)
-        responses = self._builder.responses(record)
-        samples = newest.ended.sample_count if newest.HasField("ended") else place.samples
-        responder.offer_notice(responses.of_resumed(samples, place.controls))
-        watching = SessionWatcher(
-            self._environment.bus,
-            record,
-            responder=responder,
-            responses=responses,
-            after_sequence=resume.after_sequence,
-            partials=True,
-        )
+        """Continue a session whose audio log is ours."""
+        SESSIONS_RESUMED.inc()
+        log.info("session_resumed", samples=audio_log.position.samples, after_sequence=context.after_sequence)
+        context.client.offer_notice(context.responses.of_resumed(audio_log.position))
+        await LiveSession(context, audio_log, requests, from_start=from_start).run()
+
+    async def _follow_to_end(
+        self, context: SessionContext, position: LogPosition, requests: RequestStream, *, from_start: bool
+    ) -> None:
+        """Forward the rest of the events of a session whose audio has ended. Its client can send no more.
+
+        The last event waits until the client has half-closed: a client that has more to send gets an error instead.
+        """
+        context.client.offer_notice(context.responses.of_resumed(position))
+        reader = RequestReader(context, CompleteAudioLog(position), requests, from_start=from_start)
+
+        async def read() -> None:
+            try:
+                await reader.run()
+            except SessionCancelled:
+                raise session_cancelled() from None
+            context.ending.input_stored.set()
+
+        async def follow() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                reading = tasks.create_task(read(), name="requests")
+                await SessionWatcher(context, partials=True).run()
+                reading.cancel()
+
         with raise_first_fault():
-            await self._environment.drain.unless_closing(watching.run())
+            await self._streamer.drain.unless_draining(follow())
+
+    async def _take_over(self, record: SessionRecord, audio_log: AudioLogWriter) -> bool:
+        """Make an audio log ours. Returns whether the writer before has not written meanwhile."""
+        try:
+            await audio_log.take_over()
+        except Fenced:
+            await audio_log.close()
+            return False
+        except BaseException:
+            # The writer before may be refused from here on: then none but us keeps the session for its client.
+            try:
+                self._streamer.detached.keep(record, audio_log)
+            except TiroError as refusal:
+                log.warning("session_not_detached", reason=str(refusal))
+                await audio_log.close()
+            raise
+        return True
+
+    def _audio_log(self, record: SessionRecord, position: LogPosition) -> AudioLogWriter:
+        settings = self._streamer.settings
+        return AudioLogWriter(
+            self._streamer.bus,
+            record,
+            position,
+            buffer_bytes_max=settings.audio_buffer_bytes_max,
+            lead_seconds_max=settings.lead_seconds_max,
+        )
+
+
+def _final_position(position: LogPosition, newest: LiveEvent) -> LogPosition:
+    """The end of an audio log that may be purged already: then the last event has its length."""
+    samples = newest.ended.sample_count if newest.HasField("ended") else position.samples
+    return replace(position, samples=samples, ended=True)

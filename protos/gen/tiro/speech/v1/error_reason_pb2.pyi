@@ -132,12 +132,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The store of recordings and transcripts is away."""
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 66
     """Others changed the same resource at the same time; try again."""
+    ERROR_REASON_TENANT_LIMIT_REACHED: _ErrorReason.ValueType  # 67
+    """The tenant has as many open at once as one tenant may, of what `limit` in the metadata names: `calls`, `watchers` or
+    `detached_sessions`; `google.rpc.RetryInfo` says when to try again.
+    """
     ERROR_REASON_SESSION_RESUMED_ELSEWHERE: _ErrorReason.ValueType  # 70
     """The session goes on over another connection."""
     ERROR_REASON_SESSION_ABANDONED: _ErrorReason.ValueType  # 71
     """The client left before the session's end, or cancelled it."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 72
     """As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
+    ERROR_REASON_SESSION_AUDIO_ENDED: _ErrorReason.ValueType  # 73
+    """The client has resumed a session whose audio has ended, and sends more audio."""
     ERROR_REASON_URI_INVALID: _ErrorReason.ValueType  # 80
     """The URI is not one that is taken: its scheme, its port, its form."""
     ERROR_REASON_URI_FORBIDDEN: _ErrorReason.ValueType  # 81
@@ -288,12 +294,18 @@ ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 65
 """The store of recordings and transcripts is away."""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 66
 """Others changed the same resource at the same time; try again."""
+ERROR_REASON_TENANT_LIMIT_REACHED: ErrorReason.ValueType  # 67
+"""The tenant has as many open at once as one tenant may, of what `limit` in the metadata names: `calls`, `watchers` or
+`detached_sessions`; `google.rpc.RetryInfo` says when to try again.
+"""
 ERROR_REASON_SESSION_RESUMED_ELSEWHERE: ErrorReason.ValueType  # 70
 """The session goes on over another connection."""
 ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71
 """The client left before the session's end, or cancelled it."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 72
 """As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
+ERROR_REASON_SESSION_AUDIO_ENDED: ErrorReason.ValueType  # 73
+"""The client has resumed a session whose audio has ended, and sends more audio."""
 ERROR_REASON_URI_INVALID: ErrorReason.ValueType  # 80
 """The URI is not one that is taken: its scheme, its port, its form."""
 ERROR_REASON_URI_FORBIDDEN: ErrorReason.ValueType  # 81

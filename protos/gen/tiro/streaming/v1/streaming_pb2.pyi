@@ -522,8 +522,13 @@ class SessionResumed(_message.Message):
 
     AUDIO_OFFSET_FIELD_NUMBER: _builtins.int
     CONTROL_COUNT_FIELD_NUMBER: _builtins.int
+    AUDIO_ENDED_FIELD_NUMBER: _builtins.int
     control_count: _builtins.int
     """How many of the controls (finalize, update_config) are stored: the client sends those after them again."""
+    audio_ended: _builtins.bool
+    """The session's audio has ended, since the client had half-closed. Only what is left of the events follows. Audio beyond
+    audio_offset is answered with SESSION_AUDIO_ENDED; session_ended comes once the client has half-closed again.
+    """
     @_builtins.property
     def audio_offset(self) -> _duration_pb2.Duration:
         """How much of the audio is stored: the client goes on from here."""
@@ -533,10 +538,11 @@ class SessionResumed(_message.Message):
         *,
         audio_offset: _duration_pb2.Duration | None = ...,
         control_count: _builtins.int = ...,
+        audio_ended: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_offset", b"audio_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_offset", b"audio_offset", "control_count", b"control_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ended", b"audio_ended", "audio_offset", b"audio_offset", "control_count", b"control_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Encodings that FFmpeg decodes, in a process of its own."""
+"""Encodings that FFmpeg decodes, each stream in a process of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,15 +13,15 @@ from tiro_streamer.errors import no_capacity
 from tiro_streamer.input.decoders.interface import Decoder, Sink
 
 STALL_SECONDS_MAX = 30.0
-"""How long a decoding process may take nothing of what it is given."""
+"""How long a decoding process may read nothing of its input."""
 SETTLE_SECONDS = 0.15
-"""A decoding process that gives out nothing for so long has given out all that it can."""
+"""A decoding process without output for this long has decoded all that it can."""
 SPARE_SECONDS = 60.0
 """What the process may decode, and use of the processor, beyond the longest session."""
 
 
 class CompressedDecoder:
-    """Has a process decode. It holds back what its codec needs more bytes for: part of a packet or frame."""
+    """Decodes in a process. It holds back the part of a packet or frame for which its codec needs more bytes."""
 
     def __init__(self, decoder: LiveDecoder, sink: Sink, announced_rate_hz: int) -> None:
         self._decoder = decoder
@@ -31,7 +31,7 @@ class CompressedDecoder:
         self._done = asyncio.Event()
 
     async def write(self, data: bytes) -> None:
-        """Pass on to the process."""
+        """Pass bytes on to the process."""
         await self._decoder.write(data)
         self._moved()
 
@@ -42,7 +42,7 @@ class CompressedDecoder:
             await asyncio.sleep(rest)
 
     async def end(self) -> None:
-        """Have the process give out the rest."""
+        """Have the process decode the rest."""
         await self._decoder.end()
         await self._done.wait()
 
@@ -86,16 +86,16 @@ async def open_compressed_decoder(
         sink: Where the samples go.
         announced_rate_hz: The rate that the stream's header must have, and that the samples have then. 0: any; the
             samples are resampled to the models' rate.
-        launcher: Where processes come from.
+        launcher: Starts processes.
         seconds_max: The longest session, which bounds the process's use of the processor.
-        start_seconds_max: How long to wait for a free place for a process.
+        start_seconds_max: How long to wait while as many processes run as may.
 
     Raises:
-        TiroError: NO_CAPACITY; no place became free.
+        TiroError: NO_CAPACITY; none of them has ended in this time.
     """
     limits = DecodeLimits(
         duration_seconds_min=0.0,
-        # The session's own limit counts samples of the line and is the one that a caller meets.
+        # The session's own limit, which counts decoded samples, is the one that a caller meets.
         duration_seconds_max=seconds_max + SPARE_SECONDS,
         timeout_seconds=STALL_SECONDS_MAX,
         cpu_seconds=int(seconds_max + SPARE_SECONDS),

@@ -1,4 +1,4 @@
-"""From the client's encoding to PCM16 on the session's line."""
+"""The decoder for the encoding that a client announces."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,8 +17,8 @@ _LIVE_FORMATS = {
 }
 
 
-def line_rate(announced: AudioFormat) -> int:
-    """Samples a second on the session's line, known before the first audio.
+def decoded_rate(announced: AudioFormat) -> int:
+    """The rate of the decoded audio in Hz, which is known before the first audio comes.
 
     A compressed stream that leaves its rate to its header is resampled to the models' rate.
     """
@@ -36,11 +36,11 @@ def open_decoder(
     """A decoder for an announced format.
 
     Args:
-        announced: What the client says.
-        sink: Where the samples go, at `line_rate(announced)`.
-        launcher: Where decoding processes come from.
+        announced: The encoding, and for plain samples their rate and channels.
+        sink: Where the samples go, at `decoded_rate(announced)`.
+        launcher: Starts decoding processes.
         seconds_max: The longest session, which bounds a decoding process's use of the processor.
-        start_seconds_max: How long to wait for a free place for a decoding process.
+        start_seconds_max: How long to wait while as many decoding processes run as may.
     """
     channels = announced.channel_count or 1
     if announced.encoding == AudioEncoding.AUDIO_ENCODING_LINEAR16:

@@ -1,14 +1,14 @@
-"""What every decoder of live audio does."""
+"""The interface of decoders of live audio."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 Sink = Callable[[bytes], Awaitable[None]]
-"""Takes little-endian PCM16, whole samples."""
+"""Takes little-endian PCM16, in whole samples."""
 
 
 class Decoder(Protocol):
-    """Takes encoded audio, cut anywhere, and gives samples to its sink."""
+    """Takes encoded audio, cut anywhere, and passes samples to its sink."""
 
     async def write(self, data: bytes) -> None:
         """Take more audio.
@@ -18,10 +18,10 @@ class Decoder(Protocol):
         """
 
     async def settle(self) -> None:
-        """Wait until the sink has got what can be decoded of the audio so far."""
+        """Wait until the sink has what can be decoded of the audio so far."""
 
     async def end(self) -> None:
-        """Wait until the sink has got everything. No more audio comes.
+        """Wait until the sink has everything. No more audio comes.
 
         Raises:
             AudioError: The audio is incomplete.

@@ -49,8 +49,8 @@ class PlainDecoder:
 
 def linear16_decoder(sink: Sink, channels: int) -> PlainDecoder:
     """A decoder of 16-bit little-endian samples."""
-    # One channel, which is what nearly everybody sends, is what the sink takes.
-    to_pcm16 = _as_it_is if channels == 1 else partial(_mixed, pcm16_from_bytes, channels)
+    # The samples of one channel, the usual case, are what the sink takes.
+    to_pcm16 = _unchanged if channels == 1 else partial(_mixed, pcm16_from_bytes, channels)
     return PlainDecoder(sink, SAMPLE_BYTES * channels, to_pcm16)
 
 
@@ -59,12 +59,12 @@ def mulaw_decoder(sink: Sink, channels: int) -> PlainDecoder:
     return PlainDecoder(sink, channels, partial(_mixed, mulaw_to_pcm16, channels))
 
 
-def _as_it_is(data: bytes) -> bytes:
+def _unchanged(data: bytes) -> bytes:
     return data
 
 
 def _mixed(expand: Callable[[bytes], NDArray[np.int16]], channels: int, data: bytes) -> bytes:
-    """Interleaved channels as one: their mean."""
+    """Interleaved channels mixed to one: their mean."""
     samples = expand(data)
     if channels > 1:
         samples = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)

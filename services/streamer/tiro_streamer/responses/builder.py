@@ -1,8 +1,10 @@
-"""What a worker says, as the client sees it: samples become durations, one event one response."""
+"""From events and partials of a worker to responses for a client: samples become durations, one event one response."""
 
-from tiro.events.v1.live_pb2 import LiveConfigUpdated, LiveEvent, LivePartial
+from tiro.events.v1.live_pb2 import LiveConfigUpdated, LiveEvent, LivePartial, SessionRecord
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro_core.clock import duration, duration_of
+from tiro_streamer.audio_log.position import LogPosition
+from tiro_streamer.settings import StreamerSettings
 
 Response = streaming.StreamingTranscribeResponse
 
@@ -10,13 +12,26 @@ Response = streaming.StreamingTranscribeResponse
 class ResponseBuilder:
     """Builds the responses of one session."""
 
-    def __init__(self, started: streaming.SessionStarted, rate_hz: int) -> None:
-        """`started` is what the client is told when a worker has the session."""
-        self._started = started
-        self._rate_hz = rate_hz
+    def __init__(self, record: SessionRecord, settings: StreamerSettings, *, resume_token: str = "") -> None:
+        """Prepare to build.
+
+        Args:
+            record: The session.
+            settings: Their limits are reported to the client.
+            resume_token: What resumes the session. Empty for a client that must not have it.
+        """
+        self._rate_hz = record.sample_rate_hertz
+        self._started = streaming.SessionStarted(
+            session_id=record.session_id,
+            recognition=record.recognition,
+            duration_max=duration(settings.session_seconds_max),
+            idle_max=duration(settings.idle_seconds_max),
+            resume_token=resume_token,
+            resume_window=record.resume_window if record.resume_token_sha256 else None,
+        )
 
     def of_event(self, event: LiveEvent) -> Response:
-        """The response for an event of the session's line, under the event's number.
+        """The response for an event of the session, under the event's number.
 
         Raises:
             ValueError: The event is of a kind that this streamer does not know.
@@ -45,15 +60,20 @@ class ResponseBuilder:
             raise ValueError(f"event {event.sequence} is of an unknown kind")
         return response
 
-    def of_stored(self, samples: int, controls: int) -> Response:
-        """The acknowledgement of so much audio, and so many controls."""
-        offset = duration_of(samples, self._rate_hz)
-        return Response(audio_ack=streaming.AudioAck(offset=offset, control_count=controls))
+    def of_stored(self, position: LogPosition) -> Response:
+        """The acknowledgement of the audio and the controls that are stored."""
+        offset = duration_of(position.samples, self._rate_hz)
+        return Response(audio_ack=streaming.AudioAck(offset=offset, control_count=position.controls))
 
-    def of_resumed(self, samples: int, controls: int) -> Response:
-        """What the client that resumes a session goes on from."""
-        offset = duration_of(samples, self._rate_hz)
-        return Response(session_resumed=streaming.SessionResumed(audio_offset=offset, control_count=controls))
+    def of_resumed(self, position: LogPosition) -> Response:
+        """The answer to a client that resumes the session."""
+        return Response(
+            session_resumed=streaming.SessionResumed(
+                audio_offset=duration_of(position.samples, self._rate_hz),
+                control_count=position.controls,
+                audio_ended=position.ended,
+            )
+        )
 
     def _config_updated(self, event: LiveConfigUpdated, response: streaming.ConfigUpdated) -> None:
         response.offset.CopyFrom(duration_of(event.sample, self._rate_hz))
@@ -76,7 +96,7 @@ class ResponseBuilder:
 
 
 def of_lag(seconds: float) -> Response:
-    """How far the server is behind."""
+    """The report of how far the worker is behind the stored audio."""
     return Response(lag=streaming.Lag(behind=duration(seconds)))
 
 

@@ -1,4 +1,4 @@
-"""What resumes a session: a random token for its client, a digest of it for its record."""
+"""The token that resumes a session: random, given to its client, and kept in its record as a digest."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ TOKEN_BYTES = 24
 
 
 def new_token() -> str:
-    """A token that nobody can guess: 32 characters that are safe anywhere."""
+    """A token that cannot be guessed: 32 characters that are safe anywhere."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
@@ -19,6 +19,6 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def opens(token: str, record: SessionRecord) -> bool:
+def resumes(token: str, record: SessionRecord) -> bool:
     """Whether a token resumes a session. Takes the same time for every wrong one."""
     return bool(record.resume_token_sha256) and hmac.compare_digest(digest_of(token), record.resume_token_sha256)

@@ -1,4 +1,4 @@
-"""Getting a session a worker: offered by a hint, claimed by whoever has room, withdrawn when nobody has."""
+"""The assignment of a session to a worker: enqueued, claimed by a worker with a free slot, or withdrawn."""
 
 import asyncio
 
@@ -21,8 +21,8 @@ from tiro_streamer.errors import no_worker
 from tiro_streamer.settings import StreamerSettings
 
 
-class _LeaveAsItIs(Exception):  # noqa: N818 - control flow of this module
-    """The record needs no change from us."""
+class _Unchanged(Exception):  # noqa: N818 - control flow of this module
+    """The record needs no change from here."""
 
     def __init__(self, *, ended: bool) -> None:
         super().__init__()
@@ -30,15 +30,15 @@ class _LeaveAsItIs(Exception):  # noqa: N818 - control flow of this module
 
 
 def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: StreamerSettings) -> float:
-    """How long to wait for a worker to take a session.
+    """How long to wait for a worker to claim a session.
 
     Raises:
-        TiroError: NO_WORKER; nobody alive takes live sessions with this engine and model.
+        TiroError: NO_WORKER; no live worker takes sessions with this engine and model.
     """
     if not is_served(workers, asked):
         raise no_worker(asked.engine, asked.model)
     offers = _serving(workers, asked)
-    # Their word is a second or two old: there may just have become room.
+    # Their records are a second or two old: a slot may just have become free.
     free = any(not record.sessions_refused and record.sessions < record.session_slots for record in offers)
     return settings.claim_seconds_max if free else settings.claim_seconds_full
 
@@ -57,85 +57,100 @@ def _serving(workers: WorkerDirectory, asked: RecognitionConfig) -> list[WorkerR
     return serving(workers.offering(asked.engine, asked.model), asked)
 
 
-def _is_kept_or_over(record: SessionRecord) -> bool:
-    """Whether a worker has a session, or nobody needs to any more."""
+def _is_held_or_ended(record: SessionRecord) -> bool:
+    """Whether a worker holds a session, or none needs to any more."""
     held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
     return held or record.state == SessionRecord.STATE_ENDED
 
 
 class SessionAssignment:
-    """A session's record, as long as no worker has it."""
+    """A session's record, for as long as no worker holds it."""
 
     def __init__(self, bus: Bus, record: SessionRecord) -> None:
         self._bus = bus
         self._record = record
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._key = subjects.record(record.tenant, record.session_id)
-        self._publishing: asyncio.Future[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
 
     async def publish(self) -> None:
-        """Create the record and tell the workers."""
-        self._publishing = asyncio.ensure_future(self._publish_whole())
+        """Create the record and enqueue the session.
+
+        Raises:
+            StreamFull: There is no room for it.
+            BusUnavailable: NATS stayed away.
+        """
+        self._publishing = asyncio.create_task(self._publish_whole(), name="session-enqueued")
         await asyncio.shield(self._publishing)
 
     async def withdraw(self, error: Status) -> bool:
-        """End the session unless a worker holds it, so that none takes it later. Returns whether it is ended.
+        """End the session unless a worker holds it, so that none claims it later. Returns whether it has ended.
 
-        A record that a worker holds is that worker's to end: it does so when it meets the end of the line.
+        The record of a session that a worker holds is ended by that worker, when it meets the end of the audio log.
+
+        Raises:
+            StreamFull: There is no room for it.
+            BusUnavailable: NATS stayed away.
         """
         if self._publishing is not None:
-            await asyncio.gather(self._publishing, return_exceptions=True)  # whoever published was told what went wrong
+            await asyncio.gather(self._publishing, return_exceptions=True)  # `publish` has raised what went wrong
 
         def end(record: SessionRecord) -> None:
-            if _is_kept_or_over(record):
-                raise _LeaveAsItIs(ended=record.state == SessionRecord.STATE_ENDED)
+            if _is_held_or_ended(record):
+                raise _Unchanged(ended=record.state == SessionRecord.STATE_ENDED)
             record.state = SessionRecord.STATE_ENDED
             record.ClearField("lease")
             record.error.CopyFrom(error)
 
         try:
             await self._store.mutate(self._key, end)
-        except _LeaveAsItIs as outcome:
+        except _Unchanged as outcome:
             return outcome.ended
         except KeyError:  # it was never created
             return True
         return True
 
     async def is_waiting(self) -> bool:
-        """Whether no worker has the session, by its record."""
+        """Whether no worker has claimed the session, by its record.
+
+        Raises:
+            BusUnavailable: NATS did not answer.
+        """
         stored = await self._store.get(self._key)
         return stored is not None and stored.value.state == SessionRecord.STATE_WAITING
 
     async def move(self, workers: WorkerDirectory) -> bool:
-        """Offer the session to another engine of its policy that has room, unless a worker holds it.
+        """Give the session to another engine of its policy that has a free slot, unless a worker holds it.
 
-        Where it has none, it is offered once more to its own: whoever moved it there may have died before the offer.
+        Where none has, the session is enqueued once more for its own engine: the process that moved it there may have
+        died before it enqueued it.
 
         Returns:
             Whether it has another engine now.
 
         Raises:
+            StreamFull: There is no room for it.
             BusUnavailable: NATS stayed away.
         """
         stored = await self._store.get(self._key)
-        if stored is None or _is_kept_or_over(stored.value):
+        if stored is None or _is_held_or_ended(stored.value):
             return False
         route = next_route(stored.value, workers)
         if route is not None:
 
             def to_another(record: SessionRecord) -> None:
-                if _is_kept_or_over(record) or route not in record.alternatives:
-                    raise _LeaveAsItIs(ended=record.state == SessionRecord.STATE_ENDED)
+                if _is_held_or_ended(record) or route not in record.alternatives:
+                    raise _Unchanged(ended=record.state == SessionRecord.STATE_ENDED)
                 move(record, route)
 
             try:
                 stored = await self._store.mutate(self._key, to_another)
-            except (_LeaveAsItIs, KeyError, Conflict):
+            except (_Unchanged, KeyError, Conflict):
                 return False
         await enqueue_session(self._bus, stored.value)
         return route is not None
 
     async def _publish_whole(self) -> None:
-        """Publish also when nobody waits for it any more: a record that comes after its withdrawal would stay."""
+        """Publish also when the caller is gone: a record that comes after its withdrawal would stay."""
         await self._store.create(self._key, self._record)
         await enqueue_session(self._bus, self._record)

@@ -1,4 +1,4 @@
-"""Who may come in: everyone until the service is told to stop, then nobody; and who is still inside."""
+"""The calls under way, and how they end when the service stops."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -15,10 +15,10 @@ log = get_logger()
 
 
 class Drain:
-    """Counts the sessions under way."""
+    """Counts the calls under way."""
 
     def __init__(self) -> None:
-        self._inside = 0
+        self._count = 0
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = asyncio.Event()
@@ -26,24 +26,24 @@ class Drain:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """One session, from its beginning to the end of its clean-up.
+        """Count one call, from its beginning to the end of its clean-up.
 
         Raises:
-            TiroError: SHUTTING_DOWN; nobody comes in any more.
+            TiroError: SHUTTING_DOWN; the service takes no more calls.
         """
         if self._draining.is_set():
             raise shutting_down()
-        self._inside += 1
+        self._count += 1
         self._empty.clear()
         try:
             yield
         finally:
-            self._inside -= 1
-            if not self._inside:
+            self._count -= 1
+            if not self._count:
                 self._empty.set()
 
     async def until_closing(self, *, can_move: bool) -> None:
-        """Wait until whoever is inside must leave: when the grace is over, or at once if another door takes them.
+        """Wait until a call must end: when the service stops, if it can move to another one; otherwise after the grace.
 
         Raises:
             TiroError: SHUTTING_DOWN; that is how it ends.
@@ -51,29 +51,29 @@ class Drain:
         await (self._draining if can_move else self._closing).wait()
         raise shutting_down()
 
-    async def unless_closing(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that another door can do as well, unless this one stops.
+    async def unless_draining(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that another streamer can continue, until it is done or the service stops.
 
         Raises:
             TiroError: SHUTTING_DOWN.
         """
         async with asyncio.TaskGroup() as tasks:
-            closing = tasks.create_task(self.until_closing(can_move=True), name="closing")
+            draining = tasks.create_task(self.until_closing(can_move=True), name="draining")
             await work
-            closing.cancel()
+            draining.cancel()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Let nobody in; wait for those inside; after the grace end their sessions, and wait for their clean-up.
+        """Take no more calls; wait for those under way; after the grace end them, and wait for their clean-up.
 
         gRPC's own `stop(grace)` may return before the handlers have cleaned up.
         """
         self._draining.set()
-        log.info("draining", sessions=self._inside, grace_seconds=grace_seconds)
+        log.info("draining", sessions=self._count, grace_seconds=grace_seconds)
         if not await self._emptied_within(grace_seconds):
-            log.warning("ending_sessions", sessions=self._inside)
+            log.warning("ending_sessions", sessions=self._count)
             self._closing.set()
             if not await self._emptied_within(CLOSE_SECONDS_MAX):
-                log.error("sessions_left", sessions=self._inside)
+                log.error("sessions_left", sessions=self._count)
 
     async def _emptied_within(self, seconds: float) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""What a session has told so far, without following it."""
+"""Look-ups of a session: its record, and the newest of its events."""
 
 from tiro.events.v1.live_pb2 import LiveEvent, SessionRecord
 from tiro_core.messaging import subjects, topology
@@ -11,10 +11,11 @@ from tiro_streamer.errors import sequence_out_of_range, session_not_found
 
 
 async def find_session(bus: Bus, tenant: str, session_id: str) -> SessionRecord:
-    """The record of a session.
+    """Read the record of a session.
 
     Raises:
-        TiroError: SESSION_NOT_FOUND; the tenant has none of this id.
+        TiroError: SESSION_NOT_FOUND; the tenant has no session of this id.
+        BusUnavailable: NATS did not answer.
     """
     store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
     stored = await store.get(subjects.record(tenant, session_id))
@@ -24,7 +25,7 @@ async def find_session(bus: Bus, tenant: str, session_id: str) -> SessionRecord:
 
 
 async def last_event(bus: Bus, record: SessionRecord) -> LiveEvent:
-    """The newest event of a session; number 0 when there is none.
+    """Read the newest event of a session. Its number is 0 when there is none.
 
     Raises:
         BusUnavailable: NATS did not answer.
@@ -38,10 +39,11 @@ async def last_event(bus: Bus, record: SessionRecord) -> LiveEvent:
 
 
 async def check_sequence(bus: Bus, record: SessionRecord, after_sequence: int) -> LiveEvent:
-    """See whether a session has an event of this number, and return its newest one.
+    """Check that a session has had an event of this number, and return its newest one.
 
     Raises:
-        TiroError: SEQUENCE_OUT_OF_RANGE; the number is from the future.
+        TiroError: SEQUENCE_OUT_OF_RANGE; it has not.
+        BusUnavailable: NATS did not answer.
     """
     newest = await last_event(bus, record)
     if after_sequence > newest.sequence:

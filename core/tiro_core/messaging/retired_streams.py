@@ -1,0 +1,16 @@
+"""Streams that earlier versions of Tiro declared and that nothing uses any more: they are deleted at a start."""
+
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+RETIRED_STREAMS = ("TIRO_LIVE_PARTIALS",)
+"""`TIRO_LIVE_PARTIALS`: partials are broadcast; the newest one of each session was stored as well, for no reader."""
+
+
+async def delete_retired_streams(jetstream: JetStreamContext) -> None:
+    """Delete the retired streams that are there, with everything in them."""
+    for name in RETIRED_STREAMS:
+        try:
+            await jetstream.delete_stream(name)
+        except NotFoundError:
+            continue

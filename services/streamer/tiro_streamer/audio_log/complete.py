@@ -1,0 +1,31 @@
+"""The audio log of a session whose audio has ended: a client that resumes such a session can only read."""
+
+from tiro.streaming.v1.streaming_pb2 import UpdateConfig
+from tiro_streamer.audio_log.position import LogPosition
+from tiro_streamer.errors import audio_has_ended
+
+
+class CompleteAudioLog:
+    """Refuses audio. Controls are ignored: those of the client were stored before the end."""
+
+    def __init__(self, position: LogPosition) -> None:
+        """`position` is the end of the log."""
+        self.position = position
+        self.accepted_samples = position.samples
+
+    async def write(self, pcm16: bytes) -> None:  # noqa: ARG002 - whatever it is
+        """Refuse it.
+
+        Raises:
+            TiroError: SESSION_AUDIO_ENDED.
+        """
+        raise audio_has_ended()
+
+    async def finalize(self) -> None:
+        """Ignore it."""
+
+    async def update_config(self, update: UpdateConfig) -> None:
+        """Ignore it."""
+
+    async def end(self) -> None:
+        """The end is stored already."""
