@@ -3,6 +3,9 @@
 from prometheus_client import Counter, Gauge
 
 UPLOADED_BYTES = Counter("tiro_ingest_uploaded_bytes_total", "Bytes of recordings that were stored")
+UPLOADS_READ_BACK = Counter(
+    "tiro_ingest_uploads_read_back_total", "Uploads that were read back from the store to be verified"
+)
 UPLOADS_ENDED = Counter("tiro_ingest_uploads_ended_total", "Uploads that ended, by how", ["state"])
 JOBS_WAITING = Gauge(
     "tiro_ingest_jobs_waiting", "Jobs, and parts of jobs, that wait for a free slot", ["engine", "model"]
