@@ -31,7 +31,11 @@ class Steps:
     """
 
     def __init__(
-        self, *, interrupt_at: int = NEVER, interruption: Callable[[], Awaitable[object]] | None = None, die_at: int = NEVER
+        self,
+        *,
+        interrupt_at: int = NEVER,
+        interruption: Callable[[], Awaitable[object]] | None = None,
+        die_at: int = NEVER,
     ) -> None:
         """Prepare an operation.
 
@@ -71,9 +75,7 @@ class Steps:
 
 
 @asynccontextmanager
-async def interrupted_bus(
-    settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, steps: Steps
-) -> AsyncIterator[Bus]:
+async def interrupted_bus(settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, steps: Steps) -> AsyncIterator[Bus]:
     """A connection whose every request is two steps."""
     async with open_bus(settings, "interrupted") as bus:
         request = bus.client.request

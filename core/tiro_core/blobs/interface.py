@@ -68,6 +68,8 @@ class BlobStore(Protocol):
     writers have ended has deleted it.
     """
 
+    kind: str
+    """What it is made of, as `TIRO_BLOB_STORE` says it. Cursors are good for one kind."""
     lists_oldest_first: bool
     """Whether `list_parts` gives parts in the order in which they were stored. What is stored later then comes behind
     every cursor. Otherwise it gives them in the order of their keys, and what is stored later may come before."""

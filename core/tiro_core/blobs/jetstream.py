@@ -39,6 +39,7 @@ class JetStreamBlobStore:
         is_replicated: The stream has more than one replica.
     """
 
+    kind = "jetstream"
     lists_oldest_first = True
 
     def __init__(self, bus: Bus, *, is_replicated: bool = False) -> None:

@@ -45,6 +45,7 @@ class S3BlobStore:
         write_patience_seconds: The same for a write, and for a look that a writer relies on.
     """
 
+    kind = "s3"
     lists_oldest_first = False
 
     def __init__(

@@ -129,7 +129,7 @@ async def test_jobs_in_the_archive_expire(
     records, entries = JobRecords(bus), ExpiryEntries(bus)
     blobs = JetStreamBlobStore(bus)
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
-    remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, uses=UploadReferences(bus))
+    remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, references=UploadReferences(bus))
     expiry = ArchiveExpiry(records, remover, entries)
     present = present_moment()
 

@@ -62,7 +62,7 @@ async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, runn
     epoch = (await jobs.record(running)).epoch
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
     remover = Remover(
-        bus, blobs, JobRecords(bus), entries=ExpiryEntries(bus), uploads=uploads, uses=UploadReferences(bus)
+        bus, blobs, JobRecords(bus), entries=ExpiryEntries(bus), uploads=uploads, references=UploadReferences(bus)
     )
     await remover.remove_job(tenant, running)
     following = await jobs.submit(recording(range(3)), model=MODEL)

@@ -104,7 +104,11 @@ class IdempotencyStore:
             return
         known = await self._records.get(key)
         if known is not None and known.value.resource_id == resource_id:
-            await self._records.purge(key, revision=known.revision)
+            await self.forget(key, known.revision)
+
+    async def forget(self, key: str, revision: int) -> None:
+        """Forget a request as it was read. One that was repeated since stays."""
+        await self._records.purge(key, revision=revision)
 
 
 def _reused() -> TiroError:

@@ -60,8 +60,14 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
             )
         await self._guard.require(announced)
         tenant = current_tenant()
-        new = await self._request_ids.reserve(idempotent_request(tenant, "CreateUpload", request.request_id, request))
-        record = await self._uploads.create(tenant, new, display_name=request.upload.display_name, size_bytes=announced)
+        asked = idempotent_request(tenant, "CreateUpload", request.request_id, request)
+        record = await self._uploads.create(
+            tenant,
+            await self._request_ids.reserve(asked),
+            display_name=request.upload.display_name,
+            size_bytes=announced,
+            request_key=asked.key,
+        )
         return public_upload(record)
 
     async def WriteUpload(self, requests: AsyncIterator[WriteUploadRequest], context: Context) -> Upload:  # noqa: ARG002, N802 - gRPC's

@@ -71,7 +71,7 @@ class JobAcceptor:
         follower: JobFollower,
         dispatcher: Dispatcher,
         uploads: Uploads,
-        uses: UploadReferences,
+        references: UploadReferences,
         inline_audio: InlineAudioStore,
         resolver: RecognitionResolver,
         router: Router,
@@ -86,7 +86,7 @@ class JobAcceptor:
         self._follower = follower
         self._dispatcher = dispatcher
         self._uploads = uploads
-        self._uses = uses
+        self._references = references
         self._inline_audio = inline_audio
         self._resolver = resolver
         self._router = router
@@ -216,7 +216,7 @@ class JobAcceptor:
         if order.draft.uri:
             return None  # it is fetched once the job is accepted
         if order.draft.upload_id:
-            await self._uses.add(tenant, order.draft.upload_id, job_id)
+            await self._references.add(tenant, order.draft.upload_id, job_id)
             return await self._require_ready(tenant, order.draft.upload_id)
         # The upload has the job's own id, so that a repeated request finds what it stored before.
         return await self._inline_audio.store(tenant, job_id, order.draft.display_name, order.content)

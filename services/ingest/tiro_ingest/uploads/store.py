@@ -251,14 +251,33 @@ class Uploads:
         except (TimeoutError, MessagingError, StorageUnavailable) as error:
             log.warning("upload_not_cleaned_up", error=repr(error), note="left to the sweeper")
 
-    async def mark_for_deletion(self, tenant: str, upload_id: str) -> bool:
-        """Hide an upload, to decide whether it can be deleted. Returns whether there is one."""
+    async def mark_for_deletion(self, tenant: str, upload_id: str, *, revision: int | None = None) -> bool:
+        """Hide an upload, to decide whether it can be deleted.
+
+        Args:
+            tenant: Whose upload it is.
+            upload_id: Which one.
+            revision: Of its record: one that was written since is left alone. None: hide it however it is.
+
+        Returns:
+            Whether it is hidden.
+        """
 
         def hide(record: UploadRecord) -> None:
             record.removing = True
             self._renew(record)
 
-        return await self._change(tenant, upload_id, hide)
+        if revision is None:
+            return await self._change(tenant, upload_id, hide)
+        stored = await self._read(tenant, upload_id)
+        if stored is None or stored.revision != revision:
+            return False
+        hide(stored.value)
+        try:
+            await self._records.update(record_key(tenant, upload_id), stored.value, stored)
+        except Conflict:
+            return False
+        return True
 
     async def expire(self, tenant: str, upload_id: str) -> bool:
         """Hide an upload that is not finished and has expired. Returns whether that is so."""

@@ -53,9 +53,7 @@ class UploadVerifier:
         self._limits = limits
         self._slots = asyncio.Semaphore(at_once_max)
 
-    async def verify(
-        self, writer: UploadRecord, size: int, announced_sha256: str, spool: UploadSpool
-    ) -> UploadRecord:
+    async def verify(self, writer: UploadRecord, size: int, announced_sha256: str, spool: UploadSpool) -> UploadRecord:
         """Make an upload READY.
 
         Args:

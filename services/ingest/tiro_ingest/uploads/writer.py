@@ -31,8 +31,9 @@ log = get_logger()
 
 
 class UploadWriter:
-    """Stores what one call sends. However the context ends, the record then says what is stored, and no write is under
-    way any more.
+    """Stores what one call sends.
+
+    However the context ends, the record then says what is stored, and no write is under way any more.
 
     A writer that was replaced cannot write over the next one's parts: a part is stored where nothing is, or instead of
     what was there before the record last said that the upload is still this writer's.
@@ -77,6 +78,15 @@ class UploadWriter:
             for put, _ in self._under_way:
                 put.cancel()
             await asyncio.gather(*(put for put, _ in self._under_way), return_exceptions=True)
+
+    async def rewind(self, size: int) -> None:
+        """Begin at fewer bytes than are stored. Nothing may have been written yet.
+
+        Raises:
+            TiroError: ABORTED; another call writes to the upload.
+        """
+        self.record = await self._uploads.commit(self.record, size)
+        self._begun = self._stored = size
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes.

@@ -18,7 +18,7 @@ from tiro_core.clock import duration_of, now
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
@@ -73,16 +73,16 @@ class AudioKeeper:
 
 
 async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
-    """Copy the audio line into an upload, part by part.
+    """Copy the audio log into an upload, part by part.
 
     Args:
-        bus: Where the line and the upload's record are.
+        bus: Where the log and the upload's record are.
         blobs: Where the upload's bytes go.
-        session: Whose line it is.
+        session: Whose log it is.
         samples: How many samples of it.
 
     Returns:
-        The upload's id.
+        The upload's id. Empty: an owner before has stored it, and it was deleted since.
     """
     writer = BlobWriter(blobs, upload_key(session.tenant, session.session_id))
     digest = hashlib.sha256()
@@ -103,10 +103,23 @@ async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sa
             if not missing:
                 break
     await writer.finish()
-    uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
     record = _record(session, samples, size=writer.size, sha256=digest.hexdigest())
-    await uploads.put(subjects.record(session.tenant, session.session_id), record)
+    if not await _create(bus, record):
+        await blobs.delete(upload_key(session.tenant, session.session_id))
+        return ""
     return session.session_id
+
+
+async def _create(bus: Bus, record: UploadRecord) -> bool:
+    """Write the record of an upload. Returns whether it is there, by whichever owner of the session."""
+    uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
+    key = subjects.record(record.tenant, record.upload_id)
+    try:
+        await uploads.create(key, record)
+    except Conflict:
+        stored = await uploads.get(key)
+        return stored is not None and stored.value.state == Upload.STATE_READY
+    return True
 
 
 def _record(session: SessionRecord, samples: int, *, size: int, sha256: str) -> UploadRecord:
@@ -127,4 +140,5 @@ def _record(session: SessionRecord, samples: int, *, size: int, sha256: str) -> 
             duration=duration_of(samples, session.sample_rate_hertz),
         ),
         create_time=now(),
+        needs_job=not session.keep_recording,
     )
