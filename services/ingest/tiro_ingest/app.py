@@ -62,13 +62,13 @@ from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.jobs.watcher import JobWatcher
 from tiro_ingest.retention.blob_owners import BlobOwners
-from tiro_ingest.retention.blob_sweeper import ORPHAN_SECONDS, BlobSweeper, SweepPolicy
+from tiro_ingest.retention.blob_sweeper import BlobSweeper, SweepPolicy
 from tiro_ingest.retention.entries import ExpiryEntries
 from tiro_ingest.retention.expiry import ArchiveExpiry, Expiry
 from tiro_ingest.retention.maintenance import Maintenance
 from tiro_ingest.retention.orphan_checks import part_check, reference_check, request_check
 from tiro_ingest.retention.policy import RetentionPolicy
-from tiro_ingest.retention.record_checks import Check, CheckRunner
+from tiro_ingest.retention.record_checks import Check, CheckAges, CheckRunner
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.retention.upload_checks import upload_checks
 from tiro_ingest.settings import IngestSettings
@@ -256,16 +256,8 @@ class _Parts:
             workers=workers,
             send_seconds_max=settings.watch_send_seconds_max,
         )
-        checks: list[Check] = [
-            part_check(bus, blobs, records),
-            reference_check(bus, records, references, orphan_seconds=ORPHAN_SECONDS),
-            request_check(bus, records, orphan_seconds=ORPHAN_SECONDS),
-            *upload_checks(bus, uploads, references, remover, orphan_seconds=ORPHAN_SECONDS),
-        ]
-        maintenance = Maintenance(
-            bus,
-            CheckRunner(checks, interval_seconds=settings.janitor_interval_seconds),
-            BlobSweeper(blobs, BlobOwners(bus, records), SweepPolicy()),
+        maintenance = _maintenance(
+            settings, bus, blobs, records, uploads=uploads, references=references, remover=remover
         )
         self.running: list[Runs] = [
             self.follower,
@@ -324,6 +316,28 @@ def _intake(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launch
     )
     space = SpoolSpace(settings.spool_dir, settings.spool_bytes_max)
     return UploadIntake(uploads, blobs, verifier, space, bytes_max=settings.upload_bytes_max)
+
+
+def _maintenance(
+    settings: IngestSettings,
+    bus: Bus,
+    blobs: BlobStore,
+    records: JobRecords,
+    *,
+    uploads: Uploads,
+    references: UploadReferences,
+    remover: Remover,
+) -> Maintenance:
+    ages = CheckAges()
+    # The record of a request goes before the upload that it leads to: a repeated request then begins anew.
+    checks: list[Check] = [
+        part_check(bus, blobs, records, ages),
+        reference_check(bus, records, references, ages),
+        request_check(bus, records, ages),
+        *upload_checks(bus, uploads, references, remover, ages),
+    ]
+    runner = CheckRunner(checks, interval_seconds=settings.janitor_interval_seconds)
+    return Maintenance(bus, runner, BlobSweeper(blobs, BlobOwners(bus, records), SweepPolicy()))
 
 
 def _resolver(settings: IngestSettings, catalogue: Catalogue, workers: WorkerDirectory) -> RecognitionResolver:

@@ -11,11 +11,8 @@ from tiro_core.logs import get_logger
 from tiro_ingest.metrics import SWEEP_LAG_SECONDS, SWEPT_BLOBS, SWEPT_PARTS
 from tiro_ingest.retention.blob_owners import BlobOwners
 from tiro_ingest.retention.progress import Progress
-from tiro_ingest.retention.record_checks import CONFIRM_SECONDS
+from tiro_ingest.retention.record_checks import CONFIRM_SECONDS, ORPHAN_SECONDS
 
-ORPHAN_SECONDS = 3600.0
-"""How old a part is at least before it is removed because it has no record. A blob has one all the while that it is
-written: this is for clocks that differ, and for records that an operator restores."""
 PARTS_PER_SECOND_MAX = 200
 """How fast the store is listed. JetStream reads each part, of 512 KiB at most, from its disk for that."""
 LOOK_SECONDS = 60.0
@@ -35,6 +32,8 @@ class SweepPolicy:
     """How careful a sweep is."""
 
     orphan_seconds: float = ORPHAN_SECONDS
+    """How old a part is at least before it is removed because it has no record. It has one all the while that it is
+    written: this is for clocks that differ, and for records that an operator restores."""
     confirm_seconds: float = CONFIRM_SECONDS
     """How long after a first look the record of a blob is looked for once more."""
 

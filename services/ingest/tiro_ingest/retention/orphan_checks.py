@@ -15,30 +15,27 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.api.idempotency import IdempotencyStore
-from tiro_ingest.retention.record_checks import Aged, RecordCheck, Verdict
+from tiro_ingest.retention.record_checks import Aged, CheckAges, RecordCheck, Verdict
 from tiro_ingest.uploads.references import UploadReferences
 
-PART_SECONDS = 60.0
-"""How long the part of a job that is over may stay: its parts are removed by the worker that ends it, as a rule."""
 
-
-def part_check(bus: Bus, blobs: BlobStore, jobs: JobRecords) -> RecordCheck[TranscriptionRecord]:
+def part_check(bus: Bus, blobs: BlobStore, jobs: JobRecords, ages: CheckAges) -> RecordCheck[TranscriptionRecord]:
     """Removes parts whose job is over or gone."""
-    return RecordCheck("parts_without_job", jobs.open, PART_SECONDS, _Parts(bus, blobs, jobs))
+    return RecordCheck("parts_without_job", jobs.open, ages.removal_seconds, _Parts(bus, blobs, jobs))
 
 
 def reference_check(
-    bus: Bus, jobs: JobRecords, references: UploadReferences, *, orphan_seconds: float
+    bus: Bus, jobs: JobRecords, references: UploadReferences, ages: CheckAges
 ) -> RecordCheck[UploadUse]:
     """Removes references to uploads whose job is not there."""
     records = RecordStore(bus, topology.UPLOAD_REFERENCES_BUCKET, UploadUse)
-    return RecordCheck("references_without_job", records, orphan_seconds, _References(jobs, references))
+    return RecordCheck("references_without_job", records, ages.orphan_seconds, _References(jobs, references))
 
 
-def request_check(bus: Bus, jobs: JobRecords, *, orphan_seconds: float) -> RecordCheck[RequestRecord]:
+def request_check(bus: Bus, jobs: JobRecords, ages: CheckAges) -> RecordCheck[RequestRecord]:
     """Removes records of requests that created nothing."""
     records = RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord)
-    return RecordCheck("requests_without_result", records, orphan_seconds, _Requests(bus, jobs))
+    return RecordCheck("requests_without_result", records, ages.orphan_seconds, _Requests(bus, jobs))
 
 
 class _Parts:

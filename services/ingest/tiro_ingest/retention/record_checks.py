@@ -30,9 +30,23 @@ CONFIRM_SECONDS = 2.0
 """How long after a first look a record is looked at once more before anything is done: for a moment after an
 election the leader of a stream may not have what was acknowledged before."""
 
+REMOVAL_SECONDS = 60.0
+"""How long a removal takes at most. One that is not done by then was left by a service that died."""
+ORPHAN_SECONDS = 3600.0
+"""How long a record, or a blob, may be there before the record that it belongs to, or after that. The longest way
+from the one to the other is a call's: minutes."""
+
 M = TypeVar("M", bound=Message)
 
 log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAges:
+    """How old records are when they are looked at."""
+
+    removal_seconds: float = REMOVAL_SECONDS
+    orphan_seconds: float = ORPHAN_SECONDS
 
 
 class Verdict(Enum):

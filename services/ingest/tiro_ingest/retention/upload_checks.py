@@ -8,19 +8,17 @@ from tiro_core.clock import seconds_until
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
-from tiro_ingest.retention.record_checks import Aged, RecordCheck, Verdict
+from tiro_ingest.retention.record_checks import Aged, CheckAges, RecordCheck, Verdict
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.store import Uploads
 
-HIDDEN_SECONDS = 60.0
-"""How long an upload may be hidden: a removal that is not done by then was left by a service that died."""
 CLOCK_ERROR_SECONDS_MAX = 60.0
 """How far the clocks of ingest and NATS may be apart. Further apart, uploads expire up to a day later."""
 
 
 def upload_checks(
-    bus: Bus, uploads: Uploads, references: UploadReferences, remover: Remover, *, orphan_seconds: float
+    bus: Bus, uploads: Uploads, references: UploadReferences, remover: Remover, ages: CheckAges
 ) -> Sequence[RecordCheck[UploadRecord]]:
     """All checks of uploads. A record is looked at once for each.
 
@@ -29,12 +27,12 @@ def upload_checks(
         uploads: The uploads.
         references: To them.
         remover: Removes them.
-        orphan_seconds: How long an upload may wait for the job that it is stored for.
+        ages: When they are looked at.
     """
     records = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
     return [
-        RecordCheck("hidden_uploads", records, HIDDEN_SECONDS, _Hidden(uploads, remover)),
-        RecordCheck("uploads_without_job", records, orphan_seconds, _WithoutJob(references, remover)),
+        RecordCheck("hidden_uploads", records, ages.removal_seconds, _Hidden(uploads, remover)),
+        RecordCheck("uploads_without_job", records, ages.orphan_seconds, _WithoutJob(references, remover)),
         RecordCheck("unfinished_uploads", records, uploads.ttl_seconds, _Unfinished(uploads)),
         RecordCheck("unneeded_uploads", records, uploads.ready_ttl_seconds, _Unneeded(remover)),
     ]

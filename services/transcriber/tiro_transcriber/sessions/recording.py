@@ -13,8 +13,10 @@ from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
 from tiro_core.blobs.interface import PART_BYTES, BlobStore, StorageUnavailable
 from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.settling import settled
 from tiro_core.blobs.writer import BlobWriter
 from tiro_core.clock import duration_of, now
+from tiro_core.leases.shielding import with_deadline
 from tiro_core.logs import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
@@ -23,6 +25,9 @@ from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
 from tiro_transcriber.sessions.shadow import start_shadow
+
+CLEAN_UP_SECONDS_MAX = 2.0
+"""How long it may take to delete what was copied in vain. Otherwise it is left to the sweeper."""
 
 log = get_logger()
 
@@ -84,6 +89,14 @@ async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sa
     Returns:
         The upload's id. Empty: an owner before has stored it, and it was deleted since.
     """
+    try:
+        return await _store_recording(bus, blobs, session, samples)
+    except BaseException:
+        await with_deadline(CLEAN_UP_SECONDS_MAX, _clean_up(bus, blobs, session))
+        raise
+
+
+async def _store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
     writer = BlobWriter(blobs, upload_key(session.tenant, session.session_id))
     digest = hashlib.sha256()
 
@@ -104,22 +117,33 @@ async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sa
                 break
     await writer.finish()
     record = _record(session, samples, size=writer.size, sha256=digest.hexdigest())
-    if not await _create(bus, record):
-        await blobs.delete(upload_key(session.tenant, session.session_id))
-        return ""
+    key = subjects.record(session.tenant, session.session_id)
+    try:
+        await settled(RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord).create(key, record))
+    except Conflict:
+        if not await _is_stored(bus, session):
+            await blobs.delete(upload_key(session.tenant, session.session_id))
+            return ""
     return session.session_id
 
 
-async def _create(bus: Bus, record: UploadRecord) -> bool:
-    """Write the record of an upload. Returns whether it is there, by whichever owner of the session."""
-    uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
-    key = subjects.record(record.tenant, record.upload_id)
-    try:
-        await uploads.create(key, record)
-    except Conflict:
-        stored = await uploads.get(key)
-        return stored is not None and stored.value.state == Upload.STATE_READY
-    return True
+async def _is_stored(bus: Bus, session: SessionRecord) -> bool:
+    """Whether a session's recording is an upload, by whichever of its owners."""
+    key = subjects.record(session.tenant, session.session_id)
+    upload = await RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord).get(key)
+    return upload is not None and upload.value.state == Upload.STATE_READY
+
+
+async def _clean_up(bus: Bus, blobs: BlobStore, session: SessionRecord) -> None:
+    """Delete what was copied for a session that another owner has ended meanwhile, if its recording is gone by now.
+
+    While the session is not over its next owner writes the same parts again.
+    """
+    key = subjects.record(session.tenant, session.session_id)
+    stored = await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).get(key)
+    is_over = stored is None or stored.value.state == SessionRecord.STATE_ENDED
+    if is_over and not await _is_stored(bus, session):
+        await blobs.delete(upload_key(session.tenant, session.session_id))
 
 
 def _record(session: SessionRecord, samples: int, *, size: int, sha256: str) -> UploadRecord:
