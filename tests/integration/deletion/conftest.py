@@ -1,23 +1,29 @@
 """What takes part in a deletion: processes over connections of their own, and a look at what is left of a tenant."""
 
 import asyncio
+import io
 import secrets
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from tests.support.interleaving import Killed
+from tests.support.interleaving import Steps, interrupted_bus
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord, UploadUse
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
+from tiro_core.blobs.interface import PART_BYTES
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.jobs.records import JobRecords
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import subjects_in
 from tiro_core.messaging.records import RecordStore
+from tiro_core.settings import CoreSettings
 from tiro_ingest.retention.blob_owners import BlobOwners
 from tiro_ingest.retention.blob_sweeper import BlobSweeper, SweepPolicy
 from tiro_ingest.retention.entries import ExpiryEntries
@@ -33,6 +39,9 @@ from tiro_ingest.uploads.spool import SpoolSpace
 from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.verification import UploadVerifier
 
+STEPS_MAX = 300
+"""More than any operation here has."""
+RECORDING_PARTS = 3
 TTL_SECONDS = 3600.0
 BYTES_MAX = 64 * 1024 * 1024
 
@@ -134,9 +143,7 @@ async def ended(work: Awaitable[object]) -> BaseException | None:
         await work
     except asyncio.CancelledError:
         raise
-    except (Exception, Killed) as failure:
-        return failure
-    except BaseExceptionGroup as failure:
+    except BaseException as failure:  # noqa: BLE001 - `Killed` among them, alone or in a group
         return failure
     return None
 
@@ -150,6 +157,26 @@ def new_tenant(tenant: str) -> NewTenant:
     return lambda: f"{tenant}-{secrets.token_hex(3)}"
 
 
+class Stage:
+    """Where operations are interrupted: by another ingest service, that nothing interrupts."""
+
+    def __init__(
+        self, settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, launcher: MediaLauncher, bus: Bus
+    ) -> None:
+        self.settings = settings
+        self.launcher = launcher
+        self.bus = bus
+        self.other = Ingest(bus, launcher)
+        self.maintainer = Maintainer(self.other)
+        self._monkeypatch = monkeypatch
+
+    @asynccontextmanager
+    async def interrupted(self, steps: Steps) -> AsyncIterator[Ingest]:
+        """An ingest service that is interrupted."""
+        async with interrupted_bus(self.settings, self._monkeypatch, steps) as bus:
+            yield Ingest(bus, self.launcher)
+
+
 @pytest.fixture
 async def launcher() -> AsyncIterator[MediaLauncher]:
     """Starts decoders."""
@@ -158,14 +185,19 @@ async def launcher() -> AsyncIterator[MediaLauncher]:
 
 
 @pytest.fixture
-def other(bus: Bus, launcher: MediaLauncher) -> Ingest:
-    """Another ingest service, that nothing interrupts."""
-    return Ingest(bus, launcher)
+def stage(core_settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, launcher: MediaLauncher, bus: Bus) -> Stage:
+    """The stage of a test."""
+    return Stage(core_settings, monkeypatch, launcher, bus)
 
 
-@pytest.fixture
-def maintainer(other: Ingest) -> Maintainer:
-    """The maintenance by that service."""
-    return Maintainer(other)
-
-
+@pytest.fixture(scope="session")
+def recording() -> bytes:
+    """A WAV file of some parts."""
+    samples = np.random.default_rng(1).integers(-3000, 3000, RECORDING_PARTS * PART_BYTES // 2 - 1000, dtype=np.int16)
+    sink = io.BytesIO()
+    with wave.open(sink, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(samples.tobytes())
+    return sink.getvalue()

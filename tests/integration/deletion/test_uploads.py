@@ -1,69 +1,46 @@
 """An upload is deleted at every moment of being written, and written at every moment of being deleted."""
 
 import asyncio
-import io
-import wave
 from collections.abc import AsyncIterator
 
-import numpy as np
 import pytest
 
-from tests.integration.deletion.conftest import Ingest, Maintainer, NewTenant, ended, leftovers
-from tests.support.interleaving import Steps, interrupted_bus
-from tests.support.nats import NatsServer
+from tests.integration.deletion.conftest import (
+    RECORDING_PARTS,
+    STEPS_MAX,
+    Ingest,
+    NewTenant,
+    Stage,
+    ended,
+    leftovers,
+)
+from tests.support.interleaving import Steps
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_service_pb2 import WriteUploadRequest
-from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.blobs.interface import PART_BYTES
+from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.reader import read_parts
 from tiro_core.ids import new_id
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.monitor import ServerMonitor
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
-from tiro_core.settings import CoreSettings
 from tiro_ingest.uploads.receiver import UploadReceiver
 from tiro_ingest.uploads.storage_guard import StorageGuard
 
-PARTS = 3
-STEPS_MAX = 200
-"""More than any operation here has."""
 SAMPLE = 5
 """Of the pairs of moments at which a writer is interrupted and dies, `make test` tries one in so many."""
 MESSAGE_BYTES = PART_BYTES // 2
 
 
-@pytest.fixture(scope="session")
-def recording() -> bytes:
-    """A WAV file of some parts."""
-    samples = np.random.default_rng(1).integers(-3000, 3000, PARTS * PART_BYTES // 2 - 1000, dtype=np.int16)
-    sink = io.BytesIO()
-    with wave.open(sink, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(samples.tobytes())
-    return sink.getvalue()
-
-
 class Scene:
-    """An upload, a service that writes it over a connection that is interrupted, and one that deletes it."""
+    """An upload, a service that writes it and is interrupted, and one that deletes it."""
 
-    def __init__(
-        self,
-        settings: CoreSettings,
-        monkeypatch: pytest.MonkeyPatch,
-        other: Ingest,
-        launcher: MediaLauncher,
-        nats: NatsServer,
-        recording: bytes,
-    ) -> None:
-        self._settings = settings
-        self._monkeypatch = monkeypatch
-        self._launcher = launcher
-        self._monitor_url = nats.monitor_url
+    def __init__(self, stage: Stage, recording: bytes) -> None:
+        self._stage = stage
         self._recording = recording
-        self.other = other
+        self.other = stage.other
         self.tenant = self.upload = ""
 
     async def begin(self, tenant: str) -> None:
@@ -77,19 +54,19 @@ class Scene:
 
     async def write(self, steps: Steps, *, finish: bool = True) -> BaseException | None:
         """Write the upload. Returns how that failed."""
-        async with interrupted_bus(self._settings, self._monkeypatch, steps) as bus:
-            return await self.write_with(Ingest(bus, self._launcher), finish=finish)
+        async with self._stage.interrupted(steps) as ingest:
+            return await self.write_with(ingest, finish=finish)
 
     async def write_with(self, ingest: Ingest, *, finish: bool = True) -> BaseException | None:
         """The same by any service."""
-        guard = StorageGuard(ServerMonitor(self._monitor_url), 0, holds_blobs=True)
+        guard = StorageGuard(ServerMonitor(self._stage.settings.nats_monitor_url), 0, holds_blobs=True)
         receiver = UploadReceiver(ingest.uploads, ingest.intake, guard, asyncio.Event(), idle_seconds=30)
         return await ended(receiver.receive(self.tenant, self._messages(finish=finish)))
 
     async def delete_interrupted(self, steps: Steps) -> BaseException | None:
         """Delete the upload over a connection that is interrupted. Returns how that failed."""
-        async with interrupted_bus(self._settings, self._monkeypatch, steps) as bus:
-            return await ended(Ingest(bus, self._launcher).remover.remove_upload(self.tenant, self.upload))
+        async with self._stage.interrupted(steps) as ingest:
+            return await ended(ingest.remover.remove_upload(self.tenant, self.upload))
 
     async def is_visible(self) -> bool:
         """Whether callers find the upload."""
@@ -108,16 +85,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(
-    core_settings: CoreSettings,
-    monkeypatch: pytest.MonkeyPatch,
-    other: Ingest,
-    launcher: MediaLauncher,
-    nats_server: NatsServer,
-    recording: bytes,
-) -> Scene:
-    """The stage of these tests."""
-    return Scene(core_settings, monkeypatch, other, launcher, nats_server, recording)
+def scene(stage: Stage, recording: bytes) -> Scene:
+    """The scene of these tests."""
+    return Scene(stage, recording)
 
 
 @pytest.mark.parametrize("finish", [True, False])
@@ -133,16 +103,14 @@ async def test_deleted_at_every_step_of_being_written(
             assert failure is None
             break
         assert not await leftovers(bus, scene.tenant), f"deleted at step {number}: {failure!r}"
-    assert number > 2 * PARTS
+    assert number > 2 * RECORDING_PARTS
 
 
-async def test_written_at_every_step_of_being_deleted(
-    scene: Scene, other: Ingest, bus: Bus, new_tenant: NewTenant
-) -> None:
+async def test_written_at_every_step_of_being_deleted(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
     """A call that comes while the deletion is under way is refused, or what it writes goes as well."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
-        steps = Steps(interrupt_at=number, interruption=lambda: scene.write_with(other))
+        steps = Steps(interrupt_at=number, interruption=lambda: scene.write_with(scene.other))
         failure = await scene.delete_interrupted(steps)
         assert failure is None
         if not steps.has_interrupted:
@@ -163,7 +131,7 @@ async def test_deleted_at_every_step_of_being_deleted(scene: Scene, bus: Bus, ne
 
 
 async def test_a_deletion_that_dies_at_any_step_is_finished(
-    scene: Scene, maintainer: Maintainer, bus: Bus, new_tenant: NewTenant
+    scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
     """By the maintenance, once the upload is hidden. Before, nothing has happened to it."""
     finished = 0
@@ -172,7 +140,7 @@ async def test_a_deletion_that_dies_at_any_step_is_finished(
         assert await scene.write(Steps()) is None
         steps = Steps(die_at=number)
         await scene.delete_interrupted(steps)
-        await maintainer.maintain(scene.tenant)
+        await stage.maintainer.maintain(scene.tenant)
         if await scene.is_visible():
             assert not finished, "a deletion that had begun was forgotten"
         else:
@@ -184,7 +152,7 @@ async def test_a_deletion_that_dies_at_any_step_is_finished(
 
 
 async def test_a_writer_that_dies_at_any_step_leaves_nothing_behind_a_deletion(
-    scene: Scene, maintainer: Maintainer, bus: Bus, new_tenant: NewTenant
+    scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
     """The upload is deleted after the death of its writer."""
     for number in range(STEPS_MAX):
@@ -192,7 +160,7 @@ async def test_a_writer_that_dies_at_any_step_leaves_nothing_behind_a_deletion(
         steps = Steps(die_at=number)
         await scene.write(steps)
         await scene.delete()
-        await maintainer.maintain(scene.tenant)
+        await stage.maintainer.maintain(scene.tenant)
         assert not await leftovers(bus, scene.tenant), f"died at step {number}"
         if not steps.has_died:
             break
@@ -200,25 +168,40 @@ async def test_a_writer_that_dies_at_any_step_leaves_nothing_behind_a_deletion(
 
 @pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=pytest.mark.long)])
 async def test_deleted_at_any_step_before_a_writer_dies_at_any_other(
-    scene: Scene, maintainer: Maintainer, bus: Bus, new_tenant: NewTenant, share: int
+    scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant, share: int
 ) -> None:
     """What it stored in between, behind the deletion, has no record any more: the sweeper finds it."""
     swept = deaths = 0
+    steps = Steps()
     for interrupted_at in range(STEPS_MAX):
-        last = STEPS_MAX
-        for died_at in range(interrupted_at + 1 + interrupted_at % share, STEPS_MAX, share):
+        first = interrupted_at + 1 + interrupted_at % share
+        for died_at in range(first, STEPS_MAX, share):
             await scene.begin(new_tenant())
             steps = Steps(interrupt_at=interrupted_at, interruption=scene.delete, die_at=died_at)
             await scene.write(steps)
             if not steps.has_died:
-                last = died_at
                 break
             deaths += 1
             swept += bool((await leftovers(bus, scene.tenant)).blobs)
-            await maintainer.maintain(scene.tenant)
+            await stage.maintainer.maintain(scene.tenant)
             left = await leftovers(bus, scene.tenant)
             assert not left, f"deleted at step {interrupted_at}, died at step {died_at}: {left}"
-        if last == interrupted_at + 1 + interrupted_at % share and not steps.has_interrupted:
+        if not steps.has_interrupted:
             break
     assert swept, "no death left anything: the sweeper was not tried"
     assert deaths > swept
+
+
+async def test_an_upload_that_is_written_is_never_removed(
+    scene: Scene, stage: Stage, new_tenant: NewTenant, recording: bytes
+) -> None:
+    """However slow its writer is: the maintenance, for which everything is old enough, runs at every step of it."""
+    for number in range(STEPS_MAX):
+        await scene.begin(new_tenant())
+        steps = Steps(interrupt_at=number, interruption=lambda: stage.maintainer.maintain(scene.tenant))
+        assert await scene.write(steps) is None
+        upload = await scene.other.uploads.get(scene.tenant, scene.upload)
+        parts = read_parts(scene.other.blobs, upload_key(scene.tenant, scene.upload), upload.committed_size)
+        assert b"".join([part async for part in parts]) == recording, f"swept at step {number}"
+        if not steps.has_interrupted:
+            break
