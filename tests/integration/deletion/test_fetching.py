@@ -299,6 +299,7 @@ async def test_a_cancelled_fetch_cleans_up_behind_a_deletion(
         scene.fetching = asyncio.create_task(scene.fetch(steps))
         await asyncio.wait((scene.fetching,))
         if not steps.has_interrupted:
+            assert scene.fetching.result() is None
             break
         left = await leftovers(bus, scene.tenant)
         assert not left, f"stopped at step {number}: {left}"
