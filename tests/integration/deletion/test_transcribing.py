@@ -105,7 +105,6 @@ class Scene:
             committed_size=len(self._audio),
             needs_job=True,
         )
-        key = subjects.record(tenant, self.job)
         record = TranscriptionRecord(
             tenant=tenant,
             transcription_id=self.job,
@@ -119,8 +118,8 @@ class Scene:
             cut=split,
         )
         accept(record, has_audio=True)
-        await self.other.jobs.create(key, record)
-        await RecordStore(self._stage.bus, topology.UPLOADS_BUCKET, UploadRecord).create(key, upload)
+        await self.other.jobs.create(self.key, record)
+        await RecordStore(self._stage.bus, topology.UPLOADS_BUCKET, UploadRecord).create(self.key, upload)
         await JobEventLog(self._stage.bus, tenant, self.job).begin(record)
 
     async def transcribe(self, steps: Steps) -> BaseException | None:
@@ -143,10 +142,19 @@ class Scene:
         """Cancel the job, as its caller does."""
         await JobCanceller(self.other.bus, self.other.blobs).cancel(self.tenant, self.job)
 
+    async def move(self, ingest: Ingest) -> None:
+        """Move the job to the archive, as any ingest service does."""
+        await JobArchiver(ingest.bus, ingest.blobs, ingest.jobs, ExpiryEntries(ingest.bus)).move(self.key)
+
     async def record(self) -> TranscriptionRecord | None:
         """The job's record."""
-        stored = await self.other.jobs.get(subjects.record(self.tenant, self.job))
+        stored = await self.other.jobs.get(self.key)
         return stored.value if stored else None
+
+    @property
+    def key(self) -> str:
+        """The key of that."""
+        return subjects.record(self.tenant, self.job)
 
     def _work(self, ingest: Ingest) -> JobWork:
         machine, launcher = self._machine, self._stage.launcher
@@ -345,12 +353,27 @@ async def test_deleted_at_every_step_of_going_to_the_archive(
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant(), split=False)
         assert await scene.transcribe(Steps()) is None
-        key = subjects.record(scene.tenant, scene.job)
         steps = Steps(interrupt_at=number, interruption=lambda: ended(scene.delete()))
         async with stage.interrupted(steps) as ingest:
-            await JobArchiver(ingest.bus, ingest.blobs, ingest.jobs, ExpiryEntries(ingest.bus)).move(key)
+            await scene.move(ingest)
         if not steps.has_interrupted:
             break
         left = await leftovers(bus, scene.tenant)
         assert not left, f"deleted at step {number}: {left}"
     assert await scene.record() is not None
+
+
+async def test_archived_at_every_step_of_going_to_the_archive(
+    scene: Scene, stage: Stage, new_tenant: NewTenant
+) -> None:
+    """Two services move a job at once: it is in the archive, and nowhere else."""
+    for number in range(STEPS_MAX):
+        await scene.begin(new_tenant(), split=False)
+        assert await scene.transcribe(Steps()) is None
+        steps = Steps(interrupt_at=number, interruption=lambda: scene.move(stage.other))
+        async with stage.interrupted(steps) as ingest:
+            await scene.move(ingest)
+        if not steps.has_interrupted:
+            break
+        assert await scene.record() is not None, f"moved at step {number}"
+        assert await stage.other.jobs.open.get(scene.key) is None, f"moved at step {number}"
