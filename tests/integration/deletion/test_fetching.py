@@ -11,9 +11,11 @@ from tests.integration.ingest.conftest import settings_for
 from tests.support.interleaving import Steps
 from tests.support.nats import NatsServer
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
+from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.clock import duration, now
+from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.transitions import accept
@@ -108,11 +110,14 @@ class Scene:
         async with self._stage.interrupted(steps) as ingest:
             return await ended(ingest.remover.remove_job(self.tenant, self.job))
 
+    async def cancel(self) -> None:
+        """Cancel the job."""
+        await JobCanceller(self._stage.bus, self._stage.other.blobs).cancel(self.tenant, self.job)
+
     async def cancel_and_delete_audio(self) -> None:
         """Cancel the job and delete its recording."""
-        other = self._stage.other
-        await JobCanceller(other.bus, other.blobs).cancel(self.tenant, self.job)
-        await other.remover.remove_audio(self.tenant, self.job)
+        await self.cancel()
+        await self._stage.other.remover.remove_audio(self.tenant, self.job)
 
     async def delete_and_stop(self) -> None:
         """Delete the job, and stop the service that fetches."""
@@ -303,3 +308,45 @@ async def test_a_cancelled_fetch_cleans_up_behind_a_deletion(
             break
         left = await leftovers(bus, scene.tenant)
         assert not left, f"stopped at step {number}: {left}"
+
+
+async def test_a_refused_deletion_of_its_upload_does_not_disturb_a_fetch(
+    scene: Scene, stage: Stage, new_tenant: NewTenant
+) -> None:
+    """Whenever it begins while the deletion is under way: an upload that a job needs is not hidden."""
+    for number in range(STEPS_MAX):
+        await scene.begin(new_tenant())
+        steps = Steps(interrupt_at=number, interruption=lambda: scene.fetch(Steps()))
+        async with stage.interrupted(steps) as ingest:
+            failure = await ended(ingest.remover.remove_upload(scene.tenant, scene.job))
+        assert isinstance(failure, TiroError)
+        assert failure.reason == reasons.ERROR_REASON_UPLOAD_IN_USE
+        if not steps.has_interrupted:
+            break
+        record = await scene.record()
+        assert record is not None
+        assert record.state == Transcription.STATE_QUEUED, f"fetched at step {number}: {record.error}"
+
+
+async def test_a_deletion_of_the_recording_that_dies_at_any_step_is_finished(
+    scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
+) -> None:
+    """Once the job says when its recording was deleted. Before, nothing has happened to it."""
+    finished = 0
+    for number in range(STEPS_MAX):
+        await scene.begin(new_tenant())
+        assert await scene.fetch(Steps()) is None
+        await scene.cancel()
+        steps = Steps(die_at=number)
+        async with stage.interrupted(steps) as ingest:
+            await ended(ingest.remover.remove_audio(scene.tenant, scene.job))
+        await stage.maintainer.maintain(scene.tenant)
+        record = await scene.record()
+        assert record is not None
+        left = await leftovers(bus, scene.tenant)
+        assert bool(left.blobs) != record.audio_deleted, f"died at step {number}: {left}"
+        assert record.audio_deleted >= bool(finished), "a deletion that had begun was forgotten"
+        finished += record.audio_deleted
+        if not steps.has_died:
+            break
+    assert finished > number / 2

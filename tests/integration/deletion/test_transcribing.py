@@ -309,7 +309,7 @@ async def test_deleted_at_any_step_before_a_worker_dies_at_any_other(
     scene: Scene, stage: Stage, new_tenant: NewTenant, split: bool, share: int
 ) -> None:
     """The maintenance finds the parts, pages and audio that it has left."""
-    deaths = swept = 0
+    deaths = 0
     steps = Steps()
     for interrupted_at in steps_of(SAMPLE):
         for died_at in range(interrupted_at + 1 + interrupted_at % share, STEPS_MAX, share):
@@ -319,7 +319,6 @@ async def test_deleted_at_any_step_before_a_worker_dies_at_any_other(
             if not steps.has_died:
                 break
             deaths += 1
-            swept += bool((await leftovers(stage.bus, scene.tenant)).blobs)
             await stage.maintainer.maintain(scene.tenant)
             left = await leftovers(stage.bus, scene.tenant)
             assert not left.blobs + left.records, f"deleted at {interrupted_at}, died at {died_at}: {left}"

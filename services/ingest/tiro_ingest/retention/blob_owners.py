@@ -26,7 +26,7 @@ class BlobOwners:
 
     def __init__(self, bus: Bus, jobs: JobRecords) -> None:
         self._jobs = jobs
-        self._uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
+        self.uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
         self._sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
 
     async def need(self, blob: BlobName) -> bool:
@@ -35,7 +35,7 @@ class BlobOwners:
             return await self._is_part_needed(blob)
         if blob.kind is BlobKind.TRANSCRIPT:
             return await self._job(blob.tenant, blob.resource) is not None
-        upload = await self._uploads.get(record_key(blob.tenant, blob.resource))
+        upload = await self.uploads.get(record_key(blob.tenant, blob.resource))
         if upload is not None:
             return upload.value.state != Upload.STATE_FAILED
         session = await self._sessions.get(record_key(blob.tenant, blob.resource))

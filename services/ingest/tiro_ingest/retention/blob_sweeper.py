@@ -56,7 +56,7 @@ class BlobSweeper:
                 one there.
         """
         while True:
-            if await self._belongs_to(store_id):
+            if await self.belongs_to(store_id):
                 await self.sweep(progress)
             else:
                 log.error("blob_store_of_others", key=STORE_ID_KEY, note="it is not swept: see docs/operations.md")
@@ -112,7 +112,7 @@ class BlobSweeper:
         if parts and self._blobs.lists_oldest_first:
             SWEEP_LAG_SECONDS.set(max(0.0, time.time() - parts[-1].stored_at - self._policy.orphan_seconds))
 
-    async def _belongs_to(self, store_id: str) -> bool:
+    async def belongs_to(self, store_id: str) -> bool:
         """Whether the store belongs to these records. One that belongs to none does from here on."""
         try:
             await self._blobs.put_part_expecting(STORE_ID_KEY, 0, store_id.encode(), revision=NOTHING)

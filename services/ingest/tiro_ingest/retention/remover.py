@@ -120,13 +120,14 @@ class Remover:
         Raises:
             TiroError: NOT_FOUND; or FAILED_PRECONDITION, a job that is not over needs it.
         """
+        await self._require_no_open_job(tenant, upload_id)
         if not await self._uploads.mark_for_deletion(tenant, upload_id):
             raise no_upload(upload_id)
-        async for job in self._references.jobs(tenant, upload_id):
-            if job.state not in TERMINAL:
-                await self._uploads.undelete(tenant, upload_id)
-                message = f"transcriptions/{job.transcription_id} is {state_name(job)} and needs the upload"
-                raise failed_precondition(reasons.ERROR_REASON_UPLOAD_IN_USE, message)
+        try:
+            await self._require_no_open_job(tenant, upload_id)
+        except TiroError:
+            await self._uploads.undelete(tenant, upload_id)
+            raise
         async for job in self._references.jobs(tenant, upload_id):
             await self.remove_audio(tenant, job.transcription_id)
         async for shadow in self._references.shadows(tenant, upload_id):
@@ -134,23 +135,54 @@ class Remover:
                 await self.remove_job(tenant, shadow.transcription_id)
         await self._uploads.remove(tenant, upload_id)
 
-    async def remove_unneeded_upload(self, tenant: str, upload_id: str, *, revision: int | None = None) -> None:
+    async def remove_unneeded_upload(self, tenant: str, upload_id: str, *, revision: int | None = None) -> bool:
         """Remove an upload unless a job needs it.
 
-        It is hidden before the references to it are looked at, as a job writes its reference before it looks at the
-        upload: one of the two sees the other.
+        The references to it are looked at before it is hidden, so that no job is refused an upload that another one
+        needs; and once more when it is. A job writes its reference before it looks at the upload: one of the two sees
+        the other.
 
         Args:
             tenant: Whose upload it is.
             upload_id: Which one.
             revision: Of its record: one that was written since is left alone. None: remove it however it is.
+
+        Returns:
+            Whether no job needs it.
+        """
+        if await self._references.is_needed(tenant, upload_id):
+            return False
+        return await self.remove_hidden_upload(tenant, upload_id, revision=revision)
+
+    async def remove_hidden_upload(self, tenant: str, upload_id: str, *, revision: int | None = None) -> bool:
+        """Hide an upload where it is not, then remove it, or show it again where a job needs it.
+
+        Args:
+            tenant: Whose upload it is.
+            upload_id: Which one.
+            revision: Of its record: one that was written since is left alone. None: remove it however it is.
+
+        Returns:
+            Whether no job needs it.
         """
         if not await self._uploads.mark_for_deletion(tenant, upload_id, revision=revision):
-            return
+            return True
         if await self._references.is_needed(tenant, upload_id):
             await self._uploads.undelete(tenant, upload_id)
-        else:
-            await self._uploads.remove(tenant, upload_id)
+            return False
+        await self._uploads.remove(tenant, upload_id)
+        return True
+
+    async def _require_no_open_job(self, tenant: str, upload_id: str) -> None:
+        """Require that no job that is not over needs an upload.
+
+        Raises:
+            TiroError: FAILED_PRECONDITION; one does.
+        """
+        async for job in self._references.jobs(tenant, upload_id):
+            if job.state not in TERMINAL:
+                message = f"transcriptions/{job.transcription_id} is {state_name(job)} and needs the upload"
+                raise failed_precondition(reasons.ERROR_REASON_UPLOAD_IN_USE, message)
 
     async def _ensure_entry(self, tenant: str, job_id: str, *, has_entry: bool) -> None:
         """Have an expiry entry for a job in the archive: should this service die, the next one finishes what is due.

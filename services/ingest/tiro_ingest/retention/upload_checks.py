@@ -34,7 +34,7 @@ def upload_checks(
         RecordCheck("hidden_uploads", records, ages.removal_seconds, _Hidden(uploads, remover)),
         RecordCheck("uploads_without_job", records, ages.orphan_seconds, _WithoutJob(references, remover)),
         RecordCheck("unfinished_uploads", records, uploads.ttl_seconds, _Unfinished(uploads)),
-        RecordCheck("unneeded_uploads", records, uploads.ready_ttl_seconds, _Unneeded(remover)),
+        RecordCheck("unneeded_uploads", records, uploads.ready_ttl_seconds, _Unneeded(uploads, remover)),
     ]
 
 
@@ -62,7 +62,7 @@ class _Hidden:
         elif record.state == Upload.STATE_FAILED:
             await self._uploads.remove(record.tenant, record.upload_id)
         else:
-            await self._remover.remove_unneeded_upload(record.tenant, record.upload_id, revision=aged.revision)
+            await self._remover.remove_hidden_upload(record.tenant, record.upload_id, revision=aged.revision)
 
 
 class _WithoutJob:
@@ -107,7 +107,8 @@ class _Unfinished:
 class _Unneeded:
     """A finished upload goes when it has expired, and stays for another such time where a job needs it."""
 
-    def __init__(self, remover: Remover) -> None:
+    def __init__(self, uploads: Uploads, remover: Remover) -> None:
+        self._uploads = uploads
         self._remover = remover
 
     async def verdict(self, aged: Aged[UploadRecord]) -> Verdict:
@@ -116,9 +117,10 @@ class _Unneeded:
         return Verdict.NOTHING if record.removing or record.state != Upload.STATE_READY else _expiry(record)
 
     async def apply(self, aged: Aged[UploadRecord]) -> None:
-        """Remove it, unless a job needs it."""
+        """Remove it, or let it expire later."""
         record = aged.record
-        await self._remover.remove_unneeded_upload(record.tenant, record.upload_id, revision=aged.revision)
+        if not await self._remover.remove_unneeded_upload(record.tenant, record.upload_id, revision=aged.revision):
+            await self._uploads.renew(record.tenant, record.upload_id)
 
 
 def _expiry(record: UploadRecord) -> Verdict:
