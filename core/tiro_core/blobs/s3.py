@@ -22,15 +22,15 @@ from tiro_core.blobs.s3_client import patiently
 from tiro_core.blobs.settling import settled
 
 WRITE_PATIENCE_SECONDS = 60.0
-"""How long a write is tried again while the store is away, before its caller learns of it."""
+"""How long a write is tried again while the store does not answer, before it fails."""
 WRITE_ID_BYTES = 16
 DIGEST_BYTES = hashlib.sha256().digest_size
 FRAME_BYTES = WRITE_ID_BYTES + DIGEST_BYTES
 """An object begins with the id of its write and the SHA-256 of its data; then comes the data.
 
 The id makes every write's ETag another one, which S3 computes from the bytes alone: without it a writer that was
-replaced could take the next one's part for what it saw before, and write over it. It also tells a write whose answer
-was lost from a lost race."""
+replaced could take the next one's part for what it saw before, and write over it. It also distinguishes a write whose
+answer was lost from a lost race."""
 KEYS_DELETED_AT_ONCE = 1000
 """What one request of S3 lists and deletes at most."""
 
@@ -41,7 +41,7 @@ class S3BlobStore:
     Args:
         client: Leads to the bucket.
         prefix: Begins every object's key; empty for none.
-        read_patience_seconds: How long a read is tried again while the store is away.
+        read_patience_seconds: How long a read is tried again while the store does not answer.
         write_patience_seconds: The same for a write, and for a look that a writer relies on.
     """
 

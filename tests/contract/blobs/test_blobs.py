@@ -157,12 +157,12 @@ async def test_every_part_is_listed_once(blobs: BlobStore, tenant: str) -> None:
             await blobs.put_part(f"{tenant}.{number}.audio", index, b"part")
     await blobs.put_part(f"{tenant}2.0.audio", 0, b"another tenant's")
     expected = {(f"{tenant}.{number}.audio", index) for number in range(4) for index in range(2)}
+    clock_error = 5.0
     for limit in (1, 3, 8, 1000):
         parts = await _listed(blobs, tenant, limit=limit)
         assert {(part.key, part.index) for part in parts} == expected
         assert len(parts) == len(expected)
-    clock_error = 5.0
-    assert all(begun - clock_error < part.stored_at < time.time() + clock_error for part in parts)
+        assert all(begun - clock_error < part.stored_at < time.time() + clock_error for part in parts)
 
 
 async def test_a_listing_continues_behind_a_part(blobs: BlobStore, tenant: str) -> None:

@@ -81,7 +81,7 @@ class Download:
 
         Raises:
             TiroError: Why the recording cannot be had.
-            BusUnavailable: NATS stayed away.
+            BusUnavailable: NATS did not answer.
         """
         job = self._job
         upload = await self._uploads.create(

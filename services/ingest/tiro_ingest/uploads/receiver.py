@@ -49,7 +49,7 @@ class UploadReceiver:
         self._idle_seconds = idle_seconds
 
     async def receive(self, tenant: str, requests: AsyncIterator[WriteUploadRequest]) -> UploadRecord:
-        """Store what the call sends, and finish the upload where the last message says so.
+        """Store what the call sends, and finish the upload where the last message asks for that.
 
         Raises:
             TiroError: What is wrong with the call, with the bytes, or with our own state.

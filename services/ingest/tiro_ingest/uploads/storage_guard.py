@@ -1,4 +1,4 @@
-"""Room in the store, asked for at the door: a publish on a full disk would time out rather than fail."""
+"""Room in the store, required before anything is accepted: a publish on a full disk times out rather than fails."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from tiro_core.logs import get_logger
 from tiro_core.messaging.monitor import ServerMonitor
 
 RETRY_AFTER = timedelta(seconds=60)
-"""A full store empties when an operator or the janitor has been there."""
+"""A full store has room again after an operator's work, or after recordings have expired."""
 
 log = get_logger()
 
@@ -17,10 +17,10 @@ class StorageGuard:
     """Refuses what the store could not keep.
 
     Args:
-        monitor: Tells how much room there is.
+        monitor: Reports how much room there is.
         reserve_bytes: What must stay free.
-        holds_blobs: Whether recordings go there as well. Where they go elsewhere, only the reserve counts: records,
-            tasks and histories are always there, and small.
+        holds_blobs: Whether recordings are stored there as well. Otherwise only the reserve counts: records, task
+            messages and event logs are always there, and small.
     """
 
     def __init__(self, monitor: ServerMonitor, reserve_bytes: int, *, holds_blobs: bool) -> None:
@@ -30,10 +30,10 @@ class StorageGuard:
         self._blind = False
 
     async def require(self, bytes_needed: int) -> None:
-        """Go on only if so much can be stored.
+        """Continue only if this number of bytes can be stored.
 
-        Where nobody answers how much that is, everything passes, and the log says so once: whether a deployment may
-        run without its monitoring port was decided when the service started.
+        Where the monitoring port does not answer everything passes, and the log has one line: whether a deployment may
+        run without that port was decided when the service started.
 
         Raises:
             TiroError: RESOURCE_EXHAUSTED, with the reason STORAGE_FULL and a delay.

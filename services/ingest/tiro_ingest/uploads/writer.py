@@ -21,7 +21,7 @@ from tiro_ingest.uploads.store import UploadRefused, Uploads, busy
 PARTS_UNDER_WAY_MAX = 2
 """With the part being filled, one call holds at most three parts and one message in memory."""
 COMMIT_PARTS = 16
-"""The record is written once in so many parts: a service that dies costs its caller 8 MiB at most."""
+"""How many parts are stored between two writes of the record: a service that dies costs its caller 8 MiB at most."""
 CONFLICTS_MAX = 5
 """How often a part may be there already. A call that was replaced can write each part once more at most."""
 SETTLE_SECONDS_MAX = 5.0
@@ -36,7 +36,7 @@ class UploadWriter:
     However the context ends, the record then says what is stored, and no write is under way any more.
 
     A writer that was replaced cannot write over the next one's parts: a part is stored where nothing is, or instead of
-    what was there before the record last said that the upload is still this writer's.
+    what was there before the record last showed that the upload is still this writer's.
 
     Attributes:
         record: The upload as this writer last wrote it.
@@ -94,7 +94,7 @@ class UploadWriter:
         Raises:
             UploadRefused: They are more than is taken, or than was announced.
             TiroError: ABORTED; another call writes to the upload.
-            BusUnavailable: NATS stayed away.
+            BusUnavailable: NATS did not answer.
         """
         self._require_room(len(data))
         self._filling += data

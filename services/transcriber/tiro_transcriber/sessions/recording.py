@@ -33,10 +33,10 @@ log = get_logger()
 
 
 class AudioKeeper:
-    """Keeps the audio of sessions that are over, where somebody wants it: the caller, or a policy's shadow."""
+    """Keeps the audio of sessions that are over, where it is wanted: by the caller, or for a policy's shadow."""
 
     def __init__(self, bus: Bus, blobs: BlobStore, *, failures_max: int) -> None:
-        """A session over which so many workers have failed ends also where its audio cannot be kept."""
+        """`failures_max`: after so many failures a session ends also where its audio cannot be kept."""
         self._bus = bus
         self._blobs = blobs
         self._failures_max = failures_max
