@@ -15,13 +15,13 @@ from tests.support.s3 import BUCKET, SECRET_KEY, S3Server
 from tests.support.stack import Stack, running_stack
 from tiro_client import AsyncClient
 from tiro_core.blobs.interface import PART_BYTES
+from tiro_core.blobs.keys import STORE_ID_KEY
 from tiro_core.blobs.s3_client import make_client
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import open_bus
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_SETTINGS
 from tiro_engines.fake.markers import encode
-from tiro_ingest.retention.blob_sweeper import STORE_ID_KEY
 
 PREFIX = "e2e"
 IDENTITY = f"{PREFIX}/{STORE_ID_KEY.replace('.', '/')}/0"

@@ -1,11 +1,12 @@
 """The keys of blobs. A dot divides them; what has the same first names is deleted together.
 
-| key | what it has |
+| key | contents |
 |---|---|
 | `<tenant>.<upload>.audio` | an upload |
 | `<tenant>.<job>.transcript.<epoch>` | the transcript that one owner of a job wrote |
 | `<tenant>.<job>.part.<index>.audio` | the audio of a part of a job |
 | `<tenant>.<job>.part.<index>.transcript.<epoch>` | the transcript that one owner of a part wrote |
+| `maintenance.store` | the id of the deployment that the store belongs to |
 
 The id of a part is `<job>.<index>`.
 """
@@ -14,6 +15,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+STORE_ID_KEY = "maintenance.store"
 _PART = "part"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KEY = re.compile(

@@ -10,6 +10,7 @@ from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.upload_pb2 import Upload
+from tiro_core.blobs.keys import STORE_ID_KEY
 from tiro_core.clock import in_seconds
 from tiro_core.ids import new_id
 from tiro_core.messaging import subjects, topology
@@ -219,8 +220,8 @@ async def test_one_service_maintains_at_a_time(
 async def test_the_store_of_other_records_is_left_alone(stage: Stage) -> None:
     """It belongs to the records that it was first swept for."""
     sweeper = BlobSweeper(stage.other.blobs, BlobOwners(stage.bus, stage.other.jobs), SweepPolicy())
-    await stage.other.blobs.delete("maintenance.store")
+    await stage.other.blobs.delete(STORE_ID_KEY)
     assert await sweeper.belongs_to("these")
     assert await sweeper.belongs_to("these")
     assert not await sweeper.belongs_to("others")
-    await stage.other.blobs.delete("maintenance.store")
+    await stage.other.blobs.delete(STORE_ID_KEY)

@@ -43,6 +43,9 @@ from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
 from tiro_transcriber.jobs.splitter import JobSplitter, SplitSettings
 from tiro_transcriber.jobs.worker import JobWork
+from tiro_transcriber.pipeline.pipeline import Pipelines
+from tiro_transcriber.pipeline.stage_threads import open_stage_threads
+from tiro_transcriber.pipeline.stage_types import STAGE_TYPES
 from tiro_transcriber.registration import describe
 
 WORDS = 120
@@ -65,6 +68,7 @@ class Machine:
     usage: UsageMeter
     workers: WorkerDirectory
     notifications: OwnerNotifications
+    pipelines: Pipelines
 
 
 @pytest.fixture
@@ -77,6 +81,7 @@ async def machine(bus: Bus) -> AsyncIterator[Machine]:
             usage=await stack.enter_async_context(open_usage_meter(bus, "fake", 1.0)),
             workers=await stack.enter_async_context(open_worker_directory(bus)),
             notifications=await stack.enter_async_context(open_owner_notifications(bus, new_id())),
+            pipelines=Pipelines(await stack.enter_async_context(open_stage_threads()), STAGE_TYPES),
         )
 
 
@@ -115,7 +120,7 @@ class Scene:
             ttl=duration(3600),
             audio_ttl=duration(3600),
             create_time=now(),
-            cut=split,
+            split=split,
         )
         accept(record, has_audio=True)
         await self.other.jobs.create(self.key, record)
@@ -185,6 +190,7 @@ class Scene:
             ingest.bus,
             ingest.blobs,
             recognizer,
+            pipelines=machine.pipelines,
             claims=JobClaims(ingest.bus, machine.notifications.worker_id, suitability, attempts_max=3),
             splitter=splitter,
             notifications=machine.notifications,

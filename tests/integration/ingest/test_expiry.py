@@ -75,7 +75,7 @@ async def test_parts_live_as_long_as_their_job(ingest: Ingest, bus: Bus, tenant:
     part = f"{job}.00000"
     await blobs.put_part(upload_key(tenant, part), 0, b"audio")
     long_ago = in_seconds(-7 * 24 * 3600)
-    running = TranscriptionRecord(state=State.STATE_RUNNING, cut=True, attempts=[Transcription.Attempt()])
+    running = TranscriptionRecord(state=State.STATE_RUNNING, split=True, attempts=[Transcription.Attempt()])
     over = TranscriptionRecord(state=State.STATE_SUCCEEDED, expire_time=long_ago, audio_expire_time=long_ago)
     for record_id, record in ((job, running), (part, over), (expired, over)):
         written = TranscriptionRecord(tenant=tenant, transcription_id=record_id, upload_id=record_id)

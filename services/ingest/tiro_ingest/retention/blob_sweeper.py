@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tiro_core.blobs.interface import NOTHING, BlobStore, PartConflict, StoredPart
-from tiro_core.blobs.keys import BlobName, blob_name
+from tiro_core.blobs.keys import STORE_ID_KEY, BlobName, blob_name
 from tiro_core.logs import get_logger
 from tiro_ingest.metrics import SWEEP_LAG_SECONDS, SWEPT_BLOBS, SWEPT_PARTS
 from tiro_ingest.retention.blob_owners import BlobOwners
@@ -21,8 +21,6 @@ AGAIN_SECONDS = 7 * 24 * 3600.0
 """How often a store that lists the newest parts last is swept from its beginning."""
 PASS_SECONDS_MIN = 3600.0
 """How often any other store is swept at most."""
-STORE_ID_KEY = "maintenance.store"
-"""The blob that says to which records a store belongs."""
 
 log = get_logger()
 
