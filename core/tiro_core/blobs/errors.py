@@ -1,4 +1,4 @@
-"""What a caller is told while the store of blobs is away."""
+"""The error of a caller while the blob store does not answer."""
 
 from datetime import timedelta
 
@@ -10,5 +10,5 @@ RETRY_AFTER = timedelta(seconds=1)
 
 def storage_unavailable() -> TiroError:
     """UNAVAILABLE, with the reason STORAGE_UNAVAILABLE and a delay. It names nothing of the inside."""
-    message = "the store of recordings and transcripts is away"
+    message = "the store of recordings and transcripts does not answer"
     return unavailable(reasons.ERROR_REASON_STORAGE_UNAVAILABLE, message, retry_after=RETRY_AFTER)

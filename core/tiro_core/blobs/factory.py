@@ -1,4 +1,4 @@
-"""The blob store that a deployment is configured for: the one place that chooses."""
+"""The blob store that a deployment is configured for, chosen here only."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

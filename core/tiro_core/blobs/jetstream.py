@@ -4,11 +4,22 @@ import asyncio
 import hashlib
 import time
 
-from tiro_core.blobs.interface import NOTHING, PartConflict, PartMissing, Revision, require_part_size
+from tiro_core.blobs.interface import (
+    NOTHING,
+    PAGE_PARTS_MAX,
+    PartConflict,
+    PartMissing,
+    PartPage,
+    Revision,
+    StoredPart,
+    require_part_size,
+)
+from tiro_core.blobs.settling import settled
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, NotFound
 from tiro_core.messaging.operations import StoredMessage, last_message, purge
+from tiro_core.messaging.pages import read_page
 from tiro_core.messaging.publishing import PATIENCE_SECONDS, publish, publish_expecting, read_patiently, with_patience
 
 MISSING_SECONDS_MAX = 1.0
@@ -17,15 +28,19 @@ election a leader may not have what the leader before it had acknowledged."""
 MISSING_RETRY_SECONDS = 0.1
 
 _DIGEST = "Tiro-Sha256"
+_SUBJECTS = "tiro.blob."
 
 
 class JetStreamBlobStore:
-    """Blobs in a JetStream stream. A revision is a message's sequence in it.
+    """Blobs in a JetStream stream. A revision, and a cursor of a listing, is a message's sequence in it.
 
     Args:
         bus: The connection.
         is_replicated: The stream has more than one replica.
     """
+
+    kind = "jetstream"
+    lists_oldest_first = True
 
     def __init__(self, bus: Bus, *, is_replicated: bool = False) -> None:
         self._bus = bus
@@ -33,7 +48,7 @@ class JetStreamBlobStore:
 
     async def put_part(self, key: str, index: int, data: bytes) -> None:
         """Store or replace a part of at most `PART_BYTES`."""
-        await publish(self._bus, _subject(key, index), data, headers=_headers(data))
+        await settled(publish(self._bus, _subject(key, index), data, headers=_headers(data)))
 
     async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: Revision) -> None:
         """Store a part if what is there now has this revision.
@@ -43,7 +58,9 @@ class JetStreamBlobStore:
         """
         subject, last = _subject(key, index), int(revision or 0)
         try:
-            await publish_expecting(self._bus, topology.BLOBS, subject, data, last=last, headers=_headers(data))
+            await settled(
+                publish_expecting(self._bus, topology.BLOBS, subject, data, last=last, headers=_headers(data))
+            )
         except Conflict:
             raise PartConflict(f"part {index} of {key} was written by another writer") from None
 
@@ -74,7 +91,19 @@ class JetStreamBlobStore:
 
     async def delete(self, key: str) -> None:
         """Delete every part of a blob, and of every blob below it."""
-        await purge(self._bus, topology.BLOBS, f"tiro.blob.{key}.>")
+        await purge(self._bus, topology.BLOBS, f"{_SUBJECTS}{key}.>")
+
+    async def list_parts(self, *, after: str = "", below: str = "", limit: int = PAGE_PARTS_MAX) -> PartPage:
+        """List the parts that are stored, in the order in which they were stored. See `BlobStore.list_parts`.
+
+        The server reads each part from its disk to do so, and sends its headers only.
+        """
+        subject = f"{_SUBJECTS}{below}.>" if below else f"{_SUBJECTS}>"
+        found = await read_page(
+            self._bus, topology.BLOBS, subject, after=int(after or 0), limit=limit, headers_only=True
+        )
+        parts = [_part(message) for message in found]
+        return PartPage(parts, parts[-1].cursor if len(parts) == limit else None)
 
     async def _read(
         self, key: str, index: int, size: int | None, *, from_any_replica: bool
@@ -102,4 +131,9 @@ def _headers(data: bytes) -> dict[str, str]:
 
 
 def _subject(key: str, index: int) -> str:
-    return f"tiro.blob.{key}.{index}"
+    return f"{_SUBJECTS}{key}.{index}"
+
+
+def _part(message: StoredMessage) -> StoredPart:
+    key, _, index = message.subject.removeprefix(_SUBJECTS).rpartition(".")
+    return StoredPart(key, int(index), message.stored_at, str(message.sequence))

@@ -2,37 +2,51 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
-from tiro_core.blobs.interface import NOTHING, PartConflict, PartMissing, Revision, require_part_size
+from tiro_core.blobs.interface import (
+    NOTHING,
+    PAGE_PARTS_MAX,
+    PartConflict,
+    PartMissing,
+    PartPage,
+    Revision,
+    StoredPart,
+    require_part_size,
+)
 from tiro_core.blobs.s3_client import patiently
+from tiro_core.blobs.settling import settled
 
 WRITE_PATIENCE_SECONDS = 60.0
-"""How long a write is tried again while the store is away, before its caller learns of it."""
+"""How long a write is tried again while the store does not answer, before it fails."""
 WRITE_ID_BYTES = 16
 DIGEST_BYTES = hashlib.sha256().digest_size
 FRAME_BYTES = WRITE_ID_BYTES + DIGEST_BYTES
 """An object begins with the id of its write and the SHA-256 of its data; then comes the data.
 
 The id makes every write's ETag another one, which S3 computes from the bytes alone: without it a writer that was
-replaced could take the next one's part for what it saw before, and write over it. It also tells a write whose answer
-was lost from a lost race."""
+replaced could take the next one's part for what it saw before, and write over it. It also distinguishes a write whose
+answer was lost from a lost race."""
 KEYS_DELETED_AT_ONCE = 1000
 """What one request of S3 lists and deletes at most."""
 
 
 class S3BlobStore:
-    """Blobs as objects in a bucket. A revision is an object's ETag.
+    """Blobs as objects in a bucket. A revision is an object's ETag, a cursor of a listing an object's path.
 
     Args:
         client: Leads to the bucket.
         prefix: Begins every object's key; empty for none.
-        read_patience_seconds: How long a read is tried again while the store is away.
+        read_patience_seconds: How long a read is tried again while the store does not answer.
         write_patience_seconds: The same for a write, and for a look that a writer relies on.
     """
+
+    kind = "s3"
+    lists_oldest_first = False
 
     def __init__(
         self,
@@ -50,9 +64,10 @@ class S3BlobStore:
     async def put_part(self, key: str, index: int, data: bytes) -> None:
         """Store or replace a part of at most `PART_BYTES`."""
         path, body = self._path(key, index), _framed(data)
-        await patiently(
+        put = patiently(
             lambda: obstore.put_async(self._client, path, body, use_multipart=False), self._write_patience_seconds
         )
+        await settled(put)
 
     async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: Revision) -> None:
         """Store a part if what is there now has this revision.
@@ -62,10 +77,9 @@ class S3BlobStore:
         """
         path, body = self._path(key, index), _framed(data)
         mode: obstore.PutMode = "create" if revision == NOTHING else {"e_tag": revision}
+        put = patiently(lambda: obstore.put_async(self._client, path, body, mode=mode), self._write_patience_seconds)
         try:
-            await patiently(
-                lambda: obstore.put_async(self._client, path, body, mode=mode), self._write_patience_seconds
-            )
+            await settled(put)
         except (AlreadyExistsError, PreconditionError):
             if await self._write_id(path) != body[:WRITE_ID_BYTES]:
                 raise PartConflict(path) from None
@@ -100,6 +114,25 @@ class S3BlobStore:
     async def delete(self, key: str) -> None:
         """Delete every part of a blob, and of every blob below it."""
         await patiently(lambda: self._delete_below(f"{self._prefix}{_as_path(key)}/"), self._write_patience_seconds)
+
+    async def list_parts(self, *, after: str = "", below: str = "", limit: int = PAGE_PARTS_MAX) -> PartPage:
+        """List the parts that are stored, in the order of their paths. See `BlobStore.list_parts`."""
+        prefix = f"{self._prefix}{_as_path(below)}/" if below else self._prefix
+        found = await patiently(lambda: self._list(prefix, after, limit), self._read_patience_seconds)
+        parts = [part for item in found if (part := self._part(item)) is not None]
+        return PartPage(parts, found[-1]["path"] if len(found) == limit else None)
+
+    async def _list(self, prefix: str, after: str, limit: int) -> "Sequence[obstore.ObjectMeta]":
+        pages = obstore.list(self._client, prefix or None, offset=after or None, chunk_size=limit)
+        return await anext(pages, [])
+
+    def _part(self, item: "obstore.ObjectMeta") -> StoredPart | None:
+        """The part that an object is. None: it is none of ours, in a bucket that others use as well."""
+        path = item["path"]
+        name, _, index = path.removeprefix(self._prefix).rpartition("/")
+        if "." in name or not index.isdecimal():
+            return None
+        return StoredPart(name.replace("/", "."), int(index), item["last_modified"].timestamp(), path)
 
     async def _delete_below(self, prefix: str) -> None:
         async for found in obstore.list(self._client, prefix, chunk_size=KEYS_DELETED_AT_ONCE):

@@ -61,13 +61,13 @@ def make_client(settings: CoreSettings, bucket: str) -> S3Store:
 
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Ask the server something, again and again for `seconds` while it is away; once when that is 0.
+    """Send the server a request, again and again for `seconds` while it does not answer; once when that is 0.
 
     Raises:
         AlreadyExistsError, PreconditionError: A condition of a write is not met.
         FileNotFoundError: There is no such object.
         StorageRefused: The server does not let us.
-        StorageUnavailable: It stayed away.
+        StorageUnavailable: It did not answer in time.
     """
     if not seconds:
         return await _once(call)
@@ -109,7 +109,7 @@ def error_status(error: Exception) -> int:
 
 
 def error_code(error: Exception) -> str:
-    """The name that S3 gives an error, as in `NoSuchBucket`; empty when it said none."""
+    """The name that S3 gives an error, as in `NoSuchBucket`; empty where it gives none."""
     found = _CODE.search(str(error))
     return found[1] if found else ""
 

@@ -1,4 +1,4 @@
-"""Looking at start whether a bucket can be used as a blob store, rather than when the first recording has come."""
+"""Checking at start that a bucket can be used as a blob store, rather than when the first recording comes."""
 
 import asyncio
 from functools import partial
@@ -14,7 +14,7 @@ from tiro_core.settings import CoreSettings
 from tiro_core.startup import CannotStart
 
 CHECK_AGAIN_SECONDS = 2.0
-"""How often a store that does not answer is asked again when a service starts."""
+"""How often a store that does not answer is tried again when a service starts."""
 _CHECKS = "checks"
 """Where the look writes: no tenant's, since those have an id below their name."""
 
@@ -42,7 +42,7 @@ def _client(settings: CoreSettings) -> S3Store:
 
 
 async def _until_usable(store: S3BlobStore, name: str) -> None:
-    told = False
+    is_reported = False
     while True:
         try:
             await _require_usable(store)
@@ -52,9 +52,9 @@ async def _until_usable(store: S3BlobStore, name: str) -> None:
                 "TIRO_S3_REGION, AWS_ACCESS_KEY_ID"
             ) from error
         except StorageUnavailable as error:
-            if not told:
+            if not is_reported:
                 log.warning("blobs_unavailable", store=name, reason=str(error), note="trying for as long as it takes")
-            told = True
+            is_reported = True
         else:
             log.info("blobs_ready", store=name)
             return

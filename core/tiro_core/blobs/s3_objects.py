@@ -1,4 +1,4 @@
-"""Reading somebody's object in a bucket that the deployment has opened to jobs: `s3://bucket/key`."""
+"""Reading an object in a bucket that the deployment has opened to jobs: `s3://bucket/key`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class S3Object:
     _e_tag: str | None
 
     async def read(self, offset: int = 0) -> AsyncIterator[bytes]:
-        """The bytes from `offset` on, in pieces of at most `RANGE_BYTES`. To go on after a failure, begin where it was.
+        """The bytes from `offset` on, in pieces of at most `RANGE_BYTES`. After a failure, begin behind what was read.
 
         Raises:
             TiroError: URI_HTTP_ERROR; the object has been replaced or removed meanwhile, or is no longer ours to read.
-            StorageUnavailable: The store stayed away.
+            StorageUnavailable: The store did not answer in time.
         """
         for start in range(offset, self.size, RANGE_BYTES):
             options: obstore.GetOptions = {
@@ -60,7 +60,7 @@ async def open_object(settings: CoreSettings, bucket: str, key: str) -> S3Object
     Raises:
         TiroError: URI_FORBIDDEN, the deployment has not opened the bucket to jobs (`fetch_s3_buckets`); URI_INVALID,
             the key is none; URI_HTTP_ERROR, there is no such object, or it may not be read.
-        StorageUnavailable: The store stayed away.
+        StorageUnavailable: The store did not answer in time.
     """
     if bucket not in settings.fetch_buckets:
         message = f"this deployment reads nothing from the bucket {bucket!r}"

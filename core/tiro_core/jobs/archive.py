@@ -55,14 +55,15 @@ class JobArchive:
             raise KeyError(job)
         return await self._records.mutate(key, change)
 
-    async def add(self, record: TranscriptionRecord) -> None:
+    async def add(self, record: TranscriptionRecord) -> Stored[TranscriptionRecord]:
         """Add a record that is not there yet.
 
         Raises:
             Conflict: It is there.
         """
-        await self._records.create(_key(record.tenant, record.transcription_id), record)
+        added = await self._records.create(_key(record.tenant, record.transcription_id), record)
         await self._mark(record)
+        return added
 
     async def replace(self, record: TranscriptionRecord, stored: Stored[TranscriptionRecord]) -> None:
         """Replace a record that was added before its job changed once more.
@@ -73,12 +74,18 @@ class JobArchive:
         await self._records.update(_key(record.tenant, record.transcription_id), record, stored)
         await self._mark(record)
 
-    async def remove(self, tenant: str, job: str) -> None:
-        """Remove a record, and its bucket's marks where it was the last one in it. It may be gone already."""
+    async def remove(self, tenant: str, job: str, *, revision: int | None = None) -> None:
+        """Remove a record, and its bucket's marks where it was the last one in it. It may be gone already.
+
+        Args:
+            tenant: Whose job it is.
+            job: Which one.
+            revision: Of the record: one that was written since stays. None: remove whatever is there.
+        """
         key = _key(tenant, job)
         if not key:
             return
-        await self._records.purge(key)
+        await self._records.purge(key, revision=revision)
         wide = f"{tenant}.{wide_bucket(moment_of_id(job))}"
         if await self._is_empty(wide):
             for mark in (wide, f"{wide}.{_MANY}"):

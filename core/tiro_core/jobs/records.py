@@ -5,7 +5,6 @@ added to the archive before it is deleted from the bucket, and deleted only if i
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Callback
@@ -57,34 +56,52 @@ class JobRecords:
         await self.archive.remove(*_names(key))
 
     async def move_to_archive(self, key: str) -> bool:
-        """Move the record of a job that is settled. Returns whether it is in the archive now."""
+        """Move the record of a job that is settled. Returns whether it is in the archive now, by whoever moved it."""
         stored = await self.open.get(key)
         if stored is None or not is_settled(stored.value):
             return stored is None
+        added = await self._add_copy(stored)
         try:
-            if not await self._copy(key, stored):
+            if added is None and not await self._replace_copy(key, stored):
                 return False
             await self.open.delete(key, stored)
-        except Conflict:  # it was changed, or another service moves it
+        except Conflict:  # it was changed or deleted, or another service moves it
+            if added is not None:
+                await self._withdraw_copy(key, added)
             return False
         return True
 
-    async def _copy(self, key: str, stored: Stored[TranscriptionRecord]) -> bool:
-        """Have the archive hold this state of a record. Returns whether it does.
+    async def _add_copy(self, stored: Stored[TranscriptionRecord]) -> Stored[TranscriptionRecord] | None:
+        """Have the archive hold this state of a record. None: it holds one already."""
+        try:
+            return await self.archive.add(stored.value)
+        except Conflict:
+            return None
+
+    async def _replace_copy(self, key: str, stored: Stored[TranscriptionRecord]) -> bool:
+        """Have the archive hold this state of a record in place of the one it holds. Returns whether it does.
 
         What is in the archive already was put there by a move that did not come to its end, or has come to it since
         `stored` was read. So the open record is looked at again, after the archived one: as long as it stands, nobody
         has changed the archived one.
+
+        Raises:
+            Conflict: Another service has written the archived one meanwhile.
         """
-        with suppress(Conflict):
-            await self.archive.add(stored.value)
-            return True
         archived = await self.archive.get(*_names(key))
         newest = await self.open.get(key)
         if archived is None or newest is None or newest.revision != stored.revision:
             return False
         await self.archive.replace(stored.value, archived)
         return True
+
+    async def _withdraw_copy(self, key: str, added: Stored[TranscriptionRecord]) -> None:
+        """Remove a copy that was added to the archive after its job had been deleted from there and from the bucket.
+
+        Another service that has moved the job meanwhile has found the copy and replaced it: that one stays.
+        """
+        if await self.open.get(key) is None:
+            await self.archive.remove(*_names(key), revision=added.revision)
 
 
 def is_settled(record: TranscriptionRecord) -> bool:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import BlobStore
-from tiro_core.blobs.keys import transcripts_key, upload_key
+from tiro_core.blobs.keys import parts_key, transcripts_key, upload_key
 from tiro_core.jobs import transitions
 from tiro_core.leases.notifications import notify_owner
 from tiro_core.messaging import subjects, topology
@@ -16,11 +16,15 @@ from tiro_core.messaging.records import RecordStore, Stored
 
 async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
     """Remove all that was written about a job, for good. A writer of its event log is refused from here on."""
-    await purge(bus, topology.TASKS, subjects.tasks_of_job(tenant, job))
     await purge(bus, topology.FETCHES, subjects.fetch(tenant, job))
+    await _purge_messages(bus, tenant, job)
+    await blobs.delete(transcripts_key(tenant, job))
+
+
+async def _purge_messages(bus: Bus, tenant: str, job: str) -> None:
+    await purge(bus, topology.TASKS, subjects.tasks_of_job(tenant, job))
     await purge(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job))
     await purge(bus, topology.DEAD, subjects.dead(tenant, job))
-    await blobs.delete(transcripts_key(tenant, job))
 
 
 class ChangesRecords(Protocol):
@@ -55,18 +59,27 @@ async def mark_for_deletion(bus: Bus, records: ChangesRecords, key: str) -> Tran
 
 
 async def remove_parts(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
-    """Remove the parts of a job, with their audio and transcripts. Those under way are taken from their workers."""
+    """Remove the parts of a job, with their audio and transcripts. Those under way are taken from their workers.
+
+    Their blobs are deleted together, also those whose record was never written or is gone.
+    """
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    marked: list[str] = []
     for key in await records.keys(f"{tenant}.{job}"):
         try:
             part = await mark_for_deletion(bus, records, key)
         except KeyError:  # removed before
             continue
-        await remove_part(bus, blobs, part)
+        await _purge_messages(bus, tenant, part.transcription_id)
+        marked.append(key)
+    await blobs.delete(parts_key(tenant, job))
+    for key in marked:
+        await records.delete(key)
 
 
 async def remove_part(bus: Bus, blobs: BlobStore, part: TranscriptionRecord) -> None:
     """Remove a part that is marked for deletion."""
-    await purge_job_data(bus, blobs, part.tenant, part.transcription_id)
+    await _purge_messages(bus, part.tenant, part.transcription_id)
+    await blobs.delete(transcripts_key(part.tenant, part.transcription_id))
     await blobs.delete(upload_key(part.tenant, part.transcription_id))
     await RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).delete(f"{part.tenant}.{part.transcription_id}")

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from tiro.events.v1.live_pb2 import SessionRecord
-from tiro.events.v1.transcription_pb2 import TranscriptionRecord
-from tiro_core.leases.owned_record import OwnedRecord, claimable_in, new_lease
+from tiro_core.leases.owned_record import Ownable, OwnedRecord, claimable_in, new_lease
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 
 C = TypeVar("C")
-R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
+R = TypeVar("R", bound=Ownable)
 
 
 @dataclass(frozen=True, slots=True)

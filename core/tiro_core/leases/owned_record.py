@@ -1,34 +1,38 @@
 """Owning a record: claimed by compare-and-set with an epoch, kept by renewing a lease, lost when a write is refused.
 
-A job and a live session are owned alike. A worker that was paused or cut off finds its next write refused: another
-one has increased the epoch.
+A job, a live session and the maintenance of a deployment are owned alike. An owner that was paused or cut off finds its
+next write refused: another one has increased the epoch.
 """
 
 import asyncio
 import copy
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from tiro.events.v1.live_pb2 import SessionRecord
+from tiro.events.v1.maintenance_pb2 import MaintenanceRecord
 from tiro.events.v1.transcription_pb2 import Lease, TranscriptionRecord
 from tiro_core.clock import in_seconds, seconds_until
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore, Stored, Superseded
 
-R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
+Ownable: TypeAlias = TranscriptionRecord | SessionRecord | MaintenanceRecord
+"""The records that have owners."""
+
+R = TypeVar("R", bound=Ownable)
 
 
 class OwnershipLost(Exception):  # noqa: N818 - the worker has made no error; it has been replaced
     """The record has another owner, or is over."""
 
 
-def lease_seconds_left(record: TranscriptionRecord | SessionRecord) -> float:
+def lease_seconds_left(record: Ownable) -> float:
     """How long the record's owner may be silent before another one may claim it; 0 or less when it may now."""
     return seconds_until(record.lease.expire_time) if record.HasField("lease") else 0.0
 
 
-def claimable_in(bus: Bus, record: TranscriptionRecord | SessionRecord, lease_seconds: float) -> float:
+def claimable_in(bus: Bus, record: Ownable, lease_seconds: float) -> float:
     """In how many seconds another worker may claim a record; 0 or less when it may now.
 
     While NATS was away no owner could renew: one that is alive gets the length of a lease to do so.
@@ -111,6 +115,11 @@ class OwnedRecord(Generic[R]):
     async def _read_again(self, known: R) -> None:
         """Take in what another writer changed. One that changed the epoch or the state has taken the record."""
         stored = await self._store.get(self.key)
-        if stored is None or stored.value.epoch != known.epoch or stored.value.state != known.state:
+        if stored is None or _owner_of(stored.value) != _owner_of(known):
             raise OwnershipLost(self.key)
         self._stored = stored
+
+
+def _owner_of(record: Ownable) -> tuple[int, int]:
+    """What differs once a record was taken from its owner: its epoch, and its state if it has one."""
+    return record.epoch, 0 if isinstance(record, MaintenanceRecord) else record.state

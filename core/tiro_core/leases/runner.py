@@ -6,16 +6,17 @@ What every owner promises, whatever it works on:
 * The record is written first, then the log of its events, and the message is settled last. So the next owner is not
   there before this one is done.
 * An owner that is stopped hands its work over at once. Cancelled while it claims, it hands over what it has claimed.
-* An owner that was replaced, or that NATS does not answer, leaves the record as it is. Its lease runs out,
-  and the message is delivered again.
+* An owner that was replaced, or that NATS does not answer, leaves the record as it is. Its lease runs out, and the
+  message is delivered again. What it has written about work that is over or deleted by now, it removes: also when it is
+  stopped, or cancelled while it writes its result.
 * An owner for whose writes there is no room hands the work over, to be tried again later.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -130,8 +131,7 @@ class WorkRunner(Generic[C, R]):
             try:
                 await self._claim_and_run(task, message, slot)
             except (MessagingError, OwnershipLost) as error:
-                log.warning("work_left", kind=self._work.kind, reason=repr(error))
-                await with_deadline(self._grace_seconds, self._work.tidy(task.key))
+                await self._leave(task, error)
 
     async def _claim_and_run(self, task: Task, message: TaskMessage, slot: Slot) -> None:
         async def give_back(outcome: "Claimed[C] | Refusal[R]") -> None:
@@ -140,7 +140,7 @@ class WorkRunner(Generic[C, R]):
 
         match await shielded(self._work.claim(task.key), self._grace_seconds, give_back):
             case Claimed(claim):
-                await self._run(self._work.attempt(claim, slot), message)
+                await self._run(task, self._work.attempt(claim, slot), message)
             case Deferred(retry_in):
                 await message.retry(retry_in.total_seconds())
             case WrongModel(record):
@@ -150,17 +150,28 @@ class WorkRunner(Generic[C, R]):
                 await self._work.finish(record)
                 await message.acknowledge()
 
-    async def _run(self, attempt: Attempt, message: TaskMessage) -> None:
+    async def _run(self, task: Task, attempt: Attempt, message: TaskMessage) -> None:
         try:
             async with attempt.holding(message):
                 await attempt.run()
         except asyncio.CancelledError:
-            await with_deadline(self._grace_seconds, self._hand_over(attempt, message))
+            await with_deadline(self._grace_seconds, self._or_leave(task, self._hand_over(attempt, message)))
             raise
         except Exception as failure:  # noqa: BLE001 - whatever the work raised is the attempt's to explain
-            await shielded(self._fail(attempt, message, main_cause(failure)), self._grace_seconds)
+            failing = self._fail(attempt, message, main_cause(failure))
+            await shielded(self._or_leave(task, failing), self._grace_seconds)
         else:
-            await shielded(self._commit(attempt, message), self._grace_seconds)
+            await shielded(self._or_leave(task, self._commit(attempt, message)), self._grace_seconds)
+
+    async def _or_leave(self, task: Task, settling: Coroutine[Any, Any, None]) -> None:
+        try:
+            await settling
+        except (MessagingError, OwnershipLost) as error:
+            await self._leave(task, error)
+
+    async def _leave(self, task: Task, reason: Exception) -> None:
+        log.warning("work_left", kind=self._work.kind, reason=repr(reason))
+        await with_deadline(self._grace_seconds, self._work.tidy(task.key))
 
     async def _commit(self, attempt: Attempt, message: TaskMessage) -> None:
         await _settle(message, await attempt.commit())

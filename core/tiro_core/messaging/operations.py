@@ -24,6 +24,8 @@ class StoredMessage:
     headers: Mapping[str, str]
     sequence: int
     """Its number in the stream."""
+    stored_at: float = 0.0
+    """When it was stored, in seconds since 1970 by the server's clock. 0 where the reader does not learn it."""
 
 
 async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica: bool = False) -> StoredMessage:
@@ -45,14 +47,21 @@ async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica:
     return StoredMessage(found.subject or subject, found.data or b"", found.headers or {}, found.seq or 0)
 
 
-async def purge(bus: Bus, stream: str, subject: str) -> None:
+async def purge(bus: Bus, stream: str, subject: str, *, up_to: int | None = None) -> None:
     """Delete every message on a subject, which may have wildcards. Nothing happens where there is none.
+
+    Args:
+        bus: The connection.
+        stream: Where the subject is.
+        subject: What to delete.
+        up_to: The last sequence to delete. What was stored later stays. None: all.
 
     Raises:
         BusUnavailable: NATS did not answer.
     """
     async with translated():
-        await bus.jetstream.purge_stream(stream, subject=subject)
+        # The server deletes what comes before a sequence.
+        await bus.jetstream.purge_stream(stream, subject=subject, seq=None if up_to is None else up_to + 1)
 
 
 async def subjects_in(bus: Bus, stream: str, subject_filter: str) -> AsyncIterator[str]:

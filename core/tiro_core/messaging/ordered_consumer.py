@@ -49,6 +49,7 @@ _CONFLICT = "409"
 _BATCH_COMPLETED = "Batch Completed"
 _TOKENS = 9
 _TOKENS_WITH_DOMAIN = 11
+_NANOS = 1e9
 
 log = get_logger()
 
@@ -90,6 +91,7 @@ class OrderedConsumer:
         start: DeliverFrom = DeliverFrom.ALL,
         after_sequence: int = 0,
         restart_after_seconds: float = inf,
+        headers_only: bool = False,
     ) -> None:
         """Prepare to follow.
 
@@ -101,12 +103,15 @@ class OrderedConsumer:
             after_sequence: Begin after this message of the stream instead. 0: as `start` says.
             restart_after_seconds: A consumer that was cut off for longer begins anew from `start`, rather than after
                 the last message it has seen: markers of deletions may have expired meanwhile.
+            headers_only: Leave the messages' data at the server.
         """
         self._bus = bus
         self._stream = stream
         self._subject = subject
         self._start = start
         self._last = after_sequence
+        self._stored_at = 0.0
+        self._headers_only = headers_only
         self._restart_after_seconds = restart_after_seconds
         self._last_contact = inf
         self._caught_up = False
@@ -138,7 +143,7 @@ class OrderedConsumer:
                     self._caught_up = True
                     return CAUGHT_UP
                 message = await self._next(inbox)
-                return StoredMessage(message.subject, message.data, message.headers or {}, self._last)
+                return StoredMessage(message.subject, message.data, message.headers or {}, self._last, self._stored_at)
             except ConnectionClosedError as error:
                 raise BusUnavailable("the connection to NATS was closed") from error
             except (_Restart, InboxTimeout, InboxOverflow, Error, OSError) as reason:
@@ -161,6 +166,7 @@ class OrderedConsumer:
             deliver_policy=policy,
             opt_start_seq=first,
             inactive_threshold=INACTIVE_SECONDS,
+            headers_only=self._headers_only,
             mem_storage=True,
             num_replicas=1,
         )
@@ -207,11 +213,12 @@ class OrderedConsumer:
         raise _Restart(f"{status} {description}")
 
     def _take_message(self, message: Msg) -> None:
-        stored, delivered, self._pending = _numbers(message.reply)
+        stored, delivered, stored_ns, self._pending = _numbers(message.reply)
         if delivered != self._delivered + 1:
             raise _Restart(f"gap: message {delivered} after {self._delivered}")
         self._delivered = delivered
         self._last = stored
+        self._stored_at = stored_ns / _NANOS
         self._outstanding -= 1
 
     async def _close(self) -> None:
@@ -227,10 +234,11 @@ class OrderedConsumer:
             log.debug("consumer_close_failed", stream=self._stream, error=repr(error))
 
 
-def _numbers(reply: str) -> tuple[int, int, int]:
-    """Of a delivered message: its number in the stream, that of its delivery, and how many are still to be delivered.
+def _numbers(reply: str) -> tuple[int, int, int, int]:
+    """Of a delivered message: its number in the stream, that of its delivery, its time, and how many come after it.
 
-    nats-py's `Msg.metadata` makes a time and two objects besides, for each message.
+    The time is in nanoseconds since 1970. nats-py's `Msg.metadata` makes a time and two objects besides, for each
+    message.
 
     Args:
         reply: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stored>.<delivered>.<time>.<pending>`, with a domain and an
@@ -241,7 +249,7 @@ def _numbers(reply: str) -> tuple[int, int, int]:
     """
     tokens = reply.split(".")
     if len(tokens) == _TOKENS:
-        return int(tokens[5]), int(tokens[6]), int(tokens[8])
+        return int(tokens[5]), int(tokens[6]), int(tokens[7]), int(tokens[8])
     if len(tokens) >= _TOKENS_WITH_DOMAIN:
-        return int(tokens[7]), int(tokens[8]), int(tokens[10])
+        return int(tokens[7]), int(tokens[8]), int(tokens[9]), int(tokens[10])
     raise NotJSMessageError

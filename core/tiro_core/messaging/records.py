@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -14,6 +14,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, NotFound
 from tiro_core.messaging.operations import StoredMessage, last_message, purge, subjects_in
 from tiro_core.messaging.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
+from tiro_core.messaging.pages import read_page
 from tiro_core.messaging.publishing import EXPIRES, WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
 
 MUTATE_TRIES_MAX = 10
@@ -55,6 +56,8 @@ class Change(Generic[M]):
     key: str
     value: M | None
     revision: int
+    written_at: float = 0.0
+    """In seconds since 1970, by the server's clock."""
 
 
 class RecordStore(Generic[M]):
@@ -165,9 +168,14 @@ class RecordStore(Generic[M]):
             expiring = {**marker, EXPIRES: str(int(MARKER_SECONDS))}
             await publish_expecting(self._bus, self._stream, subject, b"", last=stored.revision, headers=expiring)
 
-    async def purge(self, key: str) -> None:
-        """Delete a record that nobody watches, without a trace. Nothing happens where there is none."""
-        await purge(self._bus, self._stream, self._subject(key))
+    async def purge(self, key: str, *, revision: int | None = None) -> None:
+        """Delete a record that nobody watches, without a trace. Nothing happens where there is none.
+
+        Args:
+            key: Which record.
+            revision: What is to be deleted: a record that was written since stays. None: whatever is there.
+        """
+        await purge(self._bus, self._stream, self._subject(key), up_to=revision)
 
     async def keys(self, prefix: str) -> list[str]:
         """The keys directly below `prefix`, unordered, those of deleted records included."""
@@ -183,6 +191,16 @@ class RecordStore(Generic[M]):
                     return
                 if isinstance(change, Change) and change.value is not None:
                     yield change
+
+    async def written_after(self, revision: int, *, limit: int) -> Sequence[Change[M]]:
+        """The records whose last write comes after a revision, deletions included, in the order of these writes.
+
+        Args:
+            revision: Begin behind it. 0: at the oldest write.
+            limit: The most records to return. Fewer: there are no more.
+        """
+        found = await read_page(self._bus, self._stream, self._subject(">"), after=revision, limit=limit)
+        return [_change(message, self._type, len(self._subject(""))) for message in found]
 
     def watch(self, keys: str) -> "Watch[M]":
         """The records that match `keys` (wildcards as in subjects), then every change to them; see `Watch`."""
@@ -233,9 +251,13 @@ class Watch(Generic[M]):
         message = await anext(self._consumer)
         if isinstance(message, StreamState):
             return message
-        deleted = _OPERATION in message.headers
-        value = None if deleted else self._type.FromString(message.data)
-        return Change(message.subject[self._prefix_length :], value, message.sequence)
+        return _change(message, self._type, self._prefix_length)
+
+
+def _change(message: StoredMessage, message_type: type[M], prefix_length: int) -> Change[M]:
+    deleted = _OPERATION in message.headers
+    value = None if deleted else message_type.FromString(message.data)
+    return Change(message.subject[prefix_length:], value, message.sequence, message.stored_at)
 
 
 __all__ = [

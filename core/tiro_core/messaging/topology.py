@@ -38,6 +38,7 @@ JOB_ARCHIVE_BUCKET = "tiro-job-archive"
 JOB_ARCHIVE_MARKS_BUCKET = "tiro-job-archive-marks"
 EXPIRY_BUCKET = "tiro-expiry"
 UPLOADS_BUCKET = "tiro-uploads"
+MAINTENANCE_BUCKET = "tiro-maintenance"
 UPLOAD_REFERENCES_BUCKET = "tiro-upload-uses"
 REQUESTS_BUCKET = "tiro-requests"
 LIVE_SESSIONS_BUCKET = "tiro-sessions"
@@ -120,6 +121,7 @@ _STREAMS = [
     _bucket(JOB_ARCHIVE_MARKS_BUCKET),
     _bucket(EXPIRY_BUCKET),
     _bucket(UPLOADS_BUCKET),
+    _bucket(MAINTENANCE_BUCKET),
     _bucket(UPLOAD_REFERENCES_BUCKET),
     _bucket(REQUESTS_BUCKET, max_age=_REQUEST_AGE),
     _bucket(LIVE_SESSIONS_BUCKET, max_age=7 * _DAY),

@@ -46,7 +46,6 @@ from tiro_core.server.readiness import Readiness
 from tiro_engines.catalogue import Catalogue, load_catalogue
 from tiro_ingest.api.engine_list import EngineList
 from tiro_ingest.api.engine_service import EngineService
-from tiro_ingest.api.idempotency import IdempotencyStore
 from tiro_ingest.api.transcription_service import TranscriptionService
 from tiro_ingest.api.upload_service import UploadService
 from tiro_ingest.callbacks.delivery import CallbackClient
@@ -60,22 +59,30 @@ from tiro_ingest.fetching.fetcher import FetchWork
 from tiro_ingest.jobs.acceptance import JobAcceptor
 from tiro_ingest.jobs.archiver import JobArchiver
 from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries
 from tiro_ingest.jobs.follower import JobFollower, JobObserver
 from tiro_ingest.jobs.index import OpenJobs
+from tiro_ingest.jobs.retention_policy import RetentionPolicy
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.jobs.watcher import JobWatcher
-from tiro_ingest.retention.entries import ExpiryEntries
+from tiro_ingest.resources.idempotency import IdempotencyStore
+from tiro_ingest.retention.blob_owners import BlobOwners
+from tiro_ingest.retention.blob_sweeper import BlobSweeper, SweepPolicy
 from tiro_ingest.retention.expiry import ArchiveExpiry, Expiry
-from tiro_ingest.retention.janitor import Janitor
-from tiro_ingest.retention.policy import RetentionPolicy
+from tiro_ingest.retention.maintenance import Maintenance
+from tiro_ingest.retention.orphan_checks import part_check, reference_check, request_check
+from tiro_ingest.retention.record_checks import Check, CheckAges, CheckRunner
 from tiro_ingest.retention.remover import Remover
+from tiro_ingest.retention.upload_checks import upload_checks
 from tiro_ingest.settings import IngestSettings
 from tiro_ingest.shadows.originals import Originals
 from tiro_ingest.shadows.runner import ShadowRunner
 from tiro_ingest.uploads.inline import InlineAudioStore
+from tiro_ingest.uploads.intake import UploadIntake
 from tiro_ingest.uploads.receiver import UploadReceiver
 from tiro_ingest.uploads.references import UploadReferences
+from tiro_ingest.uploads.spool import SpoolSpace
 from tiro_ingest.uploads.storage_guard import StorageGuard
 from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.verification import UploadVerifier
@@ -212,9 +219,9 @@ class _Parts:
             ttl_seconds=settings.upload_ttl_seconds,
             ready_ttl_seconds=settings.audio_ttl_seconds,
         )
-        uses = UploadReferences(bus)
+        references = UploadReferences(bus)
         records, entries = JobRecords(bus), ExpiryEntries(bus)
-        remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, uses=uses)
+        remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, references=references)
         guard = StorageGuard(
             monitor,
             AccountMonitor(bus, settings.nats_replicas),
@@ -223,7 +230,7 @@ class _Parts:
             holds_blobs=settings.blob_store == "jetstream",
         )
         request_ids = IdempotencyStore(bus)
-        finisher = _finisher(settings, uploads, blobs, launcher)
+        intake = _intake(settings, uploads, blobs, launcher)
         open_jobs = OpenJobs()
         jobs = Transcriptions(records, open_jobs)
         self.dispatcher = Dispatcher(
@@ -234,7 +241,7 @@ class _Parts:
         archiver = JobArchiver(bus, blobs, records, entries)
         self.callback_offers = CallbackEnqueuer(bus)
         transcripts = TranscriptReader(blobs)
-        shadows = ShadowRunner(bus, uses, remover, Originals(bus, transcripts))
+        shadows = ShadowRunner(bus, references, remover, Originals(bus, transcripts))
         fetch_offers = FetchEnqueuer(bus, settings.reconcile_seconds)
         listeners: list[JobObserver] = [
             open_jobs,
@@ -256,8 +263,8 @@ class _Parts:
             follower=self.follower,
             dispatcher=self.dispatcher,
             uploads=uploads,
-            uses=uses,
-            inline_audio=InlineAudioStore(uploads, blobs, finisher, bytes_max=settings.upload_bytes_max),
+            references=references,
+            inline_audio=InlineAudioStore(uploads, intake),
             resolver=resolver,
             router=Router(resolver, catalogue, load_routing(settings.routing, catalogue), workers, usage),
             request_ids=request_ids,
@@ -269,11 +276,9 @@ class _Parts:
         )
         receiver = UploadReceiver(
             uploads,
-            blobs,
-            finisher,
+            intake,
             guard,
             stopping,
-            bytes_max=settings.upload_bytes_max,
             idle_seconds=settings.upload_idle_seconds,
         )
         self.upload_service = UploadService(
@@ -294,7 +299,9 @@ class _Parts:
             workers=workers,
             send_seconds_max=settings.watch_send_seconds_max,
         )
-        janitor = Janitor(bus, uploads, remover, settings.janitor_interval_seconds)
+        maintenance = _maintenance(
+            settings, bus, blobs, records, uploads=uploads, references=references, remover=remover
+        )
         self.running: list[Runs] = [
             self.follower,
             self.dispatcher,
@@ -302,12 +309,14 @@ class _Parts:
             self.expiry,
             ArchiveExpiry(records, remover, entries),
             archiver,
-            janitor,
+            maintenance,
             self.callback_offers,
             fetch_offers,
             shadows,
             _fetches(
-                bus, Downloader(settings, blobs, session, uploads=uploads, verifier=finisher), settings.fetches_max
+                bus,
+                FetchWork(bus, blobs, Downloader(settings, session, uploads=uploads, intake=intake), remover),
+                settings.fetches_max,
             ),
         ]
         if settings.callback_secret_list():
@@ -327,28 +336,51 @@ def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> Wo
     )
 
 
-def _fetches(bus: Bus, downloader: Downloader, at_once_max: int) -> WorkQueueConsumer:
+def _fetches(bus: Bus, work: FetchWork, at_once_max: int) -> WorkQueueConsumer:
     return WorkQueueConsumer(
         bus,
         stream=topology.FETCHES,
         ensure_consumer=lambda: topology.ensure_fetch_consumer(bus.jetstream),
         slots=at_once_max,
-        handle=WorkRunner(FetchWork(bus, downloader), grace_seconds=HAND_OVER_SECONDS_MAX).handle,
+        handle=WorkRunner(work, grace_seconds=HAND_OVER_SECONDS_MAX).handle,
         changed=lambda: None,
     )
 
 
-def _finisher(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> UploadVerifier:
-    return UploadVerifier(
+def _intake(settings: IngestSettings, uploads: Uploads, blobs: BlobStore, launcher: MediaLauncher) -> UploadIntake:
+    verifier = UploadVerifier(
         uploads,
         blobs,
         launcher,
         limits=DecodeLimits(
             duration_seconds_max=settings.audio_seconds_max, timeout_seconds=settings.probe_seconds_max
         ),
-        spool_dir=settings.spool_dir,
         at_once_max=settings.probes_max,
     )
+    space = SpoolSpace(settings.spool_dir, settings.spool_bytes_max)
+    return UploadIntake(uploads, blobs, verifier, space, bytes_max=settings.upload_bytes_max)
+
+
+def _maintenance(
+    settings: IngestSettings,
+    bus: Bus,
+    blobs: BlobStore,
+    records: JobRecords,
+    *,
+    uploads: Uploads,
+    references: UploadReferences,
+    remover: Remover,
+) -> Maintenance:
+    ages = CheckAges()
+    # The record of a request goes before the upload that it leads to: a repeated request then begins anew.
+    checks: list[Check] = [
+        part_check(bus, blobs, records, ages),
+        reference_check(bus, records, references, ages),
+        request_check(bus, records, ages),
+        *upload_checks(bus, uploads, references, remover, ages),
+    ]
+    runner = CheckRunner(checks, interval_seconds=settings.janitor_interval_seconds)
+    return Maintenance(bus, runner, BlobSweeper(blobs, BlobOwners(bus, records), SweepPolicy()))
 
 
 def _resolver(settings: IngestSettings, catalogue: Catalogue, workers: WorkerDirectory) -> RecognitionResolver:

@@ -3,7 +3,21 @@
 from prometheus_client import Counter, Gauge
 
 UPLOADED_BYTES = Counter("tiro_ingest_uploaded_bytes_total", "Bytes of recordings that were stored")
+UPLOADS_READ_BACK = Counter(
+    "tiro_ingest_uploads_read_back_total", "Uploads that were read back from the store to be verified"
+)
 UPLOADS_ENDED = Counter("tiro_ingest_uploads_ended_total", "Uploads that ended, by how", ["state"])
+MAINTAINING = Gauge(
+    "tiro_ingest_maintaining", "1 in the one ingest service that expires uploads and sweeps the blob store"
+)
+CHECKS_APPLIED = Counter(
+    "tiro_ingest_checks_applied_total", "Records about which maintenance has found something due, by check", ["check"]
+)
+SWEPT_PARTS = Counter("tiro_ingest_swept_parts_total", "Parts of blobs whose records were looked for")
+SWEPT_BLOBS = Counter("tiro_ingest_swept_blobs_total", "Blobs that were removed because they have no record", ["kind"])
+SWEEP_LAG_SECONDS = Gauge(
+    "tiro_ingest_sweep_lag_seconds", "By how much the parts that are swept now are older than they need to be"
+)
 JOBS_WAITING = Gauge(
     "tiro_ingest_jobs_waiting", "Jobs, and parts of jobs, that wait for a free slot", ["engine", "model"]
 )

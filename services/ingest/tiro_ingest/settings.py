@@ -43,7 +43,9 @@ class IngestSettings(ServerSettings):
         default=_GIB, ge=0, description="What must stay free in NATS's store; below it nothing is accepted"
     )
     janitor_interval_seconds: float = Field(
-        default=300, gt=0, description="How often expired and refused uploads are looked for"
+        default=300,
+        gt=0,
+        description="How often one ingest service looks for expired uploads, and for what deletions have left",
     )
     jobs_waiting_max: int = Field(
         default=100_000, ge=1, description="How many jobs of one tenant may wait, for their recordings or their turn"
@@ -70,7 +72,15 @@ class IngestSettings(ServerSettings):
     )
     probes_max: int = Field(default=2, ge=1, le=64, description="Finished uploads that are checked at once")
     probe_seconds_max: float = Field(default=300, gt=0, description="How long probing one recording may take")
-    spool_dir: Path | None = Field(default=None, description="Where a recording lies while it is probed. Empty: TMPDIR")
+    spool_dir: Path | None = Field(
+        default=None, description="Where recordings lie while they come in and are probed. Empty: TMPDIR"
+    )
+    spool_bytes_max: int = Field(
+        default=2 * _GIB,
+        ge=0,
+        description="The most bytes of recordings that lie there while they come in. The others are read back to be "
+        "probed, probes_max at once",
+    )
     watch_check_seconds: float = Field(
         default=2, gt=0, description="After this time without an event a watch reads whether the job has ended"
     )

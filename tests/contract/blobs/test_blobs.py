@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import time
 from contextlib import aclosing
 
 import pytest
 
-from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartConflict, PartMissing
+from tiro_core.blobs.interface import NOTHING, PART_BYTES, BlobStore, PartConflict, PartMissing, StoredPart
 from tiro_core.blobs.reader import PARTS_AHEAD, read_parts
 
 
@@ -135,3 +136,57 @@ async def test_a_part_is_bounded(blobs: BlobStore, tenant: str) -> None:
     """A part that the store would refuse is refused before it is sent."""
     with pytest.raises(ValueError, match="at most"):
         await blobs.put_part(f"{tenant}.blob", 0, bytes(PART_BYTES + 1))
+
+
+async def _listed(blobs: BlobStore, below: str, *, after: str = "", limit: int = 3) -> list[StoredPart]:
+    parts: list[StoredPart] = []
+    cursor: str | None = after
+    while cursor is not None:
+        page = await blobs.list_parts(after=cursor, below=below, limit=limit)
+        assert len(page.parts) <= limit
+        parts.extend(page.parts)
+        cursor = page.next
+    return parts
+
+
+async def test_every_part_is_listed_once(blobs: BlobStore, tenant: str) -> None:
+    """Over pages of any size, with the time at which it was stored; what lies elsewhere is not listed."""
+    begun = time.time()
+    for number in range(4):
+        for index in range(2):
+            await blobs.put_part(f"{tenant}.{number}.audio", index, b"part")
+    await blobs.put_part(f"{tenant}2.0.audio", 0, b"another tenant's")
+    expected = {(f"{tenant}.{number}.audio", index) for number in range(4) for index in range(2)}
+    clock_error = 5.0
+    for limit in (1, 3, 8, 1000):
+        parts = await _listed(blobs, tenant, limit=limit)
+        assert {(part.key, part.index) for part in parts} == expected
+        assert len(parts) == len(expected)
+        assert all(begun - clock_error < part.stored_at < time.time() + clock_error for part in parts)
+
+
+async def test_a_listing_continues_behind_a_part(blobs: BlobStore, tenant: str) -> None:
+    """Also where that part is gone by then, and in a store that was opened again: a cursor is all that it needs."""
+    for number in range(4):
+        await blobs.put_part(f"{tenant}.{number}", 0, b"part")
+    parts = await _listed(blobs, tenant)
+    await blobs.delete(parts[1].key)
+    rest = await _listed(blobs, tenant, after=parts[1].cursor)
+    assert [part.key for part in rest] == [part.key for part in parts[2:]]
+
+
+async def test_the_order_of_a_listing_is_what_the_store_says(blobs: BlobStore, tenant: str) -> None:
+    """That of storing, where a part that was replaced counts as stored at that moment; or that of the keys."""
+    for name in ("b", "a", "c"):
+        await blobs.put_part(f"{tenant}.{name}", 0, b"part")
+    cursor = (await _listed(blobs, tenant))[-1].cursor
+    await blobs.put_part(f"{tenant}.b", 0, b"replaced")
+    order, behind = ("acb", "b") if blobs.lists_oldest_first else ("abc", "")
+    assert [part.key for part in await _listed(blobs, tenant)] == [f"{tenant}.{name}" for name in order]
+    assert [part.key for part in await _listed(blobs, tenant, after=cursor)] == [f"{tenant}.{name}" for name in behind]
+
+
+async def test_an_empty_listing(blobs: BlobStore, tenant: str) -> None:
+    """Where nothing is stored there is one page, and nothing in it."""
+    page = await blobs.list_parts(below=tenant)
+    assert (list(page.parts), page.next) == ([], None)

@@ -1,6 +1,7 @@
 """Records over a real NATS server: compare-and-set, deletion, watching, ownership."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -37,6 +38,39 @@ async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> Non
     stored = await store.get(f"{tenant}.a")
     assert stored is not None
     assert stored.value.worker_id == "1"
+
+
+async def test_a_purge_takes_what_was_read(store: Workers, tenant: str) -> None:
+    """A record that was written since stays; one that is gone can be created again."""
+    first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
+    second = await store.update(f"{tenant}.a", WorkerRecord(jobs=2), first)
+    await store.purge(f"{tenant}.a", revision=first.revision)
+    assert await store.get(f"{tenant}.a") == second
+    await store.purge(f"{tenant}.a", revision=second.revision)
+    assert await store.get(f"{tenant}.a") is None
+    await store.create(f"{tenant}.a", WorkerRecord(jobs=3))
+
+
+async def test_records_are_read_page_by_page_in_the_order_of_their_writes(store: Workers, tenant: str) -> None:
+    """Each once, by its last write, with the time of that; deletions too."""
+    begun = time.time()
+    first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
+    before = first.revision - 1
+    await store.create(f"{tenant}.b", WorkerRecord(jobs=2))
+    await store.update(f"{tenant}.a", WorkerRecord(jobs=3), first)
+    await store.create(f"{tenant}.c", WorkerRecord(jobs=4))
+    await store.delete(f"{tenant}.c")
+    found: list[Change[WorkerRecord]] = []
+    while page := await store.written_after(found[-1].revision if found else before, limit=2):
+        assert len(page) <= 2
+        found += page
+    assert [(change.key, change.value and change.value.jobs) for change in found] == [
+        (f"{tenant}.b", 2),
+        (f"{tenant}.a", 3),
+        (f"{tenant}.c", None),
+    ]
+    clock_error = 5.0
+    assert all(begun - clock_error < change.written_at < time.time() + clock_error for change in found)
 
 
 async def test_an_update_needs_the_newest_revision(store: Workers, tenant: str) -> None:

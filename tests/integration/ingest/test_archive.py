@@ -26,7 +26,7 @@ from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import subjects_in
 from tiro_core.messaging.records import Change
-from tiro_ingest.retention.entries import ExpiryEntries
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries
 from tiro_ingest.retention.expiry import ArchiveExpiry
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.references import UploadReferences
@@ -131,7 +131,7 @@ async def test_jobs_in_the_archive_expire(
     records, entries = JobRecords(bus), ExpiryEntries(bus)
     blobs = JetStreamBlobStore(bus)
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
-    remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, uses=UploadReferences(bus))
+    remover = Remover(bus, blobs, records, entries=entries, uploads=uploads, references=UploadReferences(bus))
     expiry = ArchiveExpiry(records, remover, entries)
     present = present_moment()
 

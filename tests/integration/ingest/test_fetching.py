@@ -293,7 +293,7 @@ async def test_a_full_disk_is_waited_for(
 ) -> None:
     """A recording that cannot be checked for want of room is fetched all the same, once there is some."""
     temporary_file = tempfile.TemporaryFile
-    full = iter([True])
+    full = iter([True, True])  # while it comes in, and when it is read back
 
     def no_room(*args: Any, **options: Any) -> Any:
         if next(full, False):
@@ -304,7 +304,7 @@ async def test_a_full_disk_is_waited_for(
         return web.Response(body=speech)
 
     host.answer = answer
-    monkeypatch.setattr("tiro_ingest.uploads.verification.tempfile.TemporaryFile", no_room)
+    monkeypatch.setattr("tiro_ingest.uploads.spool.tempfile.TemporaryFile", no_room)
     states, _ = await fetched(fetching, (await fetching.transcribe(uri=host.url)).name)
     assert states[-1] == Transcription.STATE_QUEUED
 

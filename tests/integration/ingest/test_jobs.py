@@ -26,7 +26,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
-from tiro_ingest.api.idempotency import IdempotencyStore, idempotent_request
+from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_request
 
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 PAGE_JOBS = 70

@@ -18,6 +18,7 @@ from tiro_core.blobs.s3_client import make_client
 from tiro_core.errors import TiroError
 from tiro_core.messaging.connection import Bus
 from tiro_core.settings import CoreSettings
+from tiro_ingest.uploads.spool import SpoolSpace, UploadSpool
 from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.writer import UploadWriter
 
@@ -71,7 +72,8 @@ async def test_the_same_bytes_do_not_let_an_older_writer_in(s3_server: S3Server,
     same, stale = b"s" * PART_BYTES, b"o" * PART_BYTES
     await store.put_part(upload_key(tenant, "upload"), 0, same)
     overtaken: BlobStore = _Overtaken(store, same)  # type: ignore[assignment] # the rest is the store's
-    writer = UploadWriter(uploads, overtaken, record, bytes_max=10 * PART_BYTES)
+    spool = UploadSpool(SpoolSpace(None, bytes_max=0))
+    writer = UploadWriter(uploads, overtaken, record, spool, bytes_max=10 * PART_BYTES)
     with pytest.raises(TiroError, match="UPLOAD_BUSY"):
         async with writer:
             await writer.write(stale)

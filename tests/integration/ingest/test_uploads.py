@@ -8,6 +8,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from prometheus_client import REGISTRY
 
 from tests.integration.ingest.conftest import (
     DEADLINE_SECONDS,
@@ -20,7 +21,12 @@ from tests.integration.ingest.conftest import (
 )
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro.transcription.v1.upload_service_pb2 import CreateUploadRequest, GetUploadRequest, WriteUploadRequest
+from tiro.transcription.v1.upload_service_pb2 import (
+    CreateUploadRequest,
+    DeleteUploadRequest,
+    GetUploadRequest,
+    WriteUploadRequest,
+)
 from tiro_core.blobs.interface import PART_BYTES, PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.blobs.keys import upload_key
@@ -312,3 +318,57 @@ async def test_without_room_nothing_is_accepted(start_ingest: StartIngest, speec
         await ingest.transcribe(content=speech)
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL"):
         await ingest.write(f"uploads/{uuid.uuid4()}", b"bytes")
+
+
+def _read_back() -> float:
+    """How many uploads were read back from the store."""
+    return REGISTRY.get_sample_value("tiro_ingest_uploads_read_back_total") or 0.0
+
+
+async def test_only_what_did_not_come_in_one_call_is_read_back(ingest: Ingest, long_recording: bytes) -> None:
+    """The bytes of an upload that came in one call are hashed and probed as they came."""
+    before = _read_back()
+    upload = await ingest.upload(long_recording)
+    assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
+    assert _read_back() == before
+    created = await ingest.create()
+    await ingest.write(created.name, long_recording[:PART_BYTES], finish=False)
+    upload = await ingest.write(created.name, long_recording[PART_BYTES:], offset=PART_BYTES)
+    assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
+    assert _read_back() == before + 1
+
+
+async def test_what_finds_no_room_on_the_disk_is_read_back(start_ingest: StartIngest, long_recording: bytes) -> None:
+    """Uploads that come in at once are kept there only up to a limit."""
+    ingest = await start_ingest(spool_bytes_max=2 * PART_BYTES)
+    before = _read_back()
+    upload = await ingest.upload(long_recording)
+    assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
+    assert _read_back() == before + 1
+
+
+async def test_an_upload_that_comes_slowly_does_not_expire(
+    start_ingest: StartIngest, bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is renewed as its bytes come, also when no part is complete for a long time."""
+    monkeypatch.setattr("tiro_ingest.uploads.store.RENEWAL_SECONDS_MAX", 0)
+    ingest = await start_ingest()
+    created = await ingest.create()
+    call = ingest.uploads.WriteUpload(**ingest.options)
+    await call.write(WriteUploadRequest(name=created.name, data=b"some"))
+    first = await _record(bus, tenant, created, lambda record: record.writer_epoch == 1)
+    await call.write(WriteUploadRequest(data=b"more"))
+    later = await _record(
+        bus, tenant, created, lambda record: record.expire_time.ToNanoseconds() > first.expire_time.ToNanoseconds()
+    )
+    assert later.committed_size == 0
+    call.cancel()
+
+
+async def test_a_request_id_can_be_used_again_once_its_upload_is_deleted(ingest: Ingest) -> None:
+    """The next one is an upload of its own."""
+    first = await ingest.create(request_id="mine")
+    await ingest.uploads.DeleteUpload(DeleteUploadRequest(name=first.name), **ingest.options)
+    second = await ingest.create(request_id="mine")
+    assert second.name != first.name
+    assert await ingest.create(request_id="mine") == second

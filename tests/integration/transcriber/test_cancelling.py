@@ -14,7 +14,7 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_ingest.jobs.cancellation import JobCanceller
-from tiro_ingest.retention.entries import ExpiryEntries
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.store import Uploads
@@ -62,7 +62,7 @@ async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, runn
     epoch = (await jobs.record(running)).epoch
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
     remover = Remover(
-        bus, blobs, JobRecords(bus), entries=ExpiryEntries(bus), uploads=uploads, uses=UploadReferences(bus)
+        bus, blobs, JobRecords(bus), entries=ExpiryEntries(bus), uploads=uploads, references=UploadReferences(bus)
     )
     await remover.remove_job(tenant, running)
     following = await jobs.submit(recording(range(3)), model=MODEL)

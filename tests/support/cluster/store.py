@@ -13,6 +13,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from tests.support.cluster.nats import NatsCluster
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
+from tiro_core.blobs.keys import STORE_ID_KEY
 from tiro_core.messaging import topology
 
 JOBS = topology.bucket_stream(topology.JOBS_BUCKET)
@@ -75,6 +76,8 @@ class Store:
         """Blobs with at least one part."""
         parts: Counter[tuple[str, str]] = Counter()
         for subject in await self._subjects(topology.BLOBS):
+            if subject == f"tiro.blob.{STORE_ID_KEY}.0":
+                continue
             _, _, _tenant, owner, *key, _part = subject.split(".")
             parts[owner, ".".join(key)] += 1
         return [BlobParts(owner, key, count) for (owner, key), count in parts.items()]

@@ -10,7 +10,7 @@ from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.catalogue import Catalogue
 from tiro_engines.price import Price
-from tiro_ingest.api.paging import page_token, position_of
+from tiro_ingest.resources.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 50
 _SCOPE = "engines"

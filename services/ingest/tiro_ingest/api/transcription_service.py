@@ -29,13 +29,13 @@ from tiro.transcription.v1.transcription_service_pb2 import (
 from tiro_core.errors import TiroError
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_core.server.auth.tenant import current_tenant
-from tiro_ingest.api.conversion import public_transcription
-from tiro_ingest.api.names import transcription_id
 from tiro_ingest.jobs.acceptance import JobAcceptor
 from tiro_ingest.jobs.cancellation import JobCanceller
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.jobs.watcher import JobWatcher
+from tiro_ingest.resources.conversion import public_transcription
+from tiro_ingest.resources.names import transcription_id
 from tiro_ingest.retention.remover import Remover
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -17,9 +17,9 @@ from tiro.transcription.v1.upload_service_pb2 import (
 )
 from tiro_core.errors import invalid_argument
 from tiro_core.server.auth.tenant import current_tenant
-from tiro_ingest.api.conversion import public_upload
-from tiro_ingest.api.idempotency import IdempotencyStore, idempotent_request
-from tiro_ingest.api.names import upload_id
+from tiro_ingest.resources.conversion import public_upload
+from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_request
+from tiro_ingest.resources.names import upload_id
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.receiver import UploadReceiver
 from tiro_ingest.uploads.storage_guard import StorageGuard
@@ -60,8 +60,14 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
             )
         await self._guard.require(announced)
         tenant = current_tenant()
-        new = await self._request_ids.reserve(idempotent_request(tenant, "CreateUpload", request.request_id, request))
-        record = await self._uploads.create(tenant, new, display_name=request.upload.display_name, size_bytes=announced)
+        asked = idempotent_request(tenant, "CreateUpload", request.request_id, request)
+        record = await self._uploads.create(
+            tenant,
+            await self._request_ids.reserve(asked),
+            display_name=request.upload.display_name,
+            size_bytes=announced,
+            request_key=asked.key,
+        )
         return public_upload(record)
 
     async def WriteUpload(self, requests: AsyncIterator[WriteUploadRequest], context: Context) -> Upload:  # noqa: ARG002, N802 - gRPC's

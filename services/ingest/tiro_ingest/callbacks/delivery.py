@@ -14,8 +14,8 @@ from tiro_core.clock import now
 from tiro_core.jobs.states import state_name
 from tiro_core.outgoing.addresses import AddressRefusedError
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
-from tiro_ingest.api.conversion import public_transcription
 from tiro_ingest.callbacks.signatures import sign, tenant_secret
+from tiro_ingest.resources.conversion import public_transcription
 
 TRY_SECONDS_MAX = 10.0
 """How long the other side may take to answer."""

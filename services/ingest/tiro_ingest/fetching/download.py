@@ -12,14 +12,14 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.errors import storage_unavailable
-from tiro_core.blobs.interface import BlobStore, StorageUnavailable
+from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.errors import TiroError, from_status
 from tiro_core.logs.logger import get_logger
 from tiro_engines.backoff import backoff
 from tiro_ingest.fetching.sources import HttpSource, OpenedSource, S3Source, Source, TransientFetchError
 from tiro_ingest.settings import IngestSettings
+from tiro_ingest.uploads.intake import UploadIntake
 from tiro_ingest.uploads.store import Uploads
-from tiro_ingest.uploads.verification import UploadVerifier
 from tiro_ingest.uploads.writer import UploadWriter, too_large
 
 PROGRESS_SECONDS = 0.5
@@ -44,17 +44,15 @@ class Downloader:
     def __init__(
         self,
         settings: IngestSettings,
-        blobs: BlobStore,
         session: ClientSession,
         *,
         uploads: Uploads,
-        verifier: UploadVerifier,
+        intake: UploadIntake,
     ) -> None:
         self.settings = settings
-        self.blobs = blobs
         self.session = session
         self.uploads = uploads
-        self.verifier = verifier
+        self.intake = intake
 
     def source(self, uri: str) -> Source:
         """Where a recording comes from."""
@@ -75,7 +73,7 @@ class Download:
         self._job = job
         self._progress = progress
         self._tag = ""
-        """What the same bytes are known by at the next try."""
+        """Identifies the same bytes at the next try."""
         self.size = 0
 
     async def run(self) -> UploadRecord:
@@ -83,10 +81,12 @@ class Download:
 
         Raises:
             TiroError: Why the recording cannot be had.
-            BusUnavailable: NATS stayed away.
+            BusUnavailable: NATS did not answer.
         """
         job = self._job
-        upload = await self._uploads.create(job.tenant, job.upload_id, display_name=job.display_name, size_bytes=0)
+        upload = await self._uploads.create(
+            job.tenant, job.upload_id, display_name=job.display_name, size_bytes=0, needs_job=True
+        )
         if upload.state == Upload.STATE_READY:
             return upload
         if upload.state == Upload.STATE_FAILED:
@@ -113,19 +113,18 @@ class Download:
             raise storage_unavailable() from error
 
     async def _store_all(self, source: Source) -> UploadRecord:
-        bytes_max = self._settings.upload_bytes_max
+        intake = self._downloader.intake
         upload = await self._uploads.begin_writing(self._job.tenant, self._job.upload_id, None)
-        async with self._uploads.refusing(upload), source.open(upload.committed_size, self._tag) as opened:
-            if opened.size is not None and opened.size > bytes_max:
-                raise too_large(bytes_max)
-            if opened.offset != upload.committed_size:
-                upload = await self._uploads.commit(upload, opened.offset)
-            self._tag = opened.tag
-            async with UploadWriter(self._uploads, self._downloader.blobs, upload, bytes_max=bytes_max) as writer:
+        async with intake.open_writer(upload) as writer:
+            async with source.open(upload.committed_size, self._tag) as opened:
+                if opened.size is not None and opened.size > intake.bytes_max:
+                    raise too_large(intake.bytes_max)
+                if opened.offset != upload.committed_size:
+                    await writer.rewind(opened.offset)
+                self._tag = opened.tag
                 await self._copy(opened, writer)
                 await writer.finish()
-        async with self._uploads.refusing(writer.record):
-            return await self._downloader.verifier.finish(writer.record, writer.size, "")
+            return await intake.verify(writer)
 
     async def _copy(self, opened: OpenedSource, writer: UploadWriter) -> None:
         stall = self._settings.fetch_stall_seconds

@@ -1,4 +1,4 @@
-"""Offering what is to be fetched, also again when nothing was heard of it: its hint may be lost."""
+"""Enqueueing fetches, and enqueueing them again when nothing happens to their jobs: a task message may be lost."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ log = get_logger()
 
 
 class FetchEnqueuer:
-    """Offers jobs that are FETCHING. Several may run at once: a fetch that is on offer cannot be offered twice."""
+    """Enqueues jobs that are FETCHING. Several may run at once: a fetch that is in the queue is refused by it."""
 
     def __init__(self, bus: Bus, again_seconds: float) -> None:
         self._bus = bus
@@ -36,7 +36,7 @@ class FetchEnqueuer:
         self._news.set()
 
     async def run(self) -> None:
-        """Offer what is due, until cancelled."""
+        """Enqueue what is due, until cancelled."""
         while True:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -46,12 +46,12 @@ class FetchEnqueuer:
             self._news.clear()
             for key, (due, task) in list(self._due.items()):
                 if due <= time.monotonic():
-                    await self._offer(key, task)
+                    await self._enqueue(key, task)
 
-    async def _offer(self, key: str, task: TranscriptionTask) -> None:
+    async def _enqueue(self, key: str, task: TranscriptionTask) -> None:
         try:
             await enqueue(self._bus, subjects.fetch(task.tenant, task.transcription_id), task.SerializeToString())
         except MessagingError as error:
-            log.warning("fetch_not_offered", job=task.transcription_id, error=repr(error))
+            log.warning("fetch_not_enqueued", job=task.transcription_id, error=repr(error))
         if key in self._due:
             self._due[key] = (time.monotonic() + self._again_seconds, task)

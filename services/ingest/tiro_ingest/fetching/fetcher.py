@@ -9,22 +9,25 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionT
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.transcription_pb2 import Transcription
+from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError
 from tiro_core.ids import new_id
 from tiro_core.jobs import transitions
 from tiro_core.jobs.event_log import JobEventLog
+from tiro_core.jobs.records import JobRecords
+from tiro_core.jobs.removal import purge_job_data
 from tiro_core.leases.claims import Claimed, Refusal, Terminal, claim_record
 from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost
 from tiro_core.leases.renewal import hold_lease
 from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_core.server.caller_errors import for_caller
 from tiro_ingest.fetching.download import Download, Downloader
 from tiro_ingest.jobs.options import check_audio
+from tiro_ingest.retention.remover import Remover
+from tiro_ingest.uploads.references import needs_upload
 
 LEASE_SECONDS = 15.0
 """How long a fetcher may be silent before its fetch is another's."""
@@ -43,10 +46,12 @@ class FetchWork:
 
     kind = "job"
 
-    def __init__(self, bus: Bus, downloader: Downloader) -> None:
+    def __init__(self, bus: Bus, blobs: BlobStore, downloader: Downloader, remover: Remover) -> None:
         self._bus = bus
+        self._blobs = blobs
         self._downloader = downloader
-        self._store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        self._remover = remover
+        self._store = JobRecords(bus)
         self._id = f"fetcher-{new_id()}"
 
     def task_of(self, data: bytes) -> Task:
@@ -56,7 +61,9 @@ class FetchWork:
 
     async def claim(self, key: str) -> Claimed[Owned] | Refusal[TranscriptionRecord]:
         """Claim a fetch, or say why not."""
-        return await claim_record(self._bus, self._store, key, self, worker_id=self._id, lease_seconds=LEASE_SECONDS)
+        return await claim_record(
+            self._bus, self._store.open, key, self, worker_id=self._id, lease_seconds=LEASE_SECONDS
+        )
 
     def refusal(self, record: TranscriptionRecord) -> Refusal[TranscriptionRecord] | None:
         """A job that is not FETCHING needs no fetcher."""
@@ -79,7 +86,16 @@ class FetchWork:
         """Any ingest service may fetch any recording."""
 
     async def tidy(self, key: str) -> None:
-        """What was written of a recording is its upload's, and goes with that."""
+        """Remove what was written for a job that was deleted meanwhile, or whose recording was.
+
+        The deletion may have come before the upload was there.
+        """
+        tenant, _, job = key.partition(".")
+        stored = await self._store.get(key)
+        if stored is None or stored.value.removing:
+            await purge_job_data(self._bus, self._blobs, tenant, job)
+        if stored is None or not needs_upload(stored.value):
+            await self._remover.remove_unneeded_upload(tenant, job)
 
 
 class FetchAttempt:

@@ -1,4 +1,4 @@
-"""Where bytes are fetched from: opened at an offset, each in its own way."""
+"""Sources of recordings, opened at an offset: URLs, and objects in buckets of S3."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +14,7 @@ from tiro_core.errors import TiroError
 from tiro_core.outgoing.addresses import AddressRefusedError
 from tiro_core.outgoing.client import RedirectsError, UrlInvalidError, open_url, parse_url
 from tiro_core.settings import CoreSettings
-from tiro_ingest.fetching.uris import parse_s3
+from tiro_ingest.resources.uris import parse_s3
 
 CHUNK_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS_MAX = 60.0
@@ -23,7 +23,7 @@ _OK, _PARTIAL, _RANGE, _BUSY, _SERVER = 200, 206, 416, 429, 500
 
 
 class TransientFetchError(TiroError):
-    """What may go better when it is tried again."""
+    """A failure that another try may not meet."""
 
     wait_seconds: float = 0.0
 
@@ -33,19 +33,19 @@ class OpenedSource:
     """A source that is being read."""
 
     offset: int
-    """Where it begins: where it was asked to, or 0."""
+    """Its first byte: the offset that was asked for, or 0."""
     size: int | None
-    """Of the whole, in bytes, where it is said."""
+    """The size of the whole, in bytes. None: the host does not give it."""
     tag: str
-    """What the same bytes are known by the next time. Empty: they can only be read from the start."""
+    """Identifies the same bytes at the next try. Empty: they can only be read from the start."""
     chunks: AsyncIterator[bytes]
 
 
 class Source(Protocol):
-    """Something that bytes are fetched from."""
+    """A source of bytes."""
 
     def open(self, offset: int, tag: str) -> AbstractAsyncContextManager[OpenedSource]:
-        """Open it. Raises TiroError, `Passing` when another try is worth it."""
+        """Open it. Raises TiroError; `TransientFetchError` where another try may help."""
 
 
 class HttpSource:
@@ -57,7 +57,7 @@ class HttpSource:
 
     @asynccontextmanager
     async def open(self, offset: int, tag: str) -> AsyncIterator[OpenedSource]:
-        """Go on at `offset` where the host can and the bytes are still the same; else from the start."""
+        """Continue at `offset` where the host can and the bytes are still the same; else begin at the start."""
         headers = {"Range": f"bytes={offset}-", "If-Range": tag} if offset and tag else {}
         try:
             async with open_url(self._session, self._url, headers) as response:
@@ -87,7 +87,7 @@ class S3Source:
 
     @asynccontextmanager
     async def open(self, offset: int, tag: str) -> AsyncIterator[OpenedSource]:  # noqa: ARG002 - it has no tag to give
-        """From the start: reading has its own patience."""
+        """At the start: reading has its own retries."""
         found = await open_object(self._settings, self._bucket, self._key)
         yield OpenedSource(0, found.size, "", found.read())
 

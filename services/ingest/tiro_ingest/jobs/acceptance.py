@@ -23,15 +23,15 @@ from tiro_core.messaging.subjects import record as record_key
 from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import RequestConstraints, Router
-from tiro_ingest.api.idempotency import IdempotencyStore, IdempotentRequest, idempotent_request
-from tiro_ingest.api.names import transcription_id, upload_id, upload_name
 from tiro_ingest.dispatch.dispatcher import Dispatcher
-from tiro_ingest.fetching.uris import check_uri
 from tiro_ingest.jobs.follower import JobFollower
 from tiro_ingest.jobs.options import check_audio, check_options
+from tiro_ingest.jobs.retention_policy import RetentionPolicy
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.metrics import JOBS_CREATED
-from tiro_ingest.retention.policy import RetentionPolicy
+from tiro_ingest.resources.idempotency import IdempotencyStore, IdempotentRequest, idempotent_request
+from tiro_ingest.resources.names import transcription_id, upload_id, upload_name
+from tiro_ingest.resources.uris import check_uri
 from tiro_ingest.uploads.inline import InlineAudioStore
 from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.storage_guard import StorageGuard
@@ -71,7 +71,7 @@ class JobAcceptor:
         follower: JobFollower,
         dispatcher: Dispatcher,
         uploads: Uploads,
-        uses: UploadReferences,
+        references: UploadReferences,
         inline_audio: InlineAudioStore,
         resolver: RecognitionResolver,
         router: Router,
@@ -86,7 +86,7 @@ class JobAcceptor:
         self._follower = follower
         self._dispatcher = dispatcher
         self._uploads = uploads
-        self._uses = uses
+        self._references = references
         self._inline_audio = inline_audio
         self._resolver = resolver
         self._router = router
@@ -216,7 +216,7 @@ class JobAcceptor:
         if order.draft.uri:
             return None  # it is fetched once the job is accepted
         if order.draft.upload_id:
-            await self._uses.add(tenant, order.draft.upload_id, job_id)
+            await self._references.add(tenant, order.draft.upload_id, job_id)
             return await self._require_ready(tenant, order.draft.upload_id)
         # The upload has the job's own id, so that a repeated request finds what it stored before.
         return await self._inline_audio.store(tenant, job_id, order.draft.display_name, order.content)

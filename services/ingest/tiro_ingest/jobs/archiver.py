@@ -10,7 +10,7 @@ from tiro_core.jobs.removal import remove_parts
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_ingest.jobs.due_keys import DueKeys
-from tiro_ingest.retention.entries import ExpiryEntries, next_due_seconds
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
 
 SETTLE_SECONDS = 60.0
 """How long a job stays among the open ones after its end: whatever is still under way about it finds it there."""

@@ -8,9 +8,9 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError, not_found
 from tiro_core.jobs.records import JobRecords
 from tiro_core.messaging.subjects import record as record_key
-from tiro_ingest.api.names import transcription_name
-from tiro_ingest.api.paging import page_token, position_of
 from tiro_ingest.jobs.index import OpenJobs
+from tiro_ingest.resources.names import transcription_name
+from tiro_ingest.resources.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_BYTES_MAX = 2 * 1024 * 1024

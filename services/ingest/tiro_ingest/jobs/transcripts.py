@@ -16,7 +16,7 @@ from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, read_page
 from tiro_formats.cues import cues_of, has_cues
 from tiro_formats.registry import writer_for
 from tiro_formats.writer import Page, TranscriptWriter
-from tiro_ingest.api.paging import page_token, position_of
+from tiro_ingest.resources.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 200
 """Segments per page, unless the request says otherwise."""

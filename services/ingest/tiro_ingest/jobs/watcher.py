@@ -13,9 +13,9 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.event_log import EventLog
 from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
-from tiro_ingest.api.conversion import public_event
-from tiro_ingest.api.interruptible import until_stopping
+from tiro_core.server.interruptible import until_stopping
 from tiro_ingest.jobs.store import Transcriptions
+from tiro_ingest.resources.conversion import public_event
 
 SILENCES_MAX = 32
 """A record is read after 1, 2, 4, 8, 16 silences in a row, and then after every 32nd: most jobs are silent for long,

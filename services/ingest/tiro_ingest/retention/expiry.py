@@ -13,7 +13,7 @@ from tiro_core.jobs.time_buckets import NARROW_IN_WIDE, NARROW_SECONDS, bucket_t
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import MessagingError
 from tiro_ingest.jobs.due_keys import DueKeys
-from tiro_ingest.retention.entries import ExpiryEntries, next_due_seconds
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
 from tiro_ingest.retention.remover import Remover
 
 LOOK_SECONDS = 1.0
@@ -118,7 +118,7 @@ async def remove_due(
             await remover.remove_job(record.tenant, record.transcription_id, has_entry=has_entry)
             return None
         if _is_audio_due(record):
-            return await remover.remove_audio(record.tenant, record.transcription_id)
+            return await remover.remove_audio(record.tenant, record.transcription_id, has_entry=has_entry)
     except TiroError as error:
         log.debug("removed_already", key=key, error=str(error))
         return None
@@ -131,6 +131,8 @@ def _due_ns(record: TranscriptionRecord) -> int | None:
         return 0
     if record.shadow_of:
         return after(record.create_time, record.ttl).ToNanoseconds()
+    if record.HasField("part"):
+        return None  # it is kept for as long as its job is open
     return round(next_due_seconds(record) * 1e9) if record.state in TERMINAL else None
 
 
@@ -138,7 +140,8 @@ def _is_job_due(record: TranscriptionRecord) -> bool:
     """Whether a job is to be removed, or is being removed."""
     if record.shadow_of and seconds_until(after(record.create_time, record.ttl)) <= 0:
         return True  # whatever its state: it keeps a recording, and nobody waits for it
-    return record.removing or (record.HasField("expire_time") and seconds_until(record.expire_time) <= 0)
+    is_expired = record.HasField("expire_time") and seconds_until(record.expire_time) <= 0
+    return record.removing or (is_expired and not record.HasField("part"))
 
 
 def _is_audio_due(record: TranscriptionRecord) -> bool:

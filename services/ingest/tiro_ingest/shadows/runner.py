@@ -23,7 +23,7 @@ from tiro_ingest.metrics import SHADOW_EDITS, SHADOW_WORDS, SHADOWS
 from tiro_ingest.retention.remover import Remover
 from tiro_ingest.shadows.difference import Difference, difference
 from tiro_ingest.shadows.originals import Labels, Original, Originals
-from tiro_ingest.uploads.references import UploadReferences
+from tiro_ingest.uploads.references import UploadReferences, needs_upload
 
 RETRY_SECONDS = 5.0
 
@@ -37,10 +37,10 @@ class ShadowRunner:
     and counted once, by the service that takes the mark off the job.
     """
 
-    def __init__(self, bus: Bus, uses: UploadReferences, remover: Remover, originals: Originals) -> None:
+    def __init__(self, bus: Bus, references: UploadReferences, remover: Remover, originals: Originals) -> None:
         self._bus = bus
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-        self._uses = uses
+        self._references = references
         self._remover = remover
         self._originals = originals
         self._pending: dict[str, TranscriptionRecord] = {}
@@ -73,10 +73,10 @@ class ShadowRunner:
 
     async def _begin(self, job: TranscriptionRecord) -> None:
         shadow = shadow_of_job(job)
-        if job.audio_deleted:
+        if not needs_upload(job):
             await self._originals.of_job(job).take_mark()
             return
-        await self._uses.add(shadow.tenant, shadow.upload_id, shadow.transcription_id)
+        await self._references.add(shadow.tenant, shadow.upload_id, shadow.transcription_id)
         with suppress(Conflict):  # it was begun before
             await self._records.create(record_key(shadow.tenant, shadow.transcription_id), shadow)
         if await self._originals.of_shadow(shadow) is None:

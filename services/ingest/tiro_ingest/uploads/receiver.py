@@ -10,53 +10,46 @@ import structlog
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.transcription.v1.upload_service_pb2 import WriteUploadRequest
-from tiro_core.blobs.interface import BlobStore
 from tiro_core.errors import TiroError, invalid_argument
-from tiro_ingest.api.interruptible import until_stopping
-from tiro_ingest.api.names import upload_id
+from tiro_core.server.interruptible import until_stopping
+from tiro_ingest.resources.names import upload_id
+from tiro_ingest.uploads.intake import UploadIntake
 from tiro_ingest.uploads.storage_guard import StorageGuard
 from tiro_ingest.uploads.store import Uploads
-from tiro_ingest.uploads.verification import UploadVerifier
 from tiro_ingest.uploads.writer import UploadWriter
 
 GUARD_BYTES = 16 * 1024 * 1024
-"""The store's free space is looked at once in so many bytes."""
+"""How many bytes a call may write between two looks at the store's free space."""
 
 
 class UploadReceiver:
-    """Takes in what callers write.
+    """Receives what callers write.
 
     Args:
         uploads: The uploads' records.
-        blobs: Where their bytes go.
-        finisher: What happens after the last byte.
+        intake: Stores and verifies the bytes.
         guard: Knows whether there is room.
-        stopping: Set when the service stops: calls under way end, and their callers go on elsewhere.
-        bytes_max: The largest upload.
+        stopping: Set when the service stops: calls under way end, and their callers continue with another service.
         idle_seconds: How long a caller may send nothing.
     """
 
     def __init__(
         self,
         uploads: Uploads,
-        blobs: BlobStore,
-        finisher: UploadVerifier,
+        intake: UploadIntake,
         guard: StorageGuard,
         stopping: asyncio.Event,
         *,
-        bytes_max: int,
         idle_seconds: float,
     ) -> None:
         self._uploads = uploads
-        self._blobs = blobs
-        self._finisher = finisher
+        self._intake = intake
         self._guard = guard
         self._stopping = stopping
-        self._bytes_max = bytes_max
         self._idle_seconds = idle_seconds
 
     async def receive(self, tenant: str, requests: AsyncIterator[WriteUploadRequest]) -> UploadRecord:
-        """Store what the call sends, and finish the upload if it says so.
+        """Store what the call sends, and finish the upload where the last message asks for that.
 
         Raises:
             TiroError: What is wrong with the call, with the bytes, or with our own state.
@@ -66,17 +59,16 @@ class UploadReceiver:
             structlog.contextvars.bind_contextvars(upload=upload_id(first.name))
             await self._guard.require(len(first.data))
             record = await self._uploads.begin_writing(tenant, upload_id(first.name), first.write_offset)
-            async with self._uploads.refusing(record):
-                async with UploadWriter(self._uploads, self._blobs, record, bytes_max=self._bytes_max) as writer:
-                    last = await self._write(writer, first, messages)
-                if last is None:
-                    return writer.record
-                return await self._finisher.finish(writer.record, writer.size, last.sha256)
+            async with self._intake.open_writer(record) as writer:
+                last = await self._write(writer, first, messages)
+                if last is not None:
+                    return await self._intake.verify(writer, last.sha256)
+            return writer.record
 
     async def _write(
         self, writer: UploadWriter, first: WriteUploadRequest, messages: AsyncIterator[WriteUploadRequest]
     ) -> WriteUploadRequest | None:
-        """Write every message's bytes. Returns the message that says it is the last, if one does."""
+        """Write every message's bytes. Returns the message that finishes the upload, if one does."""
         message: WriteUploadRequest | None = first
         unguarded = 0
         while message is not None:
@@ -98,7 +90,7 @@ class UploadReceiver:
                     raise TiroError(
                         grpc.StatusCode.ABORTED,
                         reasons.ERROR_REASON_SESSION_IDLE,
-                        f"nothing came for {self._idle_seconds:g} s; the upload can go on from its committed size",
+                        f"nothing came for {self._idle_seconds:g} s; the upload can continue at its committed size",
                     )
                 yield message
 

@@ -1,7 +1,7 @@
 """Which jobs need an upload: a shared recording goes with the last of them.
 
-A job whose recording came with it, or was fetched for it, has an upload with its own id: that is a use as well, and
-needs no record of its own.
+A job that is given an upload by name writes a reference to it, a record of its own, before it looks whether the upload
+is there. A job whose recording came with it, or is fetched for it, has an upload with its own id and needs none.
 """
 
 from collections.abc import AsyncIterator
@@ -17,67 +17,85 @@ from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.subjects import upload_use
 
 STRAY_SECONDS = 3600.0
-"""A use without a job is written just before the job. One that is older was left by a service that died between."""
+"""A reference without a job is written just before the job. One that is older was left by a service that died between
+the two."""
 
 
 class UploadReferences:
-    """The uses of all uploads."""
+    """The references to all uploads."""
 
     def __init__(self, bus: Bus) -> None:
-        self._uses = RecordStore(bus, topology.UPLOAD_REFERENCES_BUCKET, UploadUse)
+        self._references = RecordStore(bus, topology.UPLOAD_REFERENCES_BUCKET, UploadUse)
         self._jobs = JobRecords(bus)
 
     async def add(self, tenant: str, upload_id: str, job_id: str) -> None:
-        """Note that a job needs an upload. Done before the job is written, and before the upload is looked at."""
+        """Record that a job needs an upload. Done before the job is written, and before the upload is looked at."""
         try:
-            await self._uses.create(upload_use(tenant, upload_id, job_id), UploadUse(create_time=now()))
-        except Conflict:  # a repeated request has noted it before
+            await self._references.create(upload_use(tenant, upload_id, job_id), UploadUse(create_time=now()))
+        except Conflict:  # a repeated request has done so before
             return
 
     async def release(self, tenant: str, upload_id: str, job_id: str) -> None:
-        """Note that a job does not need an upload any more."""
+        """Record that a job does not need an upload any more."""
         if upload_id != job_id:
-            await self._uses.purge(upload_use(tenant, upload_id, job_id))
+            await self._references.purge(upload_use(tenant, upload_id, job_id))
 
-    async def is_used(self, tenant: str, upload_id: str) -> bool:
+    async def is_needed(self, tenant: str, upload_id: str) -> bool:
         """Whether any job needs an upload, or is about to be written that does."""
         own = await self._jobs.get(record_key(tenant, upload_id))
-        if own is not None and not own.value.audio_deleted and not own.value.removing:
+        if own is not None and needs_upload(own.value):
             return True
-        for job_id in await self._noted(tenant, upload_id):
+        for job_id in await self._jobs_with_references(tenant, upload_id):
             if not await self._is_stray(tenant, upload_id, job_id):
                 return True
         return False
 
     async def jobs(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
         """The jobs that need an upload, as far as they are written; without shadows, which callers do not know."""
-        async for record in self._users(tenant, upload_id):
+        async for record in self._all_jobs(tenant, upload_id):
             if not record.shadow_of:
                 yield record
 
     async def shadows(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
         """The shadows that need an upload."""
-        async for record in self._users(tenant, upload_id):
+        async for record in self._all_jobs(tenant, upload_id):
             if record.shadow_of:
                 yield record
 
-    async def _users(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
-        for job_id in [upload_id, *await self._noted(tenant, upload_id)]:
+    async def remove_stray(self, tenant: str, upload_id: str, job_id: str, revision: int) -> bool:
+        """Remove a reference whose job is not there, or does not need the upload. Returns whether it did.
+
+        Args:
+            tenant: Whose upload it is.
+            upload_id: Which one.
+            job_id: Whose reference.
+            revision: Of the reference: one that was written since stays.
+        """
+        stored = await self._jobs.get(record_key(tenant, job_id))
+        if stored is not None and needs_upload(stored.value):
+            return False
+        await self._references.purge(upload_use(tenant, upload_id, job_id), revision=revision)
+        return True
+
+    async def _all_jobs(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
+        for job_id in [upload_id, *await self._jobs_with_references(tenant, upload_id)]:
             stored = await self._jobs.get(record_key(tenant, job_id))
-            if stored is not None and not stored.value.audio_deleted and not stored.value.removing:
+            if stored is not None and needs_upload(stored.value):
                 yield stored.value
 
-    async def _noted(self, tenant: str, upload_id: str) -> list[str]:
-        return [key.rpartition(".")[2] for key in await self._uses.keys(f"{tenant}.{upload_id}")]
+    async def _jobs_with_references(self, tenant: str, upload_id: str) -> list[str]:
+        return [key.rpartition(".")[2] for key in await self._references.keys(f"{tenant}.{upload_id}")]
 
     async def _is_stray(self, tenant: str, upload_id: str, job_id: str) -> bool:
-        key = upload_use(tenant, upload_id, job_id)
-        use = await self._uses.get(key)
-        if use is None:
+        reference = await self._references.get(upload_use(tenant, upload_id, job_id))
+        if reference is None:
             return True
-        if seconds_until(use.value.create_time) > -STRAY_SECONDS:
+        if seconds_until(reference.value.create_time) > -STRAY_SECONDS:
             return False
-        if await self._jobs.get(record_key(tenant, job_id)) is not None:
-            return False
-        await self._uses.purge(key)
-        return True
+        return await self.remove_stray(tenant, upload_id, job_id, reference.revision)
+
+
+def needs_upload(job: TranscriptionRecord) -> bool:
+    """Whether a job still needs its recording."""
+    is_expired = job.HasField("audio_expire_time") and seconds_until(job.audio_expire_time) <= 0
+    return not (job.removing or job.audio_deleted or is_expired)

@@ -1,4 +1,4 @@
-"""Room in the store, asked for at the door: a publish on a full disk would time out rather than fail."""
+"""Room in the store, required before anything is accepted: a publish on a full disk times out rather than fails."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.monitor import ServerMonitor, ServerState
 
 RETRY_AFTER = timedelta(seconds=60)
-"""A full store empties when an operator or the janitor has been there."""
+"""A full store has room again after an operator's work, or after recordings have expired."""
 
 log = get_logger()
 
@@ -45,10 +45,10 @@ class StorageGuard:
         self._blind = False
 
     async def require(self, bytes_needed: int) -> None:
-        """Go on only if this can be stored.
+        """Continue only if this number of bytes can be stored.
 
-        Where no monitoring port answers, the account alone counts, and the log reports it once: whether a deployment
-        may run without its monitoring ports was decided when the service started.
+        Where no monitoring port answers, the account alone counts, and the log has one line: whether a deployment may
+        run without its monitoring ports was decided when the service started.
 
         Raises:
             TiroError: RESOURCE_EXHAUSTED, with the reason STORAGE_FULL and a delay. UNAVAILABLE, with the reason

@@ -1,5 +1,13 @@
-"""Upload records: OPEN while bytes come, then READY or FAILED. Every change is a compare-and-set."""
+"""Upload records: OPEN while bytes come, then READY or FAILED. Every change is a compare-and-set.
 
+An upload that is `removing` is hidden: callers do not find it. While it is OPEN or READY that is undecided, and may be
+undone. Once it is FAILED as well its deletion is decided: its bytes go, then its record.
+
+Every write of a record sets its `expire_time` anew, to a time that depends on its state only. So records expire in the
+order in which they were written, which is how the janitor finds them.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -9,18 +17,27 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.audio_pb2 import AudioInfo
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.blobs.interface import PART_BYTES, BlobStore
+from tiro_core.blobs.interface import PART_BYTES, BlobStore, StorageUnavailable
 from tiro_core.blobs.keys import upload_key
 from tiro_core.clock import in_seconds, now, seconds_until
 from tiro_core.errors import TiroError, failed_precondition, not_found, reason_name
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.errors import Conflict, MessagingError
+from tiro_core.messaging.records import RecordStore, Stored
 from tiro_core.messaging.subjects import record as record_key
-from tiro_ingest.api.names import upload_name
 from tiro_ingest.metrics import UPLOADS_ENDED
+from tiro_ingest.resources.idempotency import IdempotencyStore
+from tiro_ingest.resources.names import upload_name
+
+RENEWAL_SECONDS_MAX = 600.0
+"""How often a writer renews its upload at least, however slowly the bytes come."""
+RENEWALS_PER_TTL = 3
+"""The same for short `ttl_seconds`: an upload that is written does not expire."""
+
+CLEAN_UP_SECONDS_MAX = 5.0
+"""How long the end of a broken call may take to delete what it stored of an upload that is gone."""
 
 log = get_logger()
 
@@ -30,16 +47,47 @@ class UploadRefused(TiroError):  # noqa: N818 - reads as the condition it report
 
 
 class Uploads:
-    """The uploads of all tenants."""
+    """The uploads of all tenants.
+
+    Args:
+        bus: Where their records are.
+        blobs: Where their bytes are.
+        ttl_seconds: How long an unfinished upload stays to which nothing is written, and a refused one.
+        ready_ttl_seconds: How long a finished upload stays that no job needs.
+    """
 
     def __init__(self, bus: Bus, blobs: BlobStore, *, ttl_seconds: float, ready_ttl_seconds: float) -> None:
         self._records = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
+        self._request_ids = IdempotencyStore(bus)
         self._blobs = blobs
-        self._ttl_seconds = ttl_seconds
-        self._ready_ttl_seconds = ready_ttl_seconds
+        self.ttl_seconds = ttl_seconds
+        self.ready_ttl_seconds = ready_ttl_seconds
+        self.renewal_seconds = min(RENEWAL_SECONDS_MAX, ttl_seconds / RENEWALS_PER_TTL)
 
-    async def create(self, tenant: str, upload_id: str, *, display_name: str, size_bytes: int) -> UploadRecord:
-        """Begin an upload, or return the one that is there: the id is only used again to repeat a request."""
+    async def create(
+        self,
+        tenant: str,
+        upload_id: str,
+        *,
+        display_name: str,
+        size_bytes: int,
+        request_key: str = "",
+        needs_job: bool = False,
+    ) -> UploadRecord:
+        """Begin an upload, or return the one that is there: the id is only used again to repeat a request.
+
+        Args:
+            tenant: Whose upload it is.
+            upload_id: Which one.
+            display_name: What the caller calls it.
+            size_bytes: The size that the caller announced; 0 for none.
+            request_key: The key of the request's record, which goes with the upload. Empty: there is none, or it is
+                a job's.
+            needs_job: It is stored for a job, and goes when no job needs it.
+
+        Raises:
+            TiroError: NOT_FOUND; it was deleted.
+        """
         record = UploadRecord(
             tenant=tenant,
             upload_id=upload_id,
@@ -48,7 +96,9 @@ class Uploads:
             part_size=PART_BYTES,
             state=Upload.STATE_OPEN,
             create_time=now(),
-            expire_time=in_seconds(self._ttl_seconds),
+            expire_time=in_seconds(self.ttl_seconds),
+            request_key=request_key,
+            needs_job=needs_job,
         )
         try:
             return (await self._records.create(record_key(tenant, upload_id), record)).value
@@ -61,18 +111,18 @@ class Uploads:
         Raises:
             TiroError: NOT_FOUND.
         """
-        stored = await self._records.get(record_key(tenant, upload_id))
+        stored = await self._read(tenant, upload_id)
         if stored is None or stored.value.removing:
             raise no_upload(upload_id)
         return stored.value
 
     async def begin_writing(self, tenant: str, upload_id: str, offset: int | None) -> UploadRecord:
-        """Become the writer of an upload. Whoever wrote to it is refused from now on.
+        """Become the writer of an upload. The writer before is refused from here on.
 
         Args:
             tenant: Whose upload it is.
             upload_id: Which one.
-            offset: Where the caller begins; None for wherever it ends.
+            offset: Where the caller begins; None for the end of what is stored.
 
         Raises:
             TiroError: NOT_FOUND; or FAILED_PRECONDITION, it is finished or ends elsewhere.
@@ -85,11 +135,11 @@ class Uploads:
             if offset is not None and offset != record.committed_size:
                 raise failed_precondition(
                     reasons.ERROR_REASON_WRITE_OFFSET_MISMATCH,
-                    f"the upload goes on at {record.committed_size}, not at {offset}",
+                    f"the upload continues at {record.committed_size}, not at {offset}",
                     committed_size=str(record.committed_size),
                 )
             record.writer_epoch += 1
-            record.expire_time.CopyFrom(in_seconds(self._ttl_seconds))
+            self._renew(record)
 
         try:
             return (await self._records.mutate(record_key(tenant, upload_id), take_over)).value
@@ -109,17 +159,20 @@ class Uploads:
 
         def advance(record: UploadRecord) -> None:
             record.committed_size = size
-            record.expire_time.CopyFrom(in_seconds(self._ttl_seconds))
+            self._renew(record)
 
         return await self._write(writer, advance)
 
     async def require_writer(self, writer: UploadRecord) -> None:
-        """Go on only if the upload is open, and nobody has begun to write to it since.
+        """Continue only if the upload is open, and no other call has begun to write to it since.
 
         Raises:
             TiroError: As `commit`.
         """
-        _require_writer(await self.get(writer.tenant, writer.upload_id), writer)
+        stored = await self._read(writer.tenant, writer.upload_id)
+        if stored is None:
+            raise no_upload(writer.upload_id)
+        _require_writer(stored.value, writer)
 
     async def make_ready(self, writer: UploadRecord, size: int, sha256: str, audio: AudioInfo) -> UploadRecord:
         """Finish an upload: its bytes are a recording. From here on it expires when no job needs it.
@@ -133,7 +186,7 @@ class Uploads:
             record.committed_size = size
             record.sha256 = sha256
             record.audio.CopyFrom(audio)
-            record.expire_time.CopyFrom(in_seconds(self._ready_ttl_seconds))
+            self._renew(record)
 
         ready = await self._write(writer, finish)
         UPLOADS_ENDED.labels("ready").inc()
@@ -141,72 +194,137 @@ class Uploads:
         log.info("upload_ready", size_bytes=size, codec=audio.codec, audio_seconds=seconds)
         return ready
 
-    @asynccontextmanager
-    async def refusing(self, writer: UploadRecord) -> AsyncIterator[None]:
-        """Fail the upload when `UploadRefused` comes out of the context, and pass it on to the caller."""
-        try:
-            yield
-        except UploadRefused as refusal:
-            await self.fail(writer, refusal)
-            raise
-
-    async def fail(self, writer: UploadRecord, refusal: UploadRefused) -> None:
-        """End an upload whose bytes were refused, and delete them. Its record tells why until it expires.
+    async def renew(self, tenant: str, upload_id: str) -> UploadRecord:
+        """Have an upload expire as late as if it had been finished now.
 
         Raises:
-            TiroError: As `commit`.
+            TiroError: NOT_FOUND.
         """
+
+        def renew(record: UploadRecord) -> None:
+            if record.removing:
+                raise no_upload(upload_id)
+            self._renew(record)
+
+        try:
+            return (await self._records.mutate(record_key(tenant, upload_id), renew)).value
+        except KeyError:
+            raise no_upload(upload_id) from None
+
+    @asynccontextmanager
+    async def writing(self, writer: UploadRecord) -> AsyncIterator[None]:
+        """Write an upload and finish it inside the context. All writes of bytes must have ended when that breaks off.
+
+        `UploadRefused` out of the context fails the upload. However it breaks off, the bytes of an upload that has
+        failed, or was deleted meanwhile, are deleted: those that were stored after the deletion are known to this
+        writer only. A writer that dies before leaves them to the sweeper.
+        """
+        try:
+            yield
+        except BaseException as error:
+            try:
+                if isinstance(error, UploadRefused):
+                    await self._fail(writer, error)
+            finally:
+                await self._clean_up(writer)
+            raise
+
+    async def _fail(self, writer: UploadRecord, refusal: UploadRefused) -> None:
+        """End an upload whose bytes were refused. Its record says why until it expires."""
 
         def end(record: UploadRecord) -> None:
             record.state = Upload.STATE_FAILED
             record.error.CopyFrom(refusal.to_status())
+            self._renew(record)
 
         await self._write(writer, end)
         UPLOADS_ENDED.labels("failed").inc()
         log.info("upload_failed", reason=reason_name(refusal.reason))
-        await self._blobs.delete(upload_key(writer.tenant, writer.upload_id))
 
-    async def mark_for_deletion(self, tenant: str, upload_id: str) -> bool:
-        """Hide an upload, to see whether it can be removed. Returns whether there is one."""
+    async def _clean_up(self, writer: UploadRecord) -> None:
+        """Delete the bytes of an upload that has failed or is gone. Those of a later writer stay."""
+        try:
+            async with asyncio.timeout(CLEAN_UP_SECONDS_MAX):
+                stored = await self._read(writer.tenant, writer.upload_id)
+                if stored is None or stored.value.state == Upload.STATE_FAILED:
+                    await self._blobs.delete(upload_key(writer.tenant, writer.upload_id))
+        except (TimeoutError, MessagingError, StorageUnavailable) as error:
+            log.warning("upload_not_cleaned_up", error=repr(error), note="left to the sweeper")
+
+    async def mark_for_deletion(self, tenant: str, upload_id: str, *, revision: int | None = None) -> bool:
+        """Hide an upload, to decide whether it can be deleted.
+
+        Args:
+            tenant: Whose upload it is.
+            upload_id: Which one.
+            revision: Of its record: one that was written since is left alone. None: hide it however it is.
+
+        Returns:
+            Whether it is hidden.
+        """
 
         def hide(record: UploadRecord) -> None:
             record.removing = True
+            self._renew(record)
 
-        return await self._change(tenant, upload_id, hide)
+        if revision is None:
+            return await self._change(tenant, upload_id, hide)
+        stored = await self._read(tenant, upload_id)
+        if stored is None or stored.revision != revision:
+            return False
+        hide(stored.value)
+        try:
+            await self._records.update(record_key(tenant, upload_id), stored.value, stored)
+        except Conflict:
+            return False
+        return True
 
     async def expire(self, tenant: str, upload_id: str) -> bool:
-        """Hide an upload that is not finished and whose time is over. Returns whether it still is so."""
+        """Hide an upload that is not finished and has expired. Returns whether that is so."""
 
         def hide(record: UploadRecord) -> None:
             if record.state == Upload.STATE_READY or seconds_until(record.expire_time) >= 0:
                 raise KeyError(upload_id)  # a writer has come back to it
             record.removing = True
+            self._renew(record)
 
         return await self._change(tenant, upload_id, hide)
 
     async def undelete(self, tenant: str, upload_id: str) -> None:
-        """Show an upload again that was hidden: somebody needs it. It is asked again in `ready_ttl_seconds`."""
+        """Show an upload again that was hidden and is needed, unless its deletion is decided."""
 
         def show(record: UploadRecord) -> None:
+            if record.removing and record.state == Upload.STATE_FAILED:
+                raise KeyError(upload_id)
             record.removing = False
-            if record.state == Upload.STATE_READY:
-                record.expire_time.CopyFrom(in_seconds(self._ready_ttl_seconds))
+            self._renew(record)
 
         await self._change(tenant, upload_id, show)
 
     async def remove(self, tenant: str, upload_id: str) -> None:
-        """Remove a hidden upload with its bytes. Nothing happens when somebody has shown it again meanwhile."""
+        """Delete a hidden upload with its bytes. Nothing happens when it has been undeleted meanwhile."""
+        key = ""
 
-        def end(record: UploadRecord) -> None:
+        def decide(record: UploadRecord) -> None:
+            nonlocal key
             if not record.removing:
                 raise KeyError(upload_id)
+            key = record.request_key
             record.state = Upload.STATE_FAILED
 
-        if not await self._change(tenant, upload_id, end):
+        if not await self._change(tenant, upload_id, decide):
             return
         await self._blobs.delete(upload_key(tenant, upload_id))
+        await self._request_ids.release(key, upload_id)
         await self._records.delete(record_key(tenant, upload_id))
         log.info("upload_removed", tenant=tenant, upload=upload_id)
+
+    def _renew(self, record: UploadRecord) -> None:
+        is_ready = record.state == Upload.STATE_READY
+        record.expire_time.CopyFrom(in_seconds(self.ready_ttl_seconds if is_ready else self.ttl_seconds))
+
+    async def _read(self, tenant: str, upload_id: str) -> Stored[UploadRecord] | None:
+        return await self._records.get(record_key(tenant, upload_id))
 
     async def _change(self, tenant: str, upload_id: str, change: Callable[[UploadRecord], None]) -> bool:
         try:
@@ -227,13 +345,14 @@ class Uploads:
 
 
 def busy() -> TiroError:
-    """What a writer is told that was replaced."""
+    """The error of a writer that was replaced."""
     message = "another call writes to the upload"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_UPLOAD_BUSY, message)
 
 
 def _require_writer(record: UploadRecord, writer: UploadRecord) -> None:
-    if record.removing:
+    """Require that an upload is still this writer's. One that is hidden for a moment is: that may be undone."""
+    if record.removing and record.state == Upload.STATE_FAILED:
         raise no_upload(record.upload_id)
     if record.writer_epoch != writer.writer_epoch:
         raise busy()
@@ -251,5 +370,5 @@ def _require_open(record: UploadRecord) -> None:
 
 
 def no_upload(upload_id: str) -> TiroError:
-    """What is said of an upload that is not there, or not the caller's."""
+    """The error about an upload that is not there, or not the caller's."""
     return not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, f"there is no upload {upload_name(upload_id)!r}")

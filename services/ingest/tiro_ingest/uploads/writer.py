@@ -1,6 +1,7 @@
 """The bytes of one call on their way into the store: whole parts, a few at a time."""
 
 import asyncio
+import time
 from collections import deque
 from types import TracebackType
 from typing import Self
@@ -14,12 +15,13 @@ from tiro_core.blobs.keys import upload_key
 from tiro_core.errors import TiroError
 from tiro_core.logs.logger import get_logger
 from tiro_ingest.metrics import UPLOADED_BYTES
+from tiro_ingest.uploads.spool import UploadSpool
 from tiro_ingest.uploads.store import UploadRefused, Uploads, busy
 
 PARTS_UNDER_WAY_MAX = 2
 """With the part being filled, one call holds at most three parts and one message in memory."""
 COMMIT_PARTS = 16
-"""The record is written once in so many parts: a service that dies costs its caller 8 MiB at most."""
+"""How many parts are stored between two writes of the record: a service that dies costs its caller 8 MiB at most."""
 CONFLICTS_MAX = 5
 """How often a part may be there already. A call that was replaced can write each part once more at most."""
 SETTLE_SECONDS_MAX = 5.0
@@ -29,17 +31,23 @@ log = get_logger()
 
 
 class UploadWriter:
-    """Stores what one call sends. However the context ends, the record then says what is stored.
+    """Stores what one call sends.
+
+    However the context ends, the record then says what is stored, and no write is under way any more.
 
     A writer that was replaced cannot write over the next one's parts: a part is stored where nothing is, or instead of
-    what was there before the record last said that the upload is still this writer's.
+    what was there before the record last showed that the upload is still this writer's.
 
     Attributes:
         record: The upload as this writer last wrote it.
+        spool: Its bytes on the local disk, as far as this writer has seen them all.
     """
 
-    def __init__(self, uploads: Uploads, blobs: BlobStore, record: UploadRecord, *, bytes_max: int) -> None:
+    def __init__(
+        self, uploads: Uploads, blobs: BlobStore, record: UploadRecord, spool: UploadSpool, *, bytes_max: int
+    ) -> None:
         self.record = record
+        self.spool = spool
         self._uploads = uploads
         self._blobs = blobs
         self._bytes_max = bytes_max
@@ -47,6 +55,7 @@ class UploadWriter:
         self._filling = bytearray()
         self._begun = record.committed_size
         self._stored = record.committed_size
+        self._renewed_at = time.monotonic()
         self._under_way: deque[tuple[asyncio.Task[None], int]] = deque()
 
     @property
@@ -70,13 +79,22 @@ class UploadWriter:
                 put.cancel()
             await asyncio.gather(*(put for put, _ in self._under_way), return_exceptions=True)
 
+    async def rewind(self, size: int) -> None:
+        """Begin at fewer bytes than are stored. Nothing may have been written yet.
+
+        Raises:
+            TiroError: ABORTED; another call writes to the upload.
+        """
+        self.record = await self._uploads.commit(self.record, size)
+        self._begun = self._stored = size
+
     async def write(self, data: bytes) -> None:
         """Take the next bytes.
 
         Raises:
             UploadRefused: They are more than is taken, or than was announced.
             TiroError: ABORTED; another call writes to the upload.
-            BusUnavailable: NATS stayed away.
+            BusUnavailable: NATS did not answer.
         """
         self._require_room(len(data))
         self._filling += data
@@ -84,6 +102,8 @@ class UploadWriter:
             part = bytes(self._filling[:PART_BYTES])
             del self._filling[:PART_BYTES]
             await self._put(part)
+        if time.monotonic() - self._renewed_at >= self._uploads.renewal_seconds:
+            await self._renew()
 
     async def finish(self) -> None:
         """Store the last part, which may be a short one, and wait until everything is stored."""
@@ -107,9 +127,10 @@ class UploadWriter:
     async def _put(self, part: bytes) -> None:
         if len(self._under_way) >= PARTS_UNDER_WAY_MAX:
             await self._await_oldest()
-        put = asyncio.create_task(self._store(self._begun // PART_BYTES, part))
-        self._begun += len(part)
+        put = asyncio.create_task(self._store(self._begun // PART_BYTES, part), name="store-part")
         self._under_way.append((put, len(part)))
+        begun, self._begun = self._begun, self._begun + len(part)
+        await self.spool.add(begun, part)
 
     async def _store(self, index: int, part: bytes) -> None:
         revision = NOTHING
@@ -140,17 +161,24 @@ class UploadWriter:
         await self._commit()
 
     async def _settle_after(self, error: BaseException) -> None:
-        """Record what a broken call has stored. The caller is told of what broke it, not of what comes on top."""
+        """Record what a broken call has stored. Its caller gets the error that broke it, not what comes on top."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS_MAX):
                 await self._settle()
-        except Exception as failure:  # noqa: BLE001 - the upload goes on from the last commit, and `error` is passed on
+        except Exception as failure:  # noqa: BLE001 - the upload continues at the last commit, and `error` is passed on
             log.warning("upload_not_settled", after=repr(error), error=repr(failure))
 
     async def _commit(self) -> None:
-        whole_parts = self._stored - self._stored % PART_BYTES
-        if whole_parts != self.record.committed_size:
-            self.record = await self._uploads.commit(self.record, whole_parts)
+        if self._whole_parts() != self.record.committed_size:
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """Record what is stored, and that the upload is still written: it does not expire meanwhile."""
+        self.record = await self._uploads.commit(self.record, self._whole_parts())
+        self._renewed_at = time.monotonic()
+
+    def _whole_parts(self) -> int:
+        return self._stored - self._stored % PART_BYTES
 
 
 def _is_final(error: BaseException) -> bool:

@@ -9,8 +9,9 @@ from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.settling import settled
 from tiro_core.blobs.writer import BlobWriter
-from tiro_core.clock import duration, duration_of, now
+from tiro_core.clock import duration_of, now
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.transitions import accept
 from tiro_core.messaging import topology
@@ -20,8 +21,6 @@ from tiro_core.messaging.records import CAUGHT_UP, Change, RecordStore
 from tiro_engines.interface import SAMPLE_RATE
 from tiro_transcriber.jobs.chunks import AudioChunk
 
-PART_TTL_SECONDS = 24 * 3600.0
-"""A part that nobody has merged so long after its end goes by itself: its job was lost with its worker, or deleted."""
 SAMPLES_MIN = SAMPLE_RATE // 2
 """A shorter last part is filled up with silence: less would be refused as too short to be a recording."""
 
@@ -54,7 +53,11 @@ class Parts:
         return len(self._known)
 
     async def make(self, piece: AudioChunk) -> None:
-        """Make the next part. It waits for a worker like a job from here on.
+        """Make the next part: its audio, then its record. It waits for a worker like a job from here on.
+
+        It stays until its job is over. What a job leaves that is deleted meanwhile is removed by prefix, so that the
+        audio goes also where the record was never written; and a record whose write was cancelled is there or not when
+        this ends, so that it can be removed.
 
         Raises:
             PartsDiffer: An owner before has made another one here.
@@ -71,7 +74,7 @@ class Parts:
         await writer.finish()
         record = self._record(part_id, piece, writer.size)
         try:
-            await self._records.create(self._key(part_id), record)
+            await settled(self._records.create(self._key(part_id), record))
         except Conflict:
             await self._accept(index, piece)
         else:
@@ -155,8 +158,6 @@ class Parts:
             upload_id=part_id,
             audio_duration=duration_of(len(piece.samples), SAMPLE_RATE),
             create_time=now(),
-            ttl=duration(PART_TTL_SECONDS),
-            audio_ttl=duration(PART_TTL_SECONDS),
             allowed_clouds=job.allowed_clouds,
             part=TranscriptionRecord.Part(offset=piece.offset, samples=len(piece.samples), size_bytes=size_bytes),
         )

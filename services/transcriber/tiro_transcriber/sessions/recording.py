@@ -13,25 +13,30 @@ from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.audio.wav import wav_header
 from tiro_core.blobs.interface import PART_BYTES, BlobStore, StorageUnavailable
 from tiro_core.blobs.keys import upload_key
+from tiro_core.blobs.settling import settled
 from tiro_core.blobs.writer import BlobWriter
 from tiro_core.clock import duration_of, now
+from tiro_core.leases.shielding import with_deadline
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
 from tiro_transcriber.sessions.shadow import start_shadow
 
+CLEAN_UP_SECONDS_MAX = 2.0
+"""How long it may take to delete what was copied in vain. Otherwise it is left to the sweeper."""
+
 log = get_logger()
 
 
 class AudioKeeper:
-    """Keeps the audio of sessions that are over, where somebody wants it: the caller, or a policy's shadow."""
+    """Keeps the audio of sessions that are over, where it is wanted: by the caller, or for a policy's shadow."""
 
     def __init__(self, bus: Bus, blobs: BlobStore, *, failures_max: int) -> None:
-        """A session over which so many workers have failed ends also where its audio cannot be kept."""
+        """`failures_max`: after so many failures a session ends also where its audio cannot be kept."""
         self._bus = bus
         self._blobs = blobs
         self._failures_max = failures_max
@@ -73,17 +78,25 @@ class AudioKeeper:
 
 
 async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
-    """Copy the audio line into an upload, part by part.
+    """Copy the audio log into an upload, part by part.
 
     Args:
-        bus: Where the line and the upload's record are.
+        bus: Where the log and the upload's record are.
         blobs: Where the upload's bytes go.
-        session: Whose line it is.
+        session: Whose log it is.
         samples: How many samples of it.
 
     Returns:
-        The upload's id.
+        The upload's id. Empty: an owner before has stored it, and it was deleted since.
     """
+    try:
+        return await _store_recording(bus, blobs, session, samples)
+    except BaseException:
+        await with_deadline(CLEAN_UP_SECONDS_MAX, _clean_up(bus, blobs, session))
+        raise
+
+
+async def _store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
     writer = BlobWriter(blobs, upload_key(session.tenant, session.session_id))
     digest = hashlib.sha256()
 
@@ -103,10 +116,34 @@ async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sa
             if not missing:
                 break
     await writer.finish()
-    uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
     record = _record(session, samples, size=writer.size, sha256=digest.hexdigest())
-    await uploads.put(subjects.record(session.tenant, session.session_id), record)
+    key = subjects.record(session.tenant, session.session_id)
+    try:
+        await settled(RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord).create(key, record))
+    except Conflict:
+        if not await _is_stored(bus, session):
+            await blobs.delete(upload_key(session.tenant, session.session_id))
+            return ""
     return session.session_id
+
+
+async def _is_stored(bus: Bus, session: SessionRecord) -> bool:
+    """Whether a session's recording is an upload, by whichever of its owners."""
+    key = subjects.record(session.tenant, session.session_id)
+    upload = await RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord).get(key)
+    return upload is not None and upload.value.state == Upload.STATE_READY
+
+
+async def _clean_up(bus: Bus, blobs: BlobStore, session: SessionRecord) -> None:
+    """Delete what was copied for a session that another owner has ended meanwhile, if its recording is gone by now.
+
+    While the session is not over its next owner writes the same parts again.
+    """
+    key = subjects.record(session.tenant, session.session_id)
+    stored = await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).get(key)
+    is_over = stored is None or stored.value.state == SessionRecord.STATE_ENDED
+    if is_over and not await _is_stored(bus, session):
+        await blobs.delete(upload_key(session.tenant, session.session_id))
 
 
 def _record(session: SessionRecord, samples: int, *, size: int, sha256: str) -> UploadRecord:
@@ -127,4 +164,5 @@ def _record(session: SessionRecord, samples: int, *, size: int, sha256: str) -> 
             duration=duration_of(samples, session.sample_rate_hertz),
         ),
         create_time=now(),
+        needs_job=not session.keep_recording,
     )

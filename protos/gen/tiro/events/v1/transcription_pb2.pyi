@@ -483,7 +483,7 @@ Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
 
 @_typing.final
 class UploadUse(_message.Message):
-    """That a job needs an upload that has not come with it. Key `<tenant>.<upload>.<job>`."""
+    """A job's reference to an upload that has not come with it. Key `<tenant>.<upload>.<job>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -28,7 +28,7 @@ from tiro.speech.v1 import audio_pb2 as tiro_dot_speech_dot_v1_dot_audio__pb2
 from tiro.transcription.v1 import upload_pb2 as tiro_dot_transcription_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btiro/events/v1/upload.proto\x12\x0etiro.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/speech/v1/audio.proto\x1a\"tiro/transcription/v1/upload.proto\"\xa1\x03\n\x0cUploadRecord\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x16\n\x0e\x63ommitted_size\x18\x05 \x01(\x03\x12\x11\n\tpart_size\x18\x06 \x01(\x05\x12\x32\n\x05state\x18\x07 \x01(\x0e\x32#.tiro.transcription.v1.Upload.State\x12\x0e\n\x06sha256\x18\x08 \x01(\t\x12(\n\x05\x61udio\x18\t \x01(\x0b\x32\x19.tiro.speech.v1.AudioInfo\x12!\n\x05\x65rror\x18\n \x01(\x0b\x32\x12.google.rpc.Status\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwriter_epoch\x18\r \x01(\x03\x12\x10\n\x08removing\x18\x0e \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btiro/events/v1/upload.proto\x12\x0etiro.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/speech/v1/audio.proto\x1a\"tiro/transcription/v1/upload.proto\"\xc9\x03\n\x0cUploadRecord\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x16\n\x0e\x63ommitted_size\x18\x05 \x01(\x03\x12\x11\n\tpart_size\x18\x06 \x01(\x05\x12\x32\n\x05state\x18\x07 \x01(\x0e\x32#.tiro.transcription.v1.Upload.State\x12\x0e\n\x06sha256\x18\x08 \x01(\t\x12(\n\x05\x61udio\x18\t \x01(\x0b\x32\x19.tiro.speech.v1.AudioInfo\x12!\n\x05\x65rror\x18\n \x01(\x0b\x32\x12.google.rpc.Status\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwriter_epoch\x18\r \x01(\x03\x12\x10\n\x08removing\x18\x0e \x01(\x08\x12\x13\n\x0brequest_key\x18\x0f \x01(\t\x12\x11\n\tneeds_job\x18\x10 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tiro.events.v1.upload_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLOADRECORD']._serialized_start=170
-  _globals['_UPLOADRECORD']._serialized_end=587
+  _globals['_UPLOADRECORD']._serialized_end=627
 # @@protoc_insertion_point(module_scope)

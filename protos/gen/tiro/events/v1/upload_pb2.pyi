@@ -40,6 +40,8 @@ class UploadRecord(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     WRITER_EPOCH_FIELD_NUMBER: _builtins.int
     REMOVING_FIELD_NUMBER: _builtins.int
+    REQUEST_KEY_FIELD_NUMBER: _builtins.int
+    NEEDS_JOB_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose it is."""
     upload_id: _builtins.str
@@ -59,7 +61,13 @@ class UploadRecord(_message.Message):
     writer_epoch: _builtins.int
     """Counts the calls that have written to it. A writer whose number is no longer the record's has been replaced."""
     removing: _builtins.bool
-    """It is being removed: nobody finds it any more."""
+    """It is hidden: callers do not find it. Once it is FAILED as well, its deletion is decided."""
+    request_key: _builtins.str
+    """The key of its `RequestRecord`, which goes with it. Empty when it has none."""
+    needs_job: _builtins.bool
+    """It is stored for a job: its own, which has the same id, or the shadow of a live session. It goes when no job needs
+    it. False: its caller may have jobs for it still.
+    """
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioInfo:
         """What the recording is, once READY."""
@@ -74,7 +82,7 @@ class UploadRecord(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it goes with its bytes."""
+        """When it goes with its bytes. Each write of the record sets it anew."""
 
     def __init__(
         self,
@@ -93,10 +101,12 @@ class UploadRecord(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         writer_epoch: _builtins.int = ...,
         removing: _builtins.bool = ...,
+        request_key: _builtins.str = ...,
+        needs_job: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "create_time", b"create_time", "error", b"error", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "committed_size", b"committed_size", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "expire_time", b"expire_time", "part_size", b"part_size", "removing", b"removing", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "tenant", b"tenant", "upload_id", b"upload_id", "writer_epoch", b"writer_epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "committed_size", b"committed_size", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "expire_time", b"expire_time", "needs_job", b"needs_job", "part_size", b"part_size", "removing", b"removing", "request_key", b"request_key", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "tenant", b"tenant", "upload_id", b"upload_id", "writer_epoch", b"writer_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

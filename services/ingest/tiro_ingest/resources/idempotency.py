@@ -14,6 +14,9 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 
+RESERVE_TRIES_MAX = 5
+"""How often other calls with the same `request_id` may be faster."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
@@ -43,7 +46,8 @@ class IdempotencyStore:
     """The ids that callers gave to their requests, and what these created.
 
     The record of a request is written before what it creates. A service that dies between the two leaves an id that
-    leads nowhere; the repeated request finds it and creates the resource under that very id.
+    leads nowhere; the repeated request finds it and creates the resource under that very id. One that leads nowhere for
+    longer than a request takes is removed by the janitor.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -67,18 +71,44 @@ class IdempotencyStore:
     async def reserve(self, request: IdempotentRequest) -> str:
         """The id for what the request is about to create: a new one, or the one it has already.
 
+        The record is written anew also where it is there: one that has just been written is not taken for one that
+        leads nowhere.
+
         Raises:
             TiroError: As `find`.
+            Conflict: Other calls with this `request_id` were faster every time.
         """
-        resource_id = new_id()
         if not request.key:
-            return resource_id
-        try:
-            record = RequestRecord(resource_id=resource_id, fingerprint=request.fingerprint)
-            await self._records.create(request.key, record)
-        except Conflict:
-            return await self.find(request) or resource_id
-        return resource_id
+            return new_id()
+        for _ in range(RESERVE_TRIES_MAX):
+            known = await self._records.get(request.key)
+            try:
+                if known is None:
+                    record = RequestRecord(resource_id=new_id(), fingerprint=request.fingerprint)
+                    return (await self._records.create(request.key, record)).value.resource_id
+                if known.value.fingerprint != request.fingerprint:
+                    raise _reused()
+                return (await self._records.update(request.key, known.value, known)).value.resource_id
+            except Conflict:
+                continue
+        raise Conflict(request.key)
+
+    async def release(self, key: str, resource_id: str) -> None:
+        """Forget a request, because what it created is deleted. Nothing happens where it leads elsewhere by now.
+
+        Args:
+            key: Where its record is. Empty: the request had no `request_id`.
+            resource_id: What it created.
+        """
+        if not key:
+            return
+        known = await self._records.get(key)
+        if known is not None and known.value.resource_id == resource_id:
+            await self.forget(key, known.revision)
+
+    async def forget(self, key: str, revision: int) -> None:
+        """Forget a request as it was read. One that was repeated since stays."""
+        await self._records.purge(key, revision=revision)
 
 
 def _reused() -> TiroError:

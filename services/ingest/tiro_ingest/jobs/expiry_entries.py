@@ -39,6 +39,9 @@ class ExpiryEntries:
 
 
 def next_due_seconds(record: TranscriptionRecord) -> float:
-    """When something is to be done about a job that is over: its recording expires first, then itself."""
+    """When something is to be done about a job that is over: its recording expires first, then itself.
+
+    A recording is removed in two steps: `audio_expire_time` is set to the present, and `audio_deleted` once it is gone.
+    """
     due = record.expire_time if record.audio_deleted else record.audio_expire_time
     return due.ToNanoseconds() / 1e9

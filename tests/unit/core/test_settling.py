@@ -1,0 +1,63 @@
+"""Writes that are cancelled."""
+
+import asyncio
+
+import pytest
+
+from tiro_core.blobs import settling
+from tiro_core.blobs.settling import settled
+
+
+async def test_a_cancelled_write_ends_with_its_answer() -> None:
+    """Who cancels a write and waits for it knows that nothing of it is under way."""
+    sent, answered, stored = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        sent.set()
+        await answered.wait()
+        stored.set()
+
+    writing = asyncio.create_task(settled(write()))
+    await sent.wait()
+    writing.cancel()
+    _, pending = await asyncio.wait((writing,), timeout=0)
+    assert pending
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert stored.is_set()
+
+
+async def test_a_write_that_is_not_answered_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancellation does not wait for a store that does not answer."""
+    monkeypatch.setattr(settling, "SETTLE_SECONDS_MAX", 0.01)
+    sent, ended = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        sent.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    writing = asyncio.create_task(settled(write()))
+    await sent.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await ended.wait()
+
+
+async def test_the_error_of_a_write_comes_out() -> None:
+    """As if it had been awaited itself; that of a cancelled one is dropped with it."""
+
+    async def write() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await settled(write())
+    writing = asyncio.create_task(settled(write()))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing

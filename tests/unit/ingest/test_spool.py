@@ -1,0 +1,106 @@
+"""Bytes of uploads on the local disk."""
+
+import errno
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tiro_ingest.uploads.spool import SpoolSpace, UploadSpool
+
+PARTS = [b"first", b"second", b"third"]
+WHOLE = b"".join(PARTS)
+
+
+async def fill(spool: UploadSpool) -> None:
+    """Add all parts."""
+    at = 0
+    for part in PARTS:
+        await spool.add(at, part)
+        at += len(part)
+
+
+def read(spool: UploadSpool) -> bytes:
+    """What its file has."""
+    return os.pread(spool.file.fileno(), 1000, 0)
+
+
+async def parts() -> AsyncIterator[bytes]:
+    """All parts, as they are read back."""
+    for part in PARTS:
+        yield part
+
+
+async def test_it_has_the_bytes_and_their_digest(tmp_path: Path) -> None:
+    """In a file that has no name, while the context lasts."""
+    async with UploadSpool(SpoolSpace(tmp_path, 1000)) as spool:
+        await fill(spool)
+        assert spool.holds(len(WHOLE))
+        assert not spool.holds(len(WHOLE) + 1)
+        assert (read(spool), spool.sha256) == (WHOLE, hashlib.sha256(WHOLE).hexdigest())
+        assert os.listdir(tmp_path) == []  # noqa: PTH208 - in an async test
+        descriptor = spool.file.fileno()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+async def test_an_empty_upload(tmp_path: Path) -> None:
+    """It has a file as well, with nothing in it."""
+    async with UploadSpool(SpoolSpace(tmp_path, 0)) as spool:
+        assert spool.holds(0)
+        assert (read(spool), spool.sha256) == (b"", hashlib.sha256().hexdigest())
+
+
+async def test_bytes_that_do_not_follow_lose_it(tmp_path: Path) -> None:
+    """As of an upload that was resumed. It takes no room from then on, and can be filled from the store."""
+    space = SpoolSpace(tmp_path, 1000)
+    async with UploadSpool(space) as spool:
+        await spool.add(0, b"first")
+        await spool.add(100, b"later")
+        await spool.add(5, b"next")
+        assert not spool.holds(5)
+        assert space.take(1000)
+        await spool.refill(parts())
+        assert spool.holds(len(WHOLE))
+        assert (read(spool), spool.sha256) == (WHOLE, hashlib.sha256(WHOLE).hexdigest())
+
+
+async def test_all_together_take_no_more_room_than_there_is(tmp_path: Path) -> None:
+    """What does not fit is lost, and the others are not; what one has had is another's once it is closed."""
+    space = SpoolSpace(tmp_path, len(WHOLE) + 1)
+    async with UploadSpool(space) as late:
+        async with UploadSpool(space) as first:
+            await fill(first)
+            await late.add(0, b"more")
+            assert first.holds(len(WHOLE))
+            assert not late.holds(4)
+        async with UploadSpool(space) as second:
+            await fill(second)
+            assert second.holds(len(WHOLE))
+
+
+async def test_a_full_disk_loses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upload goes on: it is read back later. Then a full disk is an error."""
+
+    def no_room(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    space = SpoolSpace(tmp_path, 1000)
+    async with UploadSpool(space) as spool:
+        monkeypatch.setattr("tiro_ingest.uploads.spool.tempfile.TemporaryFile", no_room)
+        await fill(spool)
+        assert not spool.holds(len(WHOLE))
+        assert space.take(1000)
+        with pytest.raises(OSError, match="No space left"):
+            await spool.refill(parts())
+
+
+async def test_a_cancelled_write_touches_no_file_that_is_closed(tmp_path: Path) -> None:
+    """Its thread goes on without it: by then the descriptor may be another file's."""
+    async with UploadSpool(SpoolSpace(tmp_path, 1000)) as spool:
+        await spool.add(0, b"first")
+    spool._write(b"late")
+    assert spool.size == 0
+    assert spool._file is None
