@@ -96,7 +96,7 @@ def core_settings(nats_server: NatsServer) -> CoreSettings:
 async def bus(core_settings: CoreSettings) -> AsyncIterator[Bus]:
     """A connection of the test's own, with every stream there."""
     async with open_bus(core_settings, "test") as connection:
-        await ensure_streams(connection.jetstream, replicas=1)
+        await ensure_streams(connection, replicas=1)
         yield connection
 
 

@@ -107,7 +107,7 @@ async def _ways(nats: NatsServer, s3: S3Server) -> AsyncIterator[Sequence[Way]]:
     settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings, "bench"))
-        await ensure_streams(bus.jetstream, replicas=1)
+        await ensure_streams(bus, replicas=1)
         jetstream = await stack.enter_async_context(open_blob_store(settings, bus))
         bucket = settings.model_copy(update=dict(s3.settings))
         objects = await stack.enter_async_context(open_blob_store(bucket, bus))

@@ -132,7 +132,7 @@ async def main() -> None:
         feed = WorkQueueConsumer(
             bus,
             stream=topology.SESSIONS,
-            ensure_consumer=lambda: topology.ensure_session_consumer(bus.jetstream, ENGINE, MODEL),
+            ensure_consumer=lambda: topology.ensure_session_consumer(bus, ENGINE, MODEL),
             slots=SESSION_SLOTS,
             handle=lambda message, _: echo.handle(message),
             changed=lambda: None,

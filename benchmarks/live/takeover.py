@@ -97,7 +97,7 @@ async def _measure(rounds: int) -> str:
     with tempfile.TemporaryDirectory() as folder, running_nats(Path(folder)) as server:
         settings = CoreSettings(nats_url=server.url, nats_monitor_url=server.monitor_url)
         async with open_bus(settings, "bench") as bus:
-            await ensure_streams(bus.jetstream, settings.nats_replicas)
+            await ensure_streams(bus, settings.nats_replicas)
             for finals in FINALS:
                 noted = await _session(bus, finals)
                 unnoted = SessionRecord()

@@ -159,7 +159,7 @@ class ScriptedWorker:
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
         engine, model = self.record.engine, self.record.model
-        consumer = await topology.ensure_session_consumer(self._bus.jetstream, engine, model)
+        consumer = await topology.ensure_session_consumer(self._bus, engine, model)
         subscription = await self._bus.jetstream.pull_subscribe_bind(consumer, topology.SESSIONS)
         while True:
             try:

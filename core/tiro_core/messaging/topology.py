@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from math import inf
 
-from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -18,6 +17,7 @@ from nats.js.api import (
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects
 from tiro_core.messaging.audio_stream import ensure_audio_stream
+from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable, translated
 from tiro_core.messaging.publishing import with_patience
 from tiro_core.messaging.retired_streams import delete_retired_streams
@@ -132,7 +132,7 @@ _STREAMS = [
 _AUDIO = replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=_LIVE_AGE)
 
 
-async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
+async def ensure_streams(bus: Bus, replicas: int) -> None:
     """Create what is not there, and bring what is there up to date.
 
     Tries for as long as it takes: a NATS server that has just started answers for itself before it does for JetStream,
@@ -147,10 +147,10 @@ async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
         nonlocal reported
         try:
             async with translated():
-                await delete_retired_streams(jetstream)
+                await delete_retired_streams(bus.jetstream)
                 for config in _STREAMS:
-                    await ensure_stream(jetstream, replace(config, num_replicas=replicas))
-                if not await ensure_audio_stream(jetstream, replace(_AUDIO, num_replicas=replicas)):
+                    await ensure_stream(bus.jetstream, replace(config, num_replicas=replicas))
+                if not await ensure_audio_stream(bus.jetstream, replace(_AUDIO, num_replicas=replicas)):
                     log.warning("audio_stream_keeps_one_copy", note="replaced when no live session has audio in it")
         except BusUnavailable as error:
             if not reported:
@@ -161,7 +161,7 @@ async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
     await with_patience(ensure, inf)
 
 
-async def replicate_audio_stream(jetstream: JetStreamContext, replicas: int) -> None:
+async def replicate_audio_stream(bus: Bus, replicas: int) -> None:
     """Give the stream of live audio its copies, however long live sessions keep it from that.
 
     Raises:
@@ -170,40 +170,40 @@ async def replicate_audio_stream(jetstream: JetStreamContext, replicas: int) -> 
     while True:
         try:
             async with translated():
-                if await ensure_audio_stream(jetstream, replace(_AUDIO, num_replicas=replicas)):
+                if await ensure_audio_stream(bus.jetstream, replace(_AUDIO, num_replicas=replicas)):
                     return
         except StreamRefused as refused:  # a service that runs goes on with what there is
             log.error("audio_stream_refused", reason=str(refused))  # noqa: TRY400 - the reason says it all
         await asyncio.sleep(AUDIO_STREAM_LOOK_SECONDS)
 
 
-async def ensure_task_consumer(jetstream: JetStreamContext, engine: str, model: str) -> str:
+async def ensure_task_consumer(bus: Bus, engine: str, model: str) -> str:
     """Have the one consumer through which all workers of a model take jobs, and return its name."""
     name = f"{engine}-{subjects.token(model)}"
     work = _work_consumer(name, subjects.tasks_of(engine, model), TASK_REDELIVERY_SECONDS)
-    await jetstream.add_consumer(TASKS, work)
+    await bus.jetstream.add_consumer(TASKS, work)
     return name
 
 
-async def ensure_session_consumer(jetstream: JetStreamContext, engine: str, model: str) -> str:
+async def ensure_session_consumer(bus: Bus, engine: str, model: str) -> str:
     """Have the one consumer through which all workers of a model take live sessions, and return its name."""
     name = f"{engine}-{subjects.token(model)}"
     work = _work_consumer(name, subjects.sessions_of(engine, model), SESSION_REDELIVERY_SECONDS)
-    await jetstream.add_consumer(SESSIONS, work)
+    await bus.jetstream.add_consumer(SESSIONS, work)
     return name
 
 
-async def ensure_callback_consumer(jetstream: JetStreamContext) -> str:
+async def ensure_callback_consumer(bus: Bus) -> str:
     """Have the one consumer through which all ingest services take callbacks, and return its name."""
     name = "callbacks"
-    await jetstream.add_consumer(CALLBACKS, _work_consumer(name, subjects.CALLBACKS, CALLBACK_REDELIVERY_SECONDS))
+    await bus.jetstream.add_consumer(CALLBACKS, _work_consumer(name, subjects.CALLBACKS, CALLBACK_REDELIVERY_SECONDS))
     return name
 
 
-async def ensure_fetch_consumer(jetstream: JetStreamContext) -> str:
+async def ensure_fetch_consumer(bus: Bus) -> str:
     """Have the one consumer through which all ingest services take fetches, and return its name."""
     name = "fetches"
-    await jetstream.add_consumer(FETCHES, _work_consumer(name, subjects.FETCHES, TASK_REDELIVERY_SECONDS))
+    await bus.jetstream.add_consumer(FETCHES, _work_consumer(name, subjects.FETCHES, TASK_REDELIVERY_SECONDS))
     return name
 
 

@@ -29,8 +29,6 @@ from tiro_core.messaging.monitor import ServerMonitor
 from tiro_core.messaging.safety import require_safe_server
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.messaging.work_queue import WorkQueueConsumer
-from tiro_core.outgoing.client import new_session
-from tiro_core.outgoing.connector import open_connector
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Router
 from tiro_core.routing.rules import load_routing
@@ -66,6 +64,8 @@ from tiro_ingest.jobs.retention_policy import RetentionPolicy
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.jobs.watcher import JobWatcher
+from tiro_ingest.outgoing.client import new_session
+from tiro_ingest.outgoing.connector import open_connector
 from tiro_ingest.resources.idempotency import IdempotencyStore
 from tiro_ingest.retention.blob_owners import BlobOwners
 from tiro_ingest.retention.blob_sweeper import BlobSweeper, SweepPolicy
@@ -144,7 +144,7 @@ async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> Asyn
         monitor = ServerMonitor(settings.nats_monitor_url)
         await require_safe_server(settings, monitor)
         add_store_check(readiness, monitor, settings)
-        await unless_stopping(ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        await unless_stopping(ensure_streams(bus, settings.nats_replicas), stopping)
         add_streams_check(readiness, bus, STREAMS)
         blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         if settings.blob_store == "s3":
@@ -329,7 +329,7 @@ def _callbacks(settings: IngestSettings, bus: Bus, session: ClientSession) -> Wo
     return WorkQueueConsumer(
         bus,
         stream=topology.CALLBACKS,
-        ensure_consumer=lambda: topology.ensure_callback_consumer(bus.jetstream),
+        ensure_consumer=lambda: topology.ensure_callback_consumer(bus),
         slots=settings.callbacks_max,
         handle=WorkRunner(work, grace_seconds=HAND_OVER_SECONDS_MAX).handle,
         changed=lambda: None,
@@ -340,7 +340,7 @@ def _fetches(bus: Bus, work: FetchWork, at_once_max: int) -> WorkQueueConsumer:
     return WorkQueueConsumer(
         bus,
         stream=topology.FETCHES,
-        ensure_consumer=lambda: topology.ensure_fetch_consumer(bus.jetstream),
+        ensure_consumer=lambda: topology.ensure_fetch_consumer(bus),
         slots=at_once_max,
         handle=WorkRunner(work, grace_seconds=HAND_OVER_SECONDS_MAX).handle,
         changed=lambda: None,

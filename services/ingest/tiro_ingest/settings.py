@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from tiro_core.outgoing.addresses import AddressPolicy
 from tiro_core.settings import ServerSettings
+from tiro_ingest.outgoing.addresses import AddressPolicy
 
 _GIB = 1024**3
 _HOUR = 3600.0

@@ -89,7 +89,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         monitor = ServerMonitor(settings.nats_monitor_url)
         await require_safe_server(settings, monitor)
         add_store_check(readiness, monitor, settings)
-        await unless_stopping(topology.ensure_streams(bus.jetstream, settings.nats_replicas), stopping)
+        await unless_stopping(topology.ensure_streams(bus, settings.nats_replicas), stopping)
         add_streams_check(readiness, bus, STREAMS)
         blobs = await unless_stopping(stack.enter_async_context(open_blob_store(settings, bus)), stopping)
         if settings.blob_store == "s3":
@@ -260,7 +260,7 @@ class Worker:
         return WorkQueueConsumer(
             self._bus,
             stream=stream,
-            ensure_consumer=lambda: ensure_consumer(self._bus.jetstream, self._model.engine, self._model.model),
+            ensure_consumer=lambda: ensure_consumer(self._bus, self._model.engine, self._model.model),
             slots=slots,
             handle=handle,
             changed=self._registration.load_changed,

@@ -144,7 +144,7 @@ async def own_bus(own_server: NatsServer) -> AsyncIterator[Bus]:
     """A connection to it."""
     settings = CoreSettings.model_validate({"nats_url": own_server.url, "nats_monitor_url": own_server.monitor_url})
     async with open_bus(settings, "test") as bus:
-        await topology.ensure_streams(bus.jetstream, replicas=1)
+        await topology.ensure_streams(bus, replicas=1)
         yield bus
 
 

@@ -30,7 +30,7 @@ async def test_a_watch_restarts_and_a_mirror_forgets(tmp_path: Path, monkeypatch
     with running_nats(tmp_path) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url})
         async with open_bus(settings, "test") as bus:
-            await topology.ensure_streams(bus.jetstream, replicas=1)
+            await topology.ensure_streams(bus, replicas=1)
             store = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
             for key in ("stays", "goes"):
                 await store.put(key, WorkerRecord(worker_id=key))

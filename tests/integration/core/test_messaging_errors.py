@@ -46,7 +46,7 @@ async def test_an_account_that_is_full_refuses_writes(tmp_path: Path) -> None:
     with running_nats(tmp_path, account_bytes_max=512 * 1024) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url})
         async with open_bus(settings, "test") as bus:
-            await topology.ensure_streams(bus.jetstream, replicas=1)
+            await topology.ensure_streams(bus, replicas=1)
             with pytest.raises(StreamFull) as full:
                 for index in range(100):
                     await publish(bus, f"tiro.blob.a.{index}", bytes(64 * 1024))

@@ -44,7 +44,7 @@ async def bus(cluster: NatsCluster) -> AsyncIterator[Bus]:
     """A connection to a cluster in which every stream has one copy."""
     async with AsyncExitStack() as stack:
         bus = await _connect(stack, cluster)
-        await ensure_streams(bus.jetstream, 1)
+        await ensure_streams(bus, 1)
         yield bus
 
 
@@ -56,25 +56,25 @@ async def test_every_stream_gets_its_copies(bus: Bus) -> None:
     """The stream of live audio too, which was written behind its acknowledgements: its numbers go on."""
     before = await publish(bus, SUBJECT, b"old")
     await bus.jetstream.purge_stream(topology.LIVE_AUDIO)
-    await ensure_streams(bus.jetstream, 3)
+    await ensure_streams(bus, 3)
     assert set((await _copies(bus)).values()) == {3}
     audio = await bus.jetstream.stream_info(topology.LIVE_AUDIO)
     assert audio.config.persist_mode != PersistMode.ASYNC
     assert await publish(bus, SUBJECT, b"new") == before + 1
-    await ensure_streams(bus.jetstream, 3)
+    await ensure_streams(bus, 3)
     assert (await bus.jetstream.stream_info(topology.LIVE_AUDIO)).state.messages == 1
 
 
 async def test_live_audio_is_not_taken_away(bus: Bus) -> None:
     """While a session has audio in the stream it stays as it is; services start, and it follows by itself."""
     await publish(bus, SUBJECT, b"speech")
-    await ensure_streams(bus.jetstream, 3)
+    await ensure_streams(bus, 3)
     assert {name for name, copies in (await _copies(bus)).items() if copies == 1} == {topology.LIVE_AUDIO}
     assert (await bus.jetstream.get_last_msg(topology.LIVE_AUDIO, SUBJECT)).data == b"speech"
     assert await publish(bus, SUBJECT, b"more") == 2
     await bus.jetstream.purge_stream(topology.LIVE_AUDIO)
     async with asyncio.timeout(DONE_SECONDS_MAX):
-        await replicate_audio_stream(bus.jetstream, 3)
+        await replicate_audio_stream(bus, 3)
     assert set((await _copies(bus)).values()) == {3}
 
 
@@ -101,7 +101,7 @@ async def test_several_services_at_once(cluster: NatsCluster, bus: Bus) -> None:
         async with asyncio.timeout(DONE_SECONDS_MAX), asyncio.TaskGroup() as tasks:
             tasks.create_task(follow())
             for service in services:
-                tasks.create_task(ensure_streams(service.jetstream, 3))
+                tasks.create_task(ensure_streams(service, 3))
             tasks.create_task(write())
     assert read == [str(number).encode() for number in range(FRAMES)]
     copies = await _copies(bus)
@@ -126,7 +126,7 @@ async def test_a_session_that_begins_meanwhile(cluster: NatsCluster, bus: Bus, m
         services = [await _connect(stack, cluster) for _ in range(SERVICES)]
         async with asyncio.timeout(DONE_SECONDS_MAX), asyncio.TaskGroup() as tasks:
             for service in services:
-                tasks.create_task(ensure_streams(service.jetstream, 3))
+                tasks.create_task(ensure_streams(service, 3))
             await going.wait()
             assert await publish_expecting(bus, topology.LIVE_AUDIO, SUBJECT, b"speech", last=0) == 1
     assert replaced == 1
@@ -140,13 +140,13 @@ async def test_a_service_that_died_in_the_middle(bus: Bus, messages: int) -> Non
         await publish(bus, SUBJECT, b"speech")
     info = await bus.jetstream.stream_info(topology.LIVE_AUDIO)
     await bus.jetstream.update_stream(replace(info.config, subjects=[PARKED_SUBJECT]))
-    await ensure_streams(bus.jetstream, 3)
+    await ensure_streams(bus, 3)
     assert await publish(bus, SUBJECT, b"speech") == messages + 1
     assert (await _copies(bus))[topology.LIVE_AUDIO] == (1 if messages else 3)
 
 
 async def test_a_service_with_old_settings_takes_no_copies_away(bus: Bus) -> None:
     """One that still asks for a single copy starts, and the streams keep theirs."""
-    await ensure_streams(bus.jetstream, 3)
-    await ensure_streams(bus.jetstream, 1)
+    await ensure_streams(bus, 3)
+    await ensure_streams(bus, 1)
     assert set((await _copies(bus)).values()) == {3}

@@ -16,12 +16,12 @@ async def test_retired_streams_are_deleted(tmp_path: Path) -> None:
     with running_nats(tmp_path) as nats:
         settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
         async with open_bus(settings, "test") as bus:
-            await ensure_streams(bus.jetstream, replicas=1)
+            await ensure_streams(bus, replicas=1)
             for name in RETIRED_STREAMS:
                 config = StreamConfig(name=name, subjects=[f"retired.{name}"], storage=StorageType.MEMORY)
                 await bus.jetstream.add_stream(config)
                 await bus.jetstream.publish(f"retired.{name}", b"a partial")
-            await ensure_streams(bus.jetstream, replicas=1)
+            await ensure_streams(bus, replicas=1)
             left = {stream.config.name for stream in await bus.jetstream.streams_info()}
     assert left
     assert not left & set(RETIRED_STREAMS)

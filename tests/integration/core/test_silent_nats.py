@@ -52,7 +52,7 @@ async def linked(ports: list[int], nats_server: NatsServer) -> AsyncIterator[Bus
     settings = CoreSettings.model_validate({"nats_url": url, "nats_monitor_url": nats_server.monitor_url})
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings, "test"))
-        await ensure_streams(bus.jetstream, replicas=1)
+        await ensure_streams(bus, replicas=1)
         yield bus
 
 

@@ -35,7 +35,7 @@ async def test_a_job_in_a_workers_hands_is_on_offer_still(bus: Bus, tenant: str)
     """A message that a worker has taken and not settled keeps a second one away; once settled, there is room."""
     record = job(tenant)
     await enqueue_job(bus, record)
-    consumer = await topology.ensure_task_consumer(bus.jetstream, "hints", tenant)
+    consumer = await topology.ensure_task_consumer(bus, "hints", tenant)
     taking = await bus.jetstream.pull_subscribe_bind(consumer, topology.TASKS)
     [message] = await taking.fetch(1)
     assert not await enqueue_job(bus, record)

@@ -24,11 +24,11 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.tasks import enqueue
 from tiro_core.messaging.work_queue import Slot, TaskMessage
-from tiro_core.outgoing.client import new_session
-from tiro_core.outgoing.connector import open_connector
 from tiro_ingest.fetching.download import Downloader
 from tiro_ingest.fetching.fetcher import FetchWork
 from tiro_ingest.jobs.cancellation import JobCanceller
+from tiro_ingest.outgoing.client import new_session
+from tiro_ingest.outgoing.connector import open_connector
 from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_request
 from tiro_ingest.settings import IngestSettings
 
@@ -135,7 +135,7 @@ class Scene:
         bus, subject = self._stage.bus, subjects.fetch(self.tenant, self.job)
         task = TranscriptionTask(tenant=self.tenant, transcription_id=self.job)
         await enqueue(bus, subject, task.SerializeToString())
-        name = await topology.ensure_fetch_consumer(bus.jetstream)
+        name = await topology.ensure_fetch_consumer(bus)
         subscription = await bus.jetstream.pull_subscribe_bind(name, topology.FETCHES)
         try:
             while True:

@@ -201,7 +201,7 @@ class Scene:
         bus, record = self._stage.bus, await self.record()
         assert record is not None
         await enqueue_job(bus, record)
-        name = await topology.ensure_task_consumer(bus.jetstream, "fake", self._model)
+        name = await topology.ensure_task_consumer(bus, "fake", self._model)
         subscription = await bus.jetstream.pull_subscribe_bind(name, topology.TASKS)
         try:
             [message] = await subscription.fetch(1, timeout=DELIVERY_SECONDS_MAX)

@@ -47,7 +47,7 @@ class Worker:
 
     async def fetch(self) -> tuple[Msg, str]:
         """What is offered next: its message, and the job's key."""
-        consumer = await topology.ensure_task_consumer(self.bus.jetstream, self.engine, self.engine)
+        consumer = await topology.ensure_task_consumer(self.bus, self.engine, self.engine)
         taking = await self.bus.jetstream.pull_subscribe_bind(consumer, topology.TASKS)
         [message] = await taking.fetch(1, timeout=DEADLINE_SECONDS)
         await taking.unsubscribe()

@@ -46,7 +46,7 @@ async def test_jobs_without_a_hint_are_offered(start_ingest: StartIngest, bus: B
     await _store(bus, tenant, Transcription.STATE_SUCCEEDED)
     await start_ingest(reconcile_seconds=0.2)
     later = await _store(bus, tenant, QUEUED)
-    consumer = await topology.ensure_task_consumer(bus.jetstream, ENGINE, tenant)
+    consumer = await topology.ensure_task_consumer(bus, ENGINE, tenant)
     taking = await bus.jetstream.pull_subscribe_bind(consumer, topology.TASKS)
     offered = [TranscriptionTask.FromString((await taking.fetch(1, timeout=20))[0].data) for _ in range(3)]
     assert {task.transcription_id for task in offered} == {waits, lost, later}

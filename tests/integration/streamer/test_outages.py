@@ -35,7 +35,7 @@ async def test_no_sample_is_lost_when_nats_restarts(tmp_path: Path, engine: str)
     with running_nats(tmp_path) as nats:
         settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
         async with open_bus(settings, "test") as bus:
-            await ensure_streams(bus.jetstream, replicas=1)
+            await ensure_streams(bus, replicas=1)
             async with running_worker(bus, engine) as worker, running_streamer(settings_for(nats), engine) as client:
                 call = await client.start()
                 reading = asyncio.create_task(read_all(call))

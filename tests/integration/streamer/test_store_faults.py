@@ -54,7 +54,7 @@ async def running(nats: NatsServer, engine: str) -> AsyncIterator[tuple[Bus, Scr
     """A connection, a worker and a client of a streamer, on a NATS server of the test's own."""
     settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
     async with open_bus(settings, "test") as bus:
-        await ensure_streams(bus.jetstream, replicas=1)
+        await ensure_streams(bus, replicas=1)
         async with running_worker(bus, engine) as worker, running_streamer(settings_for(nats), engine) as client:
             yield bus, worker, client
 
@@ -190,7 +190,7 @@ async def test_a_write_that_fails_after_its_connection_is_gone(
     with running_nats(tmp_path) as nats:
         settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
         async with open_bus(settings, "test") as bus:
-            await ensure_streams(bus.jetstream, replicas=1)
+            await ensure_streams(bus, replicas=1)
             audio_log = AudioLogWriter(bus, record, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
             await audio_log.write(bytes(FRAME_BYTES))
             nats.signal(SIGSTOP)

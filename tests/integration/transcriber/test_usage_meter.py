@@ -54,7 +54,7 @@ async def test_nats_goes_and_comes_back(tmp_path: Path, tenant: str, monkeypatch
     with running_nats(tmp_path) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url, "nats_monitor_url": server.monitor_url})
         async with open_bus(settings, "test", read_patience_seconds=1.0) as bus:
-            await ensure_streams(bus.jetstream, replicas=1)
+            await ensure_streams(bus, replicas=1)
             async with open_usage_meter(bus, "outside", 20.0) as meter:
                 await asyncio.to_thread(server.kill)
                 meter.of(tenant)(1.0)

@@ -48,7 +48,7 @@ async def connected(cluster: NatsCluster, node: Node | None = None) -> AsyncIter
     """A connection as of a service, to any node unless one is given. All streams exist."""
     url = cluster.url if node is None else cluster.url.split(",")[cluster.nodes.index(node)]
     async with open_bus(settings_on(cluster, url), "test") as bus:
-        await ensure_streams(bus.jetstream, replicas=len(cluster.nodes))
+        await ensure_streams(bus, replicas=len(cluster.nodes))
         yield bus
 
 

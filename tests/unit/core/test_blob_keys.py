@@ -11,9 +11,8 @@ from tiro_core.blobs.keys import (
     transcripts_key,
     upload_key,
 )
-from tiro_core.ids import new_id
 
-JOB = new_id()
+JOB = "01a22bf2-dd1d-7515-ab3a-332871619b5e"
 
 
 @pytest.mark.parametrize(

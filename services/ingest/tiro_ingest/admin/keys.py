@@ -127,7 +127,7 @@ async def on_bus(name: str, work: Callable[[Bus], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 bus = await stack.enter_async_context(open_bus(settings, name))
-                await ensure_streams(bus.jetstream, settings.nats_replicas)
+                await ensure_streams(bus, settings.nats_replicas)
         except TimeoutError:
             raise ConnectionError(
                 f"NATS does not answer at {settings.nats_url} (TIRO_NATS_URL) within {CONNECT_SECONDS_MAX:g} s"

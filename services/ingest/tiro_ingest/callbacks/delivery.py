@@ -12,9 +12,9 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Callback
 from tiro_core.clock import now
 from tiro_core.jobs.states import state_name
-from tiro_core.outgoing.addresses import AddressRefusedError
-from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_ingest.callbacks.signatures import sign, tenant_secret
+from tiro_ingest.outgoing.addresses import AddressRefusedError
+from tiro_ingest.outgoing.client import UrlInvalidError, parse_url
 from tiro_ingest.resources.conversion import public_transcription
 
 TRY_SECONDS_MAX = 10.0

@@ -11,9 +11,9 @@ from aiohttp import ClientError, ClientPayloadError, ClientResponse, ClientSessi
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.s3_objects import open_object
 from tiro_core.errors import TiroError
-from tiro_core.outgoing.addresses import AddressRefusedError
-from tiro_core.outgoing.client import RedirectsError, UrlInvalidError, open_url, parse_url
 from tiro_core.settings import CoreSettings
+from tiro_ingest.outgoing.addresses import AddressRefusedError
+from tiro_ingest.outgoing.client import RedirectsError, UrlInvalidError, open_url, parse_url
 from tiro_ingest.resources.uris import parse_s3
 
 CHUNK_BYTES = 64 * 1024

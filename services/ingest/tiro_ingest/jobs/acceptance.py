@@ -20,7 +20,6 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.subjects import record as record_key
-from tiro_core.outgoing.client import UrlInvalidError, parse_url
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import RequestConstraints, Router
 from tiro_ingest.dispatch.dispatcher import Dispatcher
@@ -29,6 +28,7 @@ from tiro_ingest.jobs.options import check_audio, check_options
 from tiro_ingest.jobs.retention_policy import RetentionPolicy
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.metrics import JOBS_CREATED
+from tiro_ingest.outgoing.client import UrlInvalidError, parse_url
 from tiro_ingest.resources.idempotency import IdempotencyStore, IdempotentRequest, idempotent_request
 from tiro_ingest.resources.names import transcription_id, upload_id, upload_name
 from tiro_ingest.resources.uris import check_uri

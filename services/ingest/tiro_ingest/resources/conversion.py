@@ -7,7 +7,7 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionResponse
 from tiro.transcription.v1.upload_pb2 import Upload
-from tiro_core.outgoing.client import without_secrets
+from tiro_ingest.outgoing.client import without_secrets
 from tiro_ingest.resources.names import transcription_name, upload_name
 
 

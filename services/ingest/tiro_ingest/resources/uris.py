@@ -4,7 +4,7 @@ from yarl import URL
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import invalid_argument
-from tiro_core.outgoing.client import UrlInvalidError, parse_url
+from tiro_ingest.outgoing.client import UrlInvalidError, parse_url
 
 URI_CHARACTERS_MAX = 8192
 

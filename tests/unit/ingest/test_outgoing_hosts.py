@@ -2,8 +2,8 @@
 
 import pytest
 
-from tiro_core.outgoing.client import UrlInvalidError, parse_url
-from tiro_core.outgoing.hosts import is_spelled_host
+from tiro_ingest.outgoing.client import UrlInvalidError, parse_url
+from tiro_ingest.outgoing.hosts import is_spelled_host
 
 
 @pytest.mark.parametrize(

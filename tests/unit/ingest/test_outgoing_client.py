@@ -11,8 +11,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import BaseTestServer, TestServer
 from yarl import URL
 
-from tiro_core.outgoing.addresses import AddressPolicy, AddressRefusedError
-from tiro_core.outgoing.client import (
+from tiro_ingest.outgoing.addresses import AddressPolicy, AddressRefusedError
+from tiro_ingest.outgoing.client import (
     RedirectsError,
     UrlInvalidError,
     new_session,
@@ -20,7 +20,7 @@ from tiro_core.outgoing.client import (
     parse_url,
     without_secrets,
 )
-from tiro_core.outgoing.connector import CheckedResolver, open_connector
+from tiro_ingest.outgoing.connector import CheckedResolver, open_connector
 
 LOOPBACK = AddressPolicy(allowed_networks=[ipaddress.ip_network("127.0.0.1/32")])
 

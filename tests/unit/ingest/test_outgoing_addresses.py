@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from tiro_core.outgoing.addresses import AddressPolicy, AddressRefusedError
+from tiro_ingest.outgoing.addresses import AddressPolicy, AddressRefusedError
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111"])

@@ -6,7 +6,7 @@ from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from tiro_core.outgoing.addresses import AddressPolicy
+from tiro_ingest.outgoing.addresses import AddressPolicy
 
 CONNECTIONS_MAX = 64
 """Connections that one connector keeps open at a time; more wait."""

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, InvalidURL, TCPConnector
 from yarl import URL
 
-from tiro_core.outgoing.hosts import is_spelled_host
+from tiro_ingest.outgoing.hosts import is_spelled_host
 
 REDIRECTS_MAX = 5
 """Redirects that are followed."""
