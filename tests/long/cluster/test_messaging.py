@@ -39,7 +39,7 @@ def cluster(tmp_path: Path) -> Iterator[NatsCluster]:
 def settings_on(cluster: NatsCluster, url: str) -> CoreSettings:
     """Settings of a service."""
     return CoreSettings.model_validate(
-        {"nats_url": url, "nats_monitor_url": cluster.monitor_urls[0], "nats_replicas": len(cluster.nodes)}
+        {"nats_url": url, "nats_monitor_url": ",".join(cluster.monitor_urls), "nats_replicas": len(cluster.nodes)}
     )
 
 

@@ -129,7 +129,7 @@ def environment_on(cluster: NatsCluster) -> dict[str, str]:
     """Environment of services on this cluster, each on a free port."""
     return {
         "TIRO_NATS_URL": cluster.url,
-        "TIRO_NATS_MONITOR_URL": cluster.monitor_urls[0],
+        "TIRO_NATS_MONITOR_URL": ",".join(cluster.monitor_urls),
         "TIRO_NATS_REPLICAS": str(len(cluster.nodes)),
         "TIRO_AUTH": "off",
         "TIRO_ENGINE": "fake",
