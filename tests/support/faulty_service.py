@@ -19,7 +19,7 @@ MARKED_WORD = 736_251
 
 _METHODS = {
     "tiro_ingest": ["tiro_ingest.api.transcription_service:TranscriptionService.CreateTranscription"],
-    "tiro_streamer": ["tiro_streamer.service:StreamingService._choose"],
+    "tiro_streamer": ["tiro_streamer.session.start:SessionStarter._choose"],
     "tiro_transcriber": [
         "tiro_engines.fake.engine:segment_of",
         "tiro_engines.fake.session:segment_of",
