@@ -20,9 +20,9 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.operations import broadcast, purge
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.queues.work_queue import TaskMessage, WorkQueueConsumer
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.work_queue import TaskMessage, WorkQueueConsumer
 from tiro_core.settings import CoreSettings
 from tiro_transcriber.registration import Registration
 from tiro_transcriber.sessions.claims import LEASE_SECONDS

@@ -16,7 +16,7 @@ from tiro_client import AsyncClient
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.settings import CoreSettings
 from tiro_engines.fake.markers import encode

@@ -25,7 +25,7 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.mirror import Mirror
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.interface import Capability

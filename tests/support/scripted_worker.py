@@ -42,7 +42,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.event_log import EventLog
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore, Stored
 
 LEASE_SECONDS = 3.0

@@ -19,8 +19,8 @@ from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, NotFound
 from tiro_core.messaging.operations import StoredMessage, last_message, purge
-from tiro_core.messaging.pages import read_page
 from tiro_core.messaging.publishing import PATIENCE_SECONDS, publish, publish_expecting, read_patiently, with_patience
+from tiro_core.messaging.reading.pages import read_page
 
 MISSING_SECONDS_MAX = 1.0
 """In a cluster, how long the stream's leader is asked for a part before it counts as missing: for a moment after an

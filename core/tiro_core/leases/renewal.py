@@ -9,7 +9,7 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.leases.owned_record import OwnedRecord, lease_seconds_left
 from tiro_core.messaging.errors import BusUnavailable
-from tiro_core.messaging.work_queue import TaskMessage
+from tiro_core.messaging.queues.work_queue import TaskMessage
 
 R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 

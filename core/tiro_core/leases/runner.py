@@ -29,7 +29,7 @@ from tiro_core.leases.shielding import shielded, with_deadline
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import BusUnavailable, Conflict, MessagingError, StreamFull
 from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.work_queue import Slot, TaskMessage
+from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 
 C = TypeVar("C")
 R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)

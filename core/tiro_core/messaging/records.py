@@ -13,9 +13,9 @@ from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict, NotFound
 from tiro_core.messaging.operations import StoredMessage, last_message, purge, subjects_in
-from tiro_core.messaging.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
-from tiro_core.messaging.pages import read_page
 from tiro_core.messaging.publishing import EXPIRES, WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
+from tiro_core.messaging.reading.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
+from tiro_core.messaging.reading.pages import read_page
 
 MUTATE_TRIES_MAX = 10
 """How often a change is tried again after another writer's."""

@@ -16,12 +16,12 @@ from nats.js.api import (
 
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects
-from tiro_core.messaging.audio_stream import ensure_audio_stream
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable, translated
 from tiro_core.messaging.publishing import with_patience
-from tiro_core.messaging.retired_streams import delete_retired_streams
-from tiro_core.messaging.stream_updates import StreamRefused, ensure_stream
+from tiro_core.messaging.streams.audio import ensure_audio_stream
+from tiro_core.messaging.streams.retired import delete_retired_streams
+from tiro_core.messaging.streams.updates import StreamRefused, ensure_stream
 
 TASKS = "TIRO_TASKS"
 SESSIONS = "TIRO_SESSIONS"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.liveness import silent_streams
-from tiro_core.messaging.monitor import FRESH_SECONDS, ServerMonitor
+from tiro_core.messaging.monitoring.liveness import silent_streams
+from tiro_core.messaging.monitoring.monitor import FRESH_SECONDS, ServerMonitor
 from tiro_core.server.readiness import LIMIT_SECONDS, CheckFailed, Readiness
 from tiro_core.settings import CoreSettings
 

@@ -23,12 +23,12 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.jobs.records import JobRecords
 from tiro_core.leases.runner import WorkRunner
 from tiro_core.messaging import topology
-from tiro_core.messaging.account import AccountMonitor
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.monitor import ServerMonitor
-from tiro_core.messaging.safety import require_safe_server
+from tiro_core.messaging.monitoring.account import AccountMonitor
+from tiro_core.messaging.monitoring.monitor import ServerMonitor
+from tiro_core.messaging.monitoring.safety import require_safe_server
+from tiro_core.messaging.queues.work_queue import WorkQueueConsumer
 from tiro_core.messaging.topology import ensure_streams
-from tiro_core.messaging.work_queue import WorkQueueConsumer
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Router
 from tiro_core.routing.rules import load_routing

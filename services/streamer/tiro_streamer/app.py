@@ -15,8 +15,8 @@ from tiro.streaming.v1.streaming_pb2_grpc import add_StreamingServiceServicer_to
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import open_bus
-from tiro_core.messaging.monitor import ServerMonitor
-from tiro_core.messaging.safety import require_safe_server
+from tiro_core.messaging.monitoring.monitor import ServerMonitor
+from tiro_core.messaging.monitoring.safety import require_safe_server
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.router import Router

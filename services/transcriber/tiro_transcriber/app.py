@@ -21,10 +21,10 @@ from tiro_core.leases.shielding import with_deadline
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus, open_bus
-from tiro_core.messaging.monitor import ServerMonitor
+from tiro_core.messaging.monitoring.monitor import ServerMonitor
+from tiro_core.messaging.monitoring.safety import require_safe_server
 from tiro_core.messaging.publishing import PATIENCE_SECONDS
-from tiro_core.messaging.safety import require_safe_server
-from tiro_core.messaging.work_queue import Handle, WorkQueueConsumer
+from tiro_core.messaging.queues.work_queue import Handle, WorkQueueConsumer
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
 from tiro_core.server.checks import add_blobs_check, add_store_check, add_streams_check
 from tiro_core.server.grpc_server import Health, create_health_server

@@ -12,7 +12,7 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.event_log import EventLog, Fenced
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import BATCH, DeliverFrom, OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import BATCH, DeliverFrom, OrderedConsumer, StreamState
 from tiro_core.settings import CoreSettings
 
 Line = EventLog[TranscriptionEvent]

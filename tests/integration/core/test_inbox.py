@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.inbox import Inbox, InboxOverflow, InboxTimeout
+from tiro_core.messaging.reading.inbox import Inbox, InboxOverflow, InboxTimeout
 
 MESSAGES_MAX = 8
 SILENCE_SECONDS = 0.2

@@ -12,11 +12,11 @@ from nats.js.api import PersistMode
 
 from tests.support.cluster.nats import NatsCluster, running_cluster
 from tiro_core.messaging import topology
-from tiro_core.messaging.audio_stream import PARKED_SUBJECT
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.publishing import publish, publish_expecting
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.streams.audio import PARKED_SUBJECT
 from tiro_core.messaging.topology import ensure_streams, replicate_audio_stream
 from tiro_core.settings import CoreSettings
 

@@ -6,7 +6,7 @@ from nats.js.api import StorageType, StreamConfig
 
 from tests.support.nats import running_nats
 from tiro_core.messaging.connection import open_bus
-from tiro_core.messaging.retired_streams import RETIRED_STREAMS
+from tiro_core.messaging.streams.retired import RETIRED_STREAMS
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.cluster.nats import NatsCluster, running_cluster
 from tests.support.nats import running_nats
-from tiro_core.messaging.monitor import ServerMonitor
-from tiro_core.messaging.safety import UnsafeServer, require_safe_server
+from tiro_core.messaging.monitoring.monitor import ServerMonitor
+from tiro_core.messaging.monitoring.safety import UnsafeServer, require_safe_server
 from tiro_core.settings import CoreSettings
 
 

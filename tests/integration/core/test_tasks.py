@@ -6,7 +6,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.ids import new_id
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.tasks import enqueue_job
+from tiro_core.messaging.queues.tasks import enqueue_job
 
 LANE = Transcription.LANE_STANDARD
 

@@ -22,8 +22,8 @@ from tiro_core.jobs.transitions import accept
 from tiro_core.leases.runner import WorkRunner
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.tasks import enqueue
-from tiro_core.messaging.work_queue import Slot, TaskMessage
+from tiro_core.messaging.queues.tasks import enqueue
+from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 from tiro_ingest.fetching.download import Downloader
 from tiro_ingest.fetching.fetcher import FetchWork
 from tiro_ingest.jobs.cancellation import JobCanceller

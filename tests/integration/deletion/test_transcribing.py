@@ -27,9 +27,9 @@ from tiro_core.leases.notifications import OwnerNotifications, open_owner_notifi
 from tiro_core.leases.runner import WorkRunner
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.queues.tasks import enqueue_job
+from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 from tiro_core.messaging.records import Change, RecordStore
-from tiro_core.messaging.tasks import enqueue_job
-from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
 from tiro_engines.interface import Capability, EngineSettings
 from tiro_engines.registry import find_engine

@@ -22,9 +22,9 @@ from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.reader import read_parts
 from tiro_core.ids import new_id
 from tiro_core.messaging import topology
-from tiro_core.messaging.account import AccountMonitor
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.monitor import ServerMonitor
+from tiro_core.messaging.monitoring.account import AccountMonitor
+from tiro_core.messaging.monitoring.monitor import ServerMonitor
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.uploads.receiver import UploadReceiver

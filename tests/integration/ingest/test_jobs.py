@@ -23,7 +23,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
 from tiro_core.ids import new_id
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_request

@@ -33,7 +33,7 @@ from tiro_core.blobs.keys import upload_key
 from tiro_core.blobs.reader import read_parts
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.topology import BLOBS, UPLOADS_BUCKET

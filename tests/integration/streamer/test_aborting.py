@@ -13,7 +13,7 @@ from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
 from tiro_streamer.audio_log.position import LogPosition, find_position
 from tiro_streamer.audio_log.writer import AudioLogWriter

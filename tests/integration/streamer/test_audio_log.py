@@ -9,8 +9,8 @@ from tiro_core.ids import new_id
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_streamer.audio_log.writer import AudioLogWriter
 
 BUFFER_BYTES = 64 * 1024

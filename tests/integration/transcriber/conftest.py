@@ -25,9 +25,9 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.queues.tasks import enqueue_job
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.tasks import enqueue_job
 from tiro_core.routing.workers import open_worker_directory
 from tiro_engines.fake.markers import encode
 from tiro_transcriber.app import serve

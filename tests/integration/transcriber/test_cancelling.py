@@ -12,7 +12,7 @@ from tiro_core.blobs.keys import transcript_key
 from tiro_core.jobs.records import JobRecords
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 from tiro_ingest.jobs.cancellation import JobCanceller
 from tiro_ingest.jobs.expiry_entries import ExpiryEntries
 from tiro_ingest.retention.remover import Remover

@@ -10,7 +10,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.leases.owned_record import OwnedRecord
-from tiro_core.messaging.work_queue import TaskMessage
+from tiro_core.messaging.queues.work_queue import TaskMessage
 from tiro_engines.fake.engine import FakeEngine
 
 State = Transcription.State

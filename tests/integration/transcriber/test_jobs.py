@@ -15,7 +15,7 @@ from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, read_page
 from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 
 SUCCEEDED = Transcription.STATE_SUCCEEDED
 FAILED = Transcription.STATE_FAILED

@@ -17,8 +17,8 @@ from tiro_core.blobs.jetstream import JetStreamBlobStore
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.queues.work_queue import TaskMessage
 from tiro_core.messaging.records import Change, RecordStore
-from tiro_core.messaging.work_queue import TaskMessage
 from tiro_transcriber.engine.host import EngineHost
 from tiro_transcriber.jobs.claims import JobClaims
 

@@ -22,10 +22,10 @@ from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import StoredMessage, listening
-from tiro_core.messaging.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.queues.tasks import enqueue_session
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 from tiro_core.messaging.records import Change, RecordStore
-from tiro_core.messaging.tasks import enqueue_session
 from tiro_engines.fake.markers import encode
 from tiro_transcriber.sessions.event_state import EventState
 

@@ -27,7 +27,7 @@ from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.transcript_pages import read_page
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import Change
 from tiro_core.routing.suitability import NO_OPTIONS
 from tiro_engines.fake.engine import FakeEngine

@@ -8,7 +8,7 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
-from tiro_core.messaging.tasks import enqueue
+from tiro_core.messaging.queues.tasks import enqueue
 
 RETRY_SECONDS = 5.0
 

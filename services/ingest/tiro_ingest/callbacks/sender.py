@@ -14,8 +14,8 @@ from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.work_queue import Slot, TaskMessage
 from tiro_engines.backoff import backoff
 from tiro_ingest.callbacks.delivery import CallbackClient
 from tiro_ingest.metrics import CALLBACKS

@@ -20,7 +20,7 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
-from tiro_core.messaging.tasks import enqueue_job
+from tiro_core.messaging.queues.tasks import enqueue_job
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_ingest.dispatch.fair_queue import Waiting
 from tiro_ingest.dispatch.model_queue import ModelQueue

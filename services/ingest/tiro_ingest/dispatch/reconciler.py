@@ -17,7 +17,7 @@ from tiro_core.leases.owned_record import lease_seconds_left
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
-from tiro_core.messaging.tasks import enqueue_job
+from tiro_core.messaging.queues.tasks import enqueue_job
 
 log = get_logger()
 

@@ -22,7 +22,7 @@ from tiro_core.leases.renewal import hold_lease
 from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.work_queue import Slot, TaskMessage
+from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 from tiro_core.server.caller_errors import for_caller
 from tiro_ingest.fetching.download import Download, Downloader
 from tiro_ingest.jobs.options import check_audio

@@ -12,7 +12,7 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.event_log import EventLog
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.server.interruptible import until_stopping
 from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.resources.conversion import public_event

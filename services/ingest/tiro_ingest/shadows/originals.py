@@ -11,7 +11,7 @@ from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.shadows import wants_shadow
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.messaging.records import RecordStore
 from tiro_ingest.jobs.transcripts import TranscriptReader
 from tiro_ingest.shadows.difference import words_of

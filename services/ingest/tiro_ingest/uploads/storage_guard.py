@@ -6,9 +6,9 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.errors import resource_exhausted
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.account import AccountMonitor
 from tiro_core.messaging.errors import BusUnavailable
-from tiro_core.messaging.monitor import ServerMonitor, ServerState
+from tiro_core.messaging.monitoring.account import AccountMonitor
+from tiro_core.messaging.monitoring.monitor import ServerMonitor, ServerState
 
 RETRY_AFTER = timedelta(seconds=60)
 """A full store has room again after an operator's work, or after recordings have expired."""

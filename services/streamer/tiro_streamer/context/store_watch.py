@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.monitor import FRESH_SECONDS, ServerMonitor
+from tiro_core.messaging.monitoring.monitor import FRESH_SECONDS, ServerMonitor
 from tiro_streamer.errors import storage_full
 
 RESERVE_BYTES = 64 * 1024 * 1024

@@ -8,7 +8,7 @@ from tiro.events.v1.live_pb2 import LiveEvent, LivePartial, LiveProgress, Sessio
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import listening
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_streamer.errors import history_gone, session_failed
 
 UNREAD_MAX = 64

@@ -11,8 +11,8 @@ from tiro_core.leases.owned_record import lease_seconds_left
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.queues.tasks import enqueue_session
 from tiro_core.messaging.records import RecordStore
-from tiro_core.messaging.tasks import enqueue_session
 from tiro_core.routing.availability import ModelAvailability
 from tiro_core.routing.suitability import serving
 from tiro_core.routing.workers import WorkerDirectory

@@ -13,7 +13,7 @@ from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro_core.audio.pcm import SAMPLE_BYTES, pcm16_from_bytes
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 
 QUEUED_MAX = 256
 """Messages read ahead of the engine. Those after them wait in JetStream."""

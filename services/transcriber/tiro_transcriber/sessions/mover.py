@@ -6,7 +6,7 @@ from tiro_core.errors import TiroError
 from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.tasks import enqueue_session
+from tiro_core.messaging.queues.tasks import enqueue_session
 from tiro_core.routing.workers import WorkerDirectory
 from tiro_core.sessions.engine_change import move, next_route
 from tiro_engines.interface import EngineRefused, EngineUnavailable, UnsupportedLanguage

@@ -23,7 +23,7 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import EventLog, Fenced
 from tiro_core.messaging.operations import broadcast
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_engines.interface import (
     SAMPLE_RATE,
     CommittedContext,

@@ -18,7 +18,7 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import purge
-from tiro_core.messaging.work_queue import Slot, TaskMessage
+from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 from tiro_transcriber import metrics
 from tiro_transcriber.engine.suitability import Suitability
 from tiro_transcriber.sessions.checkpoint import CheckpointTracker

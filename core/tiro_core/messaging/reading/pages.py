@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.ordered_consumer import OrderedConsumer, StreamState
+from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 
 
 async def read_page(

@@ -19,8 +19,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
-from tiro_core.messaging.inbox import Inbox, InboxOverflow, InboxTimeout
 from tiro_core.messaging.operations import StoredMessage
+from tiro_core.messaging.reading.inbox import Inbox, InboxOverflow, InboxTimeout
 
 BATCH = 64
 """Messages asked for at a time."""

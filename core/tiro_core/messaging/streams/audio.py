@@ -23,7 +23,7 @@ from nats.js.errors import APIError, NotFoundError
 from tiro_core.ids import new_id
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
-from tiro_core.messaging.stream_updates import ensure_stream
+from tiro_core.messaging.streams.updates import ensure_stream
 
 LOCK_SECONDS = 20.0
 """How long a service that died while it replaced the stream holds the others up."""

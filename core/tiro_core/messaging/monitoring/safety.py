@@ -1,7 +1,7 @@
 """Whether NATS keeps what it acknowledges when the power fails."""
 
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.monitor import ServerMonitor, ServerState
+from tiro_core.messaging.monitoring.monitor import ServerMonitor, ServerState
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_UNSAFE, CannotStart
 

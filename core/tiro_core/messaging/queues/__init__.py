@@ -1,0 +1,1 @@
+"""Queues of work: putting task messages in, and taking them out."""

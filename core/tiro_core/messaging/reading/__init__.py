@@ -1,0 +1,1 @@
+"""Reading a stream: page by page, or following it."""

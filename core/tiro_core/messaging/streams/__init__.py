@@ -1,0 +1,1 @@
+"""Bringing streams to what `topology` declares."""
