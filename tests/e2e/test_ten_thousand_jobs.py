@@ -13,11 +13,11 @@ from tests.support.stack import Stack, running_stack, start_again
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client import AsyncClient
+from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
-from tiro_core.messaging import topology
+from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
-from tiro_core.messaging.records import Change, RecordStore
 from tiro_core.settings import CoreSettings
 from tiro_engines.fake.markers import encode
 
@@ -57,10 +57,11 @@ async def test_every_job_ends_once(stack: Stack) -> None:
         killing = asyncio.create_task(_kill(stack))
         try:
             names = await _submit_all(client, upload.name)
-            records = await _ends(bus)
+            await _all_ended(bus)
         finally:
             killing.cancel()
-        assert set(records) == {name.removeprefix("transcriptions/") for name in names}
+        records = await _records(bus, names)
+        assert len(records) == JOBS
         assert Counter(record.state for record in records.values()) == {Transcription.STATE_SUCCEEDED: JOBS}
         lost = sum(len(record.attempts) > 1 for record in records.values())
         assert lost > WORKERS, "the kills hit nothing"
@@ -87,30 +88,45 @@ async def _submit_all(client: AsyncClient, upload: str) -> list[str]:
     return [name for some in names for name in some]
 
 
-async def _ends(bus: Bus) -> dict[str, TranscriptionRecord]:
-    """The records of the jobs, once all are over."""
-    ended: dict[str, TranscriptionRecord] = {}
-    async with RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord).watch(">") as changes:
-        async for change in changes:
-            if isinstance(change, Change) and change.value is not None and change.value.state in TERMINAL:
-                ended[change.value.transcription_id] = change.value
+async def _all_ended(bus: Bus) -> None:
+    """Wait until the event log of each job has its end."""
+    ended: set[str] = set()
+    async with OrderedConsumer(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as following:
+        async for entry in following:
+            if not isinstance(entry, StreamState) and _is_terminal(entry.data):
+                ended.add(entry.subject)
             if len(ended) == JOBS:
-                break
-    return ended
+                return
+
+
+async def _records(bus: Bus, names: list[str]) -> dict[str, TranscriptionRecord]:
+    """The records of the jobs, by id. Those that ended a minute ago are in the archive."""
+    records = JobRecords(bus)
+    found: dict[str, TranscriptionRecord] = {}
+    for name in names:
+        job = name.removeprefix("transcriptions/")
+        stored = await records.get(subjects.record(TENANT, job))
+        assert stored is not None, f"{name} is lost"
+        found[job] = stored.value
+    return found
 
 
 async def _terminal_events(bus: Bus) -> dict[str, int]:
-    """How many terminal events the history of each job has."""
+    """How many terminal events the event log of each job has, as it is now."""
     counts: Counter[str] = Counter()
-    async with OrderedConsumer(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as tail:
-        async for entry in tail:
-            if isinstance(entry, StreamState):
-                if len(counts) == JOBS:
-                    break
-                continue
-            if TranscriptionEvent.FromString(entry.data).state_changed.state in TERMINAL:
+    async with OrderedConsumer(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as reading:
+        async for entry in reading:
+            if entry is StreamState.CAUGHT_UP:
+                break
+            if entry is StreamState.RESTARTED:
+                counts.clear()
+            elif not isinstance(entry, StreamState) and _is_terminal(entry.data):
                 counts[entry.subject.rpartition(".")[2]] += 1
     return dict(counts)
+
+
+def _is_terminal(event: bytes) -> bool:
+    return TranscriptionEvent.FromString(event).state_changed.state in TERMINAL
 
 
 async def _texts(client: AsyncClient, names: list[str]) -> Counter[str]:
