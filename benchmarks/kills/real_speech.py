@@ -56,7 +56,7 @@ async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
 
 
 def compare(killing: Killing, texts: Sequence[Sequence[Word]]) -> Compared:
-    """Compare each session with the most similar text without a kill, and find whether differences are around a kill."""
+    """Compare each session with the most similar text without a kill, and relate the differences to the kills."""
     hits = [hit for some in killing.hits for hit in some]
     compared = Compared([], [])
     for one in killing.spoken:

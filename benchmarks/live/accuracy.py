@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -117,7 +118,7 @@ def run_session(engine: Engine, samples: Samples, options: SessionOptions, inter
     for begin in range(0, len(samples), FRAME_SAMPLES):
         frame = samples[begin : begin + FRAME_SAMPLES]
         now = (begin + len(frame)) / SAMPLE_RATE
-        timed(lambda frame=frame: session.advance(frame), None, now)  # type: ignore[misc]
+        timed(partial(session.advance, frame), None, now)
         if session.wants_partial and now >= due:
             due = now + interval
             timed(session.decode_partial, totals.partials, now)

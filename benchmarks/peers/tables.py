@@ -41,9 +41,8 @@ def tables(pairs: Sequence[Pair], text: str, threads: int) -> str:
     ]
     rows = [row for pair in pairs for row in _rows(pair, text)]
     how = (
-        f"{versions()}; its voice activity filter on, one model for all clients, {threads} threads, as it is by default"
-        " for the rest; its text as its own client shows it. The CPU is the server's (NATS counts to Tiro), without the"
-        " speakers."
+        f"{versions()}; its voice activity filter on, one model for all clients, {threads} threads, defaults otherwise;"
+        " its text as its own client shows it. CPU time is the server's, without the speakers; NATS counts as Tiro's."
     )
     parts = [
         how,
