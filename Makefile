@@ -1,4 +1,4 @@
-# The one entry to everything. CI calls the same targets.
+# The entry to all commands. CI calls the same targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash -eu -o pipefail
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := .venv/bin
 MEMBERS := $(shell $(PYTHON) tools/members.py)
 EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 PINS := requirements/all.txt $(foreach member,$(MEMBERS),$(member)/pyproject.toml)
-# Tests wait more than they compute: two processes for each core.
+# Tests wait more than they compute, so there are two processes for each core.
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 TESTS ?=
 SEED ?=
@@ -23,11 +23,11 @@ help: ## List the targets
 ##@ Try it
 
 .PHONY: demo
-demo: setup ## Show Tiro at work: AUDIO=path/to/any/file for your own recording
+demo: setup ## Transcribe a sample as a job and as a live stream: AUDIO=path/to/any/file for your own recording
 	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
 
 .PHONY: run
-run: setup ## Keep Tiro running on this machine until Ctrl-C
+run: setup ## Run NATS and the services on this machine until Ctrl-C
 	$(BIN)/python -m deploy.local.run
 
 ##@ Every change
@@ -53,7 +53,7 @@ format: setup ## Format everything
 	$(BIN)/buf format -w protos
 
 .PHONY: check
-check: setup ## Formatting, lint, types, who imports whom, the protos, each member by itself
+check: setup ## Check formatting, lint, types, layers, protos, and each member by itself
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(MEMBERS) deploy samples tools benchmarks tests examples
@@ -64,17 +64,17 @@ check: setup ## Formatting, lint, types, who imports whom, the protos, each memb
 	$(BIN)/python -m tools.isolation $(UV)
 
 .PHONY: test
-test: setup ## All tests but the long ones, in parallel and random order: TESTS=path, SEED=number, TEST_PROCESSES=number
+test: setup ## Run all tests but the long ones, in parallel and random order: TESTS=path, SEED=number, TEST_PROCESSES=number
 	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
 
 ##@ More tests
 
 .PHONY: test-long
-test-long: setup ## The long tests, one after the other
+test-long: setup ## Run the long tests, one after the other
 	$(BIN)/pytest -m long
 
 .PHONY: test-example-engine
-test-example-engine: $(EXAMPLE_VENV)/.ready ## The engines' suite on examples/engines/pocketsphinx, in an environment of its own
+test-example-engine: $(EXAMPLE_VENV)/.ready ## Run the contract tests of engines on examples/engines/pocketsphinx, in its own environment
 	$(EXAMPLE_VENV)/bin/pytest tests/contract/engines --subject examples.engines.pocketsphinx.contract:subject
 
 $(EXAMPLE_VENV)/.ready: $(PINS) $(EXAMPLE)/requirements.txt $(EXAMPLE)/pyproject.toml | setup
@@ -84,7 +84,7 @@ $(EXAMPLE_VENV)/.ready: $(PINS) $(EXAMPLE)/requirements.txt $(EXAMPLE)/pyproject
 	@touch $@
 
 .PHONY: smoke-aws
-smoke-aws: setup ## A sample through the real Amazon Transcribe, with your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION
+smoke-aws: setup ## Transcribe a sample with the real Amazon Transcribe and your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION
 	$(BIN)/python -m tools.smoke_aws $(if $(AUDIO),"$(AUDIO)")
 
 ##@ The contract and the dependencies
@@ -100,7 +100,7 @@ lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with ha
 ##@ Benchmarks
 
 .PHONY: bench
-bench: setup $(if $(filter live-peers,$(NAME)),$(PEER)/.ready) ## List them; NAME=name OPTIONS="..." runs one; AGAINST=path/to/another/checkout compares both
+bench: setup $(if $(filter live-peers,$(NAME)),$(PEER)/.ready) ## List the benchmarks; NAME=name OPTIONS="..." runs one; AGAINST=path/to/another/checkout compares both
 ifdef AGAINST
 	$(BIN)/python -m benchmarks.compare $(NAME) --against "$(AGAINST)" $(if $(COMMAND),--command="$(COMMAND)") $(if $(ROUNDS),--rounds $(ROUNDS)) --options="$(OPTIONS)"
 else
@@ -115,5 +115,5 @@ $(PEER)/.ready: benchmarks/peers/whisperlive.txt | setup
 ##@ Clean up
 
 .PHONY: clean
-clean: ## Remove what was built and what ran; keeps fetched models
+clean: ## Remove environments, caches and the data of `make run`; keep fetched models
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache var/run

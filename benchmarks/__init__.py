@@ -1,4 +1,4 @@
-"""What Tiro costs and gives on one machine; each module prints a table. `make help` lists them."""
+"""Speed, cost and accuracy of Tiro on one machine. Each benchmark prints tables; `make bench` lists them."""
 
 import os
 

@@ -18,10 +18,10 @@ class Benchmark:
 
     module: str
     section: str
-    """Of docs/benchmarks.md: where `--record` writes its tables."""
+    """The section of docs/benchmarks.md that `--record` writes."""
 
     def load(self) -> ModuleType:
-        """Its module. What is measured is imported with it, so only on demand."""
+        """Its module, imported on demand, because it imports what it measures."""
         return import_module(self.module)
 
 
@@ -45,7 +45,7 @@ BENCHMARKS = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the benchmark that is named first, with the options behind its name. Without a name, list all of them."""
+    """Run the benchmark named by the first argument, with the remaining arguments as options. Without one, list all."""
     if not arguments:
         _list()
         return
@@ -68,7 +68,9 @@ def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         prog=name, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.add_options(parser)
-    parser.add_argument("--figures", type=Path, help="write the figures of the tables there, a JSON object a line")
+    parser.add_argument(
+        "--figures", type=Path, help="write the figures of the tables to this file, one JSON object in a line"
+    )
     parser.add_argument(
         "--record", nargs="?", const="", metavar="SECTION", help="write the tables to docs/benchmarks.md"
     )

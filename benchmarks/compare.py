@@ -1,7 +1,7 @@
 """A benchmark in this checkout and in another one, in turns: medians and ratios side by side.
 
 Both checkouts have their own environment (`make setup`). In each round the benchmark runs here and then there, so that
-what else the machine does meets both. Another checkout whose benchmarks are started in another way, or write no
+other load on the machine affects both. A checkout whose benchmarks are started differently, or write no
 figures, gets its own command with `--command`; its figures are then read from the tables that it prints.
 
     make bench NAME=jobs AGAINST=../before ROUNDS=3 OPTIONS="--listed 10000"
@@ -22,7 +22,7 @@ from benchmarks.shared.report import machine, table
 
 HERE = Path(__file__).resolve().parent.parent
 Runs = Mapping[str, Sequence[float]]
-"""The values of each figure, by its key: one a round."""
+"""The values of each figure by its key, one for each round."""
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("name", help="of the benchmark")
     parser.add_argument("--options", default="", help="of the benchmark")
     parser.add_argument("--against", type=Path, required=True, help="the other checkout")
-    parser.add_argument("--command", help="what its Python runs there, where that is not the same as here")
+    parser.add_argument("--command", help="arguments of the other checkout's Python, if they differ from here")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     ours = ["-m", "benchmarks", asked.name, *shlex.split(asked.options)]
@@ -49,10 +49,10 @@ def main() -> None:
 
 
 def comparison(here: Sequence[Sequence[Figure]], there: Sequence[Sequence[Figure]]) -> str:
-    """The figures of both sides, one list a round, in one table.
+    """The figures of both sides, one list for each round, in one table.
 
-    Figures that never differ are settings of the benchmark, and left out. A figure that only one side has is listed
-    below the table.
+    Figures that never differ are settings of the benchmark and left out. A figure of one side only is listed below the
+    table.
     """
     labels = {figure.key: figure.label for figure in (*there[0], *here[0])}
     ours, theirs = _runs(here), _runs(there)
@@ -78,7 +78,7 @@ def _with_figures(checkout: Path, command: Sequence[str]) -> list[Figure]:
 
 
 def _run(checkout: Path, command: Sequence[str]) -> str:
-    """What a checkout's own Python prints. Progress goes to this process's stderr."""
+    """The stdout of a command in another checkout, with its own Python. Its stderr is shown."""
     python = checkout.resolve() / ".venv" / "bin" / "python"
     done = subprocess.run([str(python), *command], cwd=checkout, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:

@@ -31,7 +31,7 @@ OPUS_BITS_PER_SECOND = 32_000
 SPEECH_RMS = 10 ** (-23 / 20)
 """Level of every utterance: -23 dBFS leaves the peaks of these voices below full scale."""
 EDGE_LEVEL = 10 ** (-45 / 20)
-"""What is quieter than this, relative to the peak, at an utterance's edges is the synthesiser's own silence."""
+"""Sound below this level, relative to the peak, at an utterance's edges is the synthesiser's own silence."""
 EDGE_MARGIN_SECONDS = 0.02
 ROOM_NOISE_RMS = 10 ** (-72 / 20)
 """Under all speech: a microphone is never digitally silent."""
@@ -46,7 +46,7 @@ class SampleError(Exception):
 
 @dataclass(frozen=True)
 class Voice:
-    """How to run a synthesiser. `{wav}` in `command` is where it writes; the text goes to its standard input."""
+    """How to run a synthesiser. `{wav}` in `command` is its output file; the text goes to its standard input."""
 
     command: tuple[str, ...]
     package: str
@@ -70,7 +70,7 @@ VOICES = {
 
 @dataclass(frozen=True)
 class Utterance:
-    """One thing said, and where it lies in the recording."""
+    """A spoken text, and its position in the recording."""
 
     text: str
     voice: str
@@ -110,7 +110,7 @@ def decode(path: Path, rate: int) -> Signal:
 
 
 def trim(signal: Signal, rate: int) -> Signal:
-    """Cut the silence before and after the speech, so that only the script decides how long a pause is."""
+    """Cut the silence before and after the speech, so that the script alone sets the length of pauses."""
     loud = np.flatnonzero(np.abs(signal[0]) > EDGE_LEVEL * np.abs(signal).max())
     margin = round(EDGE_MARGIN_SECONDS * rate)
     return signal[:, max(0, loud[0] - margin) : loud[-1] + margin]
@@ -214,7 +214,7 @@ def make(output: Path) -> None:
 
 
 def manifest_line(script: dict[str, Any], signal: Signal, utterances: list[Utterance]) -> str:
-    """Describe a recording in the fields that the benchmarks read, and the utterances with their places."""
+    """Describe a recording in the fields that the benchmarks read, and the utterances with their times."""
     record = {
         "file": script["file"],
         "seconds": round(signal.shape[1] / script["sample_rate_hertz"], 3),

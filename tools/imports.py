@@ -1,6 +1,6 @@
-"""Check which module imports which: the contracts under `[tool.importlinter]` in pyproject.toml, over every member.
+"""Check imports: the contracts under `[tool.importlinter]` in pyproject.toml, for every member.
 
-import-linter checks the packages that it is given, and says nothing of one that is missing there: this looks first.
+import-linter ignores a package that is not in its list, so the list is checked first.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
 def main() -> None:
-    """Run the contracts. Ends with a status of 1 when one is broken, or when a member has none."""
+    """Run the contracts. The exit code is 1 if one is broken, or if a member is not in the list."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     missing = {package for member in members() for package in packages(member)} - set(settings["root_packages"])
     if missing:

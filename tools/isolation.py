@@ -1,6 +1,6 @@
-"""Import every module of every member in an environment that holds nothing but what the member declares.
+"""Import every module of every member in an environment with nothing but the member's declared dependencies.
 
-A service that works only because another member happens to be installed beside it would break in its own image.
+A service that needs another member without declaring it would fail in its own image.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ for name in sys.argv[1:]:
             importlib.import_module(module.name)
 """
 GENERATED = ["tiro"]
-"""What the protos' member holds: generated code alone."""
+"""The package of the protos' member, which has generated code only."""
 ENGINE_LIBRARIES = ("amazon_transcribe", "awscrt", "ctranslate2", "faster_whisper", "onnxruntime")
 
 

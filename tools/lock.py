@@ -1,8 +1,8 @@
 """Pin every dependency with its hashes: `make lock` runs this.
 
-uv's own lock file names the package index it was made with, so it is not committed. What is committed is uv's export
-of it: one requirements file per member, exact versions and hashes, no index. A site with an index of its own installs
-the same bytes.
+uv's own lock file names the package index that it was made with, so it is not committed. Its export is: one
+requirements file for each member, with exact versions and hashes, and no index. A site with its own index installs the
+same bytes.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from tools.members import ROOT, folders, members
 
 UV_VERSION = "0.13.8"
 PYTHON_VERSION = "3.11"
-"""The oldest that pins are for."""
+"""The oldest Python version that the pins are for."""
 WHISPERLIVE = ROOT / "benchmarks" / "peers" / "whisperlive.in"
 WHISPERLIVE_PIN = "whisper-live==0.10.0"
 EXAMPLE_ENGINE = ROOT / "examples" / "engines" / "pocketsphinx"
@@ -23,7 +23,7 @@ HEADER = "# Made by `make lock`. Do not edit.\n"
 
 
 def main() -> None:
-    """Resolve the workspace once and export each member, and all of it with the development tools."""
+    """Resolve the workspace once, and export each member's pins, and all of them with the development tools."""
     uv = str(Path(sys.argv[1]).absolute())
     out = ROOT / "requirements"
     out.mkdir(exist_ok=True)
@@ -34,10 +34,10 @@ def main() -> None:
             _export(uv, workspace, ["--package", member, "--no-dev", "--all-extras"], out / f"{member}.txt")
         _export(uv, workspace, ["--all-packages", "--all-groups", "--all-extras"], out / "all.txt")
     (out / "uv.txt").write_text(HEADER + _compile(uv, f"uv=={UV_VERSION}\n"))
-    # A peer that benchmarks measure against: its own environment, with less than it declares.
+    # A peer in the benchmarks, with its own environment and fewer dependencies than it declares.
     peer = _compile(uv, WHISPERLIVE.read_text()) + _compile(uv, f"{WHISPERLIVE_PIN}\n", "--no-deps")
     WHISPERLIVE.with_suffix(".txt").write_text(HEADER + peer)
-    # An engine from outside: what it needs besides the workspace, in versions that the workspace can have beside it.
+    # An engine from outside: its dependencies besides the workspace, in versions that fit the workspace's pins.
     wanted = tomllib.loads((EXAMPLE_ENGINE / "pyproject.toml").read_text())["project"]["dependencies"]
     others = "\n".join(one for one in wanted if not one.startswith("tiro-"))
     pins = _compile(uv, others, "--constraints", str(out / "all.txt"))
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _compile(uv: str, wanted: str, *options: str) -> str:
-    """Pin what a list of requirements needs."""
+    """Pin a list of requirements with their dependencies."""
     command = [uv, "pip", "compile", "-q", "--generate-hashes", "--universal", "--python-version", PYTHON_VERSION]
     command += ["--no-annotate", "--no-header", *options, "-"]
     return subprocess.run(command, input=wanted, text=True, stdout=subprocess.PIPE, check=True).stdout

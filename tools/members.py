@@ -1,4 +1,4 @@
-"""The members of the workspace, read from where they are listed: `[tool.uv.workspace]` in pyproject.toml.
+"""The members of the workspace, read from `[tool.uv.workspace]` in pyproject.toml.
 
 `python tools/members.py` prints their folders, for the Makefile.
 """
@@ -22,7 +22,7 @@ def members() -> Mapping[str, str]:
 
 
 def members_needed(member: str) -> list[str]:
-    """The names of the members that one needs, directly or not, and its own; in the order of their dependencies."""
+    """The names of a member and of those that it depends on, directly or not, in the order of their dependencies."""
     known = members()
     needed, pending = {member}, [member]
     while pending:
@@ -35,7 +35,7 @@ def members_needed(member: str) -> list[str]:
 
 
 def packages(member: str) -> list[str]:
-    """The Python packages of a member that hold code of ours."""
+    """The Python packages of a member with hand-written code."""
     return sorted(typed.parent.name for typed in (ROOT / members()[member]).glob("*/py.typed"))
 
 

@@ -1,7 +1,7 @@
 """Generate the Python code of the contract, and check the contract: `make protos` and `make check` run this.
 
-The protos import Google's and protovalidate's. Their descriptors come out of the installed Python packages, so that
-nothing is copied into the project and nothing is fetched.
+The protos import Google's and protovalidate's. Their descriptors are read from the installed Python packages, so
+nothing is copied into the project or fetched.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timest
 from google.protobuf.descriptor import FileDescriptor
 from google.rpc import status_pb2
 from google.type import money_pb2
-from protovalidate._gen.buf.validate import validate_pb  # there is no public way to its descriptor
+from protovalidate._gen.buf.validate import validate_pb  # its descriptor has no public name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -27,7 +27,7 @@ VALIDATE = "buf/validate/validate.proto"
 
 
 def main() -> None:
-    """Do what the command line asks."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["generate", "up-to-date", "lint", "breaking"])
     command = parser.parse_args().command
@@ -46,7 +46,7 @@ def _up_to_date(scratch: Path) -> None:
     _generate_into(fresh, scratch)
     difference = subprocess.run(["diff", "-r", "-x", "__pycache__", str(GEN), str(fresh)], check=False)
     if difference.returncode:
-        sys.exit("the generated code is not what the protos say: run `make protos` and commit")
+        sys.exit("the generated code does not match the protos: run `make protos` and commit")
 
 
 def _lint(scratch: Path) -> None:
@@ -103,7 +103,7 @@ def _protoc(arguments: list[str], protos: Path, dependencies: Path) -> None:
 
 
 def _dependencies(scratch: Path) -> Path:
-    """The descriptors of everything our protos import, in an order in which each file comes after its imports."""
+    """The descriptors of all imports of the protos, each file after its own imports."""
     files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
 
     def add(file: FileDescriptor) -> None:
@@ -123,7 +123,7 @@ def _dependencies(scratch: Path) -> Path:
 
 
 def _validate_descriptor() -> descriptor_pb2.FileDescriptorProto:
-    """The rules of protovalidate as its package carries them: for another protobuf runtime, with the same bytes."""
+    """The descriptor of protovalidate's rules, from its package, which is for another protobuf runtime."""
     proto = descriptor_pb2.FileDescriptorProto()
     proto.ParseFromString(validate_pb.desc().proto.to_binary())
     return proto

@@ -1,7 +1,6 @@
-"""A recording through the real Amazon Transcribe, as a worker sends it: `make smoke-aws`.
+"""Transcribe a recording with the real Amazon Transcribe, as a worker does: `make smoke-aws`.
 
-It costs what the service asks for the recording's length. Without credentials it says so loudly and succeeds: there is
-nothing to show.
+Amazon charges for the recording's length. Without credentials it prints that and succeeds.
 """
 
 import argparse
@@ -23,7 +22,7 @@ CREDENTIALS_SECONDS_MAX = 15.0
 
 
 def main() -> None:
-    """Send it, and print what is heard."""
+    """Send the recording, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("audio", nargs="?", type=Path, default=ROOT / "samples" / "dictation.wav")
     parser.add_argument("--language", default="en")

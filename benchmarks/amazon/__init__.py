@@ -1,1 +1,1 @@
-"""What open streams of Amazon Transcribe cost."""
+"""The cost of open streams of Amazon Transcribe."""

@@ -1,7 +1,7 @@
-"""Open streams of Amazon Transcribe with nothing to send: cores they take, and how late they make what is sent.
+"""Open streams of Amazon Transcribe without audio: the cores that they use, and the delay of audio that is sent.
 
-With the SDK's own bodies, which awscrt asks without a pause, and with ours, which rest (ADR 21), in turns. The service
-is the test server, in this process: its own share is in both.
+With the SDK's own bodies, which awscrt polls without a pause, and with Tiro's, which sleep (ADR 21), in turns.
+The service is the test server in this process; its own share is in both figures.
 """
 
 import argparse
@@ -44,17 +44,17 @@ OPTIONS = SessionOptions(RecognitionOptions("en"))
 
 
 class SdkBody(RawIOBase):
-    """The SDK's own body, read as the SDK has it read."""
+    """The SDK's own body, read as the SDK reads it."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
 
     def readinto(self, buffer: Any) -> int:
-        """Hand on what the body gives."""
+        """Pass on the body's bytes."""
         return int(self._body.readinto(buffer))
 
     def end(self) -> None:
-        """Say that nothing more comes."""
+        """End the body."""
         self._body.end_stream()
 
 
@@ -65,7 +65,7 @@ def _speech() -> Samples:
 
 @contextmanager
 def _sessions(engine: Engine, server: TranscribeServer, speech: Samples, count: int) -> Iterator[list[EngineSession]]:
-    """So many sessions whose streams have begun."""
+    """A number of sessions whose streams have begun."""
     before = len(server.streams)
     sessions = [engine.open_session(OPTIONS, 0) for _ in range(count)]
     for session in sessions:
@@ -84,7 +84,7 @@ def _arrived(server: TranscribeServer, before: int) -> int:
 
 
 def _measure(engine: Engine, server: TranscribeServer, speech: Samples, count: int) -> tuple[float, float]:
-    """Cores taken by idle streams, and milliseconds that a chunk of 100 ms takes to the server over one of them."""
+    """Cores used by idle streams, and milliseconds until a chunk of 100 ms reaches the server over one of them."""
     with _sessions(engine, server, speech, count) as sessions:
         begun = time.process_time()
         time.sleep(IDLE_SECONDS)
@@ -98,15 +98,15 @@ def _measure(engine: Engine, server: TranscribeServer, speech: Samples, count: i
 
 
 def _seconds_to_server(server: TranscribeServer, session: EngineSession, chunk: Samples) -> float:
-    heard = sum(stream.audio_events for stream in server.streams)
+    received = sum(stream.audio_events for stream in server.streams)
     sent = time.perf_counter()
     session.advance(chunk)
-    server.wait_until(lambda: sum(stream.audio_events for stream in server.streams) > heard)
+    server.wait_until(lambda: sum(stream.audio_events for stream in server.streams) > received)
     return time.perf_counter() - sent
 
 
 def _burst(engine: Engine, server: TranscribeServer, speech: Samples) -> float:
-    """Seconds for audio that comes all at once."""
+    """Seconds until the server has audio that is passed in one call."""
     with _sessions(engine, server, speech, 1) as (session,):
         begun = time.perf_counter()
         session.advance(speech)
@@ -131,7 +131,7 @@ def _rows(ways: Sequence[tuple[str, Callable[[Any], Any]]]) -> list[tuple[object
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen: nothing."""
+    """Add no options."""
 
 
 def run(_: argparse.Namespace) -> str:

@@ -1,7 +1,7 @@
-"""What recordings say and what is invented over silence: Tiro's engine against plain faster-whisper.
+"""Text of recordings, and text invented over silence: Tiro's engine against plain faster-whisper.
 
-All in one process and one after the other, so that the processor times compare. The recordings go through the pieces
-that jobs have: ten minutes where they are transcribed whole, two where they are cut into parts.
+All in one process and in sequence, so that CPU times can be compared. Recordings are decoded in the windows of jobs:
+ten minutes where they are transcribed whole, two minutes where they are split into parts.
 """
 
 import argparse
@@ -43,12 +43,12 @@ BATCH_SIZE = 8
 PLAIN: dict[str, Any] = {"language": "en", "beam_size": 5, "word_timestamps": True}
 
 Transcribe = Callable[[Samples], tuple[str, int]]
-"""The text of a recording, and how many texts were left out as invented."""
+"""Returns the text of a recording, and the number of texts that were left out as invented."""
 
 
 @dataclass(slots=True)
-class Heard:
-    """What one way of transcribing made of everything."""
+class Transcribed:
+    """The results of one way of transcribing."""
 
     texts: list[str] = field(default_factory=list)
     left_out: int = 0
@@ -57,7 +57,7 @@ class Heard:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", default="tiny.en")
 
@@ -70,37 +70,37 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _measure(model: str, recordings: list[Recording], silent: list[Path]) -> str:
-    heard_of = [(recording, samples) for recording in recordings if (samples := _samples(recording.path)) is not None]
+    speech = [(recording, samples) for recording in recordings if (samples := _samples(recording.path)) is not None]
     silence = [samples for path in silent if (samples := _samples(path)) is not None]
-    if not heard_of or not silence:
-        sys.exit("the manifest names no English speech, or nothing without speech")
+    if not speech or not silence:
+        sys.exit("the manifest has no English speech, or no recording without speech")
     rows = []
     for name, transcribe in _ways(model).items():
-        heard = _hear(transcribe, [samples for _, samples in heard_of], silence)
+        transcribed = _transcribe_all(transcribe, [samples for _, samples in speech], silence)
         rates = [
             word_error_rate(
-                [recording.reference for (recording, _), chosen in zip(heard_of, mask, strict=True) if chosen],
-                [text for text, chosen in zip(heard.texts, mask, strict=True) if chosen],
+                [recording.reference for (recording, _), chosen in zip(speech, mask, strict=True) if chosen],
+                [text for text, chosen in zip(transcribed.texts, mask, strict=True) if chosen],
                 "en",
             )
-            for mask in _groups([recording for recording, _ in heard_of])
+            for mask in _groups([recording for recording, _ in speech])
         ]
         print(name, [f"{100 * rate:.2f}" for rate in rates], file=sys.stderr)
-        audio = sum(recording.seconds for recording, _ in heard_of)
+        audio = sum(recording.seconds for recording, _ in speech)
         rows.append(
             [
                 name,
                 *[f"{100 * rate:.2f} %" for rate in rates],
-                heard.left_out,
-                f"{sum(map(bool, heard.over_silence))} of {len(silence)}",
-                f"{heard.cpu_seconds / audio:.4f}",
+                transcribed.left_out,
+                f"{sum(map(bool, transcribed.over_silence))} of {len(silence)}",
+                f"{transcribed.cpu_seconds / audio:.4f}",
             ]
         )
-    seconds = sum(recording.seconds for recording, _ in heard_of)
+    seconds = sum(recording.seconds for recording, _ in speech)
     headers = ["", f"WER up to {LONG_SECONDS:.0f} s", "WER longer", "WER all", "texts left out of speech"]
     return "\n\n".join(
         [
-            f"{model}, {len(heard_of)} recordings with {seconds:.0f} s of speech, {len(silence)} without any.",
+            f"{model}, {len(speech)} recordings with {seconds:.0f} s of speech, {len(silence)} without any.",
             table([*headers, "without speech, with words", "CPU s per audio s"], rows),
         ]
     )
@@ -119,16 +119,16 @@ def _samples(path: Path) -> Samples | None:
         return None
 
 
-def _hear(transcribe: Transcribe, speech: list[Samples], silence: list[Samples]) -> Heard:
-    heard = Heard()
+def _transcribe_all(transcribe: Transcribe, speech: list[Samples], silence: list[Samples]) -> Transcribed:
+    transcribed = Transcribed()
     begun = time.process_time()
     for samples in speech:
         text, left_out = transcribe(samples)
-        heard.texts.append(text)
-        heard.left_out += left_out
-    heard.cpu_seconds = time.process_time() - begun
-    heard.over_silence = [transcribe(samples)[0] for samples in silence]
-    return heard
+        transcribed.texts.append(text)
+        transcribed.left_out += left_out
+    transcribed.cpu_seconds = time.process_time() - begun
+    transcribed.over_silence = [transcribe(samples)[0] for samples in silence]
+    return transcribed
 
 
 def _ways(model: str) -> dict[str, Transcribe]:

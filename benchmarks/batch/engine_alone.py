@@ -1,6 +1,6 @@
-"""The engine alone, in a process of its own: what a plain loop with faster-whisper does on the same files.
+"""The engine alone, in a process of its own: a plain loop with faster-whisper over the same files.
 
-It reads paths from stdin, a line each, and an empty line begins a round; it answers each round with a line of JSON.
+Reads paths from stdin, one in a line; an empty line begins a round. Answers each round with a line of JSON.
 """
 
 import json
@@ -12,7 +12,7 @@ from faster_whisper import WhisperModel, decode_audio
 
 
 def main() -> None:
-    """Load the model, say so, and serve rounds until stdin ends."""
+    """Load the model, report that, and serve rounds until stdin ends."""
     folder, threads = sys.argv[1], int(sys.argv[2])
     model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
     print(json.dumps({"ready": ctranslate2.__version__}), flush=True)

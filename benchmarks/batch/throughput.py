@@ -1,8 +1,7 @@
 """Jobs through the whole system against the engine alone, side by side in one run.
 
-The same files, model, options and cores; rounds take turns, so that what else the machine does meets both.
-The recordings are uploaded before the clock starts. The table says where the difference goes, from the worker's own
-metrics.
+The same files, model, options and cores; rounds take turns, so that other load on the machine affects both.
+The recordings are uploaded before the clock starts. A second table has the steps of a job, from the worker's metrics.
 """
 
 import argparse
@@ -28,19 +27,19 @@ from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wa
 from tiro_client import AsyncClient
 
 IDLE_STARTS = 21
-"""Jobs submitted one after the other to an idle worker, to see how soon it starts."""
+"""Jobs submitted in sequence to an idle worker, to measure how soon it starts."""
 UPLOADS_AT_ONCE = 4
 CUT_SECONDS = 300.0
-"""Recordings this long are cut into parts."""
+"""Recordings of this length are split into parts."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("manifest", nargs="?", type=Path, default=ROOT / "samples" / "MANIFEST.jsonl")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files-max", type=int, default=60, help="of recordings that are not cut")
-    parser.add_argument("--seconds-max", type=float, default=120.0, help="the longest recording that is not cut")
+    parser.add_argument("--files-max", type=int, default=60, help="of recordings that are not split")
+    parser.add_argument("--seconds-max", type=float, default=120.0, help="the longest recording that is not split")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -49,7 +48,10 @@ def run(arguments: argparse.Namespace) -> str:
     short = [recording for recording in found if recording.seconds <= arguments.seconds_max][: arguments.files_max]
     if not short:
         sys.exit(f"no English recordings with a reference in {arguments.manifest}")
-    groups = {"short": short, "cut into parts": [recording for recording in found if recording.seconds >= CUT_SECONDS]}
+    groups = {
+        "short": short,
+        "split into parts": [recording for recording in found if recording.seconds >= CUT_SECONDS],
+    }
     subprocess.run([BIN / "tiro", "models", "pull", arguments.model, "--models-dir", str(MODELS)], check=True)
     return asyncio.run(_measure(groups, arguments.model, arguments.rounds))
 
@@ -76,7 +78,7 @@ async def _measure(groups: Mapping[str, list[Recording]], model: str, rounds: in
         [
             f"{model}, {rounds} rounds in turns, medians. The engine alone: a loop, {threads} threads.",
             table(["recordings", "", "seconds", "times real time", "ratio", "WER"], rows),
-            "Where the time of a short job goes, in the worker's own measure:",
+            "Time of the steps of a short job, from the worker's metrics:",
             table(["stage", "ms a job"], stages["short"]),
             f"An idle worker starts a submitted job after {start_ms:.1f} ms (median of {len(idle)}).",
         ]
@@ -85,7 +87,7 @@ async def _measure(groups: Mapping[str, list[Recording]], model: str, rounds: in
 
 @dataclass(slots=True)
 class Rounds:
-    """What the rounds over some recordings gave."""
+    """The results of the rounds over some recordings."""
 
     system_seconds: list[float] = field(default_factory=list)
     alone_seconds: list[float] = field(default_factory=list)
@@ -117,8 +119,8 @@ def _rows(name: str, recordings: list[Recording], rounds: Rounds) -> list[list[o
     def row(kind: str, seconds: list[float], texts: list[str], ratio: str) -> list[object]:
         spent = statistics.median(seconds)
         error_rate = word_error_rate(references, texts, "en")
-        told = f"{len(recordings)} {name}, {audio:.0f} s"
-        return [told, kind, f"{spent:.1f}", f"{audio / spent:.1f}", ratio, f"{100 * error_rate:.2f} %"]
+        label = f"{len(recordings)} {name}, {audio:.0f} s"
+        return [label, kind, f"{spent:.1f}", f"{audio / spent:.1f}", ratio, f"{100 * error_rate:.2f} %"]
 
     return [
         row("engine alone", rounds.alone_seconds, rounds.alone_texts, "1"),
@@ -141,7 +143,7 @@ async def _upload(client: AsyncClient, recordings: list[Recording]) -> list[str]
 
 
 async def _idle_starts(client: AsyncClient, upload: str) -> list[float]:
-    """How long after the submission's answer began the job runs, by the record's own times."""
+    """The time from creating a job to its start, from the record's own times."""
     waits = []
     for _ in range(IDLE_STARTS):
         job = await client.submit(upload, language="en")
@@ -163,7 +165,7 @@ async def _through_system(client: AsyncClient, uploads: list[str]) -> tuple[floa
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What the engine alone did in a round; see `benchmarks/batch/engine_alone.py`."""
+    """The engine alone, in rounds; see `benchmarks/batch/engine_alone.py`."""
 
     seconds: float
     texts: list[str]

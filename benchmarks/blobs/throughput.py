@@ -1,6 +1,6 @@
 """Recordings into the store and out again: nats-py's object store, Tiro's JetStream store, its S3 store, in turns.
 
-All on this machine: nats-server as the local deployment configures it, SeaweedFS with one of everything.
+All on this machine: nats-server with the configuration of the local deployment, SeaweedFS with one of each process.
 """
 
 import argparse
@@ -30,12 +30,12 @@ MIB = 1024**2
 SIZE = 256 * MIB
 ROUNDS = 3
 PARTS_UNDER_WAY = 2
-"""As ingest has them under way for one upload."""
+"""Parts that ingest writes at once for one upload."""
 
 
 @dataclass
 class Way:
-    """One way to keep a recording, and how fast it was, in MB/s, once a round."""
+    """One way to store a recording, and its speed in MB/s in each round."""
 
     name: str
     put: Callable[[str, bytes], Awaitable[None]]
@@ -46,7 +46,7 @@ class Way:
     gets: list[float] = field(default_factory=list)
 
     async def measure(self, key: str, recording: bytes) -> None:
-        """Put as much of it as this way takes, get it, and take it away."""
+        """Put as much of the recording as this way takes, get it, and delete it."""
         data = recording[: self.size]
         self.puts.append(await _rate(self.put(key, data), len(data)))
         read = time.perf_counter()
@@ -149,7 +149,7 @@ async def _measure(nats: NatsServer, s3: S3Server, rounds: int) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("--rounds", type=int, default=ROUNDS)
 
 

@@ -1,1 +1,1 @@
-"""What jobs cost around the engine: accepting them, telling of them, listing them, sharing workers among tenants."""
+"""The cost of jobs around the engine: accepting, listing, latency of events, sharing of workers among tenants."""

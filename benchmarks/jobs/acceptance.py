@@ -1,4 +1,4 @@
-"""How many jobs one ingest service accepts in a second, and how many writes each costs."""
+"""Jobs that one ingest service accepts in a second, and writes for each."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ _WRITTEN_BY_INGEST = (
 
 
 async def accept(address: str, key: str, bus: Bus, *, jobs: int) -> str:
-    """Create jobs from an upload that is there, each with a `request_id`, for a model that no worker offers."""
+    """Create jobs from an existing upload, each with a `request_id`, for a model without a worker."""
     rows = []
     async with AsyncClient(address, api_key=key) as client:
         upload = await client.upload(recording(1.0))
@@ -36,7 +36,7 @@ async def accept(address: str, key: str, bus: Bus, *, jobs: int) -> str:
             rows.append([callers, f"{created / seconds:.0f}", f"{call_ms:.1f}", f"{writes:.2f}"])
     return "\n\n".join(
         [
-            f"{jobs} jobs with a `request_id`, of an upload that is there. Each write is flushed before its answer.",
+            f"{jobs} jobs with a `request_id`, of an existing upload. Each write is flushed before its answer.",
             table(["callers at once", "jobs a second", "ms a call", "writes a job"], rows),
         ]
     )
@@ -48,6 +48,6 @@ async def _create(client: AsyncClient, upload: str, count: int) -> None:
 
 
 async def _stored(bus: Bus) -> int:
-    """How many messages the streams that ingest writes to have ever had."""
+    """The number of messages ever written to the streams of ingest."""
     infos = [await bus.jetstream.stream_info(stream) for stream in _WRITTEN_BY_INGEST]
     return sum(info.state.last_seq for info in infos)

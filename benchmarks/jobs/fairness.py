@@ -1,4 +1,4 @@
-"""How long one tenant's job takes while another tenant has thousands waiting, on a worker with one slot."""
+"""The time of one tenant's job while another tenant has thousands of waiting jobs, on a worker with one slot."""
 
 import asyncio
 import statistics
@@ -9,13 +9,13 @@ from benchmarks.shared.report import table
 from tiro_client import AsyncClient
 
 JOB_SECONDS = 15.0
-"""Of audio, which take half a second."""
+"""The audio of a job, which takes half a second to transcribe."""
 TIMES = 15
 SUBMITTING = 16
 
 
 async def share(address: str, key: str, other_key: str, *, waiting: int) -> str:
-    """Submit a job and wait for it, alone, and then behind another tenant's."""
+    """Submit a job and wait for it, first alone, then behind another tenant's jobs."""
     async with AsyncClient(address, api_key=key) as many, AsyncClient(address, api_key=other_key) as single:
         mine, theirs = [(await client.upload(recording(JOB_SECONDS))).name for client in (single, many)]
         alone = [await _turnaround(single, mine) for _ in range(TIMES)]

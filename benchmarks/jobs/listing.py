@@ -1,4 +1,4 @@
-"""How long a page of jobs takes when there are many."""
+"""The time of a page of `ListTranscriptions` with many jobs."""
 
 import asyncio
 import statistics
@@ -24,7 +24,7 @@ WRITES_AT_ONCE = 256
 
 
 async def list_many(address: str, key: str, bus: Bus, *, tenant: str, jobs: int) -> str:
-    """Write jobs that are over straight into the store, and ask for pages."""
+    """Write ended jobs directly into the store, and read pages."""
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     for _ in range(0, jobs, WRITES_AT_ONCE):
         await asyncio.gather(*(_write(records, tenant) for _ in range(WRITES_AT_ONCE)))
@@ -48,11 +48,11 @@ async def list_many(address: str, key: str, bus: Bus, *, tenant: str, jobs: int)
             following.append(seconds)
     rows = [
         ["the first", f"{1000 * statistics.median(first_page):.1f}", f"{1000 * max(first_page):.1f}"],
-        ["those that follow", f"{1000 * statistics.median(following):.1f}", f"{1000 * max(following):.1f}"],
+        ["later ones", f"{1000 * statistics.median(following):.1f}", f"{1000 * max(following):.1f}"],
     ]
     return "\n\n".join(
         [
-            f"A page of {PAGE} of {jobs} jobs of a tenant, asked for {TIMES} times:",
+            f"A page of {PAGE} of {jobs} jobs of a tenant, read {TIMES} times:",
             table(["page", "ms, median", "ms, longest"], rows),
         ]
     )

@@ -8,7 +8,7 @@ from tiro_engines.interface import SAMPLE_RATE
 
 
 def recording(seconds: float, *, gap_ms: int = 100) -> bytes:
-    """A WAV file of word markers, so many seconds long, with so much silence between them."""
+    """A WAV file of word markers, with its length and the silence between them in seconds."""
     words = max(1, round(seconds / (MARKER_SAMPLES / SAMPLE_RATE + gap_ms / 1000)))
     file = io.BytesIO()
     with wave.open(file, "wb") as target:

@@ -1,10 +1,10 @@
-"""What ingest holds of a large upload, and a worker of a long recording.
+"""Memory of ingest during a large upload, and of a worker during a long recording.
 
-A wav file of silence is uploaded, then a FLAC file of word markers is transcribed whole by one worker with the fake
-engine, and one of speech by one with a real model, whole and cut into parts for its slots. No file is ever in this
-process's memory. The peak of a service is the kernel's own (VmHWM, set back before the measurement). A decoder lives as
-long as its file: its VmHWM is read all the time; what it took in its last `LOOK_SECONDS` may be missed. What a decoder
-shares with the template that it was forked from counts as its own.
+A WAV file of silence is uploaded. Then a worker with the fake engine transcribes a FLAC file of word markers whole,
+and a worker with a real model one of speech, whole and split into parts for its slots. No file is ever in this
+process's memory. The peak of a service is the kernel's (VmHWM, reset before the measurement). A decoder lives as long
+as its file: its VmHWM is polled, so its last `LOOK_SECONDS` may be missed. Memory that a decoder shares with the
+template that it was forked from counts as its own.
 """
 
 import argparse
@@ -36,18 +36,18 @@ LOOK_SECONDS = 0.05
 INGEST_AIM_MB = 150
 WORKER_AIM_MB = 1000
 WAV_RATE = 48_000
-"""With two channels, so that 2 GB are shorter than the longest recording that is taken."""
+"""Two channels, so that 2 GB are shorter than the longest recording that is accepted."""
 WAV_FRAME_BYTES = 4
 WORDS_A_PIECE = 30
 WORD_GAP_MS = 1800
-"""A word every two seconds: a minute a piece."""
+"""A word every two seconds, in chunks of a minute."""
 PEAK_RESET = "5"
-"""What /proc/<pid>/clear_refs takes to set VmHWM back to what is resident; see proc(5)."""
+"""Written to /proc/<pid>/clear_refs to reset VmHWM; see proc(5)."""
 
 
 @dataclass
 class Peak:
-    """Resident bytes of a service, before and at most, and of the decoders that it started meanwhile."""
+    """Resident bytes of a service, before and at the peak, and the peak of the decoders that it started meanwhile."""
 
     idle: int
     service: int = 0
@@ -56,7 +56,7 @@ class Peak:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("--gigabytes", type=float, default=2.0, help="size of the upload")
     parser.add_argument("--hours", type=float, default=10.0, help="length of the recording")
     parser.add_argument("--model", default="tiny.en")
@@ -86,13 +86,13 @@ def _measure(folder: Path, gigabytes: float, hours: float) -> list[list[object]]
         with _watched(stack.transcriber.pid) as worker:
             asyncio.run(_transcribe(stack, upload))
     return [
-        _row(f"ingest, {gigabytes:g} GB of wav uploaded and probed", ingest, INGEST_AIM_MB),
+        _row(f"ingest, {gigabytes:g} GB of WAV uploaded and probed", ingest, INGEST_AIM_MB),
         _row(f"worker, fake engine, {hours:g} h of FLAC transcribed whole", worker, WORKER_AIM_MB),
     ]
 
 
 def _measure_speech(folder: Path, model: str, minutes: float) -> list[list[object]]:
-    """A worker with a real model, which is loaded before: whole, and in parts for all of its slots."""
+    """A worker with a real model, loaded before: a recording whole, and in parts for all of its slots."""
     speech = folder / "speech.flac"
     _write_flac(speech, _speech(minutes))
     rows = []
@@ -109,7 +109,7 @@ def _measure_speech(folder: Path, model: str, minutes: float) -> list[list[objec
 
 
 def _speech(minutes: float) -> Iterator[Pcm16]:
-    """The same minute of a discussion again and again."""
+    """The same minute of a discussion, repeated."""
     samples = (decoded(ROOT / "samples" / "panel.ogg") * 32767).astype(np.int16)
     for _ in range(round(minutes * 60 * SAMPLE_RATE / len(samples))):
         yield samples
@@ -122,7 +122,7 @@ def _row(what: str, peak: Peak, aim: int) -> list[object]:
 
 @contextmanager
 def _watched(pid: int) -> Iterator[Peak]:
-    """Look at a service and its decoders until the context ends."""
+    """Measure a service and its decoders until the context ends."""
     service = psutil.Process(pid)
     before = set(service.children(recursive=True))
     Path(f"/proc/{pid}/clear_refs").write_text(PEAK_RESET)
@@ -147,7 +147,7 @@ def _watched(pid: int) -> Iterator[Peak]:
 
 
 def _most_resident(pid: int) -> int:
-    """The most bytes that were resident; 0 of a process that is gone."""
+    """The peak of resident bytes; 0 for a process that has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -166,7 +166,7 @@ async def _transcribe(stack: Stack, upload: str) -> None:
 
 
 def _write_silence(path: Path, size: int) -> None:
-    """A wav file whose samples are a hole: it has its size, and takes no room."""
+    """A WAV file whose samples are a hole in a sparse file: it takes no disk space."""
     data = size // WAV_FRAME_BYTES * WAV_FRAME_BYTES
     form = struct.pack("<HHIIHH", 1, 2, WAV_RATE, WAV_RATE * WAV_FRAME_BYTES, WAV_FRAME_BYTES, 16)
     head = struct.pack("<4sI4s4sI16s4sI", b"RIFF", data + 36, b"WAVE", b"fmt ", len(form), form, b"data", data)
@@ -176,7 +176,7 @@ def _write_silence(path: Path, size: int) -> None:
 
 
 def _markers(hours: float) -> Iterator[Pcm16]:
-    """Numbered words, minute by minute."""
+    """Numbered words in chunks of a minute."""
     for number in range(round(hours * 60)):
         yield encode(range(number * WORDS_A_PIECE, (number + 1) * WORDS_A_PIECE), gap_ms=WORD_GAP_MS)
 

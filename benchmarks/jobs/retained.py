@@ -1,8 +1,8 @@
 """Ingest with very many retained jobs: its start, its memory, and pages of a list.
 
-Jobs of one tenant that have ended, spread evenly over the last days, are written straight into the archive. Then ingest
-is started: the time is from the start of its process to the answer to the first list. A page that follows is asked for
-behind a page, one that is far back behind 1,000 pages.
+Ended jobs of one tenant, spread evenly over the last days, are written directly into the archive. Then ingest is
+started. The time of a start is from the start of the process to the answer to the first list. Later pages follow the
+first one; pages far back follow 1,000 others.
 """
 
 import argparse
@@ -50,13 +50,13 @@ _VARIANT = 2 << 62
 @dataclass(frozen=True, slots=True)
 class _Measured:
     ingest: tuple[float, int, int]
-    """Seconds from its start to its first answer; resident bytes then, and after the pages."""
+    """Seconds from its start to its first answer; resident bytes then, and after the lists."""
     pages: list[list[object]]
     """Rows of the table."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("--jobs", type=int, default=1_000_000, help="retained jobs")
     parser.add_argument("--days", type=float, default=30, help="the time over which they ended")
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> str:
         ["resident, MiB", f"{idle / MIB:.0f}"],
         ["resident after the lists, MiB", f"{listed / MIB:.0f}"],
     ]
-    head = ["page of", "first, ms", "longest", "following, ms", "longest", "far back, ms", "longest"]
+    head = ["page of", "first, ms", "longest", "later, ms", "longest", "far back, ms", "longest"]
     retained = f"{arguments.jobs:,} retained jobs of {arguments.days:g} days"
     title = f"{retained}. Medians of {STARTS} starts, and of {PAGES_MEASURED} pages after the last one."
     return "\n\n".join([title, table(["ingest", "figure"], figures), table(head, measured[-1].pages)])
@@ -104,7 +104,7 @@ async def _first_answer(ingest: ServiceProcess) -> float:
 
 
 async def _pages(address: str) -> list[list[object]]:
-    """A row for each size of a page."""
+    """A row for each page size."""
     async with grpc.aio.insecure_channel(address) as channel:
         return [await _pages_of(channel, size) for size in (50, 100)]
 
@@ -151,7 +151,7 @@ def _records(jobs: int, days: float) -> Iterator[TranscriptionRecord]:
     step = days * 24 * 3600 / jobs
     begin = -days * 24 * 3600
     for number in range(jobs):
-        created = begin + number * step  # in seconds from the present
+        created = begin + number * step  # seconds from now
         yield TranscriptionRecord(
             tenant=DEFAULT_TENANT,
             transcription_id=_id_at(time.time() + created),

@@ -1,4 +1,4 @@
-"""One long recording on one, two, four and eight workers, each of which takes a thirtieth of the audio's length."""
+"""One long recording on one, two, four and eight workers, each of which decodes 30 times as fast as real time."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1
 
 
 async def scale(settings: Mapping[str, str], key: str, bus: Bus, *, minutes: float) -> str:
-    """Transcribe a recording of so many minutes. One worker is there already; the others are started as needed."""
+    """Transcribe a recording of `minutes`. One worker runs already; the others are started as needed."""
     rows: list[Sequence[object]] = []
     alone = 0.0
     async with AsyncClient(settings["TIRO_ADDRESS"], api_key=key) as client:
@@ -35,20 +35,20 @@ async def scale(settings: Mapping[str, str], key: str, bus: Bus, *, minutes: flo
                 rows.append([workers, f"{seconds:.1f}", f"{60 * minutes / seconds:.0f}", f"{alone / seconds:.2f}"])
     return "\n\n".join(
         [
-            f"A recording of {minutes:.0f} minutes, on workers with one slot (a single one cuts nothing):",
+            f"A recording of {minutes:.0f} minutes, on workers with one slot (a single one does not split it):",
             table(["workers", "s", "times real time", "speed-up"], rows),
         ]
     )
 
 
 def _worker(number: int, settings: Mapping[str, str]) -> AbstractContextManager[object]:
-    told = {
+    environment = {
         **settings,
         "TIRO_TRANSCRIBER_HEALTH_ADDRESS": "127.0.0.1:0",
         "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
         "TIRO_SESSION_SLOTS": "0",
     }
-    return started(f"transcriber-{number}", [sys.executable, "-m", "tiro_transcriber"], told)
+    return started(f"transcriber-{number}", [sys.executable, "-m", "tiro_transcriber"], environment)
 
 
 async def _transcribe(client: AsyncClient, upload: str) -> float:

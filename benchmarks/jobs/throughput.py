@@ -1,6 +1,6 @@
-"""Jobs with an engine that costs nothing, so that what is around it can be seen.
+"""Jobs with an engine that costs nothing, to measure what is around it.
 
-One ingest, one transcriber with one slot, everything on this machine.
+One ingest service and one transcriber with one slot, all on this machine.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.jobs.acceptance import accept
-from benchmarks.jobs.event_latency import tell
+from benchmarks.jobs.event_latency import measure_events
 from benchmarks.jobs.fairness import share
 from benchmarks.jobs.listing import list_many
 from benchmarks.jobs.scaling import scale
@@ -25,11 +25,13 @@ TENANTS = ("one", "other")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("--accepted", type=int, default=3000, help="jobs to accept")
-    parser.add_argument("--listed", type=int, default=100_000, help="jobs in the store when lists are asked for")
-    parser.add_argument("--waiting", type=int, default=10_000, help="jobs of one tenant before which another's goes")
-    parser.add_argument("--minutes", type=float, default=60, help="length of the recording that workers share")
+    parser.add_argument("--listed", type=int, default=100_000, help="jobs in the store when lists are read")
+    parser.add_argument(
+        "--waiting", type=int, default=10_000, help="waiting jobs of one tenant while another tenant's job is measured"
+    )
+    parser.add_argument("--minutes", type=float, default=60, help="length of the recording that the workers share")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -41,7 +43,7 @@ async def _measure(arguments: argparse.Namespace) -> str:
     parts = []
     async with _deployment("markers") as (settings, keys, bus):
         address = settings["TIRO_ADDRESS"]
-        parts.append(await tell(address, keys[TENANTS[0]]))
+        parts.append(await measure_events(address, keys[TENANTS[0]]))
         parts.append(await accept(address, keys[TENANTS[0]], bus, jobs=arguments.accepted))
         parts.append(await list_many(address, keys[TENANTS[1]], bus, tenant=TENANTS[1], jobs=arguments.listed))
     async with _deployment("markers-30x") as (settings, keys, bus):

@@ -1,4 +1,4 @@
-"""What kills have done to real speech: the finals of a session against those of the same audio without a kill."""
+"""The effect of kills on real speech: the finals of a session against those of the same audio without a kill."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from difflib import SequenceMatcher
 from tiro_client.transcript import Word
 
 AROUND_SECONDS = 10.0
-"""A difference within so much audio of a kill counts as lying around it."""
+"""A difference within this many seconds of audio of a kill counts as caused by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two texts differ, in seconds of the audio."""
+    """A difference of two texts, with its times in seconds of the audio."""
 
     start: float
     end: float
@@ -20,7 +20,7 @@ class Difference:
     found: str
 
     def distance(self, seconds: float) -> float:
-        """How much audio lies between it and a moment of the audio."""
+        """Its distance to a moment of the audio, in seconds."""
         return max(self.start - seconds, seconds - self.end, 0.0)
 
     @property

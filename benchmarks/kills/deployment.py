@@ -1,4 +1,4 @@
-"""What live sessions need, with transcribers that can be killed one by one and started again at once."""
+"""A deployment for live sessions, with transcribers that can be killed one by one and restarted at once."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start a process, with a log of its own, and wait until it can be used."""
+        """Start a process with its own log, and wait until it is ready."""
         with self._log.open("w") as log:
             command = [sys.executable, "-m", "tiro_transcriber"]
             self._process = subprocess.Popen(command, env=self._settings, cwd=ROOT, stderr=log, text=True)
@@ -57,7 +57,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where sessions are opened, and who serves them."""
+    """The streamer's address, and the workers behind it."""
 
     streaming_address: str
     workers: list[Worker]
@@ -65,18 +65,18 @@ class Deployment:
 
 @contextmanager
 def running_deployment(folder: Path, settings: Mapping[str, str], *, workers: int) -> Iterator[Deployment]:
-    """NATS, a streamer and so many transcribers, ready, until the context ends.
+    """NATS, a streamer and transcribers, ready, until the context ends.
 
     Args:
         folder: For data and logs.
-        settings: What the services are told besides.
+        settings: Further settings of the services.
         workers: How many transcribers there are.
     """
-    told = {**environment(folder, any_ports=True), **settings}
+    all_settings = {**environment(folder, any_ports=True), **settings}
     with ExitStack() as stack:
-        stack.enter_context(running_streamer(told))
-        started = [Worker(f"transcriber-{number}", told) for number in range(workers)]
+        stack.enter_context(running_streamer(all_settings))
+        started = [Worker(f"transcriber-{number}", all_settings) for number in range(workers)]
         for worker in started:
             stack.callback(worker.kill)
             worker.start()
-        yield Deployment(told["TIRO_STREAMING_ADDRESS"], started)
+        yield Deployment(all_settings["TIRO_STREAMING_ADDRESS"], started)

@@ -1,4 +1,4 @@
-"""Killing workers while sessions speak: at times from a seeded generator, each worker started again at once."""
+"""Killing workers under live sessions: at times from a seeded generator, each worker restarted at once."""
 
 import asyncio
 import random
@@ -12,18 +12,18 @@ from benchmarks.kills.speech import Speech
 from tiro_client import AsyncClient
 
 WAIT_SECONDS = (0.5, 2.5)
-"""Between one kill, once everything it hit goes on, and the next: at least and at most."""
+"""The time between the recovery from one kill and the next kill, at least and at most."""
 STAGGER_SECONDS = 5.0
-"""Speakers begin within so long, so that their sentences do not all fall together."""
+"""Speakers begin within this time, so that their sentences do not coincide."""
 LOOK_SECONDS = 0.05
-"""How often to look for somebody who speaks."""
-NOBODY_SECONDS_MAX = 60.0
-"""A benchmark in which nobody speaks for so long is broken."""
+"""How often to look for a session with speech."""
+SILENCE_SECONDS_MAX = 60.0
+"""A benchmark without speech for this long is broken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What one kill did to one session of the killed worker."""
+    """The effect of one kill on one session of the killed worker."""
 
     spoken: Spoken
     at_seconds: float
@@ -33,7 +33,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Speakers:
-    """Who speaks: so many at a time, one session after the other."""
+    """The speakers: a number at a time, each with one session after the other."""
 
     engine: str
     model: str
@@ -42,7 +42,7 @@ class Speakers:
 
 
 class Killing:
-    """One run: speakers beside each other, and a killer."""
+    """One run: concurrent speakers, and kills."""
 
     def __init__(
         self, deployment: Deployment, client: AsyncClient, speakers: Speakers, *, kills: int, seed: int
@@ -56,10 +56,10 @@ class Killing:
         self.spoken: list[Spoken] = []
         """Every session."""
         self.hits: list[list[Hit]] = []
-        """What each kill did."""
+        """The effects of each kill."""
 
     async def run(self) -> None:
-        """Kill so many times, then let everybody finish."""
+        """Kill as often as asked, then let all sessions finish."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self._speakers.at_once):
                 tasks.create_task(self._speak())
@@ -75,9 +75,9 @@ class Killing:
             await spoken.run(self._client, self._speakers.engine, self._speakers.model)
 
     async def _kill(self) -> list[Hit]:
-        """Kill the worker of somebody who is in the middle of a sentence; wait until all whom it served go on."""
+        """Kill the worker of a session in mid-sentence, and wait until all of its sessions have recovered."""
         await asyncio.sleep(self._random.uniform(*WAIT_SECONDS))
-        async with asyncio.timeout(NOBODY_SECONDS_MAX):
+        async with asyncio.timeout(SILENCE_SECONDS_MAX):
             worker = await self._worker_of_a_speaker()
         served = worker.sessions()
         hit = [one for one in self.spoken if one.is_speaking and one.session_id in served]
@@ -89,7 +89,7 @@ class Killing:
         return [Hit(one, one.seconds_at(at), pause) for one, pause in zip(hit, pauses, strict=True)]
 
     async def _worker_of_a_speaker(self) -> Worker:
-        """Wait until somebody is in the middle of a sentence, and return their worker."""
+        """Wait until a session is in the middle of a sentence, and return its worker."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             speaking = [one for one in self.spoken if one.is_speaking]

@@ -1,4 +1,4 @@
-"""Kills under word markers: every word is counted."""
+"""Kills during word markers: every word is counted."""
 
 import argparse
 import itertools
@@ -33,11 +33,11 @@ class Count:
     misplaced: int = 0
     """Sessions that have every word once, in another order."""
     notes: list[str] = field(default_factory=list)
-    """What went wrong, in words."""
+    """Descriptions of the faults."""
 
 
 async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
-    """Kill so often as is asked, and show what came of it."""
+    """Kill as often as asked, and return the tables."""
     rng = random.Random(asked.seed)
     firsts = itertools.count(0, WORDS_APART)
     speakers = Speakers("fake", "markers", asked.marker_sessions, lambda: marker_speech(rng, next(firsts), SENTENCES))
@@ -59,15 +59,15 @@ async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
 
 
 def count(sessions: Sequence[Spoken]) -> Count:
-    """Compare what was heard with what was spoken."""
+    """Compare the recognized words with the spoken ones."""
     total = Count()
     for one in sessions:
-        said, heard = [word.text for word in one.speech.words], [word.text for word in one.words]
-        total.spoken += len(said)
-        if said == heard:
+        spoken_words, recognized = [word.text for word in one.speech.words], [word.text for word in one.words]
+        total.spoken += len(spoken_words)
+        if spoken_words == recognized:
             continue
-        lost, more = Counter(said) - Counter(heard), Counter(heard) - Counter(said)
-        repeated = sum(number for text, number in more.items() if text in set(said))
+        lost, more = Counter(spoken_words) - Counter(recognized), Counter(recognized) - Counter(spoken_words)
+        repeated = sum(number for text, number in more.items() if text in set(spoken_words))
         total.lost += lost.total()
         total.repeated += repeated
         total.foreign += more.total() - repeated

@@ -1,4 +1,4 @@
-"""Kills under real speech: the text around a kill against that of the same audio without one."""
+"""Kills during real speech: the text around a kill against that of the same audio without one."""
 
 import argparse
 import asyncio
@@ -36,7 +36,7 @@ class Compared:
 
 
 async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
-    """Kill so often as is asked, and show what came of it."""
+    """Kill as often as asked, and return the tables."""
     samples = await asyncio.to_thread(decode_audio, str(asked.recording), sampling_rate=SAMPLE_RATE)
     pcm16 = (samples * 32767).astype("<i2").tobytes()
     async with AsyncClient(streaming_address=deployment.streaming_address) as client:
@@ -56,7 +56,7 @@ async def measure(deployment: Deployment, asked: argparse.Namespace) -> str:
 
 
 def compare(killing: Killing, texts: Sequence[Sequence[Word]]) -> Compared:
-    """Find where sessions differ from the unkilled text that is nearest to them, and whether that is around a kill."""
+    """Compare each session with the most similar text without a kill, and relate the differences to the kills."""
     hits = [hit for some in killing.hits for hit in some]
     compared = Compared([], [])
     for one in killing.spoken:
@@ -75,8 +75,8 @@ def _tables(killing: Killing, texts: Sequence[Sequence[Word]]) -> list[str]:
     unkilled = sum(bool(differences(texts[0], text)) for text in texts[1:])
     heads = [
         *TOTAL_HEADS,
-        "kills with other words around",
-        "with other punctuation only",
+        "kills with word differences around",
+        "with punctuation differences only",
         "differences elsewhere",
         "unkilled sessions that differ",
     ]
@@ -87,7 +87,7 @@ def _tables(killing: Killing, texts: Sequence[Sequence[Word]]) -> list[str]:
 
 
 def _kills_with(killing: Killing, compared: Compared) -> tuple[int, int]:
-    """How many kills have other words around them in a session that they hit, and how many only other punctuation."""
+    """The numbers of kills with word differences around them, and with punctuation differences only."""
     other = {id(hit): False for hit, _ in compared.around}
     for hit, difference in compared.around:
         other[id(hit)] |= difference.changes_words

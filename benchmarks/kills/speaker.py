@@ -1,4 +1,4 @@
-"""One live session through the client library, at natural pace, with everything that came back and when."""
+"""One live session through the client library, in real time, with all events and their times."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ FRAME_BYTES = round(2 * SAMPLE_RATE * FRAME_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event, and when it came, by the monotonic clock."""
+    """An event, and its time by the monotonic clock."""
 
     at: float
     event: LiveEvent
@@ -35,12 +35,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """What a client saw of a kill, in seconds after it. None: the session ended before."""
+    """The pause that a client saw after a kill, in seconds. None: the session ended before."""
 
-    told: float | None
-    """Until the state that says that another worker has the session."""
+    announced: float | None
+    """Until `worker_changed`."""
     words: float | None
-    """Until the first words after that, partial or final."""
+    """Until the first words after it, partial or final."""
 
 
 @dataclass(slots=True)
@@ -68,11 +68,11 @@ class Spoken:
         return [word for one in self.seen if isinstance(one.event, Final) for word in one.event.segment.words]
 
     def seconds_at(self, at: float) -> float:
-        """How far the speech is at a time of the monotonic clock."""
+        """The position in the speech, in seconds, at a time of the monotonic clock."""
         return at - self.begun
 
     async def run(self, client: AsyncClient, engine: str, model: str) -> None:
-        """Speak from the first sample to the last, and hear everything."""
+        """Send all samples, and receive all events."""
         events = client.stream(
             self._frames(), sample_rate=SAMPLE_RATE, engine=engine, model=model, language="en", resume_seconds=0
         )
@@ -80,7 +80,7 @@ class Spoken:
             async for event in events:
                 await self._take(event)
             if not any(isinstance(one.event, SessionEnded) for one in self.seen):
-                self.error = "no end was told"
+                self.error = "there was no `session_ended`"
         except TiroError as error:
             self.error = f"{error.reason}: {error.message}"
         finally:
@@ -95,11 +95,15 @@ class Spoken:
         return self._pause(killed_at)
 
     def _pause(self, killed_at: float) -> Pause:
-        told = next((one.at for one in self.seen if one.at > killed_at and isinstance(one.event, WorkerChanged)), None)
-        if told is None:
+        announced = next(
+            (one.at for one in self.seen if one.at > killed_at and isinstance(one.event, WorkerChanged)), None
+        )
+        if announced is None:
             return Pause(None, None)
-        words = next((one.at for one in self.seen if one.at >= told and isinstance(one.event, Partial | Final)), None)
-        return Pause(told - killed_at, None if words is None else words - killed_at)
+        words = next(
+            (one.at for one in self.seen if one.at >= announced and isinstance(one.event, Partial | Final)), None
+        )
+        return Pause(announced - killed_at, None if words is None else words - killed_at)
 
     async def _take(self, event: LiveEvent) -> None:
         if isinstance(event, AudioAck | Lag):
@@ -111,7 +115,7 @@ class Spoken:
             self.moved.notify_all()
 
     async def _frames(self) -> AsyncIterator[bytes]:
-        """A frame goes when its last sample has been spoken, by the clock rather than by the frame before."""
+        """A frame is sent when its last sample has been spoken, by the clock, not by the previous frame."""
         self.begun = time.monotonic()
         for begin in range(0, len(self.speech.pcm16), FRAME_BYTES):
             due = self.begun + (begin // FRAME_BYTES + 1) * FRAME_SECONDS

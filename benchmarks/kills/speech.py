@@ -1,4 +1,4 @@
-"""What a speaker says: samples, and when each word is spoken, so that a kill can fall into the middle of a sentence."""
+"""Speech with the time of each word, so that a kill can happen in the middle of a sentence."""
 
 import random
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from tiro_engines.fake.markers import MARKER_SAMPLES, encode
 from tiro_engines.interface import SAMPLE_RATE
 
 SENTENCE_GAP_SECONDS = 0.5
-"""Words that are further apart than this belong to two sentences."""
+"""Words further apart belong to two sentences."""
 PAUSE_MS = 800
 """Between the sentences of markers: longer than the silence that ends an utterance."""
 SENTENCE_WORDS = (5, 15)
-"""How many words a sentence of markers has, at least and at most. A word takes 0.3 s."""
+"""The number of words in a sentence of markers, at least and at most. A word takes 0.3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Speech:
     words: Sequence[SpokenWord]
 
     def mid_sentence(self, seconds: float) -> float | None:
-        """The first moment from `seconds` on at which a sentence has begun and goes on. None: there is none left."""
+        """The first moment from `seconds` on within a sentence. None: there is none left."""
         for before, after in zip(self.words, self.words[1:], strict=False):
             if after.start - before.end < SENTENCE_GAP_SECONDS and after.start > seconds:
                 return max(seconds, before.start)

@@ -1,4 +1,4 @@
-"""What both parts of the kill benchmark show: how many kills hit whom, and the pauses."""
+"""Tables of both parts of the kill benchmark: kills, sessions and pauses."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ TOTAL_HEADS = ["kills", "sessions", "hits", "sessions that failed"]
 
 
 def totals(killing: Killing) -> list[object]:
-    """How many kills, sessions, times that a session's worker was killed, and sessions that did not end in order."""
+    """The numbers of kills, of sessions, of hits (a session whose worker was killed), and of sessions that failed."""
     failed = sum(bool(one.error) for one in killing.spoken)
     return [len(killing.hits), len(killing.spoken), sum(map(len, killing.hits)), failed]
 
@@ -20,14 +20,14 @@ def totals(killing: Killing) -> list[object]:
 def pauses(killing: Killing) -> str:
     """The pauses that clients saw, one for each session that a kill hit."""
     seen = [hit.pause for hits in killing.hits for hit in hits]
-    told = [pause.told for pause in seen if pause.told is not None]
+    announced = [pause.announced for pause in seen if pause.announced is not None]
     words = [pause.words for pause in seen if pause.words is not None]
-    rows = [["another worker told", *_spread(told)], ["words again", *_spread(words)]]
+    rows = [["another worker (`worker_changed`)", *_spread(announced)], ["next words", *_spread(words)]]
     return table(["pause, from the kill to", "hits", "p50 (s)", "p95 (s)", "most (s)"], rows)
 
 
 def failures(sessions: Sequence[Spoken]) -> list[str]:
-    """Why sessions ended that did not end in order."""
+    """The errors of sessions that failed."""
     return [f"session {one.session_id or '(never started)'}: {one.error}" for one in sessions if one.error]
 
 

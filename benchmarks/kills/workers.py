@@ -1,8 +1,8 @@
 """Workers killed in mid-sentence under live sessions.
 
 First with word markers, which the fake engine reads: every word that was lost or repeated is counted. Then with real
-speech, which faster-whisper hears: the finals around a kill are compared with those of the same audio without a kill.
-The pause is what a client sees: from the kill to the state that another worker has the session, and to the next words.
+speech, which faster-whisper decodes: the finals around a kill are compared with those of the same audio without a kill.
+The pause is measured at the client: from the kill to `worker_changed`, and to the next words.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from deploy.local.stack import BIN, MODELS, ROOT
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("recording", nargs="?", type=Path, default=ROOT / "samples" / "panel.ogg")
-    parser.add_argument("--kills", type=int, default=50, help="so many with markers, and so many with real speech")
-    parser.add_argument("--seed", type=int, default=1, help="what decides when which worker is killed")
+    parser.add_argument("--kills", type=int, default=50, help="kills with markers, and as many with real speech")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the times and workers of the kills")
     parser.add_argument("--workers", type=int, default=2, help="transcribers, 2 or more")
     parser.add_argument("--marker-sessions", type=int, default=8, help="sessions at a time with markers")
     parser.add_argument("--speech-sessions", type=int, default=3, help="sessions at a time with real speech")
@@ -49,10 +49,10 @@ def _run(
     measure: Callable[[Deployment, argparse.Namespace], Coroutine[None, None, str]],
     asked: argparse.Namespace,
 ) -> str:
-    """Measure in a deployment of its own, and return what there is to show."""
-    told = {"TIRO_MODELS_DIR": str(MODELS), "TIRO_JOB_SLOTS": "0", **settings}
+    """Measure in a deployment of its own, and return the tables."""
+    all_settings = {"TIRO_MODELS_DIR": str(MODELS), "TIRO_JOB_SLOTS": "0", **settings}
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_deployment(Path(folder), told, workers=asked.workers) as deployment,
+        running_deployment(Path(folder), all_settings, workers=asked.workers) as deployment,
     ):
         return asyncio.run(measure(deployment, asked))

@@ -1,9 +1,9 @@
 """Live decoding against decoding the whole file, with the same model.
 
-A live session of the engine hears each recording in frames of 100 ms, in virtual time: no service, no network, one
-thread. So accuracy, stability and cost are the engine's own. Recordings are decoded as the services do it: one that
-they refuse, such as a container without an audio track, gives no words and is not scored. A partial is decoded every
-`--interval` seconds of audio in which somebody speaks. Latencies are in audio time: what computing takes comes on top.
+A live session of the engine gets each recording in frames of 100 ms, in virtual time: no service, no network, one
+thread. So accuracy, stability and cost are the engine's own. Containers are decoded as in the services: a recording
+that they refuse, such as one without an audio track, has no words and is not scored. A partial is decoded every
+`--interval` seconds of speech. Latencies are in audio time, without computing time.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -46,7 +47,7 @@ BLOCK_WORDS = 40
 """Words of a reference that are drawn together by the bootstrap: errors beside each other are not independent."""
 DRAWS = 10_000
 STRETCH_SECONDS = 5.0
-"""Words lost or invented over so long a stretch count as such."""
+"""Runs of lost or invented words that last longer than this are listed."""
 
 NORMALIZE = EnglishTextNormalizer()
 
@@ -66,7 +67,7 @@ class Cost:
 
 @dataclass(slots=True)
 class Totals:
-    """What is counted over all recordings."""
+    """Totals over all recordings."""
 
     audio_seconds: float = 0.0
     listening: Cost = field(default_factory=Cost)
@@ -94,7 +95,7 @@ def _words(segment: Segment) -> list[ShownWord]:
 
 
 def run_session(engine: Engine, samples: Samples, options: SessionOptions, interval: float, totals: Totals) -> str:
-    """Let a live session hear a recording. Returns the text of its finals."""
+    """Pass a recording to a live session. Returns the text of its finals."""
     session = engine.open_session(options, 0)
     utterance, finals = Utterance(), []
     due = 0.0
@@ -110,14 +111,14 @@ def run_session(engine: Engine, samples: Samples, options: SessionOptions, inter
                 utterance.show(now, _words(update.segment))
         for final in found:
             finals.append(final.text)
-            told = utterance.settle(now, _words(final))
-            totals.shown_after += [one.shown_at - one.word.end for one in told]
-            totals.stable_after += [one.stable_at - one.word.end for one in told]
+            settled = utterance.settle(now, _words(final))
+            totals.shown_after += [one.shown_at - one.word.end for one in settled]
+            totals.stable_after += [one.stable_at - one.word.end for one in settled]
 
     for begin in range(0, len(samples), FRAME_SAMPLES):
         frame = samples[begin : begin + FRAME_SAMPLES]
         now = (begin + len(frame)) / SAMPLE_RATE
-        timed(lambda frame=frame: session.advance(frame), None, now)  # type: ignore[misc]
+        timed(partial(session.advance, frame), None, now)
         if session.wants_partial and now >= due:
             due = now + interval
             timed(session.decode_partial, totals.partials, now)
@@ -136,7 +137,7 @@ def run_whole(engine: Engine, samples: Samples, options: RecognitionOptions) -> 
 
 
 def errors_by_block(reference: str, live: str, whole: str) -> list[Errors]:
-    """Count errors a block of reference words; an insertion belongs to the word before it."""
+    """Count errors for each block of reference words. An insertion belongs to the word before it."""
     words = len(NORMALIZE(reference).split())
     counts = [_errors_by_word(reference, text, words) for text in (live, whole)]
     return [
@@ -187,7 +188,7 @@ def difference(blocks: Sequence[Errors]) -> tuple[float, float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording to hear."""
+    """A recording of the manifest."""
 
     path: Path
     category: str
@@ -196,14 +197,14 @@ class Entry:
 
 
 def load(manifest: Path, categories: Sequence[str], files_max: int, seconds_max: float) -> list[Entry]:
-    """The English recordings with a trusted reference, and those in which nobody speaks."""
+    """The English recordings with a trusted reference, and those without speech."""
     found: list[Entry] = []
     for line in manifest.read_text().splitlines():
         entry = json.loads(line)
         silent = bool(entry["expect_empty"])
         scored = entry["lang"] == "en" and entry["ref_tier"] in {"gold", "known-text"}
         wanted = not categories or entry["category"] in categories
-        # A length that nobody knows is that of a damaged file: it is heard, or counted as one that has no audio.
+        # Without a length the file is damaged: it is decoded, or counted as refused.
         if (entry["seconds"] or 0) <= seconds_max and wanted and (silent or scored):
             found.append(Entry(manifest.parent / entry["file"], entry["category"], entry["ref"], silent))
     return found[:files_max]
@@ -211,17 +212,17 @@ def load(manifest: Path, categories: Sequence[str], files_max: int, seconds_max:
 
 @dataclass(slots=True)
 class Speechless:
-    """What came of the recordings in which nobody speaks."""
+    """Results of the recordings without speech."""
 
     silent: int = 0
-    """Heard, and no word was written."""
+    """Decoded, without words."""
     refused: Counter[str] = field(default_factory=Counter)
-    """Not heard, by the reason that a caller is told: no word can come of them."""
+    """Refused, by the reason that a caller gets."""
     spoke: list[str] = field(default_factory=list)
     """Names and texts of those that got words."""
 
     def add(self, name: str, text: str) -> None:
-        """Count one that was heard."""
+        """Count a decoded recording."""
         if text:
             self.spoke.append(f"{name}: {text!r}")
         else:
@@ -229,11 +230,11 @@ class Speechless:
 
 
 def measure(engine: Engine, entries: Sequence[Entry], options: SessionOptions, interval: float) -> str:
-    """Hear everything and build the tables."""
+    """Decode all recordings and build the tables."""
     totals, speechless = Totals(), Speechless()
     blocks: dict[str, list[Errors]] = {}
     torn: list[str] = []
-    unheard: list[str] = []
+    refused: list[str] = []
     for number, entry in enumerate(entries, start=1):
         print(f"{number}/{len(entries)} {entry.path.name}", file=sys.stderr)
         try:
@@ -242,7 +243,7 @@ def measure(engine: Engine, entries: Sequence[Entry], options: SessionOptions, i
             if entry.silent:
                 speechless.refused[error.reason] += 1
             else:
-                unheard.append(f"Refused, so not scored: {entry.path.name} ({error.reason}).")
+                refused.append(f"Refused, so not scored: {entry.path.name} ({error.reason}).")
             continue
         live = run_session(engine, samples, options, interval, Totals() if entry.silent else totals)
         if entry.silent:
@@ -255,7 +256,7 @@ def measure(engine: Engine, entries: Sequence[Entry], options: SessionOptions, i
     if blocks:
         lost = f"Over {STRETCH_SECONDS:g} s lost or invented: {'; '.join(torn) or 'nothing'}."
         parts += [_accuracy(blocks), _behaviour(totals), _cost(totals), lost]
-    return "\n\n".join([*parts, *unheard, *_without_speech(speechless)])
+    return "\n\n".join([*parts, *refused, *_without_speech(speechless)])
 
 
 def _without_speech(speechless: Speechless) -> list[str]:
@@ -264,7 +265,7 @@ def _without_speech(speechless: Speechless) -> list[str]:
     if not count:
         return []
     why = f" ({', '.join(sorted(refused))})" if refused else ""
-    heads = ["recordings without speech", "got words", "heard without a word", "refused, so no words"]
+    heads = ["recordings without speech", "got words", "decoded without words", "refused"]
     return [table(heads, [[count, len(spoke), speechless.silent, f"{refused.total()}{why}"]]), *spoke]
 
 
@@ -285,8 +286,8 @@ def _behaviour(totals: Totals) -> str:
 
     share = 100 * totals.changed / max(1, totals.stable)
     rows = [
-        ["word spoken to shown for good", *spread(totals.shown_after)],
-        ["word spoken to stable", *spread(totals.stable_after)],
+        ["from the spoken word to the last change of its text", *spread(totals.shown_after)],
+        ["from the spoken word to stable", *spread(totals.stable_after)],
     ]
     changed = f"Of {totals.stable} stable words the final changed {totals.changed} ({share:.1f} %)."
     return f"{table(['in audio time', 'p50', 'p95'], rows)}\n\n{changed}"
@@ -308,11 +309,11 @@ def _cost(totals: Totals) -> str:
     ]
     total = sum(cost.seconds for cost in (totals.listening, totals.partials, totals.finals))
     rows.append(["together", "", "", f"{total / totals.audio_seconds:.4f}"])
-    return table(["", "calls", "CPU ms a call", "CPU s per audio s"], rows)
+    return table(["", "calls", "CPU ms for a call", "CPU s per audio s"], rows)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("manifest", nargs="?", type=Path, default=ROOT / "samples" / "MANIFEST.jsonl")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--categories", default="", help="comma-separated; all by default")
@@ -328,7 +329,7 @@ def run(arguments: argparse.Namespace) -> str:
     categories = [name for name in arguments.categories.split(",") if name]
     entries = load(arguments.manifest, categories, arguments.files_max, arguments.seconds_max)
     if not entries:
-        sys.exit(f"nothing to hear in {arguments.manifest}")
+        sys.exit(f"no recordings to decode in {arguments.manifest}")
     settings = EngineSettings(models_dir=str(MODELS), device="cpu", threads=1, parallel=1)
     engine = find_engine("faster-whisper").load(arguments.model, settings)
     options = SessionOptions(

@@ -13,28 +13,28 @@ from benchmarks.live.reference import ENGINE
 from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wait_ready
 
 STAGGER_SECONDS = 5.0
-"""Streams begin within so long, so that their words do not all fall together."""
+"""Streams begin within this time, so that their words do not coincide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What a load generator plays."""
+    """The task of a load generator."""
 
     pcm: Path
     streams: int
     model: str
     times: int = 1
-    """How often in a row."""
+    """Repetitions of the recording."""
 
 
 def pull(model: str) -> None:
-    """Fetch a model, unless it is there."""
+    """Fetch a model unless it is present."""
     subprocess.run([BIN / "tiro", "models", "pull", model, "--models-dir", str(MODELS)], check=True)
 
 
 @contextmanager
 def deployment(folder: Path, model: str) -> Iterator[tuple[dict[str, str], int]]:
-    """NATS and the services with nothing but live streams to do: their settings, and the process they are below."""
+    """NATS and the services, for live streams only: their settings, and their parent process."""
     settings = {
         **environment(folder, any_ports=True),
         "TIRO_MODEL": model,

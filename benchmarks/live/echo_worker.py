@@ -1,7 +1,7 @@
-"""A worker for `benchmarks.live.overhead` that recognizes nothing: each message of audio is a partial at once.
+"""A stand-in worker for `benchmarks.live.overhead`: it publishes a partial for each audio message at once.
 
-It claims, renews, reads and ends sessions with the transcriber's own parts. What a partial says is when its audio came
-and when it went, on the clock that all processes of a machine share: nanoseconds of CLOCK_MONOTONIC.
+It claims, renews, reads and ends sessions with the transcriber's own parts. The text of a partial is the
+times at which its audio was received and it was sent, in nanoseconds of CLOCK_MONOTONIC, which all processes share.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ ENGINE = "echo"
 MODEL = "none"
 SESSION_SLOTS = 1000
 PROGRESS_SECONDS = 0.25
-"""How often it tells how much it has heard: as the transcriber does while audio comes."""
+"""How often it publishes its progress: as often as the transcriber."""
 READY = "ready"
-"""What it prints once streamers can know of it."""
+"""Printed when its registration is stored."""
 
 
 class EchoWorker:
@@ -46,7 +46,7 @@ class EchoWorker:
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
 
     async def handle(self, message: TaskMessage) -> None:
-        """Claim an offered session and answer it to its end."""
+        """Claim an enqueued session and serve it to its end."""
         task = SessionTask.FromString(message.data)
         owned = await self._claim(subjects.record(task.tenant, task.session_id))
         if owned is None:
@@ -73,7 +73,7 @@ class EchoWorker:
         return OwnedRecord(self._store, key, written, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS)
 
     async def _answer(self, record: SessionRecord, output: SessionOutput) -> int:
-        """Answer the audio until it ends, and return how many samples it had."""
+        """Answer the audio until it ends, and return its number of samples."""
         partial_subject = subjects.live_partial(record.tenant, record.session_id)
         samples = revision = 0
         told_at = time.monotonic()

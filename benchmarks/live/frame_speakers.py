@@ -1,7 +1,7 @@
-"""Speakers for `benchmarks.live.overhead`: frames of noise at natural pace, and when each one is answered.
+"""Speakers for `benchmarks.live.overhead`: frames of noise in real time, and the latency of each answer.
 
-A process of its own, so that what it costs can be told from what it measures. It reads one JSON object on stdin. On
-stdout it says in a line each when the measured time begins and when it is over, then what was measured, as JSON.
+A process of its own, so that its CPU time is not counted with the services'. Reads one JSON object on stdin. Prints a
+line when the measured time begins, one when it ends, and the results as JSON.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
 from tiro_core.audio.pcm import SAMPLE_BYTES
 
 OPENINGS_A_SECOND = 40
-"""So many sessions are begun in a second."""
+"""Sessions opened in a second."""
 WARM_SECONDS = 4.0
-"""What is sent so soon after the last session began is not measured."""
+"""Frames within this time after the last session began are not measured."""
 ANSWER_SECONDS = 2.0
-"""How long the last measured frames may take to be answered before they are counted as unanswered."""
+"""Measured frames that are not answered within this time count as unanswered."""
 MEASURING = "measuring"
 MEASURED = "measured"
 
 
 class Schedule:
-    """When what happens, on this process's monotonic clock, in seconds."""
+    """The schedule, on this process's monotonic clock, in seconds."""
 
     def __init__(self, streams: int, seconds: float) -> None:
         self.begun = time.monotonic()
@@ -60,15 +60,15 @@ class Speaker:
         self._schedule = schedule
         self._begin_at = schedule.begun + delay
         self._sent: list[tuple[float, float]] = []
-        """When each frame was due, and when it was sent."""
+        """The due time and the send time of each frame."""
         self._answered = 0
         self._started = asyncio.Event()
         self.late: list[float] = []
-        """How long after it was due each measured frame was sent, in seconds: what the load itself is behind."""
+        """The delay of sending each measured frame, in seconds: the lateness of the load itself."""
         self.stages: list[tuple[float, float, float]] = []
-        """Of each measured frame: seconds until the worker had it, in the worker, and until its answer was here."""
+        """Of each measured frame: seconds to the worker, in the worker, and back to the client."""
         self.partials = 0
-        """Answers to the measured frames: the streamer may make one message of several frames."""
+        """Answers to the measured frames: the streamer may put several frames into one message."""
         self.measured = 0
         """Frames that were due in the measured time."""
         self.error = ""
@@ -123,7 +123,7 @@ class Speaker:
 
 
 async def main() -> None:
-    """Speak as stdin asks for."""
+    """Run the task on stdin."""
     task = json.loads(sys.stdin.readline())
     async with grpc.aio.insecure_channel(task["address"]) as channel:
         stub = StreamingServiceStub(channel)

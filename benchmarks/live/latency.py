@@ -1,6 +1,6 @@
-"""Live streams through the whole system, on one machine, at natural pace.
+"""Live streams through the whole system on one machine, in real time.
 
-Each stream plays the same recording in frames of 100 ms; see `benchmarks.live.scoring` for what is measured. Word times
+Each stream plays the same recording in frames of 100 ms; `benchmarks.live.scoring` defines the figures. Word times
 come from a file (`--words`), or from the same model over the whole recording.
 """
 
@@ -16,10 +16,10 @@ from benchmarks.shared.processes import cpu_between, usage_below
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     add_live_options(parser)
     parser.add_argument("--streams", default="1,8,16,24", help="numbers of streams, one run each")
-    parser.add_argument("--times", type=int, default=1, help="play the recording so often in a row")
+    parser.add_argument("--times", type=int, default=1, help="repetitions of the recording")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _measure(task: Task, streams: int) -> Measured:
-    """One number of streams, in a deployment of its own."""
+    """Measure one number of streams, in a deployment of its own."""
     print(f"{streams} streams", file=sys.stderr)
     with deployment(task.folder / str(streams), task.model) as (settings, root):
         before = usage_below(root)

@@ -1,8 +1,8 @@
-"""What streamer and NATS add to live streams, with a worker that answers at once.
+"""Latency and CPU time of streamer and NATS for live streams, with a worker that answers at once.
 
-Speakers send frames at natural pace to one streamer; a stand-in for the transcriber answers each message of
-audio with a partial. Measured is from the moment a frame is given to gRPC until the partial that covers it is read, and
-the CPU time of each process meanwhile. Opening the sessions and a few seconds after it are left out.
+Speakers send frames in real time to one streamer; a stand-in for the transcriber answers each message of
+audio with a partial. The latency is from passing a frame to gRPC until the partial that covers it is read. The CPU time
+is that of each process meanwhile. Opening the sessions, and a few seconds after it, are left out.
 """
 
 import argparse
@@ -37,25 +37,25 @@ CPU_HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of one number of streams."""
+    """Results for one number of streams."""
 
     streams: int
     seconds: float
-    """How long was measured."""
+    """Duration of the measurement."""
     cpu: dict[str, float]
-    """CPU seconds of each kind of process meanwhile."""
+    """CPU seconds of each kind of process."""
     resident: dict[str, int]
     """Bytes, at the end."""
     answer: dict[str, Any]
-    """What the load generator says; see `benchmarks.live.frame_speakers`."""
+    """Results of the load generator; see `benchmarks.live.frame_speakers`."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     parser.add_argument("--streams", default="50,200", help="numbers of streams, one run each")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each run is measured")
     parser.add_argument("--frame-ms", type=int, default=100, help="audio in each message of a speaker")
-    parser.add_argument("--workers", type=int, default=1, help="processes that answer")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
-    """One number of streams, in a deployment of its own."""
+    """Measure one number of streams, in a deployment of its own."""
     print(f"{streams} streams", file=sys.stderr)
     folder.mkdir()
     settings = environment(folder, any_ports=True)
@@ -95,7 +95,7 @@ def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
 
 @contextmanager
 def _deployment(settings: Mapping[str, str], workers: int) -> Iterator[None]:
-    """NATS as the local deployment configures it, one streamer, and the stand-ins for transcribers."""
+    """NATS with the configuration of the local deployment, one streamer, and the stand-ins for transcribers."""
     with ExitStack() as stack:
         stack.enter_context(running_streamer(settings))
         for number in range(workers):
@@ -135,7 +135,7 @@ def _tables(measured: Sequence[Measured]) -> str:
                 "sent to worker p50 / p99",
                 "in the worker p50 / p99",
                 "worker to client p50 / p99",
-                "frames an answer",
+                "frames for an answer",
                 "frames not answered",
                 "load late p99 (ms)",
             ],

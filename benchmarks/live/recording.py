@@ -1,4 +1,4 @@
-"""The recording of a live benchmark: which one is asked for, its preparation, and the title of its tables."""
+"""The recording of a live benchmark: its options, its preparation, and the title of its tables."""
 
 import argparse
 import tempfile
@@ -18,18 +18,18 @@ class Task:
     """A recording, ready to be played."""
 
     folder: Path
-    """For whatever is measured; gone afterwards."""
+    """A temporary folder for the measurement."""
     pcm: Path
     spoken: Spoken
     model: str
 
     def play(self, streams: int) -> Play:
-        """The recording over so many streams."""
+        """The task of playing the recording over a number of streams."""
         return Play(self.pcm, streams, self.model, self.spoken.times)
 
 
 def add_live_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen in all live benchmarks."""
+    """Add the options of all live benchmarks."""
     parser.add_argument("recording", nargs="?", type=Path, default=ROOT / "samples" / "panel.ogg")
     parser.add_argument("--words", type=Path, help='JSON with {"words": [[text, start, end], ...]} of the recording')
     parser.add_argument("--model", default="tiny.en")
@@ -40,8 +40,8 @@ def prepared(arguments: argparse.Namespace, times: Callable[[float], int] = lamb
     """Fetch the model, decode the recording and find its words.
 
     Args:
-        arguments: With what `add_live_options` has added.
-        times: How often to play it in a row, of the seconds that it lasts.
+        arguments: Has the options of `add_live_options`.
+        times: Returns the number of repetitions for a recording of this many seconds.
     """
     pull(arguments.model)
     pcm = pcm_of(arguments.recording)
@@ -53,7 +53,7 @@ def prepared(arguments: argparse.Namespace, times: Callable[[float], int] = lamb
 
 
 def titled(arguments: argparse.Namespace, spoken: Spoken, body: str) -> str:
-    """The tables under a line that says what was played."""
+    """The tables below a line that describes the recording."""
     times = f", {spoken.times} times in a row" if spoken.times > 1 else ""
     name = f"{arguments.recording.name}, {spoken.seconds:.0f} s{times}, {arguments.model}, frames of 100 ms."
     return f"{name}\n\n{body}"

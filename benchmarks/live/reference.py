@@ -1,4 +1,4 @@
-"""What is said in a recording, and when each word ends."""
+"""The words of a recording, and when each one ends."""
 
 import json
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ ENGINE = "faster-whisper"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A recording that is played so many times in a row. Times in seconds from the beginning of the recording."""
+    """A recording that is played a number of times in a row. Times in seconds from the beginning of the recording."""
 
     words: list[ShownWord]
     seconds: float
-    """How long it takes to play it once."""
+    """Its duration."""
     times: int = 1
 
     @property
     def text(self) -> str:
-        """All that is said."""
+        """The text of all repetitions."""
         return " ".join([word.text for word in self.words] * self.times)
 
 
@@ -38,12 +38,12 @@ def pcm_of(recording: Path) -> bytes:
 
 
 def words_of(recording: Path, words: Path | None, model: str) -> list[ShownWord]:
-    """Read the words from a file, or transcribe the recording as a whole.
+    """Read the words from a file, or transcribe the whole recording.
 
     Args:
         recording: In any format.
         words: JSON with {"words": [[text, start, end], ...]}, in seconds.
-        model: What transcribes where there is no such file.
+        model: Transcribes the recording if there is no such file.
     """
     if words is not None:
         entries = json.loads(words.read_text())["words"]

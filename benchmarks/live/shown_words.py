@@ -1,4 +1,4 @@
-"""When a word was first shown, and stayed."""
+"""When a word was first shown and did not change any more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,32 +16,32 @@ class ShownWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """When a word of a final was told."""
+class SettledWord:
+    """A word of a final, and when it was shown."""
 
     word: ShownWord
     shown_at: float
-    """It first showed in a partial, or in the final, and stayed until the final."""
+    """First in a partial, or in the final, without a change until the final."""
     stable_at: float
-    """It first was stable, or final."""
+    """First stable, or final."""
 
 
 class Utterance:
-    """The partials since the last final, until the next one says what was right."""
+    """The partials since the last final, to be compared with the next one."""
 
     def __init__(self) -> None:
         self._partials: list[tuple[float, Sequence[ShownWord]]] = []
         self.stable = 0
         """Stable words, as they were when their final came."""
         self.changed = 0
-        """Those of them that the final did not have."""
+        """Those that the final does not have."""
 
     def show(self, at: float, words: Sequence[ShownWord]) -> None:
-        """Take a partial."""
+        """Add a partial."""
         self._partials.append((at, words))
 
-    def settle(self, at: float, final: Sequence[ShownWord]) -> list[Told]:
-        """Compare the partials with their final, and forget what it settles."""
+    def settle(self, at: float, final: Sequence[ShownWord]) -> list[SettledWord]:
+        """Compare the partials with their final, and forget those that it covers."""
         if not final:
             return []
         shown, stable = [at] * len(final), [at] * len(final)
@@ -55,10 +55,10 @@ class Utterance:
                     stable[theirs] = min(stable[theirs], when)
             later = when
         self._count_changes(final)
-        # Where an utterance was cut, what partials have shown behind the cut is the next final's.
+        # Words of partials behind a split utterance belong to the next final.
         left = [(when, [word for word in words if word.start >= final[-1].end]) for when, words in self._partials]
         self._partials = [(when, words) for when, words in left if words]
-        return [Told(word, *times) for word, *times in zip(final, shown, stable, strict=True)]
+        return [SettledWord(word, *times) for word, *times in zip(final, shown, stable, strict=True)]
 
     def _count_changes(self, final: Sequence[ShownWord]) -> None:
         if not self._partials:
@@ -69,7 +69,7 @@ class Utterance:
 
 
 def matching(ours: Sequence[str], theirs: Sequence[str]) -> dict[int, int]:
-    """Which words are the same, by the longest common runs: from places in one list to places in the other."""
+    """Which words are the same, by the longest common runs: from indices in one list to indices in the other."""
     matcher = SequenceMatcher(None, [_spelling(word) for word in ours], [_spelling(word) for word in theirs], False)
     return {a + i: b + i for a, b, size in matcher.get_matching_blocks() for i in range(size)}
 

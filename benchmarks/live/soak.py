@@ -1,6 +1,6 @@
-"""Whether memory grows: eight live streams for half an hour.
+"""Growth of memory: eight live streams for half an hour.
 
-A recording is played over and over at natural pace in one session a stream, while the resident memory of each process,
+A recording is repeated in real time, in one session for each stream, while the resident memory of each process,
 its children included, is sampled. Growth is from the minute after `SETTLED_MINUTES` to the last minute in which all
 streams speak, each the median of its samples.
 """
@@ -23,19 +23,19 @@ from tiro_streamer.settings import StreamerSettings
 
 SAMPLE_SECONDS = 10.0
 SETTLED_MINUTES = 5
-"""What a process takes until then, it takes once."""
+"""Memory that a process takes until then is not growth."""
 SETTLED_PART = 1 / 3
-"""Of a run so short that it would be over by then."""
+"""The same for shorter runs, as a share of the run."""
 GROWTH_AIM = 0.05
 MARGIN_MINUTES = 0.5
-"""So much longer each stream speaks: they do not begin at once."""
+"""Each stream plays this much longer, because they do not begin at once."""
 ROWS_MAX = 10
-"""Of the table over time."""
+"""The most rows of the table over time."""
 SERVICES = PROCESSES[:-1]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     add_live_options(parser)
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -49,11 +49,11 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _turns(minutes: float, seconds: float) -> int:
-    """How often to play a recording that lasts so many seconds, in one session."""
+    """The number of repetitions, in one session, of a recording of this many seconds."""
     longest = StreamerSettings.model_fields["session_seconds_max"].default
     turns = math.ceil((minutes + MARGIN_MINUTES) * 60 / seconds)
     if turns * seconds > longest:
-        sys.exit(f"{turns} turns of {seconds:.0f} s are longer than a session may last: {longest:.0f} s")
+        sys.exit(f"{turns} repetitions of {seconds:.0f} s are longer than a session may last: {longest:.0f} s")
     return turns
 
 
@@ -77,7 +77,7 @@ def _measure(task: Task, streams: int) -> tuple[Measured, Minutes]:
 
 
 class _Progress:
-    """Tells each minute what is resident."""
+    """Prints the resident memory each minute."""
 
     def __init__(self) -> None:
         self._begun = self._due = 0.0
@@ -92,9 +92,9 @@ class _Progress:
 
 def _by_minute(samples: Sequence[Sample], streams: Sequence[dict[str, Any]]) -> Minutes:
     """Return the median of each whole minute in which all streams speak."""
-    heard = [stream for stream in streams if not stream["error"]]
-    begin = max((stream["begun"] for stream in heard), default=0.0)
-    end = min((stream["half_closed"] for stream in heard), default=0.0)
+    played = [stream for stream in streams if not stream["error"]]
+    begin = max((stream["begun"] for stream in played), default=0.0)
+    end = min((stream["half_closed"] for stream in played), default=0.0)
     minutes = []
     for number in range(int((end - begin) // 60)):
         within = [one.usage for one in samples if 0 <= one.at - begin - 60 * number < 60]
@@ -116,9 +116,9 @@ def _tables(measured: Measured, by_minute: Minutes, spoken: Spoken) -> str:
 
 
 def _growth(by_minute: Minutes) -> list[str]:
-    """Where each process stood when it had settled and where it stood in the end, and between."""
+    """The memory of each process after it has settled, at the end, and in between."""
     if len(by_minute) < 2:
-        return ["Less than two minutes: nothing can be said about growth."]
+        return ["Less than two minutes: too short for growth."]
     settled = min(SETTLED_MINUTES, int(len(by_minute) * SETTLED_PART))
     first, last = by_minute[settled], by_minute[-1]
     rows = [

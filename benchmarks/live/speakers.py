@@ -1,7 +1,7 @@
-"""Speakers for `benchmarks.live`: a process of its own, so that what it costs can be told from what it measures.
+"""Speakers for `benchmarks.live`: a process of its own, so that its CPU time is not counted with the services'.
 
-Reads one JSON object on stdin, plays a recording over as many streams as it says, at natural pace, and prints one JSON
-object with everything that came back and when.
+Reads one JSON object on stdin, plays a recording over a number of streams in real time, and prints one JSON object
+with all events and their times.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ async def speak(stub: StreamingServiceStub, pcm: bytes, task: dict[str, Any], de
 
 
 async def main() -> None:
-    """Play what stdin asks for."""
+    """Run the task on stdin."""
     task = json.loads(sys.stdin.read())
     pcm = Path(task["pcm"]).read_bytes() * task["times"]  # noqa: ASYNC240 - nothing else runs yet
     async with grpc.aio.insecure_channel(task["address"]) as channel:

@@ -10,12 +10,12 @@ from benchmarks.shared.manifest import word_error_rate
 from benchmarks.shared.report import table
 
 PROCESSES = ("transcriber", "streamer", "nats", "ingest", "load")
-"""What uses the machine's processors; load: the benchmark's own speakers."""
+"""Kinds of processes; load: the benchmark's own speakers."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """What came of one number of streams."""
+    """Results for one number of streams."""
 
     scores: Scores
     audio_seconds: float
@@ -27,19 +27,19 @@ class Measured:
 
 
 def percentiles(values: Sequence[float]) -> str:
-    """The 50th and the 95th."""
+    """The 50th and the 95th percentile."""
     return f"{np.percentile(values, 50):.2f} / {np.percentile(values, 95):.2f}" if values else "-"
 
 
 def error_rate(scores: Scores, text: str) -> str:
-    """Word error rate of all streams against what was said in each."""
+    """Word error rate of all streams against the text of the recording."""
     if not scores.texts:
         return "-"
     return f"{100 * word_error_rate([text] * len(scores.texts), scores.texts, 'en'):.1f} %"
 
 
 def latencies(measured: Sequence[Measured], text: str) -> str:
-    """How soon words came, and whether they all did."""
+    """Latencies of words, and completeness."""
     heads = [
         "streams",
         "word latency p50 / p95 (s)",
@@ -69,7 +69,7 @@ def _latencies_of(scores: Scores, text: str) -> list[object]:
 
 
 def costs(measured: Sequence[Measured]) -> str:
-    """CPU seconds for each second of audio, by process, and what is resident at the end."""
+    """CPU seconds for each second of audio, by process, and resident memory at the end."""
     rows = [
         [
             one.scores.streams,
@@ -83,7 +83,7 @@ def costs(measured: Sequence[Measured]) -> str:
 
 
 def refusals(measured: Sequence[Measured]) -> list[str]:
-    """A line for each number of streams of which some were refused."""
+    """A line for each number of streams with refused streams."""
     return [
         f"{one.scores.streams} streams, refused: {'; '.join(sorted(set(one.scores.refused)))}."
         for one in measured

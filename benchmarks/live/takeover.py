@@ -1,4 +1,4 @@
-"""How long a new owner of a live session takes to learn what those before it have published.
+"""The time in which a new owner of a live session reads the state that previous owners have published.
 
 From the whole event log, and from a checkpoint with the events of the last utterance after it, in turns.
 """
@@ -27,7 +27,7 @@ from tiro_transcriber.sessions.event_state import EventState
 from tiro_transcriber.sessions.output import SessionOutput
 
 FINALS = (100, 1_000, 10_000)
-"""Of a session: the last is a working day of speech."""
+"""Finals of a session; the last number is a working day of speech."""
 ROUNDS = 5
 WORDS = 20
 SECONDS = 5
@@ -57,7 +57,7 @@ def _utterance(number: int, sequence: int) -> Sequence[LiveEvent]:
 
 
 async def _session(bus: Bus, finals: int) -> SessionRecord:
-    """A session with this many finals, and its checkpoint before the last of them."""
+    """A session with this many finals, and its checkpoint before the last one."""
     session = SessionRecord(
         tenant="bench",
         session_id=new_id(),
@@ -129,6 +129,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Measure, and return the table."""
     return (
-        "How long a new owner takes until it has learned what the owners before have published, and has fenced them; "
+        "The time until a new owner has read the state that previous owners have published, and has fenced them; "
         f"medians of {arguments.rounds}, in turns.\n\n{asyncio.run(_measure(arguments.rounds))}"
     )

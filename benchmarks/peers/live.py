@@ -1,7 +1,7 @@
 """Live streams through Tiro and through WhisperLive, in turns in one run.
 
 The same recording, model, frames of 100 ms and scoring for both; each with the whole machine to itself while it is
-measured. CPU is what was used from the first frame to the last word, by each process.
+measured. CPU time is that of each process from the first frame to the last word.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from benchmarks.peers.whisperlive import whisperlive
 from benchmarks.shared.processes import Sample, cpu_between, sampling
 
 SAMPLE_SECONDS = 0.5
-"""From one look at the processes to the next: the CPU of so long more, at both ends, is counted for both servers."""
+"""The interval of sampling. CPU time of up to one interval more, at both ends, is counted for both servers."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what can be chosen."""
+    """Add options of this benchmark."""
     add_live_options(parser)
-    parser.add_argument("--streams", default="1,2", help="numbers of streams, one run of each server each")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of WhisperLive's inference")
+    parser.add_argument("--streams", default="1,2", help="numbers of streams, one run of each server for each")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of WhisperLive's inference")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -56,12 +56,12 @@ def _measure(task: Task, streams: int, threads: int) -> Pair:
 
 def _measured(answer: Mapping[str, Any], samples: Sequence[Sample], spoken: Spoken) -> Measured:
     scores = score_all(answer["streams"], spoken)
-    heard = [stream for stream in answer["streams"] if not stream["error"]]
-    if not heard:
+    played = [stream for stream in answer["streams"] if not stream["error"]]
+    if not played:
         return Measured(scores, 0.0)
-    begun = min(stream["begun"] for stream in heard)
-    ended = max(max([stream["half_closed"], *(at for at, *_ in stream["events"])]) for stream in heard)
+    begun = min(stream["begun"] for stream in played)
+    ended = max(max([stream["half_closed"], *(at for at, *_ in stream["events"])]) for stream in played)
     before = [sample for sample in samples if sample.at <= begun][-1]
     after = next((sample for sample in samples if sample.at >= ended), samples[-1])
     cpu = {**cpu_between(before.usage, after.usage), "load": answer["cpu_seconds"]}
-    return Measured(scores, len(heard) * spoken.seconds, cpu)
+    return Measured(scores, len(played) * spoken.seconds, cpu)

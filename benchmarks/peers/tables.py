@@ -14,7 +14,7 @@ TIRO, WHISPERLIVE = "Tiro", "WhisperLive"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What came of the same streams through both."""
+    """Results of the same streams through both."""
 
     streams: int
     tiro: Measured
@@ -22,11 +22,11 @@ class Pair:
 
 
 def tables(pairs: Sequence[Pair], text: str, threads: int) -> str:
-    """Figures of both and how many times as much, what they cost, and what was refused.
+    """Figures of both, their ratios, their CPU time, and refused streams.
 
     Args:
         pairs: One for each number of streams.
-        text: What is said in a stream.
+        text: The text of a stream.
         threads: Of WhisperLive's inference.
     """
     heads = [
@@ -41,9 +41,8 @@ def tables(pairs: Sequence[Pair], text: str, threads: int) -> str:
     ]
     rows = [row for pair in pairs for row in _rows(pair, text)]
     how = (
-        f"{versions()}; its voice activity filter on, one model for all clients, {threads} threads, as it is by default"
-        " for the rest; its text as its own client shows it. The CPU is the server's (NATS counts to Tiro), without the"
-        " speakers."
+        f"{versions()}; its voice activity filter on, one model for all clients, {threads} threads, defaults otherwise;"
+        " its text as its own client shows it. CPU time is the server's, without the speakers; NATS counts as Tiro's."
     )
     parts = [
         how,
@@ -78,7 +77,7 @@ def _rows(pair: Pair, text: str) -> list[list[object]]:
 
 
 def _ratio(pair: Pair) -> list[object]:
-    """So many times as much through WhisperLive."""
+    """The ratios of WhisperLive to Tiro."""
 
     def times(tiro: float, peer: float) -> str:
         return f"{peer / tiro:.1f}" if tiro > 0 else "-"

@@ -21,7 +21,7 @@ SERVER = Path(__file__).with_name("whisperlive_server.py")
 
 
 def versions() -> str:
-    """Its version, and those of what computes."""
+    """Its version, and those of its libraries."""
     [packages] = FOLDER.glob("lib/python*/site-packages")
     found = {one.name.replace("_", "-"): one.version for one in distributions(path=[str(packages)])}
     return ", ".join(f"{name} {found[name]}" for name in ("whisper-live", "faster-whisper", "ctranslate2"))
@@ -32,8 +32,8 @@ def whisperlive(folder: Path, model: str, threads: int) -> Iterator[int]:
     """A WhisperLive server, until the context ends: its port.
 
     Args:
-        folder: Where its log goes.
-        model: The model, out of Tiro's folder of models.
+        folder: For its log.
+        model: A model of Tiro's folder of models.
         threads: Of its inference.
     """
     if not PYTHON.exists():

@@ -1,9 +1,9 @@
 """Speakers for WhisperLive, in its environment: what `benchmarks.live.speakers` is for Tiro.
 
-Reads one JSON object on stdin, plays a recording over as many connections as it says, at natural pace, and prints one
-JSON object with everything that came back and when, as `benchmarks.live.speakers` does. WhisperLive sends the whole
-text again with every message, so each is a partial, and the last of them is the final. It does not say when its last
-words have come: like its own client, a speaker waits until nothing new comes any more.
+Reads one JSON object on stdin, plays a recording over a number of connections in real time, and prints one JSON object
+with all events and their times, as `benchmarks.live.speakers` does. WhisperLive sends the whole text with every
+message, so each message is a partial and the last one the final. It does not mark its last message: like its own
+client, a speaker waits until there is nothing new.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from benchmarks.peers.whisperlive_transcript import Transcript
 from benchmarks.shared.pacing import paced
 
 QUIET_SECONDS = 45.0
-"""A speaker that has ended hears nothing new for so long: that was all.
+"""A speaker that has ended waits this long for new text.
 
-WhisperLive's own client waits 15 s; a server that is behind is given more, so that it loses no words to impatience.
+WhisperLive's own client waits 15 s; a server that is behind gets more time, so that no words are missed.
 """
 FINISH_SECONDS_MAX = 180.0
-"""The last words may take so long after the audio."""
+"""The longest time for the last words after the audio."""
 END_OF_AUDIO = b"END_OF_AUDIO"
 
 
 async def open_session(socket: ClientConnection, task: dict[str, Any], name: str) -> str:
-    """Wait until the server is ready to hear. Returns why it is not, or nothing."""
+    """Wait until the server is ready. Returns an error, or an empty text."""
     options = {
         "uid": name,
         "language": "en",
@@ -74,7 +74,7 @@ async def _converse(socket: ClientConnection, pcm: bytes, seen: dict[str, Any]) 
 
 
 async def _listen(socket: ClientConnection, seen: dict[str, Any]) -> None:
-    """Note what comes until the speaker has ended and nothing new comes any more."""
+    """Record messages until the speaker has ended and there is nothing new."""
     transcript = Transcript()
     changed_at = time.monotonic()
     while not seen["half_closed"] or time.monotonic() < max(changed_at, seen["half_closed"]) + QUIET_SECONDS:
@@ -92,7 +92,7 @@ async def _listen(socket: ClientConnection, seen: dict[str, Any]) -> None:
 
 
 async def main() -> None:
-    """Play what stdin asks for."""
+    """Run the task on stdin."""
     task = json.loads(sys.stdin.read())
     pcm = Path(task["pcm"]).read_bytes()  # noqa: ASYNC240 - nothing else runs yet
     async with connect(task["address"], ping_interval=None) as socket:

@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _answer_for_torch() -> None:
-    """Say that there is no GPU: all that this backend asks of torch, which is a download of gigabytes."""
+    """Stand in for torch, a download of gigabytes, of which this backend only asks whether there is a GPU."""
     torch = ModuleType("torch")
     vars(torch)["cuda"] = SimpleNamespace(is_available=lambda: False)
     sys.modules["torch"] = torch

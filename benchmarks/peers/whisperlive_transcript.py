@@ -1,4 +1,4 @@
-"""The text that WhisperLive tells: it tells the newest segments again with every message."""
+"""The text of a WhisperLive connection, whose messages repeat the newest segments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ Word = tuple[str, float, float, bool]
 
 
 class Transcript:
-    """The text that a connection was told so far, as WhisperLive's own client shows it."""
+    """The text of a connection so far, as WhisperLive's own client shows it."""
 
     def __init__(self) -> None:
         self._completed: dict[tuple[str, str], list[Word]] = {}
@@ -17,7 +17,7 @@ class Transcript:
     def update(self, segments: Sequence[dict[str, Any]]) -> list[Word] | None:
         """Take a message's segments. Returns all words so far, or None where none has changed.
 
-        A message that names nothing new takes nothing back: what was under way stays, as its client keeps showing it.
+        A message without new text removes nothing: the unfinished text stays, as in its own client.
         """
         before = len(self._completed)
         under_way: list[Word] = []
@@ -37,7 +37,7 @@ class Transcript:
 
 
 def _words(segment: dict[str, Any]) -> list[Word]:
-    """Return a segment's words, spread evenly: times of words would cost WhisperLive more than its default does."""
+    """A segment's words with evenly spread times. Real word times would make WhisperLive slower than its default."""
     texts = segment["text"].split()
     start, end = float(segment["start"]), float(segment["end"])
     each = (end - start) / max(1, len(texts))

@@ -1,4 +1,4 @@
-"""A recording as the services decode it: in a confined process, and refused for the same reasons."""
+"""A recording decoded as in the services: in a confined process, and refused for the same reasons."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The figures of a benchmark: every number of its tables, and of the lines between them."""
+"""The figures of a benchmark: every number in its tables and in the lines between them."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 BEFORE_CHARACTERS = 50
 AFTER_CHARACTERS = 40
-"""What a line says around a number is the number's label."""
+"""The text around a number in a line is the number's label."""
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?!\w)")
 _NO_FIGURES = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[| cores, Linux ")
 _PERCENTILE = re.compile(r"p\d+")
@@ -20,9 +20,9 @@ class Figure:
     """One number.
 
     Attributes:
-        key: Where it stands. Two runs of a benchmark with the same options have the same keys, also where another
-            version of the benchmark calls a column otherwise.
-        label: What it is, for a reader.
+        key: Its position. Two runs of a benchmark with the same options have the same keys, also if another version of
+            the benchmark names a column differently.
+        label: A description for readers.
         value: In the unit of its column.
     """
 
@@ -32,9 +32,9 @@ class Figure:
 
 
 def figures_of(body: str) -> list[Figure]:
-    """The figures of a benchmark's Markdown: its tables in their order, and its lines by what they say.
+    """The figures in a benchmark's Markdown: of tables by their order, of lines by their text.
 
-    Lines of a log, and the one that describes the machine, may be among them, and have none.
+    Lines of a log and the description of the machine are skipped.
     """
     found: list[Figure] = []
     tables = 0
@@ -49,12 +49,12 @@ def figures_of(body: str) -> list[Figure]:
 
 
 def write_figures(file: Path, figures: Sequence[Figure]) -> None:
-    """Write them, a JSON object a line."""
+    """Write figures, one JSON object in a line."""
     file.write_text("".join(f"{json.dumps(asdict(figure))}\n" for figure in figures), encoding="utf-8")
 
 
 def read_figures(file: Path) -> list[Figure]:
-    """Read what `write_figures` has written."""
+    """Read a file of `write_figures`."""
     return [Figure(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
 
 

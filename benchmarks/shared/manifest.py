@@ -1,4 +1,4 @@
-"""Recordings to measure with: a folder with a MANIFEST.jsonl, one JSON object a line."""
+"""Recordings to measure with: a folder with a MANIFEST.jsonl, one JSON object in a line."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
 SCORED_TIERS = ("gold", "known-text")
-"""How far a reference must be trusted to be scored: a data set's or a script's own text, or a published one."""
+"""References that are trusted enough to be scored: the text of a data set or script, or a published one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Recording:
 
 
 def load_manifest(manifest: Path, *, language: str, seconds_max: float, files_max: int) -> list[Recording]:
-    """The recordings in one language, with speech and a reference to score, the shortest ones that fit first."""
+    """The recordings in one language with speech and a reference to score, in the order of the manifest."""
     found = []
     for line in manifest.read_text().splitlines():
         entry = json.loads(line)
@@ -44,7 +44,7 @@ def load_manifest(manifest: Path, *, language: str, seconds_max: float, files_ma
 
 
 def load_silent(manifest: Path) -> list[Path]:
-    """The recordings in which nobody speaks: any word is invented."""
+    """The recordings without speech: any word is invented."""
     entries = map(json.loads, manifest.read_text().splitlines())
     return [manifest.parent / entry["file"] for entry in entries if entry["expect_empty"]]
 

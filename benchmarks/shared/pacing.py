@@ -1,4 +1,4 @@
-"""Speech as a microphone gives it: PCM16 in frames of 100 ms, at natural pace."""
+"""Speech as from a microphone: PCM16 in frames of 100 ms, in real time."""
 
 import asyncio
 import time
@@ -11,13 +11,13 @@ FRAME_BYTES = round(2 * RATE * FRAME_SECONDS)
 
 
 def seconds_of(pcm: bytes) -> float:
-    """How long PCM16 lasts."""
+    """The duration of PCM16."""
     return len(pcm) / 2 / RATE
 
 
 async def paced(pcm: bytes, begun: float) -> AsyncIterator[bytes]:
     """Yield each frame when its last sample has been spoken, for speech that began at `begun` (monotonic seconds)."""
     for number in range(-(-len(pcm) // FRAME_BYTES)):
-        # By the clock rather than by the frame before: what a frame was late is not added to the next one.
+        # By the clock, not by the previous frame: the delay of a frame is not added to the next one.
         await asyncio.sleep(max(0.0, begun + (number + 1) * FRAME_SECONDS - time.monotonic()))
         yield pcm[number * FRAME_BYTES : (number + 1) * FRAME_BYTES]

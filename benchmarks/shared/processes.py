@@ -1,4 +1,4 @@
-"""What the processes of a deployment have used, from /proc."""
+"""CPU time and memory of the processes of a deployment, from /proc."""
 
 import os
 import time
@@ -23,7 +23,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of one kind of process, children included."""
+    """Usage of one kind of process, with its children."""
 
     cpu_seconds: float
     resident_bytes: int
@@ -34,7 +34,7 @@ _NOTHING = Usage(0.0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was used at a moment, by name."""
+    """The usage at one moment, by name of process."""
 
     at: float
     """By the monotonic clock."""
@@ -42,7 +42,7 @@ class Sample:
 
 
 def usage_below(root: int) -> dict[str, Usage]:
-    """What NATS and the services use that a process has started, by name. A child counts as its service."""
+    """Usage of NATS and the services that a process has started, by name. A child counts as its service."""
     parents, stats = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -68,13 +68,13 @@ def cpu_between(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict
 
 
 @contextmanager
-def sampling(root: int, seconds: float, tell: Callable[[Sample], None] | None = None) -> Iterator[list[Sample]]:
-    """Look at the processes below `root` every so many seconds until the context ends, when the list is whole.
+def sampling(root: int, seconds: float, on_sample: Callable[[Sample], None] | None = None) -> Iterator[list[Sample]]:
+    """Sample the processes below `root` at an interval until the context ends. The list is complete then.
 
     Args:
-        root: The process that has started them.
-        seconds: From one look to the next.
-        tell: Called with each look, in a thread of its own.
+        root: The process that started them.
+        seconds: The interval.
+        on_sample: Called with each sample, on a thread of its own.
     """
     samples: list[Sample] = []
     ended = Event()
@@ -82,8 +82,8 @@ def sampling(root: int, seconds: float, tell: Callable[[Sample], None] | None = 
     def look() -> None:
         while True:
             samples.append(Sample(time.monotonic(), usage_below(root)))
-            if tell is not None:
-                tell(samples[-1])
+            if on_sample is not None:
+                on_sample(samples[-1])
             if ended.wait(seconds):
                 return
 
@@ -97,7 +97,7 @@ def sampling(root: int, seconds: float, tell: Callable[[Sample], None] | None = 
 
 
 def _service_of(pid: int, parents: dict[int, int], root: int) -> str:
-    """The service that a process is or was started by, if it is one below the root."""
+    """The service that a process is, or was started by. Empty: it is not below the root."""
     name = ""
     while pid in parents and pid != root:
         name = _name(pid) or name

@@ -1,4 +1,4 @@
-"""The report of a benchmark: tables on the screen, and a section of docs/benchmarks.md with the machine it ran on."""
+"""The report of a benchmark: tables, and a section of docs/benchmarks.md with the machine that it ran on."""
 
 import datetime as dt
 import os

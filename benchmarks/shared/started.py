@@ -1,4 +1,4 @@
-"""Processes that a benchmark starts by itself: NATS as the local deployment configures it, a streamer, and others."""
+"""Processes that a benchmark starts itself: NATS as in the local deployment, a streamer, and others."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ CHECK_SECONDS = 0.1
 
 @contextmanager
 def started(name: str, command: Sequence[str], settings: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """A process, until the context ends. What it says on stderr is in its log."""
+    """A process that runs until the context ends. Its stderr is in its log."""
     with log_of(name, settings).open("w") as log:
         process = subprocess.Popen(
             command, env=dict(settings), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
@@ -27,12 +27,12 @@ def started(name: str, command: Sequence[str], settings: Mapping[str, str]) -> I
 
 
 def log_of(name: str, settings: Mapping[str, str]) -> Path:
-    """Where a process says what it says on stderr."""
+    """The file with the stderr of a process."""
     return Path(settings["TIRO_LOCAL_FOLDER"]) / f"{name}.log"
 
 
 def await_serving(address: str, process: "subprocess.Popen[str]", log: Path) -> None:
-    """Wait until a service is ready. The benchmark ends, with its log, when it is not in time, or has ended."""
+    """Wait until a service is ready. If it ends, or is not ready in time, the benchmark ends and prints its log."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while not is_serving(address):
         if process.poll() is not None or time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What replacements cost: opening the stage, a segment through it, and the same found by one regular expression."""
+"""The cost of replacements: opening the stage, processing a segment, and finding phrases by a regular expression."""
 
 import argparse
 import asyncio
@@ -20,13 +20,13 @@ from tiro_transcriber.pipeline.stage_threads import open_stage_threads
 
 PAIRS = (10, 100, 1_000)
 WORDS = 30
-"""Of a segment: ten seconds of speech."""
+"""The words of a segment: ten seconds of speech."""
 REPETITIONS = 300
 VOCABULARY = [f"word{number}" for number in range(3_000)]
 
 
 def _micros(call: Callable[[], object], repetitions: int = REPETITIONS) -> float:
-    """How long a call takes: the fastest tenth of many, because the machine has other things to do."""
+    """The time of a call: the fastest tenth of many, because of other load on the machine."""
     times = sorted(_seconds(call) for _ in range(repetitions))
     return 1e6 * times[repetitions // 10]
 
@@ -105,6 +105,6 @@ def run(arguments: argparse.Namespace) -> str:
     ]
     return (
         f"A segment of {WORDS} words with their times; the fastest tenth of {REPETITIONS}. The stage replaces in text "
-        "and words; the two columns on the right only find phrases, and take the first alternative that fits, not "
-        f"the whole words of `re`'s own notion.\n\n{table(header, [_row(count, segment) for count in arguments.pairs])}"
+        "and words. The two columns on the right only find phrases, by the first alternative that matches."
+        f"\n\n{table(header, [_row(count, segment) for count in arguments.pairs])}"
     )

@@ -1,7 +1,7 @@
-"""Show what Tiro does, on this machine: `make demo`, or `make demo AUDIO=path/to/any/file`.
+"""Demonstrate Tiro on this machine: `make demo`, or `make demo AUDIO=path/to/any/file`.
 
-It starts Tiro in a folder of its own and on free ports, transcribes a recording as a job, then streams the same speech
-at its natural pace, and stops.
+It starts Tiro in a temporary folder and on free ports, transcribes a recording as a job, then as a live stream in real
+time, and stops.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from deploy.local.stack import BIN, ROOT, NotReady, environment, running_stack, 
 
 SAMPLE = ROOT / "samples" / "dictation.wav"
 LIVE_SECONDS_MAX = 60
-"""Longer recordings are streamed so far only: the natural pace is slow."""
+"""The live stream of a longer recording ends here: it takes as long as the audio."""
 RATE_HZ = 16_000
 
 console = Console()
@@ -47,7 +47,7 @@ def main() -> None:
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
     console.print(
-        f"\nThat took {time.monotonic() - begun:.0f} s. `make run` keeps Tiro running; the README goes on there."
+        f"\nThat took {time.monotonic() - begun:.0f} s. `make run` keeps Tiro running; README.md shows how to use it."
     )
 
 
@@ -65,7 +65,7 @@ def _show(audio: Path, model: str, folder: Path) -> None:
         wait_ready(settings, supervisor, ready)
         _title(f"{audio.name} as a job")
         _tiro(settings, "transcribe", str(audio), "--format", "srt")
-        _title(f"{audio.name} as a live stream, at its natural pace")
+        _title(f"{audio.name} as a live stream, in real time")
         live = folder / "live.wav"
         _as_wav(audio, live)
         _tiro(settings, "listen", str(live))
@@ -81,7 +81,7 @@ def _title(text: str) -> None:
 
 
 def _as_wav(source: Path, target: Path) -> None:
-    """The beginning of any recording as 16 kHz mono. It is the user's own file, so it is decoded right here."""
+    """Write the beginning of a recording as 16 kHz mono. The user's own file needs no confined process."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
     left = LIVE_SECONDS_MAX * RATE_HZ
     with av.open(str(source)) as container, wave.open(str(target), "wb") as out:

@@ -10,7 +10,7 @@ FOLDER = ROOT / "var" / "run"
 
 
 def main() -> None:
-    """Start everything, say where it is, and wait."""
+    """Start everything, print the addresses, and wait."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = environment(FOLDER)
     try:

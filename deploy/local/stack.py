@@ -25,12 +25,14 @@ STOP_SECONDS_MAX = 60.0
 CHECK_SECONDS = 0.1
 
 SERVICES = {"ingest": 50051, "streamer": 50052, "transcriber": 50053}
-"""The services and the port of each one's health answer."""
+"""The services and the port of each one's gRPC health service."""
 NATS_PORT = 4222
 NATS_MONITOR_PORT = 8222
 NATS_MEMORY = "256MiB"
-"""What nats-server tries to stay within (Go's GOMEMLIMIT). Without it the end of a long live session, whose audio is
-purged, takes as much memory as the store has live audio."""
+"""The memory limit of nats-server (Go's GOMEMLIMIT).
+
+Without it, purging the audio of a long live session at its end takes as much memory as the store has live audio.
+"""
 METRICS_PORTS = {"ingest": 9101, "streamer": 9102, "transcriber": 9103}
 
 
@@ -39,7 +41,7 @@ class NotReady(Exception):  # noqa: N818 - reads as the condition it reports
 
 
 def free_port() -> int:
-    """A port that nothing listens on at present."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -51,7 +53,7 @@ def environment(folder: Path, *, any_ports: bool = False) -> dict[str, str]:
 
     Args:
         folder: Where data and logs go.
-        any_ports: Take free ports rather than the usual ones, so as not to meet another Tiro on this machine.
+        any_ports: Take free ports instead of the usual ones, which another Tiro on this machine may use.
     """
 
     def port(usual: int) -> int:
@@ -83,7 +85,7 @@ def environment(folder: Path, *, any_ports: bool = False) -> dict[str, str]:
 
 
 def health_addresses(settings: Mapping[str, str]) -> dict[str, str]:
-    """Where each service answers whether it is ready."""
+    """The address of each service's gRPC health service."""
     return {
         "ingest": settings["TIRO_INGEST_ADDRESS"],
         "streamer": settings["TIRO_STREAMER_ADDRESS"],
@@ -93,7 +95,7 @@ def health_addresses(settings: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running_stack(settings: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """NATS and the services, until the context ends. They are then stopped in order, also after Ctrl-C."""
+    """NATS and the services, until the context ends. Then they are stopped in order, also after Ctrl-C."""
     Path(settings["TIRO_LOCAL_FOLDER"]).mkdir(parents=True, exist_ok=True)
     command = [str(BIN / "supervisord"), "--configuration", str(CONFIG)]
     # In a session of its own: Ctrl-C reaches this process, which then stops the others in order.
@@ -115,10 +117,11 @@ def _stop(supervisor: subprocess.Popen[bytes]) -> None:
 
 
 def wait_ready(settings: Mapping[str, str], supervisor: subprocess.Popen[bytes], ready: Callable[[str], None]) -> None:
-    """Wait until every service is ready, reporting each one that is.
+    """Wait until every service is ready, and report each one.
 
     Raises:
-        NotReady: One is not after `READY_SECONDS_MAX`, or supervisord has ended; says where its log is.
+        NotReady: A service is not ready after `READY_SECONDS_MAX`, or supervisord has ended. The message names the
+        logs.
     """
     waiting = health_addresses(settings)
     deadline = time.monotonic() + READY_SECONDS_MAX

@@ -29,7 +29,6 @@ jetstream {{
   store_dir: "{folder}/store"
   sync_interval: {sync_interval}
   max_file_store: {store_bytes_max}
-  max_memory_store: 512MB
 }}
 """
 _ACCOUNT = """

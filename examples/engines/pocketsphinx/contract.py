@@ -1,4 +1,4 @@
-"""What the suite of the engine interface runs on: `make test-example-engine`."""
+"""The subject of the contract tests: `make test-example-engine`."""
 
 from tests.contract.engines.subject import Subject, dictation
 from tiro_engines.interface import EngineSettings
@@ -9,5 +9,5 @@ ERROR_RATE_MAX = 0.25
 
 
 def subject() -> Subject:
-    """Give the engine with speech for it."""
+    """The engine, with speech for it."""
     return dictation(find_engine("pocketsphinx").load("", EngineSettings(models_dir="")), ERROR_RATE_MAX)

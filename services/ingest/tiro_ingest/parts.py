@@ -314,5 +314,5 @@ def _maintenance(resources: Resources, storage: _Storage) -> Maintenance:
         request_check(bus, records, ages),
         *upload_checks(bus, storage.uploads, storage.references, storage.remover, ages),
     ]
-    runner = CheckRunner(checks, interval_seconds=resources.settings.janitor_interval_seconds)
+    runner = CheckRunner(checks, interval_seconds=resources.settings.maintenance_interval_seconds)
     return Maintenance(bus, runner, BlobSweeper(blobs, BlobOwners(bus, records), SweepPolicy()))

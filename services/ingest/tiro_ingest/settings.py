@@ -42,7 +42,7 @@ class IngestSettings(ServerSettings):
     storage_reserve_bytes: int = Field(
         default=_GIB, ge=0, description="What must stay free in NATS's store; below it nothing is accepted"
     )
-    janitor_interval_seconds: float = Field(
+    maintenance_interval_seconds: float = Field(
         default=300,
         gt=0,
         description="How often one ingest service looks for expired uploads, and for what deletions have left",

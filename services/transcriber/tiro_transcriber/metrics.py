@@ -12,7 +12,7 @@ JOB_SECONDS = Histogram(
 JOB_STAGE_SECONDS = Histogram(
     "tiro_job_stage_seconds",
     "How long the steps of attempts at jobs took: claim, spool (from the store to the decoder), decode (waiting for "
-    "the decoder), engine, store (history, transcript, commit)",
+    "the decoder), engine, commit (event log, transcript, record)",
     ["stage"],
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
 )

@@ -41,7 +41,7 @@ async def test_an_abandoned_upload_leaves_nothing_behind(
     start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
     """Its record and its parts are deleted after its time."""
-    ingest = await start_ingest(upload_ttl_seconds=TTL_SECONDS, janitor_interval_seconds=0.1)
+    ingest = await start_ingest(upload_ttl_seconds=TTL_SECONDS, maintenance_interval_seconds=0.1)
     created = await ingest.create()
     written = await ingest.write(created.name, long_recording[: 2 * PART_BYTES], finish=False)
     assert written.expire_time.ToNanoseconds() > created.expire_time.ToNanoseconds()
@@ -57,7 +57,7 @@ async def test_a_refused_upload_goes_and_a_finished_one_stays(
     start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
     """A failed upload tells why until its time is over; a READY one has no such time."""
-    ingest: Ingest = await start_ingest(upload_ttl_seconds=TTL_SECONDS, janitor_interval_seconds=0.1)
+    ingest: Ingest = await start_ingest(upload_ttl_seconds=TTL_SECONDS, maintenance_interval_seconds=0.1)
     ready = await ingest.upload(speech)
     failed = await ingest.create()
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "EMPTY_AUDIO"):

@@ -206,7 +206,7 @@ async def test_an_upload_that_no_job_needs_expires(
     start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
     """One that a job needs stays although its time is over, and goes with the job."""
-    ingest = await start_ingest(audio_ttl_seconds=3, janitor_interval_seconds=0.1)
+    ingest = await start_ingest(audio_ttl_seconds=3, maintenance_interval_seconds=0.1)
     used, unused = await ingest.upload(speech), await ingest.upload(speech)
     job = await ingest.transcribe(upload=used.name)
     async with deletion_of(bus, topology.UPLOADS_BUCKET, UploadRecord, subjects.record(tenant, bare(unused.name))):

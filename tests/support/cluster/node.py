@@ -28,7 +28,6 @@ jetstream {{
   store_dir: "{store}"
   sync_interval: {sync_interval}
   max_file_store: {store_bytes_max}
-  max_memory_store: 512MB
 }}
 """
 _CLUSTER_CONFIG = """

@@ -1,4 +1,4 @@
-"""PocketSphinx's decoders. Each decodes one window at a time; equal windows give equal words."""
+"""PocketSphinx's decoders. Each decodes one window at a time. Equal windows give equal words."""
 
 import re
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from tiro_engines.pcm import float32_to_pcm16
 from tiro_engines.windowed.decoder import DecodedWord
 
 FRAME_SAMPLES = SAMPLE_RATE // 100
-"""The library counts time in hundredths of a second."""
+"""The library's unit of time is a hundredth of a second."""
 STEP_SAMPLES = SAMPLE_RATE // 10
-"""The audio of one call. The library holds Python's lock during it: 0.03 s, where 10 s of audio take more than 1 s.
+"""The audio of one call, during which the library holds Python's lock: for 0.03 s. 10 s of audio would hold it for 1 s.
 
-The worker's other threads wait for the lock, and so do its leases and live streams.
+The worker's other threads wait for the lock, among them those that renew leases and serve live streams.
 """
 SAMPLES_MIN = SAMPLE_RATE // 10
 """A shorter window has no word."""
 _PRONUNCIATION = re.compile(r"\(\d+\)$")
-"""As in `and(2)`, the second pronunciation in the dictionary."""
+"""The number of a pronunciation in the dictionary, as in `and(2)`."""
 _NO_WORD = re.compile(r"^[<\[+]")
-"""The first character of silence, noise, and the marks of a beginning and an end."""
+"""The first character of entries that are no words: silence, noise, and marks of beginning and end."""
 
 
 class Decoders:
@@ -60,12 +60,12 @@ class Decoders:
 
 
 def _load() -> Decoder:
-    # The second pass is left out: it finds the same words, and holds Python's lock for a quarter of a second.
+    # Without the second pass, which finds the same words and holds Python's lock for a quarter of a second.
     return Decoder(loglevel="FATAL", fwdflat=False)
 
 
 def _decode(decoder: Decoder, pcm: bytes) -> None:
-    decoder.reinit_feat()  # else the loudness of the window before would change the words of this one
+    decoder.reinit_feat()  # else the loudness of the previous window would change the words of this one
     decoder.start_utt()
     for begin in range(0, len(pcm), 2 * STEP_SAMPLES):
         decoder.process_raw(pcm[begin : begin + 2 * STEP_SAMPLES])

@@ -1,4 +1,4 @@
-"""Voice activity by the detector inside PocketSphinx, which is WebRTC's: a frame is speech or it is not."""
+"""Voice activity by PocketSphinx's detector, which is WebRTC's: a frame is speech or not."""
 
 import numpy as np
 from pocketsphinx import Vad
@@ -7,7 +7,7 @@ from tiro_engines.interface import SAMPLE_RATE, Samples
 from tiro_engines.pcm import float32_to_pcm16
 
 FRAME_SAMPLES = SAMPLE_RATE * 20 // 1000
-"""The length of the detector that divides ten frames of Silero: see `VoiceActivity.frame_samples`."""
+"""A frame length of the detector that divides ten frames of Silero; see `VoiceActivity.frame_samples`."""
 
 
 class PocketsphinxVoice:
@@ -18,7 +18,7 @@ class PocketsphinxVoice:
     def __init__(self) -> None:
         self._vad = Vad(Vad.STRICT, SAMPLE_RATE, FRAME_SAMPLES / SAMPLE_RATE)  # the other modes detect speech in noise
         self._pending: Samples = np.zeros(0, dtype=np.float32)
-        """The samples of the next frame that have come."""
+        """Samples of the next frame."""
 
     def probabilities(self, samples: Samples) -> list[float]:
         """1 or 0 for each frame that these samples complete."""

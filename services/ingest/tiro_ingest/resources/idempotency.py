@@ -47,7 +47,7 @@ class IdempotencyStore:
 
     The record of a request is written before what it creates. A service that dies between the two leaves an id that
     leads nowhere; the repeated request finds it and creates the resource under that very id. One that leads nowhere for
-    longer than a request takes is removed by the janitor.
+    longer than a request takes is removed by the maintenance.
     """
 
     def __init__(self, bus: Bus) -> None:

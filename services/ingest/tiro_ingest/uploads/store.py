@@ -4,7 +4,7 @@ An upload that is `removing` is hidden: callers do not find it. While it is OPEN
 undone. Once it is FAILED as well its deletion is decided: its bytes go, then its record.
 
 Every write of a record sets its `expire_time` anew, to a time that depends on its state only. So records expire in the
-order in which they were written, which is how the janitor finds them.
+order in which they were written, which is how the maintenance finds them.
 """
 
 import asyncio
