@@ -29,18 +29,18 @@ class ApiKeyRecord(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
-    """A short id, to speak of the key without its secret."""
+    """A short id that names the key without its secret."""
     tenant: _builtins.str
-    """The tenant it opens: `[a-z0-9-]{1,40}`."""
+    """The tenant whose calls it authenticates: `[a-z0-9-]{1,40}`."""
     display_name: _builtins.str
-    """What it is for, for people."""
+    """The purpose of the key, for people."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When the key was created."""
 
     @_builtins.property
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was revoked. Absent while it works."""
+        """When the key was revoked. Absent while it is valid."""
 
     def __init__(
         self,

@@ -30,9 +30,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SessionRecord(_message.Message):
-    """What the store keeps of a live session: the truth about it. It changes by compare-and-set only. Key
-    `<tenant>.<session>`.
-    """
+    """The record of a live session, which is authoritative. It changes by compare-and-set only. Key `<tenant>.<session>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -43,25 +41,25 @@ class SessionRecord(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SessionRecord._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: SessionRecord._State.ValueType  # 0
-        """Not said."""
+        """Not set."""
         STATE_WAITING: SessionRecord._State.ValueType  # 1
-        """It waits for a worker."""
+        """The session waits for a worker."""
         STATE_ACTIVE: SessionRecord._State.ValueType  # 2
-        """A worker has it."""
+        """A worker owns the session."""
         STATE_ENDED: SessionRecord._State.ValueType  # 3
-        """It is over."""
+        """The session is over."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a session is in its life."""
+        """The state of a session."""
 
     STATE_UNSPECIFIED: SessionRecord.State.ValueType  # 0
-    """Not said."""
+    """Not set."""
     STATE_WAITING: SessionRecord.State.ValueType  # 1
-    """It waits for a worker."""
+    """The session waits for a worker."""
     STATE_ACTIVE: SessionRecord.State.ValueType  # 2
-    """A worker has it."""
+    """A worker owns the session."""
     STATE_ENDED: SessionRecord.State.ValueType  # 3
-    """It is over."""
+    """The session is over."""
 
     TENANT_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
@@ -86,52 +84,52 @@ class SessionRecord(_message.Message):
     ALLOWED_CLOUDS_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is."""
+    """The tenant of the session."""
     session_id: _builtins.str
-    """A UUIDv7."""
+    """The id of the session, a UUIDv7."""
     state: Global___SessionRecord.State.ValueType
-    """Where it is in its life."""
+    """The state of the session."""
     epoch: _builtins.int
-    """Counts the owners it has had. Whoever holds an older number is refused."""
+    """The number of owners so far. Writes of an owner with an older number are refused."""
     enable_interim_results: _builtins.bool
-    """Whether partials are wanted."""
+    """Whether the client wants partials."""
     sample_rate_hertz: _builtins.int
-    """Samples a second of the PCM16 audio on the session's line."""
+    """The sample rate of the session's audio log (PCM16), in Hz."""
     failure_count: _builtins.int
-    """How many workers were lost over it, or failed on it, since its checkpoint last moved. One that was told to stop does
-    not count.
+    """The number of workers that were lost or failed on the session since its checkpoint last moved. A worker that handed
+    the session over because it was stopped does not count.
     """
     resume_token_sha256: _builtins.bytes
-    """SHA-256 of the token that resumes it. Empty when it cannot be resumed."""
+    """SHA-256 of the token that resumes the session. Empty when it cannot be resumed."""
     freeze_stable: _builtins.bool
-    """A stable word stays as it is in the final."""
+    """Whether a stable word of a partial stays as it is in the final."""
     keep_recording: _builtins.bool
-    """Its audio becomes an upload, under the session's id."""
+    """Whether the session's audio becomes an upload, under the session's id."""
     policy: _builtins.str
-    """The policy that chose its engine. Empty when the caller named the engine."""
+    """The policy that chose the engine. Empty when the caller named the engine."""
     @_builtins.property
     def lease(self) -> _transcription_pb2.Lease:
-        """Who works on it, while ACTIVE."""
+        """The owner and its lease, while ACTIVE."""
 
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
-        """What to recognize with; engine and model are always set."""
+        """The config as it is used: engine and model are always set."""
 
     @_builtins.property
     def endpointing(self) -> _streaming_pb2.Endpointing:
-        """When an utterance ends."""
+        """The rules by which an utterance ends."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the session was created."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why it ended before its audio did. Absent when it did not."""
+        """Why the session ended before its audio did. Absent when it did not."""
 
     @_builtins.property
     def resume_window(self) -> _duration_pb2.Duration:
-        """How long it waits for its client when the connection is lost."""
+        """How long the session waits for its client after the connection is lost."""
 
     @_builtins.property
     def format(self) -> _audio_pb2.AudioFormat:
@@ -139,20 +137,20 @@ class SessionRecord(_message.Message):
 
     @_builtins.property
     def checkpoint(self) -> Global___Checkpoint:
-        """Where a new owner may begin to read the audio line. Absent: at its beginning."""
+        """Where a new owner begins to read the audio log. Absent: at its beginning."""
 
     @_builtins.property
     def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.Route]:
-        """Who may take over when its engine fails, in this order: those that its policy names and that can serve it."""
+        """The routes that may replace the engine when it fails, in order: routes of the policy that can serve the session."""
 
     @_builtins.property
     def allowed_clouds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The engines outside the deployment, of those that may come to serve it, that its audio may go to."""
+        """The cloud engines that the session's audio may be sent to, among the engine and the alternatives."""
 
     @_builtins.property
     def shadow(self) -> _route_pb2.Route:
-        """Who is to hear its audio as well once it is over, so that the deployment can compare the two. Absent where nobody is,
-        and once that is done.
+        """The route of the shadow: it transcribes the audio as well once the session is over, for comparison. Absent where
+        there is none, and once it is done.
         """
 
     def __init__(
@@ -191,7 +189,7 @@ Global___SessionRecord: _TypeAlias = SessionRecord  # noqa: Y015
 
 @_typing.final
 class Checkpoint(_message.Message):
-    """How far a session is: a new owner reads its audio log and its event log from here on."""
+    """The position from which a new owner of a session reads its audio log and its event log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,12 +197,12 @@ class Checkpoint(_message.Message):
     LOG_SEQUENCE_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     sample: _builtins.int
-    """Nothing before this sample is needed any more: it is final and no context of what follows, or was silence."""
+    """The first sample that is still needed. What lies before it is final and no context of what follows, or was silence."""
     log_sequence: _builtins.int
-    """Every message of the audio log up to this sequence of the stream lies before that sample."""
+    """A stream sequence of the audio log: every message up to it lies before that sample."""
     @_builtins.property
     def events(self) -> Global___EventLogState:
-        """What the event log says up to one of its events. Absent: the whole log is to be read."""
+        """The state that the event log has reached at one of its events. Absent: the whole log is to be read."""
 
     def __init__(
         self,
@@ -223,7 +221,7 @@ Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
 
 @_typing.final
 class EventLogState(_message.Message):
-    """What the event log of a session says up to one of its events. It follows from these events alone."""
+    """The state that follows from the events of a session's event log, up to one of them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,28 +237,28 @@ class EventLogState(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     ENGINE_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """The number of that event, from 1."""
+    """The sequence number of the last of these events, from 1."""
     stream_sequence: _builtins.int
-    """Its sequence in the stream."""
+    """The sequence of that event in the stream."""
     final_count: _builtins.int
-    """How many finals there are."""
+    """The number of finals."""
     answered_controls: _builtins.int
-    """How many controls of the client are answered."""
+    """The number of the client's controls that are answered."""
     resume_sample: _builtins.int
     """The `resume_sample` of the last final. 0 before the first."""
     speaking: _builtins.bool
-    """Speech has begun and not ended."""
+    """Whether speech has begun and not ended."""
     utterance_ended_sample: _builtins.int
-    """Where the last utterance ended. Absent: none has."""
+    """The sample at which the last utterance ended. Absent: none has ended."""
     engine_changed: _builtins.bool
-    """An owner had another engine or model than the one before it."""
+    """Whether an owner had another engine or model than the owner before it."""
     @_builtins.property
     def context(self) -> Global___LiveContext:
         """The context that came with the last final."""
 
     @_builtins.property
     def config(self) -> Global___LiveConfigUpdated:
-        """The newest config. Absent: the record's."""
+        """The newest config. Absent: the config in the record."""
 
     @_builtins.property
     def route(self) -> _route_pb2.Route:
@@ -293,16 +291,16 @@ Global___EventLogState: _TypeAlias = EventLogState  # noqa: Y015
 
 @_typing.final
 class SessionTask(_message.Message):
-    """A hint that a session wants a worker. The record says whether it really does."""
+    """A task message: a hint that a session needs a worker. The record says whether it does."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is."""
+    """The tenant of the session."""
     session_id: _builtins.str
-    """Which session."""
+    """The id of the session."""
     def __init__(
         self,
         *,
@@ -319,8 +317,8 @@ Global___SessionTask: _TypeAlias = SessionTask  # noqa: Y015
 
 @_typing.final
 class LiveInput(_message.Message):
-    """Audio and controls of a session, in one line, so that a replay meets them at the same sample.
-    Subject `tiro.live.<tenant>.<session>.audio`.
+    """A message of a session's audio log: audio and controls in one order, so that a replay meets each control at the same
+    sample. Subject `tiro.live.<tenant>.<session>.audio`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -333,28 +331,28 @@ class LiveInput(_message.Message):
     UPDATE_CONFIG_FIELD_NUMBER: _builtins.int
     FIRST_CONTROL_FIELD_NUMBER: _builtins.int
     first_sample: _builtins.int
-    """How many samples of the session come before this."""
+    """The number of the session's samples before this message."""
     pcm16: _builtins.bytes
-    """The next samples: 16-bit signed little-endian, mono, at the session's rate. Empty when nothing came for a while, so
-    that the worker knows that the streamer is there.
+    """The next samples: 16-bit signed little-endian, mono, at the session's rate. Empty when the client has sent
+    nothing for a while: the message shows the worker that the streamer is alive.
     """
     first_control: _builtins.int
-    """How many controls of the client (finalize, update_config) come before this."""
+    """The number of the client's controls (finalize, update_config) before this message."""
     @_builtins.property
     def finalize(self) -> _streaming_pb2.Finalize:
         """Make everything before this final."""
 
     @_builtins.property
     def end(self) -> Global___EndOfAudio:
-        """No more comes."""
+        """The end of the audio."""
 
     @_builtins.property
     def pause(self) -> Global___Pause:
-        """The client is there and has sent nothing for a while: an utterance under way is over."""
+        """The client is connected and has sent no audio for a while: an utterance under way ends."""
 
     @_builtins.property
     def update_config(self) -> _streaming_pb2.UpdateConfig:
-        """Recognize differently from here on."""
+        """A change of the config, from here on."""
 
     def __init__(
         self,
@@ -379,7 +377,7 @@ Global___LiveInput: _TypeAlias = LiveInput  # noqa: Y015
 
 @_typing.final
 class Pause(_message.Message):
-    """The client pauses by the clock, as with push to talk."""
+    """The client has sent no audio for a while by the clock, as with push to talk."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -396,14 +394,14 @@ Global___Pause: _TypeAlias = Pause  # noqa: Y015
 
 @_typing.final
 class EndOfAudio(_message.Message):
-    """No more audio comes."""
+    """The end of a session's audio."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why, when it was not the client's wish. Nobody waits for the rest then."""
+        """Why the audio ended, when the client did not end it. No client waits for the remaining events then."""
 
     def __init__(
         self,
@@ -446,14 +444,16 @@ class LiveEvent(_message.Message):
     speech_ended_sample: _builtins.int
     """Speech ended at this sample."""
     resume_sample: _builtins.int
-    """With a final: everything before this sample is final, so a new owner begins there. It lies between the final's last word
-    and whatever comes next.
+    """With a final: everything before this sample is final, so a new owner begins there. It lies between the final's last
+    word and the first one of the next segment.
     """
     answered_controls: _builtins.int
-    """With an event that answers a control of the client: how many are answered with it. 0 otherwise."""
+    """With an event that answers a control of the client: the number of controls answered, this one included. 0
+    otherwise.
+    """
     @_builtins.property
     def owner_changed(self) -> Global___OwnerChanged:
-        """A worker begins, or another one goes on. It refuses what the one before it may still write."""
+        """A worker begins or continues the session. From here on, events of the owner before it are refused."""
 
     @_builtins.property
     def final(self) -> _transcript_pb2.Segment:
@@ -469,11 +469,11 @@ class LiveEvent(_message.Message):
 
     @_builtins.property
     def config_updated(self) -> Global___LiveConfigUpdated:
-        """The session recognizes differently from here on."""
+        """The config has changed."""
 
     @_builtins.property
     def context(self) -> Global___LiveContext:
-        """With a final: what of it is context for what comes next, so that a new owner hears it again. Absent where nothing is."""
+        """With a final: the end of it that is context for what follows; a new owner decodes it again. Absent: there is none."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Warning]:
@@ -508,16 +508,16 @@ Global___LiveEvent: _TypeAlias = LiveEvent  # noqa: Y015
 
 @_typing.final
 class LiveContext(_message.Message):
-    """The end of a final, which helps to hear what comes next."""
+    """The committed context: the end of a final, which is decoded again before what follows."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     first_sample: _builtins.int
-    """Where it begins. It ends at the final's `resume_sample`."""
+    """The sample at which the context begins. It ends at the final's `resume_sample`."""
     text: _builtins.str
-    """What is said in it."""
+    """The text of the context."""
     def __init__(
         self,
         *,
@@ -534,7 +534,7 @@ Global___LiveContext: _TypeAlias = LiveContext  # noqa: Y015
 
 @_typing.final
 class LiveConfigUpdated(_message.Message):
-    """The session recognizes differently from here on."""
+    """A change of the config of a session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -542,14 +542,14 @@ class LiveConfigUpdated(_message.Message):
     RECOGNITION_FIELD_NUMBER: _builtins.int
     ENDPOINTING_FIELD_NUMBER: _builtins.int
     sample: _builtins.int
-    """From this sample on."""
+    """The sample from which the config is used."""
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
         """The config as it is used now."""
 
     @_builtins.property
     def endpointing(self) -> _streaming_pb2.Endpointing:
-        """The same."""
+        """The endpointing as it is used now."""
 
     def __init__(
         self,
@@ -568,7 +568,7 @@ Global___LiveConfigUpdated: _TypeAlias = LiveConfigUpdated  # noqa: Y015
 
 @_typing.final
 class OwnerChanged(_message.Message):
-    """A worker begins, or another one goes on."""
+    """A worker begins a session, or another one continues it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -579,12 +579,12 @@ class OwnerChanged(_message.Message):
     worker_id: _builtins.str
     """The worker's id."""
     first_sample: _builtins.int
-    """The sample it begins at."""
+    """The sample at which the worker begins."""
     engine_changed: _builtins.bool
-    """The owner before had another engine or model."""
+    """Whether the owner before had another engine or model."""
     @_builtins.property
     def route(self) -> _route_pb2.Route:
-        """Its engine and model."""
+        """The engine and model of the worker."""
 
     def __init__(
         self,
@@ -613,7 +613,7 @@ class UtteranceEnded(_message.Message):
     sample: _builtins.int
     """Everything before this sample is final."""
     finalized: _builtins.bool
-    """The client asked for it."""
+    """Whether the client asked for it by `finalize`."""
     def __init__(
         self,
         *,
@@ -630,7 +630,7 @@ Global___UtteranceEnded: _TypeAlias = UtteranceEnded  # noqa: Y015
 
 @_typing.final
 class LiveEnded(_message.Message):
-    """The session is over."""
+    """The end of a session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -639,14 +639,14 @@ class LiveEnded(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     sample_count: _builtins.int
-    """How many samples it had."""
+    """The number of the session's samples."""
     final_count: _builtins.int
-    """How many finals it had."""
+    """The number of finals."""
     upload_id: _builtins.str
-    """The upload with its audio, when that was to be kept."""
+    """The id of the upload with the session's audio. Empty when the audio is not kept."""
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why, when it was cut short."""
+        """Why the session ended before its audio did. Absent when it did not."""
 
     def __init__(
         self,
@@ -666,7 +666,9 @@ Global___LiveEnded: _TypeAlias = LiveEnded  # noqa: Y015
 
 @_typing.final
 class LiveProgress(_message.Message):
-    """How far a session's owner has come. Not stored: the next one says more. Subject `tiro.live.<tenant>.<session>.progress`."""
+    """The progress of a session's owner. Not stored: the next message replaces it. Subject
+    `tiro.live.<tenant>.<session>.progress`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -675,7 +677,7 @@ class LiveProgress(_message.Message):
     epoch: _builtins.int
     """The owner's epoch."""
     processed_sample: _builtins.int
-    """It has heard everything before this sample."""
+    """Every sample before this one is processed."""
     def __init__(
         self,
         *,
@@ -692,7 +694,9 @@ Global___LiveProgress: _TypeAlias = LiveProgress  # noqa: Y015
 
 @_typing.final
 class LivePartial(_message.Message):
-    """The text since the last final. Only the newest is kept. Subject `tiro.live.<tenant>.<session>.partial`."""
+    """The text since the last final. Not stored: the next message replaces it. Subject
+    `tiro.live.<tenant>.<session>.partial`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -703,9 +707,9 @@ class LivePartial(_message.Message):
     epoch: _builtins.int
     """The owner's epoch."""
     after_sequence: _builtins.int
-    """The sequence number of the event it comes after."""
+    """The sequence number of the event that the partial comes after."""
     revision: _builtins.int
-    """Counts the partials after that event."""
+    """The number of the partial after that event."""
     @_builtins.property
     def segment(self) -> _transcript_pb2.Segment:
         """The segment so far."""

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class MaintenanceRecord(_message.Message):
-    """Who maintains what the deployment has stored, one ingest service at a time, and how far it is. Key `maintenance`."""
+    """The maintenance of a deployment's data, by one ingest service at a time, and its progress. Key `maintenance`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -57,14 +57,14 @@ class MaintenanceRecord(_message.Message):
         BEGIN_TIME_FIELD_NUMBER: _builtins.int
         IS_COMPLETE_FIELD_NUMBER: _builtins.int
         cursor: _builtins.str
-        """What comes behind is still to be looked at: a sequence of the bucket's stream, or a cursor of the listing. Empty:
-        everything.
+        """Where the task continues: after this sequence of the bucket's stream, or after this cursor of the listing. Empty:
+        at the beginning.
         """
         is_complete: _builtins.bool
-        """It has come to the end since."""
+        """Whether the task has come to the end since."""
         @_builtins.property
         def begin_time(self) -> _timestamp_pb2.Timestamp:
-            """When it was last at the beginning."""
+            """When the task was last at the beginning."""
 
         def __init__(
             self,
@@ -84,18 +84,19 @@ class MaintenanceRecord(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     STORE_ID_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
-    """Counts the services that have maintained it. Whoever holds an older number is refused."""
+    """The number of owners so far. Writes of an owner with an older number are refused."""
     store_id: _builtins.str
-    """Names the blob store that belongs to these records: it has the same id in a blob of its own. From a store with
-    another id nothing is removed, whatever has no record here. Empty until a service has maintained the deployment.
+    """The id of the blob store that belongs to these records; the store has the same id in a blob. Nothing is removed
+    from a store with another id, even where a blob has no record here. Empty until a service has maintained the
+    deployment.
     """
     @_builtins.property
     def lease(self) -> _transcription_pb2.Lease:
-        """Which service does now. Absent when none does."""
+        """The owner and its lease. Absent when no service maintains the data now."""
 
     @_builtins.property
     def positions(self) -> _containers.MessageMap[_builtins.str, Global___MaintenanceRecord.Position]:
-        """How far it is, by the name of what it does: a check of records, or the sweep of the blob store."""
+        """The position of each task by its name: the checks of records, and the sweep of the blob store."""
 
     def __init__(
         self,

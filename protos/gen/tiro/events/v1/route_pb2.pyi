@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Route(_message.Message):
-    """An engine and its model: one way that a request may go."""
+    """An engine and its model: one entry of a policy."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

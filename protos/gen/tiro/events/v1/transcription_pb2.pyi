@@ -27,7 +27,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TranscriptionRecord(_message.Message):
-    """What the store keeps of a job: the truth about it. It changes by compare-and-set only. Key `<tenant>.<job>`."""
+    """The record of a job, which is authoritative. It changes by compare-and-set only. Key `<tenant>.<job>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,9 +41,9 @@ class TranscriptionRecord(_message.Message):
         SAMPLES_FIELD_NUMBER: _builtins.int
         SIZE_BYTES_FIELD_NUMBER: _builtins.int
         offset: _builtins.int
-        """Where it begins in the recording, in samples at 16 kHz."""
+        """Where the part begins in the recording, in samples at 16 kHz."""
         samples: _builtins.int
-        """How many samples it has."""
+        """The number of its samples, at 16 kHz."""
         size_bytes: _builtins.int
         """The size of its audio file, in bytes."""
         def __init__(
@@ -97,56 +97,56 @@ class TranscriptionRecord(_message.Message):
     SHADOW_OF_SESSION_FIELD_NUMBER: _builtins.int
     KEEPS_UPLOAD_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is."""
+    """The tenant of the job."""
     transcription_id: _builtins.str
-    """A UUIDv7."""
+    """The id of the job, a UUIDv7."""
     display_name: _builtins.str
-    """What the caller calls it."""
+    """The caller's name for the job."""
     upload_id: _builtins.str
-    """The upload to transcribe. For a recording that came with the job, or is fetched for it, it has the job's id."""
+    """The id of the upload to transcribe. A recording that came with the job, or is fetched for it, has the job's id."""
     state: _transcription_pb2.Transcription.State.ValueType
-    """Where the job is in its life."""
+    """The state of the job."""
     epoch: _builtins.int
-    """Counts the owners it has had. Whoever holds an older number is refused."""
+    """The number of owners so far. Writes of an owner with an older number are refused."""
     transcript_epoch: _builtins.int
-    """The epoch whose segments count, once SUCCEEDED: they are stored under it."""
+    """The epoch of the owner whose transcript counts, which is stored under this number. Once SUCCEEDED."""
     lane: _transcription_pb2.Transcription.Lane.ValueType
-    """Which jobs it goes before; always set."""
+    """The priority of the job; always set."""
     retry_of: _builtins.str
-    """The id of the job of which it is a retry."""
+    """The id of the job of which this one is a retry. Empty: it is none."""
     audio_deleted: _builtins.bool
-    """It has let go of its recording."""
+    """Whether the job has released its recording."""
     request_key: _builtins.str
-    """The key of its `RequestRecord`, which goes with it. Empty when it has none."""
+    """The key of its `RequestRecord`, which is deleted with the job. Empty when it has none."""
     uri: _builtins.str
-    """Where its recording is fetched from, with what the caller wants kept from others. Empty when it is not fetched."""
+    """The URI of the recording, with the user and password that answers leave out. Empty when it is not fetched."""
     fetched_size: _builtins.int
-    """How much of the recording is fetched, in bytes."""
+    """The bytes of the recording that are fetched."""
     removing: _builtins.bool
-    """It is being removed: nobody finds it any more, and what belongs to it goes before it does."""
+    """Whether the job is being deleted: callers no longer find it, and its data is deleted before the record."""
     split: _builtins.bool
-    """Its recording is split into parts, each a record of its own, and it takes no slot of a worker itself."""
+    """Whether the recording is split into parts. Each part has a record, and the job itself takes no slot of a worker."""
     policy: _builtins.str
-    """The policy that chose its engine. Empty when the caller named the engine."""
+    """The policy that chose the engine. Empty when the caller named the engine."""
     shadow_of: _builtins.str
-    """Set in the record of a shadow: the job, or the live session, that it is compared with. It is no job that callers
-    know. Its `transcription_id` is `shadow-<job or session>`.
+    """Set in the record of a shadow, which callers do not see: the id of the job or live session that it is compared
+    with. Its `transcription_id` is `shadow-<job or session>`.
     """
     shadow_of_session: _builtins.bool
-    """It is the shadow of a live session."""
+    """Whether this is the shadow of a live session."""
     keeps_upload: _builtins.bool
-    """Its recording is its caller's own upload, which stays when it goes."""
+    """Whether the recording is an upload of the caller's, which stays when the record is deleted."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
-        """What to recognize with; engine and model are always set."""
+        """The config as it is used: engine and model are always set."""
 
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """Who works on it, while FETCHING or RUNNING."""
+        """The owner and its lease, while FETCHING or RUNNING."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_transcription_pb2.Transcription.Attempt]:
-        """Each time it was begun, the present one included."""
+        """The attempts so far, the present one included."""
 
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
@@ -154,23 +154,23 @@ class TranscriptionRecord(_message.Message):
 
     @_builtins.property
     def transcribed_duration(self) -> _duration_pb2.Duration:
-        """How much of it is transcribed."""
+        """The length of the audio that is transcribed."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why it failed, once FAILED."""
+        """Why the job failed. Once FAILED."""
 
     @_builtins.property
     def transcript(self) -> _transcript_pb2.Transcript:
-        """The transcript without its segments, once SUCCEEDED."""
+        """The transcript without its segments. Once SUCCEEDED."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the job was created."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ended."""
+        """When the job ended."""
 
     @_builtins.property
     def options(self) -> _transcription_pb2.TranscriptionOptions:
@@ -178,38 +178,38 @@ class TranscriptionRecord(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long it stays after its end; always set."""
+        """How long the job is kept after its end; always set."""
 
     @_builtins.property
     def audio_ttl(self) -> _duration_pb2.Duration:
-        """How long it keeps its recording after its end; always set."""
+        """How long its recording is kept after its end; always set."""
 
     @_builtins.property
     def callback(self) -> _transcription_pb2.Callback:
-        """Who is told when it is over, and how that goes."""
+        """The callback on the job's end, and its deliveries. Absent: none."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it goes. Once it is over."""
+        """When the job is deleted. Once it is over."""
 
     @_builtins.property
     def audio_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it lets go of its recording. Once it is over."""
+        """When the job releases its recording. Once it is over."""
 
     @_builtins.property
     def part(self) -> Global___TranscriptionRecord.Part:
-        """Set in the record of a part: it is no job that callers know. Key `<tenant>.<job>.<index>`, and its
-        `transcription_id` is `<job>.<index>`.
+        """Set in the record of a part, which callers do not see. Its key is `<tenant>.<job>.<index>`, its `transcription_id`
+        is `<job>.<index>`.
         """
 
     @_builtins.property
     def allowed_clouds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The engines outside the deployment, of those that may come to serve it, that its recording may go to."""
+        """The cloud engines that the recording may be sent to, among those that may serve the job."""
 
     @_builtins.property
     def shadow(self) -> _route_pb2.Route:
-        """Who is to hear the recording as well once the job has succeeded, so that the deployment can compare the two. Absent
-        where nobody is, and once that is done.
+        """The route of the shadow: it transcribes the recording as well once the job has succeeded, for comparison. Absent
+        where there is no shadow, and once the two are compared.
         """
 
     def __init__(
@@ -263,7 +263,7 @@ Global___TranscriptionRecord: _TypeAlias = TranscriptionRecord  # noqa: Y015
 
 @_typing.final
 class Lease(_message.Message):
-    """Who owns a record, and for how long unless renewed."""
+    """The owner of a record, and the time at which its lease expires unless renewed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -273,7 +273,9 @@ class Lease(_message.Message):
     """The worker's id."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when. Another worker may claim the record after that; it counts its epoch up, which refuses this one."""
+        """When the lease expires. Another worker may claim the record after that, with the next epoch, and the writes of this
+        worker are refused from then on.
+        """
 
     def __init__(
         self,
@@ -291,8 +293,8 @@ Global___Lease: _TypeAlias = Lease  # noqa: Y015
 
 @_typing.final
 class TranscriptionTask(_message.Message):
-    """A hint that a job wants something done: a worker, its recording fetched, its callback sent. The record says whether
-    it really does.
+    """A task message: a hint that a job needs a worker, its recording fetched or its callback sent. The record says whether
+    it does.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -300,9 +302,9 @@ class TranscriptionTask(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     TRANSCRIPTION_ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is."""
+    """The tenant of the job."""
     transcription_id: _builtins.str
-    """Which job."""
+    """The id of the job."""
     def __init__(
         self,
         *,
@@ -319,7 +321,7 @@ Global___TranscriptionTask: _TypeAlias = TranscriptionTask  # noqa: Y015
 
 @_typing.final
 class TranscriptionEvent(_message.Message):
-    """Something that happened to a job. Written by whoever owns it, one after the other. Subject
+    """An event of a job's event log, which has one writer at a time: the job's owner. Subject
     `tiro.event.<tenant>.<job>`.
     """
 
@@ -334,16 +336,16 @@ class TranscriptionEvent(_message.Message):
     sequence: _builtins.int
     """1, 2, 3, without gaps."""
     attempt: _builtins.int
-    """The attempt it belongs to; 0 before the first."""
+    """The number of the attempt that the event belongs to; 0 before the first."""
     fetched_size: _builtins.int
-    """How much of the recording is fetched, in bytes."""
+    """The bytes of the recording that are fetched."""
     @_builtins.property
     def state_changed(self) -> Global___TranscriptionRecord:
         """The record after a change of state."""
 
     @_builtins.property
     def transcribed_duration(self) -> _duration_pb2.Duration:
-        """How much is transcribed."""
+        """The length of the audio that is transcribed."""
 
     @_builtins.property
     def segments(self) -> Global___TranscriptPage:
@@ -371,8 +373,8 @@ Global___TranscriptionEvent: _TypeAlias = TranscriptionEvent  # noqa: Y015
 
 @_typing.final
 class ArchiveMark(_message.Message):
-    """That a tenant has jobs in a span of time in the archive. Key `<tenant>.<wide bucket>`, and with `.many` behind it where
-    they are many.
+    """A mark that a tenant has archived jobs in a bucket of time. Key `<tenant>.<wide bucket>`, and a second one with
+    `.many` appended where the bucket holds many.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -390,8 +392,8 @@ Global___ArchiveMark: _TypeAlias = ArchiveMark  # noqa: Y015
 
 @_typing.final
 class ExpiryEntry(_message.Message):
-    """When something is to be done about a job that is in the archive. Key `<wide bucket>.<narrow bucket>.<tenant>.<job>`, of
-    the time when it is due.
+    """An entry of the expiry index: an archived job has something due. Key `<wide bucket>.<narrow bucket>.<tenant>.<job>`,
+    with the buckets of the due time.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -442,7 +444,7 @@ class RequestRecord(_message.Message):
     resource_id: _builtins.str
     """The id of what the request created."""
     fingerprint: _builtins.bytes
-    """SHA-256 of what was asked, to tell a repetition from a mistake."""
+    """SHA-256 of the request: the same id with another request is refused."""
     def __init__(
         self,
         *,
@@ -459,14 +461,14 @@ Global___RequestRecord: _TypeAlias = RequestRecord  # noqa: Y015
 
 @_typing.final
 class DeadLetter(_message.Message):
-    """Work that was given up. Subject `tiro.dead.<tenant>.<job>`."""
+    """A job that was given up. Subject `tiro.dead.<tenant>.<job>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def record(self) -> Global___TranscriptionRecord:
-        """The record as it was left."""
+        """The record of the job, as it was when the job was given up."""
 
     def __init__(
         self,
@@ -483,14 +485,14 @@ Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
 
 @_typing.final
 class UploadUse(_message.Message):
-    """A job's reference to an upload that has not come with it. Key `<tenant>.<upload>.<job>`."""
+    """A job's reference to an upload of the caller's. Key `<tenant>.<upload>.<job>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was written. One without a job, after a while, was left by a service that died."""
+        """When the reference was written. An old one without a job was left by a service that died."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class UploadRecord(_message.Message):
-    """What the store keeps of an upload: the truth about it. Key `<tenant>.<upload>`."""
+    """The record of an upload, which is authoritative. Key `<tenant>.<upload>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -43,46 +43,46 @@ class UploadRecord(_message.Message):
     REQUEST_KEY_FIELD_NUMBER: _builtins.int
     NEEDS_JOB_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is."""
+    """The tenant of the upload."""
     upload_id: _builtins.str
-    """A UUIDv7."""
+    """The id of the upload, a UUIDv7."""
     display_name: _builtins.str
-    """What the caller calls it."""
+    """The caller's name for the upload."""
     size_bytes: _builtins.int
     """The size the caller announced, in bytes; 0 for none."""
     committed_size: _builtins.int
-    """How many bytes are stored for good: a whole number of parts until the upload is finished."""
+    """The bytes that are stored durably: a whole number of parts until the upload is finished."""
     part_size: _builtins.int
     """The size of every part but the last, in bytes."""
     state: _upload_pb2.Upload.State.ValueType
-    """Where it is in its life."""
+    """The state of the upload."""
     sha256: _builtins.str
-    """SHA-256 of the bytes, once READY, lower-case hex."""
+    """SHA-256 of the bytes, lower-case hex. Once READY."""
     writer_epoch: _builtins.int
-    """Counts the calls that have written to it. A writer whose number is no longer the record's has been replaced."""
+    """The number of calls that have written to the upload. A writer with an older number has been replaced."""
     removing: _builtins.bool
-    """It is hidden: callers do not find it. Once it is FAILED as well, its deletion is decided."""
+    """Whether the upload is hidden: callers do not find it. Once it is FAILED as well, its deletion is decided."""
     request_key: _builtins.str
-    """The key of its `RequestRecord`, which goes with it. Empty when it has none."""
+    """The key of its `RequestRecord`, which is deleted with the upload. Empty when it has none."""
     needs_job: _builtins.bool
-    """It is stored for a job: its own, which has the same id, or the shadow of a live session. It goes when no job needs
-    it. False: its caller may have jobs for it still.
+    """Whether the upload is stored for one job: the job with the same id, or the shadow of a live session. Then it is
+    deleted once no job needs it. False: its caller may still create jobs for it.
     """
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioInfo:
-        """What the recording is, once READY."""
+        """The format and length of the recording. Once READY."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why it was refused, once FAILED."""
+        """Why the upload was refused. Once FAILED."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the upload was created."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it goes with its bytes. Each write of the record sets it anew."""
+        """When the upload is deleted with its bytes. Each write of the record postpones it."""
 
     def __init__(
         self,

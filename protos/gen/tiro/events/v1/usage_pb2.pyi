@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class UsageRecord(_message.Message):
-    """What a tenant had sent to a service outside in a day, over one engine. Key: `<tenant>.<engine>.<day>`."""
+    """The audio of a tenant that one cloud engine has sent in a day. Key `<tenant>.<engine>.<day>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -27,13 +27,13 @@ class UsageRecord(_message.Message):
     DAY_FIELD_NUMBER: _builtins.int
     SECONDS_SENT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose audio it was."""
+    """The tenant of the audio."""
     engine: _builtins.str
     """The engine that sent it."""
     day: _builtins.str
     """The day in UTC: YYYY-MM-DD."""
     seconds_sent: _builtins.float
-    """Seconds of audio, with what was sent again after a fault."""
+    """Seconds of audio, including what was sent again after a fault."""
     def __init__(
         self,
         *,

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class WorkerRecord(_message.Message):
-    """A worker that is alive: it renews this record, which expires without it. Key `<worker>`."""
+    """The record of a live worker, which renews it; without that it expires. Key `<worker>`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -47,46 +47,46 @@ class WorkerRecord(_message.Message):
     worker_id: _builtins.str
     """The worker's id, a UUIDv7: a new one at each start."""
     host_name: _builtins.str
-    """The machine it runs on, for people."""
+    """The host name of the worker's machine, for people."""
     engine: _builtins.str
-    """Its engine."""
+    """The engine of the worker."""
     model: _builtins.str
     """The engine's model."""
     model_digest: _builtins.str
     """`sha256:<hex>` of the weights."""
     job_slots: _builtins.int
-    """How many jobs it takes at once; 0 when it takes none."""
+    """The number of jobs that it takes at once; 0 when it takes none."""
     jobs: _builtins.int
-    """How many of them are in use."""
+    """The number of job slots in use."""
     session_slots: _builtins.int
-    """How many live sessions it takes at once; 0 when it takes none."""
+    """The number of live sessions that it takes at once; 0 when it takes none."""
     sessions: _builtins.int
-    """How many of them are in use."""
+    """The number of session slots in use."""
     session_capacity: _builtins.int
-    """How many live sessions it can keep up with, as it has measured; 0 when it takes none."""
+    """The number of live sessions that it can keep up with, as measured; 0 when it takes none."""
     sessions_refused: _builtins.bool
-    """It takes no new live sessions now: it is full, or behind."""
+    """Whether it takes no new live sessions now, because it is full or behind."""
     cloud: _builtins.bool
-    """Its engine is a service outside the deployment."""
+    """Whether the engine is a cloud engine: a service outside the deployment."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The languages it knows, ISO 639 codes, sorted."""
+        """The languages of the model, ISO 639 codes, sorted."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it started."""
+        """When the worker started."""
 
     @_builtins.property
     def session_lag(self) -> _duration_pb2.Duration:
-        """How long the audio of its live sessions waits for a free thread now, the 95th percentile of the last seconds."""
+        """How long the audio of its live sessions waits for a free thread: the 95th percentile of the last seconds."""
 
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_engine_pb2.Engine.Capability.ValueType]:
-        """What it can do with its model, sorted. BATCH only where it has job slots, LIVE only where it has session slots."""
+        """The capabilities of the engine with the model, sorted. BATCH only with job slots, LIVE only with session slots."""
 
     @_builtins.property
     def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The regions in which a request may have its audio processed, sorted. Empty where the engine has none to choose from."""
+        """The regions that a request may choose, sorted. Empty where the engine has no regions."""
 
     def __init__(
         self,

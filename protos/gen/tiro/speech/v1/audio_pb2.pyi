@@ -25,7 +25,7 @@ class _AudioEncoding:
 class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEncoding.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AUDIO_ENCODING_UNSPECIFIED: _AudioEncoding.ValueType  # 0
-    """Not said. Refused."""
+    """Not set. Refused."""
     AUDIO_ENCODING_LINEAR16: _AudioEncoding.ValueType  # 1
     """Uncompressed 16-bit signed little-endian samples, without a header."""
     AUDIO_ENCODING_MULAW: _AudioEncoding.ValueType  # 2
@@ -36,10 +36,10 @@ class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEn
     """Opus in an Ogg stream, beginning with its header pages."""
 
 class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
-    """How live audio is encoded. Recordings need none of this: their container says it."""
+    """The encoding of live audio. Recordings need none: their container states it."""
 
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding.ValueType  # 0
-"""Not said. Refused."""
+"""Not set. Refused."""
 AUDIO_ENCODING_LINEAR16: AudioEncoding.ValueType  # 1
 """Uncompressed 16-bit signed little-endian samples, without a header."""
 AUDIO_ENCODING_MULAW: AudioEncoding.ValueType  # 2
@@ -62,12 +62,12 @@ class AudioFormat(_message.Message):
     encoding: Global___AudioEncoding.ValueType
     """The encoding of every audio message of the stream."""
     sample_rate_hertz: _builtins.int
-    """Samples a second and channel, 8000 to 48000. Required for LINEAR16 and MULAW. For FLAC and OGG_OPUS the stream's
-    own header says it; when given here as well, the two must agree (Opus: 48000).
+    """The sample rate in Hz, 8000 to 48000. Required for LINEAR16 and MULAW. FLAC and OGG_OPUS state it in the header of
+    the stream; a rate that is given here as well must agree with it (Opus: 48000).
     """
     channel_count: _builtins.int
-    """Interleaved channels, 1 to 8; they are mixed to one. 0 means 1. For LINEAR16 and MULAW: the other encodings' own
-    headers say it.
+    """The number of interleaved channels, 1 to 8; they are mixed to one. 0 means 1. Read for LINEAR16 and MULAW; FLAC and
+    OGG_OPUS state it in the header of the stream.
     """
     def __init__(
         self,
@@ -86,7 +86,7 @@ Global___AudioFormat: _TypeAlias = AudioFormat  # noqa: Y015
 
 @_typing.final
 class AudioInfo(_message.Message):
-    """What a recording turned out to be when it was probed."""
+    """The format and length of a recording, as probed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -100,12 +100,12 @@ class AudioInfo(_message.Message):
     codec: _builtins.str
     """FFmpeg's name of the codec, as in `pcm_s16le`, `mp3`, `opus`, `aac`."""
     sample_rate_hertz: _builtins.int
-    """Samples a second and channel."""
+    """The sample rate in Hz."""
     channel_count: _builtins.int
-    """How many channels; they are mixed to one for recognition."""
+    """The number of channels. They are mixed to one, unless a job asks for `separate_channels`."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Length, from the packets themselves rather than from a header."""
+        """The length, measured from the packets rather than read from a header."""
 
     def __init__(
         self,

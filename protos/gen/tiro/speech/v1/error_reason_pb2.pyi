@@ -33,7 +33,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSUPPORTED_LANGUAGE: _ErrorReason.ValueType  # 4
     """The model does not know the language."""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 5
-    """The page token is not one of ours, or belongs to another request."""
+    """The page token is not one that the service returned, or belongs to another request."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 6
     """The `request_id` was used before with other content."""
     ERROR_REASON_UNSUPPORTED_OPTION: _ErrorReason.ValueType  # 7
@@ -41,7 +41,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_API_KEY_MISSING: _ErrorReason.ValueType  # 10
     """The call carries no API key."""
     ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 11
-    """The API key is not one of ours."""
+    """The API key is not known."""
     ERROR_REASON_API_KEY_REVOKED: _ErrorReason.ValueType  # 12
     """The API key was revoked."""
     ERROR_REASON_UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 20
@@ -53,7 +53,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_WRITE_OFFSET_MISMATCH: _ErrorReason.ValueType  # 23
     """The write does not begin where the upload ends; `committed_size` in the metadata says where that is."""
     ERROR_REASON_UPLOAD_TOO_LARGE: _ErrorReason.ValueType  # 24
-    """The upload is larger than the deployment takes."""
+    """The upload is larger than the deployment accepts."""
     ERROR_REASON_UPLOAD_MISMATCH: _ErrorReason.ValueType  # 25
     """The finished upload does not have the size or the digest that the caller announced."""
     ERROR_REASON_UPLOAD_BUSY: _ErrorReason.ValueType  # 26
@@ -63,15 +63,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EMPTY_AUDIO: _ErrorReason.ValueType  # 30
     """The recording has no bytes."""
     ERROR_REASON_NOT_AUDIO: _ErrorReason.ValueType  # 31
-    """The bytes are no recording in a format that is taken."""
+    """The bytes are not a recording in an accepted format."""
     ERROR_REASON_NO_AUDIO_STREAM: _ErrorReason.ValueType  # 32
     """The recording has no sound track."""
     ERROR_REASON_AUDIO_TOO_SHORT: _ErrorReason.ValueType  # 33
     """The recording is shorter than a tenth of a second."""
     ERROR_REASON_AUDIO_TOO_LONG: _ErrorReason.ValueType  # 34
-    """The recording, or the live session, is longer than the deployment takes."""
+    """The recording, or the live session, is longer than the deployment accepts."""
     ERROR_REASON_AUDIO_UNDECODABLE: _ErrorReason.ValueType  # 35
-    """The recording could be opened, and nothing in it be decoded."""
+    """The recording could be opened, but nothing in it could be decoded."""
     ERROR_REASON_DECODE_TIMEOUT: _ErrorReason.ValueType  # 36
     """Decoding took longer than the deployment allows."""
     ERROR_REASON_DECODE_CRASHED: _ErrorReason.ValueType  # 37
@@ -93,15 +93,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TRANSCRIPTION_NOT_ENDED: _ErrorReason.ValueType  # 45
     """The transcription is not over, or has succeeded, so it cannot be retried; or it still needs its recording."""
     ERROR_REASON_AUDIO_DELETED: _ErrorReason.ValueType  # 46
-    """The transcription has let go of its recording."""
+    """The transcription has released its recording."""
     ERROR_REASON_WORKER_CRASHED: _ErrorReason.ValueType  # 47
     """The worker died with each attempt at the transcription."""
     ERROR_REASON_AUDIO_RANGE_EMPTY: _ErrorReason.ValueType  # 48
-    """`audio_start` lies behind the end of the recording."""
+    """`audio_start` is at or after the end of the recording."""
     ERROR_REASON_CONFIG_MISSING: _ErrorReason.ValueType  # 50
     """The stream's first message must be its config."""
     ERROR_REASON_CONFIG_REPEATED: _ErrorReason.ValueType  # 51
-    """A stream has one config."""
+    """The stream has sent a second config."""
     ERROR_REASON_NO_WORKER: _ErrorReason.ValueType  # 52
     """No live worker offers the engine and model."""
     ERROR_REASON_NO_CAPACITY: _ErrorReason.ValueType  # 53
@@ -111,41 +111,41 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CLIENT_TOO_SLOW: _ErrorReason.ValueType  # 55
     """The client does not read its responses."""
     ERROR_REASON_SESSION_FAILED: _ErrorReason.ValueType  # 56
-    """The session could not be carried on."""
+    """The session could not be continued."""
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 57
-    """There is no such session in this tenant, or its history is gone."""
+    """There is no such session in this tenant, or its history has expired."""
     ERROR_REASON_RESUME_TOKEN_INVALID: _ErrorReason.ValueType  # 58
     """The token does not resume the session."""
     ERROR_REASON_SEQUENCE_OUT_OF_RANGE: _ErrorReason.ValueType  # 59
     """The session has no event with this sequence number yet."""
     ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 60
-    """The store is full or nearly so; nothing can be accepted now."""
+    """The store is full or nearly full; nothing can be accepted now."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 61
     """The queue of work is full; `google.rpc.RetryInfo` says when to try again."""
     ERROR_REASON_NOT_READY: _ErrorReason.ValueType  # 62
-    """The service has lost its NATS connection or is still starting."""
+    """The service has lost its NATS connection, or is still starting."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 63
     """The service is stopping; another one will take the call."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 64
-    """A fault of ours; `error_id` in the metadata is found in the log."""
+    """A fault of the service; `error_id` in the metadata identifies it in the service's log."""
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 65
-    """The store of recordings and transcripts is away."""
+    """The store of recordings and transcripts does not answer."""
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 66
-    """Others changed the same resource at the same time; try again."""
+    """Other calls changed the same resource at the same time; try again."""
     ERROR_REASON_TENANT_LIMIT_REACHED: _ErrorReason.ValueType  # 67
-    """The tenant has as many open at once as one tenant may, of what `limit` in the metadata names: `calls`, `watchers` or
-    `detached_sessions`; `google.rpc.RetryInfo` says when to try again.
+    """The tenant has reached a limit of one tenant; `limit` in the metadata names it: `calls`, `watchers` or
+    `detached_sessions`. `google.rpc.RetryInfo` says when to try again.
     """
     ERROR_REASON_SESSION_RESUMED_ELSEWHERE: _ErrorReason.ValueType  # 70
-    """The session goes on over another connection."""
+    """The session continues on another connection."""
     ERROR_REASON_SESSION_ABANDONED: _ErrorReason.ValueType  # 71
     """The client left before the session's end, or cancelled it."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 72
-    """As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
+    """The service has reached its limit of watchers; `google.rpc.RetryInfo` says when to try again."""
     ERROR_REASON_SESSION_AUDIO_ENDED: _ErrorReason.ValueType  # 73
     """The client has resumed a session whose audio has ended, and sends more audio."""
     ERROR_REASON_URI_INVALID: _ErrorReason.ValueType  # 80
-    """The URI is not one that is taken: its scheme, its port, its form."""
+    """The URI's scheme, port or form is not accepted."""
     ERROR_REASON_URI_FORBIDDEN: _ErrorReason.ValueType  # 81
     """The URI leads to an address that is refused."""
     ERROR_REASON_URI_UNREACHABLE: _ErrorReason.ValueType  # 82
@@ -159,24 +159,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_URI_LENGTH_MISMATCH: _ErrorReason.ValueType  # 86
     """The URI's host sent more or less than it announced."""
     ERROR_REASON_CALLBACKS_DISABLED: _ErrorReason.ValueType  # 87
-    """The deployment signs no callbacks: it was given no secret."""
+    """The deployment sends no callbacks: it has no secret to sign them with."""
     ERROR_REASON_AUDIO_PARAMETERS: _ErrorReason.ValueType  # 90
-    """The recording's sample rate or number of channels is out of all range."""
+    """The recording's sample rate or number of channels is out of range."""
     ERROR_REASON_ENGINE_UNAVAILABLE: _ErrorReason.ValueType  # 100
-    """A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
+    """A service that the engine needs does not answer, or refuses further requests for now. Tried again."""
     ERROR_REASON_ENGINE_REFUSED: _ErrorReason.ValueType  # 101
     """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
     ERROR_REASON_REGION_NOT_ALLOWED: _ErrorReason.ValueType  # 102
-    """No live worker of the model may let the audio be heard in this region; `regions` in the metadata are the allowed
-    ones, separated by commas.
+    """No live worker of the model may send audio to this region; `regions` in the metadata are the allowed ones,
+    separated by commas.
     """
     ERROR_REASON_CLOUD_NOT_ALLOWED: _ErrorReason.ValueType  # 103
     """The engine is a service outside the deployment, and the deployment does not let the tenant's audio go there."""
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 104
-    """No engine of the policy can serve the request; the message says of each why not."""
+    """No engine of the policy can serve the request; the message gives the reason for each."""
     ERROR_REASON_CLOUD_LIMIT_REACHED: _ErrorReason.ValueType  # 105
-    """So much of the tenant's audio has gone to clouds today as the deployment allows; `google.rpc.RetryInfo` says when the
-    next day begins.
+    """The tenant has reached its daily limit of audio sent to cloud engines; `google.rpc.RetryInfo` says when the next
+    day begins.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -195,7 +195,7 @@ ERROR_REASON_UNKNOWN_MODEL: ErrorReason.ValueType  # 3
 ERROR_REASON_UNSUPPORTED_LANGUAGE: ErrorReason.ValueType  # 4
 """The model does not know the language."""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 5
-"""The page token is not one of ours, or belongs to another request."""
+"""The page token is not one that the service returned, or belongs to another request."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 6
 """The `request_id` was used before with other content."""
 ERROR_REASON_UNSUPPORTED_OPTION: ErrorReason.ValueType  # 7
@@ -203,7 +203,7 @@ ERROR_REASON_UNSUPPORTED_OPTION: ErrorReason.ValueType  # 7
 ERROR_REASON_API_KEY_MISSING: ErrorReason.ValueType  # 10
 """The call carries no API key."""
 ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 11
-"""The API key is not one of ours."""
+"""The API key is not known."""
 ERROR_REASON_API_KEY_REVOKED: ErrorReason.ValueType  # 12
 """The API key was revoked."""
 ERROR_REASON_UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 20
@@ -215,7 +215,7 @@ ERROR_REASON_UPLOAD_FINISHED: ErrorReason.ValueType  # 22
 ERROR_REASON_WRITE_OFFSET_MISMATCH: ErrorReason.ValueType  # 23
 """The write does not begin where the upload ends; `committed_size` in the metadata says where that is."""
 ERROR_REASON_UPLOAD_TOO_LARGE: ErrorReason.ValueType  # 24
-"""The upload is larger than the deployment takes."""
+"""The upload is larger than the deployment accepts."""
 ERROR_REASON_UPLOAD_MISMATCH: ErrorReason.ValueType  # 25
 """The finished upload does not have the size or the digest that the caller announced."""
 ERROR_REASON_UPLOAD_BUSY: ErrorReason.ValueType  # 26
@@ -225,15 +225,15 @@ ERROR_REASON_UPLOAD_IN_USE: ErrorReason.ValueType  # 27
 ERROR_REASON_EMPTY_AUDIO: ErrorReason.ValueType  # 30
 """The recording has no bytes."""
 ERROR_REASON_NOT_AUDIO: ErrorReason.ValueType  # 31
-"""The bytes are no recording in a format that is taken."""
+"""The bytes are not a recording in an accepted format."""
 ERROR_REASON_NO_AUDIO_STREAM: ErrorReason.ValueType  # 32
 """The recording has no sound track."""
 ERROR_REASON_AUDIO_TOO_SHORT: ErrorReason.ValueType  # 33
 """The recording is shorter than a tenth of a second."""
 ERROR_REASON_AUDIO_TOO_LONG: ErrorReason.ValueType  # 34
-"""The recording, or the live session, is longer than the deployment takes."""
+"""The recording, or the live session, is longer than the deployment accepts."""
 ERROR_REASON_AUDIO_UNDECODABLE: ErrorReason.ValueType  # 35
-"""The recording could be opened, and nothing in it be decoded."""
+"""The recording could be opened, but nothing in it could be decoded."""
 ERROR_REASON_DECODE_TIMEOUT: ErrorReason.ValueType  # 36
 """Decoding took longer than the deployment allows."""
 ERROR_REASON_DECODE_CRASHED: ErrorReason.ValueType  # 37
@@ -255,15 +255,15 @@ ERROR_REASON_TRANSCRIPTION_ENDED: ErrorReason.ValueType  # 44
 ERROR_REASON_TRANSCRIPTION_NOT_ENDED: ErrorReason.ValueType  # 45
 """The transcription is not over, or has succeeded, so it cannot be retried; or it still needs its recording."""
 ERROR_REASON_AUDIO_DELETED: ErrorReason.ValueType  # 46
-"""The transcription has let go of its recording."""
+"""The transcription has released its recording."""
 ERROR_REASON_WORKER_CRASHED: ErrorReason.ValueType  # 47
 """The worker died with each attempt at the transcription."""
 ERROR_REASON_AUDIO_RANGE_EMPTY: ErrorReason.ValueType  # 48
-"""`audio_start` lies behind the end of the recording."""
+"""`audio_start` is at or after the end of the recording."""
 ERROR_REASON_CONFIG_MISSING: ErrorReason.ValueType  # 50
 """The stream's first message must be its config."""
 ERROR_REASON_CONFIG_REPEATED: ErrorReason.ValueType  # 51
-"""A stream has one config."""
+"""The stream has sent a second config."""
 ERROR_REASON_NO_WORKER: ErrorReason.ValueType  # 52
 """No live worker offers the engine and model."""
 ERROR_REASON_NO_CAPACITY: ErrorReason.ValueType  # 53
@@ -273,41 +273,41 @@ ERROR_REASON_SESSION_IDLE: ErrorReason.ValueType  # 54
 ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 55
 """The client does not read its responses."""
 ERROR_REASON_SESSION_FAILED: ErrorReason.ValueType  # 56
-"""The session could not be carried on."""
+"""The session could not be continued."""
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 57
-"""There is no such session in this tenant, or its history is gone."""
+"""There is no such session in this tenant, or its history has expired."""
 ERROR_REASON_RESUME_TOKEN_INVALID: ErrorReason.ValueType  # 58
 """The token does not resume the session."""
 ERROR_REASON_SEQUENCE_OUT_OF_RANGE: ErrorReason.ValueType  # 59
 """The session has no event with this sequence number yet."""
 ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 60
-"""The store is full or nearly so; nothing can be accepted now."""
+"""The store is full or nearly full; nothing can be accepted now."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 61
 """The queue of work is full; `google.rpc.RetryInfo` says when to try again."""
 ERROR_REASON_NOT_READY: ErrorReason.ValueType  # 62
-"""The service has lost its NATS connection or is still starting."""
+"""The service has lost its NATS connection, or is still starting."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 63
 """The service is stopping; another one will take the call."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 64
-"""A fault of ours; `error_id` in the metadata is found in the log."""
+"""A fault of the service; `error_id` in the metadata identifies it in the service's log."""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 65
-"""The store of recordings and transcripts is away."""
+"""The store of recordings and transcripts does not answer."""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 66
-"""Others changed the same resource at the same time; try again."""
+"""Other calls changed the same resource at the same time; try again."""
 ERROR_REASON_TENANT_LIMIT_REACHED: ErrorReason.ValueType  # 67
-"""The tenant has as many open at once as one tenant may, of what `limit` in the metadata names: `calls`, `watchers` or
-`detached_sessions`; `google.rpc.RetryInfo` says when to try again.
+"""The tenant has reached a limit of one tenant; `limit` in the metadata names it: `calls`, `watchers` or
+`detached_sessions`. `google.rpc.RetryInfo` says when to try again.
 """
 ERROR_REASON_SESSION_RESUMED_ELSEWHERE: ErrorReason.ValueType  # 70
-"""The session goes on over another connection."""
+"""The session continues on another connection."""
 ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71
 """The client left before the session's end, or cancelled it."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 72
-"""As many follow sessions as the service takes; `google.rpc.RetryInfo` says when to try again."""
+"""The service has reached its limit of watchers; `google.rpc.RetryInfo` says when to try again."""
 ERROR_REASON_SESSION_AUDIO_ENDED: ErrorReason.ValueType  # 73
 """The client has resumed a session whose audio has ended, and sends more audio."""
 ERROR_REASON_URI_INVALID: ErrorReason.ValueType  # 80
-"""The URI is not one that is taken: its scheme, its port, its form."""
+"""The URI's scheme, port or form is not accepted."""
 ERROR_REASON_URI_FORBIDDEN: ErrorReason.ValueType  # 81
 """The URI leads to an address that is refused."""
 ERROR_REASON_URI_UNREACHABLE: ErrorReason.ValueType  # 82
@@ -321,23 +321,23 @@ ERROR_REASON_URI_STALLED: ErrorReason.ValueType  # 85
 ERROR_REASON_URI_LENGTH_MISMATCH: ErrorReason.ValueType  # 86
 """The URI's host sent more or less than it announced."""
 ERROR_REASON_CALLBACKS_DISABLED: ErrorReason.ValueType  # 87
-"""The deployment signs no callbacks: it was given no secret."""
+"""The deployment sends no callbacks: it has no secret to sign them with."""
 ERROR_REASON_AUDIO_PARAMETERS: ErrorReason.ValueType  # 90
-"""The recording's sample rate or number of channels is out of all range."""
+"""The recording's sample rate or number of channels is out of range."""
 ERROR_REASON_ENGINE_UNAVAILABLE: ErrorReason.ValueType  # 100
-"""A service that the engine needs does not answer, or has no room for so much at once. Tried again."""
+"""A service that the engine needs does not answer, or refuses further requests for now. Tried again."""
 ERROR_REASON_ENGINE_REFUSED: ErrorReason.ValueType  # 101
 """A service that the engine needs refuses the request: wrong credentials, or an option that it does not have."""
 ERROR_REASON_REGION_NOT_ALLOWED: ErrorReason.ValueType  # 102
-"""No live worker of the model may let the audio be heard in this region; `regions` in the metadata are the allowed
-ones, separated by commas.
+"""No live worker of the model may send audio to this region; `regions` in the metadata are the allowed ones,
+separated by commas.
 """
 ERROR_REASON_CLOUD_NOT_ALLOWED: ErrorReason.ValueType  # 103
 """The engine is a service outside the deployment, and the deployment does not let the tenant's audio go there."""
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 104
-"""No engine of the policy can serve the request; the message says of each why not."""
+"""No engine of the policy can serve the request; the message gives the reason for each."""
 ERROR_REASON_CLOUD_LIMIT_REACHED: ErrorReason.ValueType  # 105
-"""So much of the tenant's audio has gone to clouds today as the deployment allows; `google.rpc.RetryInfo` says when the
-next day begins.
+"""The tenant has reached its daily limit of audio sent to cloud engines; `google.rpc.RetryInfo` says when the next
+day begins.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RecognitionConfig(_message.Message):
-    """What to recognize with, and how. The same for recordings and live streams."""
+    """The engine and the options of recognition, for recordings and live streams alike."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,36 +33,36 @@ class RecognitionConfig(_message.Message):
     REPLACEMENTS_FIELD_NUMBER: _builtins.int
     WORD_TIME_OFFSETS_OPTIONAL_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
-    """The engine, as in `faster-whisper`, or a policy of the deployment, which chooses engine and model by who is free and
-    can serve the request. Empty takes the deployment's default.
+    """The engine, as in `faster-whisper`, or a policy of the deployment, which chooses the first of its engines that is
+    free and can serve the request. Empty takes the deployment's default.
     """
     model: _builtins.str
-    """The engine's model, as in `base` or `tiny.en`. Empty takes the deployment's default, or what the policy says."""
+    """The engine's model, as in `base` or `tiny.en`. Empty takes the default of the deployment or of the policy."""
     language_code: _builtins.str
     """The language spoken, an ISO 639 code as in `en` or `es`. Empty detects it, where the model can."""
     enable_word_time_offsets: _builtins.bool
-    """Whether segments carry their words with times and confidence. Finding them costs a little time. Refused where the
-    model gives words no times, unless `word_time_offsets_optional`.
+    """Whether segments carry their words with times and confidence, which takes a little time to compute. Refused where
+    the model gives words no times, unless `word_time_offsets_optional`.
     """
     region: _builtins.str
-    """Where a cloud engine may hear the audio, as in `eu-west-1`. Empty takes the deployment's. Refused where no live
-    worker of the model is allowed it, and where the engine knows no regions.
+    """The region in which a cloud engine processes the audio, as in `eu-west-1`. Empty takes the deployment's. Refused
+    where no live worker of the model may use the region, and where the engine has no regions.
     """
     word_time_offsets_optional: _builtins.bool
-    """Whether `enable_word_time_offsets` is only a wish: a model that gives words no times is taken without them. Answers
-    then say `enable_word_time_offsets = false`.
+    """Whether `enable_word_time_offsets` is optional: a model that gives words no times serves the request without them.
+    Answers then have `enable_word_time_offsets = false`.
     """
     @_builtins.property
     def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words and phrases that are likely to be said: names, products, jargon. At most 100, of at most 100 characters each.
-        Refused where the model takes none.
+        Refused where the model does not support hotwords.
         """
 
     @_builtins.property
     def replacements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replacement]:
-        """Words and phrases of the transcript that are replaced: spellings, product names, numbers. At most 1000, with at most
-        32768 characters together. Of two with the same `find` the later one counts. Refused while a live worker of the model
-        is older than this field, because it would ignore it.
+        """Words and phrases of the transcript that are replaced: spellings, product names, numbers. At most 1000, with at
+        most 32768 characters together. Of two with the same `find` the later one counts. Refused while a live worker of
+        the model is older than this field, because it would ignore it.
         """
 
     def __init__(
@@ -89,11 +89,12 @@ Global___RecognitionConfig: _TypeAlias = RecognitionConfig  # noqa: Y015
 class Replacement(_message.Message):
     """A word or phrase of the transcript, and the text that replaces it.
 
-    A transcript is divided into words at the default word boundaries of Unicode (UAX #29). A phrase matches where its words
-    follow one another within one segment, with the same punctuation between them as in `find`. Case, white space and
-    canonically equivalent spellings make no difference. In scripts without spaces each character is a word (Chinese, Thai,
-    hiragana), except that a run of katakana is one word: a phrase matches wherever its characters are. Phrases are matched
-    from left to right, the longest one first; a replacement is not matched again. Punctuation around the phrase stays.
+    A transcript is divided into words at the default word boundaries of Unicode (UAX #29). A phrase matches where its
+    words follow one another within one segment, with the same punctuation between them as in `find`. Case, white space
+    and canonically equivalent spellings make no difference. In scripts without spaces each character is a word (Chinese,
+    Thai, hiragana), except that a run of katakana is one word: a phrase matches wherever its characters are. Phrases are
+    matched from left to right, the longest one first; a replacement is not matched again. Punctuation around the phrase
+    stays.
 
     The words of the replacement share the time span of the words that they replace, in proportion to their lengths, and
     have the lowest confidence among these.

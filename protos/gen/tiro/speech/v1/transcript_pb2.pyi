@@ -27,40 +27,40 @@ class _WarningReason:
 class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     WARNING_REASON_UNSPECIFIED: _WarningReason.ValueType  # 0
-    """Not said."""
+    """Not set."""
     WARNING_REASON_DAMAGED_AUDIO: _WarningReason.ValueType  # 1
-    """Damaged packets were stepped over; the audio in them is not in the transcript."""
+    """Damaged packets were skipped; the audio in them is not in the transcript."""
     WARNING_REASON_TRUNCATED_AUDIO: _WarningReason.ValueType  # 2
     """Less audio could be decoded than the container announced."""
     WARNING_REASON_NO_SPEECH: _WarningReason.ValueType  # 3
     """No speech was found."""
     WARNING_REASON_ENGINE: _WarningReason.ValueType  # 4
-    """Something the engine wants to tell; the message says what."""
+    """A warning of the engine; the message has its text."""
     WARNING_REASON_TEXT_DROPPED: _WarningReason.ValueType  # 5
     """Text that the engine seems to have invented was left out; the message has the text and says why."""
     WARNING_REASON_STAGE_FAILED: _WarningReason.ValueType  # 6
-    """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments between
-    `start_offset` and `end_offset` may lack its changes.
+    """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
+    between `start_offset` and `end_offset` may lack its changes.
     """
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
-    """Why something in a transcript deserves a second look."""
+    """The kind of a warning about a transcript."""
 
 WARNING_REASON_UNSPECIFIED: WarningReason.ValueType  # 0
-"""Not said."""
+"""Not set."""
 WARNING_REASON_DAMAGED_AUDIO: WarningReason.ValueType  # 1
-"""Damaged packets were stepped over; the audio in them is not in the transcript."""
+"""Damaged packets were skipped; the audio in them is not in the transcript."""
 WARNING_REASON_TRUNCATED_AUDIO: WarningReason.ValueType  # 2
 """Less audio could be decoded than the container announced."""
 WARNING_REASON_NO_SPEECH: WarningReason.ValueType  # 3
 """No speech was found."""
 WARNING_REASON_ENGINE: WarningReason.ValueType  # 4
-"""Something the engine wants to tell; the message says what."""
+"""A warning of the engine; the message has its text."""
 WARNING_REASON_TEXT_DROPPED: WarningReason.ValueType  # 5
 """Text that the engine seems to have invented was left out; the message has the text and says why."""
 WARNING_REASON_STAGE_FAILED: WarningReason.ValueType  # 6
-"""A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments between
-`start_offset` and `end_offset` may lack its changes.
+"""A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
+between `start_offset` and `end_offset` may lack its changes.
 """
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
@@ -83,11 +83,11 @@ class Word(_message.Message):
     """In a partial: whether two decodings agreed on the word, so that it is likely to stay. Always true in a final."""
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration:
-        """Where it begins, from the start of the recording or session."""
+        """When the word begins, from the start of the recording or session."""
 
     @_builtins.property
     def end_offset(self) -> _duration_pb2.Duration:
-        """Where it ends, from the start of the recording or session."""
+        """When the word ends, from the start of the recording or session."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ Global___Word: _TypeAlias = Word  # noqa: Y015
 
 @_typing.final
 class Segment(_message.Message):
-    """A stretch of speech."""
+    """A stretch of text with its times."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -121,22 +121,22 @@ class Segment(_message.Message):
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """What was said."""
+    """The text of the segment."""
     language_code: _builtins.str
-    """The language spoken in it, an ISO 639 code."""
+    """The language of the segment, an ISO 639 code."""
     channel: _builtins.int
-    """The channel it was heard in, counted from 1. 0 where the channels were mixed."""
+    """The audio channel of the segment, counted from 1. 0 where the channels were mixed."""
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration:
-        """Where it begins, from the start of the recording or session."""
+        """When the segment begins, from the start of the recording or session."""
 
     @_builtins.property
     def end_offset(self) -> _duration_pb2.Duration:
-        """Where it ends, from the start of the recording or session."""
+        """When the segment ends, from the start of the recording or session."""
 
     @_builtins.property
     def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
-        """Its words, in order. Empty unless word time offsets were asked for."""
+        """The words of the segment, in order. Empty unless word time offsets were requested."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ Global___Segment: _TypeAlias = Segment  # noqa: Y015
 
 @_typing.final
 class Warning(_message.Message):
-    """A remark about a transcript."""
+    """A warning about a transcript."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -167,16 +167,16 @@ class Warning(_message.Message):
     START_OFFSET_FIELD_NUMBER: _builtins.int
     END_OFFSET_FIELD_NUMBER: _builtins.int
     reason: Global___WarningReason.ValueType
-    """The kind of remark, for programs."""
+    """The kind of the warning, for programs."""
     message: _builtins.str
-    """The remark, for people."""
+    """The text of the warning, for people."""
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration:
-        """Where in the recording what it is about begins. Absent when it is about the whole."""
+        """When the affected part of the recording begins. Absent when the warning is about the whole recording."""
 
     @_builtins.property
     def end_offset(self) -> _duration_pb2.Duration:
-        """Where it ends."""
+        """When the affected part ends. Absent when the warning is about the whole recording."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ Global___Warning: _TypeAlias = Warning  # noqa: Y015
 
 @_typing.final
 class Transcript(_message.Message):
-    """What is known of a transcript besides its segments."""
+    """The description of a transcript, without its segments."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -209,24 +209,26 @@ class Transcript(_message.Message):
     SEGMENT_COUNT_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
-    """The engine that made it."""
+    """The engine that made the transcript."""
     model: _builtins.str
     """The engine's model."""
     model_digest: _builtins.str
-    """`sha256:<hex>` of the weights that made it."""
+    """`sha256:<hex>` of the model's weights."""
     language_code: _builtins.str
-    """The language asked for, or else detected: an ISO 639 code. Empty when there was no speech to detect it from."""
+    """The requested language, or else the detected one: an ISO 639 code. Empty when there was no speech to detect it
+    from.
+    """
     language_confidence: _builtins.float
-    """The probability of the detected language, 0 to 1. Absent when the language was asked for."""
+    """The probability of the detected language, 0 to 1. Absent when a language was requested."""
     segment_count: _builtins.int
-    """How many segments it has."""
+    """The number of segments."""
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
         """The length of the audio that was transcribed."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
-        """Remarks. Empty when all went well."""
+        """The warnings. Empty when there are none."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StreamingTranscribeRequest(_message.Message):
-    """What the client sends."""
+    """A message of the client."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,30 +36,30 @@ class StreamingTranscribeRequest(_message.Message):
     UPDATE_CONFIG_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
-    """The next audio, in the config's format: at most 256 KiB a message. 20 ms to 200 ms of it is a good size."""
+    """The next audio, in the config's format: at most 256 KiB a message. 20 ms to 200 ms a message is a good size."""
     @_builtins.property
     def config(self) -> Global___StreamingConfig:
-        """How to transcribe. The first message, and only that."""
+        """The config of the session. The first message, and only the first."""
 
     @_builtins.property
     def finalize(self) -> Global___Finalize:
-        """Make everything sent so far final, and go on."""
+        """Make everything sent so far final. The session continues."""
 
     @_builtins.property
     def keep_alive(self) -> Global___KeepAlive:
-        """The client is alive and has nothing to say. Without audio, send one every few seconds."""
+        """The client is alive and has no audio to send. Without audio, send one every few seconds."""
 
     @_builtins.property
     def resume(self) -> Global___Resume:
-        """Go on with a session whose connection was lost. The first message, instead of the config."""
+        """Continue a session whose connection was lost. The first message, instead of the config."""
 
     @_builtins.property
     def update_config(self) -> Global___UpdateConfig:
-        """Recognize differently from here on."""
+        """Change the config from here on."""
 
     @_builtins.property
     def cancel(self) -> Global___Cancel:
-        """End the session now; what is not final yet is not wanted."""
+        """End the session now; what is not final yet is dropped."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ Global___StreamingTranscribeRequest: _TypeAlias = StreamingTranscribeRequest  # 
 
 @_typing.final
 class StreamingConfig(_message.Message):
-    """How to transcribe a live stream."""
+    """The config of a live session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -96,29 +96,29 @@ class StreamingConfig(_message.Message):
     KEEP_RECORDING_FIELD_NUMBER: _builtins.int
     RESUME_WINDOW_FIELD_NUMBER: _builtins.int
     enable_interim_results: _builtins.bool
-    """Whether partials are wanted, or finals only."""
+    """Whether the server sends partials as well as finals."""
     freeze_stable: _builtins.bool
-    """A stable word of a partial stays as it is in the final too. Without this a final may change one, rarely: it is
-    decoded once more, with more care and with all of its audio.
+    """Whether a stable word of a partial stays as it is in the final. Without this a final rarely changes one: its audio
+    is decoded once more as a whole, with a wider search.
     """
     keep_recording: _builtins.bool
-    """Keep the audio as an upload, so that a job can transcribe it again in full quality."""
+    """Whether the audio is kept as an upload, so that a job can transcribe it again."""
     @_builtins.property
     def format(self) -> _audio_pb2.AudioFormat:
-        """How the audio is encoded."""
+        """The format of the audio."""
 
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
-        """What to recognize with."""
+        """The engine and the options of recognition."""
 
     @_builtins.property
     def endpointing(self) -> Global___Endpointing:
-        """When an utterance ends. Absent takes the defaults."""
+        """The rules by which an utterance ends. Absent takes the defaults."""
 
     @_builtins.property
     def resume_window(self) -> _duration_pb2.Duration:
-        """How long the session waits for its client when the connection is lost: up to 45 s. Absent: it ends with its
-        connection.
+        """How long the session waits for its client after the connection is lost: up to 45 s. Absent: the session ends with
+        its connection.
         """
 
     def __init__(
@@ -142,9 +142,10 @@ Global___StreamingConfig: _TypeAlias = StreamingConfig  # noqa: Y015
 
 @_typing.final
 class Resume(_message.Message):
-    """Goes on with a session, from another connection. The old one, should it still live, is cut off.
+    """Continues a session on another connection. The old connection is closed if it is still open.
 
-    The answer is session_resumed, which says what the server has; then what the client missed; then the session goes on.
+    The server answers with session_resumed, which says how much audio it has stored. The events that the client missed
+    follow, and the session continues.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -156,12 +157,13 @@ class Resume(_message.Message):
     session_id: _builtins.str
     """The session."""
     resume_token: _builtins.str
-    """As session_started gave it."""
+    """The token of session_started."""
     after_sequence: _builtins.int
-    """The last sequence number that the client has seen: it gets everything after it."""
+    """The last sequence number that the client has received: the server sends the events after it. 0: all."""
     audio_from_start: _builtins.bool
-    """The client sends its audio again from the very beginning, for encodings that cannot be taken up in the middle (FLAC,
-    OGG_OPUS). The server skips what it has. Without this the client goes on at the offset in session_resumed.
+    """Whether the client sends its audio again from the very beginning, as FLAC and OGG_OPUS need, which cannot be
+    decoded from the middle. The server skips what it has. Without this the client continues at the offset in
+    session_resumed.
     """
     def __init__(
         self,
@@ -181,7 +183,7 @@ Global___Resume: _TypeAlias = Resume  # noqa: Y015
 
 @_typing.final
 class UpdateConfig(_message.Message):
-    """Recognizes differently from here on. What is not said here stays."""
+    """A change of the config from here on. A field that is absent keeps its value."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -193,16 +195,18 @@ class UpdateConfig(_message.Message):
     """The language spoken from here on. Empty detects it, where the model can."""
     @_builtins.property
     def hotwords(self) -> Global___Hotwords:
-        """The words that are likely to be said from here on, in place of those before. Refused where the model takes none."""
+        """The words that are likely to be said from here on, in place of those before. Refused where the model does not
+        support hotwords.
+        """
 
     @_builtins.property
     def endpointing(self) -> Global___Endpointing:
-        """When an utterance ends, in place of what was said before."""
+        """The rules by which an utterance ends, in place of those before."""
 
     @_builtins.property
     def replacements(self) -> Global___Replacements:
-        """The replacements from here on, in place of those before: they apply to partials and finals that come after the answer
-        to this message, `config_updated`.
+        """The replacements from here on, in place of those before: they apply to partials and finals that come after the
+        answer to this message, `config_updated`.
         """
 
     def __init__(
@@ -249,7 +253,7 @@ Global___Replacements: _TypeAlias = Replacements  # noqa: Y015
 
 @_typing.final
 class Hotwords(_message.Message):
-    """Words and phrases that are likely to be said. None are a list as well."""
+    """Words and phrases that are likely to be said. An empty list removes those before."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -273,7 +277,7 @@ Global___Hotwords: _TypeAlias = Hotwords  # noqa: Y015
 
 @_typing.final
 class Endpointing(_message.Message):
-    """When an utterance ends."""
+    """The rules by which an utterance ends."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -288,7 +292,7 @@ class Endpointing(_message.Message):
 
     @_builtins.property
     def utterance_max(self) -> _duration_pb2.Duration:
-        """The longest utterance: 5 s to 25 s. A longer one is cut, at a pause where there is one. Absent means 15 s."""
+        """The longest utterance: 5 s to 25 s. A longer one is split, at a pause where there is one. Absent means 15 s."""
 
     def __init__(
         self,
@@ -360,7 +364,7 @@ Global___Cancel: _TypeAlias = Cancel  # noqa: Y015
 
 @_typing.final
 class StreamingTranscribeResponse(_message.Message):
-    """What the server sends."""
+    """A message of the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -379,16 +383,16 @@ class StreamingTranscribeResponse(_message.Message):
     LAG_FIELD_NUMBER: _builtins.int
     ENGINE_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """The number of this event in the session: 1, 2, 3, without gaps, for finals and states. 0 for what is not part of
-    the record: partials and acknowledgements.
+    """The number of this event in the session: 1, 2, 3, without gaps, for finals and states. 0 for messages that are not
+    stored: partials, acknowledgements and lag.
     """
     @_builtins.property
     def session_started(self) -> Global___SessionStarted:
-        """The session is open and a worker has it. The first message."""
+        """The session is open and a worker owns it. The first message."""
 
     @_builtins.property
     def partial(self) -> Global___Partial:
-        """The text since the last final as it looks now."""
+        """The text since the last final, as recognized so far."""
 
     @_builtins.property
     def final(self) -> Global___Final:
@@ -396,15 +400,15 @@ class StreamingTranscribeResponse(_message.Message):
 
     @_builtins.property
     def speech_started(self) -> Global___SpeechStarted:
-        """Someone began to speak."""
+        """Speech began."""
 
     @_builtins.property
     def speech_ended(self) -> Global___SpeechEnded:
-        """They stopped."""
+        """Speech ended."""
 
     @_builtins.property
     def utterance_end(self) -> Global___UtteranceEnd:
-        """Everything up to here is final."""
+        """An utterance ended: everything up to here is final."""
 
     @_builtins.property
     def audio_ack(self) -> Global___AudioAck:
@@ -412,7 +416,7 @@ class StreamingTranscribeResponse(_message.Message):
 
     @_builtins.property
     def worker_changed(self) -> Global___WorkerChanged:
-        """Another worker has taken the session over. Finals stay; partials begin anew."""
+        """Another worker has taken over the session. Finals stay; partials begin again."""
 
     @_builtins.property
     def session_ended(self) -> Global___SessionEnded:
@@ -420,19 +424,19 @@ class StreamingTranscribeResponse(_message.Message):
 
     @_builtins.property
     def session_resumed(self) -> Global___SessionResumed:
-        """The session goes on over this connection. The first message after a resume."""
+        """The session continues on this connection. The first message after a resume."""
 
     @_builtins.property
     def config_updated(self) -> Global___ConfigUpdated:
-        """The session recognizes differently from here on."""
+        """The config has changed."""
 
     @_builtins.property
     def lag(self) -> Global___Lag:
-        """The server is behind what it was sent, or no longer."""
+        """The server has fallen behind the audio it received, or has caught up."""
 
     @_builtins.property
     def engine_changed(self) -> Global___EngineChanged:
-        """The session goes on with another engine, because its own failed. Finals stay; partials begin anew."""
+        """Another engine has taken over the session, because its engine failed. Finals stay; partials begin again."""
 
     def __init__(
         self,
@@ -477,24 +481,24 @@ class SessionStarted(_message.Message):
     session_id: _builtins.str
     """The session's id, a UUIDv7."""
     resume_token: _builtins.str
-    """What resumes the session from another connection. Empty when the config asked for no resume_window, and for those who
-    watch.
+    """The token that resumes the session on another connection. Empty when the config has no resume_window, and for
+    watchers.
     """
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
-        """The engine and model that were chosen, and the rest of the config as it is used."""
+        """The config as it is used, with the engine and model that were chosen."""
 
     @_builtins.property
     def duration_max(self) -> _duration_pb2.Duration:
-        """The longest session the deployment takes."""
+        """The longest session that the deployment accepts."""
 
     @_builtins.property
     def idle_max(self) -> _duration_pb2.Duration:
-        """The session is ended when nothing has come from the client for this long."""
+        """The longest silence of the client: a client that sends nothing for this long counts as lost."""
 
     @_builtins.property
     def resume_window(self) -> _duration_pb2.Duration:
-        """How long the session waits for its client when the connection is lost."""
+        """How long the session waits for its client after the connection is lost."""
 
     def __init__(
         self,
@@ -516,7 +520,7 @@ Global___SessionStarted: _TypeAlias = SessionStarted  # noqa: Y015
 
 @_typing.final
 class SessionResumed(_message.Message):
-    """The session goes on."""
+    """The session continues on this connection."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -524,14 +528,15 @@ class SessionResumed(_message.Message):
     CONTROL_COUNT_FIELD_NUMBER: _builtins.int
     AUDIO_ENDED_FIELD_NUMBER: _builtins.int
     control_count: _builtins.int
-    """How many of the controls (finalize, update_config) are stored: the client sends those after them again."""
+    """The number of controls (finalize, update_config) that are stored: the client sends the later ones again."""
     audio_ended: _builtins.bool
-    """The session's audio has ended, since the client had half-closed. Only what is left of the events follows. Audio beyond
-    audio_offset is answered with SESSION_AUDIO_ENDED; session_ended comes once the client has half-closed again.
+    """Whether the session's audio has ended because the client had half-closed. Then only the remaining events follow.
+    Audio beyond audio_offset is refused with SESSION_AUDIO_ENDED; session_ended comes once the client has half-closed
+    again.
     """
     @_builtins.property
     def audio_offset(self) -> _duration_pb2.Duration:
-        """How much of the audio is stored: the client goes on from here."""
+        """The audio that is stored, from the start of the session: the client continues from here."""
 
     def __init__(
         self,
@@ -550,7 +555,7 @@ Global___SessionResumed: _TypeAlias = SessionResumed  # noqa: Y015
 
 @_typing.final
 class ConfigUpdated(_message.Message):
-    """The session recognizes differently from here on."""
+    """The config of the session has changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -559,7 +564,7 @@ class ConfigUpdated(_message.Message):
     ENDPOINTING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """From where on, from the start of the session."""
+        """When the config changed, from the start of the session."""
 
     @_builtins.property
     def recognition(self) -> _recognition_pb2.RecognitionConfig:
@@ -567,7 +572,7 @@ class ConfigUpdated(_message.Message):
 
     @_builtins.property
     def endpointing(self) -> Global___Endpointing:
-        """The same. Absent where the defaults are used."""
+        """The endpointing as it is used now. Absent where the defaults are used."""
 
     def __init__(
         self,
@@ -586,14 +591,14 @@ Global___ConfigUpdated: _TypeAlias = ConfigUpdated  # noqa: Y015
 
 @_typing.final
 class Lag(_message.Message):
-    """How far the server is behind what it was sent."""
+    """How far the server is behind the audio it received."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BEHIND_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def behind(self) -> _duration_pb2.Duration:
-        """Audio that is stored and has not been heard by a worker yet. Zero once the server has caught up."""
+        """The length of the audio that is stored and not yet processed by a worker. Zero once the server has caught up."""
 
     def __init__(
         self,
@@ -610,14 +615,14 @@ Global___Lag: _TypeAlias = Lag  # noqa: Y015
 
 @_typing.final
 class Partial(_message.Message):
-    """The text since the last final as it looks now. It replaces the partial before it, and a final replaces it."""
+    """The text since the last final, as recognized so far. It replaces the partial before it, and a final replaces it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SEGMENT_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
-    """The sequence number of the final or state it comes after."""
+    """The sequence number of the final or state that the partial comes after."""
     @_builtins.property
     def segment(self) -> _transcript_pb2.Segment:
         """The segment so far."""
@@ -650,7 +655,7 @@ class Final(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Warning]:
-        """What went wrong with it, as `WARNING_REASON_STAGE_FAILED`. Empty when nothing did."""
+        """The warnings about the final, as `WARNING_REASON_STAGE_FAILED`. Empty when there are none."""
 
     def __init__(
         self,
@@ -668,14 +673,14 @@ Global___Final: _TypeAlias = Final  # noqa: Y015
 
 @_typing.final
 class SpeechStarted(_message.Message):
-    """Someone began to speak."""
+    """Speech began."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFSET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """When, from the start of the session."""
+        """The time of the event, from the start of the session."""
 
     def __init__(
         self,
@@ -692,14 +697,14 @@ Global___SpeechStarted: _TypeAlias = SpeechStarted  # noqa: Y015
 
 @_typing.final
 class SpeechEnded(_message.Message):
-    """They stopped."""
+    """Speech ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFSET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """When, from the start of the session."""
+        """The time of the event, from the start of the session."""
 
     def __init__(
         self,
@@ -723,10 +728,10 @@ class UtteranceEnd(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     FINALIZED_FIELD_NUMBER: _builtins.int
     finalized: _builtins.bool
-    """The client asked for it."""
+    """Whether the client asked for it by finalize."""
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """Everything before this is final. From the start of the session."""
+        """The end of the utterance, from the start of the session: everything before it is final."""
 
     def __init__(
         self,
@@ -744,17 +749,17 @@ Global___UtteranceEnd: _TypeAlias = UtteranceEnd  # noqa: Y015
 
 @_typing.final
 class AudioAck(_message.Message):
-    """What is stored, so that the client may forget it."""
+    """The audio and controls that are stored: the client need not keep them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFSET_FIELD_NUMBER: _builtins.int
     CONTROL_COUNT_FIELD_NUMBER: _builtins.int
     control_count: _builtins.int
-    """How many controls (finalize, update_config)."""
+    """The number of stored controls (finalize, update_config)."""
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """How much audio, from the start of the session."""
+        """The end of the stored audio, from the start of the session."""
 
     def __init__(
         self,
@@ -772,14 +777,14 @@ Global___AudioAck: _TypeAlias = AudioAck  # noqa: Y015
 
 @_typing.final
 class WorkerChanged(_message.Message):
-    """Another worker has taken the session over."""
+    """Another worker has taken over the session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFSET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """From where on the audio is transcribed anew, from the start of the session: the end of the last final."""
+        """The end of the last final, from the start of the session: the audio after it is transcribed again."""
 
     def __init__(
         self,
@@ -796,7 +801,7 @@ Global___WorkerChanged: _TypeAlias = WorkerChanged  # noqa: Y015
 
 @_typing.final
 class EngineChanged(_message.Message):
-    """Another engine, of those that the session's policy names, has taken the session over."""
+    """Another engine of the session's policy has taken over the session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -804,12 +809,12 @@ class EngineChanged(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
-    """The engine now."""
+    """The engine that has taken over."""
     model: _builtins.str
     """Its model."""
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
-        """From where on the audio is transcribed anew, from the start of the session: the end of the last final."""
+        """The end of the last final, from the start of the session: the audio after it is transcribed again."""
 
     def __init__(
         self,
@@ -836,12 +841,14 @@ class SessionEnded(_message.Message):
     FINAL_COUNT_FIELD_NUMBER: _builtins.int
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     final_count: _builtins.int
-    """How many finals it had."""
+    """The number of finals."""
     upload_id: _builtins.str
-    """The upload with its audio, when the config asked to keep it and there was any."""
+    """The id of the upload with the session's audio. Empty unless the config asked for `keep_recording` and there was
+    audio.
+    """
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
-        """How much audio it had."""
+        """The length of the session's audio."""
 
     def __init__(
         self,
@@ -860,7 +867,7 @@ Global___SessionEnded: _TypeAlias = SessionEnded  # noqa: Y015
 
 @_typing.final
 class WatchSessionRequest(_message.Message):
-    """Which session to follow."""
+    """Asks to follow a session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -870,9 +877,9 @@ class WatchSessionRequest(_message.Message):
     session_id: _builtins.str
     """The session."""
     after_sequence: _builtins.int
-    """Everything after this sequence number; 0 gives the whole history."""
+    """Only events after this sequence number; 0 asks for all."""
     enable_interim_results: _builtins.bool
-    """Whether partials are wanted too. There are none in a session that was opened without them."""
+    """Whether the server sends partials as well. A session that was opened without partials has none."""
     def __init__(
         self,
         *,
@@ -890,14 +897,14 @@ Global___WatchSessionRequest: _TypeAlias = WatchSessionRequest  # noqa: Y015
 
 @_typing.final
 class WatchSessionResponse(_message.Message):
-    """What whoever follows a session gets."""
+    """A message to a watcher of a session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> Global___StreamingTranscribeResponse:
-        """What the speaker's own connection got: finals, states and partials, with the same numbers."""
+        """The message as the session's client received it: finals, states and partials, with the same sequence numbers."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StreamingServiceStub:
-    """Turns live speech into text while people are still speaking.
+    """Transcribes live speech while people are speaking.
     """
 
     def __init__(self, channel):
@@ -48,12 +48,12 @@ class StreamingServiceStub:
 
 
 class StreamingServiceServicer:
-    """Turns live speech into text while people are still speaking.
+    """Transcribes live speech while people are speaking.
     """
 
     def StreamingTranscribe(self, request_iterator, context):
         """One live session. The first request must be the config; audio and controls follow, in any order, until the client
-        half-closes. A session as it may go:
+        half-closes. An example:
 
         client: config              server: session_started
         client: audio, audio, ...   server: speech_started, partial, partial, audio_ack, ...
@@ -61,15 +61,16 @@ class StreamingServiceServicer:
         client: finalize            server: final, utterance_end
         client: half-close          server: final, utterance_end, session_ended
 
-        A client that lost its connection begins another call, to any server, with resume instead of the config.
+        A client that lost its connection resumes the session by another call, to any server: its first request is resume
+        instead of the config.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchSession(self, request, context):
-        """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
-        session's end. Any number may follow, and whether they do changes nothing for the speaker.
+        """Follows a session of the caller's tenant to its end: first its past events, then new ones, without a gap. Watchers
+        do not affect the session.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,7 +98,7 @@ def add_StreamingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StreamingService:
-    """Turns live speech into text while people are still speaking.
+    """Transcribes live speech while people are speaking.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StreamingServiceStub:
-    """Turns live speech into text while people are still speaking."""
+    """Transcribes live speech while people are speaking."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -35,7 +35,7 @@ class StreamingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> StreamingServiceAsyncStub: ...
     StreamingTranscribe: _grpc.StreamStreamMultiCallable[_streaming_pb2.StreamingTranscribeRequest, _streaming_pb2.StreamingTranscribeResponse]
     """One live session. The first request must be the config; audio and controls follow, in any order, until the client
-    half-closes. A session as it may go:
+    half-closes. An example:
 
       client: config              server: session_started
       client: audio, audio, ...   server: speech_started, partial, partial, audio_ack, ...
@@ -43,21 +43,22 @@ class StreamingServiceStub:
       client: finalize            server: final, utterance_end
       client: half-close          server: final, utterance_end, session_ended
 
-    A client that lost its connection begins another call, to any server, with resume instead of the config.
+    A client that lost its connection resumes the session by another call, to any server: its first request is resume
+    instead of the config.
     """
     WatchSession: _grpc.UnaryStreamMultiCallable[_streaming_pb2.WatchSessionRequest, _streaming_pb2.WatchSessionResponse]
-    """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
-    session's end. Any number may follow, and whether they do changes nothing for the speaker.
+    """Follows a session of the caller's tenant to its end: first its past events, then new ones, without a gap. Watchers
+    do not affect the session.
     """
 
 @_typing.type_check_only
 class StreamingServiceAsyncStub(StreamingServiceStub):
-    """Turns live speech into text while people are still speaking."""
+    """Transcribes live speech while people are speaking."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamingTranscribe: _aio.StreamStreamMultiCallable[_streaming_pb2.StreamingTranscribeRequest, _streaming_pb2.StreamingTranscribeResponse]  # type: ignore[assignment]
     """One live session. The first request must be the config; audio and controls follow, in any order, until the client
-    half-closes. A session as it may go:
+    half-closes. An example:
 
       client: config              server: session_started
       client: audio, audio, ...   server: speech_started, partial, partial, audio_ack, ...
@@ -65,15 +66,16 @@ class StreamingServiceAsyncStub(StreamingServiceStub):
       client: finalize            server: final, utterance_end
       client: half-close          server: final, utterance_end, session_ended
 
-    A client that lost its connection begins another call, to any server, with resume instead of the config.
+    A client that lost its connection resumes the session by another call, to any server: its first request is resume
+    instead of the config.
     """
     WatchSession: _aio.UnaryStreamMultiCallable[_streaming_pb2.WatchSessionRequest, _streaming_pb2.WatchSessionResponse]  # type: ignore[assignment]
-    """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
-    session's end. Any number may follow, and whether they do changes nothing for the speaker.
+    """Follows a session of the caller's tenant to its end: first its past events, then new ones, without a gap. Watchers
+    do not affect the session.
     """
 
 class StreamingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Turns live speech into text while people are still speaking."""
+    """Transcribes live speech while people are speaking."""
 
     @_abc_1.abstractmethod
     def StreamingTranscribe(
@@ -82,7 +84,7 @@ class StreamingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_streaming_pb2.StreamingTranscribeResponse], _abc.AsyncIterator[_streaming_pb2.StreamingTranscribeResponse]]:
         """One live session. The first request must be the config; audio and controls follow, in any order, until the client
-        half-closes. A session as it may go:
+        half-closes. An example:
 
           client: config              server: session_started
           client: audio, audio, ...   server: speech_started, partial, partial, audio_ack, ...
@@ -90,7 +92,8 @@ class StreamingServiceServicer(metaclass=_abc_1.ABCMeta):
           client: finalize            server: final, utterance_end
           client: half-close          server: final, utterance_end, session_ended
 
-        A client that lost its connection begins another call, to any server, with resume instead of the config.
+        A client that lost its connection resumes the session by another call, to any server: its first request is resume
+        instead of the config.
         """
 
     @_abc_1.abstractmethod
@@ -99,8 +102,8 @@ class StreamingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _streaming_pb2.WatchSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_streaming_pb2.WatchSessionResponse], _abc.AsyncIterator[_streaming_pb2.WatchSessionResponse]]:
-        """Follows a session of the caller's tenant: first what has happened, then what happens, without a seam, to the
-        session's end. Any number may follow, and whether they do changes nothing for the speaker.
+        """Follows a session of the caller's tenant to its end: first its past events, then new ones, without a gap. Watchers
+        do not affect the session.
         """
 
 def add_StreamingServiceServicer_to_server(servicer: StreamingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

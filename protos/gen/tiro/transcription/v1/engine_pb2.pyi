@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Engine(_message.Message):
-    """A speech engine that the deployment's catalogue has, or that a live worker runs."""
+    """A speech engine of the deployment's catalogue, or one that a live worker runs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -99,22 +99,22 @@ class Engine(_message.Message):
         FREE_JOB_SLOTS_FIELD_NUMBER: _builtins.int
         FREE_SESSION_SLOTS_FIELD_NUMBER: _builtins.int
         name: _builtins.str
-        """As `RecognitionConfig.model` takes it."""
+        """The name of the model, as in `RecognitionConfig.model`."""
         worker_count: _builtins.int
-        """How many live workers have it loaded."""
+        """The number of live workers that have loaded the model."""
         free_job_slots: _builtins.int
-        """How many more jobs these workers would begin at once, as they last reported. Jobs that wait come first."""
+        """The number of further jobs that these workers can begin now, as last reported. Jobs that wait come first."""
         free_session_slots: _builtins.int
-        """How many more live sessions these workers would take, as they have measured and last reported."""
+        """The number of further live sessions that these workers can take now, as measured and last reported."""
         @_builtins.property
         def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """The languages it knows, ISO 639 codes, sorted."""
+            """The languages of the model, ISO 639 codes, sorted."""
 
         @_builtins.property
         def capabilities(self) -> _containers.RepeatedScalarFieldContainer[Global___Engine.Capability.ValueType]:
-            """What can be done with it: what any of its live workers can do; the catalogue's where none is alive. BATCH and LIVE
-            by either: an operator may have given its workers only jobs, or only live sessions. A request that needs several
-            capabilities needs one worker that has all of them.
+            """The capabilities of the model: those that any of its live workers has, or those of the catalogue where no worker
+            is alive. An operator may configure workers for jobs only (BATCH), or for live sessions only (LIVE). A request
+            that needs several capabilities needs one worker that has all of them.
             """
 
         @_builtins.property
@@ -144,16 +144,16 @@ class Engine(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     WORKER_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`engines/{engine}`, in which `{engine}` is what `RecognitionConfig.engine` takes."""
+    """`engines/{engine}`, where `{engine}` is the name in `RecognitionConfig.engine`."""
     taken_by_default: _builtins.bool
-    """A request that names no engine gets this one."""
+    """Whether a request that names no engine gets this one."""
     default_model: _builtins.str
     """The model of a request that names none."""
     worker_count: _builtins.int
-    """How many live workers run it, with any model. 0 means that a request would not be served now."""
+    """The number of live workers that run the engine, with any model. 0: a request would not be served now."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Engine.Model]:
-        """Its models: the catalogue's in the catalogue's order, then what live workers run besides, by name."""
+        """The models: those of the catalogue in its order, then the others that live workers run, by name."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EngineServiceStub:
-    """Tells what can be asked for. The answers are the same for every tenant.
+    """Lists the engines and models that a request may name. The answers are the same for every tenant.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class EngineServiceStub:
 
 
 class EngineServiceServicer:
-    """Tells what can be asked for. The answers are the same for every tenant.
+    """Lists the engines and models that a request may name. The answers are the same for every tenant.
     """
 
     def ListEngines(self, request, context):
-        """Lists the engines by name: what they can do, and who is alive to do it.
+        """Lists the engines by name, with their capabilities and the number of live workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_EngineServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EngineService:
-    """Tells what can be asked for. The answers are the same for every tenant.
+    """Lists the engines and models that a request may name. The answers are the same for every tenant.
     """
 
     @staticmethod

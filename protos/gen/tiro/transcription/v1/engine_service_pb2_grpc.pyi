@@ -27,25 +27,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EngineServiceStub:
-    """Tells what can be asked for. The answers are the same for every tenant."""
+    """Lists the engines and models that a request may name. The answers are the same for every tenant."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EngineServiceAsyncStub: ...
     ListEngines: _grpc.UnaryUnaryMultiCallable[_engine_service_pb2.ListEnginesRequest, _engine_service_pb2.ListEnginesResponse]
-    """Lists the engines by name: what they can do, and who is alive to do it."""
+    """Lists the engines by name, with their capabilities and the number of live workers."""
 
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
-    """Tells what can be asked for. The answers are the same for every tenant."""
+    """Lists the engines and models that a request may name. The answers are the same for every tenant."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEngines: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.ListEnginesRequest, _engine_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
-    """Lists the engines by name: what they can do, and who is alive to do it."""
+    """Lists the engines by name, with their capabilities and the number of live workers."""
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells what can be asked for. The answers are the same for every tenant."""
+    """Lists the engines and models that a request may name. The answers are the same for every tenant."""
 
     @_abc_1.abstractmethod
     def ListEngines(
@@ -53,6 +53,6 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_service_pb2.ListEnginesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_service_pb2.ListEnginesResponse, _abc.Awaitable[_engine_service_pb2.ListEnginesResponse]]:
-        """Lists the engines by name: what they can do, and who is alive to do it."""
+        """Lists the engines by name, with their capabilities and the number of live workers."""
 
 def add_EngineServiceServicer_to_server(servicer: EngineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

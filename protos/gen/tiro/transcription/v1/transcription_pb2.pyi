@@ -37,37 +37,37 @@ class Transcription(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Transcription._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Transcription._State.ValueType  # 0
-        """Not said."""
+        """Not set."""
         STATE_QUEUED: Transcription._State.ValueType  # 1
-        """It waits for a worker."""
+        """The job waits for a worker."""
         STATE_RUNNING: Transcription._State.ValueType  # 2
-        """A worker transcribes it."""
+        """A worker transcribes the recording."""
         STATE_SUCCEEDED: Transcription._State.ValueType  # 3
-        """Its transcript can be read."""
+        """The transcript can be read."""
         STATE_FAILED: Transcription._State.ValueType  # 4
-        """It was given up; `error` says why."""
+        """The job was given up; `error` says why."""
         STATE_CANCELLED: Transcription._State.ValueType  # 5
-        """Its caller did not want it any more."""
+        """The caller has cancelled the job."""
         STATE_FETCHING: Transcription._State.ValueType  # 6
-        """Its recording is being fetched from `uri`."""
+        """The recording is being fetched from `uri`."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a job is in its life."""
+        """The state of a job."""
 
     STATE_UNSPECIFIED: Transcription.State.ValueType  # 0
-    """Not said."""
+    """Not set."""
     STATE_QUEUED: Transcription.State.ValueType  # 1
-    """It waits for a worker."""
+    """The job waits for a worker."""
     STATE_RUNNING: Transcription.State.ValueType  # 2
-    """A worker transcribes it."""
+    """A worker transcribes the recording."""
     STATE_SUCCEEDED: Transcription.State.ValueType  # 3
-    """Its transcript can be read."""
+    """The transcript can be read."""
     STATE_FAILED: Transcription.State.ValueType  # 4
-    """It was given up; `error` says why."""
+    """The job was given up; `error` says why."""
     STATE_CANCELLED: Transcription.State.ValueType  # 5
-    """Its caller did not want it any more."""
+    """The caller has cancelled the job."""
     STATE_FETCHING: Transcription.State.ValueType  # 6
-    """Its recording is being fetched from `uri`."""
+    """The recording is being fetched from `uri`."""
 
     class _Lane:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -76,29 +76,29 @@ class Transcription(_message.Message):
     class _LaneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Transcription._Lane.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         LANE_UNSPECIFIED: Transcription._Lane.ValueType  # 0
-        """Not said: STANDARD."""
+        """Not set: STANDARD."""
         LANE_INTERACTIVE: Transcription._Lane.ValueType  # 1
-        """Somebody waits for it."""
+        """A person waits for the transcript."""
         LANE_STANDARD: Transcription._Lane.ValueType  # 2
-        """The usual."""
+        """The default."""
         LANE_DEFERRED: Transcription._Lane.ValueType  # 3
-        """When there is nothing else to do."""
+        """No hurry: taken when no other job waits."""
 
     class Lane(_Lane, metaclass=_LaneEnumTypeWrapper):
-        """Which jobs go first. Workers take the next job from the first of these lanes that has one."""
+        """The priority of a job. Workers take the next job from the first lane that has one, in the order of this list."""
 
     LANE_UNSPECIFIED: Transcription.Lane.ValueType  # 0
-    """Not said: STANDARD."""
+    """Not set: STANDARD."""
     LANE_INTERACTIVE: Transcription.Lane.ValueType  # 1
-    """Somebody waits for it."""
+    """A person waits for the transcript."""
     LANE_STANDARD: Transcription.Lane.ValueType  # 2
-    """The usual."""
+    """The default."""
     LANE_DEFERRED: Transcription.Lane.ValueType  # 3
-    """When there is nothing else to do."""
+    """No hurry: taken when no other job waits."""
 
     @_typing.final
     class Attempt(_message.Message):
-        """One time that a job was begun."""
+        """One worker's work on a job."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -110,18 +110,18 @@ class Transcription(_message.Message):
         worker_id: _builtins.str
         """The worker's id."""
         handed_over: _builtins.bool
-        """The worker gave the job back because it was told to stop. Such an attempt does not count against the limit."""
+        """Whether the worker handed the job over because it was stopped. Such an attempt does not count against the limit."""
         @_builtins.property
         def start_time(self) -> _timestamp_pb2.Timestamp:
-            """When it began."""
+            """When the attempt began."""
 
         @_builtins.property
         def end_time(self) -> _timestamp_pb2.Timestamp:
-            """When it ended. Absent while it runs, and when its worker was lost."""
+            """When the attempt ended. Absent while it runs, and when its worker was lost."""
 
         @_builtins.property
         def error(self) -> _status_pb2.Status:
-            """How it failed. Absent when it did not."""
+            """Why the attempt failed. Absent when it did not."""
 
         def __init__(
             self,
@@ -168,33 +168,35 @@ class Transcription(_message.Message):
     name: _builtins.str
     """`transcriptions/{transcription}`. The server chooses the id, a UUIDv7."""
     display_name: _builtins.str
-    """What the caller calls it. It has no meaning to the server. At most 255 characters."""
+    """The caller's name for the job. It has no meaning to the server. At most 255 characters."""
     upload: _builtins.str
     """An upload that is READY: `uploads/{upload}`."""
     content: _builtins.bytes
-    """The recording itself, when it is small: at most 2 MiB. Answers name the upload it became instead."""
+    """The bytes of a small recording: at most 2 MiB. Answers have `upload` instead, the upload that was made of them."""
     uri: _builtins.str
-    """Where to fetch it from once the job is accepted: `http://`, `https://`, or `s3://{bucket}/{key}`. Addresses that
-    are not public are refused, unless the deployment allows them. What is fetched becomes an upload with the job's
-    id. A user and a password in it are used, and not told again.
+    """The URI from which the recording is fetched once the job is accepted: `http://`, `https://`, or
+    `s3://{bucket}/{key}`. Addresses that are not public are refused, unless the deployment allows them. The
+    recording becomes an upload with the job's id. A user and password in the URI are used, and left out of answers.
     """
     state: Global___Transcription.State.ValueType
-    """Where the job is in its life."""
+    """The state of the job."""
     waiting_for: _builtins.str
-    """While QUEUED: what it waits for, when that is more than its turn (no live worker offers the model). For people."""
+    """While QUEUED: why the job cannot begin, when it waits for more than its turn (no live worker has the model). For
+    people.
+    """
     attempt: _builtins.int
-    """How often it was begun: how many `attempts` there are."""
+    """The number of `attempts`."""
     lane: Global___Transcription.Lane.ValueType
-    """Which jobs it goes before."""
+    """The priority of the job."""
     retry_of: _builtins.str
     """The job of which this one is a retry: `transcriptions/{transcription}`."""
     audio_deleted: _builtins.bool
-    """The job has let go of its recording: it cannot be retried."""
+    """Whether the job has released its recording: it cannot be retried."""
     fetched_size: _builtins.int
-    """How far the recording is fetched, in bytes. For a job with a `uri`."""
+    """The bytes of the recording that are fetched. For a job with a `uri`."""
     @_builtins.property
     def config(self) -> _recognition_pb2.RecognitionConfig:
-        """What to recognize with. Answers name the engine and model that were chosen."""
+        """The engine and the options of recognition. Answers name the engine and model that were chosen."""
 
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
@@ -202,27 +204,27 @@ class Transcription(_message.Message):
 
     @_builtins.property
     def transcribed_duration(self) -> _duration_pb2.Duration:
-        """How much of it is transcribed."""
+        """The length of the audio that is transcribed."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why it failed. Once FAILED."""
+        """Why the job failed. Once FAILED."""
 
     @_builtins.property
     def transcript(self) -> _transcript_pb2.Transcript:
-        """What is known of the transcript besides its segments. Once SUCCEEDED."""
+        """The description of the transcript, without its segments. Once SUCCEEDED."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the job was created."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When its latest attempt began."""
+        """When the latest attempt began."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ended."""
+        """When the job ended."""
 
     @_builtins.property
     def options(self) -> Global___TranscriptionOptions:
@@ -230,29 +232,29 @@ class Transcription(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long the job, its transcript and its history stay after its end. Absent takes the deployment's default."""
+        """How long the job, its transcript and its history are kept after its end. Absent takes the deployment's default."""
 
     @_builtins.property
     def audio_ttl(self) -> _duration_pb2.Duration:
-        """How long the recording stays after the job's end. Absent takes the deployment's default. Never longer than `ttl`,
-        but as long as another job needs it.
+        """How long the recording is kept after the job's end, at most `ttl`. It is kept longer while another job needs it.
+        Absent takes the deployment's default.
         """
 
     @_builtins.property
     def callback(self) -> Global___Callback:
-        """Who is told when the job is over."""
+        """The callback on the job's end. Absent: none."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transcription.Attempt]:
-        """Each time it was begun."""
+        """The attempts so far, in order."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the job goes with all that belongs to it. Once it is over."""
+        """When the job is deleted with all its data. Once it is over."""
 
     @_builtins.property
     def audio_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the job lets go of its recording. Once it is over."""
+        """When the job releases its recording. Once it is over."""
 
     def __init__(
         self,
@@ -297,8 +299,8 @@ Global___Transcription: _TypeAlias = Transcription  # noqa: Y015
 
 @_typing.final
 class TranscriptionOptions(_message.Message):
-    """How a recording is transcribed, beyond what recordings and live streams have in common. What the model has no
-    counterpart for is refused by name: see `Engine.Capability`.
+    """The options of a job that live sessions do not have. An option that the model does not support is refused by name:
+    see `Engine.Capability`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -314,30 +316,32 @@ class TranscriptionOptions(_message.Message):
     SEPARATE_CHANNELS_FIELD_NUMBER: _builtins.int
     DIARIZATION_FIELD_NUMBER: _builtins.int
     initial_prompt: _builtins.str
-    """Text that could have come before: it shows the engine names, spelling and style. At most 800 characters."""
+    """Text that could have come before the recording: it shows the engine names, spelling and style. At most 800
+    characters.
+    """
     temperature: _builtins.float
-    """How freely the engine chooses, 0 to 1. Absent begins with 0 and rises where the result is doubtful."""
+    """The sampling temperature, 0 to 1. Absent begins with 0 and increases where the result is doubtful."""
     beam_size: _builtins.int
-    """How many readings the engine follows at once, 1 to 10. 0 takes the engine's default."""
+    """The number of hypotheses that the engine follows at once, 1 to 10. 0 takes the engine's default."""
     disable_voice_activity_filter: _builtins.bool
-    """Give the engine everything, also what voice activity detection holds for no speech."""
+    """Transcribe all of the audio, including what voice activity detection takes for silence."""
     translate_to_english: _builtins.bool
-    """Translate to English instead of writing down what is said."""
+    """Translate to English instead of transcribing."""
     multilingual: _builtins.bool
-    """The language changes within the recording: detect it for each stretch of speech. Not together with
+    """Detect the language for each stretch of speech, because it changes within the recording. Not together with
     `config.language_code`.
     """
     separate_channels: _builtins.bool
-    """Transcribe each channel for itself, for telephone calls with one speaker a channel. Segments name their channel."""
+    """Transcribe each channel separately, for telephone calls with one speaker a channel. Segments have their channel."""
     diarization: _builtins.bool
-    """Tell speakers apart. No engine does yet, so it is refused."""
+    """Attribute the text to speakers. No engine can yet, so it is refused."""
     @_builtins.property
     def audio_start(self) -> _duration_pb2.Duration:
-        """Where to begin in the recording. Times in the transcript are those of the whole recording."""
+        """The time in the recording at which to begin. Times in the transcript count from the start of the recording."""
 
     @_builtins.property
     def audio_end(self) -> _duration_pb2.Duration:
-        """Where to end. Absent goes to the end."""
+        """The time in the recording at which to end. Absent: at its end."""
 
     def __init__(
         self,
@@ -365,7 +369,7 @@ Global___TranscriptionOptions: _TypeAlias = TranscriptionOptions  # noqa: Y015
 
 @_typing.final
 class Callback(_message.Message):
-    """A POST on a job's end: the job as JSON, signed as standardwebhooks.com has it."""
+    """A POST on a job's end: the job as JSON, signed as standardwebhooks.com specifies."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -378,27 +382,27 @@ class Callback(_message.Message):
         STATE_UNSPECIFIED: Callback._State.ValueType  # 0
         """The job is not over yet."""
         STATE_PENDING: Callback._State.ValueType  # 1
-        """It is to be delivered."""
+        """The callback waits for delivery."""
         STATE_DELIVERED: Callback._State.ValueType  # 2
-        """The other side has answered with a 2xx status."""
+        """The receiver has answered with a 2xx status."""
         STATE_FAILED: Callback._State.ValueType  # 3
-        """It was tried for as long as the deployment tries, or refused for good."""
+        """Delivery was given up: the deployment's time for retries is over, or the receiver has refused it for good."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a callback is in its life."""
+        """The state of a callback."""
 
     STATE_UNSPECIFIED: Callback.State.ValueType  # 0
     """The job is not over yet."""
     STATE_PENDING: Callback.State.ValueType  # 1
-    """It is to be delivered."""
+    """The callback waits for delivery."""
     STATE_DELIVERED: Callback.State.ValueType  # 2
-    """The other side has answered with a 2xx status."""
+    """The receiver has answered with a 2xx status."""
     STATE_FAILED: Callback.State.ValueType  # 3
-    """It was tried for as long as the deployment tries, or refused for good."""
+    """Delivery was given up: the deployment's time for retries is over, or the receiver has refused it for good."""
 
     @_typing.final
     class Delivery(_message.Message):
-        """One try."""
+        """One delivery that was tried."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -408,10 +412,10 @@ class Callback(_message.Message):
         http_status: _builtins.int
         """The HTTP status of the answer. 0 when there was none."""
         error: _builtins.str
-        """What went wrong. Empty when nothing did."""
+        """Why the delivery failed. Empty when it did not."""
         @_builtins.property
         def time(self) -> _timestamp_pb2.Timestamp:
-            """When it was tried."""
+            """When the delivery was tried."""
 
         def __init__(
             self,
@@ -430,12 +434,12 @@ class Callback(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
-    """Where to: `http://` or `https://`. The same addresses are refused as for a recording's `uri`."""
+    """The URI to send it to: `http://` or `https://`. The same addresses are refused as for a recording's `uri`."""
     state: Global___Callback.State.ValueType
-    """Where it is in its life."""
+    """The state of the callback."""
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Callback.Delivery]:
-        """Every time it was tried, the latest last; at most the latest 20."""
+        """The deliveries that were tried, in order; at most the latest 20."""
 
     def __init__(
         self,

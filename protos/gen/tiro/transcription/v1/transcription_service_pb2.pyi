@@ -29,9 +29,9 @@ class _TranscriptFormat:
 class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TranscriptFormat.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRANSCRIPT_FORMAT_UNSPECIFIED: _TranscriptFormat.ValueType  # 0
-    """Not said: SEGMENTS."""
+    """Not set: SEGMENTS."""
     TRANSCRIPT_FORMAT_SEGMENTS: _TranscriptFormat.ValueType  # 1
-    """As `segments`."""
+    """Messages, in the field `segments`."""
     TRANSCRIPT_FORMAT_TXT: _TranscriptFormat.ValueType  # 2
     """Plain text, a line a segment."""
     TRANSCRIPT_FORMAT_SRT: _TranscriptFormat.ValueType  # 3
@@ -41,17 +41,17 @@ class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     TRANSCRIPT_FORMAT_TSV: _TranscriptFormat.ValueType  # 5
     """Tab-separated: start and end in milliseconds, text; a line a segment."""
     TRANSCRIPT_FORMAT_JSON: _TranscriptFormat.ValueType  # 6
-    """One JSON object: the transcript with its segments and their words, as protobuf's own JSON."""
+    """One JSON object: the transcript with its segments and their words, in protobuf's JSON mapping."""
     TRANSCRIPT_FORMAT_WORDS: _TranscriptFormat.ValueType  # 7
     """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
 
 class TranscriptFormat(_TranscriptFormat, metaclass=_TranscriptFormatEnumTypeWrapper):
-    """How a transcript is written."""
+    """The format of a transcript."""
 
 TRANSCRIPT_FORMAT_UNSPECIFIED: TranscriptFormat.ValueType  # 0
-"""Not said: SEGMENTS."""
+"""Not set: SEGMENTS."""
 TRANSCRIPT_FORMAT_SEGMENTS: TranscriptFormat.ValueType  # 1
-"""As `segments`."""
+"""Messages, in the field `segments`."""
 TRANSCRIPT_FORMAT_TXT: TranscriptFormat.ValueType  # 2
 """Plain text, a line a segment."""
 TRANSCRIPT_FORMAT_SRT: TranscriptFormat.ValueType  # 3
@@ -61,14 +61,14 @@ TRANSCRIPT_FORMAT_VTT: TranscriptFormat.ValueType  # 4
 TRANSCRIPT_FORMAT_TSV: TranscriptFormat.ValueType  # 5
 """Tab-separated: start and end in milliseconds, text; a line a segment."""
 TRANSCRIPT_FORMAT_JSON: TranscriptFormat.ValueType  # 6
-"""One JSON object: the transcript with its segments and their words, as protobuf's own JSON."""
+"""One JSON object: the transcript with its segments and their words, in protobuf's JSON mapping."""
 TRANSCRIPT_FORMAT_WORDS: TranscriptFormat.ValueType  # 7
 """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
 Global___TranscriptFormat: _TypeAlias = TranscriptFormat  # noqa: Y015
 
 @_typing.final
 class CreateTranscriptionRequest(_message.Message):
-    """Asks for a job."""
+    """Asks for a new job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -127,7 +127,7 @@ class ListTranscriptionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most, 0 to 1000. 0 means 50. A page may hold fewer."""
+    """The most jobs in the page, 0 to 1000. 0 means 50. A page may hold fewer."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. Empty asks for the first page."""
     def __init__(
@@ -183,7 +183,7 @@ class WatchTranscriptionRequest(_message.Message):
     name: _builtins.str
     """`transcriptions/{transcription}`."""
     after_sequence: _builtins.int
-    """Only what comes after this sequence number. 0 asks for everything."""
+    """Only events after this sequence number. 0 asks for all."""
     def __init__(
         self,
         *,
@@ -200,13 +200,13 @@ Global___WatchTranscriptionRequest: _TypeAlias = WatchTranscriptionRequest  # no
 
 @_typing.final
 class WatchTranscriptionResponse(_message.Message):
-    """Something that happened to a job."""
+    """An event of a job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Progress(_message.Message):
-        """How far a job is."""
+        """The progress of a job."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,10 +214,10 @@ class WatchTranscriptionResponse(_message.Message):
         AUDIO_DURATION_FIELD_NUMBER: _builtins.int
         FETCHED_SIZE_FIELD_NUMBER: _builtins.int
         fetched_size: _builtins.int
-        """How much of the recording is fetched, in bytes. While FETCHING."""
+        """The bytes of the recording that are fetched. While FETCHING."""
         @_builtins.property
         def transcribed_duration(self) -> _duration_pb2.Duration:
-            """How much of the recording is transcribed."""
+            """The length of the audio that is transcribed."""
 
         @_builtins.property
         def audio_duration(self) -> _duration_pb2.Duration:
@@ -266,14 +266,16 @@ class WatchTranscriptionResponse(_message.Message):
     sequence: _builtins.int
     """The number of this event in the job's history: 1, 2, 3, without gaps."""
     attempt: _builtins.int
-    """The attempt it belongs to. When another attempt begins, the segments of the one before are void."""
+    """The number of the attempt that the event belongs to. When another attempt begins, the segments of the one before
+    are void.
+    """
     @_builtins.property
     def state_changed(self) -> _transcription_pb2.Transcription:
-        """The job as it stands after a change of state."""
+        """The job after a change of state."""
 
     @_builtins.property
     def progress(self) -> Global___WatchTranscriptionResponse.Progress:
-        """More of it is transcribed."""
+        """The progress of the job."""
 
     @_builtins.property
     def segments(self) -> Global___WatchTranscriptionResponse.Segments:
@@ -312,14 +314,14 @@ class GetTranscriptRequest(_message.Message):
     name: _builtins.str
     """The job: `transcriptions/{transcription}`."""
     page_size: _builtins.int
-    """How many segments at most, 0 to 1000. 0 means 200. A page may hold fewer."""
+    """The most segments in the page, 0 to 1000. 0 means 200. A page may hold fewer."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. Empty asks for the first page."""
     format: Global___TranscriptFormat.ValueType
-    """How to write it."""
+    """The format of the transcript."""
     @_builtins.property
     def subtitles(self) -> Global___SubtitleOptions:
-        """How to cut it into subtitles, for SRT and VTT."""
+        """The layout of subtitles, for SRT and VTT."""
 
     def __init__(
         self,
@@ -340,7 +342,7 @@ Global___GetTranscriptRequest: _TypeAlias = GetTranscriptRequest  # noqa: Y015
 
 @_typing.final
 class SubtitleOptions(_message.Message):
-    """How text is cut into subtitles. 0 takes the default."""
+    """The layout of subtitles. 0 takes the default."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -348,12 +350,12 @@ class SubtitleOptions(_message.Message):
     CUE_LINES_MAX_FIELD_NUMBER: _builtins.int
     READING_SPEED_FIELD_NUMBER: _builtins.int
     line_columns_max: _builtins.int
-    """Columns a line at most, 10 to 200; wide characters count two. Default 42."""
+    """The most columns in a line, 10 to 200; wide characters count two. Default 42."""
     cue_lines_max: _builtins.int
-    """Lines a cue at most, 1 to 5. Default 2."""
+    """The most lines in a cue, 1 to 5. Default 2."""
     reading_speed: _builtins.int
-    """Characters a second that a viewer can read, 5 to 100: a cue stays so much longer, where the pause after it leaves
-    the time. Default 17.
+    """Characters a second that a viewer can read, 5 to 100. A cue is extended into the pause after it until it can be
+    read at this speed. Default 17.
     """
     def __init__(
         self,
@@ -383,14 +385,14 @@ class GetTranscriptResponse(_message.Message):
     next_page_token: _builtins.str
     """Asks for the next page. Empty on the last one."""
     text: _builtins.str
-    """The page in another format. The pages of a transcript, one after the other, are the file."""
+    """The page in another format than SEGMENTS. The pages of a transcript, one after the other, are the file."""
     @_builtins.property
     def transcript(self) -> _transcript_pb2.Transcript:
-        """What is known of the transcript besides its segments; the same on every page."""
+        """The description of the transcript; the same on every page."""
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Segment]:
-        """The segments of this page, in order. Empty where another format than SEGMENTS was asked for."""
+        """The segments of this page, in order. Empty with another format than SEGMENTS."""
 
     def __init__(
         self,
@@ -410,7 +412,7 @@ Global___GetTranscriptResponse: _TypeAlias = GetTranscriptResponse  # noqa: Y015
 
 @_typing.final
 class CancelTranscriptionRequest(_message.Message):
-    """Asks to end a job."""
+    """Asks to cancel a job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -432,7 +434,7 @@ Global___CancelTranscriptionRequest: _TypeAlias = CancelTranscriptionRequest  # 
 
 @_typing.final
 class RetryTranscriptionRequest(_message.Message):
-    """Asks for a job like one that has ended badly."""
+    """Asks to retry a job that has failed or was cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -458,7 +460,7 @@ Global___RetryTranscriptionRequest: _TypeAlias = RetryTranscriptionRequest  # no
 
 @_typing.final
 class DeleteTranscriptionRequest(_message.Message):
-    """Asks to remove a job."""
+    """Asks to delete a job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -480,7 +482,7 @@ Global___DeleteTranscriptionRequest: _TypeAlias = DeleteTranscriptionRequest  # 
 
 @_typing.final
 class DeleteAudioRequest(_message.Message):
-    """Asks to let go of a recording."""
+    """Asks to release the recording of a job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class TranscriptionServiceStub:
-    """Turns recordings into transcripts, as durable jobs.
+    """Transcribes recordings, as durable jobs.
     """
 
     def __init__(self, channel):
@@ -85,18 +85,18 @@ class TranscriptionServiceStub:
 
 
 class TranscriptionServiceServicer:
-    """Turns recordings into transcripts, as durable jobs.
+    """Transcribes recordings, as durable jobs.
     """
 
     def CreateTranscription(self, request, context):
-        """Accepts a job. Once this has answered, the job ends exactly once, whichever process dies.
+        """Creates a job. Once the call has returned, the job ends exactly once, whichever process dies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTranscription(self, request, context):
-        """Tells how a job is doing.
+        """Returns a job with its state and progress.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,30 +125,30 @@ class TranscriptionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelTranscription(self, request, context):
-        """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
-        worker stops soon.
+        """Ends a job that is not over. When the call has returned, the job is CANCELLED and has no further events; its worker
+        stops soon.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryTranscription(self, request, context):
-        """Makes a new job with the recording and the settings of one that has failed or was cancelled.
+        """Creates a new job with the recording and the settings of one that has failed or was cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTranscription(self, request, context):
-        """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
-        it. Its recording goes as well, unless another job needs it.
+        """Deletes a job with its transcript and its history, at once and for good. A job that is not over is cancelled. Its
+        recording is deleted as well, unless another job needs it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAudio(self, request, context):
-        """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays.
+        """Releases the recording of a job that is over. It is deleted, unless another job needs it. The transcript stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,7 +211,7 @@ def add_TranscriptionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TranscriptionService:
-    """Turns recordings into transcripts, as durable jobs.
+    """Transcribes recordings, as durable jobs.
     """
 
     @staticmethod

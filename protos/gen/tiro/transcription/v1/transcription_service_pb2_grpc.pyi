@@ -29,16 +29,16 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TranscriptionServiceStub:
-    """Turns recordings into transcripts, as durable jobs."""
+    """Transcribes recordings, as durable jobs."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TranscriptionServiceAsyncStub: ...
     CreateTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.CreateTranscriptionRequest, _transcription_pb2.Transcription]
-    """Accepts a job. Once this has answered, the job ends exactly once, whichever process dies."""
+    """Creates a job. Once the call has returned, the job ends exactly once, whichever process dies."""
     GetTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.GetTranscriptionRequest, _transcription_pb2.Transcription]
-    """Tells how a job is doing."""
+    """Returns a job with its state and progress."""
     ListTranscriptions: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.ListTranscriptionsRequest, _transcription_service_pb2.ListTranscriptionsResponse]
     """Lists the tenant's jobs, the newest first."""
     WatchTranscription: _grpc.UnaryStreamMultiCallable[_transcription_service_pb2.WatchTranscriptionRequest, _transcription_service_pb2.WatchTranscriptionResponse]
@@ -48,27 +48,27 @@ class TranscriptionServiceStub:
     GetTranscript: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.GetTranscriptRequest, _transcription_service_pb2.GetTranscriptResponse]
     """Reads the transcript of a job that has succeeded, page by page."""
     CancelTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.CancelTranscriptionRequest, _transcription_pb2.Transcription]
-    """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
-    worker stops soon.
+    """Ends a job that is not over. When the call has returned, the job is CANCELLED and has no further events; its worker
+    stops soon.
     """
     RetryTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.RetryTranscriptionRequest, _transcription_pb2.Transcription]
-    """Makes a new job with the recording and the settings of one that has failed or was cancelled."""
+    """Creates a new job with the recording and the settings of one that has failed or was cancelled."""
     DeleteTranscription: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteTranscriptionRequest, _empty_pb2.Empty]
-    """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
-    it. Its recording goes as well, unless another job needs it.
+    """Deletes a job with its transcript and its history, at once and for good. A job that is not over is cancelled. Its
+    recording is deleted as well, unless another job needs it.
     """
     DeleteAudio: _grpc.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteAudioRequest, _transcription_pb2.Transcription]
-    """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays."""
+    """Releases the recording of a job that is over. It is deleted, unless another job needs it. The transcript stays."""
 
 @_typing.type_check_only
 class TranscriptionServiceAsyncStub(TranscriptionServiceStub):
-    """Turns recordings into transcripts, as durable jobs."""
+    """Transcribes recordings, as durable jobs."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.CreateTranscriptionRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
-    """Accepts a job. Once this has answered, the job ends exactly once, whichever process dies."""
+    """Creates a job. Once the call has returned, the job ends exactly once, whichever process dies."""
     GetTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.GetTranscriptionRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
-    """Tells how a job is doing."""
+    """Returns a job with its state and progress."""
     ListTranscriptions: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.ListTranscriptionsRequest, _transcription_service_pb2.ListTranscriptionsResponse]  # type: ignore[assignment]
     """Lists the tenant's jobs, the newest first."""
     WatchTranscription: _aio.UnaryStreamMultiCallable[_transcription_service_pb2.WatchTranscriptionRequest, _transcription_service_pb2.WatchTranscriptionResponse]  # type: ignore[assignment]
@@ -78,20 +78,20 @@ class TranscriptionServiceAsyncStub(TranscriptionServiceStub):
     GetTranscript: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.GetTranscriptRequest, _transcription_service_pb2.GetTranscriptResponse]  # type: ignore[assignment]
     """Reads the transcript of a job that has succeeded, page by page."""
     CancelTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.CancelTranscriptionRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
-    """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
-    worker stops soon.
+    """Ends a job that is not over. When the call has returned, the job is CANCELLED and has no further events; its worker
+    stops soon.
     """
     RetryTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.RetryTranscriptionRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
-    """Makes a new job with the recording and the settings of one that has failed or was cancelled."""
+    """Creates a new job with the recording and the settings of one that has failed or was cancelled."""
     DeleteTranscription: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteTranscriptionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
-    it. Its recording goes as well, unless another job needs it.
+    """Deletes a job with its transcript and its history, at once and for good. A job that is not over is cancelled. Its
+    recording is deleted as well, unless another job needs it.
     """
     DeleteAudio: _aio.UnaryUnaryMultiCallable[_transcription_service_pb2.DeleteAudioRequest, _transcription_pb2.Transcription]  # type: ignore[assignment]
-    """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays."""
+    """Releases the recording of a job that is over. It is deleted, unless another job needs it. The transcript stays."""
 
 class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Turns recordings into transcripts, as durable jobs."""
+    """Transcribes recordings, as durable jobs."""
 
     @_abc_1.abstractmethod
     def CreateTranscription(
@@ -99,7 +99,7 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcription_service_pb2.CreateTranscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
-        """Accepts a job. Once this has answered, the job ends exactly once, whichever process dies."""
+        """Creates a job. Once the call has returned, the job ends exactly once, whichever process dies."""
 
     @_abc_1.abstractmethod
     def GetTranscription(
@@ -107,7 +107,7 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcription_service_pb2.GetTranscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
-        """Tells how a job is doing."""
+        """Returns a job with its state and progress."""
 
     @_abc_1.abstractmethod
     def ListTranscriptions(
@@ -141,8 +141,8 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcription_service_pb2.CancelTranscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
-        """Ends a job that is not over. When this has answered, the job is CANCELLED and nothing more of it is told; its
-        worker stops soon.
+        """Ends a job that is not over. When the call has returned, the job is CANCELLED and has no further events; its worker
+        stops soon.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +151,7 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcription_service_pb2.RetryTranscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
-        """Makes a new job with the recording and the settings of one that has failed or was cancelled."""
+        """Creates a new job with the recording and the settings of one that has failed or was cancelled."""
 
     @_abc_1.abstractmethod
     def DeleteTranscription(
@@ -159,8 +159,8 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcription_service_pb2.DeleteTranscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes a job with its transcript and its history, at once and for good. A job that is not over is cancelled by
-        it. Its recording goes as well, unless another job needs it.
+        """Deletes a job with its transcript and its history, at once and for good. A job that is not over is cancelled. Its
+        recording is deleted as well, unless another job needs it.
         """
 
     @_abc_1.abstractmethod
@@ -169,6 +169,6 @@ class TranscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcription_service_pb2.DeleteAudioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transcription_pb2.Transcription, _abc.Awaitable[_transcription_pb2.Transcription]]:
-        """Makes a job that is over let go of its recording, which goes unless another job needs it. The transcript stays."""
+        """Releases the recording of a job that is over. It is deleted, unless another job needs it. The transcript stays."""
 
 def add_TranscriptionServiceServicer_to_server(servicer: TranscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Upload(_message.Message):
-    """A recording on its way in, or arrived. It can be transcribed once it is READY."""
+    """A recording that a caller uploads or has uploaded. It can be transcribed once it is READY."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,25 +33,25 @@ class Upload(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Upload._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Upload._State.ValueType  # 0
-        """Not said."""
+        """Not set."""
         STATE_OPEN: Upload._State.ValueType  # 1
-        """Bytes are still expected."""
+        """More bytes can be written."""
         STATE_READY: Upload._State.ValueType  # 2
-        """All bytes are stored and were found to be a recording."""
+        """All bytes are stored, and are a recording in an accepted format."""
         STATE_FAILED: Upload._State.ValueType  # 3
-        """The bytes were refused; `error` says why. They are gone."""
+        """The bytes were refused and deleted; `error` says why."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where an upload is in its life."""
+        """The state of an upload."""
 
     STATE_UNSPECIFIED: Upload.State.ValueType  # 0
-    """Not said."""
+    """Not set."""
     STATE_OPEN: Upload.State.ValueType  # 1
-    """Bytes are still expected."""
+    """More bytes can be written."""
     STATE_READY: Upload.State.ValueType  # 2
-    """All bytes are stored and were found to be a recording."""
+    """All bytes are stored, and are a recording in an accepted format."""
     STATE_FAILED: Upload.State.ValueType  # 3
-    """The bytes were refused; `error` says why. They are gone."""
+    """The bytes were refused and deleted; `error` says why."""
 
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
@@ -66,20 +66,20 @@ class Upload(_message.Message):
     name: _builtins.str
     """`uploads/{upload}`. The server chooses the id, a UUIDv7."""
     display_name: _builtins.str
-    """What the caller calls it, as in a file name. It has no meaning to the server. At most 255 characters."""
+    """The caller's name for the upload, a file name for example. It has no meaning to the server. At most 255 characters."""
     size_bytes: _builtins.int
-    """The size the caller announces, in bytes; 0 announces none. An announced size is checked when the upload is
+    """The size that the caller announces, in bytes; 0 announces none. An announced size is checked when the upload is
     created and when it is finished.
     """
     committed_size: _builtins.int
-    """How many bytes are stored for good. A broken upload goes on from here."""
+    """The bytes that are stored durably. An interrupted upload continues from here."""
     state: Global___Upload.State.ValueType
-    """Where the upload is in its life."""
+    """The state of the upload."""
     sha256: _builtins.str
     """SHA-256 of the bytes, lower-case hex. Once READY."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioInfo:
-        """What the recording is. Once READY."""
+        """The format and length of the recording. Once READY."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
@@ -87,12 +87,12 @@ class Upload(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """When the upload was created."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it goes with its bytes, unless a job still needs it then. Without jobs that is; with some, it goes with the
-        last of them.
+        """When the upload is deleted with its bytes if no job needs it. An upload that jobs need is deleted with the last of
+        them.
         """
 
     def __init__(

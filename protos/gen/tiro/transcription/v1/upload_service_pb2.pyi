@@ -57,15 +57,15 @@ class WriteUploadRequest(_message.Message):
     FINISH_WRITE_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Which upload. Required in the stream's first message, and not read in the others."""
+    """The upload: `uploads/{upload}`. Required in the stream's first message, ignored in the others."""
     write_offset: _builtins.int
-    """Where the bytes of the first message begin: the upload's committed size. Not read in the others."""
+    """The offset of the first message's bytes: the upload's committed size. Ignored in the other messages."""
     data: _builtins.bytes
     """The bytes, at most 1 MiB a message. 64 KiB to 512 KiB is a good size."""
     finish_write: _builtins.bool
-    """These are the last bytes."""
+    """Whether these are the last bytes."""
     sha256: _builtins.str
-    """With `finish_write`: the SHA-256 of the whole recording, lower-case hex, to be compared. Empty compares nothing."""
+    """With `finish_write`: the SHA-256 of the whole recording, lower-case hex, which is checked. Empty: it is not."""
     def __init__(
         self,
         *,
@@ -107,7 +107,7 @@ Global___GetUploadRequest: _TypeAlias = GetUploadRequest  # noqa: Y015
 
 @_typing.final
 class DeleteUploadRequest(_message.Message):
-    """Asks to remove an upload."""
+    """Asks to delete an upload."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class UploadServiceStub:
-    """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored.
+    """Stores recordings as they arrive: after a broken connection, only the bytes that were not yet stored are sent again.
     """
 
     def __init__(self, channel):
@@ -60,11 +60,11 @@ class UploadServiceStub:
 
 
 class UploadServiceServicer:
-    """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored.
+    """Stores recordings as they arrive: after a broken connection, only the bytes that were not yet stored are sent again.
     """
 
     def CreateUpload(self, request, context):
-        """Begins an upload.
+        """Creates an upload.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,21 +72,21 @@ class UploadServiceServicer:
 
     def WriteUpload(self, request_iterator, context):
         """Writes bytes from an offset on, and with `finish_write` finishes the upload: its size and digest are checked and
-        the recording is probed. What was stored when a stream breaks stays; `GetUpload` says how much.
+        the recording is probed. When a stream breaks, the bytes that were stored stay; `GetUpload` returns their number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUpload(self, request, context):
-        """Tells how far an upload is and what the recording is.
+        """Returns an upload, with its committed size and the format of its recording.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUpload(self, request, context):
-        """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it.
+        """Deletes an upload with its bytes, at once and for good. Refused while a job that is not over needs it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +124,7 @@ def add_UploadServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UploadService:
-    """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored.
+    """Stores recordings as they arrive: after a broken connection, only the bytes that were not yet stored are sent again.
     """
 
     @staticmethod

@@ -29,41 +29,41 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UploadServiceStub:
-    """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored."""
+    """Stores recordings as they arrive: after a broken connection, only the bytes that were not yet stored are sent again."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UploadServiceAsyncStub: ...
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.CreateUploadRequest, _upload_pb2.Upload]
-    """Begins an upload."""
+    """Creates an upload."""
     WriteUpload: _grpc.StreamUnaryMultiCallable[_upload_service_pb2.WriteUploadRequest, _upload_pb2.Upload]
     """Writes bytes from an offset on, and with `finish_write` finishes the upload: its size and digest are checked and
-    the recording is probed. What was stored when a stream breaks stays; `GetUpload` says how much.
+    the recording is probed. When a stream breaks, the bytes that were stored stay; `GetUpload` returns their number.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadRequest, _upload_pb2.Upload]
-    """Tells how far an upload is and what the recording is."""
+    """Returns an upload, with its committed size and the format of its recording."""
     DeleteUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.DeleteUploadRequest, _empty_pb2.Empty]
-    """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
+    """Deletes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
 
 @_typing.type_check_only
 class UploadServiceAsyncStub(UploadServiceStub):
-    """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored."""
+    """Stores recordings as they arrive: after a broken connection, only the bytes that were not yet stored are sent again."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.CreateUploadRequest, _upload_pb2.Upload]  # type: ignore[assignment]
-    """Begins an upload."""
+    """Creates an upload."""
     WriteUpload: _aio.StreamUnaryMultiCallable[_upload_service_pb2.WriteUploadRequest, _upload_pb2.Upload]  # type: ignore[assignment]
     """Writes bytes from an offset on, and with `finish_write` finishes the upload: its size and digest are checked and
-    the recording is probed. What was stored when a stream breaks stays; `GetUpload` says how much.
+    the recording is probed. When a stream breaks, the bytes that were stored stay; `GetUpload` returns their number.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadRequest, _upload_pb2.Upload]  # type: ignore[assignment]
-    """Tells how far an upload is and what the recording is."""
+    """Returns an upload, with its committed size and the format of its recording."""
     DeleteUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.DeleteUploadRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
+    """Deletes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
 
 class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes recordings in, in pieces, so that a broken connection costs only what was not yet stored."""
+    """Stores recordings as they arrive: after a broken connection, only the bytes that were not yet stored are sent again."""
 
     @_abc_1.abstractmethod
     def CreateUpload(
@@ -71,7 +71,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _upload_service_pb2.CreateUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.Upload, _abc.Awaitable[_upload_pb2.Upload]]:
-        """Begins an upload."""
+        """Creates an upload."""
 
     @_abc_1.abstractmethod
     def WriteUpload(
@@ -80,7 +80,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.Upload, _abc.Awaitable[_upload_pb2.Upload]]:
         """Writes bytes from an offset on, and with `finish_write` finishes the upload: its size and digest are checked and
-        the recording is probed. What was stored when a stream breaks stays; `GetUpload` says how much.
+        the recording is probed. When a stream breaks, the bytes that were stored stay; `GetUpload` returns their number.
         """
 
     @_abc_1.abstractmethod
@@ -89,7 +89,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _upload_service_pb2.GetUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.Upload, _abc.Awaitable[_upload_pb2.Upload]]:
-        """Tells how far an upload is and what the recording is."""
+        """Returns an upload, with its committed size and the format of its recording."""
 
     @_abc_1.abstractmethod
     def DeleteUpload(
@@ -97,6 +97,6 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _upload_service_pb2.DeleteUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
+        """Deletes an upload with its bytes, at once and for good. Refused while a job that is not over needs it."""
 
 def add_UploadServiceServicer_to_server(servicer: UploadServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
