@@ -1,1 +1,1 @@
-"""What Tiro's services share: settings, logging, errors, lifecycle, bus, audio, authentication."""
+"""The code that Tiro's services share: settings, logs, errors, lifecycle, messaging, audio, authentication."""

@@ -31,7 +31,7 @@ def after(moment: Timestamp, length: Duration) -> Timestamp:
 
 
 def seconds_until(moment: Timestamp) -> float:
-    """How far ahead a moment is; negative when it has passed."""
+    """The seconds until a moment; negative when it has passed."""
     return (moment.ToNanoseconds() - time.time_ns()) / _NANOS
 
 
@@ -50,6 +50,6 @@ def duration(seconds: float) -> Duration:
 
 
 def until_midnight() -> timedelta:
-    """How long this day lasts in UTC."""
+    """The time until the next midnight in UTC."""
     moment = datetime.now(UTC)
     return (moment + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) - moment

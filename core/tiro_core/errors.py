@@ -1,4 +1,4 @@
-"""Errors made for callers: a stable reason, a gRPC code, and what to do about it."""
+"""The errors that callers get: a stable reason, a gRPC code, and when to try again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ class TiroError(Exception):
     code: grpc.StatusCode
     reason: "ErrorReason.ValueType"
     message: str
-    """For people. It names nothing of the inside."""
+    """For people. It names no server, file or process."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     violations: Sequence[FieldViolation] = ()
     retry_after: timedelta | None = None
-    """When to try again. None when that is not known."""
+    """When a caller may try again. None when that is not known."""
 
     def __str__(self) -> str:
         return f"{reason_name(self.reason)}: {self.message}"
@@ -73,9 +73,9 @@ def from_status(status: Status) -> TiroError:
 
 
 def _reason_of(info: error_details_pb2.ErrorInfo) -> "ErrorReason.ValueType":
-    """The reason of a status; unspecified where only a newer version knows it."""
+    """The reason of a status; unspecified where this version does not know it."""
     name = _REASON_PREFIX + info.reason
-    known = name in ErrorReason.keys()  # noqa: SIM118 - it is no mapping
+    known = name in ErrorReason.keys()  # noqa: SIM118 - the enum is no mapping
     return ErrorReason.Value(name) if known else ErrorReason.ERROR_REASON_UNSPECIFIED
 
 
@@ -98,7 +98,7 @@ def reason_from_name(name: str) -> "ErrorReason.ValueType":
     """The reason that callers see as `name`.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no such reason.
     """
     return ErrorReason.Value(_REASON_PREFIX + name)
 
@@ -106,26 +106,26 @@ def reason_from_name(name: str) -> "ErrorReason.ValueType":
 def invalid_argument(
     reason: "ErrorReason.ValueType", message: str, *, field_path: str | None = None, **metadata: str
 ) -> TiroError:
-    """The request cannot be served, now or later."""
+    """INVALID_ARGUMENT: the request cannot be served, now or later."""
     violations = [FieldViolation(field_path, message)] if field_path else []
     return TiroError(grpc.StatusCode.INVALID_ARGUMENT, reason, message, metadata, violations)
 
 
 def not_found(reason: "ErrorReason.ValueType", message: str) -> TiroError:
-    """The caller's tenant has no such thing."""
+    """NOT_FOUND: the caller's tenant has no such resource."""
     return TiroError(grpc.StatusCode.NOT_FOUND, reason, message)
 
 
 def failed_precondition(reason: "ErrorReason.ValueType", message: str, **metadata: str) -> TiroError:
-    """The request does not fit the present state of the resource."""
+    """FAILED_PRECONDITION: the state of the resource does not allow the request."""
     return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reason, message, metadata)
 
 
 def resource_exhausted(reason: "ErrorReason.ValueType", message: str, *, retry_after: timedelta) -> TiroError:
-    """A limit is reached; it is worth trying again later."""
+    """RESOURCE_EXHAUSTED: a limit is reached; the caller may try again later."""
     return TiroError(grpc.StatusCode.RESOURCE_EXHAUSTED, reason, message, retry_after=retry_after)
 
 
 def unavailable(reason: "ErrorReason.ValueType", message: str, *, retry_after: timedelta) -> TiroError:
-    """Something the call needs is not there right now."""
+    """UNAVAILABLE: something that the call needs does not answer now; the caller may try again later."""
     return TiroError(grpc.StatusCode.UNAVAILABLE, reason, message, retry_after=retry_after)

@@ -1,4 +1,4 @@
-"""Ids and names: UUIDv7 for what we make, checked names for what others give."""
+"""Ids and names: UUIDv7 for new resources, and checks of names that come from outside."""
 
 import re
 
@@ -15,10 +15,10 @@ def new_id() -> str:
 
 
 def check_tenant(name: str) -> str:
-    """Return `name` if a tenant may be called so.
+    """Return `name` if it is a valid name of a tenant.
 
     Raises:
-        ValueError: It may not: a dot, for one, would open another tenant's subjects.
+        ValueError: It is not valid. A dot, for example, would give access to another tenant's subjects.
     """
     if not _TENANT.fullmatch(name):
         raise ValueError(f"a tenant's name is 1 to 40 of a-z, 0-9 and '-', not {name!r}")

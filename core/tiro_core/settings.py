@@ -1,4 +1,4 @@
-"""Settings every service has: from its command line, from `TIRO_...` in the environment, from a TOML file."""
+"""The settings of every service: from its command line, from `TIRO_...` in the environment, from a TOML file."""
 
 import os
 import tomllib
@@ -16,7 +16,7 @@ from pydantic_settings import (
 from tiro_core.startup import CannotStart
 
 CONFIG_VARIABLE = "TIRO_CONFIG"
-"""Names the settings file. Its keys are those of the environment without the prefix, in lower case."""
+"""The variable that names the settings file. Keys in it are names of variables without the prefix, in lower case."""
 
 
 class SettingsFileError(CannotStart, ValueError):
@@ -29,7 +29,7 @@ class CoreSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="TIRO_",
         extra="ignore",
-        hide_input_in_errors=True,  # an error in one setting would quote all of them, secrets too
+        hide_input_in_errors=True,  # an error in one setting would quote all of them, secrets included
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -40,17 +40,17 @@ class CoreSettings(BaseSettings):
     nats_credentials: Path | None = Field(None, description="NATS credentials file")
     nats_monitor_url: str = Field(
         "http://127.0.0.1:8222",
-        description="Monitoring ports of all NATS nodes, by commas: whether they flush, and how full they are",
+        description="Monitoring URLs of the NATS nodes, separated by commas; they report flushing and free space",
     )
-    nats_replicas: int = Field(1, ge=1, le=5, description="Copies of every stream: 1 on one server, 3 in a cluster")
+    nats_replicas: int = Field(1, ge=1, le=5, description="Copies of every stream: 3 in a cluster, else 1")
     allow_unsafe_nats: bool = Field(
-        False, description="Start although NATS may lose acknowledged jobs when the power fails"
+        False, description="Start even if NATS may lose acknowledged jobs when the power fails"
     )
     blob_store: Literal["jetstream", "s3"] = Field("jetstream", description="Where recordings and transcripts are kept")
-    s3_endpoint: str = Field("", description="URL of an S3-compatible server. Empty: Amazon's, by region")
+    s3_endpoint: str = Field("", description="URL of an S3-compatible server. Empty: Amazon S3 in the region")
     s3_region: str = Field("us-east-1", description="Region of the buckets")
     s3_bucket: str = Field("", description="The bucket of recordings and transcripts; it must exist")
-    s3_prefix: str = Field("", description="Prefix of the keys of all objects in it")
+    s3_prefix: str = Field("", description="Prefix of the keys of all objects in s3_bucket")
     fetch_s3_buckets: str = Field(
         "",
         description="Buckets that any tenant's jobs may name as s3://bucket/key, separated by commas. Empty: none",
@@ -61,16 +61,16 @@ class CoreSettings(BaseSettings):
     )
     log_exception_messages: bool = Field(
         False,
-        description="Log the message of every exception. It may quote what callers send, transcripts among it",
+        description="Log the message of every exception. It may quote what callers send, transcripts included",
     )
-    grace_seconds: float = Field(20, gt=0, le=600, description="Seconds that calls and jobs may go on after SIGTERM")
+    grace_seconds: float = Field(20, gt=0, le=600, description="Seconds for calls and jobs to end after SIGTERM")
 
     @model_validator(mode="after")
     def _require_buckets(self) -> Self:
         if self.blob_store == "s3" and not self.s3_bucket:
             raise ValueError("blob_store s3 needs s3_bucket (TIRO_S3_BUCKET)")
         if self.s3_bucket in self.fetch_buckets:
-            raise ValueError(f"fetch_s3_buckets has {self.s3_bucket}, where the recordings of all tenants are")
+            raise ValueError(f"fetch_s3_buckets names {self.s3_bucket}, which holds the recordings of all tenants")
         return self
 
     @property
@@ -87,10 +87,10 @@ class CoreSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the file named by `TIRO_CONFIG` last.
+        """Add the file named by `TIRO_CONFIG` as the last source.
 
         Raises:
-            SettingsFileError: It cannot be read.
+            SettingsFileError: The file cannot be read.
         """
         file = os.environ.get(CONFIG_VARIABLE)
         sources = (init_settings, env_settings, dotenv_settings, file_secret_settings)
@@ -99,7 +99,7 @@ class CoreSettings(BaseSettings):
 
 def _read_file(settings_cls: type[BaseSettings], file: Path) -> TomlConfigSettingsSource:
     try:
-        with file.open("rb"):  # pydantic-settings takes a file that is not there for an empty one
+        with file.open("rb"):  # pydantic-settings takes a missing file for an empty one
             return TomlConfigSettingsSource(settings_cls, file)
     except OSError as error:
         raise SettingsFileError(f"cannot read {file} ({CONFIG_VARIABLE}): {error.strerror}") from error
@@ -113,25 +113,25 @@ class ServerSettings(CoreSettings):
     tls_certificate: Path | None = Field(None, description="PEM file with the server's certificate chain")
     tls_key: Path | None = Field(None, description="PEM file with the certificate's key")
     auth: Literal["api-key", "off"] = Field(
-        "api-key", description="`off` serves everyone as tenant `default`, and is only allowed on loopback"
+        "api-key", description="`off` serves every caller as tenant `default`, and is only allowed on loopback"
     )
     message_bytes_max: int = Field(
         4 * 1024 * 1024, ge=64 * 1024, description="The largest gRPC message accepted, in bytes"
     )
-    calls_max: int = Field(1000, ge=1, description="Calls served at once; more are answered RESOURCE_EXHAUSTED")
+    calls_max: int = Field(1000, ge=1, description="Calls served at once; further ones get RESOURCE_EXHAUSTED")
     tenant_share: float = Field(
-        0.8, gt=0, le=1, description="Part of each limit on what is open at once, as of calls, that one tenant may take"
+        0.8, gt=0, le=1, description="Fraction of calls_max and similar limits that one tenant may use"
     )
     default_engine: str = Field(
-        "", description="The engine, or policy, of a request that names none. Empty: the catalogue's default"
+        "", description="Engine or policy of a request that names none. Empty: the catalogue's default"
     )
-    default_model: str = Field("", description="The model of a request that names neither engine nor model")
-    catalogue: Path | None = Field(None, description="A catalogue of engines and models instead of the one shipped")
+    default_model: str = Field("", description="Model of a request that names neither engine nor model")
+    catalogue: Path | None = Field(None, description="TOML file with a catalogue to use instead of the shipped one")
     routing: Path | None = Field(
-        None, description="Policies that choose engines, and whose audio may go to a cloud: see docs/routing.md"
+        None, description="TOML file with policies, and the tenants that allow cloud engines: see docs/routing.md"
     )
 
     @property
     def share_of_tenant(self) -> float:
-        """`tenant_share`; all of each limit where every caller is the same tenant."""
+        """`tenant_share`; 1 without authentication, where every caller is the same tenant."""
         return 1.0 if self.auth == "off" else self.tenant_share

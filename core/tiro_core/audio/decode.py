@@ -20,14 +20,14 @@ async def decode(
 ) -> AsyncIterator[PcmStream]:
     """Decode `file` to int16 mono, in a process that ends with the context.
 
-    Channels are mixed down, unless one is asked for. Damaged packets are stepped over and counted in the report.
+    Channels are mixed down, unless one is named. Damaged packets are skipped and counted in the report.
 
     Args:
         launcher: where the process comes from.
         file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
             it must have been flushed.
         rate: output sample rate in Hz; None keeps the source's own.
-        channel: the one channel to give out, counted from 0; None mixes all of them.
+        channel: the one channel to decode, counted from 0; None mixes all of them.
         limits: what decoding may cost.
 
     Yields:

@@ -1,4 +1,4 @@
-"""What can be wrong with audio, each with a stable reason."""
+"""The errors of audio that cannot be used, each with a stable reason."""
 
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ class AudioError(Exception):
 
 
 class EmptyAudioError(AudioError):
-    """There is not one byte."""
+    """The file has no bytes."""
 
     reason = "EMPTY_AUDIO"
     default_message = "the audio has no bytes"
@@ -48,7 +48,7 @@ class AudioTooShortError(AudioError):
 
 
 class AudioTooLongError(AudioError):
-    """Longer than the limit, by what was decoded rather than by what its header says."""
+    """Longer than the limit, as decoded rather than as the header says."""
 
     reason = "AUDIO_TOO_LONG"
     default_message = "the audio is longer than allowed"
@@ -62,14 +62,14 @@ class AudioUndecodableError(AudioError):
 
 
 class DecodeTimeoutError(AudioError):
-    """Decoding took more time than it was given."""
+    """Decoding took longer than its limit."""
 
     reason = "DECODE_TIMEOUT"
     default_message = "decoding the audio took too long"
 
 
 class DecodeCrashedError(AudioError):
-    """The decoding process died, or spoke nonsense."""
+    """The decoding process died, or sent a message that cannot be read."""
 
     reason = "DECODE_CRASHED"
     default_message = "the audio made its decoder fail"
@@ -90,7 +90,7 @@ class AudioEncryptedError(AudioError):
 
 
 class AudioParametersError(AudioError):
-    """The header states what no recording has: no channel, too many, or an absurd sample rate."""
+    """The header has values that no recording has: no channel, too many, or an absurd sample rate."""
 
     reason = "AUDIO_PARAMETERS"
     default_message = "the audio has an absurd sample rate or number of channels"

@@ -15,7 +15,7 @@ TEMPLATE_MODULE = "tiro_core.audio.child.template"
 TEMPLATE_START_SECONDS = 30.0
 READY_BYTES_MAX = 64
 ENVIRONMENT_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG", "LC_ALL")
-"""What finding Python's modules may need. Nothing else of the service's environment, which may hold secrets."""
+"""The variables that Python needs to find its modules. The others of the service's environment may hold secrets."""
 
 
 class HasFileno(Protocol):
@@ -36,7 +36,7 @@ class MediaLauncher:
     Linux only: descriptors travel over a SOCK_SEQPACKET pair.
 
     Args:
-        processes_max: decoding processes at the same time; `start` waits for a place above that.
+        processes_max: decoding processes at the same time; `start` waits while there are as many.
     """
 
     def __init__(self, *, processes_max: int = 64) -> None:
@@ -131,7 +131,7 @@ class MediaLauncher:
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 env={name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ},
-                start_new_session=True,  # a terminal's Ctrl-C reaches the service, which decides
+                start_new_session=True,  # a terminal's Ctrl-C goes to the service alone, which ends this process
             )
         if not await asyncio.get_running_loop().sock_recv(ours, READY_BYTES_MAX):
             raise RuntimeError("the decoding template process did not start: see its error output")

@@ -1,11 +1,11 @@
-"""What one probe, file or live stream may cost."""
+"""Limits on the time and memory of one probe, file or live stream."""
 
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
 
 DURATION_SECONDS_MIN = 0.1
-"""Below this nothing can be a word; it is also less than one analysis window of the models we run."""
+"""A shorter recording cannot hold a word. It is also shorter than one analysis window of the models."""
 
 
 @dataclass(frozen=True, kw_only=True)

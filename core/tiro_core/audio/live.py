@@ -20,20 +20,20 @@ class LiveFormat(Enum):
 class LiveDecoder(PcmStream):
     """Samples of compressed live audio, as soon as they can be decoded.
 
-    Write and read from two tasks: the process stops taking input while nobody reads its output.
+    Write and read in two tasks: the process stops reading its input while its output is not read.
     """
 
     async def write(self, data: bytes) -> None:
-        """Pass on more of the stream, cut anywhere, waiting while the process is behind.
+        """Write the next bytes of the stream, split anywhere, waiting while the process is behind.
 
         Raises:
-            DecodeTimeoutError: the process took nothing for the time it was given.
-            DecodeCrashedError: the process is gone. A refusal of the audio is raised by the iteration instead.
+            DecodeTimeoutError: the process read nothing within its time limit.
+            DecodeCrashedError: the process has ended. A refusal of the audio is raised by the iteration instead.
         """
         await self._process.write(data)
 
     async def end(self) -> None:
-        """Say that the stream is complete: what is left of it comes out, then the iteration ends."""
+        """End the stream: the remaining samples come out, then the iteration ends."""
         self._process.end_input()
 
 
@@ -47,8 +47,8 @@ async def decode_live(
         launcher: where the process comes from.
         live_format: what the stream was announced to be.
         rate: output sample rate in Hz; None keeps the source's own.
-        limits: what decoding may cost. Time spent waiting for input does not count; a session of hours wants more
-            processor time than a file.
+        limits: limits of the decoding process. Time spent waiting for input does not count; a session of hours needs
+            more processor time than a file.
 
     Yields:
         The decoder. Iterating raises `AudioFormatMismatchError` when the stream is not what it was announced to be.

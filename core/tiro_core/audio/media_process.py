@@ -37,9 +37,9 @@ class MediaProcess:
         reader: messages of the process.
         writer: input of the process.
         lifeline: closing it kills the process; its exit status is read from it.
-        timeout_seconds: how long the process may be waited for, in total.
+        timeout_seconds: how long a caller waits for the process, in total.
         live: whether it waits for input; such waits do not count against `timeout_seconds`.
-        on_end: called once when the process is gone.
+        on_end: called once when the process has ended.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class MediaProcess:
         """Write live input, waiting while the process is behind.
 
         Raises:
-            DecodeTimeoutError: the process took nothing for the time it was given.
-            DecodeCrashedError: the process is gone.
+            DecodeTimeoutError: the process read nothing within its time limit.
+            DecodeCrashedError: the process has ended.
         """
         self._writer.write(data)
         try:
@@ -101,7 +101,7 @@ class MediaProcess:
             raise await self._cause_of_death() from None
 
     def end_input(self) -> None:
-        """Say that no more live input comes."""
+        """End the live input."""
         self._input_open = False
         if self._waiting is not None:  # a wait that began without a limit, since it was for input
             self._waiting.reschedule(asyncio.get_running_loop().time() + self._timeout_seconds)
@@ -109,7 +109,7 @@ class MediaProcess:
             self._writer.write_eof()
 
     async def aclose(self) -> None:
-        """Kill the process if it still runs, and wait until it is gone."""
+        """Kill the process if it still runs, and wait until it has ended."""
         if self._closed:
             return
         self._closed = True
@@ -139,7 +139,7 @@ class MediaProcess:
     async def _exit_status(self) -> int | None:
         """Kill the process unless it has ended by itself, and return its status, negative for a signal, if known."""
         self._lifeline.shutdown(socket.SHUT_WR)
-        if self._ended is None:  # one read for everyone who asks: reading and writing may both meet the end
+        if self._ended is None:  # one read for all callers: reading and writing may both meet the end
             loop = asyncio.get_running_loop()
             self._ended = asyncio.ensure_future(loop.sock_recv(self._lifeline, EXIT_STATUS.size))
         data = await asyncio.shield(self._ended)
@@ -147,10 +147,10 @@ class MediaProcess:
 
 
 def read_json(payload: bytes, adapter: TypeAdapter[Described]) -> Described:
-    """Return what the process described, having checked that it is of the right form.
+    """Return the object that the process described, with its form checked.
 
     Raises:
-        DecodeCrashedError: it is not.
+        DecodeCrashedError: the payload has another form.
     """
     try:
         return adapter.validate_json(payload)

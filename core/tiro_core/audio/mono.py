@@ -1,4 +1,4 @@
-"""Frames of any layout, format and rate to int16 mono at one rate."""
+"""Conversion of frames of any layout, format and rate to int16 mono at one rate."""
 
 import errno
 

@@ -71,7 +71,7 @@ class Resampler:
         self._converter = MonoConverter(target_rate_hz)
 
     def push(self, samples: Pcm16) -> Pcm16:
-        """Return what can be told from the samples so far; the filter holds back about a millisecond."""
+        """Return the resampled samples that are ready; the filter holds back about a millisecond."""
         if not samples.size or self._source_rate_hz == self._target_rate_hz:
             return samples
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")

@@ -1,4 +1,4 @@
-"""Finding out what a file is and how long it lasts."""
+"""Probing a file: its container, codec and duration."""
 
 from contextlib import aclosing
 
@@ -15,7 +15,7 @@ AUDIO_INFO = TypeAdapter(AudioInfo)
 
 
 async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: DecodeLimits) -> AudioInfo:
-    """Return what the audio in `file` is.
+    """Return the format and duration of the audio in `file`.
 
     Every packet is read and the first ones are decoded; when these do not last as long as they state, all are. The
     duration is therefore measured, whatever the header says.
@@ -24,7 +24,7 @@ async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: Decod
         launcher: where the process comes from.
         file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
             it must have been flushed.
-        limits: what probing may cost, and how long the audio may be.
+        limits: limits of the probing process, and of the duration of the audio.
 
     Raises:
         EmptyAudioError: the file has no bytes.

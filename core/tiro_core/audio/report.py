@@ -1,9 +1,9 @@
-"""What probing and decoding say about audio."""
+"""The results of probing and decoding."""
 
 from dataclasses import dataclass
 
 MISSING_SECONDS_TOLERATED = 0.5
-"""Encoder padding and rounding make honest files differ from their header by less than this."""
+"""Encoder padding and rounding make intact files differ from their header by less than this."""
 
 MISSING_FRACTION_TOLERATED = 0.02
 
@@ -17,7 +17,7 @@ class AudioSource:
         codec: FFmpeg's name of the codec, for example `aac`.
         sample_rate_hz: rate of the source, before any resampling.
         channels: channels of the source, before mixing down.
-        container_duration_seconds: what the header claims; None where the format states no duration.
+        container_duration_seconds: the duration in the header; None where the format states none.
     """
 
     container: str
@@ -29,7 +29,7 @@ class AudioSource:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioInfo:
-    """What a probe found.
+    """The result of a probe.
 
     Attributes:
         container: FFmpeg's name of the container.
@@ -38,7 +38,7 @@ class AudioInfo:
         channels: channels of the source.
         duration_seconds: measured over all packets, not taken from the header.
         damaged_packets: packets that could not be read or decoded, among those that the probe looked at.
-        container_duration_seconds: what the header claims; None where the format states no duration.
+        container_duration_seconds: the duration in the header; None where the format states none.
     """
 
     container: str
@@ -52,13 +52,13 @@ class AudioInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeReport:
-    """How decoding went, known once all audio was read.
+    """The result of decoding, known once all audio was read.
 
     Attributes:
-        samples: samples given out, at the output rate.
-        damaged_packets: packets that were stepped over because they could not be read or decoded.
+        samples: the number of decoded samples, at the output rate.
+        damaged_packets: packets that were skipped because they could not be read or decoded.
         decoded_duration_seconds: `samples` divided by the output rate.
-        container_duration_seconds: what the header claims; None where the format states no duration.
+        container_duration_seconds: the duration in the header; None where the format states none.
     """
 
     samples: int
@@ -68,13 +68,13 @@ class DecodeReport:
 
     @property
     def missing_seconds(self) -> float:
-        """Seconds that the header promised and the stream did not hold; 0.0 where the header promises nothing."""
+        """Seconds that the stream lacks of the duration in the header; 0.0 where the header has none."""
         if self.container_duration_seconds is None:
             return 0.0
         return max(0.0, self.container_duration_seconds - self.decoded_duration_seconds)
 
     @property
     def truncated(self) -> bool:
-        """Whether so much is missing that the caller should be warned."""
+        """Whether enough is missing that the caller should be warned."""
         promised = self.container_duration_seconds or 0.0
         return self.missing_seconds > max(MISSING_SECONDS_TOLERATED, promised * MISSING_FRACTION_TOLERATED)

@@ -19,11 +19,11 @@ DECODE_REPORT = TypeAdapter(DecodeReport)
 class PcmStream:
     """Int16 mono samples of one decoding process, in order, in arrays of at most 256 KiB.
 
-    The process decodes ahead by no more than the sockets' and asyncio's buffers hold, however slowly this is read.
+    The process decodes ahead by no more than the buffers of the sockets and asyncio hold, however slow the reader is.
 
     Attributes:
-        source: the stream that is decoded; set before the first samples are given out.
-        report: how it went; set once the iteration has ended.
+        source: the stream that is decoded; set before the first samples are returned.
+        report: the result; set once the iteration has ended.
     """
 
     def __init__(self, process: MediaProcess) -> None:
@@ -38,7 +38,7 @@ class PcmStream:
         """Return the next samples.
 
         Raises:
-            AudioError: the audio was refused, or its decoder failed. Samples given out before remain good.
+            AudioError: the audio was refused, or its decoder failed. Samples that were returned before are valid.
         """
         while self.report is None:
             message = await self._process.receive()

@@ -7,7 +7,7 @@ from tiro_core.audio.pcm import SAMPLE_BYTES
 
 
 def wav_header(rate_hz: int, samples: int) -> bytes:
-    """What comes before so many mono PCM16 samples."""
+    """The header of a wav file with a number of mono PCM16 samples."""
     file = io.BytesIO()
     with wave.open(file, "wb") as target:
         target.setnchannels(1)

@@ -1,8 +1,8 @@
-"""What a service and its decoding process say to each other.
+"""The messages between a service and its decoding process.
 
-The child may have been taken over by the bytes it reads, so its side is a fixed header, lengths with a limit, JSON
-and samples: nothing that could run code in the parent. A message is one kind byte, a little-endian uint32 length, and
-that many bytes.
+The bytes that the child reads may have taken control of it. So its messages have a fixed header, lengths with a limit,
+JSON and samples: nothing that could run code in the parent. A message is one kind byte, a little-endian uint32 length,
+and that number of bytes.
 """
 
 import json
@@ -24,13 +24,13 @@ ERROR = b"E"  # JSON of a reason and a message, the last message of a refusal
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a decoding process is asked to do.
+    """The work of a decoding process.
 
     Attributes:
         kind: which function of the child runs.
-        limits: what it may cost.
+        limits: limits of the process.
         rate: output sample rate in Hz; None keeps the source's own.
-        channel: the one channel to give out, counted from 0; None mixes all of them.
+        channel: the one channel to decode, counted from 0; None mixes all of them.
         live_format: container that a live stream was announced to be; empty for files.
     """
 

@@ -9,6 +9,6 @@ RETRY_AFTER = timedelta(seconds=1)
 
 
 def storage_unavailable() -> TiroError:
-    """UNAVAILABLE, with the reason STORAGE_UNAVAILABLE and a delay. It names nothing of the inside."""
+    """UNAVAILABLE, with the reason STORAGE_UNAVAILABLE and a delay. The message names no server."""
     message = "the store of recordings and transcripts does not answer"
     return unavailable(reasons.ERROR_REASON_STORAGE_UNAVAILABLE, message, retry_after=RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""The blob store that a deployment is configured for, chosen here only."""
+"""Opening the blob store that the settings choose."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +12,10 @@ from tiro_core.settings import CoreSettings
 
 @asynccontextmanager
 async def open_blob_store(settings: CoreSettings, bus: Bus) -> AsyncIterator[BlobStore]:
-    """The store, as long as the context lasts.
+    """The blob store, open while the context lasts.
 
     Raises:
-        CannotStart: The bucket is not there, or the credentials are wrong.
+        CannotStart: The bucket does not exist, or the credentials are wrong.
     """
     if settings.blob_store == "s3":
         yield await open_s3_store(settings, read_patience_seconds=bus.read_patience_seconds)

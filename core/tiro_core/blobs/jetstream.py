@@ -51,10 +51,10 @@ class JetStreamBlobStore:
         await settled(publish(self._bus, _subject(key, index), data, headers=_headers(data)))
 
     async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: Revision) -> None:
-        """Store a part if what is there now has this revision.
+        """Store a part if its present revision is `revision`.
 
         Raises:
-            PartConflict: Something else is there.
+            PartConflict: The part has another revision.
         """
         subject, last = _subject(key, index), int(revision or 0)
         try:
@@ -65,7 +65,7 @@ class JetStreamBlobStore:
             raise PartConflict(f"part {index} of {key} was written by another writer") from None
 
     async def part_revision(self, key: str, index: int) -> Revision:
-        """The revision of a part, `NOTHING` when it is not there."""
+        """The revision of a part, `NOTHING` when it does not exist."""
         subject = _subject(key, index)
         try:
             message = await with_patience(lambda: last_message(self._bus, topology.BLOBS, subject), PATIENCE_SECONDS)
@@ -74,10 +74,10 @@ class JetStreamBlobStore:
         return Revision(str(message.sequence)) if message.sequence else NOTHING
 
     async def get_part(self, key: str, index: int, *, size: int | None = None) -> bytes:
-        """Read a part: from any replica, which may be behind, and where that has it not from the stream's leader.
+        """Read a part from any replica, which may be behind; where that one lacks it, from the stream's leader.
 
         Raises:
-            PartMissing: It is not there, damaged, or not of this size.
+            PartMissing: The part does not exist, is damaged, or has another size.
         """
         data, reason = await self._read(key, index, size, from_any_replica=True)
         deadline = time.monotonic() + self._missing_seconds_max
@@ -96,7 +96,7 @@ class JetStreamBlobStore:
     async def list_parts(self, *, after: str = "", below: str = "", limit: int = PAGE_PARTS_MAX) -> PartPage:
         """List the parts that are stored, in the order in which they were stored. See `BlobStore.list_parts`.
 
-        The server reads each part from its disk to do so, and sends its headers only.
+        The server reads each part from its disk for that, and sends only the headers.
         """
         subject = f"{_SUBJECTS}{below}.>" if below else f"{_SUBJECTS}>"
         found = await read_page(
@@ -108,7 +108,7 @@ class JetStreamBlobStore:
     async def _read(
         self, key: str, index: int, size: int | None, *, from_any_replica: bool
     ) -> tuple[bytes | None, str]:
-        """A part as one server has it; None, and what is wrong, where it has it not as it was stored."""
+        """A part as one server has it. None, and the reason, where the server lacks it or it is damaged."""
         subject = _subject(key, index)
 
         async def read() -> StoredMessage:

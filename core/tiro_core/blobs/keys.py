@@ -1,4 +1,4 @@
-"""The keys of blobs. A dot divides them; what has the same first names is deleted together.
+"""The keys of blobs: names divided by dots. Blobs whose keys begin with the same names are deleted together.
 
 | key | contents |
 |---|---|
@@ -25,7 +25,7 @@ _KEY = re.compile(
 
 
 class BlobKind(Enum):
-    """What a blob has."""
+    """The contents of a blob."""
 
     AUDIO = "audio"
     TRANSCRIPT = "transcript"
@@ -33,13 +33,13 @@ class BlobKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BlobName:
-    """Whose blob it is, as its key says."""
+    """The owner and the kind of a blob, as its key names them."""
 
     tenant: str
     resource: str
     """The id of the upload, job or live session that it belongs to."""
     part: str
-    """The index of the part of that job. Empty: it is not a part's."""
+    """The index of the part of that job. Empty: the blob does not belong to a part."""
     kind: BlobKind
 
     @property
@@ -55,7 +55,7 @@ class BlobName:
 
 
 def blob_name(key: str) -> BlobName | None:
-    """What a key says. None: it is none of the table above."""
+    """Read a key. None: it has none of the forms in the table above."""
     found = _KEY.fullmatch(key)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Reading a whole blob: its parts in order, the next ones asked for before they are wanted."""
+"""Reading a whole blob: its parts in order, with the next ones requested ahead."""
 
 import asyncio
 from collections import deque
@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Coroutine
 from tiro_core.blobs.interface import PART_BYTES, BlobStore
 
 PARTS_AHEAD = 4
-"""Parts that are under way at once, which hides the store's way there and back. A reader holds 2 MiB of them."""
+"""Parts that are requested at once, which hides the round trip to the store. A reader holds 2 MiB of them."""
 
 
 async def read_parts(store: BlobStore, key: str, size: int) -> AsyncGenerator[bytes, None]:
-    """All parts of a blob of `size` bytes, in order. Close it (`aclosing`): parts are under way while it is open.
+    """All parts of a blob of `size` bytes, in order. Close the generator (`aclosing`): it has requests under way.
 
     Raises:
-        PartMissing: One is not there, damaged, or of the wrong size.
+        PartMissing: A part does not exist, is damaged, or has another size.
     """
     count = -(-size // PART_BYTES)
 

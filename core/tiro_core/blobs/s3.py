@@ -28,21 +28,21 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 FRAME_BYTES = WRITE_ID_BYTES + DIGEST_BYTES
 """An object begins with the id of its write and the SHA-256 of its data; then comes the data.
 
-The id makes every write's ETag another one, which S3 computes from the bytes alone: without it a writer that was
-replaced could take the next one's part for what it saw before, and write over it. It also distinguishes a write whose
-answer was lost from a lost race."""
+The id gives every write another ETag, which S3 computes from the bytes alone: without it a writer that was replaced
+could take the next writer's part for its own, and overwrite it. The id also distinguishes a write whose answer was lost
+from a lost race."""
 KEYS_DELETED_AT_ONCE = 1000
-"""What one request of S3 lists and deletes at most."""
+"""The most keys that one request of S3 lists or deletes."""
 
 
 class S3BlobStore:
     """Blobs as objects in a bucket. A revision is an object's ETag, a cursor of a listing an object's path.
 
     Args:
-        client: Leads to the bucket.
-        prefix: Begins every object's key; empty for none.
+        client: The client of the bucket.
+        prefix: The prefix of every object's key; empty for none.
         read_patience_seconds: How long a read is tried again while the store does not answer.
-        write_patience_seconds: The same for a write, and for a look that a writer relies on.
+        write_patience_seconds: The same for a write, and for a read that a write depends on.
     """
 
     kind = "s3"
@@ -70,10 +70,10 @@ class S3BlobStore:
         await settled(put)
 
     async def put_part_expecting(self, key: str, index: int, data: bytes, *, revision: Revision) -> None:
-        """Store a part if what is there now has this revision.
+        """Store a part if its present revision is `revision`.
 
         Raises:
-            PartConflict: Something else is there.
+            PartConflict: The part has another revision.
         """
         path, body = self._path(key, index), _framed(data)
         mode: obstore.PutMode = "create" if revision == NOTHING else {"e_tag": revision}
@@ -85,7 +85,7 @@ class S3BlobStore:
                 raise PartConflict(path) from None
 
     async def part_revision(self, key: str, index: int) -> Revision:
-        """The revision of a part, `NOTHING` when it is not there."""
+        """The revision of a part, `NOTHING` when it does not exist."""
         path = self._path(key, index)
         try:
             found = await patiently(lambda: obstore.head_async(self._client, path), self._write_patience_seconds)
@@ -97,7 +97,7 @@ class S3BlobStore:
         """Read a part.
 
         Raises:
-            PartMissing: It is not there, damaged, or not of this size.
+            PartMissing: The part does not exist, is damaged, or has another size.
         """
         path = self._path(key, index)
         try:
@@ -127,7 +127,7 @@ class S3BlobStore:
         return await anext(pages, [])
 
     def _part(self, item: "obstore.ObjectMeta") -> StoredPart | None:
-        """The part that an object is. None: it is none of ours, in a bucket that others use as well."""
+        """The part that an object is. None: the object is not a part, in a bucket with other contents."""
         path = item["path"]
         name, _, index = path.removeprefix(self._prefix).rpartition("/")
         if "." in name or not index.isdecimal():
@@ -142,7 +142,7 @@ class S3BlobStore:
         return memoryview(await (await obstore.get_async(self._client, path)).bytes_async())
 
     async def _write_id(self, path: str) -> bytes:
-        """The id of the write that stored what is there; empty when nothing is."""
+        """The id of the write that stored an object; empty when the object does not exist."""
         try:
             found = await patiently(
                 lambda: obstore.get_range_async(self._client, path, start=0, length=WRITE_ID_BYTES),

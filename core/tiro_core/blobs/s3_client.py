@@ -1,4 +1,4 @@
-"""Talking to an S3-compatible server: how it is reached, how long we wait for it, and what its failures mean."""
+"""The client of an S3-compatible server: its address and credentials, its time limits, and its errors."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -28,27 +28,27 @@ RETRY_WAIT_SECONDS_MAX = 2.0
 DESCRIPTION_CHARACTERS_MAX = 200
 
 OUTCOMES = (AlreadyExistsError, PreconditionError, FileNotFoundError)
-"""What `patiently` lets through: answers to what was asked, not failures."""
+"""The errors that `patiently` passes on: answers to the request, not failures."""
 
-# The library has one error for all it knows no better name of; what the server answered is in its text only.
+# obstore has one error for most answers of the server; the status and code are in its text only.
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _TRY_AGAIN = (408, 409, 429)
 _INSTANCE_METADATA = ("169.254.169.254", "169.254.170.2")
-"""Where credentials are asked for last: when they do not answer there, there are none."""
+"""Hosts of the machine's metadata, the last source of credentials: an error at one means that there are none."""
 
 
 def make_client(settings: CoreSettings, bucket: str) -> S3Store:
     """A client for one bucket, with the credentials of the environment. Opens nothing.
 
-    It makes no retries of its own: `patiently` makes them, the same for every kind of failure.
+    The client itself does not retry: `patiently` does, in the same way for every kind of failure.
     """
     endpoint = settings.s3_endpoint
     return S3Store(
         bucket,
         config={"endpoint": endpoint} if endpoint else {},
         region=settings.s3_region,
-        # A server of one's own seldom has a name for each bucket; Amazon's has, and recommends them.
+        # Amazon's servers have a host name for each bucket and recommend it; other servers seldom have one.
         virtual_hosted_style_request=not endpoint,
         conditional_put="etag",
         client_options={
@@ -66,8 +66,8 @@ async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
     Raises:
         AlreadyExistsError, PreconditionError: A condition of a write is not met.
         FileNotFoundError: There is no such object.
-        StorageRefused: The server does not let us.
-        StorageUnavailable: It did not answer in time.
+        StorageRefused: The server refuses the request.
+        StorageUnavailable: The server did not answer in time.
     """
     if not seconds:
         return await _once(call)
@@ -87,7 +87,7 @@ async def _once(call: Callable[[], Awaitable[T]]) -> T:
             raise StorageRefused(describe(error)) from None
         raise
     except BaseError as error:
-        # The chain ends here: the library's text may show an access key's id.
+        # The chain of causes ends here: the library's text may show an access key's id.
         raise (StorageRefused if _is_refusal(error) else StorageUnavailable)(describe(error)) from None
 
 
@@ -103,19 +103,19 @@ def _is_refusal(error: BaseError) -> bool:
 
 
 def error_status(error: Exception) -> int:
-    """The HTTP status that a server answered, 0 when it did not."""
+    """The HTTP status of the server's answer, 0 when there was none."""
     found = _STATUS.search(str(error))
     return int(found[1]) if found else 0
 
 
 def error_code(error: Exception) -> str:
-    """The name that S3 gives an error, as in `NoSuchBucket`; empty where it gives none."""
+    """The code of an S3 error, as in `NoSuchBucket`; empty where it has none."""
     found = _CODE.search(str(error))
     return found[1] if found else ""
 
 
 def describe(error: Exception) -> str:
-    """A failure in a line for the log: what was asked and answered, without the server's whole answer."""
+    """One line about a failure for the log, without the server's whole answer."""
     text = str(error)
     if any(host in text for host in _INSTANCE_METADATA):
         return "there are no S3 credentials: neither in the environment nor from the machine's metadata"

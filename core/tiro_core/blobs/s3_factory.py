@@ -1,4 +1,4 @@
-"""Checking at start that a bucket can be used as a blob store, rather than when the first recording comes."""
+"""Checking at the start of a service that a bucket can be used as a blob store."""
 
 import asyncio
 from functools import partial
@@ -16,18 +16,18 @@ from tiro_core.startup import CannotStart
 CHECK_AGAIN_SECONDS = 2.0
 """How often a store that does not answer is tried again when a service starts."""
 _CHECKS = "checks"
-"""Where the look writes: no tenant's, since those have an id below their name."""
+"""The key below which the check writes. It is no tenant's: their keys have an id after the tenant's name."""
 
 log = get_logger()
 
 
 async def open_s3_store(settings: CoreSettings, *, read_patience_seconds: float) -> S3BlobStore:
-    """The bucket of the settings as a blob store, once it has shown that it can be one.
+    """The bucket of the settings as a blob store, once the check has passed.
 
-    Waits for a server that does not answer, for as long as it takes, as for NATS.
+    Waits without a limit for a server that does not answer, as for NATS.
 
     Raises:
-        CannotStart: It answers and refuses, or does not keep the conditions of a write.
+        CannotStart: The server refuses a request, or ignores the conditions of a write.
     """
     store = partial(S3BlobStore, _client(settings), settings.s3_prefix)
     await _until_usable(store(read_patience_seconds=0, write_patience_seconds=0), f"s3://{settings.s3_bucket}")
@@ -38,7 +38,7 @@ def _client(settings: CoreSettings) -> S3Store:
     try:
         return make_client(settings, settings.s3_bucket)
     except ValueError as error:
-        raise CannotStart(f"the S3 settings make no sense: {error}") from error
+        raise CannotStart(f"the S3 settings are not valid: {error}") from error
 
 
 async def _until_usable(store: S3BlobStore, name: str) -> None:
@@ -62,10 +62,10 @@ async def _until_usable(store: S3BlobStore, name: str) -> None:
 
 
 async def _require_usable(store: S3BlobStore) -> None:
-    """Do once all that a store is asked for later.
+    """Make every kind of request once that the store needs later.
 
     Raises:
-        StorageRefused: Something is not allowed, or a conditional write was made although its condition did not hold.
+        StorageRefused: A request is not allowed, or a conditional write was made although its condition did not hold.
         StorageUnavailable: The server does not answer.
     """
     key = f"{_CHECKS}.{new_id()}"

@@ -19,7 +19,7 @@ from tiro_core.settings import CoreSettings
 T = TypeVar("T")
 
 RANGE_BYTES = 4 * 1024 * 1024
-"""What one request reads, and what a reader holds."""
+"""The bytes that one request reads, and a reader holds."""
 _NOT_FOUND, _FORBIDDEN, _CHANGED = 404, 403, 412
 
 
@@ -28,16 +28,16 @@ class S3Object:
     """An object as it was when it was opened."""
 
     size: int
-    """In bytes."""
+    """The size in bytes."""
     _client: S3Store
     _key: str
     _e_tag: str | None
 
     async def read(self, offset: int = 0) -> AsyncIterator[bytes]:
-        """The bytes from `offset` on, in pieces of at most `RANGE_BYTES`. After a failure, begin behind what was read.
+        """The bytes from `offset` on, in chunks of at most `RANGE_BYTES`. After a failure, begin after the last one.
 
         Raises:
-            TiroError: URI_HTTP_ERROR; the object has been replaced or removed meanwhile, or is no longer ours to read.
+            TiroError: URI_HTTP_ERROR; the object has been replaced or removed meanwhile, or may no longer be read.
             StorageUnavailable: The store did not answer in time.
         """
         for start in range(offset, self.size, RANGE_BYTES):
@@ -55,11 +55,11 @@ class S3Object:
 
 
 async def open_object(settings: CoreSettings, bucket: str, key: str) -> S3Object:
-    """Look at an object with the deployment's credentials. Nothing stays open.
+    """Read an object's metadata with the deployment's credentials. Nothing stays open.
 
     Raises:
         TiroError: URI_FORBIDDEN, the deployment has not opened the bucket to jobs (`fetch_s3_buckets`); URI_INVALID,
-            the key is none; URI_HTTP_ERROR, there is no such object, or it may not be read.
+            the key is not valid; URI_HTTP_ERROR, there is no such object, or it may not be read.
         StorageUnavailable: The store did not answer in time.
     """
     if bucket not in settings.fetch_buckets:

@@ -1,4 +1,4 @@
-"""Writing a blob from its start, without knowing its size: cut into parts, each stored as it fills."""
+"""Writing a blob of unknown size from its start: split into parts, each stored when it is full."""
 
 from tiro_core.blobs.interface import PART_BYTES, BlobStore
 
@@ -7,7 +7,7 @@ class BlobWriter:
     """Writes one blob. The last part is stored by `finish`.
 
     Attributes:
-        size: How many bytes were written.
+        size: The number of bytes written.
     """
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
@@ -26,7 +26,7 @@ class BlobWriter:
             del self._filling[:PART_BYTES]
 
     async def finish(self) -> None:
-        """Store what is left."""
+        """Store the last part."""
         if self._filling:
             await self._store(bytes(self._filling))
             self._filling.clear()

@@ -1,1 +1,1 @@
-"""Jobs as every service knows them: records, states and their transitions, the event log, the archive."""
+"""Jobs, for every service: records, states and their transitions, the event log, the archive."""

@@ -1,8 +1,8 @@
-"""The archive: the records of jobs that are over. However many they are, they cost no memory, and no time at a start.
+"""The archive: the records of jobs that are over. Their number costs no memory, and no time when a service starts.
 
 The key of a record has the time at which its job was created: `<tenant>.<wide>.<narrow>.<job>`. So the jobs of a span
-of time are found by a prefix. Marks, `<tenant>.<wide>`, say which wide buckets of a tenant hold any. Further ones,
-`<tenant>.<wide>.many`, say which hold many: these are read narrow bucket by narrow bucket.
+of time are found by a prefix. A mark `<tenant>.<wide>` says that a wide bucket of a tenant holds jobs. A second mark,
+`<tenant>.<wide>.many`, says that it holds many: such a bucket is read narrow bucket by narrow bucket.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from tiro_core.messaging.operations import subjects_in
 from tiro_core.messaging.records import RecordStore, Stored
 
 MANY = 1000
-"""Jobs of a tenant in a wide bucket, as counted by one process, from which on it is marked as one that holds many."""
+"""A wide bucket of a tenant in which one process has counted this number of jobs is marked as one that holds many."""
 COUNTED_MAX = 4096
-"""Wide buckets of tenants whose jobs a process counts, the latest."""
+"""The most wide buckets whose jobs a process counts: the latest ones."""
 READ_AT_ONCE = 8
 """Buckets whose keys are listed at the same time."""
 
@@ -38,7 +38,7 @@ class JobArchive:
         self._counted: OrderedDict[str, int] = OrderedDict()
 
     async def get(self, tenant: str, job: str) -> Stored[TranscriptionRecord] | None:
-        """Read a record. None where it is not in the archive."""
+        """Read a record. None when it is not in the archive."""
         key = _key(tenant, job)
         return await self._records.get(key) if key else None
 
@@ -48,7 +48,7 @@ class JobArchive:
         """Change a record; see `RecordStore.mutate`.
 
         Raises:
-            KeyError: It is not in the archive.
+            KeyError: The record is not in the archive.
         """
         key = _key(tenant, job)
         if not key:
@@ -56,10 +56,10 @@ class JobArchive:
         return await self._records.mutate(key, change)
 
     async def add(self, record: TranscriptionRecord) -> Stored[TranscriptionRecord]:
-        """Add a record that is not there yet.
+        """Add a record that the archive does not have yet.
 
         Raises:
-            Conflict: It is there.
+            Conflict: The archive has it.
         """
         added = await self._records.create(_key(record.tenant, record.transcription_id), record)
         await self._mark(record)
@@ -75,12 +75,12 @@ class JobArchive:
         await self._mark(record)
 
     async def remove(self, tenant: str, job: str, *, revision: int | None = None) -> None:
-        """Remove a record, and its bucket's marks where it was the last one in it. It may be gone already.
+        """Remove a record, and the marks of its bucket when it was the last one there. Does nothing without the record.
 
         Args:
-            tenant: Whose job it is.
-            job: Which one.
-            revision: Of the record: one that was written since stays. None: remove whatever is there.
+            tenant: The tenant of the job.
+            job: The id of the job.
+            revision: Remove only this revision: a record that was written since stays. None: remove any.
         """
         key = _key(tenant, job)
         if not key:
@@ -98,9 +98,9 @@ class JobArchive:
         """Ids of a tenant's jobs in the archive, the newest first.
 
         Args:
-            tenant: Whose jobs.
+            tenant: The tenant of the jobs.
             count: The most ids to return.
-            before: Only those that are older than this id. None: all.
+            before: Only jobs that are older than the one with this id. None: all.
         """
         last = moment_of_id(before) if before else None
         found: list[str] = []
@@ -144,7 +144,7 @@ class JobArchive:
         return not await self._ids(prefix)
 
     async def _mark(self, record: TranscriptionRecord) -> None:
-        """Mark the bucket of a record that was written. A mark that is there already costs nothing for a while."""
+        """Mark the bucket of a record that was written. Marks that this process wrote lately are not written again."""
         wide = f"{record.tenant}.{wide_bucket(moment_of_id(record.transcription_id))}"
         count = self._counted.pop(wide, 0) + 1
         self._counted[wide] = count
@@ -156,12 +156,12 @@ class JobArchive:
             await self._create_mark(f"{wide}.{_MANY}")
 
     async def _create_mark(self, mark: str) -> None:
-        with suppress(Conflict):  # it is there
+        with suppress(Conflict):  # the mark exists
             await self._marks.create(mark, ArchiveMark())
 
 
 def _key(tenant: str, job: str) -> str:
-    """The key of a job's record. Empty where the archive has none: parts and shadows have no UUIDv7 for an id."""
+    """The key of a job's record. Empty for parts and shadows, whose ids are no UUIDv7: the archive has none of them."""
     try:
         return f"{tenant}.{bucket_tokens(moment_of_id(job))}.{job}" if "." not in job else ""
     except ValueError:

@@ -11,7 +11,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import EventLog, Fenced
 
 TAKE_OVER_TRIES_MAX = 5
-"""How often the owner before may write once more while another one takes over."""
+"""How often a take-over is tried again because the owner before has written once more."""
 
 
 class JobEventLog:
@@ -39,7 +39,7 @@ class JobEventLog:
         )
 
     async def append_progress(self, seconds: float) -> None:
-        """Append how much is transcribed."""
+        """Append how many seconds are transcribed."""
         await self._log.append(
             lambda sequence: TranscriptionEvent(
                 sequence=sequence, attempt=self._attempt, transcribed_duration=duration(seconds)
@@ -65,10 +65,10 @@ class JobEventLog:
         try:
             await self.append_state(record)
         except Fenced:
-            return  # a worker was faster, or the same request came twice
+            return  # a worker has begun already, or the same request came twice
 
     async def take_over(self, record: TranscriptionRecord) -> None:
-        """Append the first event of a new owner. What the owner before writes meanwhile comes before it."""
+        """Append the first event of a new owner. Events that the owner before writes meanwhile come before it."""
         for _ in range(TAKE_OVER_TRIES_MAX):
             await self.resume()
             try:
@@ -83,9 +83,9 @@ class JobEventLog:
         return await self._log.resume()
 
     async def hold_position(self) -> None:
-        """Make sure that the end of the log is known: what another owner appends from here on refuses this one.
+        """Make sure that the end of the log is known: once another owner has appended, writes of this one are refused.
 
-        A worker that hands its job over calls it before it writes the record. Behind that the next owner may be there.
+        A worker that hands its job over calls this before it writes the record: after that the next owner may begin.
         """
         if not self._is_positioned:
             await self.resume()

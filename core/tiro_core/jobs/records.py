@@ -1,7 +1,7 @@
 """The records of all jobs: in the bucket of open jobs until they are over and settled, then in the archive.
 
-Readers and writers look into the first and then into the second. A record moves once, from the one to the other: it is
-added to the archive before it is deleted from the bucket, and deleted only if it has not changed meanwhile.
+Readers and writers try the bucket first and then the archive. A record moves once: it is added to the archive before it
+is deleted from the bucket, and deleted only if it has not changed meanwhile.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tiro_core.messaging.records import RecordStore, Stored
 
 
 class JobRecords:
-    """The records of jobs, wherever they are. Keys are `<tenant>.<job>`."""
+    """The records of jobs, in the bucket or the archive. Keys are `<tenant>.<job>`."""
 
     def __init__(self, bus: Bus) -> None:
         self.open = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
@@ -26,14 +26,14 @@ class JobRecords:
         self.archive = JobArchive(bus)
 
     async def get(self, key: str) -> Stored[TranscriptionRecord] | None:
-        """Read a record. None where there is none."""
+        """Read a record. None when it does not exist."""
         return await self.open.get(key) or await self.archive.get(*_names(key))
 
     async def create(self, key: str, record: TranscriptionRecord) -> Stored[TranscriptionRecord]:
         """Write the record of a new job.
 
         Raises:
-            Conflict: It is there.
+            Conflict: The record exists.
         """
         return await self.open.create(key, record)
 
@@ -42,7 +42,7 @@ class JobRecords:
 
         Raises:
             KeyError: There is no such record.
-            Conflict: Others were faster every time.
+            Conflict: Another writer was faster at every try.
         """
         try:
             return await self.open.mutate(key, change)
@@ -50,13 +50,13 @@ class JobRecords:
             return await self.archive.mutate(*_names(key), change)
 
     async def delete(self, key: str) -> None:
-        """Delete a record, wherever it is."""
+        """Delete a record from the bucket and the archive."""
         if await self.open.get(key) is not None:
             await self.open.delete(key)
         await self.archive.remove(*_names(key))
 
     async def move_to_archive(self, key: str) -> bool:
-        """Move the record of a job that is settled. Returns whether it is in the archive now, by whoever moved it."""
+        """Move the record of a settled job. Returns whether the archive has it now, whichever service moved it."""
         stored = await self.open.get(key)
         if stored is None or not is_settled(stored.value):
             return stored is None
@@ -65,28 +65,27 @@ class JobRecords:
             if added is None and not await self._replace_copy(key, stored):
                 return False
             await self.open.delete(key, stored)
-        except Conflict:  # it was changed or deleted, or another service moves it
+        except Conflict:  # the record was changed or deleted, or another service moves it
             if added is not None:
                 await self._withdraw_copy(key, added)
             return False
         return True
 
     async def _add_copy(self, stored: Stored[TranscriptionRecord]) -> Stored[TranscriptionRecord] | None:
-        """Have the archive hold this state of a record. None: it holds one already."""
+        """Add a copy of a record to the archive. None: the archive has one already."""
         try:
             return await self.archive.add(stored.value)
         except Conflict:
             return None
 
     async def _replace_copy(self, key: str, stored: Stored[TranscriptionRecord]) -> bool:
-        """Have the archive hold this state of a record in place of the one it holds. Returns whether it does.
+        """Replace the archive's copy of a record by this state of it. Returns whether the archive has this state now.
 
-        What is in the archive already was put there by a move that did not come to its end, or has come to it since
-        `stored` was read. So the open record is looked at again, after the archived one: as long as it stands, nobody
-        has changed the archived one.
+        The copy was added by a move that was not finished, or that was finished after `stored` was read. So the open
+        record is read again after the archived one: while the open record exists, no writer changes the archived one.
 
         Raises:
-            Conflict: Another service has written the archived one meanwhile.
+            Conflict: Another service has written the archived record meanwhile.
         """
         archived = await self.archive.get(*_names(key))
         newest = await self.open.get(key)
@@ -96,9 +95,9 @@ class JobRecords:
         return True
 
     async def _withdraw_copy(self, key: str, added: Stored[TranscriptionRecord]) -> None:
-        """Remove a copy that was added to the archive after its job had been deleted from there and from the bucket.
+        """Remove a copy that was added to the archive after its job had been deleted from the bucket and the archive.
 
-        Another service that has moved the job meanwhile has found the copy and replaced it: that one stays.
+        A copy that another service has replaced meanwhile, because it moved the job, stays.
         """
         if await self.open.get(key) is None:
             await self.archive.remove(*_names(key), revision=added.revision)

@@ -1,4 +1,4 @@
-"""Removing what belongs to a job besides its recording: its parts, event log, transcripts and task messages."""
+"""Removing the data of a job besides its recording: its parts, event log, transcripts and task messages."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,7 +15,7 @@ from tiro_core.messaging.records import RecordStore, Stored
 
 
 async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
-    """Remove all that was written about a job, for good. A writer of its event log is refused from here on."""
+    """Remove the event log, transcripts and task messages of a job. A writer of the log is refused afterwards."""
     await purge(bus, topology.FETCHES, subjects.fetch(tenant, job))
     await _purge_messages(bus, tenant, job)
     await blobs.delete(transcripts_key(tenant, job))
@@ -28,22 +28,22 @@ async def _purge_messages(bus: Bus, tenant: str, job: str) -> None:
 
 
 class ChangesRecords(Protocol):
-    """Where a job's record is."""
+    """A store of job records."""
 
     async def mutate(self, key: str, change: Callable[[TranscriptionRecord], None]) -> Stored[TranscriptionRecord]:
         """Change a record; see `RecordStore.mutate`."""
 
 
 async def mark_for_deletion(bus: Bus, records: ChangesRecords, key: str) -> TranscriptionRecord:
-    """Mark a job, or a part of one, so that it is found by no caller and continued by no worker. Its owner is notified.
+    """Mark a job or a part: no caller finds it and no worker continues it from then on. Its owner is notified.
 
     Args:
         bus: The connection.
-        records: Where its record is.
-        key: Of the record.
+        records: The store of its record.
+        key: The key of its record.
 
     Raises:
-        KeyError: It is not there.
+        KeyError: There is no such record.
     """
     owner = ""
 
@@ -59,9 +59,9 @@ async def mark_for_deletion(bus: Bus, records: ChangesRecords, key: str) -> Tran
 
 
 async def remove_parts(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
-    """Remove the parts of a job, with their audio and transcripts. Those under way are taken from their workers.
+    """Remove the parts of a job, with their audio and transcripts. Workers lose the parts that they are transcribing.
 
-    Their blobs are deleted together, also those whose record was never written or is gone.
+    The blobs of all parts are deleted together, also of parts that have no record.
     """
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     marked: list[str] = []

@@ -8,22 +8,22 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.transitions import accept
 
 SESSION_SHADOW_TTL_SECONDS = 24 * 3600.0
-"""How long the shadow of a session is kept if it is not compared: as long as the session's events."""
+"""How long the shadow of a session is kept when it is not compared: as long as the session's events."""
 _PREFIX = "shadow-"
 
 
 def shadow_id(of: str) -> str:
-    """The id of the shadow of a job or session. No caller can name it: it is no UUID."""
+    """The id of the shadow of a job or session. Callers cannot name it: it is no UUID."""
     return _PREFIX + of
 
 
 def wants_shadow(record: TranscriptionRecord) -> bool:
-    """Whether a job has succeeded and is still to be compared."""
+    """Whether a job has succeeded and its shadow is still to be compared."""
     return record.HasField("shadow") and record.state == Transcription.STATE_SUCCEEDED and not record.removing
 
 
 def is_shadow_to_compare(record: TranscriptionRecord) -> bool:
-    """Whether this is a shadow that is over."""
+    """Whether a record is a shadow that is over."""
     return bool(record.shadow_of) and record.state in TERMINAL and not record.removing
 
 
@@ -50,8 +50,8 @@ def shadow_of_session(session: SessionRecord, upload_id: str, seconds: float) ->
 
     Args:
         session: The session.
-        upload_id: Its audio. It is removed with the shadow, unless the caller has asked to keep it.
-        seconds: How long that is.
+        upload_id: The upload with its audio. It is removed with the shadow, unless the caller has asked to keep it.
+        seconds: The length of the audio.
     """
     ttl = duration(SESSION_SHADOW_TTL_SECONDS)
     record = TranscriptionRecord(
@@ -72,7 +72,7 @@ def shadow_of_session(session: SessionRecord, upload_id: str, seconds: float) ->
 
 
 def _waiting(record: TranscriptionRecord) -> TranscriptionRecord:
-    """In the last lane: no caller waits for it."""
+    """Queue a shadow in the last lane: no caller waits for it."""
     record.lane = Transcription.LANE_DEFERRED
     record.create_time.CopyFrom(now())
     accept(record, has_audio=True)

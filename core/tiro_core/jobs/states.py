@@ -1,4 +1,4 @@
-"""The states of a job, and which step from one to another is legal. `docs/jobs.md` has the same table for readers."""
+"""The states of a job, and the legal transitions between them. `docs/jobs.md` has the same table for readers."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from tiro_core.clock import after, now
 State = Transcription.State
 
 TERMINAL = frozenset({State.STATE_SUCCEEDED, State.STATE_FAILED, State.STATE_CANCELLED})
-"""States in which a job is over: nothing leads out of them."""
+"""States in which a job is over: they have no transitions."""
 
 TRANSITIONS: Mapping["State.ValueType", frozenset["State.ValueType"]] = {
     State.STATE_UNSPECIFIED: frozenset({State.STATE_FETCHING, State.STATE_QUEUED}),
@@ -30,19 +30,19 @@ TRANSITIONS: Mapping["State.ValueType", frozenset["State.ValueType"]] = {
     State.STATE_FAILED: frozenset(),
     State.STATE_CANCELLED: frozenset(),
 }
-"""Where each state may lead. UNSPECIFIED is a job that is not there yet. FETCHING and RUNNING lead to themselves when
-another owner takes over from one that is lost."""
+"""The states that each state may change to. UNSPECIFIED is a job before its creation. FETCHING and RUNNING change to
+themselves when another owner takes over from one that is lost."""
 
 
 class IllegalTransition(Exception):  # noqa: N818 - reads as the condition it reports
-    """A job cannot go from one state to the other. Always a mistake of ours."""
+    """The table has no such transition. Always a bug."""
 
 
 def enter(record: TranscriptionRecord, state: "State.ValueType") -> None:
-    """Let a job go on to another state, with what belongs to it: a job that is over has no owner, and a time to go.
+    """Change a job's state, and the fields that follow from it: a job that is over has no lease, and has expiry times.
 
     Raises:
-        IllegalTransition: That step is not in the table.
+        IllegalTransition: The table has no such transition.
     """
     if state not in TRANSITIONS[record.state]:
         raise IllegalTransition(f"{State.Name(record.state)} does not lead to {State.Name(state)}")

@@ -1,7 +1,7 @@
-"""Buckets of time in keys, so that what lies in a span of time is found by the prefix of its subjects.
+"""Buckets of time in keys, so that the records of a span of time are found by a prefix of their subjects.
 
-A moment is the high 32 of the 48 bits of a time in milliseconds, as a UUIDv7 begins with: steps of 2^16 ms, 65.536 s.
-Its first six hexadecimal digits name a wide bucket (4 h 40 min), the other two a narrow one in it.
+A moment is the high 32 of the 48 bits of a time in milliseconds, with which a UUIDv7 begins: steps of 2^16 ms, 65.536
+s. Its first six hexadecimal digits name a wide bucket (4 h 40 min), the other two a narrow one in it.
 """
 
 import time
@@ -14,7 +14,7 @@ _DIGITS = 8
 
 
 def moment_of_id(uuid7: str) -> int:
-    """The moment at which an id was made. Ids that were made later have a later moment, or the same.
+    """The moment at which an id was made. Later ids have a later moment or the same one.
 
     Raises:
         ValueError: It is no UUIDv7.
@@ -28,7 +28,7 @@ def moment_of(unix_seconds: float) -> int:
 
 
 def present_moment() -> int:
-    """The moment that it is now."""
+    """The present moment."""
     return moment_of(time.time())
 
 

@@ -1,4 +1,4 @@
-"""Transcripts as stored: pages of segments, so that ten hours of speech are read in pieces."""
+"""Transcripts as stored: pages of segments, so that no reader holds ten hours of speech at once."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import transcript_key
 
 SEGMENTS_PER_PAGE = 50
-"""Segments in every page but the last. A segment of 30 seconds with its words is at most 8 kB, a part takes 512 KiB."""
+"""Segments in every page but the last. A segment of 30 s with its words has at most 8 kB; a part has 512 KiB."""
 
 
 async def write_page(
     blobs: BlobStore, tenant: str, job: str, *, epoch: int, index: int, segments: Sequence[Segment]
 ) -> None:
-    """Store a page of the transcript that the owner with this epoch makes."""
+    """Store a page of the transcript that the owner with this epoch writes."""
     page = TranscriptPage(segments=segments)
     await blobs.put_part(transcript_key(tenant, job, epoch), index, page.SerializeToString())
 
@@ -23,6 +23,6 @@ async def read_page(blobs: BlobStore, tenant: str, job: str, *, epoch: int, inde
     """Read a page.
 
     Raises:
-        PartMissing: It is not there or damaged.
+        PartMissing: The page does not exist, or is damaged.
     """
     return TranscriptPage.FromString(await blobs.get_part(transcript_key(tenant, job, epoch), index)).segments

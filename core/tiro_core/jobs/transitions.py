@@ -1,6 +1,6 @@
-"""Every change of a job's state, each a function on its record, with the other fields that it sets.
+"""The transitions of a job: each is a function on its record that sets the state and the fields that follow from it.
 
-`states.py` has the table of the states that each one may lead to. Nothing else changes `state`.
+`states.py` has the table of legal transitions. No other code sets `state`.
 """
 
 from google.rpc.status_pb2 import Status
@@ -16,7 +16,7 @@ State = Transcription.State
 
 
 def accept(record: TranscriptionRecord, *, has_audio: bool) -> None:
-    """A new job: QUEUED when its recording is there, FETCHING when it is still to be fetched."""
+    """A new job: QUEUED when its recording is stored, FETCHING when it is still to be fetched."""
     enter(record, State.STATE_QUEUED if has_audio else State.STATE_FETCHING)
 
 
@@ -51,7 +51,7 @@ def begin_attempt(record: TranscriptionRecord, worker_id: str) -> None:
 
 
 def succeed(record: TranscriptionRecord, transcript: Transcript) -> None:
-    """The transcript is stored under this epoch, and counts."""
+    """The transcript of this epoch is stored, and is the job's."""
     enter(record, State.STATE_SUCCEEDED)
     record.transcript.CopyFrom(transcript)
     record.transcript_epoch = record.epoch
@@ -71,8 +71,8 @@ def fail_attempt(record: TranscriptionRecord, error: Status, *, is_final: bool) 
 
     Args:
         record: The job.
-        error: Why.
-        is_final: Whether the job fails with it. Otherwise it waits for another attempt.
+        error: Why it failed.
+        is_final: Whether the job fails as well. Otherwise it waits for another attempt.
     """
     record.attempts[-1].error.CopyFrom(error)
     record.attempts[-1].end_time.CopyFrom(now())
@@ -83,14 +83,14 @@ def fail_attempt(record: TranscriptionRecord, error: Status, *, is_final: bool) 
 
 
 def give_up(record: TranscriptionRecord, error: Status) -> None:
-    """The job has failed. Its owner, if it has one, is refused from here on."""
+    """The job has failed. Writes of its owner, if it has one, are refused from here on."""
     enter(record, State.STATE_FAILED)
     record.epoch += 1
     record.error.CopyFrom(error)
 
 
 def cancel(record: TranscriptionRecord) -> None:
-    """The caller has cancelled it. Its owner is refused from here on."""
+    """The caller has cancelled the job. Writes of its owner are refused from here on."""
     if record.state == State.STATE_RUNNING:
         record.attempts[-1].end_time.CopyFrom(now())
     enter(record, State.STATE_CANCELLED)
@@ -98,12 +98,12 @@ def cancel(record: TranscriptionRecord) -> None:
 
 
 def mark_for_deletion(record: TranscriptionRecord) -> None:
-    """No caller finds it from here on, and no worker continues it."""
+    """The job is being deleted: no caller finds it, and no worker continues it."""
     if record.state not in TERMINAL:
         cancel(record)
     record.removing = True
 
 
 def counted_attempts(record: TranscriptionRecord) -> int:
-    """How many attempts count. One that was handed over because its worker stopped does not."""
+    """The number of attempts that count. One that was handed over because its worker stopped does not."""
     return sum(not attempt.handed_over for attempt in record.attempts)

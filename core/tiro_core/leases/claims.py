@@ -1,4 +1,4 @@
-"""Claiming a record: delivery of a task message only offers it, the record decides."""
+"""Claiming a record: a task message is only a hint, the record decides."""
 
 import copy
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ R = TypeVar("R", bound=Ownable)
 
 @dataclass(frozen=True, slots=True)
 class Claimed(Generic[C]):
-    """The work is ours."""
+    """This worker owns the work."""
 
     claim: C
-    """What it is done with: an `OwnedRecord` where there is a lease."""
+    """The claim: an `OwnedRecord` where there is a lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """It is not for us now: another worker holds its lease, or this one has no capacity."""
+    """The work cannot be claimed now: another worker holds its lease, or this worker has no capacity."""
 
     retry_in: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal(Generic[R]):
-    """It needs no worker: it is over, as the record says, or there is no record."""
+    """The work needs no worker: its record says that it is over, or does not exist."""
 
     record: R | None
 
 
 @dataclass(frozen=True, slots=True)
 class WrongModel(Generic[R]):
-    """It needs a worker of another engine or model."""
+    """The work needs a worker of another engine or model."""
 
     record: R
 
@@ -47,30 +47,30 @@ Refusal: TypeAlias = Deferred | Terminal[R] | WrongModel[R]
 
 
 class Claimable(Protocol[R]):
-    """What claiming means for one kind of record."""
+    """The rules of claiming one kind of record."""
 
     def refusal(self, record: R) -> "Refusal[R] | None":
-        """Why this worker does not claim the record. None: it may, unless another one holds the lease."""
+        """Why this worker does not claim the record. None: it may, unless another worker holds the lease."""
 
     def begin(self, record: R) -> bool:
-        """Change the record as its new owner. False: the change ends it instead, and it has no owner."""
+        """Change the record for its new owner. False: the change ends the work instead, and the record has no owner."""
 
 
 async def claim_record(
     bus: Bus, store: RecordStore[R], key: str, kind: Claimable[R], *, worker_id: str, lease_seconds: float
 ) -> "Claimed[OwnedRecord[R]] | Refusal[R]":
-    """Claim a record, or say why not.
+    """Claim a record, or return why not.
 
     Args:
         bus: The connection.
-        store: Where the record is.
-        key: Which record.
-        kind: What claiming means for it.
-        worker_id: Who claims.
+        store: The store of the record.
+        key: The key of the record.
+        kind: The rules of claiming it.
+        worker_id: The id of the worker that claims.
         lease_seconds: How long the owner may be silent before its record may be claimed by another.
 
     Raises:
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     while True:
         stored = await store.get(key)

@@ -1,6 +1,6 @@
 """Notifications to owners: a worker learns at once that another process has written to a record that it owns.
 
-A notification may be lost. The next renewal of the worker's lease finds out the same.
+A notification may be lost: then the next renewal of the worker's lease finds the change.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import broadcast, listening
 
 UNREAD_MAX = 1024
-"""Notifications that wait to be passed on; further ones are dropped, which is as if they were lost."""
+"""Notifications that wait to be passed on; further ones are dropped."""
 
 
 async def notify_owner(bus: Bus, worker_id: str, key: str) -> None:
-    """Have a worker look at the record with this key.
+    """Notify a worker that the record with this key was written.
 
     Raises:
         BusUnavailable: NATS is away.
@@ -45,7 +45,7 @@ class OwnerNotifications:
                 del self._waiting[key]
 
     async def receive(self, payload: bytes) -> None:
-        """Pass a notification on to the owners of its record. There may be none any more."""
+        """Pass a notification on to the tasks that wait for its record, if there are any."""
         for event in self._waiting.get(payload.decode(errors="replace"), ()):
             event.set()
 

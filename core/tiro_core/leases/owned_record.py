@@ -1,7 +1,7 @@
 """Owning a record: claimed by compare-and-set with an epoch, kept by renewing a lease, lost when a write is refused.
 
-A job, a live session and the maintenance of a deployment are owned alike. An owner that was paused or cut off finds its
-next write refused: another one has increased the epoch.
+Jobs, live sessions and the maintenance of a deployment are owned in the same way. The next write of an owner that was
+paused or cut off is refused, because another owner has increased the epoch.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ class OwnershipLost(Exception):  # noqa: N818 - the worker has made no error; it
 
 
 def lease_seconds_left(record: Ownable) -> float:
-    """How long the record's owner may be silent before another one may claim it; 0 or less when it may now."""
+    """The seconds until the lease of a record expires; 0 or less when it has expired."""
     return seconds_until(record.lease.expire_time) if record.HasField("lease") else 0.0
 
 
 def claimable_in(bus: Bus, record: Ownable, lease_seconds: float) -> float:
     """In how many seconds another worker may claim a record; 0 or less when it may now.
 
-    While NATS was away no owner could renew: one that is alive gets the length of a lease to do so.
+    While NATS was away no owner could renew. So after an outage a live owner gets the length of a lease to do so.
     """
     if not record.HasField("lease"):
         return 0.0
@@ -43,7 +43,7 @@ def claimable_in(bus: Bus, record: Ownable, lease_seconds: float) -> float:
 
 
 def new_lease(worker_id: str, lease_seconds: float) -> Lease:
-    """A lease from now on."""
+    """A lease that begins now."""
     return Lease(worker_id=worker_id, expire_time=in_seconds(lease_seconds))
 
 
@@ -62,26 +62,26 @@ class OwnedRecord(Generic[R]):
 
     @property
     def value(self) -> R:
-        """The record as last written. Not to be changed."""
+        """The record as last written. Callers must not change it."""
         return self._stored.value
 
     @property
     def epoch(self) -> int:
-        """The number under which this worker owns it."""
+        """The number of this worker's ownership."""
         return self._stored.value.epoch
 
     @property
     def lease_seconds(self) -> float:
-        """How long a renewal is good for."""
+        """The length of the lease."""
         return self._lease_seconds
 
     async def update(self, change: Callable[[R], None]) -> R:
         """Change the record.
 
         Raises:
-            OwnershipLost: It is no longer ours.
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            OwnershipLost: The record has another owner, or is over.
+            StreamFull: NATS has no room for the record.
+            BusUnavailable: NATS did not answer.
         """
         async with self._writing:
             while True:
@@ -98,12 +98,12 @@ class OwnedRecord(Generic[R]):
                     return self._stored.value
 
     async def renew(self, note: Callable[[R], None] = lambda _: None) -> None:
-        """Extend the lease, and write what else there is to note.
+        """Extend the lease, and apply `note` to the record.
 
         Raises:
-            OwnershipLost: It is no longer ours.
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            OwnershipLost: The record has another owner, or is over.
+            StreamFull: NATS has no room for the record.
+            BusUnavailable: NATS did not answer.
         """
 
         def change(record: R) -> None:
@@ -113,7 +113,7 @@ class OwnedRecord(Generic[R]):
         await self.update(change)
 
     async def _read_again(self, known: R) -> None:
-        """Take in what another writer changed. One that changed the epoch or the state has taken the record."""
+        """Read the record again after another write. A writer that changed its epoch or state has taken it."""
         stored = await self._store.get(self.key)
         if stored is None or _owner_of(stored.value) != _owner_of(known):
             raise OwnershipLost(self.key)
@@ -121,5 +121,5 @@ class OwnedRecord(Generic[R]):
 
 
 def _owner_of(record: Ownable) -> tuple[int, int]:
-    """What differs once a record was taken from its owner: its epoch, and its state if it has one."""
+    """The values that change when a record is taken from its owner: its epoch, and its state if it has one."""
     return record.epoch, 0 if isinstance(record, MaintenanceRecord) else record.state

@@ -1,4 +1,4 @@
-"""Holding a lease: the record's lease and the message's redelivery are both extended while the work goes on."""
+"""Holding a lease: during the work the record's lease is renewed, and the redelivery of its task message postponed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,7 @@ from tiro_core.messaging.queues.work_queue import TaskMessage
 R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 
 RENEWALS_A_LEASE = 3
-"""How often a lease is renewed before it would run out."""
+"""How often a lease is renewed before it would expire."""
 
 
 @asynccontextmanager
@@ -26,17 +26,17 @@ async def hold_lease(
     interval_seconds: float | None = None,
     renew_now: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
-    """Renew while the context lasts. When a renewal is refused the work inside is cancelled at once.
+    """Renew a lease while the context lasts. When a renewal is refused, the work inside is cancelled at once.
 
     Args:
         owned: The record.
-        message: The task message that it was claimed for.
-        note: Writes into the record how far the work is, with each renewal.
-        interval_seconds: How often to renew. None: `RENEWALS_A_LEASE` times a lease.
-        renew_now: Set when there is reason to believe that the record is no longer ours: it is renewed at once.
+        message: The task message for which the record was claimed.
+        note: Writes the progress of the work into the record, with each renewal.
+        interval_seconds: The time between renewals. None: `RENEWALS_A_LEASE` times a lease.
+        renew_now: Set when another process has written to the record: the lease is then renewed at once.
 
     Raises:
-        ExceptionGroup: With `OwnershipLost` when the record is no longer ours, or what the work raised.
+        ExceptionGroup: With `OwnershipLost` when the record has another owner, or with what the work raised.
     """
     seconds = owned.lease_seconds / RENEWALS_A_LEASE if interval_seconds is None else interval_seconds
     async with asyncio.TaskGroup() as tasks:
@@ -56,12 +56,12 @@ async def _renew(
     renew_now: asyncio.Event,
 ) -> None:
     while True:
-        # A renewal that NATS took late is worth less: the next one comes sooner.
+        # A renewal that was delayed leaves less of the lease, so the next one comes sooner.
         left = lease_seconds_left(owned.value)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(interval_seconds, left - interval_seconds))):
                 await renew_now.wait()
         renew_now.clear()
-        with suppress(BusUnavailable):  # it only puts the redelivery off; the renewal decides
+        with suppress(BusUnavailable):  # this only postpones the redelivery; the renewal decides
             await message.extend()
         await owned.renew(note)

@@ -1,15 +1,15 @@
 """The one loop of owned work: a task message is delivered, its record claimed, the work run, committed, and settled.
 
-What every owner promises, whatever it works on:
+The rules of every owner:
 
 * A message that cannot be read is rejected, and not delivered again.
-* The record is written first, then the log of its events, and the message is settled last. So the next owner is not
-  there before this one is done.
-* An owner that is stopped hands its work over at once. Cancelled while it claims, it hands over what it has claimed.
-* An owner that was replaced, or that NATS does not answer, leaves the record as it is. Its lease runs out, and the
-  message is delivered again. What it has written about work that is over or deleted by now, it removes: also when it is
-  stopped, or cancelled while it writes its result.
-* An owner for whose writes there is no room hands the work over, to be tried again later.
+** The record is written first, then the log of its events, and the message is settled last. So the next owner does not
+  begin before this one has ended.
+* An owner that is stopped hands its work over at once, also when it is cancelled while it claims.
+* An owner that was replaced, or that gets no answer from NATS, leaves the record as it is. The lease expires, and the
+  message is delivered again. If the work is over or deleted by then, the owner removes what it has written: also when
+  it is stopped, or cancelled while it writes its result.
+* An owner whose writes are refused because NATS is full hands the work over, to be tried again later.
 """
 
 import asyncio
@@ -35,20 +35,20 @@ C = TypeVar("C")
 R = TypeVar("R", bound=TranscriptionRecord | SessionRecord)
 
 NO_ROOM_RETRY_SECONDS = 10.0
-"""When work is tried again for whose writes there was no room."""
+"""The delay after which work is tried again whose writes were refused because NATS was full."""
 LEAVING = (BusUnavailable, Conflict, Fenced, OwnershipLost)
-"""Why a record is left as it is: it is another owner's now, or NATS does not answer."""
+"""The errors after which an owner leaves its record as it is: another owner has it, or NATS does not answer."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a task message asks for."""
+    """The contents of a task message."""
 
     tenant: str
     id: str
-    """Of the job or session."""
+    """The id of the job or session."""
 
     @property
     def key(self) -> str:
@@ -67,52 +67,52 @@ class Attempt(Protocol):
     """One owner's work on one claim."""
 
     def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
-        """Keeps the claim while the context lasts, and raises out of it when it is lost."""
+        """Hold the claim while the context lasts; the context raises when the claim is lost."""
 
     async def run(self) -> None:
-        """Do the work, holding the claim. Its result stays in the attempt until `commit`."""
+        """Do the work, with the claim held. The result stays in the attempt until `commit`."""
 
     async def commit(self) -> Retry | None:
         """Write the result. Not interrupted. None: the work is over."""
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """Write that the work has failed. Not interrupted. None: it is over."""
+        """Write that the work has failed. Not interrupted. None: the work is over."""
 
     async def hand_over(self) -> None:
-        """Give the claim back, for another owner to go on at once."""
+        """Give the claim back, so that another owner can continue at once."""
 
 
 class Work(Protocol[C, R]):
-    """What differs between kinds of owned work."""
+    """One kind of owned work."""
 
     kind: str
-    """Names it in logs: `job`, `session`."""
+    """Its name in logs: `job`, `session`."""
 
     def task_of(self, data: bytes) -> Task:
         """Read a task message.
 
         Raises:
-            DecodeError: It is none.
+            DecodeError: The data is no task message.
         """
 
     async def claim(self, key: str) -> "Claimed[C] | Refusal[R]":
-        """Claim the work, or say why not."""
+        """Claim the work, or return why not."""
 
     def attempt(self, claim: C, slot: Slot) -> Attempt:
-        """Begin an attempt. Nothing is done yet."""
+        """Make the attempt. It does nothing before `run`."""
 
     async def finish(self, record: R | None) -> None:
-        """Make up for what the owner of work that is over may have left undone."""
+        """Complete what the last owner of work that is over may have left undone."""
 
     async def redirect(self, record: R) -> None:
         """Pass work on to the workers of its engine and model."""
 
     async def tidy(self, key: str) -> None:
-        """Remove what was written about work that was left, where it is over or deleted by now."""
+        """Remove what this owner wrote about work that it left, if that is over or deleted by now."""
 
 
 class WorkRunner(Generic[C, R]):
-    """Handles the task messages of one kind of work. One for all its slots."""
+    """Handles the task messages of one kind of work, for all slots."""
 
     def __init__(self, work: Work[C, R], *, grace_seconds: float) -> None:
         """`grace_seconds` is how long a cancellation waits for a hand-over, or for what must not be interrupted."""
@@ -120,7 +120,7 @@ class WorkRunner(Generic[C, R]):
         self._grace_seconds = grace_seconds
 
     async def handle(self, message: TaskMessage, slot: Slot) -> None:
-        """Do what a task message asks for, and settle it."""
+        """Do the work of a task message, and settle the message."""
         try:
             task = self._work.task_of(message.data)
         except DecodeError as error:
@@ -198,9 +198,10 @@ async def _settle(message: TaskMessage, retry: Retry | None) -> None:
 
 
 def main_cause(failure: BaseException) -> BaseException:
-    """The one exception that stands for what a group of tasks raised.
+    """The one exception that explains a failure of a group of tasks.
 
-    The loss of ownership explains all else. Failing that, the first one does.
+    That is the loss of ownership or of NATS (`LEAVING`) if it is among them, because the others follow from it;
+    otherwise the first one.
     """
     causes = list(_leaves(failure))
     return next((cause for cause in causes if isinstance(cause, LEAVING)), causes[0])

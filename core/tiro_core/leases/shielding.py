@@ -20,7 +20,7 @@ async def shielded(
 
     Args:
         work: The work.
-        seconds: How long a cancellation waits for it, and for `undo`, at most.
+        seconds: How long a cancellation waits for the work, and for `undo`, at most.
         undo: Undoes the result of work that was cancelled.
     """
     task = asyncio.ensure_future(work)
@@ -32,7 +32,7 @@ async def shielded(
 
 
 async def with_deadline(seconds: float, work: Coroutine[Any, Any, None]) -> None:
-    """Do something about a record for a bounded time. What cannot be done is left to the lease, which runs out."""
+    """Run `work` for at most `seconds`. Work that does not end in time is left to the record's next owner."""
     try:
         async with asyncio.timeout(seconds):
             await work

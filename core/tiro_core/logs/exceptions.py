@@ -1,7 +1,7 @@
 """Exceptions as the log shows them: class and stack, never a local variable, a message only where it quotes no caller.
 
-The message of any exception may quote what a caller sent: `invalid literal for int() with base 10: 'the patient'`. So
-messages are shown of exceptions whose text is made by Tiro, the connections that it uses, the operating system or the
+The message of any exception may quote what a caller sent: `invalid literal for int() with base 10: 'the patient'`. So a
+message is shown only where its text comes from Tiro, from its connections, from the operating system, or from the
 interpreter about itself.
 """
 
@@ -33,7 +33,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class FrameDict(TypedDict):
-    """Where a call stood."""
+    """A frame of a stack."""
 
     filename: str
     lineno: int
@@ -54,7 +54,7 @@ class ExceptionDict(TypedDict):
 
 
 class ExceptionDescriber:
-    """Describes exceptions for a log.
+    """Describes exceptions for the log.
 
     Args:
         show_messages: Show every message. For an operator who looks for a fault and may read what callers send.
@@ -72,7 +72,7 @@ class ExceptionDescriber:
         return self._chain(exc_info[1])
 
     def text(self, exc_info: ExcInfo) -> str:
-        """The same for people."""
+        """An exception and its causes as text, for people."""
         return "\n".join(_lines(self.dicts(exc_info), indent=""))
 
     def _chain(self, error: BaseException) -> list[ExceptionDict]:

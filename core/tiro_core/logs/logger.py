@@ -5,6 +5,6 @@ from structlog.typing import FilteringBoundLogger
 
 
 def get_logger() -> FilteringBoundLogger:
-    """A logger. What is bound with `structlog.contextvars` is on each of its lines."""
+    """A logger. Each of its lines has the fields that are bound with `structlog.contextvars`."""
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger

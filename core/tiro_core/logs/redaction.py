@@ -1,4 +1,4 @@
-"""Secrets that never reach a log: credentials in URLs, API keys, and the secrets that a process was started with."""
+"""Keeping secrets out of the log: credentials in URLs, API keys, and the secrets that a process was started with."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 REDACTED = "***"
 SECRET_CHARACTERS_MIN = 8
-"""Shorter values are not looked for: they may be common words. In a URL they are found by their position."""
+"""The shortest secret that is searched for: shorter ones may be words. In URLs all are found by their position."""
 
 _URL_USER = re.compile(r"(?<=://)[^/\s\"']*@")
 _URL_QUERY = re.compile(r"(https?://[^\s\"'?<>]*)\?[^\s\"'<>)\]}]*")
@@ -62,7 +62,7 @@ def secrets_of(settings: BaseModel, environment: Mapping[str, str] = os.environ)
 
 
 def _user_of(url: str) -> set[str]:
-    """What stands before the `@` of a URL: both together, the password, or the token that stands alone."""
+    """The credentials before the `@` of a URL: `user:password` and the password, or a token alone."""
     user = (url.partition("://")[2] or url).strip().rpartition("@")[0]
     name, _, password = user.partition(":")
     return {user, password or name}

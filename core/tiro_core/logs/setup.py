@@ -1,4 +1,4 @@
-"""Set logging up for a process."""
+"""Setting up the log of a process."""
 
 import asyncio
 import logging
@@ -29,10 +29,10 @@ def configure_logging(
 
     Args:
         service: The service's name, on each line.
-        log_format: What lines look like.
+        log_format: The format of lines.
         level: The least severe level that is logged.
-        redactor: Takes secrets out of every line. By default it knows those that are recognized by their form.
-        describer: Shows exceptions. By default without messages that may quote a caller.
+        redactor: Removes secrets from every line. By default only those that are recognized by their form.
+        describer: Describes exceptions. By default without messages that may quote a caller.
     """
     describer = describer or ExceptionDescriber()
     shared: list[Processor] = [
@@ -60,7 +60,7 @@ def configure_logging(
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Libraries report what a person should look at; what they retry by themselves we report in our own words.
+    # Of libraries only warnings and errors are logged; what they retry by themselves Tiro reports.
     for library in ("nats", "httpx", "httpcore", "huggingface_hub", "faster_whisper", "asyncio"):
         logging.getLogger(library).setLevel(logging.WARNING)
     # Each retry while NATS is away would be a line; the outage is one, and the retries are counted.
@@ -68,7 +68,7 @@ def configure_logging(
 
 
 def log_uncaught_exceptions() -> None:
-    """Log exceptions that nothing catches, of threads and finalizers too, instead of Python's own words on stderr."""
+    """Log uncaught exceptions, those of threads and finalizers too, instead of Python's report on stderr."""
 
     def main_thread(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         get_logger().critical("crashed", exc_info=(kind, error, trace))
@@ -87,7 +87,7 @@ def log_uncaught_exceptions() -> None:
 
 
 def log_lost_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Log exceptions that no one awaits. asyncio's own report quotes their messages."""
+    """Log exceptions of tasks that no code awaits. asyncio's own report would quote their messages."""
 
     def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         awaited = context.get("task") or context.get("future")
@@ -110,7 +110,7 @@ def _renderers(log_format: Literal["json", "console"], describer: ExceptionDescr
 
 
 def _named(service: str) -> Processor:
-    """Have the service's name on each line, of every thread: context variables are one thread's, or one task's."""
+    """Put the service's name on each line. A context variable would be set in one thread or task only."""
 
     def name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event.setdefault("service", service)

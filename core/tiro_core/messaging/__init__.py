@@ -1,1 +1,1 @@
-"""NATS JetStream as Tiro uses it: records, lines of events, blobs, queues of work."""
+"""NATS JetStream as Tiro uses it: records, event logs, work queues, broadcasts."""

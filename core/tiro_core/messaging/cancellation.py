@@ -1,8 +1,8 @@
 """Cancellations that Python 3.11 loses.
 
-Its `asyncio.wait_for`, by which nats-py waits, drops a cancellation that comes in the same turn of the event loop as
-the result or the error that is waited for (python/cpython#86296, repaired in 3.12). A task group would then wait for
-ever for a task that it believes to be cancelled. `Task.cancelling` still counts the request.
+Its `asyncio.wait_for`, which nats-py uses, drops a cancellation that comes in the same turn of the event loop as the
+awaited result or error (python/cpython#86296, repaired in 3.12). A task group would then wait for ever for a task that
+it has cancelled. `Task.cancelling` still counts the request.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""nats-py's client where it can be cancelled, keeps to its time limits, and gives a silent server up."""
+"""nats-py's client, changed so that it can be cancelled, keeps its time limits, and leaves a silent server."""
 
 import asyncio
 from typing import Any
@@ -17,13 +17,13 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 
 
 LAST_FLUSH_SECONDS = 2
-"""How long a server may take for what is unsent when the connection is closed."""
+"""How long a server may take to receive the unsent messages when the connection is closed."""
 
 log = get_logger()
 
 
 class NatsClient(Client):
-    """nats-py's client, repaired where a server that says nothing any more, or a cancellation, would hang it.
+    """nats-py's client, repaired where a silent server or a cancellation would make it hang.
 
     The methods that begin with an underscore are nats-py's own (2.16); `tests/integration/core/test_silent_nats.py`
     shows for each what happens without.
@@ -40,7 +40,8 @@ class NatsClient(Client):
         """Send a request and wait for its answer.
 
         Raises:
-            nats.errors.TimeoutError: There was none. `timeout` counts sending as well, which waits for room.
+            nats.errors.TimeoutError: There was no answer. `timeout` includes sending, which waits for room in the
+            buffer.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -51,28 +52,28 @@ class NatsClient(Client):
             raise nats.errors.TimeoutError from None
 
     async def close(self) -> None:
-        """Close the connection. What a server does not take within `LAST_FLUSH_SECONDS` is dropped."""
+        """Close the connection. Messages that the server does not receive within `LAST_FLUSH_SECONDS` are dropped."""
         try:
             if self.is_connected:
                 await self.flush(LAST_FLUSH_SECONDS)
         except (nats.errors.Error, OSError) as error:
             log.warning("nats_unsent", bytes=self.pending_data_size, reason=repr(error))
         if self.pending_data_size:
-            # nats-py would wait until it is sent, and leave its tasks running when that fails.
+            # nats-py would wait until all is sent, and leave its tasks running when that fails.
             self._abort_connection()
             self._pending.clear()
             self._pending_data_size = 0
         await super().close()
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:
-        """Send what waits. nats-py drops a cancellation that comes while this waits for room."""
+        """Send the pending messages. nats-py drops a cancellation that comes while this waits for room."""
         return await preserving_cancellation(super()._flush_pending(force_flush))
 
     async def _process_err(self, err_msg: str) -> None:
         """Connect again when the server ends the connection with an error. nats-py would close it for good.
 
-        So it is when credentials have expired, or a command was too long. What is not allowed on a subject leaves the
-        connection as it is, and a connection that counts as stale is made again by nats-py itself.
+        The server does so when credentials have expired, or a command was too long. A permission that is missing on a
+        subject leaves the connection open, and nats-py itself connects again when a connection is stale.
         """
         if any(known in err_msg.lower() for known in (PERMISSIONS_ERR, STALE_CONNECTION)):
             await super()._process_err(err_msg)
@@ -82,12 +83,12 @@ class NatsClient(Client):
         await self._process_op_err(error)
 
     async def _attempt_reconnect(self) -> None:
-        """Connect again. nats-py would first wait until the lost connection has sent what it holds, for ever."""
+        """Connect again. nats-py would first wait without a limit until the lost connection has sent its buffer."""
         self._abort_connection()
         await super()._attempt_reconnect()
 
     async def _connect_to_server(self, s: Srv) -> None:
-        """Connect to one server. nats-py forgets the connection of a try that failed, and leaves it open."""
+        """Connect to one server, and close the connection of a try that failed. nats-py would leave it open."""
         self._abort_connection()
         await super()._connect_to_server(s)
 

@@ -1,4 +1,4 @@
-"""The connection to NATS: made once, kept for ever, and its state reported."""
+"""The connection to NATS: opened once, restored after each loss, and its state logged."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ RECONNECT_WAIT_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 2
 """How long one try to connect to one server may take."""
 PING_SECONDS = 3
-"""How often the server is asked for a sign of life."""
+"""How often the server is pinged."""
 PINGS_OUTSTANDING_MAX = 2
 """Pings that may be unanswered when the next one is due; then the connection is given up: after 6 to 9 s of silence."""
 CLOSE_TIMEOUT_SECONDS = 5.0
 FLUSH_TIMEOUT_SECONDS = 5
-"""How long a publish waits for room in a full buffer before it goes on to wait for its answer."""
+"""How long a publish waits for room in a full buffer before it waits for its answer."""
 PENDING_BYTES_MAX = 2 * 1024 * 1024
-"""What a publish may leave unsent while the connection is down; more raises at once."""
+"""Bytes that may wait to be sent while the connection is down; a further publish raises at once."""
 
 log = get_logger()
 
@@ -36,34 +36,34 @@ class Bus:
     def __init__(self, client: Client, *, read_patience_seconds: float = 0.0) -> None:
         self.client = client
         self.read_patience_seconds = read_patience_seconds
-        """How long a read is tried again while NATS is away. 0 for a service whose callers wait: they get an error."""
+        """How long a read is tried again while NATS does not answer. 0: its callers get an error at once."""
         self._back_at: float | None = None
         self.jetstream: JetStreamContext = client.jetstream(timeout=REQUEST_TIMEOUT_SECONDS)
 
     @property
     def seconds_since_outage(self) -> float:
-        """How long ago the connection came back. Infinite when it was never lost."""
+        """The time since the connection was restored. Infinite when it was never lost."""
         return inf if self._back_at is None else time.monotonic() - self._back_at
 
-    def came_back(self) -> None:
-        """Note that the connection was lost and is there again."""
+    def note_reconnected(self) -> None:
+        """Note that a lost connection was restored just now."""
         self._back_at = time.monotonic()
 
     @property
     def is_connected(self) -> bool:
-        """Whether a server answers at present."""
+        """Whether there is a connection to a server."""
         return self.client.is_connected
 
 
 @asynccontextmanager
 async def open_bus(settings: CoreSettings, service: str, *, read_patience_seconds: float = 0.0) -> AsyncIterator[Bus]:
-    """Connect, however long it takes until a server is there, and close at the end."""
+    """A connection while the context lasts. Waits without a limit for a server to connect to."""
     client = NatsClient()
     bus = Bus(client, read_patience_seconds=read_patience_seconds)
     reporter = _Reporter(settings.nats_url)
 
-    async def came_back() -> None:
-        bus.came_back()
+    async def note_reconnected() -> None:
+        bus.note_reconnected()
         await reporter.connected()
 
     try:
@@ -80,7 +80,7 @@ async def open_bus(settings: CoreSettings, service: str, *, read_patience_second
             pending_size=PENDING_BYTES_MAX,
             error_cb=reporter.error,
             disconnected_cb=reporter.disconnected,
-            reconnected_cb=came_back,
+            reconnected_cb=note_reconnected,
         )
         await reporter.connected()
         yield bus
@@ -91,12 +91,12 @@ async def open_bus(settings: CoreSettings, service: str, *, read_patience_second
                 await client.close()
         except TimeoutError:
             log.warning("nats_close_timeout", timeout_seconds=CLOSE_TIMEOUT_SECONDS)
-        except ConnectionError:  # it was lost with something unsent, whose sender gets an error
+        except ConnectionError:  # the connection was lost with messages unsent, whose senders get an error
             log.debug("nats_closed_while_away")
 
 
 class _Reporter:
-    """Logs when the connection comes and goes: once each, however often it is tried in between.
+    """Logs each loss and each restoration of the connection once, not each try in between.
 
     Args:
         url: The servers. Their credentials are not logged.
@@ -107,7 +107,7 @@ class _Reporter:
         self._reported_down = False
         self._refusal = ""
         self.closing = False
-        """We are about to close the connection ourselves, which is no news."""
+        """Whether the service is closing the connection itself, which is not logged."""
 
     async def connected(self) -> None:
         log.info("nats_connected", servers=self._servers)
@@ -120,7 +120,7 @@ class _Reporter:
     async def error(self, error: Exception) -> None:
         if isinstance(error, OSError | nats.errors.StaleConnectionError | nats.errors.UnexpectedEOF):
             self._down(str(error) or type(error).__name__)
-        elif repr(error) != self._refusal:  # a server that refuses us does so at each try
+        elif repr(error) != self._refusal:  # a server that refuses this client does so at each try
             self._refusal = repr(error)
             log.warning("nats_error", error=repr(error))
 

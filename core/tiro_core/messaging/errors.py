@@ -1,12 +1,12 @@
-"""The errors of messaging, and the one table that makes them of the client library's.
+"""The errors of messaging, and the one table that translates those of nats-py.
 
-Nothing of nats-py leaves this package. A caller that wants to go on catches `MessagingError`, or one of these:
+No error of nats-py leaves this package. Callers catch `MessagingError`, or one of these:
 
 | error | meaning | what helps |
 |---|---|---|
 | `BusUnavailable` | NATS did not answer, or JetStream has no leader or is still starting | time |
-| `InDoubt` | the same, and a write may have been stored all the same | time, and a look |
-| `StreamFull` | a limit of the stream, the account or the disk is reached | room |
+| `InDoubt` | the same, and a write may have been stored nevertheless | time, then a read |
+| `StreamFull` | a limit of the stream, the account or the disk is reached | free space |
 | `Conflict` | another writer has written to the subject first | a new read |
 | `NotFound` | there is no such message | nothing |
 | `Rejected` | NATS refuses the request | an operator |
@@ -55,11 +55,11 @@ _AWAY = (
     OSError,
 )
 _SUBJECT_FULL, _MESSAGES_FULL = "messages per subject", "maximum messages"
-"""What the server's text says of a limit of messages. Every other text is of bytes."""
+"""Texts of the server about a limit on the number of messages. Every other limit is one of bytes."""
 
 
 class Limit(Enum):
-    """What there is no room for."""
+    """The kind of a limit that is reached."""
 
     SUBJECT = "subject"
     MESSAGES = "messages"
@@ -67,7 +67,7 @@ class Limit(Enum):
 
 
 class MessagingError(Exception):
-    """Base of what messaging raises."""
+    """The base of the errors of messaging."""
 
 
 class BusUnavailable(MessagingError):  # noqa: N818 - reads as the condition it reports
@@ -82,7 +82,7 @@ class StreamFull(MessagingError):  # noqa: N818 - reads as the condition it repo
     """There is no room for the message: a limit of the stream, of the account or of the disk.
 
     Attributes:
-        limit: Which one: of messages on a subject, of messages in the stream, or of bytes.
+        limit: The kind of the limit: messages on a subject, messages in the stream, or bytes.
     """
 
     def __init__(self, description: str, limit: "Limit") -> None:
@@ -99,10 +99,10 @@ class NotFound(MessagingError):  # noqa: N818 - reads as the condition it report
 
 
 class Rejected(MessagingError):  # noqa: N818 - reads as the condition it reports
-    """NATS refuses the request: a stream that is not there, a message that is too large, a missing right.
+    """NATS refuses the request: the stream does not exist, the message is too large, or a permission is missing.
 
     Attributes:
-        code: The server's own number of the error; 0 where it gave none.
+        code: The server's number of the error; 0 where it gave none.
     """
 
     def __init__(self, description: str, code: int = 0) -> None:
@@ -112,10 +112,10 @@ class Rejected(MessagingError):  # noqa: N818 - reads as the condition it report
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Make errors of nats-py that come out of the context errors of ours.
+    """Translate errors of nats-py that the context raises.
 
     Raises:
-        MessagingError: What the table says.
+        MessagingError: The error of the table above.
     """
     try:
         yield
@@ -124,7 +124,7 @@ async def translated() -> AsyncIterator[None]:
 
 
 def translate(error: Exception) -> MessagingError:
-    """The error of ours that stands for one of nats-py's."""
+    """The translation of an error of nats-py."""
     if isinstance(error, APIError):
         return _of_answer(error)
     if isinstance(error, _AWAY):
@@ -133,7 +133,7 @@ def translate(error: Exception) -> MessagingError:
 
 
 def _of_answer(error: APIError) -> MessagingError:
-    """The error that stands for what a server answered."""
+    """The translation of a server's answer."""
     code, description = error.err_code or 0, error.description or repr(error)
     if code == _WRONG_SEQUENCE:
         return Conflict(description)

@@ -1,4 +1,4 @@
-"""A log of events with one writer at a time: contiguous numbers, and a writer that was replaced is refused."""
+"""A log of events with contiguous numbers and one writer at a time: a writer that was replaced is refused."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from tiro_core.messaging.operations import StoredMessage, last_message
 from tiro_core.messaging.publishing import WRITE_ID, new_write_id, publish_expecting, read_patiently
 
 SETTLE_SECONDS = 2.0
-"""How long a writer that is cancelled waits for the answer to what it has sent."""
+"""How long a writer that is cancelled waits for the answer to its last write."""
 
 E = TypeVar("E", bound=Message)
 
 
 class Fenced(MessagingError):  # noqa: N818 - the writer has made no error; it has been replaced
-    """Another writer has taken the log over."""
+    """Another writer has written to the log since this one."""
 
 
 class EventLog(Generic[E]):
     """The writing end of one subject.
 
-    Fencing needs the new writer to write something first: until then the old one still can.
+    A new writer fences the old one by its first write: until then the old one can still write.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class EventLog(Generic[E]):
         """Continue after an event that was read elsewhere.
 
         Args:
-            sequence: Its number. 0: before the first event.
-            stream_sequence: Its sequence in the stream.
+            sequence: The number of that event. 0: before the first event.
+            stream_sequence: The sequence of that event in the stream.
         """
         self._stored_at = stream_sequence
         self.sequence = sequence
@@ -71,8 +71,8 @@ class EventLog(Generic[E]):
 
         Raises:
             Fenced: Another writer has written since.
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            StreamFull: NATS has no room for the event.
+            BusUnavailable: NATS did not answer.
         """
         try:
             return await self._append(build)
@@ -105,13 +105,13 @@ class EventLog(Generic[E]):
         except InDoubt:
             raise
         except MessagingError:
-            self._in_doubt = before  # this one was not stored
+            self._in_doubt = before  # this write was not stored
             raise
         self.sequence += 1
         self._in_doubt = ""
 
     async def _adopt_write_in_doubt(self) -> bool:
-        """See whether the newest event is our own write whose outcome was not known. If so, continue after it."""
+        """Whether the newest event is this writer's write of unknown outcome. If so, continue after it."""
         newest = await self._newest() if self._in_doubt else None
         if newest is None or newest.headers.get(WRITE_ID) != self._in_doubt:
             return False
@@ -131,9 +131,9 @@ class EventLog(Generic[E]):
 
 
 async def _settle(writing: "asyncio.Task[None]") -> None:
-    """Give a write that is under way a moment to arrive. A cancellation that comes meanwhile goes before."""
+    """Wait for a write that is under way, for at most `SETTLE_SECONDS`. A further cancellation ends the wait."""
     try:
         await asyncio.wait([writing], timeout=SETTLE_SECONDS)
     finally:
         if not writing.cancel() and not writing.cancelled():
-            writing.exception()  # whoever is cancelled does not want it; `_in_doubt` has what matters
+            writing.exception()  # read, so that asyncio does not report it; `_in_doubt` has the write's id

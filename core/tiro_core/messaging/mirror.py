@@ -1,4 +1,4 @@
-"""A bucket kept in memory: for look-ups that every call needs, and that must notice a change at once."""
+"""A bucket kept in memory, for look-ups that every call needs and that must see a change at once."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ class Mirror(Generic[M]):
         self._complete = asyncio.Event()
 
     def get(self, key: str) -> M | None:
-        """A record, None where there is none."""
+        """A record, None when it does not exist."""
         known = self._known.get(key)
         return known[0] if known else None
 
@@ -43,7 +43,7 @@ class Mirror(Generic[M]):
         async with store.watch(">") as changes:
             async for change in changes:
                 if change is RESTARTED:
-                    anew = {}  # what is known stays in use until all of it has come again
+                    anew = {}  # the known records stay in use until all have come again
                 elif change is CAUGHT_UP:
                     self._known, anew = (self._known if anew is None else anew), None
                     self._complete.set()
@@ -53,7 +53,7 @@ class Mirror(Generic[M]):
                         _apply(change, anew)
 
     async def complete(self) -> None:
-        """Wait until every record that was there at the start is known."""
+        """Wait until every record that existed at the start is known."""
         await self._complete.wait()
 
 

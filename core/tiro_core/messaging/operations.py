@@ -1,4 +1,4 @@
-"""Single requests to NATS: what the rest of Tiro asks of it besides publishing, records, logs and queues."""
+"""Single requests to NATS: reading, purging and listing messages, and broadcasts."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,9 +23,9 @@ class StoredMessage:
     data: bytes
     headers: Mapping[str, str]
     sequence: int
-    """Its number in the stream."""
+    """Its sequence in the stream."""
     stored_at: float = 0.0
-    """When it was stored, in seconds since 1970 by the server's clock. 0 where the reader does not learn it."""
+    """When it was stored, in seconds since 1970 by the server's clock. 0 where the request does not return it."""
 
 
 async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica: bool = False) -> StoredMessage:
@@ -33,13 +33,13 @@ async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica:
 
     Args:
         bus: The connection.
-        stream: Where to look.
-        subject: Without wildcards.
+        stream: The stream.
+        subject: The subject, without wildcards.
         from_any_replica: Let any replica answer, which is faster and may miss what was written a moment ago. Otherwise
             the stream's leader answers.
 
     Raises:
-        NotFound: There is none.
+        NotFound: There is no message.
         BusUnavailable: NATS did not answer.
     """
     async with translated():
@@ -48,19 +48,19 @@ async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica:
 
 
 async def purge(bus: Bus, stream: str, subject: str, *, up_to: int | None = None) -> None:
-    """Delete every message on a subject, which may have wildcards. Nothing happens where there is none.
+    """Delete every message on a subject. Does nothing where there is none.
 
     Args:
         bus: The connection.
-        stream: Where the subject is.
-        subject: What to delete.
-        up_to: The last sequence to delete. What was stored later stays. None: all.
+        stream: The stream of the subject.
+        subject: The subject. It may have wildcards.
+        up_to: The last sequence to delete: later messages stay. None: delete all.
 
     Raises:
         BusUnavailable: NATS did not answer.
     """
     async with translated():
-        # The server deletes what comes before a sequence.
+        # The server deletes the messages before a sequence.
         await bus.jetstream.purge_stream(stream, subject=subject, seq=None if up_to is None else up_to + 1)
 
 
@@ -81,7 +81,7 @@ async def subjects_in(bus: Bus, stream: str, subject_filter: str) -> AsyncIterat
 
 
 async def _subjects_page(bus: Bus, stream: str, subject_filter: str, offset: int) -> tuple[list[str], int]:
-    """A page of subjects, and how many there are in all."""
+    """A page of subjects, and the number of all of them."""
     request = json.dumps({"subjects_filter": subject_filter, "offset": offset}).encode()
     async with translated():
         # nats-py's own `stream_info` cannot ask for a further page.
@@ -92,10 +92,10 @@ async def _subjects_page(bus: Bus, stream: str, subject_filter: str, offset: int
 
 
 async def broadcast(bus: Bus, subject: str, payload: bytes) -> None:
-    """Send a message to whoever listens now. It is not stored, and may be lost.
+    """Send a message to the present listeners of a subject. It is not stored, and may be lost.
 
     Raises:
-        BusUnavailable: NATS is away, and too much waits for it already.
+        BusUnavailable: NATS is away, and the buffer of unsent messages is full.
     """
     async with translated():
         await bus.client.publish(subject, payload)
@@ -105,12 +105,12 @@ async def broadcast(bus: Bus, subject: str, payload: bytes) -> None:
 async def listening(
     bus: Bus, subject: str, receive: Callable[[bytes], Awaitable[None]], *, unread_max: int
 ) -> AsyncIterator[None]:
-    """Receive what is broadcast on a subject while the context lasts.
+    """Receive the broadcasts on a subject while the context lasts.
 
     Args:
         bus: The connection.
-        subject: Where to listen.
-        receive: Takes each message, one after the other.
+        subject: The subject.
+        receive: Called with each message, one after the other.
         unread_max: Messages that wait for `receive`; further ones are dropped.
     """
 

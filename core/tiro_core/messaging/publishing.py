@@ -1,8 +1,8 @@
-"""Writes that know whether they happened: patient while NATS is away, conditional where another writer may be.
+"""Writes with a known outcome: repeated while NATS does not answer, conditional where there may be other writers.
 
-A write is tried again until NATS has answered, for `PATIENCE_SECONDS`. A conditional one says which message it expects
-to be the newest on its subject. So a repetition is harmless, and each write has an id by which it is told from another
-writer's when its acknowledgement was lost.
+A write is tried again until NATS has answered, for `PATIENCE_SECONDS`. A conditional write names the message that it
+expects to be the newest on its subject, so that a repetition is harmless. Each write has an id: when an
+acknowledgement was lost, the writer recognizes its write by it.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from tiro_engines.backoff import backoff
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
-"""How long a write is tried again while NATS is away, before its caller learns of it."""
+"""How long a write is tried again while NATS does not answer, before its caller gets an error."""
 RETRY_SECONDS = 0.2
-"""Before the second try; doubled before each further one, half of it at random."""
+"""The wait before the second try. It is doubled before each further one; half of it is random."""
 RETRY_SECONDS_MAX = 2.0
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPIRES = "Nats-TTL"
-"""In how many seconds the message expires, a whole number."""
+"""The seconds until the message expires, a whole number."""
 WRITE_ID = "Tiro-Write-Id"
 
-# Together they name a write as well as a random number for each would, without asking the kernel for it each time.
+# Together they identify a write as well as a random number would, without a system call for each.
 _PROCESS_ID = secrets.token_hex(8)
 _WRITES = itertools.count(1)
 
@@ -41,10 +41,10 @@ def new_write_id() -> str:
 
 
 async def with_patience(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Try something again while NATS is away, for so many seconds. With 0 it is tried once.
+    """Call something, again and again for `seconds` while NATS does not answer; once when `seconds` is 0.
 
     Raises:
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     deadline = time.monotonic() + seconds
     for tries in itertools.count(1):
@@ -59,10 +59,10 @@ async def with_patience(call: Callable[[], Awaitable[T]], seconds: float) -> T:
 
 
 async def read_patiently(bus: Bus, read: Callable[[], Awaitable[T]]) -> T:
-    """Read something, again and again while NATS is away, for as long as this service has patience with reads.
+    """Read something, again and again while NATS does not answer, for the service's `read_patience_seconds`.
 
     Raises:
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     return await with_patience(read, bus.read_patience_seconds)
 
@@ -79,18 +79,18 @@ async def publish(
 
     Args:
         bus: The connection.
-        subject: Where it goes.
-        payload: The message.
-        headers: What goes with it.
-        expires_in_seconds: When it expires, a whole number. None leaves that to the stream.
+        subject: The subject of the message.
+        payload: The data of the message.
+        headers: The headers of the message.
+        expires_in_seconds: The seconds until the message expires, a whole number. None: as the stream says.
 
     Returns:
         Its sequence in the stream.
 
     Raises:
-        StreamFull: There is no room for it.
-        BusUnavailable: NATS stayed away.
-        Rejected: NATS refuses it.
+        StreamFull: NATS has no room for the message.
+        BusUnavailable: NATS did not answer.
+        Rejected: NATS refuses the message.
     """
 
     async def store() -> int:
@@ -115,11 +115,11 @@ async def publish_expecting(
 
     Args:
         bus: The connection.
-        stream: Where the subject is.
-        subject: Where the message goes.
-        payload: The message.
+        stream: The stream of the subject.
+        subject: The subject of the message.
+        payload: The data of the message.
         last: The sequence that is expected.
-        headers: What goes with it.
+        headers: The headers of the message.
         write_id: The id of this write. Empty: a new one.
 
     Returns:
@@ -127,9 +127,9 @@ async def publish_expecting(
 
     Raises:
         Conflict: Another writer's message is the newest one.
-        StreamFull: There is no room for it.
-        InDoubt: NATS stayed away. The message may have been stored.
-        Rejected: NATS refuses it.
+        StreamFull: NATS has no room for the message.
+        InDoubt: NATS did not answer. The message may have been stored.
+        Rejected: NATS refuses the message.
     """
     write_id = write_id or new_write_id()
     expecting = {**(headers or {}), EXPECTED_SEQUENCE: str(last), WRITE_ID: write_id}
@@ -143,7 +143,7 @@ async def publish_expecting(
             if newest is not None and newest.headers.get(WRITE_ID) == write_id:
                 return newest.sequence  # stored by a try before this one, whose acknowledgement was lost
             if (newest.sequence if newest else 0) == last:
-                # A replica that has become the leader does not have yet what it will have.
+                # A new leader may not have applied its last messages yet.
                 raise InDoubt(f"{subject} is as expected, and refused as if it were not") from None
             raise
 

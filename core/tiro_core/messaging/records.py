@@ -1,4 +1,4 @@
-"""Records: one protobuf message a key, changed by compare-and-set only. They are the truth, messages are hints."""
+"""Records: one protobuf message a key, changed by compare-and-set only. They are authoritative, task messages hints."""
 
 import asyncio
 import random
@@ -20,12 +20,12 @@ from tiro_core.messaging.reading.pages import read_page
 MUTATE_TRIES_MAX = 10
 """How often a change is tried again after another writer's."""
 MUTATE_WAIT_SECONDS_MAX = 0.05
-"""Between two of these tries, at random, so that writers who meet do not meet again."""
+"""The longest wait between two of these tries. It is random, so that two writers do not conflict again."""
 MARKER_SECONDS = 3600.0
-"""How long a deletion can be seen. A watcher that was cut off for longer is restarted: see `Watch`."""
+"""How long the marker of a deletion is kept. A watcher that was cut off for longer begins again: see `Watch`."""
 WRITES_REMEMBERED = 4
-"""Writes before the newest one that a record names: so a writer whose acknowledgement was lost recognizes its own write
-beneath later ones, and does not repeat its change."""
+"""The number of earlier writes whose ids a record has. A writer whose acknowledgement was lost recognizes its write by
+them, also when others have written since, and does not repeat its change."""
 
 _OPERATION = "KV-Operation"
 _DELETED = "DEL"
@@ -40,7 +40,7 @@ class Superseded(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[M]):
-    """A record as it stands in the store."""
+    """A record as it is stored."""
 
     value: M
     revision: int
@@ -70,7 +70,7 @@ class RecordStore(Generic[M]):
         self._type = message_type
 
     async def get(self, key: str) -> Stored[M] | None:
-        """Read a record from the stream's leader, so that what was just written is seen. None when there is none.
+        """Read a record from the stream's leader, which has the latest write. None when there is no record.
 
         Raises:
             BusUnavailable: NATS did not answer.
@@ -80,15 +80,15 @@ class RecordStore(Generic[M]):
             message = await read_patiently(self._bus, lambda: last_message(self._bus, self._stream, subject))
         except NotFound:
             return None
-        if _OPERATION in message.headers:  # deleted by us, or purged with NATS's own tools
+        if _OPERATION in message.headers:  # deleted by Tiro, or purged with NATS's own tools
             return None
         return Stored(self._type.FromString(message.data), message.sequence, _writes_of(message))
 
     async def create(self, key: str, value: M) -> Stored[M]:
-        """Write a record that is not there yet.
+        """Write a record that does not exist yet.
 
         Raises:
-            Conflict: It is there.
+            Conflict: The record exists.
         """
         return await self._write(key, value, revision=0, writes_before=())
 
@@ -96,8 +96,8 @@ class RecordStore(Generic[M]):
         """Replace a record that was read or written before.
 
         Raises:
-            Superseded: This was done, and then another writer has replaced it.
-            Conflict: Another writer has replaced it first.
+            Superseded: The record was replaced, and another writer has replaced it since.
+            Conflict: Another writer has replaced the record first.
         """
         return await self._write(key, value, revision=stored.revision, writes_before=stored.writes)
 
@@ -128,12 +128,12 @@ class RecordStore(Generic[M]):
     async def mutate(self, key: str, change: Callable[[M], None]) -> Stored[M]:
         """Change a record, reading it again when another writer was faster.
 
-        `change` edits the message it is given, or raises to leave the record as it is. It is applied once, also where
-        an acknowledgement was lost and others have written since.
+        `change` edits its argument, or raises to leave the record as it is. The change is stored once, also where an
+        acknowledgement was lost and others have written since.
 
         Raises:
             KeyError: There is no such record.
-            Conflict: Others were faster every time.
+            Conflict: Another writer was faster at every try.
         """
         for _ in range(MUTATE_TRIES_MAX):
             stored = await self.get(key)
@@ -151,14 +151,14 @@ class RecordStore(Generic[M]):
         raise Conflict(key)
 
     async def delete(self, key: str, stored: Stored[M] | None = None) -> None:
-        """Delete a record. Watchers see it. Its key cannot be used again for `MARKER_SECONDS`.
+        """Delete a record, with a marker for watchers. Its key cannot be used again for `MARKER_SECONDS`.
 
         Args:
-            key: Which record.
-            stored: Delete it only in this state. None: in any.
+            key: The key of the record.
+            stored: Delete the record only in this state. None: in any.
 
         Raises:
-            Conflict: Another writer has replaced it first.
+            Conflict: Another writer has replaced the record first.
         """
         subject = self._subject(key)
         marker = {_OPERATION: _DELETED}
@@ -169,11 +169,11 @@ class RecordStore(Generic[M]):
             await publish_expecting(self._bus, self._stream, subject, b"", last=stored.revision, headers=expiring)
 
     async def purge(self, key: str, *, revision: int | None = None) -> None:
-        """Delete a record that nobody watches, without a trace. Nothing happens where there is none.
+        """Delete a record of a bucket that has no watchers, without a marker. Does nothing where there is no record.
 
         Args:
-            key: Which record.
-            revision: What is to be deleted: a record that was written since stays. None: whatever is there.
+            key: The key of the record.
+            revision: Delete only this revision: a record that was written since stays. None: delete any.
         """
         await purge(self._bus, self._stream, self._subject(key), up_to=revision)
 
@@ -184,7 +184,7 @@ class RecordStore(Generic[M]):
         return [subject[skip:] async for subject in found]
 
     async def all(self, keys: str) -> AsyncIterator[Change[M]]:
-        """The records that match `keys` (wildcards as in subjects) now, each once; deleted ones are left out."""
+        """The present records that match `keys` (wildcards as in subjects), each once."""
         async with self.watch(keys) as changes:
             async for change in changes:
                 if change is CAUGHT_UP:
@@ -196,8 +196,8 @@ class RecordStore(Generic[M]):
         """The records whose last write comes after a revision, deletions included, in the order of these writes.
 
         Args:
-            revision: Begin behind it. 0: at the oldest write.
-            limit: The most records to return. Fewer: there are no more.
+            revision: Begin after this revision. 0: at the oldest write.
+            limit: The most records to return. Fewer are returned only when there are no more.
         """
         found = await read_page(self._bus, self._stream, self._subject(">"), after=revision, limit=limit)
         return [_change(message, self._type, len(self._subject(""))) for message in found]
@@ -223,11 +223,11 @@ def _writes_of(message: StoredMessage) -> tuple[str, ...]:
 
 
 class Watch(Generic[M]):
-    """Gives out changes. An `async with` owns what it holds on the server.
+    """Iterates over changes. An `async with` owns its consumer on the server.
 
-    Between the changes comes `CAUGHT_UP`, once every record that was there at the start was given out. A watcher that
-    was cut off for so long that deletions may have expired gets `RESTARTED`: then every record comes again, and
-    `CAUGHT_UP` behind them. What did not come again is gone.
+    `CAUGHT_UP` comes once every record that existed at the start has come. A watcher that was cut off for longer than
+    `MARKER_SECONDS`, so that it may have missed deletions, gets `RESTARTED`: then every record comes again, followed by
+    `CAUGHT_UP`. A record that did not come again was deleted.
     """
 
     def __init__(self, consumer: OrderedConsumer, message_type: type[M], prefix_length: int) -> None:

@@ -1,4 +1,4 @@
-"""Names of subjects and keys. A name from outside is checked before it gets here; see `tiro_core.ids`."""
+"""Names of subjects and keys. Names from outside are checked before (`tiro_core.ids`)."""
 
 from tiro.transcription.v1.transcription_pb2 import Transcription
 
@@ -17,7 +17,7 @@ LANES = {
     Transcription.LANE_STANDARD: "standard",
     Transcription.LANE_DEFERRED: "deferred",
 }
-"""Lanes of jobs as subjects name them, for who looks at a queue: workers take what comes first."""
+"""The lanes of jobs in subjects, for operators who list a queue: workers take messages in the order of the queue."""
 
 
 def token(name: str) -> str:
@@ -26,86 +26,86 @@ def token(name: str) -> str:
 
 
 def task(engine: str, model: str, lane: "Transcription.Lane.ValueType", tenant: str, job: str) -> str:
-    """Where a job is offered. Of its own, so that it cannot be offered twice at a time."""
+    """The subject of a job's task message. Each job has its own, so that it cannot be enqueued twice at a time."""
     name = LANES.get(lane, LANES[Transcription.LANE_STANDARD])
     return f"tiro.task.{engine}.{token(model)}.{name}.{tenant}.{job}"
 
 
 def tasks_of_job(tenant: str, job: str) -> str:
-    """Wherever a job may be enqueued."""
+    """A filter for every subject on which a job may be enqueued."""
     return f"tiro.task.*.*.*.{tenant}.{job}"
 
 
 def tasks_of(engine: str, model: str) -> str:
-    """What a worker with this model takes jobs from."""
+    """A filter for the task messages of a model's jobs."""
     return f"tiro.task.{engine}.{token(model)}.>"
 
 
 def session(engine: str, model: str, tenant: str, session_id: str) -> str:
-    """Where a live session is offered."""
+    """The subject of a live session's task message."""
     return f"tiro.session.{engine}.{token(model)}.{tenant}.{session_id}"
 
 
 def sessions_of(engine: str, model: str) -> str:
-    """What a worker with this model takes sessions from."""
+    """A filter for the task messages of a model's live sessions."""
     return f"tiro.session.{engine}.{token(model)}.>"
 
 
 def callback(tenant: str, job: str) -> str:
-    """Where the callback of a job is offered."""
+    """The subject of the task message for a job's callback."""
     return f"tiro.callback.{tenant}.{job}"
 
 
 def fetch(tenant: str, job: str) -> str:
-    """Where the fetching of a job's recording is offered."""
+    """The subject of the task message for fetching a job's recording."""
     return f"tiro.fetch.{tenant}.{job}"
 
 
 def job_events(tenant: str, job: str) -> str:
-    """The history of a job."""
+    """The event log of a job."""
     return f"tiro.event.{tenant}.{job}"
 
 
 def live_audio(tenant: str, session_id: str) -> str:
-    """Audio and controls of a session."""
+    """The audio log of a session."""
     return f"tiro.live.{tenant}.{session_id}.audio"
 
 
 def live_events(tenant: str, session_id: str) -> str:
-    """Finals and states of a session."""
+    """The event log of a session."""
     return f"tiro.live.{tenant}.{session_id}.event"
 
 
 def live_partial(tenant: str, session_id: str) -> str:
-    """The partials of a session. They are broadcast, and in no stream."""
+    """The partials of a session. They are broadcast, not stored."""
     return f"tiro.live.{tenant}.{session_id}.partial"
 
 
 def live_progress(tenant: str, session_id: str) -> str:
-    """The progress of a session's worker. It is broadcast, and in no stream."""
+    """The progress of a session's worker. It is broadcast, not stored."""
     return f"tiro.live.{tenant}.{session_id}.progress"
 
 
 def dead(tenant: str, job: str) -> str:
-    """Where a job is parked that was given up."""
+    """The subject of the record of a job that was given up."""
     return f"tiro.dead.{tenant}.{job}"
 
 
 def notifications(worker_id: str) -> str:
-    """Where a worker learns that a record which it owns was written by another process. In no stream."""
+    """The notifications to a worker that another process has written a record that it owns. Broadcast, not stored."""
     return f"tiro.worker.{worker_id}.notify"
 
 
 def record(tenant: str, resource_id: str) -> str:
-    """The key of what a tenant owns."""
+    """The key of a record of a tenant's resource."""
     return f"{tenant}.{resource_id}"
 
 
 def upload_use(tenant: str, upload_id: str, job_id: str) -> str:
-    """The key of a job's need for an upload."""
+    """The key of a job's reference to an upload."""
     return f"{tenant}.{upload_id}.{job_id}"
 
 
 def usage(tenant: str, engine: str, day: str) -> str:
-    """The key of what a tenant's audio over an engine came to in a day."""
+    """The key of a tenant's usage of an engine in a day."""
     return f"{tenant}.{token(engine)}.{day}"

@@ -1,4 +1,4 @@
-"""Every stream, bucket and consumer there is, declared here and ensured when a service starts."""
+"""The declarations of all streams, buckets and consumers, which a service creates or updates when it starts."""
 
 import asyncio
 from dataclasses import replace
@@ -47,20 +47,20 @@ API_KEYS_BUCKET = "tiro-api-keys"
 USAGE_BUCKET = "tiro-usage"
 
 TASK_REDELIVERY_SECONDS = 20
-"""A task message that its worker does not extend for this long is delivered to another one. Workers extend it every
-quarter of that."""
+"""A task message that its worker does not extend for this long is delivered to another worker. Workers extend it every
+quarter of this time."""
 SESSION_REDELIVERY_SECONDS = 3
 """The same for a live session, whose speaker waits. Workers extend it every second."""
 CALLBACK_REDELIVERY_SECONDS = 60
 """The same for a callback: longer than a try takes."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
-"""Work in progress on one model, over all workers. The server's own default, 1000, would stop a large deployment."""
+"""Work in progress on one model, over all workers. The server's default, 1000, would stop a large deployment."""
 AUDIO_LOG_HEARTBEAT_SECONDS = 10.0
-"""How often a live session's audio log is written to in silence, so that its worker knows that the streamer lives."""
-AUDIO_STREAM_LOOK_SECONDS = 30.0
-"""How often it is looked whether the stream of live audio can be replaced by one with more copies."""
+"""How often the streamer writes to a session's audio log without audio, so that the worker knows that it is alive."""
+AUDIO_STREAM_CHECK_SECONDS = 30.0
+"""How often a service checks whether the stream of live audio can be replaced by one with more copies."""
 WORKER_EXPIRY_SECONDS = 10
-"""A worker that has not renewed its record for this long is gone."""
+"""A worker that has not renewed its record for this long counts as dead."""
 
 _DAY = 24 * 3600.0
 _LIVE_AGE = 1 * _DAY
@@ -102,11 +102,11 @@ _WORK = StreamConfig(
     max_msgs_per_subject=1,
     discard_new_per_subject=True,
 )
-"""Task messages: one for a record, refused while there is one, gone once acknowledged."""
+"""Task messages: one a subject, a second one is refused; deleted once acknowledged."""
 _HISTORY = StreamConfig(
     retention=RetentionPolicy.LIMITS, storage=StorageType.FILE, discard=DiscardPolicy.NEW, allow_direct=True
 )
-"""What happened: kept for a time, and refused rather than dropped when the store is full."""
+"""Events: kept for a time; a new one is refused, rather than an old one dropped, when the store is full."""
 _STREAMS = [
     replace(_WORK, name=TASKS, subjects=[subjects.TASKS], max_msgs=1_000_000),
     replace(_WORK, name=CALLBACKS, subjects=[subjects.CALLBACKS], max_msgs=1_000_000),
@@ -133,13 +133,13 @@ _AUDIO = replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_
 
 
 async def ensure_streams(bus: Bus, replicas: int) -> None:
-    """Create what is not there, and bring what is there up to date.
+    """Create or update all streams and buckets.
 
-    Tries for as long as it takes: a NATS server that has just started answers for itself before it does for JetStream,
-    and a cluster makes no stream before enough of its nodes are there.
+    Tries without a limit while JetStream is not ready: it answers later than the NATS server itself after a start, and
+    a cluster creates no stream before enough of its nodes are up.
 
     Raises:
-        StreamRefused: NATS does not make or change one of them.
+        StreamRefused: NATS refuses to create or change one of them.
     """
     reported = False
 
@@ -162,7 +162,7 @@ async def ensure_streams(bus: Bus, replicas: int) -> None:
 
 
 async def replicate_audio_stream(bus: Bus, replicas: int) -> None:
-    """Give the stream of live audio its copies, however long live sessions keep it from that.
+    """Give the stream of live audio its copies, as soon as no live session has audio in it.
 
     Raises:
         BusUnavailable: NATS did not answer.
@@ -172,13 +172,13 @@ async def replicate_audio_stream(bus: Bus, replicas: int) -> None:
             async with translated():
                 if await ensure_audio_stream(bus.jetstream, replace(_AUDIO, num_replicas=replicas)):
                     return
-        except StreamRefused as refused:  # a service that runs goes on with what there is
+        except StreamRefused as refused:  # a running service continues with the stream as it is
             log.error("audio_stream_refused", reason=str(refused))  # noqa: TRY400 - the reason says it all
-        await asyncio.sleep(AUDIO_STREAM_LOOK_SECONDS)
+        await asyncio.sleep(AUDIO_STREAM_CHECK_SECONDS)
 
 
 async def ensure_task_consumer(bus: Bus, engine: str, model: str) -> str:
-    """Have the one consumer through which all workers of a model take jobs, and return its name."""
+    """Create or update the one consumer from which all workers of a model take jobs. Returns its name."""
     name = f"{engine}-{subjects.token(model)}"
     work = _work_consumer(name, subjects.tasks_of(engine, model), TASK_REDELIVERY_SECONDS)
     await bus.jetstream.add_consumer(TASKS, work)
@@ -186,7 +186,7 @@ async def ensure_task_consumer(bus: Bus, engine: str, model: str) -> str:
 
 
 async def ensure_session_consumer(bus: Bus, engine: str, model: str) -> str:
-    """Have the one consumer through which all workers of a model take live sessions, and return its name."""
+    """Create or update the one consumer from which all workers of a model take live sessions. Returns its name."""
     name = f"{engine}-{subjects.token(model)}"
     work = _work_consumer(name, subjects.sessions_of(engine, model), SESSION_REDELIVERY_SECONDS)
     await bus.jetstream.add_consumer(SESSIONS, work)
@@ -194,14 +194,14 @@ async def ensure_session_consumer(bus: Bus, engine: str, model: str) -> str:
 
 
 async def ensure_callback_consumer(bus: Bus) -> str:
-    """Have the one consumer through which all ingest services take callbacks, and return its name."""
+    """Create or update the one consumer from which all ingest services take callbacks. Returns its name."""
     name = "callbacks"
     await bus.jetstream.add_consumer(CALLBACKS, _work_consumer(name, subjects.CALLBACKS, CALLBACK_REDELIVERY_SECONDS))
     return name
 
 
 async def ensure_fetch_consumer(bus: Bus) -> str:
-    """Have the one consumer through which all ingest services take fetches, and return its name."""
+    """Create or update the one consumer from which all ingest services take fetches. Returns its name."""
     name = "fetches"
     await bus.jetstream.add_consumer(FETCHES, _work_consumer(name, subjects.FETCHES, TASK_REDELIVERY_SECONDS))
     return name

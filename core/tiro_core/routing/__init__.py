@@ -1,1 +1,1 @@
-"""Choosing the engine of a request, and another one when it fails: what a deployment says, and how it is followed."""
+"""Choosing the engine of a request, and another one when it fails: the deployment's rules, and the router."""

@@ -1,4 +1,4 @@
-"""What a deployment offers with one model: by the catalogue, and by the live workers that have it loaded."""
+"""The capabilities and free slots of one model: by the catalogue, and by the live workers that have loaded it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,47 +9,47 @@ from tiro_engines.catalogue import Model
 from tiro_engines.interface import Capability, Feature
 
 _SET_BY_OPERATORS = frozenset({Capability.CAPABILITY_BATCH, Capability.CAPABILITY_LIVE})
-"""A worker may have no slots for jobs, or for live sessions, although its engine could serve them."""
+"""Capabilities that a worker may lack although its engine has them: it has no slots for jobs, or for live sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one live worker can do with its model, or what the catalogue says of the model."""
+    """The capabilities of one live worker with its model, or those of the model in the catalogue."""
 
     languages: frozenset[str]
     """ISO 639 codes."""
     features: frozenset[Feature]
     regions: frozenset[str] = frozenset()
-    """Where a request may have its audio processed. Empty where it cannot choose."""
+    """The regions that a request may choose. Empty where the engine has no regions."""
 
 
 def offer_of(worker: WorkerRecord) -> Offer:
-    """What a worker can do."""
+    """The offer of a worker."""
     return Offer(frozenset(worker.language_codes), frozenset(worker.capabilities), frozenset(worker.regions))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAvailability:
-    """A model that the catalogue has, or that a worker runs, or both.
+    """A model of the catalogue, of live workers, or of both.
 
-    Live workers go before the catalogue: a deployment may run other weights under a name.
+    Live workers take precedence over the catalogue: a deployment may run other weights under the same name.
     """
 
     known: Model | None
-    """The catalogue's. None where it does not have the model."""
+    """The model in the catalogue. None where it does not have the model."""
     workers: Sequence[WorkerRecord]
-    """The live workers that have it loaded."""
+    """The live workers that have loaded the model."""
 
     @property
     def offers(self) -> Sequence[Offer]:
-        """One for each live worker; without workers the catalogue's; none where the model is unknown."""
+        """One offer for each live worker; without workers that of the catalogue; none where the model is unknown."""
         if self.workers:
             return [offer_of(worker) for worker in self.workers]
         return [Offer(self.known.languages, self.known.features | OF_ALL_WORKERS)] if self.known else []
 
     @property
     def whole(self) -> Offer:
-        """What any of the offers has. What workers of all engines have counts only where each of the offers has it."""
+        """The union of the offers. A capability of `OF_ALL_WORKERS` is in it only where every offer has it."""
         offers = self.offers
         known = self.known.features & _SET_BY_OPERATORS if self.known else frozenset[Feature]()
         missing = frozenset[Feature]().union(*(OF_ALL_WORKERS - offer.features for offer in offers))
@@ -61,12 +61,12 @@ class ModelAvailability:
 
     @property
     def free_job_slots(self) -> int:
-        """How many more jobs its workers would begin at once."""
+        """The number of further jobs that its workers can begin now."""
         return sum(max(0, worker.job_slots - worker.jobs) for worker in self.workers)
 
     @property
     def free_session_slots(self) -> int:
-        """How many more live sessions its workers would take."""
+        """The number of further live sessions that its workers can take now."""
         return sum(_free_session_slots(worker) for worker in self.workers)
 
 

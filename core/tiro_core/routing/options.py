@@ -13,11 +13,11 @@ from tiro_engines.interface import Capability, Feature
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What an option needs."""
+    """The capability that an option needs."""
 
     capability: Feature
     refusal: str
-    """About a model without it, for people: "model 'm' ..."."""
+    """The rest of the message about a model without it: "model 'm' ..."."""
 
 
 REQUIREMENTS: Mapping[str, Requirement] = {
@@ -34,28 +34,28 @@ REQUIREMENTS: Mapping[str, Requirement] = {
         Capability.CAPABILITY_REPLACEMENTS, "has a live worker that is older than this option and would ignore it"
     ),
 }
-"""By the name of the field in `RecognitionConfig` or `TranscriptionOptions`. A field that is not set needs nothing."""
+"""By the name of the field in `RecognitionConfig` or `TranscriptionOptions`. A field that is not set needs none."""
 
 
 REPLACEMENT_CHARACTERS_MAX = 32_768
-"""Of all replacements of a request together."""
+"""The most characters of all replacements of a request together."""
 OF_ALL_WORKERS = frozenset({Capability.CAPABILITY_REPLACEMENTS})
-"""What every worker has, whatever its engine. One without it is older than the option, and would ignore it."""
+"""Capabilities of every worker, with any engine. A worker without one is older than the option, and would ignore it."""
 
 
 def unsupported_option(
     options: RecognitionConfig | TranscriptionOptions, features: AbstractSet[Feature], *, model: str, path: str
 ) -> TiroError | None:
-    """The refusal of the first option that needs a capability that is not there. None where all are.
+    """The refusal of the first option that needs a missing capability. None where none is missing.
 
     Args:
         options: The options of a request.
-        features: The capabilities that there are.
+        features: The capabilities of the model.
         model: The name of the model, for people.
         path: The path of the options in the request.
 
     Returns:
-        INVALID_ARGUMENT, with the reason UNSUPPORTED_OPTION; names the option and the model.
+        INVALID_ARGUMENT, with the reason UNSUPPORTED_OPTION. The message names the option and the model.
     """
     for field, _ in options.ListFields():
         needed = REQUIREMENTS.get(field.name)
@@ -65,7 +65,7 @@ def unsupported_option(
 
 
 def require_size(config: RecognitionConfig, path: str) -> None:
-    """Refuse replacements that are too long together: they are in the record, which is written with each renewal.
+    """Refuse replacements that are too long together: each renewal of a lease writes them with the record.
 
     Raises:
         TiroError: INVALID_ARGUMENT.
@@ -84,6 +84,6 @@ def option_refused(field_path: str, message: str) -> TiroError:
 
     Args:
         field_path: The option's path in the request.
-        message: For people; names the model, where another one could have the option.
+        message: For people. It names the model, where another model may have the option.
     """
     return invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_OPTION, message, field_path=field_path)

@@ -1,4 +1,4 @@
-"""Filling in and checking what a request asks to recognize with: engine, model, language, region and options."""
+"""Completing and checking the recognition config of a request: engine, model, language, region and options."""
 
 from collections.abc import Iterable
 
@@ -18,8 +18,7 @@ from tiro_engines.interface import Capability
 class RecognitionResolver:
     """Fills in the deployment's defaults, and refuses requests that no worker can serve.
 
-    Engines and models are those of the catalogue, and those that only a live worker has: an engine of the deployment's
-    own.
+    Engines and models are those of the catalogue, and those that only live workers have, as a deployment's own engine.
     """
 
     def __init__(
@@ -31,13 +30,13 @@ class RecognitionResolver:
         self._default_model = default_model
 
     def resolve(self, asked: RecognitionConfig, field_path: str) -> RecognitionConfig:
-        """The same config with engine and model set.
+        """The config of a request with engine and model set.
 
-        Word times that are only a wish are left out where no live worker of the model has them.
+        Optional word times are left out where no live worker of the model has them.
 
         Args:
             asked: The config of the request.
-            field_path: Its path in the request.
+            field_path: The path of the config in the request.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the engine or model is unknown, or no live worker of the model has the
@@ -62,7 +61,7 @@ class RecognitionResolver:
         """Refuse a request that no single live worker of its model can serve. Without any, the catalogue decides.
 
         Args:
-            config: What to recognize with, engine and model set.
+            config: The config, with engine and model set.
             options: The options of a job.
             config_path: The path of the config in the request.
             options_path: The path of the options in the request.
@@ -91,7 +90,7 @@ class RecognitionResolver:
 
         Args:
             engine: The engine.
-            workers: Its live workers.
+            workers: The live workers of the engine.
         """
         if engine == self._default_engine and self._default_model:
             return self._default_model
@@ -124,7 +123,7 @@ class RecognitionResolver:
         known = tuple(self._catalogue.engines)
         return invalid_argument(
             reasons.ERROR_REASON_UNKNOWN_ENGINE,
-            f"there is no engine {engine!r}; there is {', '.join(known)}",
+            f"there is no engine {engine!r}; there are {', '.join(known)}",
             field_path=f"{field_path}.engine",
             engines=",".join(known),
         )

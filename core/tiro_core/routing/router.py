@@ -1,4 +1,4 @@
-"""Which engine a request gets: the one that it names, or the first of a policy's that can and may serve it now."""
+"""Choosing the engine of a request: the one that it names, or the first of a policy that can and may serve it now."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -22,41 +22,41 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class RequestConstraints:
-    """What the service that is asked knows of requests of its kind."""
+    """The checks of a service for requests of its kind, jobs or live sessions."""
 
     check: Callable[[RecognitionConfig], None]
-    """Raises TiroError where an engine and model cannot do what the rest of the request asks for."""
+    """Raises TiroError where the engine and model do not support the other options of the request."""
     has_room: Callable[[RecognitionConfig], bool]
-    """Whether a request for this engine and model would be begun at once."""
+    """Whether a request for this engine and model would begin at once."""
     is_served: Callable[[RecognitionConfig], bool]
-    """Whether any live worker of them takes such requests."""
+    """Whether any live worker of this engine and model takes such requests."""
 
 
 class Usage(Protocol):
-    """What has gone to clouds."""
+    """The audio that was sent to cloud engines."""
 
     def seconds_today(self, tenant: str, engines: Collection[str]) -> float:
-        """Audio of a tenant that was sent to these engines since midnight, UTC."""
+        """Seconds of a tenant's audio that were sent to these engines since midnight, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What serves a request."""
+    """The engine and model that serve a request."""
 
     config: RecognitionConfig
-    """With engine and model set."""
+    """The config, with engine and model set."""
     policy: str = ""
-    """What chose them. Empty where the request named the engine."""
+    """The policy that chose them. Empty where the request named the engine."""
     alternatives: Sequence[RouteMessage] = ()
-    """What else the policy has for the request, in its order."""
+    """The other routes of the policy that can serve the request, in its order."""
     shadow: RouteMessage | None = None
-    """Who is to hear the audio as well, so that the deployment can compare them."""
+    """The route of the shadow, which transcribes the audio as well, for comparison."""
     allowed_clouds: Sequence[str] = ()
-    """Of all these, the engines that the tenant's audio may go to although they are clouds."""
+    """Those of all these engines that are clouds and may get the tenant's audio."""
 
 
 class Router:
-    """Chooses for all requests of a service."""
+    """Chooses the engine and model of each request to a service."""
 
     def __init__(
         self,
@@ -73,22 +73,22 @@ class Router:
         self._usage = usage
 
     def choose(self, tenant: str, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints) -> Choice:
-        """Choose what serves a request.
+        """Choose the engine and model that serve a request.
 
-        Of a policy's routes those count that the request's language and options, and the tenant's consent, leave. Of
-        these the first that has room is taken; where none has, the first that a live worker serves; failing that the
-        first.
+        The candidates of a policy are its routes that support the request's language and options, and that the tenant
+        has agreed to. The first candidate with room is chosen; without room, the first with a live worker; otherwise
+        the first.
 
         Args:
-            tenant: Whose request it is.
-            asked: What it asks to recognize with.
-            field_path: Where in the request that stands, for error messages.
-            constraints: What the service that is asked knows of such requests.
+            tenant: The tenant of the request.
+            asked: The config of the request.
+            field_path: The path of the config in the request, for error messages.
+            constraints: The checks of the service.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; the engine, the model or the language is unknown, or an option is not theirs;
-                or no route of the policy can serve the request. PERMISSION_DENIED; the engine is a cloud, and the
-                tenant's audio must not go there. RESOURCE_EXHAUSTED; enough of it has gone there today.
+            TiroError: INVALID_ARGUMENT; the engine, model or language is unknown, an option is not supported, or no
+                route of the policy can serve the request. PERMISSION_DENIED; the engine is a cloud, and the tenant's
+                audio must not be sent there. RESOURCE_EXHAUSTED; the tenant's daily limit is reached.
         """
         policy = self._routing.policies.get(asked.engine or self._resolver.default_engine)
         if policy is None:
@@ -114,7 +114,7 @@ class Router:
         )
 
     def require_consent(self, tenant: str, engine: str) -> None:
-        """Refuse an engine that the tenant's audio must not go to, or not today.
+        """Refuse a cloud engine that must not get the tenant's audio, or no more of it today.
 
         Raises:
             TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED; RESOURCE_EXHAUSTED, with the reason
@@ -127,22 +127,22 @@ class Router:
             raise TiroError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 reasons.ERROR_REASON_CLOUD_NOT_ALLOWED,
-                f"engine {engine!r} is a cloud, and the deployment lets no audio of tenant {tenant!r} go there",
+                f"engine {engine!r} is a cloud, and the deployment does not allow it for tenant {tenant!r}",
             )
         limit = rule.cloud_seconds_a_day
         if limit is not None and self._usage.seconds_today(tenant, rule.clouds) >= limit:
             raise resource_exhausted(
                 reasons.ERROR_REASON_CLOUD_LIMIT_REACHED,
-                f"{limit:.0f} s of audio of tenant {tenant!r} have gone to clouds today, which is the limit",
+                f"{limit:.0f} s of audio of tenant {tenant!r} were sent to clouds today, which is the limit",
                 retry_after=until_midnight(),
             )
 
     def allowed_clouds(self, tenant: str, engines: Collection[str]) -> Sequence[str]:
-        """Those of some engines that the rules list for a tenant, whether or not they are known to be clouds yet."""
+        """Those of some engines that the tenant's rule allows, whether or not they are known to be clouds yet."""
         return sorted(self._routing.tenant(tenant).clouds.intersection(engines))
 
     def is_cloud(self, engine: str) -> bool:
-        """Whether an engine is a service outside the deployment: by the catalogue, or by a live worker's word."""
+        """Whether an engine is a service outside the deployment, by the catalogue or by a live worker's record."""
         known = self._catalogue.engines.get(engine)
         return bool(known and known.cloud) or any(
             worker.cloud for worker in self._workers.alive() if worker.engine == engine
@@ -168,7 +168,7 @@ class Router:
     def _shadow(
         self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints
     ) -> RecognitionConfig | None:
-        """Who else is to hear it. One that cannot serve the request, or must not, does not: nobody waits for it."""
+        """The config of the policy's shadow. None where it cannot or must not serve the request, which is no error."""
         if policy.shadow is None:
             return None
         try:
@@ -180,7 +180,7 @@ class Router:
     def _candidates(
         self, tenant: str, policy: Policy, asked: RecognitionConfig, field_path: str, constraints: RequestConstraints
     ) -> Sequence[RecognitionConfig]:
-        """The routes that can serve a request, at least one."""
+        """The configs of a policy's routes that can serve a request, at least one."""
         found: list[RecognitionConfig] = []
         refusals: list[tuple[Route, TiroError]] = []
         for route in policy.routes:

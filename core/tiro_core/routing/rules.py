@@ -1,7 +1,7 @@
-"""What a deployment says about choosing engines: its policies, and whose audio may go to a cloud.
+"""The routing rules of a deployment: its policies, and the tenants whose audio may be sent to cloud engines.
 
-Data, not code: a TOML file that ingest and the streamer read, named by `TIRO_ROUTING`. Without one there is no policy,
-and nobody's audio goes to a cloud.
+The rules are a TOML file that ingest and the streamer read, named by `TIRO_ROUTING`. Without one there is no policy,
+and no tenant's audio is sent to a cloud.
 """
 
 import tomllib
@@ -16,62 +16,62 @@ from pydantic.dataclasses import dataclass
 from tiro_core.startup import CannotStart
 from tiro_engines.catalogue import Catalogue, UnknownModelError
 
-ANYBODY = "*"
-"""Stands for every tenant that the rules do not name."""
+OTHER_TENANTS = "*"
+"""The name of the rule for every tenant without a rule of its own."""
 
 _STRICT = ConfigDict(extra="forbid")
 EngineName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-"""Of an engine or a policy: as `RecognitionConfig.engine` takes it."""
+"""The name of an engine or a policy, as in `RecognitionConfig.engine`."""
 ModelName: TypeAlias = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9.-]{0,59})?$")]
 LanguageCode: TypeAlias = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 
 class RoutingError(CannotStart):
-    """The rules do not say what rules must say."""
+    """The rules are not valid."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Route:
-    """One way that a request may go."""
+    """An engine and its model: one entry of a policy."""
 
     engine: EngineName
     model: ModelName = ""
     """Empty: the engine's default."""
     languages: frozenset[LanguageCode] = frozenset()
-    """It is for requests that name one of these. Empty: for all."""
+    """The route serves only requests that name one of these. Empty: it serves all."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Policy:
-    """The ways that a request may go, the preferred one first."""
+    """A named list of routes, the preferred one first."""
 
     name: EngineName
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     shadow: Route | None = None
-    """Hears its jobs and sessions as well, so that the deployment can compare them."""
+    """The route of the shadow, which transcribes the policy's jobs and sessions as well, for comparison."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TenantRule:
-    """What a tenant has agreed to."""
+    """The cloud engines that a tenant has agreed to."""
 
     name: Annotated[str, Field(pattern=r"^([a-z0-9-]{1,40}|\*)$")]
     clouds: frozenset[EngineName] = frozenset()
-    """The engines outside the deployment that may hear its audio."""
+    """The engines outside the deployment that the tenant's audio may be sent to."""
     cloud_seconds_a_day: Annotated[float | None, Field(gt=0)] = None
-    """So much audio may be sent to them from one midnight (UTC) to the next. None: any amount."""
+    """The most seconds of audio that may be sent to them from one midnight (UTC) to the next. None: no limit."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Routing:
-    """All of it."""
+    """The routing rules."""
 
     policies: Mapping[str, Policy]
     tenants: Mapping[str, TenantRule]
 
     def tenant(self, name: str) -> TenantRule:
         """The rule for a tenant."""
-        return self.tenants.get(name) or self.tenants.get(ANYBODY) or TenantRule(name)
+        return self.tenants.get(name) or self.tenants.get(OTHER_TENANTS) or TenantRule(name)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -81,10 +81,10 @@ class _Document:
 
 
 def load_routing(path: Path | None, catalogue: Catalogue) -> Routing:
-    """Read the rules of a deployment; None: it has none.
+    """Read the rules of a deployment. Without a path there are none.
 
     Raises:
-        RoutingError: They make no sense; says what is wrong and where.
+        RoutingError: The rules are not valid; the message says what is wrong and where.
         OSError: The file cannot be read.
     """
     if path is None:
@@ -109,11 +109,11 @@ def _read(path: Path) -> dict[str, Any]:
 def _require_unique(kind: str, names: Iterable[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"{kind} {twice[0]!r} is there twice")
+        raise ValueError(f"{kind} {twice[0]!r} is defined twice")
 
 
 def _check(policy: Policy, catalogue: Catalogue) -> None:
-    """An engine that another package brings need not be in the catalogue."""
+    """Check a policy against the catalogue. Engines that are not in it are allowed: another package may bring them."""
     if policy.name in catalogue.engines:
         raise ValueError(f"policy {policy.name!r} has the name of an engine")
     for route in (*policy.routes, *([policy.shadow] if policy.shadow else [])):

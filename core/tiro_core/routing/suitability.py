@@ -1,7 +1,7 @@
-"""Whether a worker can serve a request: checked when the request is made, and by the worker that would claim it.
+"""Whether a worker can serve a request: checked when the request is made, and by each worker before it claims it.
 
-Workers of one model need not be alike: their languages, capabilities and regions may differ. A request is accepted when
-one of them can serve all of it.
+Workers of one model may differ in languages, capabilities and regions. A request is accepted when one of them can serve
+all of it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tiro_core.routing.options import unsupported_option
 from tiro_engines.interface import Capability
 
 NO_OPTIONS = TranscriptionOptions()
-"""Of a live session, which has none of these."""
+"""The options of a live session: all unset."""
 
 
 def unserved(
@@ -30,14 +30,14 @@ def unserved(
 ) -> TiroError | None:
     """Why an offer does not serve a request. None where it does.
 
-    A request that names no language needs detection where the model as a whole knows several. Word times that are only
-    a wish are never refused.
+    A request without a language needs language detection where the model as a whole has several languages. Optional
+    word times are never refused.
 
     Args:
-        config: What to recognize with; engine and model are set.
+        config: The config, with engine and model set.
         options: The options of a job, `NO_OPTIONS` for a live session.
-        offer: What a worker can do.
-        whole: What the workers of the model can do together.
+        offer: The offer of a worker.
+        whole: The union of the offers of the model's workers.
         config_path: The path of the config in the request.
         options_path: The path of the options in the request.
 
@@ -64,7 +64,7 @@ def unserved_by_all(
     config_path: str = "config",
     options_path: str = "options",
 ) -> TiroError | None:
-    """Why no single offer of a model serves a request. None where one does. The arguments are those of `unserved`."""
+    """Why no single offer of a model serves a request. None where one does. For the arguments see `unserved`."""
     whole = model.whole
 
     def refusal(offer: Offer) -> TiroError | None:

@@ -1,4 +1,4 @@
-"""How much audio of a tenant has left for services outside, by engine and day: counted by workers, read by anybody."""
+"""The seconds of audio that were sent to cloud engines, by tenant, engine and day. Workers count them."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
@@ -18,17 +18,17 @@ def today() -> str:
 
 
 class UsageCounter:
-    """Adds to the counts. Any number of processes may add at once."""
+    """Adds to the counts. Several processes may add at once."""
 
     def __init__(self, bus: Bus) -> None:
         self._records = RecordStore(bus, topology.USAGE_BUCKET, UsageRecord)
 
     async def add(self, tenant: str, engine: str, seconds: float) -> None:
-        """Count seconds of audio to the day that it is now.
+        """Add seconds of audio to the count of today.
 
         Raises:
-            BusUnavailable: NATS stayed away. They may have been counted.
-            StreamFull: There is no room for them.
+            BusUnavailable: NATS did not answer. The seconds may have been counted.
+            StreamFull: NATS has no room for the count.
         """
         day = today()
         key = subjects.usage(tenant, engine, day)
@@ -36,7 +36,7 @@ class UsageCounter:
         def count(record: UsageRecord) -> None:
             record.seconds_sent += seconds
 
-        while True:  # each conflict is somebody else's success
+        while True:  # each conflict is another worker's success
             try:
                 await self._records.mutate(key, count)
             except Conflict:
@@ -51,13 +51,13 @@ class UsageCounter:
 
 
 class UsageMirror:
-    """All counts in memory, so that a look costs nothing. They are as new as what the workers have written."""
+    """All counts in memory, so that reading one needs no request. They are as new as the last writes of the workers."""
 
     def __init__(self, mirror: Mirror[UsageRecord]) -> None:
         self._mirror = mirror
 
     def seconds_today(self, tenant: str, engines: Collection[str]) -> float:
-        """How much of a tenant's audio these engines have sent since midnight UTC."""
+        """Seconds of a tenant's audio that these engines have sent since midnight, UTC."""
         day = today()
         records = (self._mirror.get(subjects.usage(tenant, engine, day)) for engine in engines)
         return sum(record.seconds_sent for record in records if record is not None)
@@ -71,7 +71,7 @@ async def open_usage_mirror(bus: Bus) -> AsyncIterator[UsageMirror]:
 
 
 async def list_usage(bus: Bus, *, tenant: str = "*", day: str = "*") -> list[UsageRecord]:
-    """The counts, by day, tenant and engine. `*` stands for all tenants, or days."""
+    """The counts, sorted by day, tenant and engine. `*` selects all tenants, or days."""
     records = RecordStore(bus, topology.USAGE_BUCKET, UsageRecord)
     found = [change.value async for change in records.all(f"{tenant}.*.{day}") if change.value is not None]
     return sorted(found, key=lambda record: (record.day, record.tenant, record.engine))

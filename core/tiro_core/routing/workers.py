@@ -1,4 +1,4 @@
-"""Who is alive: the workers that renew their record, as seen from a service that needs to know what is on offer."""
+"""The live workers, those that renew their record, for services that check what a deployment can serve."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager

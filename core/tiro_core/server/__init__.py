@@ -1,1 +1,1 @@
-"""gRPC as every service serves it."""
+"""What every service needs to run: its gRPC server, interceptors, lifecycle, readiness, metrics."""

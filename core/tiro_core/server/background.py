@@ -1,4 +1,4 @@
-"""Background loops that outlive what NATS or the store of blobs does to them."""
+"""Background loops that continue after failures of NATS or of the blob store."""
 
 import asyncio
 import itertools
@@ -14,20 +14,20 @@ from tiro_engines.backoff import backoff
 RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 15.0
 
-FAILURES = Counter("tiro_background_failures_total", "Faults that background loops met and went on from", ["loop"])
+FAILURES = Counter("tiro_background_failures_total", "Failures after which background loops began again", ["loop"])
 
 log = get_logger()
 
 
 async def keep_running(loop: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop that never ends by itself, until cancelled; where NATS or the store fails it, begin it again.
+    """Run an endless loop until cancelled, and begin it again after each failure of NATS or of the blob store.
 
     Args:
-        loop: Its name, for the log and the metric.
-        run: The loop. It must be able to begin again: what it has not done is still known to it.
+        loop: The name of the loop, for the log and the metric.
+        run: The loop. It must be able to begin again without losing work that is still to be done.
 
     Raises:
-        Exception: Anything else that comes out of it, which is a mistake of ours.
+        Exception: Any other error of the loop, which is a bug.
     """
     for failures in itertools.count(1):
         try:

@@ -1,7 +1,6 @@
-"""What a caller learns of a fault: the one table from exceptions to errors of the contract.
+"""The one table from exceptions to the errors that callers get, for calls, jobs and live sessions.
 
-Calls, jobs and live sessions use it alike. What has no entry is a fault of ours: its caller gets an id, and the log
-has the rest under it.
+An exception without an entry is a fault of the service: the caller gets an id, and the log has the details under it.
 """
 
 import secrets
@@ -20,21 +19,21 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import BusUnavailable, Conflict, Limit, StreamFull
 
 RETRY_AFTER = timedelta(seconds=1)
-"""When a caller may try again whom a passing fault has met."""
+"""When a caller may try again after a temporary fault."""
 FULL_RETRY_AFTER = timedelta(seconds=30)
-"""The same where there is no room: an operator, or the removal of what has expired, must make some."""
+"""The same when the store is full: first an operator, or the removal of expired data, must make room."""
 
 log = get_logger()
 
 
 def for_caller(error: BaseException) -> TiroError:
-    """The error of the contract for a fault. One that only the log can explain is logged here."""
+    """The error that a caller gets for an exception. An exception without an entry is logged here, with an id."""
     known = known_for_caller(error)
     return internal_error(error) if known is None else known
 
 
 def known_for_caller(error: BaseException) -> TiroError | None:
-    """The error of the contract for a fault that a caller can make something of. None: it is a fault of ours."""
+    """The error that a caller gets for an exception that is in the table. None: it has no entry."""
     if isinstance(error, TiroError):
         return error
     return next((make(error) for kind, make in _TABLE if isinstance(error, kind)), None)
@@ -58,18 +57,18 @@ def _no_room(error: StreamFull) -> TiroError:
         log.warning("queue_full", error=str(error))
         return resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=RETRY_AFTER)
     log.error("storage_full", error=str(error))
-    message = "there is no room to store this now"
+    message = "the store is full"
     return resource_exhausted(reasons.ERROR_REASON_STORAGE_FULL, message, retry_after=FULL_RETRY_AFTER)
 
 
 def _no_bus(error: BusUnavailable) -> TiroError:
     log.warning("nats_unavailable", error=str(error))
-    return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+    return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus does not answer", retry_after=RETRY_AFTER)
 
 
 def _conflict(error: Conflict) -> TiroError:
     log.warning("write_conflict", error=str(error))
-    message = "others changed the same resource at the same time"
+    message = "other calls changed the same resource at the same time"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_CONFLICT, message, retry_after=RETRY_AFTER)
 
 
@@ -81,13 +80,13 @@ _TABLE: Sequence[tuple[type[Exception], Callable[[Any], TiroError]]] = (
     (BusUnavailable, _no_bus),
     (Conflict, _conflict),
 )
-"""What is made of each kind of fault; the first that fits counts."""
+"""The error for each kind of exception; the first entry that fits is used."""
 
 
 def internal_error(error: BaseException) -> TiroError:
-    """INTERNAL, with an id that the log has too."""
+    """INTERNAL, with an id under which the log has the exception."""
     error_id = secrets.token_hex(8)
     log.error("internal_error", error_id=error_id, exc_info=error)
-    message = f"internal error {error_id}; the service's log has more under this id"
+    message = f"internal error {error_id}; the service's log has details under this id"
     metadata = {"error_id": error_id}
     return TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, message, metadata)

@@ -1,4 +1,4 @@
-"""The checks of what every service needs: JetStream for its streams, a store that can be written, recordings in S3."""
+"""The readiness checks of every service: the leaders of its streams, a store that can be written, the bucket in S3."""
 
 from collections.abc import Iterable
 
@@ -11,11 +11,11 @@ from tiro_core.server.readiness import LIMIT_SECONDS, CheckFailed, Readiness
 from tiro_core.settings import CoreSettings
 
 STREAMS_INTERVAL_SECONDS = 2.0
-"""How often the streams are asked: a request for each, by every service there is."""
+"""How often the leaders of the streams are asked: one request for each stream, by every service."""
 STORE_LIMIT_SECONDS = 10.0
-"""How long all monitoring ports may take to answer."""
+"""How long all monitoring ports together may take to answer."""
 BLOBS_INTERVAL_SECONDS = 10.0
-"""How often S3 is asked: each request costs money there."""
+"""How often S3 is asked: each request there costs money."""
 BLOBS_LIMIT_SECONDS = 5.0
 _BLOB_ASKED_FOR = "checks.readiness"
 
@@ -33,7 +33,7 @@ def add_streams_check(readiness: Readiness, bus: Bus, streams: Iterable[str]) ->
         if silent:
             raise CheckFailed("JetStream: " + "; ".join(f"{name}: {fault}" for name, fault in silent.items()))
 
-    # The streams have `LIMIT_SECONDS` all together, after which it is known which of them did not answer.
+    # All streams together have `LIMIT_SECONDS`, so the check itself ends in time and names those that did not answer.
     readiness.add("nats", check, every_seconds=STREAMS_INTERVAL_SECONDS, limit_seconds=2 * LIMIT_SECONDS)
 
 
@@ -53,7 +53,7 @@ def add_blobs_check(readiness: Readiness, blobs: BlobStore) -> None:
 
 
 class _StoreCheck:
-    """Fails when a stream cannot be written. Logs once what concerns a minority of the nodes only."""
+    """Fails when a stream cannot be written. A fault of a minority of the nodes is only logged, once."""
 
     def __init__(self, monitor: ServerMonitor, settings: CoreSettings) -> None:
         self._monitor = monitor
@@ -62,13 +62,13 @@ class _StoreCheck:
         self._logged: set[str] = set()
 
     async def __call__(self) -> None:
-        """Look at the nodes.
+        """Check the nodes.
 
         Raises:
             CheckFailed: A stream cannot be written.
         """
         try:
-            state = await self._monitor.look()
+            state = await self._monitor.state()
         except OSError:
             return  # whether a service may run without the monitoring ports was decided when it started
         unwritable = state.unwritable()
@@ -76,7 +76,7 @@ class _StoreCheck:
         remedy = f"make room on the disk and restart nats-server ({', '.join(nodes)}), see docs/operations.md"
         broken = [stream for stream, failed in unwritable.items() if len(failed) > self._failures_max]
         if broken:
-            raise CheckFailed(f"NATS cannot write {', '.join(broken)} since a disk failed or was full: {remedy}")
+            raise CheckFailed(f"NATS cannot write {', '.join(broken)}: a disk has failed or was full; {remedy}")
         self._log_once("nats_write_error", "one copy of a stream is not written: " + remedy, nodes)
         if not self._allow_unsafe:
             self._log_once(

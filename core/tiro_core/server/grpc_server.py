@@ -26,14 +26,14 @@ from tiro_core.settings import ServerSettings
 from tiro_core.startup import CannotStart
 
 CLIENT_PING_SECONDS = 10
-"""How often a connection on which nothing comes is pinged. With the wait for an answer this is well below the 30 s of
-silence after which a live session ends: a lost connection is known as one before."""
+"""How often a silent connection is pinged. Together with the wait for an answer this is well below the 30 s of silence
+after which a live session ends: a lost connection is detected before that."""
 CLIENT_ANSWER_SECONDS_MAX = 5
 """How long a client may leave a ping unanswered. Then its connection is closed and its calls end."""
 KEEPALIVE_MIN_SECONDS = 5
 """How often clients may ping. The server's default, 5 minutes, answers common client settings with GOAWAY.
 
-The client library pings every 10 s, and waits 10 s for the answer: docs/live.md has all these times side by side.
+The client library pings every 10 s, and waits 10 s for the answer: docs/live.md has a table of all these times.
 """
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -45,7 +45,7 @@ class ServerSettingsError(CannotStart, ValueError):
 
 
 class ListenError(CannotStart, OSError):
-    """An address is taken, or not one of this machine."""
+    """The address is in use, or not one of this machine."""
 
     def __init__(self, address: str, cause: Exception) -> None:
         super().__init__(f"cannot listen on {address}: {cause}")
@@ -53,7 +53,7 @@ class ListenError(CannotStart, OSError):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The health answer for every service on a server: the empty name and each full name."""
+    """The health status of every service on a server: of the empty name and of each full name."""
 
     servicer: health.aio.HealthServicer
     names: Sequence[str]
@@ -76,7 +76,7 @@ class Health:
 def create_server(
     settings: ServerSettings, address: str, authenticator: Authenticator, names: Sequence[str]
 ) -> tuple[grpc.aio.Server, Health, int]:
-    """Make a server with everything but the services themselves. It is not started.
+    """Make a server with interceptors, health and reflection; the caller adds the services. It is not started.
 
     Args:
         settings: Limits and TLS.
@@ -85,11 +85,11 @@ def create_server(
         names: Full names of the services that will be added, for health and reflection.
 
     Returns:
-        The server, its health answer, and the port.
+        The server, its health status, and the port.
 
     Raises:
         ServerSettingsError: Authentication is off on an address that others can reach, or half of TLS is missing.
-        ListenError: The address is taken.
+        ListenError: The service cannot listen on the address.
     """
     host, _ = split_address(address)
     if settings.auth == "off" and host not in _LOOPBACK:
@@ -109,10 +109,10 @@ def create_server(
 
 
 def create_health_server(address: str) -> tuple[grpc.aio.Server, Health, int]:
-    """Make a server that has nothing but health and reflection, for a service without calls of its own.
+    """Make a server with only health and reflection, for a service that has no calls.
 
     Raises:
-        ListenError: The address is taken.
+        ListenError: The service cannot listen on the address.
     """
     server = grpc.aio.server()
     try:
@@ -135,14 +135,14 @@ def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
         ("grpc.max_send_message_length", settings.message_bytes_max),
         ("grpc.keepalive_time_ms", CLIENT_PING_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),
-        # The one before is for the kernel, which notices a host that is off; this is for one that keeps its connections
-        # and does not answer, as behind a proxy, and is a minute by default (grpcio 1.85).
+        # The kernel's limit above finds a host that is off. This one finds a peer that keeps the connection open but
+        # does not answer, as behind a proxy; its default is a minute (grpcio 1.85).
         ("grpc.http2.ping_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),
-        # By default two pings are sent and no further one before there is data: who watches quietly would be forgotten.
+        # The default allows two pings without data: then a lost watcher, who sends none, would never be detected.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_SECONDS * 1000),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Two services on one port by accident would share the callers between them.
+        # Otherwise two services on one port by accident would share its callers.
         ("grpc.so_reuseport", 0),
     ]
 
@@ -170,7 +170,7 @@ def _pem(file: Path) -> bytes:
 async def serving(
     server: grpc.aio.Server, answer: Health, readiness: Readiness, *, address: str, port: int, grace_seconds: float
 ) -> AsyncIterator[None]:
-    """Serve while the context lasts. At its end: not ready, no new calls, running ones get their grace."""
+    """Serve while the context lasts. At its end: not ready, no new calls, and running ones get `grace_seconds`."""
     await answer.set(serving=False)
     await server.start()
     async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,4 @@
-"""One interceptor for all four kinds of methods: something around the call, something at each request."""
+"""The base of interceptors, for all four kinds of methods: a context around the call, and a hook for each request."""
 
 from __future__ import annotations  # grpc's classes cannot be subscripted when the program runs
 
@@ -14,21 +14,21 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
-    """Wraps every method, whatever it takes and returns. Subclasses say what happens around a call."""
+    """Wraps every method, unary or streaming. Subclasses define the context around a call."""
 
     @abstractmethod
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
-        """What to do around one call. Exceptions of the method come out of the `yield`."""
+        """The context around one call. Exceptions of the method are raised at its `yield`."""
 
     def on_request(self, request: Any) -> None:
-        """Look at each request before the method sees it."""
+        """Check each request before the method gets it."""
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Replace the method's handler by one that is wrapped."""
+        """Wrap the handler of a method."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
@@ -52,25 +52,25 @@ class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
     def _returning(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
         async def call(request: Any, context: Context) -> Any:
             async with self.around(method, context):
-                return await behaviour(self._looked_at(request, streams_in=streams_in), context)
+                return await behaviour(self._checked(request, streams_in=streams_in), context)
 
         return call
 
     def _streaming(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
-        """A method that streams out either yields its responses or writes them to the context and returns nothing."""
+        """Wrap a method with a stream of responses: it yields them, or writes them to the context."""
         wrap = self._yielding if inspect.isasyncgenfunction(behaviour) else self._returning
         return wrap(behaviour, method, streams_in=streams_in)
 
     def _yielding(self, behaviour: Any, method: str, *, streams_in: bool = False) -> Any:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self.around(method, context):
-                async for response in behaviour(self._looked_at(request, streams_in=streams_in), context):
+                async for response in behaviour(self._checked(request, streams_in=streams_in), context):
                     yield response
 
         return call
 
-    def _looked_at(self, request: Any, *, streams_in: bool) -> Any:
-        if type(self).on_request is AroundInterceptor.on_request:  # it looks at none: a stream needs no wrapping
+    def _checked(self, request: Any, *, streams_in: bool) -> Any:
+        if type(self).on_request is AroundInterceptor.on_request:  # no hook: a stream needs no wrapping
             return request
         if streams_in:
             return self._each(request)

@@ -1,4 +1,4 @@
-"""What happens around every call, from the outside in: errors, limit, identity, the tenant's share, validation."""
+"""The interceptors of every call, from the outside in: errors, limit, identity, the tenant's share, validation."""
 
 import asyncio
 import time
@@ -22,28 +22,28 @@ from tiro_core.server.interception import AroundInterceptor, Context
 from tiro_core.server.tenant_limit import TenantLimit
 
 ABORT_SECONDS_MAX = 1.0
-"""How long a call's end waits for a client that does not read."""
+"""How long the end of a call waits for a client that does not read."""
 
-CALLS = Counter("tiro_grpc_calls_total", "Calls that ended, by method and how", ["method", "code", "reason"])
+CALLS = Counter("tiro_grpc_calls_total", "Calls that ended, by method, code and reason", ["method", "code", "reason"])
 ACTIVE = Gauge("tiro_grpc_calls_active", "Calls being served", ["method"])
 SECONDS = Histogram("tiro_grpc_call_seconds", "How long calls took", ["method"])
 
-# Health checks and reflection must work without a key, and also when all else is full.
+# Health checks and reflection must work without a key, and also when the limit of calls is reached.
 _OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 log = get_logger()
 
 
 def is_infrastructure(method: str) -> bool:
-    """Whether a method belongs to gRPC's own services rather than to ours."""
+    """Whether a method belongs to gRPC's health or reflection service."""
     return method.startswith(_OPEN_TO_ALL)
 
 
 class ErrorInterceptor(AroundInterceptor):
-    """Turns what a method raises into a `google.rpc.Status`, counts it, and logs what is our fault."""
+    """Turns exceptions of a method into a `google.rpc.Status`, counts the call, and logs faults of the service."""
 
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
-        """Watch over one call."""
+        """Handle the errors of one call."""
         return self._watch(method, context)
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ class ErrorInterceptor(AroundInterceptor):
 
 
 async def _abort(context: Context, error: TiroError) -> None:
-    """End the call. A client that does not read gets the status when it does, which is not waited for."""
+    """End the call. A client that does not read gets the status when it reads; the service does not wait for that."""
     try:
         async with asyncio.timeout(ABORT_SECONDS_MAX):
             await context.abort_with_status(rpc_status.to_status(error.to_status()))
@@ -105,13 +105,13 @@ class LimitInterceptor(AroundInterceptor):
 
 
 class TenantLimitInterceptor(AroundInterceptor):
-    """Serves one tenant no more than its share of the calls. It comes behind the one that finds the tenant."""
+    """Limits the calls of one tenant to its share. It comes after the interceptor that finds the tenant."""
 
     def __init__(self, calls_max: int, share: float) -> None:
         self._limit = TenantLimit("calls", calls_max, share=share, total_reached=lambda: _all_calls_open(calls_max))
 
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - limits all alike
-        """Count one call of its tenant."""
+        """Count one call of the tenant."""
         return self._count(method)
 
     @asynccontextmanager
@@ -124,12 +124,12 @@ class TenantLimitInterceptor(AroundInterceptor):
 
 
 def _all_calls_open(calls_max: int) -> TiroError:
-    message = f"{calls_max} calls are being served already"
+    message = f"the service has {calls_max} calls open already, its limit"
     return resource_exhausted(reasons.ERROR_REASON_NO_CAPACITY, message, retry_after=RETRY_AFTER)
 
 
 class IdentityInterceptor(AroundInterceptor):
-    """Finds out whose call it is."""
+    """Finds the tenant of each call."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
@@ -150,13 +150,13 @@ class IdentityInterceptor(AroundInterceptor):
 
 
 class ValidationInterceptor(AroundInterceptor):
-    """Holds every request against the rules in its proto."""
+    """Checks every request against the rules in its proto."""
 
     def __init__(self) -> None:
         self._validator = protovalidate.Validator()
 
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
-        """Nothing around the call: the requests are looked at one by one."""
+        """Do nothing around the call: `on_request` checks each request."""
         return _nothing()
 
     def on_request(self, request: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reading a stream that may fall silent, in a service that may be stopped."""
+"""Reading a stream that may be silent, in a service that may be stopped."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -9,7 +9,7 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import unavailable
 
 RETRY_AFTER = timedelta(seconds=1)
-"""When a caller of a service that stops may try the next one."""
+"""When a caller of a service that stops may try another one."""
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 async def until_stopping(
     source: AsyncIterator[T], stopping: asyncio.Event, *, silence_seconds: float
 ) -> AsyncGenerator[T | None, None]:
-    """The items of `source`, and a None whenever none came for `silence_seconds`.
+    """The items of `source`, and None whenever none has come for `silence_seconds`.
 
     Raises:
         TiroError: UNAVAILABLE; the service is stopping. The caller continues with another one.
@@ -43,7 +43,7 @@ async def until_stopping(
     finally:
         stopped.cancel()
         upcoming.cancel()
-        # The source can only be closed once no task waits for it. Its own errors came out above.
+        # The source can only be closed once no task waits for it. Its errors were raised above.
         await asyncio.gather(stopped, upcoming, return_exceptions=True)
 
 

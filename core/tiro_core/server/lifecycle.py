@@ -1,9 +1,8 @@
-"""The life of a service: start, serve until a signal, then stop in an order that is written down.
+"""The life of a service: start, serve until a signal, then stop in a fixed order.
 
-The order on SIGTERM or Ctrl-C: the service reports that it is no longer ready; takes nothing new; finishes or hands
-over what it has, for `grace_seconds` at most; then closes what it opened, last opened first. Each service's `app.py`
-spells its part out. A second signal cancels everything. A service that does not end in time is ended by its
-`StopClock`.
+The order on SIGTERM or Ctrl-C: the service reports that it is not ready, and takes no new work; it finishes its work or
+hands it over, for `grace_seconds` at most; then it closes its resources, the last opened first. Each service's `app.py`
+has the details. A second signal cancels everything. A service that does not end in time is ended by its `StopClock`.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ S = TypeVar("S", bound=CoreSettings)
 T = TypeVar("T")
 
 CANCEL_AGAIN_SECONDS = 0.5
-"""How often a part that is cancelled and goes on is cancelled again."""
+"""How often a task that continues after a cancellation is cancelled again."""
 
 log = get_logger()
 
@@ -42,7 +41,7 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
 
     Args:
         name: The service's name in the log.
-        settings_type: Its settings; they make up `--help`.
+        settings_type: The class of its settings, from which `--help` is made.
         serve: Runs the service until the event is set. It returns when everything is closed.
     """
     settings = _read_settings(name, settings_type)
@@ -64,7 +63,7 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
             log.critical("refused_to_start", reason=str(refusal))
         sys.exit(max(refusal.exit_status for refusal in refusals))
     finally:
-        clock.ending()  # threads that other code left behind may keep the interpreter
+        clock.ending()  # threads that other code left behind may keep the interpreter from ending
     log.info("stopped")
 
 
@@ -115,7 +114,7 @@ async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awai
 
 
 async def unless_stopping(work: Awaitable[T], stopping: asyncio.Event) -> T:
-    """Await something that may take for ever, as connecting does, but not beyond a signal to stop.
+    """Await work without a time limit, as connecting is, until a signal to stop.
 
     Raises:
         StoppedEarly: The signal came first.
@@ -133,12 +132,12 @@ async def unless_stopping(work: Awaitable[T], stopping: asyncio.Event) -> T:
 
 
 async def _end(task: "asyncio.Future[Any]") -> None:
-    """Cancel a task until it has ended: connecting to NATS goes on when a cancellation meets a refused connection."""
+    """Cancel a task until it has ended: nats-py drops a cancellation that comes with a refused connection."""
     while not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=CANCEL_AGAIN_SECONDS)
     if not task.cancelled():
-        task.exception()  # it is the caller's only when it came first; else asyncio would report that no one took it
+        task.exception()  # read, so that asyncio does not report it
 
 
 def _leaves(group: ExceptionGroup[CannotStart]) -> list[CannotStart]:

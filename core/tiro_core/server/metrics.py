@@ -1,4 +1,4 @@
-"""Prometheus metrics: each service's own port serves `/metrics`."""
+"""Prometheus metrics: each service has a port for `/metrics`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ log = get_logger()
 
 
 class AddressError(CannotStart, ValueError):
-    """An address that is not host:port."""
+    """The address is not `host:port`."""
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of `host:port`, the host without an IPv6 address's brackets.
 
     Raises:
-        AddressError: It is not of that form.
+        AddressError: The address has another form.
     """
     host, separator, port = address.rpartition(":")
     if not separator or not port.isdigit():
@@ -29,7 +29,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 @contextmanager
 def serve_metrics(address: str) -> Iterator[None]:
-    """Serve `/metrics` on a thread of its own while the context lasts. An empty address serves none."""
+    """Serve `/metrics` in a thread while the context lasts. With an empty address there are none."""
     if not address:
         yield
         return

@@ -1,7 +1,7 @@
-"""Whether a service can do its work: named checks of what it needs, each run again and again in the background.
+"""Whether a service can do its work: named checks of its resources, repeated in the background.
 
-A check is registered where the resource that it checks is opened. A service is ready while none of its checks fails;
-one failure is not enough, and one success does not end it, so that what flaps does not move callers to and fro.
+A check is registered where the resource that it checks is opened. A service is ready while none of its checks fails.
+`FAILURES_MIN` and `SUCCESSES_MIN` keep an unstable resource from changing the readiness at every check.
 """
 
 import asyncio
@@ -12,28 +12,28 @@ from prometheus_client import Gauge
 from tiro_core.logs.logger import get_logger
 
 INTERVAL_SECONDS = 1.0
-"""How long after its answer a check is made again, unless it is registered with another interval.
+"""The time from the answer of a check to its next run, unless it is registered with another interval.
 
-One that has failed is made again after this at the latest."""
+A check that has failed runs again after this time at the latest."""
 LIMIT_SECONDS = 2.0
 """How long one check may take, unless it is registered with another limit."""
 FAILURES_MIN = 3
-"""Failures in a row of a check after which the service is not ready."""
+"""Consecutive failures of a check after which the service is not ready."""
 SUCCESSES_MIN = 2
-"""Successes in a row after which it is ready again. The first time, one is enough."""
+"""Consecutive successes after which it is ready again. At the start, one is enough."""
 
-READY = Gauge("tiro_ready", "1 while the service answers that it can do its work")
-CHECKS = Gauge("tiro_ready_check", "1 while what the service needs is there, by the name of the check", ["check"])
+READY = Gauge("tiro_ready", "1 while the service reports that it is ready")
+CHECKS = Gauge("tiro_ready_check", "1 while a check of a resource passes, by the name of the check", ["check"])
 
 log = get_logger()
 
 
 class CheckFailed(Exception):  # noqa: N818 - reads as the condition it reports
-    """What is checked is not there. The message says what, and what to do about it where an operator can."""
+    """A resource cannot be used. The message says which, and what an operator can do about it."""
 
 
 class Readiness:
-    """The checks of one service, and what came of them."""
+    """The checks of one service, and their results."""
 
     def __init__(self) -> None:
         self._checks: list[_Check] = []
@@ -41,7 +41,7 @@ class Readiness:
         self._ready = False
         self._logged: dict[str, str] = {}
         self.answered = asyncio.Event()
-        """Set once every check has been made, and what came of them is reported."""
+        """Set once every check has run and the first result is reported."""
 
     def add(
         self,
@@ -54,16 +54,17 @@ class Readiness:
         """Register a check, before `run`.
 
         Args:
-            name: What is checked, for logs and metrics.
-            check: Returns when it is there, and raises when it is not: `CheckFailed` with a reason, or anything else.
-            every_seconds: How long after it has passed it is made again.
-            limit_seconds: How long it may take.
+            name: The name of the resource, for logs and metrics.
+            check: Returns when the resource can be used, and raises otherwise: `CheckFailed` with a reason, or any
+                other exception.
+            every_seconds: The time from a success to the next run.
+            limit_seconds: How long the check may take.
         """
         self._checks.append(_Check(name, check, every_seconds, limit_seconds))
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why the service is not ready, by the name of the check. Empty when it is."""
+        """The reasons why the service is not ready, by the name of the check. Empty when it is ready."""
         return {check.name: check.reason for check in self._checks if not check.passes}
 
     async def run(self, report: Callable[[bool], Awaitable[None]]) -> None:
@@ -100,7 +101,7 @@ class Readiness:
 
 
 class _Check:
-    """One check: how it is made, and what came of it lately."""
+    """One check, and its last results."""
 
     def __init__(
         self, name: str, check: Callable[[], Awaitable[None]], every_seconds: float, limit_seconds: float
@@ -113,16 +114,16 @@ class _Check:
         self._every_seconds = every_seconds
         self._limit_seconds = limit_seconds
         self._same = 0
-        """How many times in a row the answer was another one than `passes` says."""
+        """Consecutive results that differ from `passes`."""
 
     @property
     def wait_seconds(self) -> float:
-        """How long to wait until it is made again."""
+        """The wait until the next run."""
         steady = self.passes and not self._same
         return self._every_seconds if steady else min(self._every_seconds, INTERVAL_SECONDS)
 
     async def make(self) -> None:
-        """Make it once."""
+        """Run the check once."""
         reason = await self._fault()
         CHECKS.labels(self.name).set(not reason)
         first, self.answered = not self.answered, True
@@ -144,6 +145,6 @@ class _Check:
             return str(failed)
         except TimeoutError:
             return f"no answer within {self._limit_seconds:g} s"
-        except Exception as error:  # noqa: BLE001 - whatever a check raises, the resource is not there
+        except Exception as error:  # noqa: BLE001 - any exception means that the resource cannot be used
             return f"{type(error).__name__}: {error}"
         return ""

@@ -1,8 +1,8 @@
 """The clock of a stop: a thread that receives the signals and ends a process that does not end by itself.
 
-It depends on nothing that may be stuck: the kernel hands a signal's number to the thread through a socket whatever the
-event loop does, the thread keeps the time, and when writing the last log line hangs as well, a timer of the kernel ends
-the process. Only code that never gives the interpreter's lock back holds the thread up; SIGKILL is left for that.
+The thread does not depend on the event loop, which may be stuck: it gets the numbers of signals through a socket, and
+measures the time. A timer of the kernel ends the process when writing the last log line hangs as well. Only code that
+never releases the interpreter's lock can block the thread; then SIGKILL is left.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.startup import EXIT_STOP_OVERDUE
 
 STOP_MARGIN_SECONDS = 7.0
-"""How long closing may take when the grace is over: sessions, gRPC, the connection to NATS.
+"""How long closing may take after `grace_seconds`: sessions, gRPC, the connection to NATS.
 
 A supervisor must wait longer than `grace_seconds` and this before it kills a service.
 """
 AT_ONCE_SECONDS = 1.5
 """How long a service may take to stop after the second signal."""
 LAST_RESORT_SECONDS = 2.0
-"""How long writing the last log line may take. Then SIGALRM ends the process."""
+"""How long writing the last log line may take; then SIGALRM ends the process."""
 TASKS_NAMED_MAX = 20
-"""Tasks that the last log line names."""
+"""The most tasks that the last log line names."""
 CALLS_NAMED_MAX = 6
-"""Calls of a task that it names, the innermost ones."""
+"""The most calls of a task that it names: the innermost ones."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = get_logger()
@@ -42,7 +42,7 @@ log = get_logger()
 class StopClock:
     """Receives the signals that stop a process, and ends it when it takes too long.
 
-    `start` is for the main thread, and for good: the clock goes on until the process has ended.
+    Call `start` in the main thread. It cannot be undone: the clock runs until the process has ended.
     """
 
     def __init__(self, grace_seconds: float) -> None:
@@ -64,23 +64,23 @@ class StopClock:
         threading.Thread(target=self._run, name="stop-clock", daemon=True).start()
 
     def attach(self, loop: asyncio.AbstractEventLoop, handle: Callable[[signal.Signals], None]) -> None:
-        """Have `handle` called on the loop for each signal, those that have come already included."""
+        """Call `handle` on the loop for each signal, also for those that came before."""
         with self._lock:
             self._loop, self._handle = loop, handle
             for signum in self._signals:
                 loop.call_soon_threadsafe(handle, signum)
 
     def ending(self) -> None:
-        """Start the clock, unless it runs: the service has ended, and only closing is left."""
+        """Start the clock, unless it runs already: the service has ended, and only closing is left."""
         with self._lock:
             began_already = self._deadline is not None
             self._loop = None
         if not began_already:
             self._set(STOP_MARGIN_SECONDS)
-            self._sender.send(b"\0")  # the thread is to look at the clock again
+            self._sender.send(b"\0")  # wakes the thread, which reads the deadline again
 
     def _in_main_thread(self, number: int, _frame: FrameType | None) -> None:
-        """Take a signal that went elsewhere: a library's `loop.add_signal_handler` replaces the socket."""
+        """Pass on a signal that the socket did not get: a library's `loop.add_signal_handler` has replaced it."""
         used = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         if used != self._sender.fileno():
             self._sender.send(bytes((number,)))
@@ -101,11 +101,11 @@ class StopClock:
             self._signals.append(signum)
             count = len(self._signals)
             if self._loop is not None and self._handle is not None:
-                with suppress(RuntimeError):  # the loop has closed just now, and all that is left is to exit
+                with suppress(RuntimeError):  # the loop has closed just now: the process is about to exit
                     self._loop.call_soon_threadsafe(self._handle, signum)
         if count == 1:
             self._set(self._grace_seconds + STOP_MARGIN_SECONDS)
-        elif count == 2:  # noqa: PLR2004 - the second signal means: at once
+        elif count == 2:  # noqa: PLR2004 - the second signal stops the service at once
             self._set(AT_ONCE_SECONDS)
 
     def _set(self, seconds: float) -> None:
@@ -115,7 +115,7 @@ class StopClock:
         self._deadline = now + seconds if self._deadline is None else min(self._deadline, now + seconds)
 
     def _end_process(self) -> None:
-        # An unread log, or a lock of the log that a stuck thread holds, must not hold the end up.
+        # A log that is not read, or a lock of it that a stuck thread holds, must not delay the end.
         signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_SECONDS)
         try:
             log.critical(
@@ -138,7 +138,7 @@ class StopClock:
 
 
 def _frame_of(thread: threading.Thread) -> FrameType | None:
-    """Where a thread stands at present."""
+    """The innermost frame of a thread."""
     return sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - documented, if only for special purposes
 
 

@@ -1,4 +1,4 @@
-"""A limit on what is open at once, of which one tenant may have a share: so none can take everything."""
+"""A limit on calls or other things open at once, of which one tenant may use only a share."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,20 +11,21 @@ from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError
 
 RETRY_AFTER = timedelta(seconds=1)
-"""When a caller may try again that has reached a limit of this kind."""
+"""When a caller that has reached such a limit may try again."""
 
 
 class TenantLimit:
-    """Counts what is open, for each tenant and for all of them."""
+    """Counts the open things of each tenant and of all together."""
 
     def __init__(self, what: str, total_max: int, *, share: float, total_reached: Callable[[], TiroError]) -> None:
         """Make a limit.
 
         Args:
-            what: Names what is counted, for callers, as in `calls`.
+            what: The name of the counted things, for callers, as in `calls`.
             total_max: How many may be open at once.
-            share: The part of them that one tenant may have, more than 0 and at most 1; at least one of them.
-            total_reached: Makes the error for a caller that comes when all are open.
+            share: The fraction of `total_max` that one tenant may use, more than 0 and at most 1. It is at least one
+                thing.
+            total_reached: Makes the error for a caller when `total_max` is reached.
         """
         self._what = what
         self._total_max = total_max
@@ -33,10 +34,10 @@ class TenantLimit:
         self._open: Counter[str] = Counter()
 
     def acquire(self, tenant: str) -> None:
-        """Count one more, which `release` gives back.
+        """Count one more. `release` undoes it.
 
         Raises:
-            TiroError: TENANT_LIMIT_REACHED; or what `total_reached` makes.
+            TiroError: TENANT_LIMIT_REACHED, or the error of `total_reached`.
         """
         if self._open.total() >= self._total_max:
             raise self._total_reached()
@@ -67,7 +68,7 @@ class TenantLimit:
         return TiroError(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             reasons.ERROR_REASON_TENANT_LIMIT_REACHED,
-            f"the tenant has {self._tenant_max} {self._what.replace('_', ' ')} open already, as many as one tenant may",
+            f"the tenant has {self._tenant_max} {self._what.replace('_', ' ')} open already, the limit of one tenant",
             {"limit": self._what, "max": str(self._tenant_max)},
             retry_after=RETRY_AFTER,
         )

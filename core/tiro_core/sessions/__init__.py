@@ -1,1 +1,1 @@
-"""Live sessions as every service knows them."""
+"""Live sessions, for every service."""

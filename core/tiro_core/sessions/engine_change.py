@@ -1,6 +1,7 @@
-"""Moving a live session to another engine of its policy, when its own has failed.
+"""Moving a live session to another engine of its policy when its engine has failed.
 
-Its audio is in its log, and everything before its last final is published. The next owner continues from there.
+The audio log has the session's audio, and everything before the last final is published. The next owner continues from
+there.
 """
 
 from tiro.events.v1.live_pb2 import SessionRecord
@@ -11,12 +12,12 @@ from tiro_core.routing.workers import WorkerDirectory
 
 
 def next_route(record: SessionRecord, workers: WorkerDirectory) -> Route | None:
-    """The first of a session's alternatives with room on a worker that can serve it. None where there is none."""
+    """The first alternative of a session that has a worker with room that can serve it. None where there is none."""
     return next((route for route in record.alternatives if _has_room(record, route, workers)), None)
 
 
 def move(record: SessionRecord, to: Route) -> None:
-    """Change a session's record so that the workers of one of its alternatives may claim it."""
+    """Change the record of a session so that workers of an alternative may claim it."""
     rest = [route for route in record.alternatives if route != to]
     del record.alternatives[:]
     record.alternatives.extend(rest)

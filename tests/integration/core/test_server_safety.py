@@ -45,7 +45,7 @@ async def test_a_server_that_cannot_be_asked_is_refused() -> None:
 
 async def test_the_free_space_is_known(core_settings: CoreSettings) -> None:
     """The store's free space is what its limit leaves, and no more than the disk has."""
-    state = await ServerMonitor(core_settings.nats_monitor_url).look()
+    state = await ServerMonitor(core_settings.nats_monitor_url).state()
     assert 0 < state.free_bytes <= 16 * 1024**3
     assert state.cluster_size == 1
 
@@ -54,12 +54,12 @@ async def test_a_cluster_that_flushes_is_taken(cluster: NatsCluster) -> None:
     """Every node is asked. One that is away does not hide the others: a majority flushes, and the room is known."""
     await cluster.wait_until_healthy()
     urls = ",".join(cluster.monitor_urls)
-    state = await ServerMonitor(urls).look()
+    state = await ServerMonitor(urls).state()
     assert sorted(node.name for node in state.nodes) == ["n0", "n1", "n2"]
     assert state.cluster_size == 3
     cluster.nodes[0].kill()
     await _require(nats_monitor_url=urls, nats_replicas=3)
-    state = await ServerMonitor(urls).look()
+    state = await ServerMonitor(urls).state()
     assert sorted(node.name for node in state.nodes) == ["n1", "n2"]
     assert state.silent == (cluster.monitor_urls[0],)
     assert state.free_bytes > 0
@@ -69,14 +69,14 @@ async def test_a_node_that_is_silent_does_not_hide_the_others(cluster: NatsClust
     """A monitoring port that takes connections and says nothing is given up."""
     await cluster.wait_until_healthy()
     cluster.cut_off(cluster.nodes[1])
-    state = await ServerMonitor(",".join(cluster.monitor_urls)).look()
+    state = await ServerMonitor(",".join(cluster.monitor_urls)).state()
     assert sorted(node.name for node in state.nodes) == ["n0", "n2"]
 
 
 async def test_a_cluster_of_which_too_little_is_known_is_refused(cluster: NatsCluster) -> None:
     """One address of three is not enough, and the refusal says what to name."""
     await cluster.wait_until_healthy()
-    with pytest.raises(UnsafeServer, match="only 1 of its 3 nodes could be asked; name the monitoring address of each"):
+    with pytest.raises(UnsafeServer, match="only 1 of its 3 nodes answered; name the monitoring address of each"):
         await _require(nats_monitor_url=cluster.monitor_urls[0], nats_replicas=3)
     await _require(nats_monitor_url=cluster.monitor_urls[0], nats_replicas=3, allow_unsafe_nats=True)
 

@@ -208,7 +208,7 @@ def test_a_policy_chooses_the_model_itself(rules: Path) -> None:
         ('[[policies]]\nname = "a"\nroutes = [{ engin = "fake" }]', "engin"),
         ('[[policies]]\nname = "fake"\nroutes = [{ engine = "fake" }]', "has the name of an engine"),
         ('[[policies]]\nname = "a"\nroutes = [{ engine = "fake", model = "none" }]', "unknown model 'none'"),
-        ('[[tenants]]\nname = "a"\n[[tenants]]\nname = "a"', "tenant 'a' is there twice"),
+        ('[[tenants]]\nname = "a"\n[[tenants]]\nname = "a"', "tenant 'a' is defined twice"),
         ('[[tenants]]\nname = "A.b"', "name"),
         ("[[policies", "TOML|expected|Expected"),
     ],

@@ -15,7 +15,7 @@ from tiro_core.audio.child.source import FileSource, LiveSource
 from tiro_core.audio.errors import AudioUndecodableError, NoAudioStreamError, NotAudioError
 
 FAILED_READS_IN_A_ROW_MAX = 100
-"""A demuxer that fails this often without a packet between has lost its place for good."""
+"""A demuxer that fails this often without a packet between has lost its position for good."""
 
 
 def _refuse_to_open(*_: object) -> Never:
@@ -27,7 +27,7 @@ class AudioContainer:
 
     Attributes:
         name: FFmpeg's name of the container.
-        damaged_packets: packets stepped over so far.
+        damaged_packets: packets skipped so far.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
@@ -40,7 +40,7 @@ class AudioContainer:
 
     @property
     def duration_seconds(self) -> float | None:
-        """What the header claims, in seconds; None where it claims nothing."""
+        """The duration in the header, in seconds; None where the header has none."""
         if self.name in STATES_NO_DURATION:
             return None
         if self._stream.duration is not None and self._stream.time_base is not None:

@@ -1,8 +1,8 @@
 """FLAC frames as they arrive (RFC 9639).
 
-FFmpeg's FLAC parser holds back about ten frames to be sure of its place: more than a second of latency on a live
-stream. A frame ends where the next header begins, and checksums tell a header from samples that look like one, so
-one frame of delay is enough.
+FFmpeg's FLAC parser holds back about ten frames to be sure of its position: more than a second of latency on a live
+stream. Here one frame of delay is enough: a frame ends where the next header begins, and its checksum distinguishes a
+header from samples that look like one.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tiro_core.audio.errors import AudioFormatMismatchError, AudioUndecodableErr
 
 READ_BYTES = 64 * 1024
 FRAME_BYTES_MAX = 1024 * 1024
-"""Above 65535 samples of 8 channels and 16 bits that did not compress at all."""
+"""The largest frame, rounded up: 65535 samples of 8 channels and 16 bits, not compressed at all."""
 
 METADATA_HEADER_BYTES = 4
 METADATA_LAST = 0x80

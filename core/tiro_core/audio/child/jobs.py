@@ -1,4 +1,4 @@
-"""What a decoding process does, from its limits to its last message."""
+"""The work of a decoding process, from its limits to its last message."""
 
 import json
 import socket
@@ -30,7 +30,7 @@ LIVE_OGG_CODECS = frozenset({"opus"})
 
 
 def run(job: Job, channel: socket.socket, file_fd: int | None) -> None:
-    """Do `job`, speaking to the parent through `channel`.
+    """Do `job`, exchanging messages with the parent through `channel`.
 
     Args:
         job: what to do.
@@ -41,7 +41,7 @@ def run(job: Job, channel: socket.socket, file_fd: int | None) -> None:
     try:
         _answer(job, channel, file_fd)
     except ConnectionError:
-        return  # the parent has let go of this job: there is nobody left to tell
+        return  # the parent has closed the channel: no process reads the result
 
 
 def _answer(job: Job, channel: socket.socket, file_fd: int | None) -> None:

@@ -1,4 +1,4 @@
-"""How long audio is, without believing its header."""
+"""The duration of audio, measured from its packets rather than read from its header."""
 
 from av import AudioFrame, Packet
 from av.audio.stream import AudioStream
@@ -9,7 +9,7 @@ from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.report import AudioInfo
 
 PACKETS_CHECKED = 50
-"""Packets decoded to see whether the durations that packets state are true; about a second of most codecs."""
+"""Packets decoded to check the durations that packets state; about a second of most codecs."""
 
 DISAGREEMENT_SECONDS_TOLERATED = 0.1
 """What a decoder may hold back or cut off at the start."""
@@ -49,7 +49,7 @@ class _Tally:
 
 
 def measure(container: AudioContainer, limits: DecodeLimits) -> AudioInfo:
-    """Read every packet, decode the first ones, and all of them when these do not last as long as they state.
+    """Read every packet and decode the first ones; decode all of them when the first do not last as long as they state.
 
     Raises:
         AudioTooShortError: less than `limits.duration_seconds_min`.

@@ -29,11 +29,11 @@ class FrameReader(Protocol):
 
     @property
     def damaged_packets(self) -> int:
-        """Packets stepped over so far."""
+        """Packets skipped so far."""
 
     @property
     def duration_seconds(self) -> float | None:
-        """What the header claims, in seconds."""
+        """The duration in the header, in seconds; None where the header has none."""
 
     def frames(self) -> Iterator[AudioFrame]:
         """Yield everything that can be decoded."""

@@ -1,4 +1,4 @@
-"""What is refused before anything is decoded: encryption, and parameters that no recording has."""
+"""Checks before anything is decoded: encryption, and parameters that no recording has."""
 
 import struct
 
@@ -13,7 +13,7 @@ RATE_HZ_MIN = 1_000
 """Below any codec of speech: half of it is the highest tone that the samples can hold."""
 
 RATE_HZ_MAX = 768_000
-"""The highest rate of converters that are sold. Above it a header lies, and resampling would cost without a bound."""
+"""The highest rate of converters that are sold. A higher one is a false header, and resampling it has no bound."""
 
 CHANNELS_MAX = 64
 """FFmpeg's own most for the layouts that it can mix down."""
@@ -30,7 +30,7 @@ def check_parameters(rate: int, channels: int) -> None:
         channels: number of channels.
 
     Raises:
-        AudioParametersError: they are out of the bounds above.
+        AudioParametersError: one of them is out of the bounds above.
     """
     if not RATE_HZ_MIN <= rate <= RATE_HZ_MAX:
         raise AudioParametersError(f"a sample rate of {rate} Hz is not from {RATE_HZ_MIN} to {RATE_HZ_MAX} Hz")

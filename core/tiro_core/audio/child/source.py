@@ -1,4 +1,4 @@
-"""What FFmpeg reads from: a descriptor, never a name."""
+"""The sources that FFmpeg reads: a descriptor, never a name."""
 
 import io
 import os
@@ -6,9 +6,9 @@ import socket
 
 
 class FileSource:
-    """A regular file read at positions of its own.
+    """A regular file, read with explicit positions.
 
-    The descriptor shares its offset with every other process that holds the file, so reads name their position.
+    The descriptor shares its offset with every other process that holds the file, so each read names its position.
     """
 
     def __init__(self, fd: int) -> None:
@@ -36,7 +36,7 @@ class FileSource:
 class LiveSource:
     """Bytes that are still being written, readable once.
 
-    `read` returns what has arrived rather than waiting for as much as was asked for: that wait would be latency.
+    `read` returns the bytes that have arrived. To wait for the requested number would add latency.
     """
 
     def __init__(self, channel: socket.socket) -> None:

@@ -1,8 +1,8 @@
 """The process that decoding processes are forked from.
 
-It has imported everything and read nothing, so a fork is ready within milliseconds. It is a process of its own rather
-than `multiprocessing`'s fork server because each child of that one imports the service's main module again, inherits
-its environment (secrets included), and shares its preloaded modules with everyone else in the process.
+The template process has imported everything and read nothing, so a fork is ready within milliseconds. It is not
+`multiprocessing`'s fork server: each child of that one imports the service's main module again, inherits the
+service's environment (secrets included), and shares its preloaded modules with all other users in the process.
 
 Each request brings a job, a channel, a lifeline and maybe a file. The lifeline ties a child to its owner: when the
 owner closes its end, or dies, the child is killed; when the child ends, its exit status is written there.
@@ -32,7 +32,7 @@ READY = b"ready"
 
 
 class Template:
-    """Forks a child for each request, reaps it, and kills it when its owner lets go.
+    """Forks a child for each request, reaps it, and kills it when its owner closes the lifeline.
 
     Args:
         control: requests come from here; its end is the end of this process.
@@ -60,7 +60,7 @@ class Template:
                 elif key.fileobj is self._wake_read:
                     self._reap()
                 elif key.data in self._lifelines:
-                    self._let_go(key.data)
+                    self._kill_child(key.data)
 
     def _catch_signals(self) -> None:
         self._wake_read.setblocking(False)
@@ -97,7 +97,7 @@ class Template:
                 other.close()
             run(Job.from_bytes(request), channel, file_fd)
             status = 0
-        except BaseException:  # noqa: BLE001 - the last frame of a process: everything is told and nothing goes on
+        except BaseException:  # noqa: BLE001 - the last frame of a process: every fault is reported and ends the process
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -114,11 +114,11 @@ class Template:
             try:
                 lifeline.send(EXIT_STATUS.pack(os.waitstatus_to_exitcode(status)))
             except ConnectionError:
-                pass  # the owner let go without waiting for the status
+                pass  # the owner closed the lifeline without waiting for the status
             finally:
                 lifeline.close()
 
-    def _let_go(self, pid: int) -> None:
+    def _kill_child(self, pid: int) -> None:
         """Kill a child whose owner closed the lifeline; it is not reaped yet, so the number is still its own."""
         os.kill(pid, signal.SIGKILL)
         self._selector.unregister(self._lifelines[pid])

@@ -1,4 +1,4 @@
-"""How much the JetStream account still takes: a provider's account is full long before its servers are."""
+"""The free space of the JetStream account: a provider's account is full long before its servers are."""
 
 import time
 
@@ -8,15 +8,15 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import translated
 
 FRESH_SECONDS = 5.0
-"""How long one look at the account is good for."""
+"""How long one answer about the account is reused."""
 
 
 class AccountMonitor:
-    """Asks JetStream for the limits and the use of the account that this service is connected as.
+    """Asks JetStream for the limits and the usage of the account of this service's connection.
 
     Args:
         bus: The connection.
-        replicas: Copies of every stream. A tier of an account counts each message once, else each copy counts.
+        replicas: Copies of every stream. A tier of an account counts each message once; otherwise each copy counts.
     """
 
     def __init__(self, bus: Bus, replicas: int) -> None:
@@ -26,7 +26,7 @@ class AccountMonitor:
         self._seen_at: float | None = None
 
     async def free_bytes(self) -> int | None:
-        """What may still be stored, as messages count and not their copies. None when the account has no limit.
+        """The bytes of messages that may still be stored, copies not counted. None when the account has no limit.
 
         Raises:
             BusUnavailable: JetStream does not answer.

@@ -1,4 +1,4 @@
-"""Whether JetStream answers for the streams that a service uses: a connection may be there and its streams not."""
+"""Whether the leaders of a service's streams answer: they may be away although there is a connection to NATS."""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ async def silent_streams(bus: Bus, streams: Iterable[str], limit_seconds: float)
     Args:
         bus: The connection.
         streams: Names of streams.
-        limit_seconds: How long they may take, all together.
+        limit_seconds: How long all answers together may take.
     """
     names = list(streams)
     answers = await asyncio.gather(*(_fault(bus, name, limit_seconds) for name in names))

@@ -1,4 +1,4 @@
-"""What only nats-server's monitoring ports report: whether a node flushes, how full it is, what it cannot write."""
+"""The state of NATS nodes by their monitoring ports: whether they flush, free space, streams they cannot write."""
 
 import asyncio
 import json
@@ -17,52 +17,52 @@ from tiro_core.logs.logger import get_logger
 TIMEOUT_SECONDS = 2.0
 """How long one node may take to answer."""
 FRESH_SECONDS = 5.0
-"""How long one look at the nodes is good for."""
+"""How long one state of the nodes is reused."""
 STALE_SECONDS = 15.0
-"""How long it is good for while the next look is under way: a silent node takes its time."""
+"""How long it is reused while the next requests are under way: a silent node delays them."""
 NODES_MAX = 16
-"""Nodes that are looked at."""
+"""The most nodes that are asked."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _WRITE_ERROR = "write error"
-"""What nats-server calls it on `/healthz` when a stream's file could not be written. It stays so until a restart."""
+"""The error that nats-server reports on `/healthz`, until a restart, when it could not write a stream's file."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A look at one node."""
+    """The state of one node."""
 
     name: str
     server_id: str
     flushes_always: bool
     """`sync_interval: always`: a message is on disk before it is acknowledged."""
     free_bytes: int
-    """What its store still takes."""
+    """The free space of its store."""
     cluster_size: int
-    """Nodes with JetStream in its cluster, those that are away included. 1 alone."""
+    """The number of nodes with JetStream in its cluster, those that are down included. 1 without a cluster."""
     unwritable: frozenset[str]
-    """Streams of which a write failed: they take nothing more here until the node is restarted."""
+    """Streams of which a write failed: this node writes no more of them until it is restarted."""
     peers: frozenset[str]
     """Addresses of the other nodes' hosts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A look at every node that answers."""
+    """The state of every node that answers."""
 
     nodes: tuple[NodeState, ...]
     silent: tuple[str, ...]
-    """Monitoring addresses of the settings that do not answer."""
+    """Monitoring addresses of the settings from which no answer came."""
 
     @property
     def free_bytes(self) -> int:
-        """What the fullest node still takes: any of them may hold a stream."""
+        """The free space of the fullest node: any of them may hold a stream."""
         return min(node.free_bytes for node in self.nodes)
 
     @property
     def cluster_size(self) -> int:
-        """Nodes that there are, whether or not they answer."""
+        """The number of nodes in the cluster, whether or not they answer."""
         return max(len(self.nodes), *(node.cluster_size for node in self.nodes))
 
     @property
@@ -80,7 +80,7 @@ class ServerMonitor:
     """Asks the monitoring port of every node.
 
     Args:
-        urls: Monitoring addresses, separated by commas. Nodes that these know of are asked on the same port.
+        urls: Monitoring addresses, separated by commas. Further nodes that these report are asked on the same port.
     """
 
     def __init__(self, urls: str) -> None:
@@ -90,8 +90,8 @@ class ServerMonitor:
         self._seen_at = 0.0
         self._looking = asyncio.Lock()
 
-    async def look(self) -> ServerState:
-        """The nodes' state, at most `FRESH_SECONDS` old, or `STALE_SECONDS` while it is looked at again.
+    async def state(self) -> ServerState:
+        """The state of the nodes, at most `FRESH_SECONDS` old, or `STALE_SECONDS` while the next requests are pending.
 
         Raises:
             OSError: None of them answers.
@@ -118,7 +118,7 @@ class ServerMonitor:
         return ServerState(tuple(nodes.values()), tuple(url for url in self._urls if url in faults))
 
     async def _ask(self, urls: Iterable[str]) -> tuple[dict[str, NodeState], dict[str, str]]:
-        """Ask these, and return the nodes that answer by their id, and what happened to the others."""
+        """Ask these addresses. Returns the nodes that answer, by their id, and the faults of the others, by address."""
         asked = list(urls)[:NODES_MAX]
         answers = await asyncio.gather(*(asyncio.to_thread(_fetch, url) for url in asked))
         nodes = {answer.server_id: answer for answer in answers if isinstance(answer, NodeState)}
@@ -126,14 +126,14 @@ class ServerMonitor:
         return nodes, faults
 
     def _neighbours(self, nodes: Iterable[NodeState]) -> set[str]:
-        """Where the nodes that these know of would answer, if all have the monitoring port of the first."""
+        """The monitoring addresses of further nodes that these report, if all have the monitoring port of the first."""
         first = urlsplit(self._urls[0])
         hosts = {host for node in nodes for host in node.peers} - {urlsplit(url).hostname for url in self._urls}
         return {f"{first.scheme}://{f'[{host}]' if ':' in host else host}:{first.port}" for host in hosts}
 
 
 def _fetch(url: str) -> NodeState | str:
-    """One node, or why it does not answer."""
+    """The state of one node, or why it does not answer."""
     try:
         server = _get(f"{url}/varz")
         routes = _get(f"{url}/routez").get("routes") or []

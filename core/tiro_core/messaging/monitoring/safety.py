@@ -1,4 +1,4 @@
-"""Whether NATS keeps what it acknowledges when the power fails."""
+"""Whether NATS keeps acknowledged messages when the power fails."""
 
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.monitoring.monitor import ServerMonitor, ServerState
@@ -11,7 +11,7 @@ log = get_logger()
 
 
 class UnsafeServer(CannotStart):
-    """The NATS server may lose acknowledged jobs, or that cannot be found out."""
+    """The NATS server may lose acknowledged jobs, or Tiro cannot find out."""
 
     exit_status = EXIT_UNSAFE
 
@@ -19,20 +19,20 @@ class UnsafeServer(CannotStart):
 async def require_safe_server(settings: CoreSettings, monitor: ServerMonitor) -> None:
     """Refuse a server, or a cluster, that would lose acknowledged jobs, unless the deployment accepts that.
 
-    In a cluster too each node must flush: machines that share a power supply lose it together, and a node that comes
-    back without its last writes can outvote the one that has them (Jepsen's report on NATS 2.12.1). A majority must
-    have been asked; a node that is away is looked at when it is back (`tiro_core.server.checks`).
+    In a cluster each node must flush as well. Machines with one power supply lose it together, and a node that restarts
+    without its last writes can outvote the one that has them (Jepsen's report on NATS 2.12.1). A majority of the nodes
+    must answer here; the others are checked later, when they are up (`tiro_core.server.checks`).
 
     Raises:
-        UnsafeServer: A node acknowledges before it flushes, or too few can be asked.
+        UnsafeServer: A node acknowledges before it flushes, or too few nodes answer.
     """
     if settings.allow_unsafe_nats:
         return
     try:
-        state = await monitor.look()
+        state = await monitor.state()
     except OSError as error:
         raise UnsafeServer(
-            "cannot tell whether the NATS server keeps what it acknowledges: its monitoring port "
+            "cannot check whether the NATS server keeps acknowledged messages: its monitoring port "
             f"{settings.nats_monitor_url} (TIRO_NATS_MONITOR_URL) does not answer: {error}; {_REMEDY}"
         ) from error
     if state.unflushed:
@@ -46,8 +46,8 @@ def _require_majority(state: ServerState) -> None:
     seen, size = len(state.nodes), state.cluster_size
     if seen <= size // 2:
         raise UnsafeServer(
-            f"cannot tell whether the NATS cluster keeps what it acknowledges: only {seen} of its {size} nodes could "
-            "be asked; name the monitoring address of each node in TIRO_NATS_MONITOR_URL, separated by commas, or set "
+            f"cannot check whether the NATS cluster keeps acknowledged messages: only {seen} of its {size} nodes "
+            "answered; name the monitoring address of each node in TIRO_NATS_MONITOR_URL, separated by commas, or set "
             "TIRO_ALLOW_UNSAFE_NATS=true to accept that"
         )
     if seen < size:

@@ -1,4 +1,4 @@
-"""Task messages: hints that a record wants a worker. There is one a record at most; a second one is refused."""
+"""Task messages: hints that a record needs a worker. A queue has at most one for a record; a second one is refused."""
 
 from tiro.events.v1.live_pb2 import SessionRecord, SessionTask
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
@@ -16,7 +16,7 @@ async def enqueue_job(bus: Bus, record: TranscriptionRecord) -> bool:
 
     Raises:
         StreamFull: The queue is full.
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     task = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
     config = record.config
@@ -32,7 +32,7 @@ async def enqueue_session(bus: Bus, record: SessionRecord) -> bool:
 
     Raises:
         StreamFull: The queue is full.
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     task = SessionTask(tenant=record.tenant, session_id=record.session_id)
     config = record.recognition
@@ -48,7 +48,7 @@ async def enqueue(bus: Bus, subject: str, payload: bytes) -> bool:
 
     Raises:
         StreamFull: The queue is full.
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     try:
         await publish(bus, subject, payload)

@@ -1,4 +1,4 @@
-"""Taking work: as many messages at a time as there are free slots, each handled in a task of its own."""
+"""The consumer of a work queue: it takes one message for each free slot, and handles each in its own task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,14 +14,14 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError, translated
 
 FETCH_SECONDS = 5.0
-"""A longer request would stay blind for as long after a server was killed."""
+"""How long one request for a message lasts: also the longest time to notice that a server was killed."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()
 
 
 class TaskMessage:
-    """A message of a work queue in hand. It is delivered again unless it is settled, or extended in time."""
+    """A message of a work queue that was taken. It is delivered again unless it is settled, or extended in time."""
 
     def __init__(self, message: Msg) -> None:
         self._message = message
@@ -30,38 +30,38 @@ class TaskMessage:
 
     @property
     def deliveries(self) -> int:
-        """How often it was delivered, this time included."""
+        """The number of its deliveries, this one included."""
         return int(self._message.metadata.num_delivered)
 
     async def acknowledge(self) -> None:
-        """Settle it: its work is done, or another's.
+        """Settle the message: its work is done, or another worker's.
 
         Raises:
-            BusUnavailable: NATS is away. It is delivered again.
+            BusUnavailable: NATS is away. The message is delivered again.
         """
         async with translated():
             await self._message.ack()
 
     async def retry(self, after_seconds: float = 0.0) -> None:
-        """Have it delivered again, to this consumer or another one, after so many seconds.
+        """Have the message delivered again after a delay, to this consumer or another one.
 
         Raises:
-            BusUnavailable: NATS is away. It is delivered again when its time is over.
+            BusUnavailable: NATS is away. The message is delivered again when its redelivery time is over.
         """
         async with translated():
             await self._message.nak(delay=after_seconds)
 
     async def reject(self) -> None:
-        """Have it delivered no more: nobody can make anything of it.
+        """End the delivery of a message that cannot be read.
 
         Raises:
-            BusUnavailable: NATS is away. It is delivered again.
+            BusUnavailable: NATS is away. The message is delivered again.
         """
         async with translated():
             await self._message.term()
 
     async def extend(self) -> None:
-        """Put its redelivery off by the whole of its time.
+        """Restart the time after which the message is delivered again.
 
         Raises:
             BusUnavailable: NATS is away.
@@ -71,14 +71,14 @@ class TaskMessage:
 
 
 class Slot:
-    """The place that a message in hand takes."""
+    """The slot of a message that was taken."""
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release = release
         self._held = True
 
     def release(self) -> None:
-        """Let the next message come, although this one is still in hand. Doing it twice does nothing."""
+        """Free the slot for the next message before this one is settled. A second call does nothing."""
         if self._held:
             self._held = False
             self._release()
@@ -103,11 +103,11 @@ class WorkQueueConsumer:
         """Prepare to take work.
 
         Args:
-            bus: Where it comes from.
+            bus: The connection.
             stream: The work queue.
-            ensure_consumer: Has the consumer, and returns its name.
-            slots: How many messages may be in hand at once.
-            handle: Does the work of one message and settles it. It may give its slot back before it is done.
+            ensure_consumer: Creates or updates the consumer, and returns its name.
+            slots: How many messages may be taken at once.
+            handle: Does the work of one message and settles it. It may release its slot before that.
             changed: Called whenever `active` changes.
         """
         self._bus = bus
@@ -117,10 +117,10 @@ class WorkQueueConsumer:
         self._handle = handle
         self._changed = changed
         self.active = 0
-        """Slots that are taken."""
+        """The number of slots in use."""
 
     async def run(self) -> None:
-        """Take and handle work until cancelled; cancelling cancels what is in hand as well."""
+        """Take and handle messages until cancelled; a cancellation cancels the tasks that handle messages as well."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:
@@ -144,7 +144,7 @@ class WorkQueueConsumer:
                 if message is not None:
                     tasks.create_task(self._work(TaskMessage(message)), name=f"{self._stream}:{message.subject}")
         finally:
-            # Without its inbox the server drops our open request, and delivers the next message to another consumer.
+            # Without its inbox the server drops the open request, and delivers the next message to another service.
             if self._bus.is_connected:
                 await subscription.unsubscribe()
 
@@ -161,7 +161,7 @@ class WorkQueueConsumer:
         slot = Slot(self._free)
         try:
             await self._handle(message, slot)
-        except Exception:  # one piece of work must not take the others along; its message is delivered again
+        except Exception:  # a failure must not cancel the other tasks; its message is delivered again
             log.exception("work_failed", subject=message.subject, deliveries=message.deliveries)
         finally:
             slot.release()

@@ -1,7 +1,7 @@
-"""Following a subject: what is there, then what comes, in order, without a gap, over reconnects and server restarts.
+"""Following a subject: stored messages, then new ones, in order, without a gap, over reconnects and server restarts.
 
-nats-py's ordered consumers are pushed to and go quiet when the server restarts. This one pulls, notices a gap or
-silence, and begins again after the last message it has seen.
+The server pushes messages to nats-py's ordered consumers, which get none after a restart of the server. This consumer
+pulls, notices a gap or silence, and begins again after the last message it has received.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.reading.inbox import Inbox, InboxOverflow, InboxTimeout
 
 BATCH = 64
-"""Messages asked for at a time."""
+"""Messages in one request."""
 UNREAD_MAX = 4 * BATCH
-"""Messages that wait here unread: those of two requests, and heartbeats, are far fewer."""
+"""Unread messages that are kept: far more than those of two requests and their heartbeats."""
 EXPIRES_SECONDS = 5.0
-"""How long one request for messages lasts when none come."""
+"""How long one request for messages lasts when there are none."""
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS_MAX = 3 * HEARTBEAT_SECONDS
-"""Without even a heartbeat for so long the consumer is taken for dead."""
+"""The silence, without even a heartbeat, after which the consumer counts as dead."""
 INACTIVE_SECONDS = 60.0
-"""The server forgets the consumer of a reader that died after so long."""
+"""The time after which the server deletes the consumer of a reader that died."""
 RETRY_SECONDS = 0.25
 
 _REQUEST = json.dumps(
@@ -55,7 +55,7 @@ log = get_logger()
 
 
 class DeliverFrom(Enum):
-    """Where a consumer begins."""
+    """The messages with which a consumer begins."""
 
     ALL = "all"
     NEW = "new"
@@ -63,12 +63,12 @@ class DeliverFrom(Enum):
 
 
 class StreamState(Enum):
-    """What a consumer says between messages."""
+    """What a consumer reports between messages."""
 
     CAUGHT_UP = "caught_up"
-    """Every message that was there at the start was given out."""
+    """Every message that existed at the start has come."""
     RESTARTED = "restarted"
-    """The consumer was cut off for too long, and begins anew from its start."""
+    """The consumer was cut off for too long, and begins again from its start."""
 
 
 CAUGHT_UP: Final = StreamState.CAUGHT_UP
@@ -76,11 +76,11 @@ RESTARTED: Final = StreamState.RESTARTED
 
 
 class _Restart(Exception):  # noqa: N818 - control flow of this module
-    """The consumer on the server is of no more use."""
+    """The consumer on the server can no longer be used."""
 
 
 class OrderedConsumer:
-    """Gives out messages, `CAUGHT_UP` once, and `RESTARTED` when it has to begin anew."""
+    """Iterates over messages, with `CAUGHT_UP` once, and `RESTARTED` when it has to begin again from its start."""
 
     def __init__(
         self,
@@ -97,13 +97,13 @@ class OrderedConsumer:
 
         Args:
             bus: The connection.
-            stream: Where the subject is.
-            subject: What to follow. It may have wildcards.
-            start: Where to begin.
-            after_sequence: Begin after this message of the stream instead. 0: as `start` says.
-            restart_after_seconds: A consumer that was cut off for longer begins anew from `start`, rather than after
-                the last message it has seen: markers of deletions may have expired meanwhile.
-            headers_only: Leave the messages' data at the server.
+            stream: The stream of the subject.
+            subject: The subject to follow. It may have wildcards.
+            start: The messages to begin with.
+            after_sequence: Begin after this sequence of the stream instead. 0: as `start` says.
+            restart_after_seconds: A consumer that was cut off for longer begins again from `start`, rather than after
+                the last message received: markers of deletions may have expired meanwhile.
+            headers_only: Receive the messages without their data.
         """
         self._bus = bus
         self._stream = stream
@@ -152,7 +152,7 @@ class OrderedConsumer:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _has_expired(self) -> bool:
-        """Whether so much time has passed without a word from the server that deletions may have been missed."""
+        """Whether the server has been silent for so long that deletions may have been missed."""
         return self._inbox is None and time.monotonic() - self._last_contact > self._restart_after_seconds
 
     async def _open(self) -> Inbox:
@@ -230,22 +230,21 @@ class OrderedConsumer:
             if name and self._bus.is_connected:
                 await self._bus.jetstream.delete_consumer(self._stream, name)
         except (Error, OSError) as error:
-            # The server forgets it after INACTIVE_SECONDS.
+            # The server deletes it after INACTIVE_SECONDS.
             log.debug("consumer_close_failed", stream=self._stream, error=repr(error))
 
 
 def _numbers(reply: str) -> tuple[int, int, int, int]:
-    """Of a delivered message: its number in the stream, that of its delivery, its time, and how many come after it.
+    """The numbers of a delivered message: stream sequence, delivery sequence, time, and messages that are pending.
 
-    The time is in nanoseconds since 1970. nats-py's `Msg.metadata` makes a time and two objects besides, for each
-    message.
+    The time is in nanoseconds since 1970. nats-py's `Msg.metadata` would make three objects for each message.
 
     Args:
         reply: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stored>.<delivered>.<time>.<pending>`, with a domain and an
             account before the stream, and a random token at the end, as some servers write it.
 
     Raises:
-        NotJSMessageError: It is not of that form.
+        NotJSMessageError: The subject has another form.
     """
     tokens = reply.split(".")
     if len(tokens) == _TOKENS:

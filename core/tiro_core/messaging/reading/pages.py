@@ -1,4 +1,4 @@
-"""Reading a stream page by page: nothing stays open between two pages, and any reader can go on at any sequence."""
+"""Reading a stream page by page: nothing stays open between two pages, and a reader can continue at any sequence."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ async def read_page(
 
     Args:
         bus: The connection.
-        stream: Which stream.
-        subject_filter: Of what subjects. It may have wildcards.
-        after: Begin behind this sequence. 0: at the first message.
-        limit: The most messages to return. Fewer: there are no more.
-        headers_only: Leave the messages' data at the server.
+        stream: The stream.
+        subject_filter: The subjects of the messages. It may have wildcards.
+        after: Begin after this sequence. 0: at the first message.
+        limit: The most messages to return. Fewer are returned only when there are no more.
+        headers_only: Read the messages without their data.
 
     Raises:
         BusUnavailable: The connection was closed. While NATS is away the call waits.

@@ -1,14 +1,14 @@
-"""The stream of live audio, which one server writes behind its acknowledgements, and a cluster must not.
+"""The stream of live audio, which a single server flushes after the acknowledgement and a cluster before it.
 
-On one server it is made with `persist_mode: async`: flushed before the acknowledgement like jobs are, live audio would
-cost 1,400 frames a second at most, and what a power cut takes of it, the speakers' machines have lost as well.
-JetStream refuses that mode for a stream with several copies, and refuses to change it. So going from one copy to three
-takes a new stream. It is made when the old one is empty, that is when no live session has audio in it; until then
-the old one stays as it is, and live audio has one copy.
+On a single server the stream is made with `persist_mode: async`. Flushed before each acknowledgement, as jobs are, it
+would take 1,400 frames a second at most; and a power cut that loses the last audio stops most speakers' machines too.
+JetStream refuses that mode for a stream with several copies, and refuses to change the mode. So the change from one
+copy to three needs a new stream. It is made when the old one is empty, that is when no live session has audio in it;
+until then the old stream stays, and live audio has one copy.
 
-The subjects are taken from the old stream first. Writers that come in between find no stream, which is a reason for
-them to try again, for a minute. The numbers of the new stream's messages go on where the old ones ended, so that
-readers find them. A consumer on the old stream is the lock: it can be made once, and goes with the stream.
+The subjects are removed from the old stream first. Writers that publish in between find no stream, and try again for a
+minute. The sequences of the new stream continue where the old ones ended, so that readers find its messages. A
+consumer on the old stream is the lock: it can be created only once, and is deleted with the stream.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
 from tiro_core.messaging.streams.updates import ensure_stream
 
 LOCK_SECONDS = 20.0
-"""How long a service that died while it replaced the stream holds the others up."""
+"""How long the others wait for a service that died while it replaced the stream."""
 REPLACE_SECONDS_MAX = LOCK_SECONDS / 2
-"""How long replacing it may take. Then the lock is still held, and another service starts over when it is free."""
+"""How long the replacement may take, well below the time for which the lock is held."""
 POLL_SECONDS = 0.25
-"""How often it is looked whether another service has replaced the stream."""
+"""How often a service checks whether another one has replaced the stream."""
 PARKED_SUBJECT = "tiro.parked.audio"
-"""The subject that the old stream has while it is replaced. Nothing is published there."""
+"""The subject of the old stream while it is replaced. No message is published there."""
 _LOCK = "replacing"
 _CONSUMER_EXISTS = 10148  # JSConsumerAlreadyExists
 
@@ -46,15 +46,15 @@ class _Outcome(Enum):
 
 
 async def ensure_audio_stream(jetstream: JetStreamContext, config: StreamConfig) -> bool:
-    """Have the stream of live audio, with the copies that `config` asks for.
+    """Create or update the stream of live audio, with the copies that `config` asks for.
 
     Returns:
-        Whether it has them. It has not while live sessions have audio in a stream that one server wrote behind its
-        acknowledgements; try again later.
+        Whether the stream has them. False while live sessions have audio in a stream with `persist_mode: async`; try
+        again later.
 
     Raises:
-        StreamRefused: NATS does not make it.
-        BusUnavailable: Too few nodes are there at present.
+        StreamRefused: NATS refuses the stream.
+        BusUnavailable: Too few nodes are available now.
         nats.errors.Error: NATS does not answer.
     """
     if config.num_replicas == 1:
@@ -95,7 +95,7 @@ async def _replace(jetstream: JetStreamContext, config: StreamConfig) -> _Outcom
 
 
 async def _lock(jetstream: JetStreamContext, stream: str) -> bool:
-    """Make the consumer that no other service can make. nats-py's own call would take another's for ours."""
+    """Create the consumer that is the lock. nats-py's own call would also succeed when another service has done so."""
     config = {
         "name": _LOCK,
         "ack_policy": "none",

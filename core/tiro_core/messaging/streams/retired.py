@@ -1,4 +1,4 @@
-"""Streams that earlier versions of Tiro declared and that nothing uses any more: they are deleted at a start."""
+"""Streams of earlier versions of Tiro that are no longer used: they are deleted when a service starts."""
 
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
@@ -8,7 +8,7 @@ RETIRED_STREAMS = ("TIRO_LIVE_PARTIALS",)
 
 
 async def delete_retired_streams(jetstream: JetStreamContext) -> None:
-    """Delete the retired streams that are there, with everything in them."""
+    """Delete the retired streams that exist, with all their messages."""
     for name in RETIRED_STREAMS:
         try:
             await jetstream.delete_stream(name)

@@ -1,4 +1,4 @@
-"""Having a stream as it is declared: made where it is not there, brought up to date where it is."""
+"""Creating a stream as declared, or updating it where it exists."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.startup import CannotStart
 
 _EXISTS_DIFFERENTLY = 10058  # JSStreamNameExistErr
-_NO_PEERS = 10005  # JSClusterNoPeersErrF: fewer nodes are there than copies are wanted
+_NO_PEERS = 10005  # JSClusterNoPeersErrF: the cluster has fewer nodes than the stream has copies
 
 log = get_logger()
 
 
 class StreamRefused(CannotStart):
-    """NATS does not make or change a stream as this version of Tiro, or its settings, need it."""
+    """NATS refuses to create or change a stream as this version of Tiro, or its settings, need it."""
 
     def __init__(self, stream: str, error: APIError) -> None:
         super().__init__(
@@ -27,14 +27,14 @@ class StreamRefused(CannotStart):
 
 
 async def ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
-    """Make a stream, or bring it up to date. Doing it twice, or in several services at a time, does nothing.
+    """Create or update a stream. Further calls, also by other services at the same time, change nothing.
 
-    A stream keeps its copies when fewer are asked for: a service that was left behind with old settings must not take
-    durability away from the others. It also keeps the mode of persistence it was made with, which cannot be changed.
+    A stream keeps its copies when `config` has fewer: a service with old settings must not reduce the durability of the
+    others' data. A stream also keeps its mode of persistence, which cannot be changed.
 
     Raises:
-        StreamRefused: NATS does not do it.
-        BusUnavailable: Too few nodes are there at present.
+        StreamRefused: NATS refuses the stream.
+        BusUnavailable: Too few nodes are available now.
         nats.errors.Error: NATS does not answer.
     """
     try:

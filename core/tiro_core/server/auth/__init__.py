@@ -1,1 +1,1 @@
-"""API keys, and the tenant they open."""
+"""API keys, and the tenants that they authenticate."""

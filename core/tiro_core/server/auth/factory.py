@@ -1,4 +1,4 @@
-"""The authenticator that the settings ask for."""
+"""Opening the authenticator that the settings choose."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, stored as a hash, revoked at any time."""
+"""API keys: shown once when they are created, stored as a hash, revoked at any time."""
 
 import hashlib
 import secrets
@@ -14,7 +14,7 @@ from tiro_core.messaging.mirror import Mirror, open_mirror
 from tiro_core.messaging.records import RecordStore
 
 PREFIX = "tiro_"
-"""What every key begins with, so that a leaked one is recognized."""
+"""The prefix of every key, by which a leaked one is recognized."""
 SECRET_BYTES = 32
 _KEY_ID_DIGITS = 12
 
@@ -25,16 +25,16 @@ def hash_key(key: str) -> str:
 
 
 class ApiKeys:
-    """Makes, lists and revokes keys. For the administrator's command line."""
+    """Creates, lists and revokes keys, for the administrator's command line."""
 
     def __init__(self, bus: Bus) -> None:
         self._records = RecordStore(bus, topology.API_KEYS_BUCKET, ApiKeyRecord)
 
     async def create(self, tenant: str, display_name: str) -> tuple[str, ApiKeyRecord]:
-        """Make a key and return it. It cannot be read again.
+        """Create a key and return it with its record. The key cannot be read again.
 
         Raises:
-            ValueError: A tenant cannot be called so.
+            ValueError: The name is not valid for a tenant.
         """
         check_tenant(tenant)
         key = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
@@ -51,7 +51,7 @@ class ApiKeys:
         return sorted(found, key=lambda record: record.create_time.ToNanoseconds())
 
     async def revoke(self, key_id: str) -> ApiKeyRecord:
-        """End a key. Services refuse it from the moment they hear of it, which is at once.
+        """Revoke a key. Services refuse it as soon as their mirrors have the change, normally within milliseconds.
 
         Raises:
             KeyError: There is no such key.
@@ -71,13 +71,13 @@ class ApiKeys:
 
 
 class KeyRing:
-    """All keys in memory, so that a call costs no look-up and a revocation counts at once."""
+    """All keys in memory, so that a call needs no request to NATS, and a revocation takes effect at once."""
 
     def __init__(self, mirror: Mirror[ApiKeyRecord]) -> None:
         self._mirror = mirror
 
     def find(self, key: str) -> ApiKeyRecord | None:
-        """The record of a key, revoked ones included. None when there is none."""
+        """The record of a key, revoked or not. None when the key is not known."""
         return self._mirror.get(hash_key(key))
 
 

@@ -1,4 +1,4 @@
-"""Whose call this is."""
+"""The tenant of a call."""
 
 from contextvars import ContextVar
 from typing import Protocol
@@ -17,21 +17,21 @@ def current_tenant() -> str:
     """The tenant of the call being served.
 
     Raises:
-        LookupError: No call is being served here.
+        LookupError: The current task serves no call.
     """
     return _current.get()
 
 
 def set_tenant(tenant: str) -> None:
-    """Say whose call this is, for the rest of the task that serves it."""
+    """Set the tenant for the rest of the task that serves a call."""
     _current.set(tenant)
 
 
 class Authenticator(Protocol):
-    """Finds the tenant by the metadata of a call."""
+    """Finds the tenant of a call by its metadata."""
 
     def tenant_of(self, authorization: str | None) -> str:
-        """The tenant.
+        """The tenant of a call with this `authorization` metadata.
 
         Raises:
             TiroError: UNAUTHENTICATED, with the reason.
@@ -39,7 +39,7 @@ class Authenticator(Protocol):
 
 
 class NoAuthentication:
-    """Everyone is the default tenant. Only for a service that listens on loopback."""
+    """Every caller is the default tenant. Only for a service that listens on loopback."""
 
     def tenant_of(self, authorization: str | None) -> str:  # noqa: ARG002 - whatever it carries
         """The default tenant."""
@@ -56,7 +56,7 @@ class ApiKeyAuthentication:
         """The tenant of the key.
 
         Raises:
-            TiroError: There is no key, it is not ours, or it was revoked.
+            TiroError: UNAUTHENTICATED; there is no key, or it is not known, or it was revoked.
         """
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key:

@@ -65,7 +65,7 @@ class StorageGuard:
 
     async def _servers(self) -> ServerState | None:
         try:
-            state = await self._monitor.look()
+            state = await self._monitor.state()
         except OSError as error:
             if not self._blind:
                 log.warning("storage_unknown", error=str(error), note="accepting without knowing the free space")

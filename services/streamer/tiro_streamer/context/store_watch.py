@@ -60,7 +60,7 @@ class StoreWatch:
 
     async def _look(self) -> None:
         try:
-            state = await self._monitor.look()
+            state = await self._monitor.state()
         except OSError as error:
             log.debug("store_unknown", error=str(error))
             return
