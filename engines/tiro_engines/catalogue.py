@@ -1,7 +1,7 @@
-"""The engines and models that Tiro knows: names, capabilities, prices, and where a model's bytes come from.
+"""The engines and models that are known by name: capabilities, prices, and sources of weights.
 
-Data, not code: `catalogue.toml` beside this file. With it ingest and the streamer know which names there are without
-installing an engine; the transcriber fetches and checks weights by it.
+The catalogue is data, not code: `catalogue.toml` beside this file. So ingest and the streamer know the names without an
+installed engine; the transcriber fetches and checks weights by it.
 """
 
 import tomllib
@@ -20,7 +20,7 @@ from tiro_engines.price import Price
 
 DIGEST_PREFIX = "sha256:"
 
-# Names end up in paths, NATS subjects and command lines: nothing that could leave a folder or open an option.
+# Names become parts of paths, NATS subjects and command lines: they must not leave a folder or begin an option.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Features = Annotated[frozenset[Feature], BeforeValidator(capabilities_named), Field(alias="capabilities", min_length=1)]
@@ -31,7 +31,7 @@ class CatalogueError(SettingsError):
 
 
 class UnknownNameError(LookupError):
-    """A name that the catalogue does not have. `known` lists what it has instead."""
+    """A name that the catalogue does not have. `known` lists the names that it has."""
 
     kind = "name"
 
@@ -55,7 +55,7 @@ class UnknownModelError(UnknownNameError):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file of a model, by what it must contain."""
+    """One file of a model: its size and its digest."""
 
     name: Name
     size_bytes: Annotated[int, Field(gt=0)]
@@ -64,7 +64,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class WheelPart:
-    """Where a wheel has a file of the model, or a part of it. The parts of one file are concatenated in order."""
+    """A member of a wheel that is a file of the model, or a part of one. Parts of a file are concatenated in order."""
 
     file: Name
     package: Name
@@ -74,7 +74,7 @@ class WheelPart:
 
     @property
     def requirement(self) -> str:
-        """The wheel as an installer names it, as in `package==1.0.0`."""
+        """The wheel's name for an installer, as in `package==1.0.0`."""
         return f"{self.package}=={self.version}"
 
 
@@ -88,7 +88,7 @@ class Model:
     features: Features
     """Its capabilities, by name in the file, as in `word_time_offsets`."""
     price_per_minute: Price | None = None
-    """Of a minute of audio. None: the engine's."""
+    """The price of a minute of audio. None: the engine's price."""
     repository: str = ""
     """The model hub's repository, as in `Systran/faster-whisper-base`."""
     revision: str = ""
@@ -98,7 +98,7 @@ class Model:
 
     @property
     def size_bytes(self) -> int:
-        """All files together."""
+        """The size of all files together."""
         return sum(file.size_bytes for file in self.files)
 
     @property
@@ -116,12 +116,12 @@ class Engine:
     default_model: Name
     models: Mapping[str, Model]
     price_per_minute: Price | None = None
-    """Of a minute of audio, for models without a price of their own."""
+    """The price of a minute of audio, for models that have none."""
     cloud: bool = False
-    """It is a service outside the deployment: only audio of tenants that have agreed to it is sent there."""
+    """Whether it is a service outside the deployment: only audio of tenants that have agreed to it is sent there."""
 
     def price_of(self, model: Model | None) -> Price | None:
-        """The price of a minute of audio with a model, which the catalogue may not have. None where there is none."""
+        """The price of a minute of audio with a model (None: one that the catalogue lacks). None where there is none."""
         return (model.price_per_minute if model else None) or self.price_per_minute
 
     def model(self, name: str) -> Model:
@@ -138,7 +138,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Everything known by name."""
+    """All engines known by name, with their models."""
 
     default_engine: Name
     engines: Mapping[str, Engine]
@@ -165,10 +165,10 @@ class Catalogue:
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:
-    """Read a catalogue: the one that is shipped, or a deployment's own, which replaces it.
+    """Read a catalogue: the shipped one, or the file of a deployment, which replaces it.
 
     Raises:
-        CatalogueError: The file is not valid; says what is wrong and where.
+        CatalogueError: The file is not valid; the message says what is wrong and where.
         OSError: The file cannot be read.
     """
     text = (path or files(__package__) / "catalogue.toml").read_text(encoding="utf-8")
@@ -182,7 +182,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
 
 
 def _by_name(document: dict[str, Any]) -> dict[str, Any]:
-    """Key engines and models by their names, and replace the names of sets by what is in them."""
+    """Key engines and models by their names, and replace the names of sets by their elements."""
     for field, sets_of_field in (("languages", "language_sets"), ("capabilities", "capability_sets")):
         sets: dict[str, list[str]] = document.pop(sets_of_field, {})
         for model in (model for engine in document["engines"] for model in engine["models"] if field in model):

@@ -1,10 +1,10 @@
-"""16-bit samples, for engines whose library or service takes them."""
+"""16-bit samples, for engines whose library or service needs them."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 INT16_FULL_SCALE = 32768.0
-"""The value that a float sample of 1.0 stands for."""
+"""The 16-bit value of a float sample of 1.0."""
 
 
 def float32_to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

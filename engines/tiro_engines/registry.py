@@ -27,7 +27,7 @@ def find_engine(name: str) -> EngineType:
     """Import the engine of this name, and no other.
 
     Raises:
-        UnknownEngine: None is installed under this name; the message lists those that are.
+        UnknownEngine: No engine of this name is installed; the message lists those that are.
     """
     for entry in entry_points(group=GROUP, name=name):
         return cast("EngineType", entry.load())

@@ -16,7 +16,7 @@ class AmazonTranscribeType:
     """Loads the engine for the region and the account of the environment."""
 
     def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
-        """As many streams as the deployment gives to jobs; see `EngineType.jobs_at_once`."""
+        """The number of streams for jobs in the settings; see `EngineType.jobs_at_once`."""
         from tiro_engines.amazon_transcribe.settings import read_settings  # noqa: PLC0415 - as below
 
         return read_settings().streams
@@ -29,7 +29,8 @@ class AmazonTranscribeType:
         """Read the settings, and check that the service answers.
 
         Raises:
-            ModelUnavailable: There is no such model, the SDK is not installed, or the service is away or refuses.
+            ModelUnavailable: There is no such model, the SDK is not installed, or the service does not answer or
+                refuses.
         """
         try:
             from tiro_engines.amazon_transcribe.engine import MODEL, AmazonEngine  # noqa: PLC0415 - an extra

@@ -1,4 +1,4 @@
-"""The body of a stream's request, for awscrt: reading rests where there is nothing to send."""
+"""The body of a stream's request, for awscrt: a read waits briefly when there is nothing to send."""
 
 import threading
 import time
@@ -6,23 +6,23 @@ from collections import defaultdict
 from io import RawIOBase
 from typing import Any
 
-REST_SECONDS = 0.005
-"""The longest delay of audio that comes during a rest."""
+WAIT_SECONDS = 0.005
+"""The length of a wait, and so the longest delay of audio that comes meanwhile."""
 
 
 _read_empty: defaultdict[int, set[int]] = defaultdict(set)
-"""The empty bodies that a thread has read since it rested, by identity.
+"""The empty bodies that a thread has read since its last wait, by identity.
 
-Not a `threading.local`: these threads are not Python's own, and are new to it in every call.
+Not a `threading.local`: the threads are awscrt's, and Python treats them as new ones in every call.
 """
 
 
-class RestingBody(RawIOBase):
-    """Reads the SDK's body, and rests where it is empty.
+class PacedBody(RawIOBase):
+    """Reads the SDK's body, and waits where it is empty.
 
-    awscrt reads a body that has nothing to send again and again, on the thread of its event loop, until the body ends:
-    an open stream takes a core. All streams of a process may share that thread, so it does not rest in each of them,
-    but once it has read them all.
+    awscrt reads a body without a pause until the body ends, on the thread of its event loop, also when the body has
+    nothing to send: without waits an open stream uses a whole core. All streams of a process may share that thread. So
+    it waits once after it has read the bodies of all of them, not once for each.
     """
 
     def __init__(self, body: Any) -> None:
@@ -34,7 +34,7 @@ class RestingBody(RawIOBase):
         self._body = body
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what there is. Returns the number of bytes; 0 is the end of the body.
+        """Fill the buffer with the bytes that are ready. Returns their number; 0 is the end of the body.
 
         Raises:
             BlockingIOError: There is nothing to read now.
@@ -46,7 +46,7 @@ class RestingBody(RawIOBase):
                 filled += got
         except BlockingIOError:
             if not filled:
-                self._rest()
+                self._wait()
                 raise
         return filled
 
@@ -54,9 +54,9 @@ class RestingBody(RawIOBase):
         """End the body."""
         self._body.end_stream()
 
-    def _rest(self) -> None:
+    def _wait(self) -> None:
         read = _read_empty[threading.get_ident()]
         if id(self) in read:
-            time.sleep(REST_SECONDS)
+            time.sleep(WAIT_SECONDS)
             read.clear()
         read.add(id(self))

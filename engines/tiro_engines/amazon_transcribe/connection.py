@@ -1,4 +1,4 @@
-"""The streams of one session, one after the other: a new one replaces one that broke, or reached its longest time."""
+"""The streams of one session, one after the other: a new one replaces one that broke or reached its time limit."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from tiro_engines.backoff import backoff
 from tiro_engines.interface import SAMPLE_RATE, EngineRefused
 
 FAULTS_MAX = 5
-"""Streams in a row that may break without a result becoming final."""
+"""Consecutive streams that may break without a final result."""
 BACKOFF_SECONDS = 0.5
 BACKOFF_SECONDS_MAX = 8.0
 STREAM_SECONDS_MAX = 3.75 * 3600
@@ -21,7 +21,7 @@ OpenStream = Callable[[int], Stream]
 
 
 class Connection:
-    """Sends audio to the service and returns its results, whatever happens to its streams."""
+    """Sends audio to the service and returns its results, over one stream after the other."""
 
     def __init__(self, open_stream: OpenStream, start: int, language: str) -> None:
         self.open_stream = open_stream
@@ -46,20 +46,20 @@ class Connection:
 
     @property
     def is_old(self) -> bool:
-        """Whether the next pause is a good moment for a new stream."""
+        """Whether the stream is to be replaced at the next pause."""
         return self._stream is not None and self.position - self._stream.origin > STREAM_SECONDS_MAX * SAMPLE_RATE
 
     @property
-    def has_news(self) -> bool:
-        """Whether there are results that were not taken."""
-        return self._stream is not None and self._stream.has_news
+    def has_results(self) -> bool:
+        """Whether there are results that the caller has not taken."""
+        return self._stream is not None and self._stream.has_results
 
     def send(self, pcm: Pcm16) -> list[RecognitionResult]:
         """Send audio, and return the results that have come meanwhile.
 
         Raises:
             EngineRefused: The service refuses the session.
-            EngineUnavailable: It was away for too long.
+            EngineUnavailable: The service did not answer for too long.
         """
         results = self.take()
         if self._stream is None and time.monotonic() >= self._next_try:
@@ -70,7 +70,7 @@ class Connection:
         return [*results, *self.take()]
 
     def settle(self, sample: int) -> None:
-        """Nothing before this sample needs to be sent again."""
+        """Note that nothing before this sample needs to be sent again."""
         self._replay.drop_before(sample)
         self._faults = 0
 
@@ -82,7 +82,7 @@ class Connection:
 
         Raises:
             EngineRefused: The service refuses the session.
-            EngineUnavailable: It was away for too long.
+            EngineUnavailable: The service did not answer for too long.
         """
         while self._stream is not None or self._replay.start < self.position:
             if self._stream is None:
@@ -109,7 +109,7 @@ class Connection:
 
         Raises:
             EngineRefused: The service refuses the session.
-            EngineUnavailable: It was away for too long.
+            EngineUnavailable: The service did not answer for too long.
         """
         if self._stream is None:
             return []
@@ -127,7 +127,7 @@ class Connection:
         return results
 
     def _connect(self) -> None:
-        """Begin a stream at the first sample that is not settled, with the audio from there on."""
+        """Begin a stream at the first sample that is not settled, and send the audio from there on."""
         self.streams_begun += 1
         self._stream = stream = self.open_stream(self._replay.start)
         stream.send(self._replay.bytes())

@@ -96,7 +96,7 @@ class AmazonEngine:
 
         Raises:
             EngineRefused: The credentials or the region are wrong.
-            EngineUnavailable: It does not answer.
+            EngineUnavailable: The service does not answer.
         """
         self._service.check(next(iter(self._settings.preferred_locales), DEFAULT_LOCALE))
 
@@ -107,8 +107,8 @@ class AmazonEngine:
     def _connect(self, language: str | None, start: int, *, region: str, on_audio_sent: OnAudioSent) -> Connection:
         locale = self._locale(language)
         return Connection(
-            # Live audio comes at its own pace; audio that waited while a stream was broken may catch up.
-            # A region is refused where the service refuses a stream: so the session's caller gets the reason.
+            # Live audio comes in real time; audio that waited while a stream was broken may be sent faster.
+            # A region is checked where a stream is opened, so that the session's caller gets the reason.
             lambda origin: self._service.open_stream(
                 locale,
                 origin=origin,

@@ -26,9 +26,9 @@ PASSING = (
 )
 SERVER_ERROR = 500
 EXPIRED = ("Signature expired", "ExpiredToken")
-"""In the service's messages on old signatures and credentials: the next stream has newer ones."""
+"""Parts of the service's messages about old signatures and credentials: the next stream has newer ones."""
 QUIET = "no new audio was received"
-"""In the message of the BadRequestException that ends a stream to which nothing was sent for 15 seconds."""
+"""Part of the message of the BadRequestException that ends a stream to which nothing was sent for 15 seconds."""
 
 
 def is_quiet(error: BaseException) -> bool:

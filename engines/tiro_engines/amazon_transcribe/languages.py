@@ -1,4 +1,4 @@
-"""The language codes of Tiro, and the locales of the service, which name a country too."""
+"""The language codes of Tiro, and the locales of the service, which also name a country."""
 
 from collections.abc import Iterable, Mapping
 
@@ -29,7 +29,7 @@ def locales_by_language(preferred: Iterable[str] = ()) -> Mapping[str, str]:
         preferred: Locales that a deployment wants instead of the usual ones.
 
     Raises:
-        ValueError: One of them is none of the service's.
+        ValueError: The service has no such locale.
     """
     chosen = {language_of(locale): locale for locale in reversed(LOCALES)}
     for locale in (*USUAL, *preferred):

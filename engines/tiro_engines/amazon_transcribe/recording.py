@@ -1,4 +1,4 @@
-"""A window of a recording over the service: audio is sent at the pace of the settings, finals become segments."""
+"""Transcribing a window of a recording: audio is sent at the pace of the settings, finals become segments."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from tiro_engines.interface import SAMPLE_RATE, Cancelled, EngineUnavailable, Se
 from tiro_engines.pcm import float32_to_pcm16
 
 CHUNK_SAMPLES = SAMPLE_RATE
-"""Audio sent between two looks at the results."""
+"""Samples that are sent between two checks for results."""
 TRIES_MAX = 6
 """Attempts to begin a stream: the service refuses some while the account is at its limit."""
 BACKOFF_SECONDS = 2.0
@@ -30,8 +30,8 @@ def transcribe_window(
 
     Raises:
         Cancelled: The caller has set the event.
-        EngineRefused: The service refuses it.
-        EngineUnavailable: The service does not answer, or broke off.
+        EngineRefused: The service refuses the stream.
+        EngineUnavailable: The service does not answer, or has ended the stream early.
     """
     for tries in range(1, TRIES_MAX + 1):
         attempt = _WindowStream(open_stream(), window, language, emit, cancelled, with_words=with_words)
@@ -79,7 +79,7 @@ class _WindowStream:
         return self.language
 
     def _emit_results(self) -> None:
-        """Emit the finals that have come. Raises where the window cannot go on."""
+        """Emit the finals that have come. Raises where the window cannot be continued."""
         self._raise_if_cancelled()
         for result in self._stream.take():
             found = to_result(result, self._window.offset, self._requested_language)

@@ -1,4 +1,4 @@
-"""The audio that is not settled yet: after a stream that breaks, the next one gets it again."""
+"""The audio that is not settled yet: when a stream breaks, it is sent again over the next one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from tiro_engines.interface import SAMPLE_RATE, EngineUnavailable
 
 KEPT_SECONDS_MAX = 120.0
-"""A worker that is cut off for longer loses the session to another one."""
+"""The most audio that is kept. A worker that is cut off for longer loses the session to another worker."""
 
 Pcm16 = NDArray[np.int16]
 
@@ -46,5 +46,5 @@ class Replay:
                 del self._pieces[0]
 
     def bytes(self) -> bytes:
-        """All of it, in the format of the service."""
+        """The audio, in the format of the service."""
         return b"".join(piece.tobytes() for piece in self._pieces)

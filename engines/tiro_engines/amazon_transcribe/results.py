@@ -45,12 +45,12 @@ class RecognitionResult:
 
 
 def to_result(result: Any, origin: int, language: str) -> RecognitionResult:
-    """The result of a result of the SDK. It may have no words.
+    """Convert a result of the SDK. It may have no words.
 
     Args:
         result: `amazon_transcribe.model.Result`.
         origin: The first sample of its stream: the service counts seconds from there.
-        language: The language of the request; where it was to be identified the result has it.
+        language: The language of the request. Where it was to be identified, the result of the SDK has it.
     """
     alternative = result.alternatives[0] if result.alternatives else None
     text = (alternative.transcript or "") if alternative else ""

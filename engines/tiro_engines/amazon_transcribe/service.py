@@ -1,4 +1,4 @@
-"""The service, as this engine uses it: streams, opened with the SDK on an event loop of their own."""
+"""The client of the service: it opens streams with the SDK, on its own event loop."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import StaticEndpointResolver
 
-from tiro_engines.amazon_transcribe.body import RestingBody
+from tiro_engines.amazon_transcribe.body import PacedBody
 from tiro_engines.amazon_transcribe.faults import fault_of
 from tiro_engines.amazon_transcribe.settings import AmazonSettings
 from tiro_engines.amazon_transcribe.stream import CONNECT_SECONDS_MAX, Stream
@@ -20,7 +20,7 @@ CLOSE_SECONDS_MAX = 5.0
 
 
 class Service:
-    """Opens streams, from any thread. Must be closed."""
+    """Opens streams, from any thread. The owner must close it."""
 
     def __init__(self, settings: AmazonSettings) -> None:
         self._settings = settings
@@ -63,7 +63,7 @@ class Service:
 
         Raises:
             EngineRefused: The credentials or the region are wrong.
-            EngineUnavailable: It does not answer.
+            EngineUnavailable: The service does not answer.
         """
         asyncio.run_coroutine_threadsafe(self._begin_and_end(locale), self._loop).result()
 
@@ -88,7 +88,7 @@ class Service:
 
     async def _start(self, name: str, speech: dict[str, Any], region: str) -> Any:
         settings = self._settings
-        # One client per stream: a client has one connection, whose fault ends all streams that share it.
+        # One client per stream: a client has one connection, whose failure ends all of its streams.
         client = TranscribeStreamingClient(
             region=region or settings.region,
             endpoint_resolver=StaticEndpointResolver(settings.endpoint) if settings.endpoint else None,
@@ -126,16 +126,16 @@ async def _cancel_all() -> None:
 
 
 class _Requests:
-    """The bodies of a client's requests, which are read with rests, and ended where the SDK leaves them open."""
+    """Wraps the bodies of a client's requests in `PacedBody`, and ends them where the SDK leaves them open."""
 
     def __init__(self, client: Any) -> None:
         self._make = client._session_manager.make_request  # noqa: SLF001 - the SDK has no public way, and is pinned
-        self._bodies: list[RestingBody] = []
+        self._bodies: list[PacedBody] = []
         client._session_manager.make_request = self._make_request  # noqa: SLF001 - as above
 
     @asynccontextmanager
     async def ended_on_failure(self) -> AsyncIterator[None]:
-        """End the bodies when the stream does not begin: refused, cancelled, or not answered in time."""
+        """End the bodies when the stream does not begin: it was refused or cancelled, or not answered in time."""
         try:
             yield
         except BaseException:
@@ -144,5 +144,5 @@ class _Requests:
             raise
 
     async def _make_request(self, url: str, *, body: Any, **request: Any) -> Any:
-        self._bodies.append(RestingBody(body))
+        self._bodies.append(PacedBody(body))
         return await self._make(url, body=self._bodies[-1], **request)

@@ -29,7 +29,7 @@ from tiro_engines.interface import (
 from tiro_engines.pcm import float32_to_pcm16
 
 QUIET_SECONDS = 5.0
-"""Audio that an open stream sent this long ago, and of which no result has come, had no speech."""
+"""Audio that an open stream has sent this long ago counts as silence when no result has it."""
 
 OpenConnection = Callable[[str | None, int, OnAudioSent], Connection]
 """Opens a connection to the service for a language, from a sample on."""
@@ -48,9 +48,9 @@ class AmazonSession:
         self._connection = open_connection(options.recognition.language, start + self._skip, self._count)
         self._settled = self._connection.position
         self._sent: deque[tuple[float, int]] = deque()
-        """For the open stream: when it had sent which sample."""
+        """The times at which the open stream had sent up to a sample."""
         self._stream_number = 0
-        """Which stream that is."""
+        """The stream of these times."""
         self._result: RecognitionResult | None = None
         self._committed = 0
         self._shown = False
@@ -58,14 +58,14 @@ class AmazonSession:
 
     @property
     def checkpoint_sample(self) -> int:
-        """Everything before it is final, or had no speech; see `EngineSession.checkpoint_sample`."""
+        """Everything before this sample is final, or had no speech; see `EngineSession.checkpoint_sample`."""
         return self._settled
 
     @property
     def wants_partial(self) -> bool:
         """Whether there is a result that no partial shows, or that was not read."""
-        has_news = self._connection.has_news or (self._pending() and not self._shown)
-        return self._options.interim_results and has_news
+        has_results = self._connection.has_results or (self._pending() and not self._shown)
+        return self._options.interim_results and has_results
 
     @property
     def seconds_sent(self) -> float:
@@ -114,7 +114,7 @@ class AmazonSession:
         self._connection.close()
 
     def _count(self, seconds: float) -> None:
-        """Called on the service's thread, for all streams."""
+        """Count the audio that a stream has sent. Called on the service's thread."""
         self._seconds_sent += seconds
 
     @property
@@ -169,7 +169,7 @@ class AmazonSession:
             self._connection.settle(sample)
 
     def _settle_silence(self) -> None:
-        """Audio that was sent some time ago and is in no result was silence."""
+        """Settle audio that was sent `QUIET_SECONDS` ago and is in no result: it was silence."""
         now = time.monotonic()
         sent, stream = self._connection.sent_until, self._connection.streams_begun
         if sent is None or stream != self._stream_number:

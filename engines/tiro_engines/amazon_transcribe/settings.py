@@ -1,4 +1,4 @@
-"""The settings of Amazon Transcribe. Credentials come from AWS's own chain and are no setting."""
+"""The settings of Amazon Transcribe. Credentials are none of them: they come from AWS's own chain."""
 
 from typing import Self
 
@@ -17,20 +17,22 @@ class AmazonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TIRO_AMAZON_", extra="ignore")
 
-    region: str = Field("us-east-1", min_length=1, description="The region in which audio is processed")
-    regions: str = Field("", description="Further regions that a request may choose: as in `eu-west-1,eu-central-1`")
+    region: str = Field("us-east-1", min_length=1, description="Region in which audio is processed")
+    regions: str = Field("", description="Further regions that a request may choose, as in `eu-west-1,eu-central-1`")
     endpoint: str = Field("", description="URL of the service instead of the region's own")
-    locales: str = Field("", description="The locale of a language that has several: as in `en-GB,pt-PT`")
+    locales: str = Field("", description="Preferred locales of languages that have several, as in `en-GB,pt-PT`")
     identify: str = Field(
         "",
-        description="Locales among which the language of a request that names none is identified: as in `en-US,es-US`,"
-        " one of a language, two at least. Empty: a request must name its language",
+        description="Locales among which the language is identified when a request names none, as in `en-US,es-US`: at"
+        " least two, at most one of each language. Empty: a request must name its language",
     )
     vocabulary: str = Field("", description="A custom vocabulary of the account")
     vocabulary_filter: str = Field("", description="A vocabulary filter of the account")
-    vocabulary_filter_method: str = Field("mask", pattern="^(mask|remove|tag)$", description="What it does with words")
+    vocabulary_filter_method: str = Field(
+        "mask", pattern="^(mask|remove|tag)$", description="What the filter does with a word"
+    )
     stability: str = Field(
-        "high", pattern="^(low|medium|high)$", description="How soon words of partials stay as they are"
+        "high", pattern="^(low|medium|high)$", description="How stable words of partials are: `high` changes fewest"
     )
     pace: float = Field(
         1.0,
@@ -39,7 +41,7 @@ class AmazonSettings(BaseSettings):
         description="How fast audio is sent, in seconds of audio per second; the service recommends 1",
     )
     streams: int = Field(
-        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit for all its streams"
+        8, ge=1, le=64, description="Streams for jobs at once; the account has a limit on all its streams"
     )
 
     @model_validator(mode="after")
@@ -47,10 +49,12 @@ class AmazonSettings(BaseSettings):
         found = self.identified_locales
         languages = {language_of(locale) for locale in found}
         if any(locale not in LOCALES for locale in found) or len(languages) < len(found) or len(found) == 1:
-            raise ValueError("TIRO_AMAZON_IDENTIFY: two or more locales of the service, one of a language")
+            raise ValueError("TIRO_AMAZON_IDENTIFY: two or more locales of the service, at most one of each language")
         locales_by_language(self.preferred_locales)
         if found and (self.vocabulary or self.vocabulary_filter):
-            raise ValueError("TIRO_AMAZON_IDENTIFY: a vocabulary, or a filter, is of one language")
+            raise ValueError(
+                "TIRO_AMAZON_IDENTIFY cannot be combined with a vocabulary or a filter: these are of one language"
+            )
         return self
 
     @property
@@ -60,12 +64,12 @@ class AmazonSettings(BaseSettings):
 
     @property
     def preferred_locales(self) -> tuple[str, ...]:
-        """The locales that are not the usual ones of their language."""
+        """The locales that the settings prefer for their languages."""
         return _by_commas(self.locales)
 
     @property
     def allowed_regions(self) -> frozenset[str]:
-        """Where a request may have its audio processed: the default region, and the further ones."""
+        """The regions that a request may choose: the default region, and the further ones."""
         return frozenset((self.region, *_by_commas(self.regions)))
 
 
@@ -73,7 +77,7 @@ def read_settings() -> AmazonSettings:
     """The settings of the environment.
 
     Raises:
-        SettingsError: A value is not allowed; names the variable.
+        SettingsError: A value is not allowed; the message names the variable.
     """
     try:
         return AmazonSettings()

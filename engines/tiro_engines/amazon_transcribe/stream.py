@@ -17,9 +17,9 @@ CONNECT_SECONDS_MAX = 10.0
 CHUNK_BYTES = 3200
 """100 ms of PCM16. The service takes 32 KB at most, and recommends 50 to 200 ms."""
 WAITING_CHUNKS_MAX = 50
-"""Five seconds of audio wait to be sent; then `send` blocks."""
+"""The most chunks that wait to be sent, 5 s of audio; then `send` blocks."""
 AHEAD_SECONDS = 1.0
-"""Audio that may be sent before its time: bursts need not wait."""
+"""How far ahead of the pace audio may be sent, so that bursts need not wait."""
 SEND_SECONDS_MAX = 30.0
 END_SECONDS_MAX = 5.0
 """How long the last results may take after the end of the audio."""
@@ -48,7 +48,7 @@ class Stream:
 
         Args:
             name: The service's session id, which its support asks for.
-            loop: Where the SDK runs; not the caller's thread.
+            loop: The event loop of the SDK, in another thread than the caller's.
             connect: Opens the SDK's stream.
             origin: The first sample, in the session or recording.
             pace: How fast audio is sent, in seconds of audio per second.
@@ -60,7 +60,7 @@ class Stream:
         """Results received."""
         self.seconds_sent = 0.0
         self.was_quiet = False
-        """Whether the service ended it because nothing was sent for a while, which is no fault."""
+        """Whether the service ended the stream because nothing was sent for a while, which is no fault."""
         self._loop = loop
         self._connect = connect
         self._pace = pace
@@ -78,7 +78,7 @@ class Stream:
         """Queue PCM16; blocks while the queue is full. Audio for a stream that has ended is dropped: see `fault`.
 
         Raises:
-            EngineUnavailable: The service takes no more audio.
+            EngineUnavailable: The service accepts no more audio.
         """
         for begin in range(0, len(pcm), CHUNK_BYTES):
             self._put(pcm[begin : begin + CHUNK_BYTES])
@@ -90,7 +90,7 @@ class Stream:
         return taken
 
     @property
-    def has_news(self) -> bool:
+    def has_results(self) -> bool:
         """Whether there are results to take."""
         return bool(self._results)
 
@@ -101,11 +101,11 @@ class Stream:
 
     @property
     def fault(self) -> EngineUnavailable | EngineRefused | None:
-        """Why it has ended, where the caller did not end it."""
+        """Why the stream has ended. None where the caller has ended it."""
         return self._fault
 
     def end(self) -> None:
-        """End the audio, and wait for the last results. Where they do not come, that is a fault."""
+        """End the audio, and wait for the last results. Results that do not come in time are a fault."""
         self._put(None)
         if not self._ended.wait(END_SECONDS_MAX):
             self.close()
@@ -113,7 +113,7 @@ class Stream:
             self._ended.set()
 
     def close(self) -> None:
-        """Close it, and drop further results. It is ended as usual: the SDK has no other clean way."""
+        """Close the stream, and drop further results. It is ended as by `end`: the SDK has no other clean way."""
         self._closed = True
         self._loop.call_soon_threadsafe(self._end_input)
 
@@ -134,7 +134,7 @@ class Stream:
             except TimeoutError:
                 if time.monotonic() >= deadline:
                     self.close()
-                    raise EngineUnavailable("the service takes no more audio") from None
+                    raise EngineUnavailable("the service accepts no more audio") from None
 
     async def _run(self) -> None:
         try:
@@ -143,7 +143,7 @@ class Stream:
             await self._exchange(sdk_stream)
         except* asyncio.CancelledError:
             pass
-        except* Exception as group:  # noqa: BLE001 - whatever it is, it becomes the fault of the stream
+        except* Exception as group:  # noqa: BLE001 - any exception becomes the fault of the stream
             cause = _first(group)
             self.was_quiet = is_quiet(cause)
             if not self._closed and not self.was_quiet:
@@ -163,12 +163,12 @@ class Stream:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(self._send_all(sdk_stream.input_stream))
                 await self._receive_all(sdk_stream.output_stream)
-                # To the SDK a connection that was cut looks like the end of the results.
+                # To the SDK a lost connection looks like the end of the results.
                 if not sending.done() or self._unfinished:
-                    raise ConnectionError("the service broke off")
+                    raise ConnectionError("the service closed the stream early")
         finally:
-            # Until its body has ended, awscrt asks it for bytes without a pause, although the stream is over.
-            with suppress(OSError):  # it has ended already
+            # Until the body has ended, awscrt reads it without a pause, although the stream is over.
+            with suppress(OSError):  # the body has ended already
                 await sdk_stream.input_stream.end_stream()
 
     async def _send_all(self, audio: Any) -> None:

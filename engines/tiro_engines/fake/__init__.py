@@ -1,6 +1,6 @@
 """An engine for tests: deterministic, it reads word markers from the samples, at once or at a pace.
 
-Because every word has a number of its own, a test can count exactly that none was lost and none repeated.
+Every word has a unique number, so a test can check that none was lost and none repeated.
 One word is reserved: it kills the worker that transcribes it; see `engine.CRASH_WORD`.
 """
 
@@ -15,7 +15,7 @@ class FakeEngineType:
     """Loads the fake engine."""
 
     def jobs_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
-        """One: so a test knows how much a worker takes."""
+        """One, so that a test knows how many jobs a worker takes."""
         return 1
 
     def sessions_at_once(self, device: str) -> int:  # noqa: ARG002 - it uses no device
@@ -23,7 +23,7 @@ class FakeEngineType:
         return os.cpu_count() or 1
 
     def load(self, model: str, settings: EngineSettings) -> FakeEngine:
-        """Load `markers`, or `markers-30x`, which takes a thirtieth of real time. Languages: see the catalogue.
+        """Load `markers`, or `markers-30x`, which takes a thirtieth of real time. The catalogue has their languages.
 
         Raises:
             ModelUnavailable: The fake engine has no such model.

@@ -31,7 +31,7 @@ from tiro_engines.interface import (
 )
 
 SPEEDS = {"markers": inf, "markers-30x": 30.0}
-"""The models, and how many seconds of a recording each transcribes per second. Live sessions have no pace."""
+"""The models, and the seconds of a recording that each transcribes per second. Live sessions are not slowed down."""
 CRASH_WORD = 0xDEADDEAD
 """The word that kills the process of the worker that transcribes it."""
 CRASH_STATUS = 86
@@ -89,7 +89,7 @@ class FakeEngine:
         return [session.decode_partial() for session in sessions]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the engine holds no resources."""
 
 
 def _crash_on_word(run: Iterable[Marker]) -> None:

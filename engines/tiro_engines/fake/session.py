@@ -1,10 +1,10 @@
 """The fake engine's live session: markers become partials and finals as spoken words would.
 
-What becomes final depends on the samples alone, never on how they were divided into calls. A word of which only a part
-has come when the session is finalized belongs to the next utterance.
+Finals depend on the samples alone, not on how they were divided into calls. A word that is incomplete when the session
+is finalized belongs to the next utterance.
 
-Like engines that recognize better with context, it has its last final as context, and gets its audio again when another
-session continues.
+Like engines that recognize better with context, a session has its last final as context. A session that continues it
+gets the audio of that final again.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from tiro_engines.interface import (
 )
 
 CONTEXT_GAP_SAMPLES_MAX = SAMPLE_RATE
-"""After a longer silence the last word is no context any more."""
+"""The longest silence after which the last word is still context."""
 
 
 class FakeSession:
@@ -56,7 +56,7 @@ class FakeSession:
 
     @property
     def seconds_sent(self) -> float:
-        """0: nothing is sent outside; see `EngineSession.seconds_sent`."""
+        """0: no audio is sent to a service outside; see `EngineSession.seconds_sent`."""
         return 0.0
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
@@ -72,7 +72,7 @@ class FakeSession:
 
     @property
     def checkpoint_sample(self) -> int:
-        """The beginning of the last final word while it is context; else of what is not final, or may be a word."""
+        """The beginning of the last final word while it is context, else of the samples that may hold words."""
         start = self._words[0].start if self._words else self._unread_start
         context = self._context
         return context.start if context and start - context.end <= CONTEXT_GAP_SAMPLES_MAX else start
@@ -101,7 +101,7 @@ class FakeSession:
         return self._close(at) if self._words else [UtteranceEnd(at)]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the session holds no resources outside."""
 
     def _take(self, marker: Marker) -> list[SessionUpdate]:
         word = word_of(marker, self._unread_start)
@@ -145,7 +145,7 @@ class FakeSession:
         )
 
     def _drop_read(self) -> None:
-        """Keep what may be the beginning of a marker: from the first sound after the last word."""
+        """Keep the samples that may begin a marker: from the first sound after the last word."""
         position = self._unread_start + len(self._unread)
         read = max((word.end for word in self._words[-1:]), default=self._unread_start)
         rest = self._unread[max(0, read - self._unread_start) :]

@@ -25,7 +25,7 @@ def align(
 
     Args:
         whisper: The loaded model.
-        tokenizer: Of the language.
+        tokenizer: The tokenizer of the language.
         encoded: The encoder's output for the windows.
         texts: Text tokens of each window; empty where it has no text.
         lengths: The samples of each window, without its pad.

@@ -1,7 +1,7 @@
 """Decodes short windows with Whisper, of one session or of several in one batch, encoding only their audio and a pad.
 
-Every token that is decoded reads the matrix of the whole vocabulary from memory: windows that are decoded in one batch
-cost half as much each. Encoding them together gains nothing.
+Each decoded token reads the matrix of the whole vocabulary from memory, so windows that are decoded in one batch cost
+half as much each. Encoding them together has no gain.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,11 @@ class DecodedBatch:
 
     tasks: Sequence[DecodingTask]
     encoded: Any
-    """The encoder's output for them."""
+    """The encoder's output for the windows."""
     language: str
     vocabulary: Vocabulary
     generated: list[Generated]
-    """The decoder's output for each."""
+    """The decoder's output for each window."""
 
 
 class BatchDecoder:
@@ -80,7 +80,7 @@ class BatchDecoder:
 
         Args:
             batch: The windows.
-            texts: The tokens of the text that is wanted of each; empty where none is.
+            texts: The text tokens of each window that are to be aligned; empty where none are.
         """
         lengths = [len(task.audio) for task in batch.tasks]
         return align(self._whisper, batch.vocabulary.tokenizer, batch.encoded, texts, lengths)
@@ -152,12 +152,12 @@ def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generate
 
 
 def _is_decoded_again(task: DecodingTask, generated: Generated) -> bool:
-    """Whether a repetitive text is decoded once more, without repetitions: there is no further effort to try."""
+    """Whether a repetitive text is decoded once more, with repetitions forbidden, because no higher effort is left."""
     return task.effort is CAREFUL and is_repetitive(generated)
 
 
 def _accepted(task: DecodingTask, generated: Generated) -> list[int]:
-    """The tokens that are accepted. The last effort always keeps the prefix, and of a loop its first time."""
+    """The tokens that are accepted. The last effort always keeps the prefix, and the first round of a loop."""
     once = without_repetition(generated.tokens)
     loops = is_repetitive(generated) or (task.effort is PARTIAL and (generated.truncated or once is not None))
     if task.effort.log_probability_min is not None:

@@ -1,4 +1,4 @@
-"""Credits of subtitles, which Whisper has learnt from films and which are not speech.
+"""Credits of subtitles, which are not speech, and which Whisper has learnt from films.
 
 Collected by users of Whisper in https://github.com/openai/whisper/discussions/928.
 """

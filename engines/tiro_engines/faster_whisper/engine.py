@@ -25,7 +25,7 @@ from tiro_engines.windowed.session import WindowedSession
 from tiro_engines.windowed.silero import SileroModel, SileroVoiceActivity
 
 PARTIAL_BATCH_SIZE_MAX = {"cpu": 4, "cuda": 16}
-"""By device. On a CPU a batch of eight gains little over four, and all of them wait for the last one."""
+"""By device. On a CPU a batch of eight is little faster than four, and all its sessions wait for the last one."""
 
 FEATURES = frozenset(
     {

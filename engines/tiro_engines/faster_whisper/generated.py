@@ -4,12 +4,14 @@ import zlib
 from dataclasses import dataclass
 
 COMPRESSION_RATIO_MAX = 2.4
-"""Text that compresses better than this repeats itself. This and the next are Whisper's own thresholds."""
+"""Text that compresses better than this is repetitive. The threshold is Whisper's own."""
 HALLUCINATED = ((-0.6, 0.9), (-0.7, 0.6), (-1.0, 0.4))
-"""A log probability below the first together with a no-speech probability above the second.
+"""Pairs of limits. A text is hallucinated if its log probability is below the first and its no-speech probability above
+the second limit of a pair.
 
-Whisper's own pair is (-1.0, 0.6). Measured with tiny.en and base: over what voice activity detection passes on, texts
-of speech with less than -0.7 had 0.36 at most; of 39 texts over silence, noise and music without it, these leave 11.
+Whisper's own pair is (-1.0, 0.6). Measured with tiny.en and base: after voice activity detection, texts of speech with
+a log probability below -0.7 had a no-speech probability of at most 0.36; of 39 texts over silence, noise and music
+without that detection, these pairs accept 11.
 """
 
 
@@ -24,11 +26,11 @@ class Generated:
     no_speech_probability: float
     """0 to 1."""
     truncated: bool = False
-    """The decoder was stopped at its limit of tokens."""
+    """Whether the decoder was stopped at its limit of tokens."""
 
 
 def is_repetitive(generated: Generated) -> bool:
-    """Whether the text repeats itself."""
+    """Whether the text is repetitive."""
     encoded = generated.text.encode()
     return len(encoded) / len(zlib.compress(encoded)) > COMPRESSION_RATIO_MAX
 

@@ -1,4 +1,4 @@
-"""Between the decoder and the transcript: passes on recognized speech, and reports what it leaves out and why."""
+"""The filter between decoder and transcript: it passes on recognized speech, and reports the text that it drops."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.interface import SAMPLE_RATE, Cancelled, DroppedText, Segment
 
 REPEATED_WORDS_PER_SECOND_MAX = 5.0
-"""A repetition that is faster is the decoder's. The fastest readers say 6 words a second, but not the same ones."""
+"""The fastest repetition that can be speech. The fastest readers say 6 words a second, but not the same ones."""
 
 
 class HallucinationFilter:
@@ -31,11 +31,11 @@ class HallucinationFilter:
             raise Cancelled
 
     def accept(self, segment: Segment, generated: Generated) -> None:
-        """Pass a segment on, or leave it out, or the repetition at its end.
+        """Pass a segment on, or drop it, or drop the repetition at its end.
 
         Args:
             segment: Text with its times.
-            generated: The decoder's output that it was made of.
+            generated: The decoder's output of which the segment was made.
 
         Raises:
             Cancelled: The caller has cancelled the window.
@@ -72,7 +72,7 @@ def _once(segment: Segment, generated: Generated) -> Segment | None:
 
 
 def _end(text: str, words: Sequence[str]) -> int:
-    """Where the last of the words ends in a text that begins with them."""
+    """The offset in a text, which begins with some words, at which the last of these words ends."""
     position = 0
     for word in words:
         position = text.index(word, position) + len(word)

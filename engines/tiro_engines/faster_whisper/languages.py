@@ -9,13 +9,14 @@ from faster_whisper.transcribe import get_suppressed_tokens
 DEFAULT_SYMBOLS = -1
 """Whisper's name for its default set of symbols that are not speech."""
 LANGUAGE_PROBABILITY_MIN = 0.5
-"""Below this the language detected earlier in the session is the better guess; the same limit as faster-whisper's."""
+"""A detected language with a lower probability is dropped for the one detected earlier in the session; the limit of
+faster-whisper."""
 TOKENS_PER_SECOND_MAX = 25
 """The fastest speech in the scripts that need the most tokens. It ends a loop long before the model's own limit."""
 COMPACT = frozenset({"de", "en", "es", "fr", "it", "nl", "pt"})
 """Languages in which most words are one or two tokens."""
 COMPACT_TOKENS_PER_SECOND_MAX = 8
-"""The fastest speech in them has 6 words a second; read speech has 4 tokens."""
+"""The fastest speech in these languages has 6 words a second; read speech has 4 tokens a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,16 @@ class SpokenLanguage:
         self._languages = languages
         self._detected: str | None = None
         self.named: str | None = None
-        """The caller's. None detects it."""
+        """The language that the caller has named. None: it is detected."""
 
     @property
     def known(self) -> str | None:
-        """The language, where none needs to be detected."""
+        """The language that needs no detection. None where it must be detected."""
         return self.named or (None if self._languages.several else next(iter(self._languages.codes)))
 
     @property
     def guess(self) -> str:
-        """The language without detection now; empty where it is unknown."""
+        """The language as far as it is known, without a new detection; empty where it is unknown."""
         return self.named or self._detected or ""
 
     def detect(self, encoded: Any) -> str:

@@ -11,7 +11,7 @@ from tiro_engines.interface import RecognitionOptions, Samples
 from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
 
 PROMPT_TOKENS = (64, 32, 16, 8, 4, 0)
-"""Lengths of a partial's prompt, which is the end of its utterance's stable text: the longest that the text fills.
+"""Lengths of a partial's prompt, which is the end of the stable text of the utterance: the longest that the text fills.
 
 Only windows with prompts of one length can be decoded in one batch.
 """

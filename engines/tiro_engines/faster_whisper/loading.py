@@ -1,4 +1,4 @@
-"""Loads a Whisper model on the device and with the compute type that suit the machine."""
+"""Loads a Whisper model, on the device and with the compute type that suit the machine."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from tiro_engines.windowed.silero import SileroModel
 NAME = "faster-whisper"
 
 COMPUTE_TYPES = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8_float32", "float32")}
-"""By device, the best first. A GPU without fast float16 still has the others."""
+"""By device, the best first. A GPU without fast float16 has the others."""
 
 GPU_JOBS = 2
 JOBS_MAX = 64
@@ -50,21 +50,22 @@ def _verified(model: str, settings: EngineSettings) -> VerifiedModel:
 def jobs_at_once(device: str) -> int:
     """See `EngineType.jobs_at_once`.
 
-    With tiny.en on two cores, two windows on one thread each need 50 to 80 % of the time of one after the other on two.
-    On a GPU one recording is decoded from its container while the other is recognized.
+    On a CPU: with tiny.en on two cores, two windows at once, with one thread each, take 50 to 80 % of the time that
+    they take one after the other with two threads. On a GPU: one recording is decoded from its container while the
+    other is recognized.
     """
     return GPU_JOBS if choose_device(device) == "cuda" else min(JOBS_MAX, os.cpu_count() or 1)
 
 
 def choose_device(asked: str) -> str:
-    """`cpu` or `cuda`: the setting, or a GPU where there is one."""
+    """`cpu` or `cuda`: the setting; for `auto` a GPU where there is one."""
     if asked != "auto":
         return asked
     return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
 
 
 def choose_compute_type(asked: str, device: str) -> str:
-    """A CTranslate2 compute type: the setting, or the best that the device supports."""
+    """A CTranslate2 compute type: the setting; for `auto` the best that the device supports."""
     if asked != "auto":
         return asked
     supported = ctranslate2.get_supported_compute_types(device)

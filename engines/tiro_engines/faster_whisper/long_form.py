@@ -1,4 +1,4 @@
-"""faster-whisper's long form: windows of 30 s, decoded again with a higher temperature where the text is doubtful."""
+"""faster-whisper's long form: windows of 30 s, decoded again with a higher temperature where the text is unreliable."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class LongForm:
     language: DetectedLanguage | None
     """None when there is no speech; then there are no segments either."""
     segments: Iterator[tuple[Segment, Generated]]
-    """In the order of time, without overlap."""
+    """The segments, in the order of time, without overlap."""
 
 
 def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> LongForm:
@@ -47,30 +47,30 @@ def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, 
     if info.duration_after_vad == 0:
         return LongForm(None, iter(()))
     language = DetectedLanguage(info.language, float(info.language_probability))
-    return LongForm(language, _placed(found, window, ENGLISH if decoding.translate else info.language))
+    return LongForm(language, _with_times(found, window, ENGLISH if decoding.translate else info.language))
 
 
-def _placed(found: Any, window: Window, language: str) -> Iterator[tuple[Segment, Generated]]:
-    """Segments with times in the recording: inside the window, and none before the end of the one before it."""
+def _with_times(found: Any, window: Window, language: str) -> Iterator[tuple[Segment, Generated]]:
+    """Segments with times in the recording: inside the window, and without overlap."""
     earliest = window.offset
     for segment in found:
         text = segment.text.strip()
         generated = Generated(segment.tokens, text, segment.avg_logprob, segment.no_speech_prob)
-        placed = _place(segment, text, window, earliest, language)
-        earliest = placed.end
-        yield placed, generated
+        timed = _segment(segment, text, window, earliest, language)
+        earliest = timed.end
+        yield timed, generated
 
 
-def _place(segment: Any, text: str, window: Window, earliest: int, language: str) -> Segment:
+def _segment(segment: Any, text: str, window: Window, earliest: int, language: str) -> Segment:
     latest = window.offset + len(window.samples)
 
-    def place(seconds: float, after: int) -> int:
+    def sample_at(seconds: float, after: int) -> int:
         return min(max(window.offset + round(seconds * SAMPLE_RATE), after), latest)
 
-    start = place(segment.start, earliest)
-    end = place(segment.end, start)
+    start = sample_at(segment.start, earliest)
+    end = sample_at(segment.end, start)
     words: list[Word] = []
     for word in segment.words or ():
-        begin = place(word.start, words[-1].end if words else start)
-        words.append(Word(word.word.strip(), begin, place(word.end, begin), float(word.probability)))
+        begin = sample_at(word.start, words[-1].end if words else start)
+        words.append(Word(word.word.strip(), begin, sample_at(word.end, begin), float(word.probability)))
     return Segment(text, start, max(end, words[-1].end) if words else end, tuple(words), language)

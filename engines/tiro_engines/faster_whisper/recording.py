@@ -1,7 +1,7 @@
 """Transcribes windows of recordings: speech is found first, and decoded segment by segment.
 
-A speech segment is encoded with a pad of 8 s instead of one that fills 30 s, short ones several in one batch. What is
-rejected there, and options that only it has, go to faster-whisper's long form.
+A speech segment is encoded with a pad of 8 s instead of one that fills 30 s, and short segments are decoded in one
+batch. Segments that are rejected, and windows with options that only it has, are decoded by faster-whisper's long form.
 """
 
 import threading
@@ -31,9 +31,10 @@ from tiro_engines.windowed.segments import segment_of
 
 PAD_SECONDS = 8
 BATCH_SECONDS_MAX = {"cpu": 30, "cuda": 480}
-"""By device, what is encoded at once. On a CPU a second costs about the same in any batch, and a cancellation waits."""
+"""By device, the seconds of audio that are encoded at once. On a CPU larger batches are no faster, and a cancellation
+waits for the batch."""
 LOG_PROBABILITY_MIN = -1.0
-"""A text with less is decoded again. Whisper's own threshold."""
+"""A text with a lower log probability is decoded again. The threshold is Whisper's own."""
 
 
 class RecordingTranscriber:
@@ -68,7 +69,7 @@ class RecordingTranscriber:
         named = replace(options, language=language.code)
         for index, batch in enumerate(batches(segments, self._batch_seconds_max, PAD_SECONDS)):
             output.raise_if_cancelled()
-            # As in faster-whisper, the prompt stands before the beginning of the window only.
+            # As in faster-whisper, only the beginning of the window has the prompt.
             prompt = options.decoding.initial_prompt if index == 0 else ""
             self._decode([_part(window, segment) for segment in batch], named, prompt, output)
         output.raise_if_cancelled()
@@ -125,7 +126,7 @@ def _needs_long_form(decoding: DecodingOptions) -> bool:
 
 
 def _accepted(generated: Generated) -> list[int] | None:
-    """The tokens of a text; none of a hallucination. None where it is decoded again, with rising temperature."""
+    """The accepted tokens; no tokens for a hallucination. None where the text is decoded again, by the long form."""
     if is_hallucinated(generated):
         return []
     unlikely = generated.log_probability < LOG_PROBABILITY_MIN

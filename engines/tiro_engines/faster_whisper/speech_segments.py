@@ -1,4 +1,4 @@
-"""The speech in a recording, in segments that Whisper can decode whole, and the batches that are decoded together."""
+"""Finding the speech in a recording, in segments that Whisper can decode whole, and grouping them into batches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ Word error rate of 20 minutes of long recordings with tiny.en by the longest seg
 28 s 10.9; faster-whisper's long form has 12.7, its batched pipeline 14.3.
 """
 PAUSE_SECONDS_MAX = 1.0
-"""A longer pause is not decoded: Whisper writes words over silence. A shorter one shows it where a sentence ends."""
+"""A longer pause is not decoded: Whisper hallucinates over silence. Shorter ones show Whisper where sentences end."""
 PAUSE_MILLISECONDS_MIN = 160
-"""A segment ends at a pause of at least this length, where there is one, rather than in a word."""
+"""A segment that is too long is split at a pause of at least this length, where there is one, rather than in a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,10 @@ def batches(segments: Sequence[SpeechSegment], seconds_max: float, pad_seconds: 
     """Group neighbours that are decoded in one batch.
 
     Args:
-        segments: In order.
-        seconds_max: What may be encoded at once, but for a single segment: all are padded as the longest one is.
-        pad_seconds: The silence after each.
+        segments: The segments, in order.
+        seconds_max: The most audio that is encoded at once, with every segment padded as the longest one. A single
+            longer segment is a batch of its own.
+        pad_seconds: The silence after each segment.
     """
     batch: list[SpeechSegment] = []
     longest = 0

@@ -1,8 +1,8 @@
-"""What to decode, and with which effort.
+"""Decoding tasks: a window, and the effort of its decoding.
 
-Whisper was trained on windows of 30 s, padded with silence. An utterance with a pad of 2 s costs a quarter and serves
-for a partial. With 4 s most finals are clear. With 8 s they are as good as with 30, and better than that with the end
-of the final before as context.
+Whisper was trained on windows of 30 s, padded with silence. An utterance with a pad of 2 s costs a quarter, and is good
+enough for a partial. With 4 s most finals are good. With 8 s they are as good as with 30 s, and better than that with
+the end of the final before as context.
 """
 
 import math
@@ -17,17 +17,17 @@ from tiro_engines.interface import Samples
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much a decoding may cost, and what it accepts."""
+    """The cost of a decoding, and the texts that it accepts."""
 
     pad_seconds: float
     beam_size: int
     log_probability_min: float | None = None
-    """Where set, a text with a lower log probability, or with any other sign of a fault, is rejected."""
+    """A text with a lower log probability, or another sign of a fault, is rejected. None: every text is accepted."""
 
 
 PARTIAL = Effort(pad_seconds=2, beam_size=1)
 QUICK = Effort(pad_seconds=4, beam_size=1, log_probability_min=-0.25)
-"""For a final: clear speech needs no more.
+"""For a final: enough for clear speech.
 
 Measured with tiny.en: of utterances of read speech one in eight is rejected, of telephone calls and noise one in two. A
 longer pad gives the same text at more cost.
@@ -35,7 +35,7 @@ longer pad gives the same text at more cost.
 WITH_CONTEXT = Effort(pad_seconds=8, beam_size=2, log_probability_min=-math.inf)
 """For a final that QUICK has rejected, with the final before it as context."""
 CAREFUL = Effort(pad_seconds=8, beam_size=5)
-"""For a final that both have rejected."""
+"""For a final that QUICK and WITH_CONTEXT have rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class PrecedingFinal:
     """The end of the final before a window."""
 
     samples: Samples
-    """The window continues where they end."""
+    """The audio of that end. The window continues where it ends."""
     tokens: Sequence[int]
-    """Its text."""
+    """The text of that end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class DecodingTask:
 
     @property
     def audio(self) -> Samples:
-        """All that is encoded."""
+        """The samples that are encoded: those of the preceding final, and the window."""
         return self.samples if self.preceding is None else np.concatenate((self.preceding.samples, self.samples))
 
     @property
     def forced_tokens(self) -> list[int]:
-        """What the generated text begins with."""
+        """The tokens with which the generated text begins."""
         return [*(self.preceding.tokens if self.preceding else ()), *self.prefix]

@@ -2,8 +2,8 @@
 
 All positions are samples at `SAMPLE_RATE`, counted from the start of the recording or session. All methods block and
 run on worker threads. An engine is loaded once per worker and shared by its threads; a session has one caller at a
-time. The same process renews leases and serves live streams: a library that holds Python's lock (the GIL) is called for
-a fraction of a second at a time, or runs in a process of its own.
+time. The same process renews leases and serves live streams. So an engine calls a library that holds Python's lock (the
+GIL) for a fraction of a second at a time, or runs it in another process.
 """
 
 from tiro_engines.interface.audio import SAMPLE_RATE, WINDOW_SECONDS_MAX, Samples

@@ -1,10 +1,10 @@
-"""The audio that an engine takes."""
+"""The format of the audio that engines process."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
-"""Hertz. Every engine takes mono float32 samples in [-1, 1] at this rate."""
+"""In Hz. Every engine processes mono float32 samples in [-1, 1] at this rate."""
 
 WINDOW_SECONDS_MAX = 600
 """The longest window that `Engine.transcribe` gets: it bounds memory, and the time that a cancellation takes."""

@@ -1,7 +1,6 @@
-"""What an engine can do with a model. Data, so that a request that it cannot serve is refused when it is made.
+"""The capabilities of an engine with a model: a request that they do not cover is refused when it is made.
 
-The list of capabilities is the contract's: `Engine.Capability` in `tiro/transcription/v1/engine.proto`. Nothing else in
-Tiro lists them all.
+The one list of them is the contract's: `Engine.Capability` in `tiro/transcription/v1/engine.proto`.
 """
 
 from collections.abc import Iterable
@@ -22,27 +21,27 @@ _PREFIX = "CAPABILITY_"
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can do with the model that it has loaded."""
+    """The capabilities of an engine with the model that it has loaded."""
 
     languages: frozenset[str]
     """ISO 639-1 codes (639-3 where there is none), as in `en`, `es`, `haw`."""
     features: frozenset[Feature]
-    """Of `Capability`. An option of a request that needs another one never reaches the engine."""
+    """Values of `Capability`. The engine never gets an option that needs another one."""
     regions: frozenset[str] = frozenset()
-    """Where a request may have its audio processed, for a service that has regions. Empty: a request cannot choose."""
+    """The regions that a request may choose. Empty for an engine without regions."""
     cloud: bool = False
-    """It sends audio to a service outside the deployment, which tenants must have agreed to."""
+    """Whether the engine sends audio to a service outside the deployment, to which a tenant must have agreed."""
 
     @property
     def detects_language(self) -> bool:
-        """Whether a request may leave its language out although the model knows several."""
+        """Whether a request need not name its language although the model knows several."""
         return Capability.CAPABILITY_LANGUAGE_DETECTION in self.features
 
     def require_language(self, language: str | None) -> None:
         """Refuse a language that the model does not know, or None where there are several and none can be detected.
 
         Raises:
-            UnsupportedLanguage: Names the language.
+            UnsupportedLanguage: The message names the language.
         """
         if language is None and not self.detects_language and len(self.languages) > 1:
             raise UnsupportedLanguage("the engine does not detect languages: name one")
@@ -59,7 +58,7 @@ def capabilities_named(names: Iterable[str]) -> frozenset[Feature]:
     """The capabilities that have these names in the catalogue.
 
     Raises:
-        ValueError: The contract has no such capability; says which ones it has.
+        ValueError: The contract has no such capability; the message lists those that it has.
     """
     known = {capability_name(value): value for value in Capability.values() if value}
     unknown = sorted(set(names) - known.keys())

@@ -13,21 +13,21 @@ from tiro_engines.interface.results import Segment, WindowResult
 from tiro_engines.interface.sessions import CommittedContext, EngineSession, SessionUpdate
 
 OnAudioSent = Callable[[float], None]
-"""Takes the seconds of audio that have just been sent to a service outside. Called on any thread; does not block."""
+"""Called with the seconds of audio that were just sent to a service outside, on any thread. It does not block."""
 
 
 def ignore_audio_sent(seconds: float) -> None:
-    """For callers that do not count what is sent."""
+    """Do nothing: for callers that do not count the audio sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which weights an engine runs."""
+    """The name and the weights of a loaded model."""
 
     engine: str
-    """The name of its entry point."""
+    """The name of the engine's entry point."""
     model: str
-    """Letters, digits, `.`, `_` and `-`: it is part of NATS subjects. Never empty, also where `load` got no name."""
+    """The model's name, part of NATS subjects: letters, digits, `.`, `_` and `-`. Never empty, even if `load` got none."""
     digest: str
     """`sha256:<hex>` of the weights file (of several, in the order of their names), or of the name and version where an
     engine has no weights."""
@@ -42,7 +42,7 @@ class Window:
     offset: int
     """The position of its first sample in the recording."""
     on_audio_sent: OnAudioSent = ignore_audio_sent
-    """Called while audio is sent to a service outside, so that a window that fails is counted as well."""
+    """Called while audio is sent to a service outside, so that the audio of a window that fails is counted as well."""
 
 
 class Engine(Protocol):
@@ -50,11 +50,11 @@ class Engine(Protocol):
 
     @property
     def model(self) -> ModelInfo:
-        """Which weights are loaded."""
+        """The name and the weights of the loaded model."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do with them."""
+        """The capabilities of the engine with this model."""
 
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
@@ -62,7 +62,7 @@ class Engine(Protocol):
         """Transcribe one window, and call `emit` with each segment as soon as it is decoded.
 
         Raises:
-            Cancelled: `cancelled` was set; the segments emitted so far are of no use.
+            Cancelled: `cancelled` was set. The caller drops the segments emitted so far.
             UnsupportedLanguage: The capabilities do not have `options.language`.
         """
 
@@ -72,9 +72,9 @@ class Engine(Protocol):
         """Open a live session.
 
         Args:
-            options: How to run it.
+            options: The options of the session.
             start: The number of its first sample: 0, or the `checkpoint_sample` of the session that it continues.
-            context: Final text that ends where new speech may begin. Its audio begins at `start` and comes first.
+            context: The last final of that session, if it helps. Its audio begins at `start`, and is passed first.
 
         Raises:
             UnsupportedLanguage: The capabilities do not have the language.
@@ -82,13 +82,13 @@ class Engine(Protocol):
 
     @property
     def partial_batch_size_max(self) -> int:
-        """How many sessions' partials are worth decoding in one batch. At least 1."""
+        """The most sessions whose partials are decoded in one batch. At least 1."""
 
     def decode_partials(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         """Decode the partials of several sessions in one batch; see `EngineSession.decode_partial`.
 
-        Where it raises, the caller decodes the sessions one by one. So it raises before it takes finals from any of
-        them, or `partial_batch_size_max` is 1.
+        After an exception the caller decodes the sessions one by one. So an engine raises before it takes finals from
+        any of them, or has a `partial_batch_size_max` of 1.
 
         Returns:
             One list of updates for each session, in their order.
@@ -100,27 +100,27 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """A deployment's settings for its engines. An engine ignores those that have no counterpart."""
+    """A deployment's settings for its engines. An engine ignores those that do not apply to it."""
 
     models_dir: str
-    """Where verified weights are kept."""
+    """The folder of verified weights."""
     catalogue: Path | None = None
-    """A catalogue of models instead of the one shipped."""
+    """A catalogue of models instead of the shipped one."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     compute_type: str = "auto"
     """A CTranslate2 compute type, or `auto` for one that suits the device."""
     threads: int = 0
-    """CPU threads for one decoding. 0 divides the cores among the parallel ones."""
+    """CPU threads for one decoding. 0 divides the cores among the parallel decodings."""
     parallel: int = 2
     """Decodings that may run at once."""
 
 
 class EngineType(Protocol):
-    """What an entry point in the group `tiro.engines` names: it loads an engine. Importing it imports nothing heavy."""
+    """Loads an engine. Entry points of the group `tiro.engines` name such objects; importing one is cheap."""
 
     def jobs_at_once(self, device: str) -> int:
-        """How many windows are worth transcribing at once on this machine.
+        """The number of windows that this machine should transcribe at once.
 
         Args:
             device: `auto`, `cpu` or `cuda`.
@@ -130,7 +130,7 @@ class EngineType(Protocol):
         """
 
     def sessions_at_once(self, device: str) -> int:
-        """How many calls of sessions are worth running at once on this machine.
+        """The number of sessions' calls that this machine should run at once.
 
         Args:
             device: `auto`, `cpu` or `cuda`.
@@ -143,9 +143,9 @@ class EngineType(Protocol):
         """Load a model. Blocks, and may download.
 
         Args:
-            model: Its name. Empty for the engine's own default: the catalogue does not have the engine.
-            settings: The deployment's.
+            model: The name of the model. Empty for the default of an engine that is not in the catalogue.
+            settings: The deployment's settings.
 
         Raises:
-            ModelUnavailable: No source could supply the model; says which were tried and why each failed.
+            ModelUnavailable: No source could supply the model; the message says why each one failed.
         """

@@ -1,4 +1,4 @@
-"""How loading an engine, or a call of it, can fail."""
+"""The errors of loading an engine and of calling it."""
 
 
 class ModelUnavailable(Exception):  # noqa: N818 - reads as the condition it reports
@@ -14,7 +14,7 @@ class EngineRefused(Exception):  # noqa: N818 - reads as the condition it report
 
 
 class UnsupportedLanguage(ValueError):  # noqa: N818 - reads as the condition it reports
-    """The engine with its model does not recognize the language that was asked for."""
+    """The engine with its model does not recognize the requested language."""
 
 
 class Cancelled(Exception):  # noqa: N818 - an outcome that the caller asked for, not an error

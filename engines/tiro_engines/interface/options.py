@@ -1,27 +1,27 @@
-"""How to recognize: what a window or a live session asks of an engine."""
+"""The options of recognition, for windows of recordings and for live sessions."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How to decode a window. An option whose capability the engine lacks always has its default here."""
+    """The options of decoding a window. An option whose capability the engine lacks always has its default."""
 
     initial_prompt: str = ""
     """Text that could have come before the window."""
     temperature: float | None = None
-    """Sampling temperature, 0 to 1. None begins with 0 and rises where the result is doubtful."""
+    """Sampling temperature, 0 to 1. None: 0, raised where the result is unreliable."""
     beam_size: int = 0
     """Hypotheses followed at once. 0 is the engine's default."""
     filter_silence: bool = True
-    """Leave out what voice activity detection takes for silence."""
+    """Skip audio that voice activity detection takes for silence."""
     translate: bool = False
-    """Write English, whatever language is spoken."""
+    """Translate to English."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
-    """How to recognize, for windows and sessions alike."""
+    """The options of recognition that windows and sessions share."""
 
     language: str | None = None
     """ISO 639 code. None detects it."""
@@ -30,30 +30,30 @@ class RecognitionOptions:
     word_timestamps: bool = True
     """Whether segments have their words."""
     decoding: DecodingOptions = DecodingOptions()
-    """For windows only."""
+    """Options for windows only."""
     region: str = ""
-    """Where a service may process the audio, one of `Capabilities.regions`. Empty is the deployment's default."""
+    """The region in which a service processes the audio, of `Capabilities.regions`. Empty: the deployment's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """When an utterance ends."""
+    """The rules by which an utterance ends."""
 
     silence_ms: int = 500
     """Silence after speech that ends the utterance."""
     utterance_seconds_max: float = 15.0
-    """A longer utterance is split: at a pause, or failing that between two words."""
+    """A longer utterance is split: at a pause, or without one between two words."""
     threshold: float = 0.5
     """Speech probability from which on a frame counts as speech, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """How to run one live session."""
+    """The options of one live session."""
 
     recognition: RecognitionOptions = RecognitionOptions()
     endpointing: Endpointing = Endpointing()
     interim_results: bool = True
-    """Whether partials are wanted."""
+    """Whether the session returns partials."""
     freeze_stable: bool = False
-    """A stable word of a partial is in the final unchanged."""
+    """Whether a stable word of a partial is unchanged in the final."""

@@ -1,4 +1,4 @@
-"""What an engine recognizes: words, segments, and what else is known of a window."""
+"""The results of an engine: words, segments, and the result of a window."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ class Word:
     probability: float
     """0 to 1."""
     stable: bool = True
-    """In a partial: two decodings agreed on it. Always true in a final."""
+    """In a partial: whether two decodings agreed on the word. Always true in a final."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Speech of one language with its words (none when word timestamps were not asked for)."""
+    """Speech in one language, with its words if word timestamps were requested."""
 
     text: str
     start: int
@@ -39,12 +39,12 @@ class DetectedLanguage:
     code: str
     """ISO 639."""
     probability: float
-    """0 to 1; 1 where the request named it."""
+    """0 to 1; 1 where the request named the language."""
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedText:
-    """Text that was decoded and left out, because there seems to be no speech behind it."""
+    """Text that was decoded and dropped, because there seems to be no speech behind it."""
 
     text: str
     start: int
@@ -57,10 +57,10 @@ class DroppedText:
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """What a window gave besides its segments."""
+    """The result of a window, besides its segments."""
 
     language: DetectedLanguage | None
-    """None when the window had no speech to detect it from."""
+    """The language of the window. None when it had no speech to detect it from."""
     warnings: tuple[str, ...] = ()
     """For people."""
     dropped: tuple[DroppedText, ...] = ()

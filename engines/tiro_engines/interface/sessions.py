@@ -24,14 +24,14 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """The hypothesis for what follows the last final. It replaces the partial before it."""
+    """The hypothesis for the audio after the last final. It replaces the partial before it."""
 
     segment: Segment
 
 
 @dataclass(frozen=True, slots=True)
 class CommittedContext:
-    """Text that is final, with the samples in which it is said: context for what follows it."""
+    """Final text with the samples in which it is spoken: context for the audio after it."""
 
     text: str
     start: int
@@ -48,10 +48,10 @@ class Final:
     resume_at: int
     """Everything before this sample is final: a new session that starts here neither loses nor repeats a word.
 
-    At or after `segment.end`, because a word's sound lasts a little longer than its time says.
+    It is at or after `segment.end`, because the sound of a word lasts a little longer than its time says.
     """
     context: CommittedContext | None = None
-    """The end of the final, for decoding what follows. A new session gets its audio again. None where none helps."""
+    """The end of the final, as context for the audio after it. A new session gets its audio again. None: no context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +67,36 @@ SessionUpdate = SpeechStarted | SpeechEnded | Partial | Final | UtteranceEnd
 class EngineSession(Protocol):
     """The state of one live session: samples in, updates out, in order.
 
-    What is final depends only on the samples, the options, and where `finalize` and `configure` were called: not on how
-    the samples were divided into calls, nor (unless stable words are frozen) on when partials were decoded.
+    Finals depend only on the samples, the options, and the samples at which `finalize` and `configure` were called.
+    They do not depend on how the samples were divided into calls, nor (unless stable words are frozen) on when partials
+    were decoded.
     """
 
     @property
     def checkpoint_sample(self) -> int:
-        """Nothing before this sample is needed any more: it is final and no context, or had no speech.
+        """The first sample that is still needed: what lies before it is final and no context, or had no speech.
 
         A new session that starts here, with the last final's context if that starts here too, gives the same finals as
-        this one would. Never decreases.
+        this one would. The number never decreases.
         """
 
     @property
     def wants_partial(self) -> bool:
-        """Whether there is speech that no partial shows yet. Always false when no partials are wanted."""
+        """Whether there is speech that no partial has yet. Always false when the options want no partials."""
 
     @property
     def seconds_sent(self) -> float:
-        """Seconds of audio sent to a service outside, resent audio included. 0 where there is no such service."""
+        """Seconds of audio sent to a service outside, resent audio included. 0 for an engine without one."""
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
         """Process the next samples, any number of them, also 0. Returns speech that began or ended, and finals.
 
-        Partials come from `decode_partial`: the caller decides when they are worth their cost. An engine whose partials
-        cost nothing may return them here.
+        Partials come from `decode_partial`, which the caller calls when there is time for one. An engine whose partials
+        cost nothing may return them here as well.
         """
 
     def decode_partial(self) -> list[SessionUpdate]:
-        """Decode what follows the last final: one partial, or nothing where the hypothesis has not changed.
+        """Decode the audio after the last final. Returns one partial, or none where the hypothesis has not changed.
 
         An engine whose service sends results by itself returns finals that have arrived meanwhile before the partial.
         """
@@ -114,4 +115,4 @@ class EngineSession(Protocol):
         """
 
     def close(self) -> None:
-        """Release what the session holds outside. Does not block, and may come during another call."""
+        """Release the session's resources outside. Does not block, and may be called during another call."""

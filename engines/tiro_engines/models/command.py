@@ -24,13 +24,13 @@ USAGE = 2
 _LANGUAGES_SHOWN_MAX = 3
 _MEGABYTE = 1_000_000
 
-app = typer.Typer(help="Speech models: list them, fetch them.", no_args_is_help=True)
+app = typer.Typer(help="List and fetch speech models.", no_args_is_help=True)
 
 ModelsDir = Annotated[
     Path,
     typer.Option(
         envvar="TIRO_MODELS_DIR",
-        help="Where weights are kept.",
+        help="Folder of the weights.",
         default_factory=default_models_dir,
         show_default="~/.cache/tiro/models",
     ),
@@ -52,7 +52,7 @@ def list_models(models_dir: ModelsDir) -> None:
 
 @app.command("pull")
 def pull_models(models: Annotated[list[str], typer.Argument(help="Names of models.")], models_dir: ModelsDir) -> None:
-    """Fetch models and check every byte. Fails after trying all when one of them could not be fetched."""
+    """Fetch models and verify them. Tries all, and fails if one of them could not be fetched."""
     console = Console(stderr=True)
     engine = load_catalogue().engine("")
     try:

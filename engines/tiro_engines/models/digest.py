@@ -10,7 +10,7 @@ from tiro_engines.catalogue import Model, ModelFile
 _log = logging.getLogger(__name__)
 
 _Stamp = list[object]
-"""Of a file whose digest was right: size in bytes, modification time in nanoseconds, SHA-256."""
+"""A file whose digest was right: size in bytes, modification time in nanoseconds, SHA-256."""
 
 
 def sha256_of(path: Path) -> str:
@@ -20,7 +20,7 @@ def sha256_of(path: Path) -> str:
 
 
 def fault_in(path: Path, file: ModelFile) -> str:
-    """What is wrong with a file, which is read completely; empty when it is the file of the catalogue."""
+    """The fault of a file, which is read completely; empty when it is the file of the catalogue."""
     if not path.is_file():
         return f"{file.name} is missing"
     size_bytes = path.stat().st_size
@@ -33,9 +33,9 @@ def fault_in(path: Path, file: ModelFile) -> str:
 class VerifiedFolder:
     """A folder of weights, with a record beside it of the files that were verified.
 
-    Hashing large-v3 takes seconds at every start, so a file whose size and time have not changed since it was verified
-    is not read again. The record protects against damage and mix-ups, not against those who may write to the folder:
-    they may write the record as well.
+    Hashing large-v3 would take seconds at every start, so a file whose size and time have not changed since it was
+    verified is not read again. The record protects against damage and mix-ups, not against an attacker who may write to
+    the folder and so to the record as well.
     """
 
     def __init__(self, folder: Path, model: Model) -> None:
@@ -44,7 +44,7 @@ class VerifiedFolder:
         self._record_path = folder.with_name(f"{folder.name}.verified.json")
 
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with the folder; empty when every file is the one of the catalogue."""
+        """The faults of the folder; empty when every file is the one of the catalogue."""
         if not self._folder.is_dir():
             return (f"{self._folder} does not exist",)
         record = self._read_record()
@@ -69,7 +69,7 @@ class VerifiedFolder:
     def _read_record(self) -> dict[str, _Stamp]:
         try:
             record = json.loads(self._record_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # there is none, or its writing was interrupted: everything is hashed again
+        except (OSError, ValueError):  # no record, or one whose writing was interrupted: every file is hashed again
             return {}
         return record if isinstance(record, dict) else {}
 

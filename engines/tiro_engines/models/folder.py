@@ -1,9 +1,9 @@
-"""Where model weights are kept."""
+"""The folder of model weights."""
 
 import os
 from pathlib import Path
 
 
 def default_models_dir() -> Path:
-    """Where weights are kept by default: in the user's cache folder, by the XDG base directories."""
+    """The default folder of model weights: in the user's cache, by the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tiro" / "models"

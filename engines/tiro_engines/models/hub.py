@@ -9,25 +9,25 @@ from tiro_engines.models.source import Progress, Report, SourceFailed
 from tiro_engines.models.staging import Staging, WrongBytes
 
 CONNECT_SECONDS_MAX = 3.0
-"""For one address of the hub."""
+"""How long connecting to one address of the hub may take."""
 
 REACH_SECONDS_MAX = 6.0
-"""For any first answer, with the name look-up and all addresses. After it the next source is tried."""
+"""How long the first answer may take, with the name look-up and all addresses. Then the next source is tried."""
 
 STALL_SECONDS_MAX = 15.0
-"""Without a byte, in the middle of a download."""
+"""How long a download may receive no byte."""
 
 ATTEMPTS_MAX = 4
-"""For one file, each continuing where the one before broke off."""
+"""Attempts at one file, each continuing where the one before was interrupted."""
 
 _CHUNK_BYTES = 1024 * 1024
 
 
 class HubSource:
-    """Downloads file by file, continuing broken downloads. `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN` are honoured.
+    """Downloads file by file, continuing interrupted downloads. Honours `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`.
 
-    The library's `hf_hub_download` retries an unreachable hub for minutes, and begins a broken download again from its
-    start. So only the library's addresses, session and errors are used.
+    The library's `hf_hub_download` retries an unreachable hub for minutes, and begins an interrupted download again
+    from its start. So only the library's URLs, session and errors are used.
     """
 
     def __init__(self, endpoint: str | None = None) -> None:
@@ -38,10 +38,10 @@ class HubSource:
         return f"hub {model.repository}@{model.revision}"
 
     def fill(self, model: Model, staging: Staging, report: Report) -> None:
-        """Download what is missing.
+        """Download the missing files.
 
         Raises:
-            SourceFailed: The hub cannot be reached, refuses, breaks off too often, or gives other bytes.
+            SourceFailed: The hub cannot be reached, refuses, is interrupted too often, or has other bytes.
         """
         if not model.repository:
             raise SourceFailed("the catalogue names no repository")

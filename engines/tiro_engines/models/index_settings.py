@@ -1,7 +1,7 @@
 """The package index of this machine, as its administrators have configured it for pip or uv.
 
-Read without either of them, which a deployment need not have. What is read: an index with its credentials, a
-certificate authority, and that no index may be used. What is not: further indexes, folders of wheels, keyrings.
+The files are read without pip or uv, which need not be installed. Read are the index with its credentials, the
+certificate authority, and `no-index`; not read are further indexes, folders of wheels and keyrings.
 """
 
 import configparser
@@ -16,19 +16,19 @@ from tiro_engines.models.source import SourceFailed
 PYPI = "https://pypi.org/simple"
 SITE_FILE = Path("/etc/pip.conf")
 _SECTIONS = ("download", "global")
-"""Of pip's files, the more special one first."""
+"""Sections of pip's files, the more specific one first."""
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
-"""What pip and uv take for a yes, in lower case."""
+"""Values that pip and uv take for true, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """How to reach the index."""
+    """The address of the index."""
 
     url: str
-    """Of its simple API. It may have a user and a password."""
+    """The URL of its simple API. It may have a user and a password."""
     certificates: str = ""
-    """A file of certificate authorities. Empty takes the usual ones."""
+    """A file of certificate authorities. Empty: the default ones."""
 
 
 def read_index_settings() -> IndexSettings:
@@ -64,7 +64,7 @@ def _of_pip(option: str) -> str:
 
 
 def _pip_files() -> Iterator[Path]:
-    """Pip's configuration files on Unix, the one that counts first. Those that do not exist included."""
+    """Pip's configuration files on Unix, the one with precedence first. They need not exist."""
     own = os.environ.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return

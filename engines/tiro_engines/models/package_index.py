@@ -1,4 +1,4 @@
-"""A package index, by its simple API (PEP 503 and PEP 691): which wheels it has, and downloading one."""
+"""A package index, by its simple API (PEP 503 and PEP 691): finding a wheel and downloading it."""
 
 import re
 import ssl
@@ -17,22 +17,22 @@ from tiro_engines.models.reach import within
 from tiro_engines.models.source import SourceFailed
 
 PAGE_SECONDS_MAX = 30.0
-"""For the page of a package, with the name look-up: a mirror may have to ask another index first."""
+"""How long the page of a package may take, with the name look-up: a mirror may have to ask another index first."""
 STALL_SECONDS_MAX = 60.0
-"""Without a byte, in the middle of a download."""
+"""How long a download may receive no byte."""
 DOWNLOAD_SECONDS_MAX = 1800.0
-"""For one wheel, of some 70 MB."""
+"""How long the download of one wheel may take, of some 70 MB."""
 WHEEL_BYTES_MAX = 4 * 1024**3
-"""A longer download is broken off."""
+"""The largest wheel that is downloaded."""
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _CHUNK_BYTES = 1024 * 1024
 
 
 class PackageIndex:
-    """A client of one index. Use it as a context."""
+    """A client of one index. Use as a context manager."""
 
     def __init__(self, settings: IndexSettings) -> None:
-        """Nothing is opened but the client, which connects later.
+        """Make the HTTP client, which connects later.
 
         Raises:
             SourceFailed: The settings name no index, or no certificates.
@@ -57,7 +57,7 @@ class PackageIndex:
         """The URL of a wheel, for any platform: its members are data.
 
         Raises:
-            SourceFailed: The index has none, or does not answer in time.
+            SourceFailed: The index has no such wheel, or does not answer in time.
             httpx2.HTTPError: The index cannot be reached, or refuses.
         """
         page = httpx2.URL(f"{self._url}/{_normalized(package)}/")
@@ -77,12 +77,12 @@ class PackageIndex:
         """Write a wheel to a file. Yields after each chunk the bytes so far, and their total (0 where it is unknown).
 
         Raises:
-            SourceFailed: It takes too long, or is too long.
-            httpx2.HTTPError: The download breaks off, or is refused.
+            SourceFailed: The download takes too long, or is too large.
+            httpx2.HTTPError: The download is interrupted or refused.
             OSError: The file cannot be written.
         """
         started, done_bytes = time.monotonic(), 0
-        # Credentials are the index's: another host, as its files may be on, does not get them.
+        # Only the index gets its credentials; its files may be on another host.
         auth = self._auth if url.host == self._url.host else None
         with self._client.stream("GET", url, auth=auth) as response, path.open("wb") as file:
             response.raise_for_status()
@@ -97,12 +97,12 @@ class PackageIndex:
 
 
 def _auth_of(url: httpx2.URL) -> httpx2.Auth | None:
-    """The credentials in the URL, else those in `.netrc`."""
+    """The credentials in the URL, or else those in `.netrc`."""
     if url.username:
         return httpx2.BasicAuth(unquote(url.username), unquote(url.password))
     try:
         return httpx2.NetRCAuth()
-    except (OSError, NetrcParseError):  # there is no such file, or none that can be read
+    except (OSError, NetrcParseError):  # the file does not exist, or cannot be read
         return None
 
 
@@ -120,7 +120,7 @@ def _links(response: httpx2.Response) -> list[httpx2.URL]:
     """The URLs of the files on a package's page.
 
     Raises:
-        SourceFailed: It is no such page.
+        SourceFailed: The response is no such page.
     """
     try:
         if "json" in response.headers.get("Content-Type", ""):
@@ -131,7 +131,7 @@ def _links(response: httpx2.Response) -> list[httpx2.URL]:
             links = anchors.links
         return [response.url.join(link) for link in links]
     except (KeyError, TypeError, ValueError, httpx2.InvalidURL) as error:
-        raise SourceFailed(f"{response.url.host} answers with a page that is none of an index: {error!r}") from error
+        raise SourceFailed(f"{response.url.host} answers with a page that is not an index's: {error!r}") from error
 
 
 def _file_name(url: httpx2.URL) -> str:
@@ -146,6 +146,6 @@ class _Anchors(HTMLParser):
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take a link."""
+        """Add the link of a tag."""
         if tag == "a" and (link := dict(attrs).get("href")):
             self.links.append(link)

@@ -1,7 +1,7 @@
-"""Waiting for an answer for a bounded time.
+"""A time limit for a blocking call.
 
-The HTTP library's time-out is per address and leaves the name look-up out, so a network that drops packets could block
-a call for minutes.
+The HTTP library's time-out is per address and does not include the name look-up, so a network that drops packets could
+block a call for minutes.
 """
 
 import threading
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """Make a call on a thread of its own, which ends by itself when it is no longer waited for.
+    """Make a call in a new thread, and wait for it. After the time limit the thread ends by itself later.
 
     Raises:
         SourceFailed: There was no answer within this time.
-        Exception: What the call raises.
+        Exception: The call's own exception.
     """
     answer: Future[T] = Future()
 
@@ -33,6 +33,6 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     try:
         return answer.result(seconds)
     except TimeoutError as error:
-        if answer.done():  # the call's own
+        if answer.done():  # the time-out is the call's own exception
             raise
         raise SourceFailed(f"no answer within {seconds:g} s") from error

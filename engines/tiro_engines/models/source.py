@@ -1,4 +1,4 @@
-"""A source of weights, and how it reports its progress."""
+"""The protocol of sources of weights, and their progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from tiro_engines.models.staging import Staging
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How much of one item has been fetched."""
+    """The progress of fetching one item."""
 
     source: str
-    """Where the bytes come from, as in `hub` or `wheel`."""
+    """The name of the source, as in `hub` or `wheel`."""
     item: str
     """The file or package being fetched."""
     done_bytes: int
     total_bytes: int
-    """0 where the source does not say."""
+    """0 where it is not known."""
 
 
 Report = Callable[[Progress], None]
-"""Called on the fetching thread, often: it must return at once. An exception that it raises ends the fetching."""
+"""Called often on the fetching thread, so it must return at once. An exception that it raises ends the fetching."""
 
 
 class SourceFailed(Exception):  # noqa: N818 - reads as the outcome it reports; the store turns it into ModelUnavailable
-    """A source could not supply all that was missing. What it did supply is kept."""
+    """A source could not supply all missing files. Those that it supplied are kept."""
 
 
 class Source(Protocol):
@@ -39,5 +39,5 @@ class Source(Protocol):
         """Put files that are missing into the staging folder.
 
         Raises:
-            SourceFailed: Why it could not be done.
+            SourceFailed: The source could not supply them; the message says why.
         """

@@ -1,4 +1,4 @@
-"""The folder in which a model is put together before it is used."""
+"""The folder in which a model is assembled before it is used."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from tiro_engines.models.digest import fault_in
 
 
 class WrongBytes(Exception):  # noqa: N818 - reads as the condition it reports
-    """A source gave bytes that are not those of the catalogue. They were deleted."""
+    """A source supplied other bytes than those of the catalogue. They were deleted."""
 
 
 class Staging:
     """A folder beside the final one. A file gets its name in it only when its digest is right.
 
-    It survives an interruption: accepted files are checked again and kept, a part of a file can be continued. The
-    store's lock admits one process at a time.
+    The folder survives an interruption: accepted files are checked again and kept, and the part of a file is continued.
+    The store's lock admits one process at a time.
     """
 
     def __init__(self, folder: Path, model: Model) -> None:
@@ -26,7 +26,7 @@ class Staging:
         self._accepted: set[str] = set()
 
     def open(self) -> None:
-        """Make the folder, or continue with what an interrupted attempt left in it."""
+        """Make the folder, or continue with the files of an interrupted attempt."""
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = {self._part(file) for file in self._model.files}
         for file in self._model.files:
@@ -42,19 +42,19 @@ class Staging:
         return tuple(file for file in self._model.files if file.name not in self._accepted)
 
     def received_bytes(self, file: ModelFile) -> int:
-        """How many bytes of a file have been received."""
+        """The number of bytes of a file that have been received."""
         part = self._part(file)
         return part.stat().st_size if part.exists() else 0
 
     def restart(self, file: ModelFile) -> None:
-        """Drop what has been received of a file."""
+        """Drop the received bytes of a file."""
         self._part(file).unlink(missing_ok=True)
 
     def append(self, file: ModelFile, chunks: Iterable[bytes]) -> Iterable[int]:
         """Add bytes to a file's part. Yields the size so far after each chunk.
 
         Raises:
-            WrongBytes: There are more bytes than the file has. The part is deleted.
+            WrongBytes: There are more bytes than the file of the catalogue has. The part is deleted.
         """
         received_bytes = self.received_bytes(file)
         with self._part(file).open("ab") as stream:
@@ -70,7 +70,7 @@ class Staging:
         """Check a file that has been received completely, and give it its name.
 
         Raises:
-            WrongBytes: It is not the file of the catalogue. The part is deleted.
+            WrongBytes: The digest is not that of the catalogue. The part is deleted.
         """
         part = self._part(file)
         fault = fault_in(part, file)
@@ -78,7 +78,7 @@ class Staging:
             self.restart(file)
             raise WrongBytes(fault)
         with part.open("rb+") as stream:
-            os.fsync(stream.fileno())  # after a power cut a name must not stand for bytes that never reached the disk
+            os.fsync(stream.fileno())  # after a power cut the name must not exist without its bytes on the disk
         part.rename(self.folder / file.name)
         self._accepted.add(file.name)
 
@@ -93,7 +93,7 @@ class Staging:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a link, or a folder with all that is in it."""
+    """Delete a file, a link, or a folder with its contents."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

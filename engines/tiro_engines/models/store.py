@@ -1,4 +1,4 @@
-"""The folder in which verified weights are kept, and how they get there."""
+"""The folder of verified weights, to which missing ones are fetched."""
 
 import logging
 import shutil
@@ -20,7 +20,7 @@ from tiro_engines.models.wheel import WheelSource
 LOCK_SECONDS_MAX = 3600
 """How long to wait for another process that is fetching the same model."""
 
-# Of the standard library: it reaches stderr also from the command line, which configures no logs.
+# The standard library's log reaches stderr also from the command line, which configures no log.
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """The state of a model, and what is wrong with it when it is corrupt."""
+    """The state of a model, and its faults when it is corrupt."""
 
     state: State
     faults: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class VerifiedModel:
 
 
 def _ignore(progress: Progress) -> None:
-    """For callers that show no progress."""
+    """Do nothing: for callers that show no progress."""
 
 
 class ModelStore:
@@ -63,7 +63,7 @@ class ModelStore:
         self._sources = (HubSource(), WheelSource()) if sources is None else tuple(sources)
 
     def status(self, name: str) -> ModelStatus:
-        """The state without fetching. Hashes files that have changed since they were last verified.
+        """The state of a model; nothing is fetched. Hashes files that have changed since they were last verified.
 
         Raises:
             UnknownModelError: The catalogue has no such model.
@@ -75,13 +75,13 @@ class ModelStore:
         return ModelStatus(State.CORRUPT if faults else State.PRESENT, faults)
 
     def ensure(self, name: str, progress: Report = _ignore) -> VerifiedModel:
-        """Verified weights, fetched where they are not in the folder. Blocks.
+        """Verified weights, fetched if the folder does not have them. Blocks.
 
-        Sources are tried in order: the local folder, the hub, a wheel. Files of one that fails later are kept.
+        Sources are tried in order: the local folder, the hub, a wheel. Complete files of a source that fails are kept.
 
         Raises:
             UnknownModelError: The catalogue has no such model.
-            ModelUnavailable: No source could supply it; says which were tried and why each failed.
+            ModelUnavailable: No source could supply the model; the message says why each one failed.
         """
         model = self._engine.model(name)
         folder = VerifiedFolder(self._folder(model), model)
@@ -128,7 +128,7 @@ class ModelStore:
 
     def _place(self, staged: Path, folder: Path) -> None:
         if folder.exists():
-            # Not deleted: an administrator may have put other weights under a name of the catalogue.
+            # The folder is not deleted: an administrator may have put other weights under a name of the catalogue.
             rejected = folder.with_name(f"{folder.name}.rejected")
             if rejected.exists():
                 remove(rejected)

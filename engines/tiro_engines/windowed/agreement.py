@@ -1,4 +1,4 @@
-"""Which words of a partial will stay: those that two decodings in a row agree on, if they are sure of them.
+"""Local agreement: the words of a partial are stable on which two decodings in a row agree with enough probability.
 
 LocalAgreement-2 of Liu, Spanakis and Niehues, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by
 Partial Hypothesis Selection" (2020), as Macháček, Dabre and Bojar use it with Whisper, "Turning Whisper into Real-Time
@@ -14,16 +14,16 @@ from tiro_engines.windowed.decoder import DecodedWord
 SAME_WORD_SAMPLES = SAMPLE_RATE
 """The largest difference between the times that two decodings give to one word."""
 SURE_PROBABILITY_MIN = 0.4
-"""A decoding that gives a word this probability is sure of it."""
+"""The probability of a word from which on a decoding is sure of it."""
 UNSURE_SAMPLES = SAMPLE_RATE * 3 // 2
-"""A word that one of the two decodings is not sure of becomes stable this much later: what follows may change it.
+"""A word of which one of the two decodings is not sure becomes stable this much later: later words may change it.
 
 Measured with tiny.en over read speech, this and the probability: without them the final changes one stable word in 15.
 """
 
 
 class LocalAgreement:
-    """The stable words of the utterance under way, and the rest of its last decoding."""
+    """The stable words of the present utterance, and the rest of its last decoding."""
 
     def __init__(self) -> None:
         self._stable: list[DecodedWord] = []
@@ -36,7 +36,7 @@ class LocalAgreement:
 
     @property
     def stable_count(self) -> int:
-        """How many words of the last `update`, from the first on, are stable."""
+        """The number of stable words at the beginning of the last `update`."""
         return len(self._stable)
 
     def update(self, words: Sequence[DecodedWord], *, certain_until: int) -> list[DecodedWord]:
@@ -44,7 +44,7 @@ class LocalAgreement:
 
         Args:
             words: The decoding.
-            certain_until: A word that ends after this sample does not become stable: it may continue.
+            certain_until: A word that ends after this sample does not become stable, because it may not be complete.
         """
         rest = self._after_stable(words)
         pairs = zip(self._rest, rest, strict=False)
@@ -61,8 +61,8 @@ class LocalAgreement:
     def _after_stable(self, words: Sequence[DecodedWord]) -> list[DecodedWord]:
         """The words after the stable ones: by count, where the decoding begins with the stable words.
 
-        Where it does not, those after the last stable word, if the decoding has that word at about its time; failing
-        that, by time.
+        Otherwise the words after the last stable word, if the decoding has that word at about its time; else those that
+        begin later.
         """
         count = len(self._stable)
         if len(words) >= count and all(map(_same, self._stable, words)):
@@ -88,5 +88,5 @@ def _same(first: DecodedWord, second: DecodedWord) -> bool:
 
 
 def _spelling(word: DecodedWord) -> str:
-    """Case and punctuation change with every word that follows; the word itself is what must agree."""
+    """The word without case and punctuation, which change with every word that follows."""
     return "".join(filter(str.isalnum, word.raw.casefold())) or word.text

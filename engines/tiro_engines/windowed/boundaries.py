@@ -1,4 +1,4 @@
-"""Where to split an utterance that has become too long."""
+"""Choosing where to split an utterance that has become too long."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,13 +13,13 @@ def best_pause(pauses: Sequence[Pause]) -> Pause | None:
 
 
 def best_boundary(words: Sequence[DecodedWord], after: int) -> int | None:
-    """How many words to keep: those before the widest gap after a sample; of equal gaps the last.
+    """The number of words before the widest gap after a sample; of equal gaps the last.
 
-    The last word never counts as complete, because the window may end inside it.
+    The last word never counts, because the window may end inside it.
 
     Args:
         words: Words of the window, in order.
-        after: Keep at least the words that end before this sample of the window.
+        after: The sample of the window: the words that end before it come before the split.
 
     Returns:
         The number of words before the split, or None where there is no boundary to choose.

@@ -1,4 +1,4 @@
-"""The end of the last final as context: what follows is recognized better with it."""
+"""The end of the last final as context, with which the next speech is recognized better."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,20 @@ from tiro_engines.windowed.voice import FRAME_SAMPLES
 from tiro_engines.windowed.window import AudioWindow
 
 CONTEXT_SAMPLES_MAX = 6 * SAMPLE_RATE
-"""Of the end of a final. Measured with tiny.en: more of it adds nothing but cost."""
+"""The longest context. Measured with tiny.en: a longer one costs more and improves nothing."""
 GAP_SAMPLES_MAX = 5 * SAMPLE_RATE
-"""After a longer silence the subject may be another one, and the speaker too."""
+"""The longest silence after which a final is context: after a longer one the subject or the speaker may change."""
 GAP_SAMPLES_KEPT = SAMPLE_RATE // 2
-"""The silence between context and window that is decoded: it costs as much as speech."""
+"""The longest silence between context and window that is decoded, because silence costs as much as speech."""
 WINDOW_SAMPLES_MAX = 10 * SAMPLE_RATE
-"""A longer window has enough context of its own."""
+"""The longest window that is decoded with context."""
 
 
 class PromptContext:
     """The end of the last final, with its audio."""
 
     def __init__(self, committed: CommittedContext) -> None:
-        """The audio comes next: see `take_audio`."""
+        """The context without its audio, which `take_audio` adds."""
         self.committed = committed
         self._audio = AudioWindow(committed.start)
 
@@ -36,11 +36,11 @@ class PromptContext:
         return samples[missing:]
 
     def is_near(self, at: int) -> bool:
-        """Whether it is context for a window that begins at this sample."""
+        """Whether it is near enough to be context for a window that begins at this sample."""
         return at - self.committed.end <= GAP_SAMPLES_MAX
 
     def for_window(self, at: int, length: int) -> DecodingContext | None:
-        """The context of a window that begins at this sample and has this many; None where it needs none."""
+        """The context of a window with `length` samples that begins at the sample `at`. None where it needs none."""
         if length > WINDOW_SAMPLES_MAX:
             return None
         gap = np.zeros(min(at - self.committed.end, GAP_SAMPLES_KEPT), np.float32)
@@ -58,7 +58,7 @@ def context_at_end(words: Sequence[DecodedWord], window: AudioWindow, end: int) 
     earliest = end - window.start - CONTEXT_SAMPLES_MAX
     count = sum(word.start < earliest for word in words[:-1])
     begin = (words[count - 1].end + words[count].start) // 2 if count else 0
-    frames = (end - window.start - begin) // FRAME_SAMPLES  # whole ones, so that other rates have the same samples
+    frames = (end - window.start - begin) // FRAME_SAMPLES  # whole frames, so that other rates have the same samples
     start = end - frames * FRAME_SAMPLES
     context = PromptContext(CommittedContext("".join(word.raw for word in words[count:]).strip(), start, end))
     context.take_audio(window.until(end)[start - window.start :])

@@ -1,4 +1,4 @@
-"""The decoder of an engine, as a windowed session needs it: words for a window of samples."""
+"""The protocol of an engine's decoder for a windowed session: words for a window of samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ class DecodedWord:
     """A word with its position in the window that was decoded."""
 
     raw: str
-    """Text with the space that separates it from the word before, where its language writes one."""
+    """The text, with a leading space where the language separates words by spaces."""
     start: int
     """Samples from the beginning of the window."""
     end: int
@@ -34,7 +34,7 @@ class DecodedWord:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """The words of a window. None where it has no speech, or none that the decoder trusts."""
+    """The words of a window. No words where it has no speech, or none that the decoder accepts."""
 
     words: tuple[DecodedWord, ...] = ()
     language: str = ""
@@ -59,7 +59,7 @@ class DecodingContext:
 
 
 class WindowDecoder(Protocol):
-    """Decodes the windows of one session. It may remember the language that it detected, but no text."""
+    """Decodes the windows of one session. It may keep the detected language between windows, but no text."""
 
     @property
     def seconds_max(self) -> float:

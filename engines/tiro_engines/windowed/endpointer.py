@@ -1,4 +1,4 @@
-"""Endpointing: from the speech probabilities of frames to the beginnings, pauses and ends of utterances."""
+"""Endpointing: finds the beginnings, pauses and ends of utterances by the speech probabilities of frames."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ HYSTERESIS = 0.15
 """Speech continues until its probability is this much below the threshold, as in Silero's own segmentation."""
 
 SPEECH_SAMPLES_MIN = SAMPLE_RATE * 96 // 1000
-"""Speech must last this long to begin an utterance: clicks do not."""
+"""The shortest speech that begins an utterance: clicks are shorter."""
 
 PAUSE_SAMPLES_MIN = SAMPLE_RATE * 98 // 1000
 """The shortest silence at which an utterance may be split, as in Silero's own segmentation."""

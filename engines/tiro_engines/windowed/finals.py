@@ -1,8 +1,7 @@
 """Decoding a final completely.
 
-Whisper sometimes ends its text at the first sentence, with seconds of speech still to come. The text that it does give
-is probable and was spoken; only its length shows the fault: few tokens for much voice. Such a window is decoded in two
-parts.
+Whisper sometimes ends its text after the first sentence, although seconds of speech follow. The text up to there is
+correct and probable; only its length shows the fault: few tokens for much voice. Such a window is decoded in two parts.
 """
 
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ from tiro_engines.windowed.endpointer import Pause
 TOKENS_PER_SECOND_MIN = 1.0
 """Tokens per second of voice. Slow speech has two words a second, which are more tokens in every language."""
 VOICED_SAMPLES_MIN = 3 * SAMPLE_RATE
-"""With less voice than this a short text is accepted."""
+"""The shortest voice for which a short text is a fault."""
 PART_SAMPLES_MIN = SAMPLE_RATE
 SPLITS_MAX = 2
-"""How often a part is divided again."""
+"""How often a part may be split again."""
 
 
 def decode_all(
@@ -35,7 +34,7 @@ def decode_all(
         samples: The window.
         pauses: Its pauses, in order, in samples from its beginning.
         context: The final before it.
-        splits_max: How often a part may be divided.
+        splits_max: How often a part may be split again.
     """
     hypothesis = decoder.decode_final(samples, context=context)
     pause = best_pause([one for one in pauses if PART_SAMPLES_MIN <= one.middle <= len(samples) - PART_SAMPLES_MIN])

@@ -1,8 +1,8 @@
-"""The hypothesis for the utterance under way, decoded again from time to time.
+"""The hypothesis for the present utterance, decoded again from time to time.
 
 A long utterance is not decoded from its beginning every time. Once words are stable and far enough from the end, the
-next decoding begins after them and has them as context: a partial costs as much as the last few seconds, however long
-the utterance is.
+next decoding begins after them and has them as context. So a partial costs as much as the last few seconds, for an
+utterance of any length.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tiro_engines.windowed.decoder import DecodedWord, Hypothesis, PartialWindow
 from tiro_engines.windowed.window import AudioWindow
 
 WINDOW_SAMPLES_MAX = 4 * SAMPLE_RATE
-"""After a longer window the next one begins later."""
+"""The longest window. After a longer one the next window begins later."""
 WINDOW_SAMPLES_KEPT = SAMPLE_RATE * 3 // 2
 """The end of the window that is always decoded again: words near its beginning and end are recognized less well."""
 UNCERTAIN_SAMPLES = SAMPLE_RATE // 4
@@ -29,7 +29,7 @@ class StabilizedHypothesis:
 
     words: Sequence[DecodedWord]
     stable_count: int
-    """How many of them, from the first on, will not change."""
+    """The number of words at the beginning that will not change."""
     language: str
 
 
@@ -39,7 +39,7 @@ class PartialTracker:
     def __init__(self, start: int) -> None:
         self._agreement = LocalAgreement()
         self.decoded_until = start
-        """Everything before this sample is in a partial, or final."""
+        """The sample up to which everything is in a partial, or final."""
         self._window_start = start
         self._begin = start
         self._shown: StabilizedHypothesis | None = None
@@ -51,7 +51,7 @@ class PartialTracker:
         self._shown = None
 
     def next_window(self, window: AudioWindow) -> PartialWindow:
-        """What to decode next: the end of the window."""
+        """The window to decode next: the end of the utterance."""
         begin = max(self._begin, window.start)
         return PartialWindow(window.since(begin), self._stable_before(begin - window.start))
 
@@ -59,8 +59,8 @@ class PartialTracker:
         """Add the hypothesis for `next_window`, the window being the same.
 
         Returns:
-            The hypothesis for the whole utterance. None where it has not changed, and where nothing was recognized:
-            what was shown before is still the better guess.
+            The hypothesis for the whole utterance. None where it has not changed, and where nothing was recognized: the
+            hypothesis before is still the better one.
         """
         self.decoded_until = window.end
         self._window_start = window.start

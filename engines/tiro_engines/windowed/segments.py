@@ -1,4 +1,4 @@
-"""From the words of a window to a segment of the session."""
+"""Making a segment of the session from the words of a window."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ def segment_of(
         words: At least one, in order.
         start: The first sample of the window, in the session.
         end: The sample after its last one. No word ends later, or begins before the end of the word before it.
-        language: Of all of them.
+        language: The language of the words.
         with_words: Whether the segment has its words.
-        stable: How many words, from the first on, are stable. All by default.
+        stable: The number of stable words at the beginning. All by default.
     """
     count = len(words) if stable is None else stable
     placed: list[Word] = []

@@ -1,9 +1,9 @@
 """A live session of an engine that decodes windows.
 
-Voice activity detection finds speech. While it lasts, the window since the last final is decoded again and again for
-partials. A pause, the longest utterance allowed or the caller ends it: the window is decoded once more, with care, and
-committed. What is final or silent leaves the window, so a session's memory is bounded by the longest utterance. The end
-of the last final is kept as context for the next one.
+Voice activity detection finds speech. During an utterance, the window since the last final is decoded again and again
+for partials. The utterance ends with a pause, at its longest length, or by the caller's request: then the window is
+decoded once more with a higher effort, and committed. Final or silent samples leave the window, so a session's memory
+is bounded by the longest utterance. The end of the last final is kept as context for the next one.
 """
 
 from dataclasses import replace
@@ -34,23 +34,24 @@ from tiro_engines.windowed.voice import FRAME_SAMPLES, VoiceActivity
 from tiro_engines.windowed.window import AudioWindow
 
 LEAD_IN_SAMPLES = 10 * FRAME_SAMPLES
-"""Kept from before speech begins: voice activity detection is late for soft consonants.
+"""The samples kept from before speech begins: voice activity detection is late for soft consonants.
 
-Whole frames of voice activity: an owner that takes over there has the same frames as the one before, and so the same
-text.
+These are whole frames of voice activity, so that an owner that takes over there has the same frames and the same text
+as the one before.
 """
 
 HANGOVER_SAMPLES = 10 * FRAME_SAMPLES
-"""Decoded after speech has ended, for the same reason. The rest of the silence is the next utterance's lead-in."""
+"""The samples decoded after the end of speech, for the same reason. Later silence is the next utterance's lead-in."""
 
 BLOCK_SAMPLES = SAMPLE_RATE
-"""Audio is processed in blocks of this size, so that the window stays bounded however much one call brings."""
+"""The size of the blocks in which audio is processed, so that the window is bounded for a call with any length."""
 
 NEW_SPEECH_SAMPLES_MIN = SAMPLE_RATE * 300 // 1000
-"""About the length of a word: with less new speech a partial would show nothing new."""
+"""The least new speech for a partial: about the length of a word."""
 
 SPLIT_AFTER_SHARE = 0.4
-"""The share of the longest utterance after which it may be split: words beside a split suffer, so splits are few."""
+"""The share of the longest utterance after which it may be split. Splits are few, because words beside a split are
+recognized less well."""
 
 
 D = TypeVar("D", bound=WindowDecoder)
@@ -90,7 +91,7 @@ class WindowedSession(Generic[D]):
 
     @property
     def seconds_sent(self) -> float:
-        """0: nothing is sent outside; see `EngineSession.seconds_sent`."""
+        """0: no audio is sent to a service outside; see `EngineSession.seconds_sent`."""
         return 0.0
 
     def advance(self, samples: Samples) -> list[SessionUpdate]:
@@ -108,11 +109,11 @@ class WindowedSession(Generic[D]):
         return self.accept_partial(self.decoder.decode_partial(window)) if window else []
 
     def partial_window(self) -> PartialWindow | None:
-        """What to decode for the next partial; None when none is wanted."""
+        """The window of the next partial; None when no partial is wanted."""
         return self._partials.next_window(self._window) if self.wants_partial else None
 
     def accept_partial(self, hypothesis: Hypothesis) -> list[SessionUpdate]:
-        """The partial for the hypothesis of `partial_window`. No other call may have come between the two."""
+        """The partial for the hypothesis of `partial_window`. No other call may be made between the two."""
         updated = self._partials.update(self._window, hypothesis)
         if updated is None:
             return []
@@ -141,7 +142,7 @@ class WindowedSession(Generic[D]):
         return [*ended, *self._end_utterance(at)]
 
     def close(self) -> None:
-        """Nothing is held outside."""
+        """Do nothing: the session holds no resources outside."""
 
     def _process(self, samples: Samples) -> list[SessionUpdate]:
         self._window.append(samples)
@@ -168,14 +169,14 @@ class WindowedSession(Generic[D]):
 
     def _end_utterance(self, at: int) -> list[SessionUpdate]:
         updates: list[SessionUpdate] = []
-        if self._endpointer.speech_end > self._window.start:  # else a split has committed all the speech
+        if self._endpointer.speech_end > self._window.start:  # otherwise a split has committed all the speech
             updates += self._commit(self._decode_final(at), at)
         self._endpointer.reset()
         self._continue_at(at)
         return [*updates, UtteranceEnd(at)]
 
     def _split_utterance(self, end: int) -> list[SessionUpdate]:
-        """Commit the front of the window, up to a pause or failing that a word boundary. Speech continues after it."""
+        """Commit the front of the window, up to a pause, or else up to a word boundary. The utterance continues."""
         after = round(self._utterance_samples_max() * SPLIT_AFTER_SHARE)
         if pause := best_pause(self._endpointer.pauses(self._window.start + after, end)):
             at = self._on_frame(pause.middle)
@@ -208,7 +209,7 @@ class WindowedSession(Generic[D]):
         return decode_all(self.decoder, samples, pauses, context)
 
     def _front(self, hypothesis: Hypothesis, end: int, after: int) -> tuple[int, Hypothesis]:
-        """Where to split between two words, and the words before it."""
+        """The sample at which to split between two words, and the words before it."""
         count = best_boundary(hypothesis.words, after)
         if count is None:
             return end, hypothesis

@@ -1,4 +1,4 @@
-"""Voice activity detection, as a windowed session needs it."""
+"""The protocol of voice activity detection for a windowed session."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ class VoiceActivity(Protocol):
     def frame_samples(self) -> int:
         """Samples in a frame: a divisor of 10 frames of Silero (5120 samples).
 
-        The lead-in that is kept before speech is whole frames, so that a session that takes over has the same frames.
+        The lead-in before speech consists of whole frames, so that a session that takes over has the same frames.
         """
 
     def probabilities(self, samples: Samples) -> list[float]:

@@ -6,21 +6,21 @@ import time
 import pytest
 from amazon_transcribe.structures import BufferableByteStream
 
-from tiro_engines.amazon_transcribe.body import REST_SECONDS, RestingBody
+from tiro_engines.amazon_transcribe.body import WAIT_SECONDS, PacedBody
 
 
 @pytest.fixture
-def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give the rests that are taken, without taking them."""
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the waits that are taken, without taking them."""
     taken: list[float] = []
     monkeypatch.setattr(time, "sleep", taken.append)
     return taken
 
 
-def test_a_read_takes_all_there_is(rests: list[float]) -> None:
+def test_a_read_takes_all_there_is(waits: list[float]) -> None:
     """Pieces that wait are read together, up to the room there is; the rest comes next, then the end."""
     written = BufferableByteStream()
-    reader = RestingBody(written)
+    reader = PacedBody(written)
     for piece in (b"ab", b"cd", b"efg"):
         written.write(piece)
     room = bytearray(6)
@@ -30,12 +30,12 @@ def test_a_read_takes_all_there_is(rests: list[float]) -> None:
     assert reader.readinto(room) == 1
     assert room[:1] == b"g"
     assert reader.readinto(room) == 0
-    assert rests == []
+    assert waits == []
 
 
-def test_a_thread_rests_once_a_round(rests: list[float]) -> None:
-    """However many streams have nothing to send, the thread that asks them all rests when it begins again."""
-    bodies = [RestingBody(BufferableByteStream()) for _ in range(3)]
+def test_a_thread_rests_once_a_round(waits: list[float]) -> None:
+    """However many streams have nothing to send, the thread that asks them all waits when it begins again."""
+    bodies = [PacedBody(BufferableByteStream()) for _ in range(3)]
 
     def ask() -> None:
         for reader in bodies * 5:
@@ -45,4 +45,4 @@ def test_a_thread_rests_once_a_round(rests: list[float]) -> None:
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert rests == [REST_SECONDS] * 4
+    assert waits == [WAIT_SECONDS] * 4
