@@ -121,7 +121,7 @@ class Engine:
     """Whether it is a service outside the deployment: only audio of tenants that have agreed to it is sent there."""
 
     def price_of(self, model: Model | None) -> Price | None:
-        """The price of a minute of audio with a model (None: one that the catalogue lacks). None where there is none."""
+        """The price of a minute of audio with a model; None for a model that the catalogue lacks. None: no price."""
         return (model.price_per_minute if model else None) or self.price_per_minute
 
     def model(self, name: str) -> Model:

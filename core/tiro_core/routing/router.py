@@ -127,7 +127,7 @@ class Router:
             raise TiroError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 reasons.ERROR_REASON_CLOUD_NOT_ALLOWED,
-                f"engine {engine!r} is a cloud, and the deployment does not allow it for tenant {tenant!r}",
+                f"engine {engine!r} is a cloud, and the deployment sends it no audio of tenant {tenant!r}",
             )
         limit = rule.cloud_seconds_a_day
         if limit is not None and self._usage.seconds_today(tenant, rule.clouds) >= limit:

@@ -27,7 +27,7 @@ class ModelInfo:
     engine: str
     """The name of the engine's entry point."""
     model: str
-    """The model's name, part of NATS subjects: letters, digits, `.`, `_` and `-`. Never empty, even if `load` got none."""
+    """The model's name, part of NATS subjects: letters, digits, `.`, `_` and `-`. Never empty."""
     digest: str
     """`sha256:<hex>` of the weights file (of several, in the order of their names), or of the name and version where an
     engine has no weights."""

@@ -1,1 +1,1 @@
-"""Accepts audio and jobs over gRPC, stores them, answers about them."""
+"""The ingest service: it accepts recordings and jobs over gRPC, stores them, and returns transcripts."""

@@ -1,8 +1,8 @@
 """Ingest from its start to its end.
 
-The order at the end: not ready, no new calls; watches and uploads end with SHUTTING_DOWN, for their callers to continue
-elsewhere, and what was written is recorded; other calls get their grace period; then the background loops end and the
-connections are closed.
+The order at the end: not ready, no new calls; watches and uploads end with SHUTTING_DOWN, so that their callers
+continue with another service, and the committed size of uploads is recorded; other calls get their grace period; then
+the background loops end and the connections are closed.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ STREAMS = (
         ),
     ),
 )
-"""What ingest cannot do without."""
+"""The streams that ingest needs."""
 
 
 async def serve(settings: IngestSettings, stopping: asyncio.Event) -> None:
@@ -73,13 +73,13 @@ async def serve(settings: IngestSettings, stopping: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def open_ingest(settings: IngestSettings, stopping: asyncio.Event) -> AsyncIterator[int]:
-    """Ingest as it serves, and the port it serves on.
+    """Ingest, serving while the context lasts. Yields its port.
 
     Raises:
-        StoppedEarly: `stopping` was set while it waited for NATS, or for the store of blobs.
-        CannotStart: NATS may lose what it acknowledges, or the store of blobs cannot be used.
+        StoppedEarly: `stopping` was set while ingest waited for NATS, or for the blob store.
+        CannotStart: NATS may lose acknowledged messages, or the blob store cannot be used.
         ServerSettingsError: The settings contradict each other.
-        OSError: An address is taken.
+        OSError: An address is in use.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(settings.ingest_metrics_address))

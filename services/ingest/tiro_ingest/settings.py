@@ -22,70 +22,70 @@ class IngestSettings(ServerSettings):
 
     ingest_address: str = Field(default="127.0.0.1:50051", description="host:port to serve on; port 0 takes a free one")
     ingest_metrics_address: str = Field(default="127.0.0.1:9101", description="host:port of /metrics; empty: none")
-    upload_bytes_max: int = Field(default=2 * _GIB, ge=1, description="The largest recording taken")
-    audio_seconds_max: float = Field(default=12 * _HOUR, gt=0, description="The longest recording")
+    upload_bytes_max: int = Field(default=2 * _GIB, ge=1, description="The largest recording accepted, in bytes")
+    audio_seconds_max: float = Field(default=12 * _HOUR, gt=0, description="The longest recording accepted, in seconds")
     upload_ttl_seconds: float = Field(
         default=24 * _HOUR, gt=0, description="An unfinished upload is removed after this time without a write"
     )
     transcription_ttl_seconds: float = Field(
-        default=30 * _DAY, ge=0, description="How long a job that does not say it is kept after its end"
+        default=30 * _DAY, ge=0, description="How long a job without a ttl is kept after its end"
     )
     audio_ttl_seconds: float = Field(
         default=7 * _DAY,
         ge=0,
-        description="How long a job's recording is kept after its end, and an upload that no job needs",
+        description="How long a job's recording is kept after the job's end, and an upload that no job needs",
     )
     ttl_seconds_max: float = Field(default=366 * _DAY, gt=0, description="The longest that a job may be kept")
     upload_idle_seconds: float = Field(
-        default=60, gt=0, description="A call that writes an upload is ended after this time without data"
+        default=60, gt=0, description="A call that writes an upload ends after this time without data"
     )
     storage_reserve_bytes: int = Field(
-        default=_GIB, ge=0, description="What must stay free in NATS's store; below it nothing is accepted"
+        default=_GIB, ge=0, description="Bytes that must stay free in NATS's store; below that nothing is accepted"
     )
     maintenance_interval_seconds: float = Field(
         default=300,
         gt=0,
-        description="How often one ingest service looks for expired uploads, and for what deletions have left",
+        description="How often one ingest service checks for expired uploads and for orphans",
     )
     jobs_waiting_max: int = Field(
-        default=100_000, ge=1, description="How many jobs of one tenant may wait, for their recordings or their turn"
+        default=100_000, ge=1, description="The most jobs of one tenant that wait, for their recordings or their turn"
     )
     callback_secrets: SecretStr = Field(
         default=SecretStr(""),
-        description="Secrets that callbacks are signed with, by commas, the newest first. Empty: no callbacks",
+        description="Secrets that sign callbacks, separated by commas, the newest first. Empty: no callbacks",
     )
     callback_seconds_max: float = Field(
-        default=_DAY, gt=0, description="For how long after a job's end its callback is tried"
+        default=_DAY, gt=0, description="How long after a job's end its callback is tried"
     )
-    callbacks_max: int = Field(default=8, ge=1, le=64, description="Callbacks under way at once")
+    callbacks_max: int = Field(default=8, ge=1, le=64, description="Callbacks that are sent at once")
     fetch_seconds_max: float = Field(default=3600, gt=0, description="How long fetching one recording may take")
-    fetch_stall_seconds: float = Field(default=30, gt=0, description="How long a fetched host may send nothing")
-    fetch_attempts_max: int = Field(default=5, ge=1, le=20, description="Tries of a fetch whose error may pass")
+    fetch_stall_seconds: float = Field(default=30, gt=0, description="How long a host may send nothing during a fetch")
+    fetch_attempts_max: int = Field(default=5, ge=1, le=20, description="Tries of a fetch that fails temporarily")
     fetches_max: int = Field(default=4, ge=1, le=64, description="Recordings fetched at once")
-    outgoing_ports: str = Field(default="80,443", description="Ports that callers may have us connect to, by commas")
+    outgoing_ports: str = Field(default="80,443", description="Ports that callers' URIs may have, separated by commas")
     outgoing_networks: str = Field(
         default="",
-        description="Private networks that callers may have us connect to all the same: CIDRs, by commas",
+        description="Private networks that callers' URIs may lead to: CIDRs, separated by commas",
     )
     reconcile_seconds: float = Field(
-        default=30, gt=0, description="A job whose record has not changed for this time is offered to the workers again"
+        default=30, gt=0, description="A job whose record has not changed for this time is enqueued for workers again"
     )
     probes_max: int = Field(default=2, ge=1, le=64, description="Finished uploads that are checked at once")
     probe_seconds_max: float = Field(default=300, gt=0, description="How long probing one recording may take")
     spool_dir: Path | None = Field(
-        default=None, description="Where recordings lie while they come in and are probed. Empty: TMPDIR"
+        default=None, description="Folder of recordings while they are received and probed. Empty: TMPDIR"
     )
     spool_bytes_max: int = Field(
         default=2 * _GIB,
         ge=0,
-        description="The most bytes of recordings that lie there while they come in. The others are read back to be "
-        "probed, probes_max at once",
+        description="The most bytes in spool_dir of recordings that are being received. Others are read back from the "
+        "store to be probed, probes_max at once",
     )
     watch_check_seconds: float = Field(
-        default=2, gt=0, description="After this time without an event a watch reads whether the job has ended"
+        default=2, gt=0, description="After this time without an event a watch checks whether the job has ended"
     )
     watch_send_seconds_max: float = Field(
-        default=30, gt=0, description="A watch is ended when its caller leaves an event unread for this time"
+        default=30, gt=0, description="A watch ends when its caller does not read an event for this time"
     )
 
     @model_validator(mode="after")
@@ -98,7 +98,7 @@ class IngestSettings(ServerSettings):
         return [secret for part in self.callback_secrets.get_secret_value().split(",") if (secret := part.strip())]
 
     def outgoing_policy(self) -> AddressPolicy:
-        """Where callers may have us connect to.
+        """The addresses to which ingest may connect for callers.
 
         Raises:
             ValueError: A port is no number, or a network no CIDR.

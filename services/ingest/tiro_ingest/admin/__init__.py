@@ -1,1 +1,1 @@
-"""Commands for the operator of a deployment: API keys and usage. They talk to NATS, not to a service."""
+"""Commands for the operator of a deployment: API keys and usage. They connect to NATS, not to a service."""

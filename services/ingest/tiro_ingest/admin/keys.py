@@ -1,4 +1,4 @@
-"""`tiro keys`: makes, lists and revokes API keys. For administrators: it speaks to NATS, not to a service."""
+"""`tiro keys`: creates, lists and revokes API keys. For administrators: it connects to NATS, not to a service."""
 
 import asyncio
 import json
@@ -25,16 +25,16 @@ EXIT_USAGE = 2
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys. Speaks to NATS (TIRO_NATS_URL).")
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys. Connects to NATS (TIRO_NATS_URL).")
 
 
 @app.command()
 def create(
-    tenant: Annotated[str, typer.Option(help="Whose key it is: 1 to 40 of a-z, 0-9 and '-'.")],
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    tenant: Annotated[str, typer.Option(help="Tenant of the key: 1 to 40 of a-z, 0-9 and '-'.")],
+    name: Annotated[str, typer.Option(help="Purpose of the key, for people.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make a key and print it. It is shown this once."""
+    """Create a key and print it. It is not shown again."""
     key, record = _run(lambda keys: keys.create(tenant, name))
     if as_json:
         _print_json({**_described(record), "key": key})
@@ -45,15 +45,17 @@ def create(
 
 @app.command("callback-secret")
 def callback_secret(
-    tenant: Annotated[str, typer.Option(help="Whose callbacks it verifies.")],
+    tenant: Annotated[str, typer.Option(help="Tenant that verifies its callbacks.")],
     deployment_secret: Annotated[
         str,
         typer.Option(
-            envvar="TIRO_CALLBACK_SECRETS", help="What ingest signs with; of several the first.", show_default=False
+            envvar="TIRO_CALLBACK_SECRETS",
+            help="The deployment's secrets; the first is used.",
+            show_default=False,
         ),
     ],
 ) -> None:
-    """Print the secret with which a tenant verifies its callbacks. It follows from the deployment's own."""
+    """Print the secret with which a tenant verifies its callbacks. It is derived from the deployment's secret."""
     try:
         check_tenant(tenant)
     except ValueError as error:
@@ -76,9 +78,9 @@ def list_keys(as_json: Json = False) -> None:
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="The key's id, as `list` shows it.")], as_json: Json = False
+    key_id: Annotated[str, typer.Argument(help="Id of the key, as `list` shows it.")], as_json: Json = False
 ) -> None:
-    """End a key. Services refuse it at once."""
+    """Revoke a key. Services refuse it at once."""
     record = _run(lambda keys: keys.revoke(key_id))
     if as_json:
         _print_json(_described(record))
@@ -101,7 +103,7 @@ def _print_json(value: object) -> None:
 
 
 def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
-    """Do something with the keys, or end the program with a line that says why not."""
+    """Run `work` with the keys. On an error, end the program with a line that names it."""
     configure_logging("keys", "console", "error")
     try:
         return asyncio.run(on_bus("keys", lambda bus: work(ApiKeys(bus))))
@@ -113,14 +115,14 @@ def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
 
 
 async def on_bus(name: str, work: Callable[[Bus], Awaitable[T]]) -> T:
-    """Do something over a connection of its own, with every stream there.
+    """Run `work` with a new connection, after creating the streams.
 
     Args:
-        name: Whose connection it is, for who looks at NATS.
-        work: What to do.
+        name: The name of the connection, which NATS shows.
+        work: The work.
 
     Raises:
-        ConnectionError: NATS does not answer; says where.
+        ConnectionError: NATS does not answer; the message names its address.
     """
     settings = CoreSettings.model_validate({})
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`tiro usage`: how much audio went to services outside. For administrators: it speaks to NATS, not to a service."""
+"""`tiro usage`: the audio sent to cloud engines. For administrators: it connects to NATS, not to a service."""
 
 import asyncio
 import json
@@ -15,20 +15,20 @@ from tiro_core.messaging.errors import MessagingError
 from tiro_core.routing.usage import list_usage
 from tiro_ingest.admin.keys import EXIT_FAILED, EXIT_USAGE, on_bus
 
-app = typer.Typer(help="List the audio that engines have sent to services outside. Speaks to NATS (TIRO_NATS_URL).")
+app = typer.Typer(help="List the audio that cloud engines have sent outside. Connects to NATS (TIRO_NATS_URL).")
 
 
 @app.callback(invoke_without_command=True)
 def usage(
-    tenant: Annotated[str, typer.Option(help="Of this tenant alone.")] = "",
-    day: Annotated[str, typer.Option(help="Of this day alone, in UTC: YYYY-MM-DD.")] = "",
+    tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
+    day: Annotated[str, typer.Option(help="Only this day, in UTC: YYYY-MM-DD.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List the audio that engines have sent to services outside: a line for each tenant, engine and day (UTC).
+    """List the audio that cloud engines have sent outside: a line for each tenant, engine and day (UTC).
 
-    Seconds are those that were sent: a live session that went on after a fault, or a job that was tried again, has sent
-    some of its audio twice. Engines that run on your own machines count nothing. Workers write every 10 s; days are
-    kept for 400 days. Speaks to NATS (TIRO_NATS_URL).
+    The seconds include audio that was sent again: after a fault of a live session, or when a job was tried again.
+    Engines on your own machines are not counted. Workers write the counts every 10 s. Days are kept for 400 days.
+    Connects to NATS (TIRO_NATS_URL).
     """
     _check(tenant, day)
     records = _read(tenant or "*", day or "*")

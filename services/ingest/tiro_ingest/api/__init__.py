@@ -1,1 +1,1 @@
-"""The gRPC services, and how records become the messages that callers see."""
+"""The gRPC services."""

@@ -20,12 +20,12 @@ ByEngine = Mapping[str, Sequence[WorkerRecord]]
 
 
 class EngineList:
-    """What the deployment offers at the moment.
+    """The engines and models that the deployment can serve now.
 
     Args:
         catalogue: The engines and models known by name.
         workers: The live workers.
-        resolver: Knows what a request gets that names no engine, or no model.
+        resolver: Knows the defaults of requests that name no engine, or no model.
     """
 
     def __init__(self, catalogue: Catalogue, workers: WorkerDirectory, resolver: RecognitionResolver) -> None:
@@ -34,12 +34,12 @@ class EngineList:
         self._resolver = resolver
 
     def page(self, page_size: int, token: str) -> tuple[Sequence[Engine], str]:
-        """Some engines in the order of their names, and the token of the next page, empty on the last.
+        """A page of engines in the order of their names, and the token of the next page, empty on the last.
 
-        An engine that comes or goes between two pages is on the later one or not; no other is missed or repeated.
+        An engine that appears or disappears between two pages may be missing; no other engine is missed or repeated.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; the token is not one of ours.
+            TiroError: INVALID_ARGUMENT; the token is not one that this service returned.
         """
         after = position_of(token, _SCOPE) if token else ""
         alive = self._alive()

@@ -42,7 +42,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceServicer):
-    """Accepts jobs and answers about them."""
+    """Creates, reads, lists, follows, cancels, retries and deletes jobs."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
         self._send_seconds_max = send_seconds_max
 
     async def CreateTranscription(self, request: CreateTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
-        """Accept a job."""
+        """Create a job."""
         return self._public(await self._acceptor.create(current_tenant(), request))
 
     async def GetTranscription(self, request: GetTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
-        """Tell how a job is doing."""
+        """Return a job."""
         return self._public(await self._job(request.name))
 
     async def ListTranscriptions(  # noqa: N802 - gRPC's
@@ -98,29 +98,29 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
         return await self._transcripts.read(job, request)
 
     async def CancelTranscription(self, request: CancelTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
-        """End a job."""
+        """Cancel a job."""
         return self._public(await self._canceller.cancel(current_tenant(), _bound(request.name)))
 
     async def RetryTranscription(self, request: RetryTranscriptionRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
-        """Accept a job like one that has ended badly."""
+        """Create a job that retries one that has failed or was cancelled."""
         return self._public(await self._acceptor.retry(current_tenant(), request))
 
     async def DeleteTranscription(self, request: DeleteTranscriptionRequest, context: Context) -> Empty:  # noqa: ARG002, N802 - gRPC's
-        """Remove a job."""
+        """Delete a job."""
         await self._remover.remove_job(current_tenant(), _bound(request.name))
         return Empty()
 
     async def DeleteAudio(self, request: DeleteAudioRequest, context: Context) -> Transcription:  # noqa: ARG002, N802 - gRPC's
-        """Make a job let go of its recording."""
+        """Release the recording of a job."""
         return self._public(await self._remover.remove_audio(current_tenant(), _bound(request.name)))
 
     async def _send(self, response: WatchTranscriptionResponse, context: Context) -> None:
-        # Written here rather than yielded to gRPC, which would wait without end for a caller that does not read.
+        # Written here rather than yielded to gRPC, which would wait without a limit for a caller that does not read.
         try:
             async with asyncio.timeout(self._send_seconds_max):
                 await context.write(response)
         except TimeoutError:
-            message = f"an event was left unread for {self._send_seconds_max:g} s"
+            message = f"an event was not read for {self._send_seconds_max:g} s"
             raise TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_CLIENT_TOO_SLOW, message) from None
 
     async def _job(self, name: str) -> TranscriptionRecord:

@@ -29,7 +29,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
-    """Takes recordings in."""
+    """Creates, writes, reads and deletes uploads."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         self._bytes_max = bytes_max
 
     async def CreateUpload(self, request: CreateUploadRequest, context: Context) -> Upload:  # noqa: ARG002, N802 - gRPC's
-        """Begin an upload."""
+        """Create an upload."""
         announced = request.upload.size_bytes
         if announced > self._bytes_max:
             raise invalid_argument(
@@ -75,10 +75,10 @@ class UploadService(upload_service_pb2_grpc.UploadServiceServicer):
         return public_upload(await self._receiver.receive(current_tenant(), requests))
 
     async def GetUpload(self, request: GetUploadRequest, context: Context) -> Upload:  # noqa: ARG002, N802 - gRPC's
-        """Tell how far an upload is."""
+        """Return an upload."""
         return public_upload(await self._uploads.get(current_tenant(), upload_id(request.name)))
 
     async def DeleteUpload(self, request: DeleteUploadRequest, context: Context) -> Empty:  # noqa: ARG002, N802 - gRPC's
-        """Remove an upload."""
+        """Delete an upload."""
         await self._remover.remove_upload(current_tenant(), upload_id(request.name))
         return Empty()

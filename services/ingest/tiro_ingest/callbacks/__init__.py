@@ -1,1 +1,1 @@
-"""Callbacks: a signed POST to the address that a job names, once it is over."""
+"""Callbacks: a signed POST to the URI that a job names, once the job is over."""

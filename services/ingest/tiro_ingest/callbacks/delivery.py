@@ -18,7 +18,7 @@ from tiro_ingest.outgoing.client import UrlInvalidError, parse_url
 from tiro_ingest.resources.conversion import public_transcription
 
 TRY_SECONDS_MAX = 10.0
-"""How long the other side may take to answer."""
+"""How long the receiver may take to answer."""
 
 
 class CallbackClient:
@@ -26,7 +26,8 @@ class CallbackClient:
 
     Args:
         session: Connects to allowed addresses only.
-        secrets: The deployment's: the first signs, the others as well while they are being given up.
+        secrets: The deployment's secrets, the newest first. All of them sign, so that receivers can change from one to
+            the next.
     """
 
     def __init__(self, session: ClientSession, secrets: Sequence[str]) -> None:
@@ -34,10 +35,10 @@ class CallbackClient:
         self._secrets = secrets
 
     async def deliver(self, record: TranscriptionRecord) -> tuple[Callback.Delivery, bool]:
-        """Send it once.
+        """Send a job's callback once.
 
         Returns:
-            Its outcome, and whether another try may help.
+            The outcome, and whether another try may help.
         """
         delivery = Callback.Delivery(time=now())
         body = _body(record)
@@ -46,7 +47,7 @@ class CallbackClient:
                 headers = self._headers(record, body)
                 url = parse_url(record.callback.uri)
                 response = await self._session.post(url, data=body.encode(), headers=headers, allow_redirects=False)
-                response.close()  # what else it says is of no interest
+                response.close()  # the body is not read
         except (AddressRefusedError, UrlInvalidError) as error:
             delivery.error = str(error)
             return delivery, False

@@ -1,4 +1,4 @@
-"""Putting callbacks into their queue once their jobs are over."""
+"""Enqueueing callbacks once their jobs are over."""
 
 import asyncio
 
@@ -16,9 +16,9 @@ log = get_logger()
 
 
 class CallbackEnqueuer:
-    """Enqueues callbacks. The records say which: a service that dies finds them again when it starts.
+    """Enqueues the callbacks that the records of jobs ask for. A service that restarts finds them in the records again.
 
-    Several may run at once, one in each ingest service: a callback that is on offer cannot be offered twice.
+    Several may run at once, one in each ingest service: the queue refuses a callback that it has already.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -27,11 +27,11 @@ class CallbackEnqueuer:
         self._news = asyncio.Event()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         if record is None or record.removing or record.callback.state != Callback.STATE_PENDING:
             self._pending.pop(key, None)
         elif not record.callback.deliveries:
-            # Once it was tried, it is in the queue until it is delivered or given up.
+            # A callback that was tried is in the queue until it is delivered or given up.
             self._pending[key] = TranscriptionTask(tenant=record.tenant, transcription_id=record.transcription_id)
             self._news.set()
 

@@ -1,6 +1,7 @@
-"""Sending callbacks, as owned work: tried again and again until one is accepted, or its time is over.
+"""Sending callbacks, as owned work: tried until the receiver accepts, or until `callback_seconds_max` is over.
 
-There is no lease: the queue delivers a task message to one sender at a time, and again after longer than a try takes.
+There is no lease: the queue delivers a task message to one sender at a time, and its redelivery time is longer than a
+try takes.
 """
 
 from collections.abc import AsyncIterator
@@ -21,10 +22,10 @@ from tiro_ingest.callbacks.delivery import CallbackClient
 from tiro_ingest.metrics import CALLBACKS
 
 BACKOFF_SECONDS = 5.0
-"""Before the second try; doubled before each further one, half of it at random."""
+"""The wait before the second try. It is doubled before each further one; half of it is random."""
 BACKOFF_SECONDS_MAX = 3600.0
 DELIVERIES_KEPT_MAX = 20
-"""Tries that a job remembers, the latest."""
+"""The most deliveries that a job's record keeps: the latest ones."""
 
 log = get_logger()
 
@@ -33,9 +34,9 @@ class CallbackWork:
     """The callbacks of one ingest service.
 
     Args:
-        bus: Where jobs and callbacks are.
-        client: Sends them.
-        seconds_max: For how long after a job's end its callback is tried.
+        bus: The connection.
+        client: Delivers callbacks.
+        seconds_max: How long after a job's end its callback is tried.
     """
 
     kind = "job"
@@ -51,24 +52,24 @@ class CallbackWork:
         return Task(task.tenant, task.transcription_id)
 
     async def claim(self, key: str) -> Claimed[TranscriptionRecord] | Refusal[TranscriptionRecord]:
-        """Take a callback that is still to be delivered."""
+        """Claim a callback that is still to be delivered."""
         stored = await self._records.get(key)
         if stored is None or stored.value.removing or stored.value.callback.state != Callback.STATE_PENDING:
             return Terminal(stored.value if stored else None)
         return Claimed(stored.value)
 
     def attempt(self, claim: TranscriptionRecord, slot: Slot) -> "CallbackAttempt":  # noqa: ARG002 - it keeps its slot
-        """Try to deliver one callback."""
+        """Make an attempt to deliver one callback."""
         return CallbackAttempt(self._records, self._client, claim, seconds_max=self._seconds_max)
 
     async def finish(self, record: TranscriptionRecord | None) -> None:
-        """Nothing is left undone."""
+        """Do nothing: a sender leaves nothing to complete."""
 
     async def redirect(self, record: TranscriptionRecord) -> None:
-        """Any ingest service may send any callback."""
+        """Do nothing: any ingest service may send any callback."""
 
     async def tidy(self, key: str) -> None:
-        """Nothing was written."""
+        """Do nothing: a sender writes only the job's record."""
 
 
 class _Removed(Exception):  # noqa: N818 - reads as the condition it reports
@@ -95,18 +96,18 @@ class CallbackAttempt:
         self._state = Callback.STATE_PENDING
 
     def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
-        """Nothing is held: a try is shorter than the message's redelivery."""
+        """Hold nothing: a try is shorter than the redelivery time of the message."""
         self._tries = message.deliveries
         return _nothing_held()
 
     async def run(self) -> None:
-        """Send it once."""
+        """Send the callback once."""
         self._delivery, is_worth_another = await self._client.deliver(self._record)
         is_late = -seconds_until(self._record.end_time) > self._seconds_max
         self._state = _state(self._delivery, again=is_worth_another and not is_late)
 
     async def commit(self) -> Retry | None:
-        """Note the try on the job. A callback that was not accepted is tried again later."""
+        """Write the delivery into the job's record. A callback that was not accepted is tried again later."""
         key = subjects.record(self._record.tenant, self._record.transcription_id)
         try:
             await self._records.mutate(key, self._note)
@@ -118,12 +119,12 @@ class CallbackAttempt:
         return self._later() if self._state == Callback.STATE_PENDING else None
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """A fault of ours: try again later."""
+        """Try again later, after a fault of the service."""
         log.error("callback_failed", exc_info=cause)
         return self._later()
 
     async def hand_over(self) -> None:
-        """Another sender tries at once."""
+        """Do nothing: another sender tries at once."""
 
     def _later(self) -> Retry:
         return Retry(backoff(self._tries, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX))

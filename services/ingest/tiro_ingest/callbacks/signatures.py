@@ -1,7 +1,7 @@
-"""Signatures of callbacks, as Standard Webhooks has them (github.com/standard-webhooks/standard-webhooks).
+"""Signatures of callbacks by Standard Webhooks (github.com/standard-webhooks/standard-webhooks).
 
-The secret of a tenant is derived from the deployment's, so that nothing has to be stored, and a tenant that leaks its
-own gives away no other's.
+The secret of a tenant is derived from the deployment's secret. So no secret has to be stored, and a leaked one does not
+reveal those of other tenants.
 """
 
 import base64
@@ -17,7 +17,7 @@ _PURPOSE = b"tiro callback secret of tenant "
 
 
 def tenant_secret(deployment_secret: str, tenant: str) -> str:
-    """What a tenant verifies its callbacks with: `whsec_` and 32 bytes in base64."""
+    """The secret with which a tenant verifies its callbacks: `whsec_` and 32 bytes in base64."""
     key = hmac.digest(deployment_secret.encode(), _PURPOSE + tenant.encode(), hashlib.sha256)
     return _PREFIX + base64.b64encode(key).decode()
 
@@ -26,10 +26,10 @@ def sign(secrets: Sequence[str], message_id: str, sent_at: datetime, body: str) 
     """The headers of a signed message.
 
     Args:
-        secrets: A tenant's secrets, as `tenant_secret` gives them: several while the deployment's is being changed.
-        message_id: Names the message over all its tries.
+        secrets: The tenant's secrets by `tenant_secret`: several while the deployment's secret is being replaced.
+        message_id: The id of the message, the same for all tries.
         sent_at: The time of this try, in UTC.
-        body: What is sent.
+        body: The body of the request.
     """
     return {
         "webhook-id": message_id,

@@ -1,1 +1,1 @@
-"""Offering queued jobs to workers, in a fair order among tenants."""
+"""Enqueueing waiting jobs for workers, in a fair order among tenants."""

@@ -1,8 +1,8 @@
-"""Offering jobs to workers: as many at a time as there are free slots, so that the order can still change.
+"""Enqueueing jobs for workers: as many at a time as there are free slots.
 
-What is in a queue of NATS is taken first come, first served. So a job is put there when a worker is free for it; until
-then it waits here, where the fair order is decided anew for each free slot. Several ingest services may dispatch at
-once: they choose alike from the same records, and a job that is on offer cannot be offered twice.
+Workers take the messages of a NATS queue in the order of their arrival. So a job is enqueued only when a worker has a
+free slot for it. Until then it waits here, where the fair order is decided for each free slot. Several ingest services
+may dispatch at once: they decide by the same records, and the queue refuses a job that it has already.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from tiro_ingest.dispatch.model_queue import ModelQueue
 from tiro_ingest.metrics import JOBS_WAITING
 
 OFFERS_AT_ONCE = 32
-"""Hints on their way to NATS at the same time."""
-LOOK_SECONDS = 1.0
-"""How often it is looked for free slots when no job changes: workers come and go."""
+"""The most task messages that are being published at the same time."""
+INTERVAL_SECONDS = 1.0
+"""How often free slots are counted when no job changes, because workers start and stop."""
 FULL_RETRY_AFTER = timedelta(seconds=30)
 """When a tenant with too many waiting jobs may try again."""
 
@@ -40,15 +40,15 @@ log = get_logger()
 
 
 class Dispatcher:
-    """Follows the jobs and offers what a worker is free for.
+    """Follows the jobs, and enqueues one for each free slot.
 
-    What it keeps in memory grows with the jobs that are not over.
+    Its memory grows with the number of jobs that are not over.
 
     Args:
-        bus: Where jobs are offered.
+        bus: The connection.
         workers: The live workers.
-        waiting_max: How many jobs of one tenant may wait.
-        again_seconds: A job that no worker has claimed for so long is offered again: its task message was lost.
+        waiting_max: The most jobs of one tenant that may wait.
+        again_seconds: A job that no worker has claimed for this time is enqueued again: its task message may be lost.
     """
 
     def __init__(self, bus: Bus, workers: WorkerDirectory, *, waiting_max: int, again_seconds: float) -> None:
@@ -64,7 +64,7 @@ class Dispatcher:
         self._changed = asyncio.Event()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         before = self._records.pop(key, None)
         for counted, one in ((before, -1), (record, 1)):
             if counted is not None and counted.state == Transcription.STATE_FETCHING:
@@ -82,32 +82,32 @@ class Dispatcher:
         self._changed.set()
 
     def require_room(self, tenant: str) -> None:
-        """Go on only if one more job of this tenant may wait, for its recording or for its turn.
+        """Require that one more job of this tenant may wait, for its recording or for its turn.
 
         Raises:
             TiroError: RESOURCE_EXHAUSTED, with the reason QUEUE_FULL and a delay.
         """
         queued = sum(queue.queue.count(tenant) for queue in self._queues.values())
-        # Callers did not create the shadows: these do not count against their limit.
+        # Shadows do not count against a tenant's limit: its callers did not create them.
         if queued - self._shadows[tenant] + self._fetching[tenant] >= self._waiting_max:
-            message = f"{self._waiting_max} jobs wait already"
+            message = f"the tenant has {self._waiting_max} jobs waiting already, its limit"
             raise resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, message, retry_after=FULL_RETRY_AFTER)
 
     def has_room(self, config: RecognitionConfig) -> bool:
-        """Whether one job more for this engine and model would be begun at once."""
+        """Whether one more job for this engine and model would begin at once."""
         workers = self._workers.offering(config.engine, config.model)
         return self._queues[config.engine, config.model].has_room(workers)
 
     def is_served(self, config: RecognitionConfig) -> bool:
-        """Whether any live worker of this engine and model takes jobs, if not now."""
+        """Whether any live worker of this engine and model takes jobs, now or later."""
         return any(worker.job_slots for worker in self._workers.offering(config.engine, config.model))
 
     async def run(self) -> None:
-        """Offer what there is room for, whenever something has changed, until cancelled."""
+        """Enqueue a job for each free slot, whenever a job or a worker changes, until cancelled."""
         while True:
             await self._offer_all()
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(INTERVAL_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
                 continue
@@ -138,7 +138,7 @@ class Dispatcher:
                 queue.not_offered(job)
                 return
             if again and new:
-                log.warning("job_offered_again", note="its hint was lost")
+                log.warning("job_offered_again", note="its task message was lost")
 
 
 def _model(record: TranscriptionRecord) -> Model:

@@ -13,7 +13,7 @@ LANES = (
     Transcription.LANE_STANDARD,
     Transcription.LANE_DEFERRED,
 )
-"""In the order in which they are served. A later one waits for as long as an earlier one has jobs."""
+"""The lanes in the order in which they are served. A later one waits while an earlier one has jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Waiting:
 class FairQueue:
     """The jobs that wait for one engine and model.
 
-    The next one is of the tenant for which the least is under way; among equals, of the one that was served longest
-    ago. So a tenant's one job waits for a free slot, and not for another tenant's ten thousand.
+    The next job is one of the tenant with the fewest jobs under way; among equals, of the tenant that was served
+    longest ago. So the single job of a tenant waits for a free slot, and not for ten thousand jobs of another tenant.
     """
 
     def __init__(self) -> None:
@@ -44,18 +44,18 @@ class FairQueue:
         return len(self._jobs)
 
     def count(self, tenant: str) -> int:
-        """How many jobs of a tenant wait."""
+        """The number of waiting jobs of a tenant."""
         return self._counts[tenant]
 
     def put(self, job: Waiting) -> None:
-        """Let a job wait. It may do so already."""
+        """Add a job, unless it waits already."""
         if job.key not in self._jobs:
             self._jobs[job.key] = job
             self._counts[job.tenant] += 1
             heapq.heappush(self._ids.setdefault((job.lane, job.tenant), []), (job.job_id, job.key))
 
     def discard(self, key: str) -> None:
-        """Forget a job, which may not wait at all."""
+        """Remove a job, if it waits."""
         job = self._jobs.pop(key, None)
         if job is not None:
             self._counts[job.tenant] -= 1
@@ -66,7 +66,7 @@ class FairQueue:
         """Take the next job out of the queue. None when it is empty.
 
         Args:
-            under_way: How many jobs of each tenant are with workers, or on offer to them.
+            under_way: The number of each tenant's jobs that workers have, or that are enqueued for them.
         """
         for lane in LANES:
             tenants = [tenant for tenant in self._tenants(lane) if self._oldest(lane, tenant) is not None]
@@ -80,7 +80,7 @@ class FairQueue:
         return [tenant for queued_lane, tenant in self._ids if queued_lane == lane]
 
     def _oldest(self, lane: "Transcription.Lane.ValueType", tenant: str) -> str | None:
-        """The key of the tenant's oldest job in the lane, after forgetting those that are gone."""
+        """The key of the tenant's oldest job in the lane. Jobs that were removed are dropped."""
         ids = self._ids[lane, tenant]
         while ids and ids[0][1] not in self._jobs:
             heapq.heappop(ids)

@@ -1,4 +1,4 @@
-"""One engine and model: the jobs that wait for it, those on offer, those that run, and how many more may be offered."""
+"""The jobs of one engine and model: those that wait, those that are enqueued (offered), and those that run."""
 
 import time
 from collections import Counter
@@ -11,7 +11,7 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_ingest.dispatch.fair_queue import FairQueue, Waiting
 
 OFFERS_WITHOUT_WORKER = 1
-"""Jobs on offer while no worker is alive: the first worker to start has work at once."""
+"""The jobs that are offered while no worker is alive, so that the first worker to start has work at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class _Taken:
 class _Offer:
     job: Waiting
     since: float
-    """When it was offered last, by the monotonic clock."""
+    """When the job was last offered, by the monotonic clock."""
 
 
 class ModelQueue:
-    """Knows where each job of a model is, as far as its record says it."""
+    """The state of each job of a model, as its record says: waiting, offered or taken."""
 
     def __init__(self) -> None:
         self.queue = FairQueue()
@@ -36,9 +36,9 @@ class ModelQueue:
         self._running: dict[str, _Taken] = {}
 
     def on_change(self, key: str, record: TranscriptionRecord) -> None:
-        """A job was written.
+        """Note that a job was written.
 
-        One that was begun before and is QUEUED again still has its task message, which is delivered again.
+        A job that was begun before and is QUEUED again still has its task message, which is delivered again.
         """
         if record.state == Transcription.STATE_QUEUED and not record.attempts:
             if key not in self._offers:
@@ -49,15 +49,15 @@ class ModelQueue:
             self._running[key] = _Taken(record.tenant, record.lease.worker_id)
 
     def forget(self, key: str) -> None:
-        """A job is over, or deleted."""
+        """Note that a job is over or deleted."""
         self.queue.discard(key)
         self._offers.pop(key, None)
         self._running.pop(key, None)
 
     def next_offers(self, workers: Sequence[WorkerRecord]) -> Iterator[Waiting]:
-        """The jobs to offer now, taken from the queue: one for each slot of these workers that is free.
+        """Take the jobs to offer now from the queue: one for each free slot of these workers.
 
-        Each counts as offered when it has been given out.
+        Each counts as offered once it was yielded.
         """
         free = self._free(workers)
         under_way = Counter(taken.tenant for taken in self._running.values())
@@ -72,11 +72,11 @@ class ModelQueue:
             yield job
 
     def has_room(self, workers: Sequence[WorkerRecord]) -> bool:
-        """Whether one job more would be begun at once by one of these workers."""
+        """Whether one of these workers would begin one more job at once."""
         return any(worker.job_slots for worker in workers) and self._free(workers) > len(self.queue)
 
     def forgotten_offers(self, after_seconds: float) -> Iterator[Waiting]:
-        """Jobs that no worker has claimed for so long: their task message may be lost. Each counts as offered again."""
+        """Jobs that no worker has claimed for this time: their message may be lost. Each counts as offered again."""
         now = time.monotonic()
         for offer in self._offers.values():
             if now - offer.since >= after_seconds:
@@ -84,7 +84,7 @@ class ModelQueue:
                 yield offer.job
 
     def not_offered(self, job: Waiting) -> None:
-        """A job that was given out could not be offered: it waits again."""
+        """Note that a job of `next_offers` could not be enqueued: it waits again."""
         if self._offers.pop(job.key, None) is not None:
             self.queue.put(job)
 

@@ -1,7 +1,7 @@
-"""Offering jobs again that were begun and whose record has not changed for too long: their task message was lost.
+"""Enqueueing jobs again that were begun and whose record has not changed for too long: their task message was lost.
 
-Jobs that were never begun are the dispatcher's. Offering is harmless: a job has at most one hint, and the record
-decides what becomes of it.
+Jobs that were never begun are the dispatcher's. Enqueueing is harmless: a queue has at most one task message for a job,
+and the record decides whether it needs a worker.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ log = get_logger()
 class _Waiting:
     record: TranscriptionRecord
     since: float
-    """When it was last written or offered, by the monotonic clock."""
+    """When the job was last written or enqueued, by the monotonic clock."""
 
 
 class Reconciler:
-    """Knows the jobs that were begun and are not over, and offers those again whose record has not changed for a time.
+    """Follows jobs that were begun and are not over, and enqueues those again whose record has not changed for a time.
 
-    Several may run at once, one in each ingest service. What it keeps in memory grows with these jobs.
+    Several may run at once, one in each ingest service. Its memory grows with the number of these jobs.
     """
 
     def __init__(self, bus: Bus, after_seconds: float) -> None:
@@ -41,14 +41,14 @@ class Reconciler:
         self._open: dict[str, _Waiting] = {}
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         if record is not None and record.attempts and record.state not in TERMINAL:
             self._open[key] = _Waiting(record, time.monotonic())
         else:
             self._open.pop(key, None)
 
     async def run(self) -> None:
-        """Offer the jobs that wait, until cancelled."""
+        """Enqueue jobs again when they are due, until cancelled."""
         while True:
             await asyncio.sleep(self._after_seconds / 2)
             for waiting in list(self._open.values()):
@@ -64,7 +64,7 @@ class Reconciler:
         with structlog.contextvars.bound_contextvars(tenant=waiting.record.tenant, job=waiting.record.transcription_id):
             try:
                 if await enqueue_job(self._bus, waiting.record):
-                    log.warning("job_offered_again", note="its hint was lost")
+                    log.warning("job_offered_again", note="its task message was lost")
             except MessagingError as error:
                 log.warning("job_not_offered", error=repr(error))
                 return

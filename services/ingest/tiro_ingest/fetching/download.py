@@ -1,4 +1,4 @@
-"""Downloading one recording into its upload: from where it broke off, again and again where another try may help."""
+"""Downloading one recording into its upload. An interrupted download is tried again, and continues where it ended."""
 
 import asyncio
 import time
@@ -23,17 +23,17 @@ from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.writer import UploadWriter, too_large
 
 PROGRESS_SECONDS = 0.5
-"""Between two reports of how much is downloaded."""
+"""The time between two reports of the downloaded size."""
 RATE_BYTES_MIN = 1024
 """Bytes a second that a host must send at least, over `fetch_stall_seconds`."""
 BACKOFF_SECONDS = 1.0
-"""Before the second try; doubled before each further one, half of it at random."""
+"""The wait before the second try. It is doubled before each further one; half of it is random."""
 BACKOFF_SECONDS_MAX = 60.0
 STORAGE_REASONS = (reasons.ERROR_REASON_STORAGE_FULL, reasons.ERROR_REASON_STORAGE_UNAVAILABLE)
-"""Not the host's fault, and it passes."""
+"""Temporary faults of the store, which are not the host's."""
 
 Progress = Callable[[int], Awaitable[None]]
-"""Takes how many bytes of the recording are stored."""
+"""Called with the number of bytes of the recording that are stored."""
 
 log = get_logger()
 
@@ -55,7 +55,7 @@ class Downloader:
         self.intake = intake
 
     def source(self, uri: str) -> Source:
-        """Where a recording comes from."""
+        """The source of a recording."""
         return S3Source(self.settings, uri) if uri.startswith("s3://") else HttpSource(self.session, uri)
 
 
@@ -63,7 +63,7 @@ class Download:
     """The download of one job's recording.
 
     Attributes:
-        size: How many bytes are written.
+        size: The number of bytes written.
     """
 
     def __init__(self, downloader: Downloader, job: TranscriptionRecord, progress: Progress) -> None:
@@ -73,14 +73,14 @@ class Download:
         self._job = job
         self._progress = progress
         self._tag = ""
-        """Identifies the same bytes at the next try."""
+        """The tag that identifies the same bytes at the next try."""
         self.size = 0
 
     async def run(self) -> UploadRecord:
         """Download, store and verify. An upload that is finished already is returned as it is.
 
         Raises:
-            TiroError: Why the recording cannot be had.
+            TiroError: The recording cannot be fetched; the error says why.
             BusUnavailable: NATS did not answer.
         """
         job = self._job
@@ -153,7 +153,7 @@ class Download:
         except TimeoutError:
             raise _stalled(f"the host sent nothing for {stall:g} s") from None
         except (ClientError, OSError) as error:
-            raise _cut_off("the connection was cut before the end") from error
+            raise _cut_off("the connection was lost before the end") from error
 
 
 def _stalled(message: str) -> TransientFetchError:

@@ -1,4 +1,4 @@
-"""Enqueueing fetches, and enqueueing them again when nothing happens to their jobs: a task message may be lost."""
+"""Enqueueing fetches, and enqueueing them again when their jobs do not change: a task message may be lost."""
 
 import asyncio
 import time
@@ -11,13 +11,13 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.queues.tasks import enqueue
 
-LOOK_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 
 log = get_logger()
 
 
 class FetchEnqueuer:
-    """Enqueues jobs that are FETCHING. Several may run at once: a fetch that is in the queue is refused by it."""
+    """Enqueues jobs that are FETCHING. Several may run at once: the queue refuses a fetch that it has already."""
 
     def __init__(self, bus: Bus, again_seconds: float) -> None:
         self._bus = bus
@@ -26,7 +26,7 @@ class FetchEnqueuer:
         self._news = asyncio.Event()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         if record is None or record.removing or record.state != Transcription.STATE_FETCHING:
             self._due.pop(key, None)
             return
@@ -36,10 +36,10 @@ class FetchEnqueuer:
         self._news.set()
 
     async def run(self) -> None:
-        """Enqueue what is due, until cancelled."""
+        """Enqueue fetches when they are due, until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(INTERVAL_SECONDS):
                     await self._news.wait()
             except TimeoutError:
                 pass

@@ -1,4 +1,4 @@
-"""Fetching the recordings of jobs, as owned work: claimed, downloaded, and the job queued or failed."""
+"""Fetching the recordings of jobs, as owned work: a fetch is claimed and run, then its job is queued or fails."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -30,11 +30,11 @@ from tiro_ingest.retention.remover import Remover
 from tiro_ingest.uploads.references import needs_upload
 
 LEASE_SECONDS = 15.0
-"""How long a fetcher may be silent before its fetch is another's."""
+"""The lease of a fetch: how long its owner may be silent before another service may claim it."""
 RENEWAL_SECONDS = 2.0
-"""How often it renews; a cancelled fetch ends as soon."""
+"""How often the lease is renewed. A fetch whose job is cancelled ends within this time."""
 CLAIMS_MAX = 10
-"""How often a fetch may be begun by a service that was then lost or stopped."""
+"""The most claims of one fetch: each further one follows a service that was lost or stopped."""
 
 log = get_logger()
 
@@ -60,35 +60,35 @@ class FetchWork:
         return Task(task.tenant, task.transcription_id)
 
     async def claim(self, key: str) -> Claimed[Owned] | Refusal[TranscriptionRecord]:
-        """Claim a fetch, or say why not."""
+        """Claim a fetch, or return why not."""
         return await claim_record(
             self._bus, self._store.open, key, self, worker_id=self._id, lease_seconds=LEASE_SECONDS
         )
 
     def refusal(self, record: TranscriptionRecord) -> Refusal[TranscriptionRecord] | None:
-        """A job that is not FETCHING needs no fetcher."""
+        """Refuse a job that is not FETCHING: it needs no fetch."""
         is_wanted = record.state == Transcription.STATE_FETCHING and not record.removing
         return None if is_wanted else Terminal(record)
 
     def begin(self, record: TranscriptionRecord) -> bool:
-        """Begin to fetch."""
+        """Change the job's record for its new owner."""
         transitions.begin_fetching(record)
         return True
 
     def attempt(self, claim: Owned, slot: Slot) -> "FetchAttempt":  # noqa: ARG002 - a fetch keeps its slot
-        """Fetch one recording."""
+        """Make an attempt to fetch one recording."""
         return FetchAttempt(self._bus, self._downloader, claim)
 
     async def finish(self, record: TranscriptionRecord | None) -> None:
-        """Nothing is left undone: a job that is not FETCHING is another's."""
+        """Do nothing: a job that is not FETCHING needs nothing from here."""
 
     async def redirect(self, record: TranscriptionRecord) -> None:
-        """Any ingest service may fetch any recording."""
+        """Do nothing: any ingest service may fetch any recording."""
 
     async def tidy(self, key: str) -> None:
-        """Remove what was written for a job that was deleted meanwhile, or whose recording was.
+        """Remove the upload of a job that was deleted meanwhile, or whose recording was.
 
-        The deletion may have come before the upload was there.
+        The deletion may have come before the upload was created, and so have missed it.
         """
         tenant, _, job = key.partition(".")
         stored = await self._store.get(key)
@@ -109,7 +109,7 @@ class FetchAttempt:
         self._upload: UploadRecord | None = None
 
     def holding(self, message: TaskMessage) -> AbstractAsyncContextManager[None]:
-        """Hold the lease, and note with each renewal how much is fetched."""
+        """Hold the lease, and write the fetched size with each renewal."""
 
         def note(record: TranscriptionRecord) -> None:
             record.fetched_size = self._download.size
@@ -120,12 +120,12 @@ class FetchAttempt:
         """Fetch and verify the recording.
 
         Raises:
-            TiroError: Why it cannot be had.
+            TiroError: The recording cannot be fetched; the error says why.
         """
         record = self._owned.value
         await self._log.take_over(record)
         if record.epoch > CLAIMS_MAX:
-            message = "every fetcher of it was lost"
+            message = f"the fetch was given up after {CLAIMS_MAX} services were lost or stopped"
             raise TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_WORKER_CRASHED, message)
         try:
             async with asyncio.timeout(self._seconds_max):
@@ -140,16 +140,16 @@ class FetchAttempt:
         check_audio(record.options, self._upload.audio)
 
     async def commit(self) -> None:
-        """The job waits for a worker from here on."""
+        """Queue the job for a worker."""
         upload = self._upload
         if upload is None:
-            raise AssertionError("a fetch is committed once its upload is there")
+            raise AssertionError("a fetch is committed only with its upload")
         record = await self._owned.update(lambda value: transitions.finish_fetching(value, upload))
         await self._log.append_state(record)
         log.info("fetch_ended", size_bytes=record.fetched_size)
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """The job fails with the reason why its recording cannot be had."""
+        """Fail the job with the reason why its recording cannot be fetched."""
         error = for_caller(cause)
         record = await self._owned.update(lambda value: transitions.fail_fetching(value, error.to_status()))
         await self._log.append_state(record)

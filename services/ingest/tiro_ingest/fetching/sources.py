@@ -18,12 +18,12 @@ from tiro_ingest.resources.uris import parse_s3
 
 CHUNK_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS_MAX = 60.0
-"""The longest wait that a host can ask for."""
+"""The longest `Retry-After` of a host that is respected."""
 _OK, _PARTIAL, _RANGE, _BUSY, _SERVER = 200, 206, 416, 429, 500
 
 
 class TransientFetchError(TiroError):
-    """A failure that another try may not meet."""
+    """A temporary failure: another try may help."""
 
     wait_seconds: float = 0.0
 
@@ -33,11 +33,11 @@ class OpenedSource:
     """A source that is being read."""
 
     offset: int
-    """Its first byte: the offset that was asked for, or 0."""
+    """The offset of the first byte: the requested one, or 0."""
     size: int | None
-    """The size of the whole, in bytes. None: the host does not give it."""
+    """The size of the whole source, in bytes. None: the host does not state it."""
     tag: str
-    """Identifies the same bytes at the next try. Empty: they can only be read from the start."""
+    """The tag that identifies the same bytes at the next try. Empty: they can only be read from the start."""
     chunks: AsyncIterator[bytes]
 
 
@@ -45,7 +45,7 @@ class Source(Protocol):
     """A source of bytes."""
 
     def open(self, offset: int, tag: str) -> AbstractAsyncContextManager[OpenedSource]:
-        """Open it. Raises TiroError; `TransientFetchError` where another try may help."""
+        """Open the source. Raises TiroError; `TransientFetchError` where another try may help."""
 
 
 class HttpSource:
@@ -57,7 +57,7 @@ class HttpSource:
 
     @asynccontextmanager
     async def open(self, offset: int, tag: str) -> AsyncIterator[OpenedSource]:
-        """Continue at `offset` where the host can and the bytes are still the same; else begin at the start."""
+        """Open the URL at `offset` where the host can and the bytes are still the same; otherwise at the start."""
         headers = {"Range": f"bytes={offset}-", "If-Range": tag} if offset and tag else {}
         try:
             async with open_url(self._session, self._url, headers) as response:
@@ -69,7 +69,7 @@ class HttpSource:
         except UrlInvalidError as error:
             raise _error(reasons.ERROR_REASON_URI_INVALID, str(error)) from error
         except ClientPayloadError as error:
-            message = "the connection was cut before the end"
+            message = "the connection was lost before the end"
             raise _passing(reasons.ERROR_REASON_URI_LENGTH_MISMATCH, message) from error
         except TimeoutError as error:
             raise _passing(reasons.ERROR_REASON_URI_STALLED, "the host sent nothing for too long") from error
@@ -87,7 +87,7 @@ class S3Source:
 
     @asynccontextmanager
     async def open(self, offset: int, tag: str) -> AsyncIterator[OpenedSource]:  # noqa: ARG002 - it has no tag to give
-        """At the start: reading has its own retries."""
+        """Open the object at its start: its reads have their own retries."""
         found = await open_object(self._settings, self._bucket, self._key)
         yield OpenedSource(0, found.size, "", found.read())
 

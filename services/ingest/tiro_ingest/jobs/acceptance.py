@@ -1,4 +1,4 @@
-"""Accepting jobs: once, durably, whatever dies in between."""
+"""Accepting jobs: exactly once and durably, also when the service dies in between."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ from tiro_ingest.uploads.storage_guard import StorageGuard
 from tiro_ingest.uploads.store import Uploads
 
 JOB_BYTES = 1024 * 1024
-"""Free space in the store that a job's records, events and transcript require."""
+"""The free space in the store that a job's records, events and transcript need."""
 
 _RETRYABLE = (Transcription.STATE_FAILED, Transcription.STATE_CANCELLED)
 
@@ -52,15 +52,15 @@ class _Order:
     draft: TranscriptionRecord
     """The record, without the fields that are set when it is written."""
     content: bytes = b""
-    """The recording, when it came with the job; else the draft names its upload."""
+    """The recording, when it came with the job; otherwise the draft names its upload."""
 
 
 class JobAcceptor:
-    """Accepts jobs. A death at any point is harmless, because of the order in which things are written.
+    """Accepts jobs. The order of the writes makes the death of the service at any point harmless.
 
-    First the request's record, then what says that the job needs its upload (or that upload itself), then the job's
-    record: from here on the job is accepted. Then its first event; the dispatcher offers it in its turn. A repeated
-    request does what is missing.
+    First comes the record of the request, then the reference to the upload (or the upload itself), then the record of
+    the job, with which the job is accepted, and last its first event. The dispatcher enqueues the job in its turn. A
+    repeated request completes the missing steps.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class JobAcceptor:
         """Accept a job, or return the one that the same request created before.
 
         Raises:
-            TiroError: What is wrong with the request; nothing was accepted.
+            TiroError: The request is refused; no job was created.
         """
         asked = idempotent_request(tenant, "CreateTranscription", request.request_id, request)
         record = await self._known(tenant, asked)
@@ -113,7 +113,7 @@ class JobAcceptor:
         return await self._announced(record)
 
     async def retry(self, tenant: str, request: RetryTranscriptionRequest) -> TranscriptionRecord:
-        """Accept a job like one that has failed or was cancelled, or return the one that the same request created.
+        """Accept a job that retries one that has failed or was cancelled, or return the one of the same request.
 
         Raises:
             TiroError: NOT_FOUND; or FAILED_PRECONDITION, the job cannot be retried.
@@ -171,7 +171,8 @@ class JobAcceptor:
     def _check_callback(self, callback: Callback) -> None:
         if not self._calls_back:
             raise failed_precondition(
-                reasons.ERROR_REASON_CALLBACKS_DISABLED, "this deployment signs no callbacks: it was given no secret"
+                reasons.ERROR_REASON_CALLBACKS_DISABLED,
+                "this deployment has no secret to sign callbacks with",
             )
         try:
             parse_url(callback.uri)
@@ -206,7 +207,7 @@ class JobAcceptor:
         return record
 
     async def _announced(self, record: TranscriptionRecord) -> TranscriptionRecord:
-        """Begin the job's history, also where a request before this one died before it could."""
+        """Write the first event of the job, unless it is written already."""
         structlog.contextvars.bind_contextvars(job=record.transcription_id)
         if record.state in (Transcription.STATE_QUEUED, Transcription.STATE_FETCHING) and not record.attempts:
             await JobEventLog(self._bus, record.tenant, record.transcription_id).begin(record)
@@ -214,7 +215,7 @@ class JobAcceptor:
 
     async def _upload_of(self, tenant: str, job_id: str, order: _Order) -> UploadRecord | None:
         if order.draft.uri:
-            return None  # it is fetched once the job is accepted
+            return None  # the recording is fetched once the job is accepted
         if order.draft.upload_id:
             await self._references.add(tenant, order.draft.upload_id, job_id)
             return await self._require_ready(tenant, order.draft.upload_id)
@@ -234,7 +235,7 @@ class JobAcceptor:
             raise failed_precondition(reasons.ERROR_REASON_TRANSCRIPTION_NOT_ENDED, message, state=state)
         if old.audio_deleted:
             raise failed_precondition(
-                reasons.ERROR_REASON_AUDIO_DELETED, "the transcription has let go of its recording"
+                reasons.ERROR_REASON_AUDIO_DELETED, "the transcription has released its recording"
             )
         if not _unfetched(old):
             await self._require_ready(old.tenant, old.upload_id)

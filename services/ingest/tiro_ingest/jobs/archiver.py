@@ -13,8 +13,8 @@ from tiro_ingest.jobs.due_keys import DueKeys
 from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
 
 SETTLE_SECONDS = 60.0
-"""How long a job stays among the open ones after its end: whatever is still under way about it finds it there."""
-LOOK_SECONDS = 1.0
+"""How long a job stays in the bucket of open jobs after its end, for work on it that is still under way."""
+INTERVAL_SECONDS = 1.0
 MOVES_AT_ONCE = 16
 
 log = get_logger()
@@ -31,23 +31,23 @@ class JobArchiver:
         self._due = DueKeys()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         if record is not None and is_settled(record):
             self._due.schedule(key, record.end_time.ToNanoseconds() + round(SETTLE_SECONDS * 1e9))
         else:
             self._due.discard(key)
 
     async def run(self) -> None:
-        """Move what is due, until cancelled."""
+        """Move jobs when they are due, until cancelled."""
         while True:
             await self.sweep()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(INTERVAL_SECONDS)
 
     async def sweep(self) -> None:
-        """Move what is due now.
+        """Move the jobs that are due now.
 
         Raises:
-            MessagingError: NATS did not let one be moved. It is tried again with the next sweep.
+            MessagingError: A job could not be moved. It is tried again with the next sweep.
         """
         due = list(self._due.take_due(time.time_ns()))
         for first in range(0, len(due), MOVES_AT_ONCE):
@@ -60,7 +60,7 @@ class JobArchiver:
                 raise
 
     async def move(self, key: str) -> None:
-        """Move a job, if it is settled: its parts go first, then it is noted when it expires."""
+        """Move a job, if it is settled: first its parts are removed, then its expiry entry is added."""
         stored = await self._records.open.get(key)
         if stored is None or not is_settled(stored.value):
             return

@@ -1,4 +1,4 @@
-"""Ending a job that its caller does not want any more."""
+"""Cancelling jobs."""
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -28,12 +28,12 @@ class JobCanceller:
         self._records = JobRecords(bus)
 
     async def cancel(self, tenant: str, job_id: str) -> TranscriptionRecord:
-        """End a job. Its owner is refused from here on, and notified.
+        """Cancel a job. Its owner is notified, and its writes are refused from here on.
 
-        Should this service die before the event log has its end, the next reader of the record completes it.
+        If this service dies before it has written the last event, the next watcher of the job completes the event log.
 
         Raises:
-            TiroError: NOT_FOUND; or FAILED_PRECONDITION, it is over.
+            TiroError: NOT_FOUND; or FAILED_PRECONDITION, the job is over.
         """
         owner = ""
 

@@ -1,4 +1,4 @@
-"""Expiry entries: when something is to be done about a job in the archive, kept by the time when it is due."""
+"""Expiry entries: the due times of archived jobs, as keys that begin with the time."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ class ExpiryEntries:
         self._records = RecordStore(bus, topology.EXPIRY_BUCKET, ExpiryEntry)
 
     async def add(self, tenant: str, job: str, due_seconds: float) -> None:
-        """Note when something is to be done, in seconds of Unix time. It is found once that moment has passed."""
+        """Add an entry for a job with its due time, in seconds of Unix time."""
         await self._records.put(f"{bucket_tokens(moment_of(due_seconds) + 1)}.{tenant}.{job}", ExpiryEntry())
 
     async def due_in(self, bucket: str) -> AsyncIterator[str]:
@@ -39,9 +39,10 @@ class ExpiryEntries:
 
 
 def next_due_seconds(record: TranscriptionRecord) -> float:
-    """When something is to be done about a job that is over: its recording expires first, then itself.
+    """The next due time of a job that is over: first its recording expires, then the job.
 
-    A recording is removed in two steps: `audio_expire_time` is set to the present, and `audio_deleted` once it is gone.
+    A recording is removed in two steps: `audio_expire_time` is set to the present, then `audio_deleted` once it is
+    removed.
     """
     due = record.expire_time if record.audio_deleted else record.audio_expire_time
     return due.ToNanoseconds() / 1e9

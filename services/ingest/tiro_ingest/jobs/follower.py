@@ -1,4 +1,4 @@
-"""Following the records of all jobs, for the parts of ingest that must know what happens to them."""
+"""Following the records of all open jobs, for the parts of ingest that need every change."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ class JobObserver(Protocol):
     """A part of ingest that follows every job."""
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted (`record` is None). Must not take long: the others wait."""
+        """Called when a job was written or deleted (`record` is None). It must be fast: the other observers wait."""
 
 
 class JobFollower:
-    """Notifies its observers of every job there is, and then of every change."""
+    """Notifies its observers of every open job, and then of every change."""
 
     def __init__(self, bus: Bus, observers: Sequence[JobObserver]) -> None:
         self._records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
@@ -34,7 +34,7 @@ class JobFollower:
                 if change is RESTARTED:
                     unseen = set(self._known)
                 elif change is CAUGHT_UP:
-                    for key in unseen:  # deleted while we were cut off, for longer than a deletion can be seen
+                    for key in unseen:  # deleted while the watch was cut off for longer than markers are kept
                         self.notify(key, None)
                     unseen = set()
                     self._complete.set()
@@ -43,7 +43,7 @@ class JobFollower:
                     self.notify(change.key, change.value)
 
     def notify(self, key: str, record: TranscriptionRecord | None) -> None:
-        """Notify the observers of a change: of one that was made here before the store brings it round, too."""
+        """Notify the observers of a change. This service calls it for its own writes, before the watch reports them."""
         if record is None:
             self._known.discard(key)
         else:
@@ -52,5 +52,5 @@ class JobFollower:
             observer.on_change(key, record)
 
     async def complete(self) -> None:
-        """Wait until the observers know everything that was there at the start."""
+        """Wait until the observers know every job that existed at the start."""
         await self._complete.wait()

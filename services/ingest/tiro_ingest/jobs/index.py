@@ -1,7 +1,7 @@
-"""Which open jobs a tenant has, in the order of their creation: the newest part of what a list is made from.
+"""An index of the open jobs of each tenant, in the order of creation. Lists begin with them; the archive follows.
 
-The ids are UUIDv7, so that their order is that of creation. Kept in memory: open jobs are bounded by what may wait.
-Jobs that are settled are in the archive.
+The ids are UUIDv7, so their order is that of creation. The index is in memory: the number of open jobs is bounded by
+the limit of waiting jobs. Settled jobs are in the archive.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ class OpenJobs:
         self._ids: defaultdict[str, SortedSet[str]] = defaultdict(SortedSet)
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         tenant, _, job_id = key.partition(".")
         if "." in job_id or (record is not None and record.shadow_of):  # parts and shadows, which callers do not see
             return
@@ -31,7 +31,7 @@ class OpenJobs:
             self._ids[tenant].add(job_id)
 
     def newest(self, tenant: str, count: int, before: str | None) -> list[str]:
-        """At most `count` ids, the newest first; with `before`, of those that are older than this one."""
+        """At most `count` ids, the newest first; with `before`, only ids that are older than that one."""
         if tenant not in self._ids:
             return []
         older = self._ids[tenant].irange(maximum=before, inclusive=(True, False), reverse=True)

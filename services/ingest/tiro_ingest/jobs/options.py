@@ -9,7 +9,7 @@ from tiro_core.routing.options import option_refused
 from tiro_core.routing.resolver import RecognitionResolver
 
 CHANNELS_MAX = 8
-"""Of a recording whose channels are transcribed separately: each takes a pass of its own."""
+"""The most channels that are transcribed separately, because each needs a separate pass."""
 _CONFIG = "transcription.config"
 _FIELD = "transcription.options"
 
@@ -19,14 +19,14 @@ def check_options(options: TranscriptionOptions, config: RecognitionConfig, reso
 
     Args:
         options: The options of the job.
-        config: Its config, resolved.
-        resolver: Has the workers and the catalogue.
+        config: The resolved config of the job.
+        resolver: Knows the workers and the catalogue.
 
     Raises:
-        TiroError: INVALID_ARGUMENT; names the option.
+        TiroError: INVALID_ARGUMENT; the message names the option.
     """
     if options.diarization:
-        raise _unsupported("diarization", "no engine tells speakers apart yet")
+        raise _unsupported("diarization", "no engine supports diarization yet")
     resolver.require_served(config, options, config_path=_CONFIG, options_path=_FIELD)
     if options.multilingual and config.language_code:
         raise invalid_argument(

@@ -1,4 +1,4 @@
-"""How long jobs and recordings are kept: what a job asks for, or else the deployment's default."""
+"""How long jobs and recordings are kept: the time that a job asks for, or else the deployment's default."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from tiro_core.errors import invalid_argument
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """The deployment's defaults, in seconds after a job's end, and the longest that a job may ask for."""
+    """The deployment's defaults, in seconds after a job's end, and the longest time that a job may ask for."""
 
     ttl_seconds: float
     audio_ttl_seconds: float
     ttl_seconds_max: float
 
     def of(self, job: Transcription) -> tuple[Duration, Duration]:
-        """How long a job is kept after its end, and how long its recording, which is never longer.
+        """The time for which a job is kept after its end, and the time for its recording, which is not longer.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; it asks for longer than the deployment keeps anything.
+            TiroError: INVALID_ARGUMENT; the job asks for longer than the deployment keeps jobs.
         """
         asked_ttl = job.ttl if job.HasField("ttl") else None
         asked_audio_ttl = job.audio_ttl if job.HasField("audio_ttl") else None
@@ -37,7 +37,7 @@ class RetentionPolicy:
         if seconds > self.ttl_seconds_max:
             raise invalid_argument(
                 reasons.ERROR_REASON_INVALID_REQUEST,
-                f"nothing is kept for longer than {self.ttl_seconds_max:g} s",
+                f"the longest time that the deployment allows is {self.ttl_seconds_max:g} s",
                 field_path=f"transcription.{field}",
                 ttl_seconds_max=f"{self.ttl_seconds_max:g}",
             )

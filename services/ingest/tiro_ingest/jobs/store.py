@@ -1,4 +1,4 @@
-"""Jobs: read, and listed."""
+"""Reading and listing jobs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from tiro_ingest.resources.paging import page_token, position_of
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_BYTES_MAX = 2 * 1024 * 1024
-"""Of records on a page. gRPC takes messages up to 4 MiB, unless a client says otherwise."""
+"""The most bytes of records on a page. gRPC clients accept messages up to 4 MiB by default."""
 READS_AT_ONCE = 32
-"""Records read at the same time while a page is put together."""
+"""Records that are read at the same time for a page."""
 
 
 class Transcriptions:
@@ -40,11 +40,11 @@ class Transcriptions:
     async def list(self, tenant: str, page_size: int, token: str) -> tuple[Sequence[TranscriptionRecord], str]:
         """A page of a tenant's jobs, the newest first, and the token of the next page, empty on the last.
 
-        A page is shorter than asked for where jobs of it are being removed, or are large. A job that another ingest
+        A page is shorter than requested where its jobs are large, or some are being removed. A job that another ingest
         service has just accepted may be missing.
 
         Raises:
-            TiroError: INVALID_ARGUMENT; the token is not one of ours.
+            TiroError: INVALID_ARGUMENT; the token is not one that this service returned.
         """
         scope = f"transcriptions/{tenant}"
         before = position_of(token, scope) if token else None
@@ -56,14 +56,14 @@ class Transcriptions:
     async def _newest(self, tenant: str, count: int, before: str | None) -> Sequence[str]:
         """Ids of open and archived jobs, the newest first.
 
-        Open ones are looked at first: a job that moves to the archive meanwhile is found there as well, not missed.
+        Open jobs are read first, so that a job that moves to the archive meanwhile is not missed.
         """
         open_jobs = self._open_jobs.newest(tenant, count, before)
         archived = await self._records.archive.newest(tenant, count, before)
         return sorted({*open_jobs, *archived}, reverse=True)[:count]
 
     async def _read(self, tenant: str, ids: Sequence[str]) -> tuple[Sequence[TranscriptionRecord], int]:
-        """The records of the first of these jobs, as many as a page takes, and how many ids these are."""
+        """The records of the first of these jobs, as many as a page holds, and the number of their ids."""
         found: list[TranscriptionRecord] = []
         size = 0
         for first in range(0, len(ids), READS_AT_ONCE):
@@ -80,6 +80,6 @@ class Transcriptions:
 
 
 def no_transcription(job_id: str) -> TiroError:
-    """The error for a job that is not there, or not the caller's."""
+    """The error for a job that does not exist, or is not the caller's."""
     message = f"there is no transcription {transcription_name(job_id)!r}"
     return not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, message)

@@ -37,7 +37,7 @@ class TranscriptReader:
 
         Args:
             job: The job.
-            request: Which page, and its format.
+            request: The page token, and the format.
 
         Raises:
             TiroError: FAILED_PRECONDITION, the job has not succeeded, or the format needs word timestamps that the job
@@ -136,7 +136,7 @@ class TranscriptReader:
 
 @dataclass(frozen=True, slots=True)
 class _PageCursor:
-    """Where a page begins."""
+    """The position at which a page begins."""
 
     segment: int
     """The number of segments on the pages before."""
@@ -153,7 +153,7 @@ class _PageCursor:
 
 
 def _scope(job: TranscriptionRecord, request: GetTranscriptRequest, writer: TranscriptWriter | None) -> str:
-    """What a page token belongs to: pages of different formats or subtitle options do not fit together."""
+    """The scope of a page token: pages of different formats or subtitle options cannot be concatenated."""
     scope = f"transcript/{job.tenant}/{job.transcription_id}"
     if writer is None:
         return scope

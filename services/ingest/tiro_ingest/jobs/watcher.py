@@ -1,4 +1,4 @@
-"""Following a job: its history from any point, to its end."""
+"""Following a job: its events from any sequence number to its end."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,8 +18,8 @@ from tiro_ingest.jobs.store import Transcriptions
 from tiro_ingest.resources.conversion import public_event
 
 SILENCES_MAX = 32
-"""A record is read after 1, 2, 4, 8, 16 silences in a row, and then after every 32nd: most jobs are silent for long,
-and the worker that takes up a job whose end is missing writes it."""
+"""A record is read after 1, 2, 4, 8 and 16 silences in a row, and then after every 32nd. Most jobs are silent for long,
+and a missing last event is also written by the next worker that gets the job's task message."""
 
 log = get_logger()
 
@@ -28,9 +28,9 @@ class JobWatcher:
     """Follows jobs for callers.
 
     Args:
-        bus: Where the histories are.
-        jobs: Where the records are.
-        stopping: Set when the service stops: watchers end, and their callers go on elsewhere.
+        bus: The connection.
+        jobs: The jobs.
+        stopping: Set when the service stops: watches end, and their callers continue with another service.
         check_seconds: How long the event log may be silent before the record is read for the first time.
     """
 
@@ -43,7 +43,7 @@ class JobWatcher:
     async def watch(
         self, tenant: str, job_id: str, after_sequence: int
     ) -> AsyncGenerator[WatchTranscriptionResponse, None]:
-        """Everything that happened and happens to a job after `after_sequence`, to its terminal state.
+        """The events of a job after `after_sequence`, past and new ones, to its terminal state.
 
         Raises:
             TiroError: NOT_FOUND; or UNAVAILABLE, the service stops.
@@ -58,7 +58,7 @@ class JobWatcher:
                 silences = silences + 1 if entry is None else 0
                 if not _is_check_due(silences):
                     continue
-                if entry is None or isinstance(entry, StreamState):  # silence, or the end of what there is
+                if entry is None or isinstance(entry, StreamState):  # silence, or the end of the stored events
                     event = await self._missing_end(job, max(seen, after_sequence))
                 else:
                     event = TranscriptionEvent.FromString(entry.data)
@@ -71,16 +71,16 @@ class JobWatcher:
                     return
 
     async def _missing_end(self, job: TranscriptionRecord, seen: int) -> TranscriptionEvent | None:
-        """The terminal event of a job that is over although its history does not say so.
+        """The terminal event of a job that is over, made from its record because the event log lacks it.
 
-        A worker that ends a job writes the record, then the event, and may die in between; histories are also kept for
-        a shorter time than records. What is made up here is what the worker would have written, number included.
+        A worker that ends a job writes the record, then the event, and may die in between; event logs are also kept for
+        a shorter time than records. The event made here is the one that the worker would have written, with its number.
         """
         try:
             record = await self._jobs.get(job.tenant, job.transcription_id)
             if record.state not in TERMINAL:
                 return None
-            # Read after the record: what the worker wrote before it ended the job is in the line by now.
+            # Read after the record: the log has all events that the worker wrote before it ended the job.
             line = EventLog(
                 self._bus,
                 topology.JOB_EVENTS,
@@ -98,5 +98,5 @@ class JobWatcher:
 
 
 def _is_check_due(silences: int) -> bool:
-    """Whether the record is to be read after this many silences in a row. 0 is no silence."""
+    """Whether the record is to be read after this number of silences in a row. 0: there was none."""
     return silences & (silences - 1) == 0 if silences < SILENCES_MAX else silences % SILENCES_MAX == 0

@@ -1,1 +1,1 @@
-"""HTTP to addresses that callers name, and that must be no way into the network."""
+"""HTTP requests to addresses that callers name, without giving them access to the deployment's network."""

@@ -1,4 +1,4 @@
-"""Which addresses on the network may be reached for a caller."""
+"""The network addresses to which ingest may connect for a caller."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
-"""The only part of IPv6 that is given out for use on the Internet (IANA's IPv6 address space registry)."""
+"""The only part of IPv6 that is assigned for use on the Internet (IANA's IPv6 address space registry)."""
 
 _REFUSED = (
     ipaddress.IPv4Network("192.0.0.0/24"),  # protocol assignments, RFC 6890
@@ -17,19 +17,19 @@ _REFUSED = (
     ipaddress.IPv6Network("2002::/16"),  # 6to4: an IPv4 address within, RFC 3056
     ipaddress.IPv6Network("3fff::/20"),  # documentation, RFC 9637
 )
-"""What one version of Python or another calls global, and is no host that stands for itself."""
+"""Networks that some versions of Python call global, although their addresses are not those of single hosts."""
 
 
 class AddressRefusedError(Exception):
     """The deployment does not connect to this address for a caller.
 
-    No OSError and no RuntimeError: those are what a connector takes for a reason to try the next address.
+    It is no OSError and no RuntimeError: after those a connector would try the next address.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What a deployment allows: the public Internet on few ports, and what the allow-list names besides."""
+    """The addresses that a deployment allows: the public Internet on few ports, and the networks of an allow-list."""
 
     ports: frozenset[int] = frozenset({80, 443})
     """TCP ports that may be reached on the public Internet."""
@@ -41,7 +41,7 @@ class AddressPolicy:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError as error:
-            raise AddressRefusedError("this is not an address in its usual spelling") from error
+            raise AddressRefusedError("this is not an address in standard notation") from error
         if self._is_listed(ip):
             return
         if not is_public(ip):
@@ -50,14 +50,14 @@ class AddressPolicy:
             raise AddressRefusedError(f"port {port} is not among those allowed")
 
     def _is_listed(self, ip: IPAddress) -> bool:
-        """An IPv4 address inside an IPv6 one is listed only when the IPv6 network is: nothing is unwrapped."""
+        """Whether an allowed network has the address. An IPv4 address within an IPv6 address counts as the latter."""
         if isinstance(ip, ipaddress.IPv6Address) and ip.scope_id is not None:
             return False
         return any(ip.version == network.version and ip in network for network in self.allowed_networks)
 
 
 def is_public(ip: IPAddress) -> bool:
-    """Whether it is a unicast address of the public Internet that stands for itself, and for no other one."""
+    """Whether it is a unicast address of the public Internet that is no tunnel or translation to another address."""
     if ip.is_multicast or ip.is_reserved or not ip.is_global:
         return False
     if any(ip.version == network.version and ip in network for network in _REFUSED):

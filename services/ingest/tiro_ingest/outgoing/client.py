@@ -1,4 +1,4 @@
-"""GET from a URL that a caller named."""
+"""GET requests to URLs that callers name."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,16 +10,16 @@ from yarl import URL
 from tiro_ingest.outgoing.hosts import is_spelled_host
 
 REDIRECTS_MAX = 5
-"""Redirects that are followed."""
+"""The most redirects that are followed."""
 
 CONNECT_SECONDS_MAX = 10.0
-"""How long finding a host and connecting to it may take, at each redirect."""
+"""How long the name look-up and the connection may take, for each redirect."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class UrlInvalidError(Exception):
-    """Not a URL that is fetched. The message names no part of it."""
+    """The URL is not accepted. The message quotes no part of it."""
 
 
 class RedirectsError(Exception):
@@ -36,20 +36,20 @@ def parse_url(text: str) -> URL:
     if not valid:
         raise UrlInvalidError("only absolute http and https URLs are fetched")
     if not is_spelled_host(url.raw_host or ""):
-        raise UrlInvalidError("the URL's host cannot be read: a name, or an address in its usual spelling, is meant")
+        raise UrlInvalidError("the URL's host is neither a name nor an address in standard notation")
     return url.with_fragment(None)
 
 
 def without_secrets(url: URL) -> str:
-    """For logs and messages: no user, no password, no query (signed URLs have their secrets there)."""
+    """A URL for logs and messages: without user, password and query, in which signed URLs have their secrets."""
     return str(url.with_user(None).with_query(None).with_fragment(None))
 
 
 def new_session(connector: TCPConnector, *, stall_seconds: float) -> ClientSession:
-    """A session that keeps nothing between requests and listens to no proxy of the environment. Close it.
+    """A session that keeps no cookies and uses no proxy of the environment. The caller closes it.
 
     Args:
-        connector: Decides where it may connect to.
+        connector: Allows or refuses each connection.
         stall_seconds: How long a host may send nothing.
     """
     timeout = ClientTimeout(total=None, connect=CONNECT_SECONDS_MAX, sock_read=stall_seconds)
@@ -60,10 +60,10 @@ def new_session(connector: TCPConnector, *, stall_seconds: float) -> ClientSessi
 
 @asynccontextmanager
 async def open_url(session: ClientSession, url: URL, headers: Mapping[str, str]) -> AsyncIterator[ClientResponse]:
-    """Follow redirects to an answer, whatever its status; its body is the caller's to read and to bound.
+    """Follow redirects to an answer with any other status. The caller reads its body, with a limit.
 
-    Each hop is a request of its own, so its address is checked by the session's connector. Credentials in the URL go to
-    its own host; a redirect carries none of them on. Raises RedirectsError, UrlInvalidError, AddressRefusedError,
+    Each redirect is a new request, so the session's connector checks its address. Credentials in the URL are sent to
+    its host only, not to those of redirects. Raises RedirectsError, UrlInvalidError, AddressRefusedError,
     `aiohttp.ClientError`, TimeoutError.
     """
     wanted = dict(headers)
@@ -71,7 +71,7 @@ async def open_url(session: ClientSession, url: URL, headers: Mapping[str, str])
     for _ in range(REDIRECTS_MAX + 1):
         try:
             response = await session.get(url, headers=wanted, allow_redirects=False)
-        except InvalidURL as error:  # a host of digits that is no usual spelling of an address
+        except InvalidURL as error:  # a host of digits that is no address in standard notation
             raise UrlInvalidError("the URL's host cannot be read") from error
         async with response:
             if response.status not in _REDIRECTS:
@@ -83,11 +83,11 @@ async def open_url(session: ClientSession, url: URL, headers: Mapping[str, str])
 
 def _redirected(url: URL, location: str | None) -> URL:
     if location is None:
-        raise RedirectsError("redirected to nowhere")
+        raise RedirectsError("redirected without an address")
     try:
         target = url.with_user(None).join(URL(location))
     except ValueError as error:
-        raise RedirectsError("redirected to what cannot be read") from error
+        raise RedirectsError("redirected to an invalid URL") from error
     target = parse_url(str(target))
     if url.scheme == "https" and target.scheme != "https":
         raise RedirectsError("redirected from https to http")

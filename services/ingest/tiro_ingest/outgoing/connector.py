@@ -1,4 +1,4 @@
-"""A connector that connects to exactly the addresses that were checked."""
+"""A connector that connects only to addresses that were checked."""
 
 import socket
 
@@ -9,16 +9,16 @@ from aiohttp.resolver import ThreadedResolver
 from tiro_ingest.outgoing.addresses import AddressPolicy
 
 CONNECTIONS_MAX = 64
-"""Connections that one connector keeps open at a time; more wait."""
+"""The most connections that one connector has open; further ones wait."""
 
 AddrInfo = tuple[
     int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
 ]
-"""Family, type, protocol, canonical name, address: as of `socket.getaddrinfo`."""
+"""Family, type, protocol, canonical name and address, as from `socket.getaddrinfo`."""
 
 
 class CheckedResolver(AbstractResolver):
-    """Refuses a name when any of its addresses is refused: a name of two faces is not worth reaching."""
+    """Refuses a name when any of its addresses is refused."""
 
     def __init__(self, policy: AddressPolicy, resolver: AbstractResolver) -> None:
         self._policy = policy
@@ -34,15 +34,15 @@ class CheckedResolver(AbstractResolver):
         return results
 
     async def close(self) -> None:
-        """Close the resolver that was asked."""
+        """Close the wrapped resolver."""
         await self._resolver.close()
 
 
 def open_connector(policy: AddressPolicy, resolver: AbstractResolver | None = None) -> TCPConnector:
     """A connector for one `aiohttp.ClientSession`, which closes it. Call it inside a running loop.
 
-    The socket factory is given the very address that is connected to next, whether a name, a literal or an odd
-    spelling led to it: nothing can change between this check and the connection.
+    The socket factory gets the address of each connection, whether it came from a name, a literal or an unusual
+    notation. So it cannot change between the check and the connection.
     """
 
     def checked_socket(info: AddrInfo) -> socket.socket:

@@ -1,1 +1,1 @@
-"""What callers see of the resources: names, page tokens, request ids, URIs, and the messages made of records."""
+"""Resources as callers see them: names, page tokens, request ids, URIs, and the messages made of records."""

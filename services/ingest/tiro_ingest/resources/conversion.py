@@ -1,4 +1,4 @@
-"""What callers see of the records."""
+"""Converting records to the messages that callers see."""
 
 from yarl import URL
 
@@ -70,8 +70,8 @@ def public_event(event: TranscriptionEvent, job: TranscriptionRecord) -> WatchTr
     """An event of a job's history as its watchers see it.
 
     Args:
-        event: As written by the job's owner.
-        job: The job, for what an event leaves out because it never changes.
+        event: The event as the job's owner wrote it.
+        job: The job, for values that never change and that events do not have.
     """
     response = WatchTranscriptionResponse(sequence=event.sequence, attempt=event.attempt)
     match event.WhichOneof("event"):

@@ -1,4 +1,4 @@
-"""`request_id`: the same id gives the same resource, whatever was lost or died in between."""
+"""`request_id`: the same id gives the same resource, also when answers were lost or the service died in between."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.records import RecordStore
 
 RESERVE_TRIES_MAX = 5
-"""How often other calls with the same `request_id` may be faster."""
+"""How often a call is tried again because another one with the same `request_id` was faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +23,18 @@ class IdempotentRequest:
     """A request that its caller may repeat."""
 
     key: str
-    """Where its record is. Empty when it has no `request_id`."""
+    """The key of its record. Empty when it has no `request_id`."""
     fingerprint: bytes
-    """Tells a repetition from a mistake."""
+    """SHA-256 of the request: the same id with another request is refused."""
 
 
 def idempotent_request(tenant: str, method: str, request_id: str, request: Message) -> IdempotentRequest:
-    """A request as its record knows it. Ids of different methods and tenants do not meet.
+    """The key and fingerprint of a request. The same id in another method or tenant has another key.
 
     Args:
-        tenant: Whose request it is.
+        tenant: The tenant of the request.
         method: The method that was called.
-        request_id: What the caller gave. Hashed, because a caller's text in a key could open another tenant's.
+        request_id: The caller's id. The key has its hash, because a caller's text could be another tenant's key.
         request: The whole request.
     """
     digest = hashlib.sha256(b"\0".join((method.encode(), request_id.encode()))).hexdigest()
@@ -43,18 +43,18 @@ def idempotent_request(tenant: str, method: str, request_id: str, request: Messa
 
 
 class IdempotencyStore:
-    """The ids that callers gave to their requests, and what these created.
+    """The ids that callers gave to their requests, and the resources that these created.
 
-    The record of a request is written before what it creates. A service that dies between the two leaves an id that
-    leads nowhere; the repeated request finds it and creates the resource under that very id. One that leads nowhere for
-    longer than a request takes is removed by the maintenance.
+    The record of a request is written before its resource. A service that dies between the two leaves a record without
+    a resource; the repeated request finds it and creates the resource with the recorded id. Maintenance removes a
+    record that has no resource for longer than a request takes.
     """
 
     def __init__(self, bus: Bus) -> None:
         self._records = RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord)
 
     async def find(self, request: IdempotentRequest) -> str | None:
-        """The id of what the request created, or was about to create, when it came before.
+        """The id of the resource that an earlier request created or was about to create. None: there was no such request.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the `request_id` was used before with other content.
@@ -69,14 +69,14 @@ class IdempotencyStore:
         return known.value.resource_id
 
     async def reserve(self, request: IdempotentRequest) -> str:
-        """The id for what the request is about to create: a new one, or the one it has already.
+        """The id for the resource that the request is about to create: a new one, or the recorded one.
 
-        The record is written anew also where it is there: one that has just been written is not taken for one that
-        leads nowhere.
+        The record is written again also where it exists, so that maintenance does not take it for one without a
+        resource.
 
         Raises:
             TiroError: As `find`.
-            Conflict: Other calls with this `request_id` were faster every time.
+            Conflict: Another call with this `request_id` was faster at every try.
         """
         if not request.key:
             return new_id()
@@ -94,11 +94,11 @@ class IdempotencyStore:
         raise Conflict(request.key)
 
     async def release(self, key: str, resource_id: str) -> None:
-        """Forget a request, because what it created is deleted. Nothing happens where it leads elsewhere by now.
+        """Remove the record of a request whose resource is deleted, unless it names another resource by now.
 
         Args:
-            key: Where its record is. Empty: the request had no `request_id`.
-            resource_id: What it created.
+            key: The key of the record. Empty: the request had no `request_id`.
+            resource_id: The id of the resource.
         """
         if not key:
             return
@@ -107,7 +107,7 @@ class IdempotencyStore:
             await self.forget(key, known.revision)
 
     async def forget(self, key: str, revision: int) -> None:
-        """Forget a request as it was read. One that was repeated since stays."""
+        """Remove the record of a request, unless it was written since."""
         await self._records.purge(key, revision=revision)
 
 

@@ -18,7 +18,7 @@ def parse_s3(uri: str) -> tuple[str, str]:
 
 
 def check_uri(uri: str) -> None:
-    """Refuse a URI that no source takes. Raises TiroError: URI_INVALID."""
+    """Refuse a URI that no source accepts. Raises TiroError: URI_INVALID."""
     try:
         if len(uri) > URI_CHARACTERS_MAX:
             raise UrlInvalidError(f"a URI may have {URI_CHARACTERS_MAX} characters at most")  # noqa: TRY301

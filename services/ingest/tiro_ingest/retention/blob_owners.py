@@ -1,4 +1,4 @@
-"""Who needs a blob: every one has a record that does, from before its first part is stored until it is deleted."""
+"""The records that need blobs: each blob has one from before its first part is stored until the blob is deleted."""
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
@@ -18,10 +18,10 @@ class BlobOwners:
 
     | blob | is needed while |
     |---|---|
-    | the audio of an upload | the upload is there, and has not failed |
-    | the recording of a live session | the session is not over, or the upload that it became is there |
-    | the transcript of a job | the job is there |
-    | audio and transcripts of a part | the part is there, or its job is open: the audio is stored before the record |
+    | the audio of an upload | the upload exists, and has not failed |
+    | the recording of a live session | the session is not over, or the upload that it became exists |
+    | the transcript of a job | the job exists |
+    | audio and transcripts of a part | the part exists, or its job is open: the audio is stored before the record |
     """
 
     def __init__(self, bus: Bus, jobs: JobRecords) -> None:

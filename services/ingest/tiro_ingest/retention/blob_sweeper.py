@@ -1,4 +1,4 @@
-"""Sweeping the blob store: what has no record goes, whatever died while it was written or deleted."""
+"""Sweeping the blob store: blobs without a record are removed. Services that died have left them."""
 
 import asyncio
 import time
@@ -15,29 +15,29 @@ from tiro_ingest.retention.record_checks import CONFIRM_SECONDS, ORPHAN_SECONDS
 
 PARTS_PER_SECOND_MAX = 200
 """How fast the store is listed. JetStream reads each part, of 512 KiB at most, from its disk for that."""
-LOOK_SECONDS = 60.0
-"""How long a sweep rests when it has seen everything that is old enough."""
+INTERVAL_SECONDS = 60.0
+"""The pause after a sweep that has checked every part that is old enough."""
 AGAIN_SECONDS = 7 * 24 * 3600.0
 """How often a store that lists the newest parts last is swept from its beginning."""
 PASS_SECONDS_MIN = 3600.0
-"""How often any other store is swept at most."""
+"""The shortest time between the beginnings of two sweeps of any other store."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPolicy:
-    """How careful a sweep is."""
+    """The times that keep a sweep from removing a blob too early."""
 
     orphan_seconds: float = ORPHAN_SECONDS
-    """How old a part is at least before it is removed because it has no record. It has one all the while that it is
-    written: this is for clocks that differ, and for records that an operator restores."""
+    """The least age of a part that is removed because it has no record. A part has a record while it is written; the
+    age allows for clocks that differ, and for records that an operator restores."""
     confirm_seconds: float = CONFIRM_SECONDS
-    """How long after a first look the record of a blob is looked for once more."""
+    """The time between two searches for the record of a blob. It is removed only when both find none."""
 
 
 class BlobSweeper:
-    """Holds the blobs of a store against the records, page by page."""
+    """Checks the blobs of a store against the records, page by page."""
 
     def __init__(self, blobs: BlobStore, owners: BlobOwners, policy: SweepPolicy) -> None:
         self._blobs = blobs
@@ -49,23 +49,23 @@ class BlobSweeper:
         """Sweep again and again, until cancelled.
 
         Args:
-            progress: How far the sweep is.
-            store_id: Of the records. A store that belongs to other records is left alone: what has none here may have
-                one there.
+            progress: The position of the sweep.
+            store_id: The id of the records' store. A store with another id is not swept: its blobs may have records
+                elsewhere.
         """
         while True:
             if await self.belongs_to(store_id):
                 await self.sweep(progress)
             else:
                 log.error("blob_store_of_others", key=STORE_ID_KEY, note="it is not swept: see docs/operations.md")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(INTERVAL_SECONDS)
 
     async def sweep(self, progress: Progress, *, below: str = "") -> None:
-        """Sweep once from where the last sweep was, to the end or to what is not old enough.
+        """Sweep once from the position of the last sweep, to the end or to parts that are not old enough.
 
         Args:
-            progress: How far it is.
-            below: Sweep only what lies below this key. Empty: all.
+            progress: The position of the sweep.
+            below: Sweep only blobs below this key. Empty: all.
         """
         again_seconds = AGAIN_SECONDS if self._blobs.lists_oldest_first else PASS_SECONDS_MIN
         cursor: str | None = progress.cursor(self._position, again_seconds=again_seconds)
@@ -85,7 +85,7 @@ class BlobSweeper:
         progress.complete(self._position)
 
     def _old_enough(self, parts: Sequence[StoredPart]) -> tuple[Sequence[StoredPart], bool]:
-        """The parts of a page that are old enough, and whether none can be behind them."""
+        """The parts of a page that are old enough, and whether no later part can be."""
         is_old = [time.time() - part.stored_at >= self._policy.orphan_seconds for part in parts]
         if self._blobs.lists_oldest_first and False in is_old:
             return parts[: is_old.index(False)], True
@@ -111,7 +111,7 @@ class BlobSweeper:
             SWEEP_LAG_SECONDS.set(max(0.0, time.time() - parts[-1].stored_at - self._policy.orphan_seconds))
 
     async def belongs_to(self, store_id: str) -> bool:
-        """Whether the store belongs to these records. One that belongs to none does from here on."""
+        """Whether the store belongs to these records. A store without an id gets theirs."""
         try:
             await self._blobs.put_part_expecting(STORE_ID_KEY, 0, store_id.encode(), revision=NOTHING)
         except PartConflict:

@@ -1,4 +1,4 @@
-"""Removing jobs and their recordings when their time is over, and finishing removals that a crash has left."""
+"""Removing jobs and recordings that have expired, and finishing removals that a crash has interrupted."""
 
 import asyncio
 import time
@@ -16,20 +16,20 @@ from tiro_ingest.jobs.due_keys import DueKeys
 from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
 from tiro_ingest.retention.remover import Remover
 
-LOOK_SECONDS = 1.0
-"""How often open jobs that are due are looked for, and how soon what could not be removed is tried again."""
-ARCHIVE_LOOK_SECONDS = 10.0
-"""The same for jobs in the archive, whose entries are found a minute after they are due."""
+INTERVAL_SECONDS = 1.0
+"""How often due jobs of the open ones are removed, and how soon a removal that failed is tried again."""
+ARCHIVE_INTERVAL_SECONDS = 10.0
+"""The same for jobs in the archive, whose entries are found about a minute after they are due."""
 LOOK_BACK_SECONDS = 400 * 24 * 3600.0
-"""A service that starts looks for entries that have been due for so long at most: longer than any job is kept."""
+"""A service that starts searches for entries that were due in this time: longer than any job is kept."""
 
 log = get_logger()
 
 
 class Expiry:
-    """Sees to every job that is over, as far as it is not in the archive.
+    """Removes jobs that are due, of those that are over and not yet in the archive.
 
-    Several may run at once, one in each ingest service. What is noted of a job is a hint: the record decides.
+    Several may run at once, one in each ingest service. A scheduled time is a hint: the record decides.
     """
 
     def __init__(self, records: JobRecords, remover: Remover) -> None:
@@ -38,7 +38,7 @@ class Expiry:
         self._due = DueKeys()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         due_ns = None if record is None else _due_ns(record)
         if due_ns is None:
             self._due.discard(key)
@@ -46,54 +46,54 @@ class Expiry:
             self._due.schedule(key, due_ns)
 
     async def run(self) -> None:
-        """Remove what is due, until cancelled."""
+        """Remove jobs and recordings when they are due, until cancelled."""
         while True:
             await self.sweep()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(INTERVAL_SECONDS)
 
     async def sweep(self) -> None:
-        """Remove what is due now."""
+        """Remove the jobs and recordings that are due now."""
         for key in list(self._due.take_due(time.time_ns())):
             try:
                 await remove_due(self._records, self._remover, key)
             except (MessagingError, StorageUnavailable) as error:
-                log.warning("removal_failed", key=key, error=repr(error), again_in_seconds=LOOK_SECONDS)
+                log.warning("removal_failed", key=key, error=repr(error), again_in_seconds=INTERVAL_SECONDS)
                 self._due.schedule(key, time.time_ns())
 
 
 class ArchiveExpiry:
-    """Sees to the jobs in the archive, by their entries. Several may run at once, one in each ingest service."""
+    """Removes archived jobs by their expiry entries. Several may run at once, one in each ingest service."""
 
     def __init__(self, records: JobRecords, remover: Remover, entries: ExpiryEntries) -> None:
         self._records = records
         self._remover = remover
         self._entries = entries
         self._next = max(0, present_moment() - round(LOOK_BACK_SECONDS / NARROW_SECONDS))
-        """The first moment whose entries are not all seen to."""
+        """The first moment that may have entries left."""
 
     async def run(self) -> None:
-        """Remove what is due, until cancelled."""
+        """Remove jobs and recordings when they are due, until cancelled."""
         while True:
             await self.sweep()
-            await asyncio.sleep(ARCHIVE_LOOK_SECONDS)
+            await asyncio.sleep(ARCHIVE_INTERVAL_SECONDS)
 
     async def sweep(self) -> None:
-        """Remove what is due by now, bucket by bucket: wide ones as long as they lie behind us as a whole.
+        """Remove the jobs that are due, bucket by bucket: wide buckets where all of their time has passed.
 
         Raises:
-            MessagingError, StorageUnavailable: What is left is seen to with the next sweep.
+            MessagingError, StorageUnavailable: The next sweep continues.
         """
         now = present_moment()
         while self._next <= now:
             is_whole = self._next % NARROW_IN_WIDE == 0 and self._next + NARROW_IN_WIDE <= now
             bucket = wide_bucket(self._next) if is_whole else bucket_tokens(self._next)
             async for entry in self._entries.due_in(bucket):
-                await self._see_to(entry)
-            if self._next == now:  # entries may still come to it
+                await self._apply(entry)
+            if self._next == now:  # entries may still be added to this bucket
                 return
             self._next += NARROW_IN_WIDE if is_whole else 1
 
-    async def _see_to(self, entry: str) -> None:
+    async def _apply(self, entry: str) -> None:
         tenant, job = entry.split(".")[-2:]
         record = await remove_due(self._records, self._remover, f"{tenant}.{job}", has_entry=True)
         if record is not None:
@@ -104,10 +104,10 @@ class ArchiveExpiry:
 async def remove_due(
     records: JobRecords, remover: Remover, key: str, *, has_entry: bool = False
 ) -> TranscriptionRecord | None:
-    """Remove a job, or its recording, if that is due. Returns the job's record as far as it is still there.
+    """Remove a job, or its recording, if that is due. Returns the job's record; None where the job is removed.
 
     Raises:
-        MessagingError, StorageUnavailable: It could not be removed.
+        MessagingError, StorageUnavailable: The removal failed.
     """
     stored = await records.get(key)
     if stored is None:
@@ -126,20 +126,20 @@ async def remove_due(
 
 
 def _due_ns(record: TranscriptionRecord) -> int | None:
-    """When something is to be done about a job, in nanoseconds of Unix time. None: not as it is now."""
+    """The due time of a job, in nanoseconds of Unix time. None: in its present state it is never due."""
     if record.removing:
         return 0
     if record.shadow_of:
         return after(record.create_time, record.ttl).ToNanoseconds()
     if record.HasField("part"):
-        return None  # it is kept for as long as its job is open
+        return None  # a part is kept while its job is open
     return round(next_due_seconds(record) * 1e9) if record.state in TERMINAL else None
 
 
 def _is_job_due(record: TranscriptionRecord) -> bool:
     """Whether a job is to be removed, or is being removed."""
     if record.shadow_of and seconds_until(after(record.create_time, record.ttl)) <= 0:
-        return True  # whatever its state: it keeps a recording, and nobody waits for it
+        return True  # in any state: it keeps a recording, and no caller waits for it
     is_expired = record.HasField("expire_time") and seconds_until(record.expire_time) <= 0
     return record.removing or (is_expired and not record.HasField("part"))
 

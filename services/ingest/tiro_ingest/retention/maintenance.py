@@ -1,4 +1,4 @@
-"""The maintenance of a deployment: checks of records and the sweep of the blob store, by one ingest at a time."""
+"""The maintenance of a deployment by one ingest service at a time: checks of records, and the sweep of the blob store."""
 
 import asyncio
 
@@ -22,9 +22,9 @@ KEY = "maintenance"
 LEASE_SECONDS = 15.0
 """How long the service that maintains the deployment may be silent before another one takes over."""
 RENEWAL_SECONDS = 5.0
-"""How often it renews its lease, and saves how far it is."""
+"""How often it renews its lease, and saves its positions."""
 RELEASE_SECONDS_MAX = 2.0
-"""How long it may take to give its lease back when it stops."""
+"""How long a service that stops may take to release its lease."""
 
 log = get_logger()
 
@@ -42,7 +42,7 @@ class Maintenance:
         self._id = f"ingest-{new_id()}"
 
     async def run(self) -> None:
-        """Maintain the deployment when it is this service's turn, until cancelled."""
+        """Maintain the deployment while this service holds the lease, until cancelled."""
         while True:
             outcome = await claim_record(
                 self._bus, self._records, KEY, self, worker_id=self._id, lease_seconds=LEASE_SECONDS
@@ -56,18 +56,18 @@ class Maintenance:
                     await self._create()
 
     def refusal(self, record: MaintenanceRecord) -> Refusal[MaintenanceRecord] | None:  # noqa: ARG002 - any record will do
-        """Any service may."""
+        """Refuse no service."""
         return None
 
     def begin(self, record: MaintenanceRecord) -> bool:
-        """Begin. The first service of a deployment names its blob store."""
+        """Change the record for its new owner. The first service of a deployment sets the id of the blob store."""
         record.store_id = record.store_id or new_id()
         return True
 
     async def _create(self) -> None:
         try:
             await self._records.create(KEY, MaintenanceRecord())
-        except Conflict:  # another service was faster
+        except Conflict:  # another service has created it
             return
 
     async def _maintain(self, owned: Owned) -> None:

@@ -1,7 +1,7 @@
-"""Checks of records that belong to a job or an upload: they go when that is not there.
+"""Checks for orphans: records that belong to a job or an upload that does not exist are removed.
 
-They are written before it, and a service may die in between; or they are written after it was deleted, by one that did
-not know yet.
+Such records are written before the job or upload, and a service may die in between. Or they are written after its
+deletion, by a service that has not seen that yet.
 """
 
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord, UploadUse
@@ -20,26 +20,26 @@ from tiro_ingest.uploads.references import UploadReferences
 
 
 def part_check(bus: Bus, blobs: BlobStore, jobs: JobRecords, ages: CheckAges) -> RecordCheck[TranscriptionRecord]:
-    """Removes parts whose job is over or gone."""
+    """Removes parts whose job is over or deleted."""
     return RecordCheck("parts_without_job", jobs.open, ages.removal_seconds, _Parts(bus, blobs, jobs))
 
 
 def reference_check(
     bus: Bus, jobs: JobRecords, references: UploadReferences, ages: CheckAges
 ) -> RecordCheck[UploadUse]:
-    """Removes references to uploads whose job is not there."""
+    """Removes references to uploads whose job does not exist."""
     records = RecordStore(bus, topology.UPLOAD_REFERENCES_BUCKET, UploadUse)
     return RecordCheck("references_without_job", records, ages.orphan_seconds, _References(jobs, references))
 
 
 def request_check(bus: Bus, jobs: JobRecords, ages: CheckAges) -> RecordCheck[RequestRecord]:
-    """Removes records of requests that created nothing."""
+    """Removes records of requests whose job or upload does not exist."""
     records = RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord)
     return RecordCheck("requests_without_result", records, ages.orphan_seconds, _Requests(bus, jobs))
 
 
 class _Parts:
-    """A part lives as long as its job is open."""
+    """The rule of parts: a part is kept while its job is open."""
 
     def __init__(self, bus: Bus, blobs: BlobStore, jobs: JobRecords) -> None:
         self._bus = bus
@@ -47,7 +47,7 @@ class _Parts:
         self._jobs = jobs
 
     async def verdict(self, aged: Aged[TranscriptionRecord]) -> Verdict:
-        """By its job."""
+        """Decide by the state of its job."""
         if not aged.record.HasField("part"):
             return Verdict.NOTHING
         job = await self._jobs.get(aged.key.rpartition(".")[0])
@@ -55,33 +55,33 @@ class _Parts:
         return Verdict.DUE if is_over else Verdict.NOTHING
 
     async def apply(self, aged: Aged[TranscriptionRecord]) -> None:
-        """Remove it, with its audio and transcripts."""
+        """Remove the part, with its audio and transcripts."""
         try:
             await remove_part(self._bus, self._blobs, await mark_for_deletion(self._bus, self._jobs.open, aged.key))
-        except KeyError:  # removed before
+        except KeyError:  # it is removed already
             return
 
 
 class _References:
-    """A reference to an upload is a job's."""
+    """The rule of references to uploads: a reference is kept while its job needs the upload."""
 
     def __init__(self, jobs: JobRecords, references: UploadReferences) -> None:
         self._jobs = jobs
         self._references = references
 
     async def verdict(self, aged: Aged[UploadUse]) -> Verdict:
-        """By the job."""
+        """Decide by the state of its job."""
         tenant, _, job = aged.key.split(".")
         return Verdict.NOTHING if await self._jobs.get(record_key(tenant, job)) else Verdict.DUE
 
     async def apply(self, aged: Aged[UploadUse]) -> None:
-        """Remove it."""
+        """Remove the reference."""
         tenant, upload, job = aged.key.split(".")
         await self._references.remove_stray(tenant, upload, job, aged.revision)
 
 
 class _Requests:
-    """The record of a request leads to what that created: a job or an upload."""
+    """The rule of requests: the record of a request is kept while the job or upload that it created exists."""
 
     def __init__(self, bus: Bus, jobs: JobRecords) -> None:
         self._jobs = jobs
@@ -89,11 +89,11 @@ class _Requests:
         self._request_ids = IdempotencyStore(bus)
 
     async def verdict(self, aged: Aged[RequestRecord]) -> Verdict:
-        """By what it leads to."""
+        """Decide by the existence of its job or upload."""
         resource = record_key(aged.key.partition(".")[0], aged.record.resource_id)
         is_there = await self._jobs.get(resource) is not None or await self._uploads.get(resource) is not None
         return Verdict.NOTHING if is_there else Verdict.DUE
 
     async def apply(self, aged: Aged[RequestRecord]) -> None:
-        """Forget it, unless the request is being repeated at this moment."""
+        """Remove the record, unless the request was repeated since."""
         await self._request_ids.forget(aged.key, aged.revision)

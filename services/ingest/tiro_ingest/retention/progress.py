@@ -1,4 +1,4 @@
-"""How far the maintenance of a deployment is. It is saved with the lease, so that the next service continues there."""
+"""The progress of a deployment's maintenance. It is saved with the lease, so that the next service continues there."""
 
 from tiro.events.v1.maintenance_pb2 import MaintenanceRecord
 from tiro_core.clock import now, seconds_until
@@ -13,11 +13,12 @@ class Progress:
             self._saved.CopyFrom(record)
 
     def cursor(self, name: str, *, again_seconds: float) -> str:
-        """Where to continue. Empty: at the beginning.
+        """The cursor from which a task continues. Empty: at the beginning.
 
         Args:
-            name: Of what is done.
-            again_seconds: When to begin anew, after the last beginning. Not before the end was reached.
+            name: The name of the task.
+            again_seconds: The time from one beginning to the next. A task begins again only after it has reached its
+                end.
         """
         position = self._saved.positions[name]
         is_stale = position.is_complete and -seconds_until(position.begin_time) > again_seconds
@@ -27,11 +28,11 @@ class Progress:
         return position.cursor
 
     def advance(self, name: str, cursor: str) -> None:
-        """Note that everything up to a cursor is done."""
+        """Set the cursor of a task: everything up to it is done."""
         self._saved.positions[name].cursor = cursor
 
     def complete(self, name: str) -> None:
-        """Note that the end was reached: what comes behind is to be done when it is there."""
+        """Note that a task has reached the end. Later items continue from its cursor."""
         self._saved.positions[name].is_complete = True
 
     def save_in(self, record: MaintenanceRecord) -> None:

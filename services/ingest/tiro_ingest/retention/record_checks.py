@@ -1,8 +1,8 @@
-"""Checks of records: each record is looked at once, when its last write has come to a certain age.
+"""Checks of records: each record is checked once, when its last write has reached a certain age.
 
-A bucket's stream has the records in the order of their last writes. A check goes through it behind the present by its
-age, so its work is what is written, not what is stored, and it holds one page in memory. Records that were written
-under other settings, or by an operator, are found when it begins anew, once a day.
+A bucket's stream has the records in the order of their last writes. A check follows the stream at a distance of this
+age. So its work depends on the number of writes, not of stored records, and it has one page in memory. Records that
+were written under other settings, or by an operator, are found when the check begins again, once a day.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from tiro_ingest.metrics import CHECKS_APPLIED
 from tiro_ingest.retention.progress import Progress
 
 PAGE_RECORDS = 500
-"""How many records are read at once."""
+"""Records in one page."""
 RECORDS_PER_SECOND_MAX = 1000
-"""How fast records are read."""
+"""The most records that are read per second."""
 AGAIN_SECONDS = 24 * 3600.0
-"""How often a check begins anew at the oldest record."""
+"""How often a check begins again at the oldest record."""
 CONFIRM_SECONDS = 2.0
-"""How long after a first look a record is looked at once more before anything is done: for a moment after an
-election the leader of a stream may not have what was acknowledged before."""
+"""The time between two checks of a record that is due, before the rule is applied: for a moment after an election the
+leader of a stream may not have all acknowledged messages."""
 
 REMOVAL_SECONDS = 60.0
-"""How long a removal takes at most. One that is not done by then was left by a service that died."""
+"""The longest time of a removal. One that is not done by then was left by a service that died."""
 ORPHAN_SECONDS = 3600.0
-"""How long a record, or a blob, may be there before the record that it belongs to, or after that. The longest way
-from the one to the other is a call's: minutes."""
+"""How long a record, or a blob, may exist without the record that it belongs to, before that is written or after it is
+deleted. A call takes at most minutes from the one write to the other."""
 
 M = TypeVar("M", bound=Message)
 
@@ -43,60 +43,60 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class CheckAges:
-    """How old records are when they are looked at."""
+    """The ages at which records are checked, in seconds since their last write."""
 
     removal_seconds: float = REMOVAL_SECONDS
     orphan_seconds: float = ORPHAN_SECONDS
 
 
 class Verdict(Enum):
-    """What is to be done about a record."""
+    """The result of checking a record."""
 
     NOTHING = "nothing"
     DUE = "due"
     WAIT = "wait"
-    """It will be due in a moment: the check stays in front of it."""
+    """The record will be due soon: the check stops before it, and continues there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aged(Generic[M]):
-    """A record that has come of age."""
+    """A record that has reached the age of its check."""
 
     key: str
     record: M
     revision: int
-    """Of its last write."""
+    """The revision of its last write."""
 
 
 class Rule(Protocol[M]):
-    """When something is due about a record, and what."""
+    """The rule of a check: when a record is due, and what is done then."""
 
     async def verdict(self, aged: Aged[M]) -> Verdict:
-        """Look at a record. It is looked at twice before anything is done."""
+        """Decide about a record. This is done twice before `apply`."""
 
     async def apply(self, aged: Aged[M]) -> None:
-        """Do what is due. A record that was written since is left alone."""
+        """Do what is due. A record that was written since is left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordCheck(Generic[M]):
-    """A rule that all records of a bucket are held against."""
+    """Applies a rule to all records of a bucket."""
 
     name: str
-    """Names it in the log, in the metric and in the saved position."""
+    """Its name in the log, in the metric and in the saved position."""
     records: RecordStore[M]
     age_seconds: float
-    """How old the last write of a record is when it is looked at."""
+    """The age of the last write at which a record is checked."""
     rule: Rule[M]
 
     async def run(self, progress: Progress, confirm_seconds: float) -> None:
-        """Look at what has come of age since the last time."""
+        """Check the records that have reached the age since the last run."""
         sequence = int(progress.cursor(self.name, again_seconds=AGAIN_SECONDS) or 0)
         has_more = True
         while has_more:
             begun = time.monotonic()
             page = await self.records.written_after(sequence, limit=PAGE_RECORDS)
-            done = await self._look_at(page, confirm_seconds)
+            done = await self._check_page(page, confirm_seconds)
             if done:
                 sequence = done[-1].revision
                 progress.advance(self.name, str(sequence))
@@ -104,8 +104,8 @@ class RecordCheck(Generic[M]):
             await asyncio.sleep(len(done) / RECORDS_PER_SECOND_MAX - (time.monotonic() - begun))
         progress.complete(self.name)
 
-    async def _look_at(self, page: Sequence[Change[M]], confirm_seconds: float) -> Sequence[Change[M]]:
-        """Look at the records of a page, as far as they are old enough. Returns those that are done."""
+    async def _check_page(self, page: Sequence[Change[M]], confirm_seconds: float) -> Sequence[Change[M]]:
+        """Check the records of a page that are old enough. Returns those that are done."""
         done: list[Change[M]] = []
         due: list[Aged[M]] = []
         for change in page:
@@ -129,7 +129,7 @@ class RecordCheck(Generic[M]):
                 continue
             try:
                 await self.rule.apply(aged)
-            except TiroError as error:  # its owner, or another service, was faster
+            except TiroError as error:  # the record's owner, or another service, was faster
                 log.debug("check_overtaken", check=self.name, key=aged.key, error=str(error))
                 continue
             CHECKS_APPLIED.labels(self.name).inc()
@@ -140,16 +140,16 @@ class Check(Protocol):
     """A check of records of any kind."""
 
     async def run(self, progress: Progress, confirm_seconds: float) -> None:
-        """Look at what has come of age since the last time."""
+        """Check the records that have reached the age since the last run."""
 
 
 class CheckRunner:
     """Runs checks, one after the other.
 
     Args:
-        checks: In this order.
-        interval_seconds: How long after one round the next one begins.
-        confirm_seconds: How long after a first look a record is looked at once more.
+        checks: The checks, in this order.
+        interval_seconds: The time from the end of one round to the next.
+        confirm_seconds: The time between the two checks of a record that is due.
     """
 
     def __init__(

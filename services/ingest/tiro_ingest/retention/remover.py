@@ -1,8 +1,8 @@
 """Removing jobs and recordings, because their caller deletes them or because they have expired.
 
-What is removed is marked first, so that callers do not find it any more; then what belongs to it is removed; its record
-comes last. A service that dies in between leaves the mark, and another one finishes. Several may remove the same thing
-at once: every step may be repeated, also after the last one.
+A job or upload is marked first, so that callers no longer find it. Then its data is removed, and its record last. A
+service that dies in between leaves the mark, and another one finishes. Several services may remove the same job or
+upload at once: every step may be repeated, also after the last one.
 """
 
 import time
@@ -30,7 +30,7 @@ log = get_logger()
 
 
 class Remover:
-    """Removes jobs with all that belongs to them, and uploads that no job needs."""
+    """Removes jobs with all their data, and uploads that no job needs."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class Remover:
         self._request_ids = IdempotencyStore(bus)
 
     async def remove_job(self, tenant: str, job_id: str, *, has_entry: bool = False) -> None:
-        """Remove a job, whatever its state. One that is being removed already is removed to its end.
+        """Remove a job in any state, or finish a removal that was begun.
 
         Args:
-            tenant: Whose job it is.
-            job_id: Which one.
-            has_entry: There is an expiry entry that is kept until this returns.
+            tenant: The tenant of the job.
+            job_id: The id of the job.
+            has_entry: Whether an expiry entry exists that is kept until this returns.
 
         Raises:
             TiroError: NOT_FOUND.
@@ -80,12 +80,12 @@ class Remover:
         log.info("job_removed", tenant=tenant, job=job_id)
 
     async def remove_audio(self, tenant: str, job_id: str, *, has_entry: bool = False) -> TranscriptionRecord:
-        """Remove the recording of a job that is over, unless another job needs it. It may be gone already.
+        """Remove the recording of a job that is over, unless another job needs it. Does nothing if there is none.
 
         Args:
-            tenant: Whose job it is.
-            job_id: Which one.
-            has_entry: There is an expiry entry that is kept until this returns.
+            tenant: The tenant of the job.
+            job_id: The id of the job.
+            has_entry: Whether an expiry entry exists that is kept until this returns.
 
         Raises:
             TiroError: NOT_FOUND; or FAILED_PRECONDITION, the job is not over.
@@ -115,7 +115,7 @@ class Remover:
             raise no_transcription(job_id) from None
 
     async def remove_upload(self, tenant: str, upload_id: str) -> None:
-        """Remove an upload. The jobs that had it and are over have no recording any more.
+        """Remove an upload. Jobs that are over and referred to it then have no recording.
 
         Raises:
             TiroError: NOT_FOUND; or FAILED_PRECONDITION, a job that is not over needs it.
@@ -131,21 +131,21 @@ class Remover:
         async for job in self._references.jobs(tenant, upload_id):
             await self.remove_audio(tenant, job.transcription_id)
         async for shadow in self._references.shadows(tenant, upload_id):
-            with suppress(TiroError):  # it is gone
+            with suppress(TiroError):  # the job is removed already
                 await self.remove_job(tenant, shadow.transcription_id)
         await self._uploads.remove(tenant, upload_id)
 
     async def remove_unneeded_upload(self, tenant: str, upload_id: str, *, revision: int | None = None) -> bool:
         """Remove an upload unless a job needs it.
 
-        The references to it are looked at before it is hidden, so that no job is refused an upload that another one
-        needs; and once more when it is. A job writes its reference before it looks at the upload: one of the two sees
-        the other.
+        The references to the upload are read before it is hidden, so that a new job is not refused an upload that
+        another one needs; and again after it is hidden. A new job writes its reference before it reads the upload: so
+        either this removal finds the reference, or the job finds the upload hidden.
 
         Args:
-            tenant: Whose upload it is.
-            upload_id: Which one.
-            revision: Of its record: one that was written since is left alone. None: remove it however it is.
+            tenant: The tenant of the upload.
+            upload_id: The id of the upload.
+            revision: Remove only this revision of the record: one that was written since stays. None: remove any.
 
         Returns:
             Whether no job needs it.
@@ -155,12 +155,12 @@ class Remover:
         return await self.remove_hidden_upload(tenant, upload_id, revision=revision)
 
     async def remove_hidden_upload(self, tenant: str, upload_id: str, *, revision: int | None = None) -> bool:
-        """Hide an upload where it is not, then remove it, or show it again where a job needs it.
+        """Hide an upload if it is not hidden, then remove it, or show it again if a job needs it.
 
         Args:
-            tenant: Whose upload it is.
-            upload_id: Which one.
-            revision: Of its record: one that was written since is left alone. None: remove it however it is.
+            tenant: The tenant of the upload.
+            upload_id: The id of the upload.
+            revision: Remove only this revision of the record: one that was written since stays. None: remove any.
 
         Returns:
             Whether no job needs it.
@@ -177,7 +177,7 @@ class Remover:
         """Require that no job that is not over needs an upload.
 
         Raises:
-            TiroError: FAILED_PRECONDITION; one does.
+            TiroError: FAILED_PRECONDITION; a job that is not over needs the upload.
         """
         async for job in self._references.jobs(tenant, upload_id):
             if job.state not in TERMINAL:
@@ -185,17 +185,17 @@ class Remover:
                 raise failed_precondition(reasons.ERROR_REASON_UPLOAD_IN_USE, message)
 
     async def _ensure_entry(self, tenant: str, job_id: str, *, has_entry: bool) -> None:
-        """Have an expiry entry for a job in the archive: should this service die, the next one finishes what is due.
+        """Add an expiry entry for a job in the archive, so that another service finishes if this one dies.
 
-        A removal from among the open jobs is found by its mark.
+        A removal of an open job is found by the mark in its record.
         """
         if not has_entry and await self._records.open.get(record_key(tenant, job_id)) is None:
             await self._entries.add(tenant, job_id, time.time())
 
     async def _remove_shadow(self, record: TranscriptionRecord) -> None:
-        """Remove the job that another engine does on the same recording, where there is one: it needs the recording."""
+        """Remove the shadow of a job, if there is one, because it needs the recording."""
         if record.HasField("shadow"):
-            with suppress(TiroError):  # it has not begun, or is gone
+            with suppress(TiroError):  # the shadow was not created yet, or is removed
                 await self.remove_job(record.tenant, shadow_id(record.transcription_id))
 
     async def _release_upload(self, record: TranscriptionRecord) -> None:

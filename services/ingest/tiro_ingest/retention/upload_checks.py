@@ -1,4 +1,4 @@
-"""Checks of uploads: what has expired, what was stored for a job that is gone, and removals that were not finished."""
+"""Checks of uploads: those that have expired, those stored for a deleted job, and removals that were not finished."""
 
 from collections.abc import Sequence
 
@@ -14,20 +14,20 @@ from tiro_ingest.uploads.references import UploadReferences
 from tiro_ingest.uploads.store import Uploads
 
 CLOCK_ERROR_SECONDS_MAX = 60.0
-"""How far the clocks of ingest and NATS may be apart. Further apart, uploads expire up to a day later."""
+"""The largest difference of the clocks of ingest and NATS. With a larger one, uploads expire up to a day later."""
 
 
 def upload_checks(
     bus: Bus, uploads: Uploads, references: UploadReferences, remover: Remover, ages: CheckAges
 ) -> Sequence[RecordCheck[UploadRecord]]:
-    """All checks of uploads. A record is looked at once for each.
+    """All checks of uploads. Each record is checked once by each of them.
 
     Args:
-        bus: Where their records are.
+        bus: The connection.
         uploads: The uploads.
-        references: To them.
-        remover: Removes them.
-        ages: When they are looked at.
+        references: The references to uploads.
+        remover: Removes uploads.
+        ages: The ages at which records are checked.
     """
     records = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
     return [
@@ -39,9 +39,9 @@ def upload_checks(
 
 
 class _Hidden:
-    """An upload that is hidden is removed, or shown again where a job needs it.
+    """The rule of hidden uploads: one is removed, or shown again where a job needs it.
 
-    A live session's recording gets its time: its worker does not know how long uploads are kept.
+    The recording of a live session gets its expiry time here: its worker does not know how long uploads are kept.
     """
 
     def __init__(self, uploads: Uploads, remover: Remover) -> None:
@@ -49,13 +49,13 @@ class _Hidden:
         self._remover = remover
 
     async def verdict(self, aged: Aged[UploadRecord]) -> Verdict:
-        """Only of those."""
+        """Decide by whether the upload is hidden."""
         record = aged.record
         is_untimed = record.state == Upload.STATE_READY and not record.HasField("expire_time")
         return Verdict.DUE if record.removing or is_untimed else Verdict.NOTHING
 
     async def apply(self, aged: Aged[UploadRecord]) -> None:
-        """Finish the removal: where it was decided, whatever needs the upload."""
+        """Finish the removal. One that was decided is finished even if a job needs the upload."""
         record = aged.record
         if not record.removing:
             await self._uploads.renew(record.tenant, record.upload_id)
@@ -66,14 +66,14 @@ class _Hidden:
 
 
 class _WithoutJob:
-    """An upload that was stored for a job goes when no job needs it."""
+    """The rule of uploads that were stored for a job: one is removed when no job needs it."""
 
     def __init__(self, references: UploadReferences, remover: Remover) -> None:
         self._references = references
         self._remover = remover
 
     async def verdict(self, aged: Aged[UploadRecord]) -> Verdict:
-        """Of those that need a job."""
+        """Decide by whether the upload was stored for a job that needs it."""
         record = aged.record
         if not record.needs_job or record.removing:
             return Verdict.NOTHING
@@ -81,43 +81,43 @@ class _WithoutJob:
         return Verdict.NOTHING if is_needed else Verdict.DUE
 
     async def apply(self, aged: Aged[UploadRecord]) -> None:
-        """Remove it, unless a repeated request has come back to it."""
+        """Remove the upload, unless a repeated request has written it since."""
         record = aged.record
         await self._remover.remove_unneeded_upload(record.tenant, record.upload_id, revision=aged.revision)
 
 
 class _Unfinished:
-    """An upload that is not finished, or was refused, goes when it has expired."""
+    """The rule of unfinished and refused uploads: one is removed when it has expired."""
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
 
     async def verdict(self, aged: Aged[UploadRecord]) -> Verdict:
-        """By its time."""
+        """Decide by the expiry time."""
         record = aged.record
         return Verdict.NOTHING if record.removing or record.state == Upload.STATE_READY else _expiry(record)
 
     async def apply(self, aged: Aged[UploadRecord]) -> None:
-        """Remove it, unless a writer has come back to it."""
+        """Remove the upload, unless a writer has written it since."""
         record = aged.record
         if await self._uploads.expire(record.tenant, record.upload_id):
             await self._uploads.remove(record.tenant, record.upload_id)
 
 
 class _Unneeded:
-    """A finished upload goes when it has expired, and stays for another such time where a job needs it."""
+    """The rule of finished uploads: one is removed when it has expired, or kept as long again where a job needs it."""
 
     def __init__(self, uploads: Uploads, remover: Remover) -> None:
         self._uploads = uploads
         self._remover = remover
 
     async def verdict(self, aged: Aged[UploadRecord]) -> Verdict:
-        """By its time."""
+        """Decide by the expiry time."""
         record = aged.record
         return Verdict.NOTHING if record.removing or record.state != Upload.STATE_READY else _expiry(record)
 
     async def apply(self, aged: Aged[UploadRecord]) -> None:
-        """Remove it, or let it expire later."""
+        """Remove the upload, or renew its expiry time."""
         record = aged.record
         if not await self._remover.remove_unneeded_upload(record.tenant, record.upload_id, revision=aged.revision):
             await self._uploads.renew(record.tenant, record.upload_id)

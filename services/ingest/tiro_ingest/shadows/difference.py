@@ -1,4 +1,4 @@
-"""How much two transcripts differ: words, compared without case and punctuation."""
+"""The difference of two transcripts: words, compared without case and punctuation."""
 
 import re
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What it takes to make one transcript of another."""
+    """The difference of a job's transcript and its shadow's."""
 
     words: int
-    """Of the job."""
+    """The number of words of the job's transcript."""
     shadow_words: int
     edits: int
-    """Words put in, left out or replaced: Levenshtein's distance."""
+    """Words inserted, left out or replaced: Levenshtein's distance."""
 
 
 def words_of(segments: Iterable[Segment]) -> list[str]:
@@ -28,5 +28,5 @@ def words_of(segments: Iterable[Segment]) -> list[str]:
 
 
 def difference(words: list[str], shadow_words: list[str]) -> Difference:
-    """Compare. Takes a second or so for transcripts of ten hours: not for the event loop."""
+    """Compare two transcripts. It takes about a second for ten hours, so call it outside of the event loop."""
     return Difference(len(words), len(shadow_words), Levenshtein.distance(words, shadow_words))

@@ -1,4 +1,4 @@
-"""What a shadow is compared with: a job that has succeeded, or a live session that is over."""
+"""The originals of shadows: a job that has succeeded, or a live session that is over."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tiro_ingest.shadows.difference import words_of
 
 
 class _Compared(Exception):  # noqa: N818 - control flow of this module
-    """Another ingest service was faster."""
+    """Another ingest service has compared the original already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +31,25 @@ class Labels:
 
 
 class Original(Protocol):
-    """One of them."""
+    """A job or live session that has a shadow."""
 
     @property
     def labels(self) -> Labels:
-        """Its policy, engine and model."""
+        """The policy, engine and model of the original."""
 
     async def words(self) -> list[str]:
-        """Its words.
+        """The words of the original.
 
         Raises:
-            PartMissing: It is being removed, or was.
+            PartMissing: The original is removed, or is being removed.
         """
 
-    async def take_mark(self) -> bool:
-        """Note that it is compared. Returns whether that was not noted before."""
+    async def mark_compared(self) -> bool:
+        """Mark the original as compared. Returns whether it was not marked before."""
 
 
 class Originals:
-    """Finds what shadows are compared with."""
+    """Finds the originals of shadows."""
 
     def __init__(self, bus: Bus, transcripts: TranscriptReader) -> None:
         self._bus = bus
@@ -58,11 +58,11 @@ class Originals:
         self._transcripts = transcripts
 
     def of_job(self, job: TranscriptionRecord) -> "JobOriginal":
-        """A job."""
+        """The original of a job's shadow."""
         return JobOriginal(job, self._jobs, self._transcripts)
 
     async def of_shadow(self, shadow: TranscriptionRecord) -> Original | None:
-        """What a shadow is of. None where that is gone, or was compared before."""
+        """The original of a shadow. None where it is deleted, or is compared already."""
         key = subjects.record(shadow.tenant, shadow.shadow_of)
         if shadow.shadow_of_session:
             session = await self._sessions.get(key)
@@ -82,13 +82,13 @@ class JobOriginal:
         self.labels = Labels(job.policy, job.config.engine, job.config.model)
 
     async def words(self) -> list[str]:
-        """Of its transcript."""
+        """The words of its transcript."""
         return words_of([segment async for segment in self._transcripts.all_segments(self._job)])
 
-    async def take_mark(self) -> bool:
-        """Off its record."""
+    async def mark_compared(self) -> bool:
+        """Remove the shadow from its record; see `Original.mark_compared`."""
         key = subjects.record(self._job.tenant, self._job.transcription_id)
-        return await _marked(lambda: self._records.mutate(key, _take_off))
+        return await _marked(lambda: self._records.mutate(key, _clear_shadow))
 
 
 class SessionOriginal:
@@ -102,7 +102,7 @@ class SessionOriginal:
         self.labels = Labels(session.policy, recognition.engine, recognition.model)
 
     async def words(self) -> list[str]:
-        """Of its finals."""
+        """The words of its finals."""
         finals, has_events = [], False
         subject = subjects.live_events(self._session.tenant, self._session.session_id)
         async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
@@ -114,24 +114,24 @@ class SessionOriginal:
                 if event.HasField("final"):
                     finals.append(event.final)
         if not has_events:
-            raise PartMissing(f"the history of session {self._session.session_id} is gone")
+            raise PartMissing(f"the event log of session {self._session.session_id} has expired")
         return words_of(finals)
 
-    async def take_mark(self) -> bool:
-        """Off its record."""
+    async def mark_compared(self) -> bool:
+        """Remove the shadow from its record; see `Original.mark_compared`."""
         key = subjects.record(self._session.tenant, self._session.session_id)
-        return await _marked(lambda: self._records.mutate(key, _take_off))
+        return await _marked(lambda: self._records.mutate(key, _clear_shadow))
 
 
-def _take_off(record: TranscriptionRecord | SessionRecord) -> None:
+def _clear_shadow(record: TranscriptionRecord | SessionRecord) -> None:
     if not record.HasField("shadow"):
         raise _Compared
     record.ClearField("shadow")
 
 
-async def _marked(take_off: Callable[[], Awaitable[object]]) -> bool:
+async def _marked(change: Callable[[], Awaitable[object]]) -> bool:
     try:
-        await take_off()
+        await change()
     except (_Compared, KeyError):
         return False
     return True

@@ -1,6 +1,6 @@
-"""From a job that has succeeded to its shadow, and from any shadow to the difference.
+"""Creating the shadows of jobs that have succeeded, and comparing shadows with their originals.
 
-The shadow of a live session is begun by the session's worker, which has its audio.
+The session's worker creates the shadow of a live session, because it has the audio.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ log = get_logger()
 
 
 class ShadowRunner:
-    """Begins and compares shadows. The records say which: a service that dies finds them again when it starts.
+    """Creates and compares the shadows that the records ask for. After a restart it finds them in the records again.
 
-    Several may run at once, one in each ingest service: a shadow is begun once, because its id is made of its job's,
-    and counted once, by the service that takes the mark off the job.
+    Several may run at once, one in each ingest service. A shadow is created once, because its id is made of its job's
+    id, and counted once, by the service that marks the original as compared.
     """
 
     def __init__(self, bus: Bus, references: UploadReferences, remover: Remover, originals: Originals) -> None:
@@ -47,7 +47,7 @@ class ShadowRunner:
         self._news = asyncio.Event()
 
     def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
-        """A job was written, or deleted."""
+        """Note that a job was written or deleted (`record` is None)."""
         if record is not None and (wants_shadow(record) or is_shadow_to_compare(record)):
             self._pending[key] = record
             self._news.set()
@@ -55,7 +55,7 @@ class ShadowRunner:
             self._pending.pop(key, None)
 
     async def run(self) -> None:
-        """Begin and compare shadows, until cancelled."""
+        """Create and compare shadows, until cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -74,24 +74,24 @@ class ShadowRunner:
     async def _begin(self, job: TranscriptionRecord) -> None:
         shadow = shadow_of_job(job)
         if not needs_upload(job):
-            await self._originals.of_job(job).take_mark()
+            await self._originals.of_job(job).mark_compared()
             return
         await self._references.add(shadow.tenant, shadow.upload_id, shadow.transcription_id)
-        with suppress(Conflict):  # it was begun before
+        with suppress(Conflict):  # it was created before
             await self._records.create(record_key(shadow.tenant, shadow.transcription_id), shadow)
         if await self._originals.of_shadow(shadow) is None:
-            # The job was deleted, or compared, since we have read it: its shadow was not there to be removed.
+            # The job was deleted or compared after it was read, before its shadow existed and could be removed.
             await self._remove(shadow)
             return
         await JobEventLog(self._bus, shadow.tenant, shadow.transcription_id).begin(shadow)
         log.info("shadow_begun", of=job.transcription_id, engine=shadow.config.engine, model=shadow.config.model)
 
     async def _end(self, shadow: TranscriptionRecord) -> None:
-        """Compare, then remove the shadow."""
+        """Compare a shadow, then remove it."""
         original = await self._originals.of_shadow(shadow)
         if original is not None:
             found = await self._compare(original, shadow)
-            if await original.take_mark():
+            if await original.mark_compared():
                 _record(original.labels, shadow, found)
         await self._remove(shadow)
 
@@ -102,7 +102,7 @@ class ShadowRunner:
             log.debug("gone_already", job=shadow.transcription_id, error=str(error))
 
     async def _compare(self, original: Original, shadow: TranscriptionRecord) -> Difference | None:
-        """How much they differ. None where there is nothing to compare."""
+        """The difference of a shadow and its original. None where one has no transcript."""
         if shadow.state != Transcription.STATE_SUCCEEDED:
             return None
         try:

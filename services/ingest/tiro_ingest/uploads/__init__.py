@@ -1,1 +1,1 @@
-"""Uploads: written in pieces, verified, referenced by jobs."""
+"""Uploads: written by calls, verified, referenced by jobs."""

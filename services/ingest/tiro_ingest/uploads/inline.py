@@ -1,4 +1,4 @@
-"""Recordings that come with the job itself: they become an upload like any other."""
+"""Recordings that come in the request of their job: they become uploads as well."""
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.upload_pb2 import Upload
@@ -15,17 +15,17 @@ class InlineAudioStore:
         self._intake = intake
 
     async def store(self, tenant: str, upload_id: str, display_name: str, content: bytes) -> UploadRecord:
-        """Make an upload of `content`, or return the one that a request before this one made of it.
+        """Make an upload of `content`, or return the one that an earlier request made of it.
 
         Raises:
-            UploadRefused: It is not a recording that is taken.
-            TiroError: It was refused or deleted before; or another call stores it at this moment.
+            UploadRefused: It is not a recording that is accepted.
+            TiroError: It was refused or deleted before; or another call is storing it.
         """
         record = await self._uploads.create(
             tenant, upload_id, display_name=display_name, size_bytes=len(content), needs_job=True
         )
         if record.state == Upload.STATE_READY:
-            # An upload that no job has needed for an hour goes: from here on it has another hour.
+            # An upload that no job has needed for an hour is removed: this gives it another hour.
             return await self._uploads.renew(tenant, upload_id)
         if record.state == Upload.STATE_FAILED:
             raise from_status(record.error)

@@ -1,4 +1,4 @@
-"""How recordings come in, wherever they come from: written, verified, and made READY."""
+"""Storing recordings from any source: bytes are written and verified, then the upload is READY."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +12,13 @@ from tiro_ingest.uploads.writer import UploadWriter
 
 
 class UploadIntake:
-    """Takes recordings in.
+    """Stores and verifies recordings.
 
     Args:
         uploads: The uploads' records.
-        blobs: Where their bytes go.
-        verifier: Decides whether they are recordings.
-        space: The room on the local disk.
+        blobs: The store of their bytes.
+        verifier: Checks whether they are recordings.
+        space: The space on the local disk.
         bytes_max: The largest upload.
     """
 
@@ -35,8 +35,8 @@ class UploadIntake:
     async def open_writer(self, record: UploadRecord) -> AsyncIterator[UploadWriter]:
         """A writer of an upload that was begun with `Uploads.begin_writing`. Verify the upload inside the context.
 
-        However the context ends, the record then says what is stored, and nothing is stored of an upload that was
-        deleted or refused meanwhile.
+        At the end of the context, also after an error, the record has the committed size, and no bytes are stored of an
+        upload that was deleted or refused meanwhile.
         """
         async with self._uploads.writing(record), UploadSpool(self._space) as spool:
             writer = UploadWriter(self._uploads, self._blobs, record, spool, bytes_max=self.bytes_max)
@@ -47,7 +47,7 @@ class UploadIntake:
         """Make an upload READY whose last byte is written.
 
         Raises:
-            UploadRefused: The bytes are not what was announced, or not a recording that is taken.
+            UploadRefused: The bytes are not what was announced, or not a recording that is accepted.
             TiroError: The upload was deleted, another call writes to it, or the local disk is full.
         """
         return await self._verifier.verify(writer.record, writer.size, announced_sha256, writer.spool)

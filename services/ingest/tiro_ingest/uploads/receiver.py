@@ -19,17 +19,17 @@ from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.writer import UploadWriter
 
 GUARD_BYTES = 16 * 1024 * 1024
-"""How many bytes a call may write between two looks at the store's free space."""
+"""The bytes that a call may write between two checks of the store's free space."""
 
 
 class UploadReceiver:
-    """Receives what callers write.
+    """Receives the bytes that callers write.
 
     Args:
         uploads: The uploads' records.
         intake: Stores and verifies the bytes.
-        guard: Knows whether there is room.
-        stopping: Set when the service stops: calls under way end, and their callers continue with another service.
+        guard: Checks the free space of the store.
+        stopping: Set when the service stops: calls end, and their callers continue with another service.
         idle_seconds: How long a caller may send nothing.
     """
 
@@ -49,10 +49,10 @@ class UploadReceiver:
         self._idle_seconds = idle_seconds
 
     async def receive(self, tenant: str, requests: AsyncIterator[WriteUploadRequest]) -> UploadRecord:
-        """Store what the call sends, and finish the upload where the last message asks for that.
+        """Store the bytes of a call, and finish the upload where the last message asks for that.
 
         Raises:
-            TiroError: What is wrong with the call, with the bytes, or with our own state.
+            TiroError: The call or its bytes are refused, or the service cannot store them.
         """
         async with aclosing(self._messages(requests)) as messages:
             first = await _first(messages)
@@ -90,7 +90,7 @@ class UploadReceiver:
                     raise TiroError(
                         grpc.StatusCode.ABORTED,
                         reasons.ERROR_REASON_SESSION_IDLE,
-                        f"nothing came for {self._idle_seconds:g} s; the upload can continue at its committed size",
+                        f"no data came for {self._idle_seconds:g} s; the upload can continue at its committed size",
                     )
                 yield message
 

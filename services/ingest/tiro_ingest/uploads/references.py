@@ -1,7 +1,7 @@
-"""Which jobs need an upload: a shared recording goes with the last of them.
+"""The references of jobs to uploads: a shared recording is removed with the last job that needs it.
 
-A job that is given an upload by name writes a reference to it, a record of its own, before it looks whether the upload
-is there. A job whose recording came with it, or is fetched for it, has an upload with its own id and needs none.
+A job that names an upload writes a reference, a separate record, before it reads the upload. A job whose recording came
+with it, or is fetched for it, has an upload with the job's id and needs no reference.
 """
 
 from collections.abc import AsyncIterator
@@ -17,8 +17,8 @@ from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.subjects import upload_use
 
 STRAY_SECONDS = 3600.0
-"""A reference without a job is written just before the job. One that is older was left by a service that died between
-the two."""
+"""The age of a reference without a job at which it is removed. A reference is written just before its job: an older one
+was left by a service that died between the two."""
 
 
 class UploadReferences:
@@ -29,19 +29,19 @@ class UploadReferences:
         self._jobs = JobRecords(bus)
 
     async def add(self, tenant: str, upload_id: str, job_id: str) -> None:
-        """Record that a job needs an upload. Done before the job is written, and before the upload is looked at."""
+        """Write that a job needs an upload. Call it before the job is written, and before the upload is read."""
         try:
             await self._references.create(upload_use(tenant, upload_id, job_id), UploadUse(create_time=now()))
-        except Conflict:  # a repeated request has done so before
+        except Conflict:  # an earlier request has written it
             return
 
     async def release(self, tenant: str, upload_id: str, job_id: str) -> None:
-        """Record that a job does not need an upload any more."""
+        """Remove the reference of a job that no longer needs an upload."""
         if upload_id != job_id:
             await self._references.purge(upload_use(tenant, upload_id, job_id))
 
     async def is_needed(self, tenant: str, upload_id: str) -> bool:
-        """Whether any job needs an upload, or is about to be written that does."""
+        """Whether an upload is needed by any job, or by one that is about to be written."""
         own = await self._jobs.get(record_key(tenant, upload_id))
         if own is not None and needs_upload(own.value):
             return True
@@ -51,7 +51,7 @@ class UploadReferences:
         return False
 
     async def jobs(self, tenant: str, upload_id: str) -> AsyncIterator[TranscriptionRecord]:
-        """The jobs that need an upload, as far as they are written; without shadows, which callers do not know."""
+        """The jobs that need an upload and are written already; without shadows, which callers do not see."""
         async for record in self._all_jobs(tenant, upload_id):
             if not record.shadow_of:
                 yield record
@@ -63,13 +63,13 @@ class UploadReferences:
                 yield record
 
     async def remove_stray(self, tenant: str, upload_id: str, job_id: str, revision: int) -> bool:
-        """Remove a reference whose job is not there, or does not need the upload. Returns whether it did.
+        """Remove a reference whose job does not exist, or does not need the upload. Returns whether it did.
 
         Args:
-            tenant: Whose upload it is.
-            upload_id: Which one.
-            job_id: Whose reference.
-            revision: Of the reference: one that was written since stays.
+            tenant: The tenant of the upload.
+            upload_id: The id of the upload.
+            job_id: The job of the reference.
+            revision: The revision of the reference: one that was written since stays.
         """
         stored = await self._jobs.get(record_key(tenant, job_id))
         if stored is not None and needs_upload(stored.value):

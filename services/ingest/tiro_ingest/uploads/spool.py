@@ -1,4 +1,4 @@
-"""The bytes of uploads under way on the local disk, so that a finished upload is verified without reading it back."""
+"""The spool: the bytes of an upload on the local disk, so that it is verified without reading it back."""
 
 import asyncio
 import hashlib
@@ -15,12 +15,12 @@ log = get_logger()
 
 
 class SpoolSpace:
-    """The room for spools on the local disk. One for all uploads of a service.
+    """The space for all spools of a service on the local disk.
 
     Args:
-        folder: Where spools are; None for the system's folder of temporary files.
-        bytes_max: The most bytes in all spools that are filled while their uploads come in. Those that are read back
-            from the store are not counted: the verifier limits their number.
+        folder: The folder of spools; None for the system's folder of temporary files.
+        bytes_max: The most bytes in all spools of uploads that are being received. Spools that are read back from the
+            store are not counted: the verifier limits their number.
     """
 
     def __init__(self, folder: Path | None, bytes_max: int) -> None:
@@ -29,24 +29,24 @@ class SpoolSpace:
         self._taken = 0
 
     def take(self, size: int) -> bool:
-        """Take room, if there is any."""
+        """Reserve space. Returns whether there was enough."""
         if self._taken + size > self._bytes_max:
             return False
         self._taken += size
         return True
 
     def give_back(self, size: int) -> None:
-        """Give back what was taken."""
+        """Release reserved space."""
         self._taken -= size
 
 
 class UploadSpool:
     """The bytes of one upload, from its start, and their digest.
 
-    The file has no name, so it is gone with the process, however that ends.
+    The file has no name, so it is deleted when the process ends, also after a crash.
 
     Attributes:
-        size: How many bytes it has.
+        size: The number of its bytes.
     """
 
     def __init__(self, space: SpoolSpace) -> None:
@@ -58,7 +58,7 @@ class UploadSpool:
         self._file: IO[bytes] | None = None
         self._digest = hashlib.sha256()
         self._lock = threading.Lock()
-        """Held while the file is written or closed: a cancelled call leaves its thread behind."""
+        """Held while the file is written or closed: the thread of a cancelled call may still be writing."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,23 +75,24 @@ class UploadSpool:
 
     @property
     def file(self) -> IO[bytes]:
-        """Its file.
+        """The file, which is made at the first use.
 
         Raises:
-            OSError: There is none yet, and none can be made.
+            OSError: The file cannot be made.
         """
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self._space.folder, buffering=0)  # noqa: SIM115 - closed by `_drop`
         return self._file
 
     def holds(self, size: int) -> bool:
-        """Whether it has a whole upload of this size."""
+        """Whether the spool has all bytes of an upload of this size."""
         return not self._is_lost and self.size == size
 
     async def add(self, offset: int, part: bytes) -> None:
-        """Take the bytes of an upload from `offset` on.
+        """Add bytes of the upload at `offset`.
 
-        Where they do not follow what it has, or there is no room for them, it is lost: the upload is read back later.
+        If they do not follow its last byte, or there is no space for them, the spool is dropped: the upload is read
+        back later.
         """
         if self._is_lost:
             return
@@ -106,7 +107,7 @@ class UploadSpool:
             self._lose()
 
     async def refill(self, parts: AsyncIterable[bytes]) -> None:
-        """Replace what it has.
+        """Replace the bytes of the spool.
 
         Raises:
             OSError: The disk is full.
@@ -122,7 +123,7 @@ class UploadSpool:
                 return
             file = self.file
             written = 0
-            while written < len(part):  # a raw file may take less, as when the disk is about to be full
+            while written < len(part):  # a raw file may accept less, for example when the disk is almost full
                 written += file.write(part[written:])
             self._digest.update(part)
             self.size += len(part)

@@ -1,4 +1,4 @@
-"""Room in the store, required before anything is accepted: a publish on a full disk times out rather than fails."""
+"""The check of the store's free space before anything is accepted: on a full disk a publish times out, not fails."""
 
 from datetime import timedelta
 
@@ -11,21 +11,21 @@ from tiro_core.messaging.monitoring.account import AccountMonitor
 from tiro_core.messaging.monitoring.monitor import ServerMonitor, ServerState
 
 RETRY_AFTER = timedelta(seconds=60)
-"""A full store has room again after an operator's work, or after recordings have expired."""
+"""When a caller may try again: an operator must make room, or recordings must expire."""
 
 log = get_logger()
 
 
 class StorageGuard:
-    """Refuses what the store could not keep.
+    """Refuses uploads and jobs for which the store has no room.
 
     Args:
-        monitor: The servers: what the fullest node still takes, and what it cannot write.
+        monitor: The servers: the free space of the fullest node, and the streams that cannot be written.
         account: The JetStream account, which may be full long before the servers are.
-        reserve_bytes: What must stay free.
+        reserve_bytes: The space that must stay free.
         replicas: Copies of every stream.
-        holds_blobs: Whether recordings go there as well. Where they go elsewhere, only the reserve counts: records,
-            tasks and histories are always there, and small.
+        holds_blobs: Whether NATS stores the recordings as well. Otherwise only the reserve is required, because
+            records, task messages and events are small.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class StorageGuard:
         self._blind = False
 
     async def require(self, bytes_needed: int) -> None:
-        """Continue only if this number of bytes can be stored.
+        """Require that this number of bytes can be stored.
 
-        Where no monitoring port answers, the account alone counts, and the log has one line: whether a deployment may
+        When no monitoring port answers, only the account is checked, and the log has one line: whether a deployment may
         run without its monitoring ports was decided when the service started.
 
         Raises:
@@ -77,7 +77,7 @@ class StorageGuard:
     async def _free_in_account(self) -> int | None:
         try:
             return await self._account.free_bytes()
-        except BusUnavailable as error:  # the write that comes next reports it
+        except BusUnavailable as error:  # the next write will report it
             log.debug("account_unknown", error=repr(error))
             return None
 
@@ -90,6 +90,4 @@ class StorageGuard:
     def _require_room(self, free: int, needed: int, *, of: str) -> None:
         if free - needed < self._reserve_bytes:
             log.warning("storage_full", of=of, free_bytes=free, needed_bytes=needed, reserve_bytes=self._reserve_bytes)
-            raise resource_exhausted(
-                reasons.ERROR_REASON_STORAGE_FULL, "there is no room for this now", retry_after=RETRY_AFTER
-            )
+            raise resource_exhausted(reasons.ERROR_REASON_STORAGE_FULL, "the store is full", retry_after=RETRY_AFTER)

@@ -1,10 +1,11 @@
-"""Upload records: OPEN while bytes come, then READY or FAILED. Every change is a compare-and-set.
+"""Upload records: OPEN while bytes are written, then READY or FAILED. Every change is a compare-and-set.
 
-An upload that is `removing` is hidden: callers do not find it. While it is OPEN or READY that is undecided, and may be
-undone. Once it is FAILED as well its deletion is decided: its bytes go, then its record.
+An upload that is `removing` is hidden: callers do not find it. While it is OPEN or READY its deletion is undecided, and
+the upload may be shown again. Once it is FAILED as well its deletion is decided: its bytes are deleted, then its
+record.
 
-Every write of a record sets its `expire_time` anew, to a time that depends on its state only. So records expire in the
-order in which they were written, which is how the maintenance finds them.
+Every write of a record sets its `expire_time`, to a time that depends on its state only. So records expire in the order
+in which they were written, in which maintenance reads them.
 """
 
 import asyncio
@@ -32,28 +33,28 @@ from tiro_ingest.resources.idempotency import IdempotencyStore
 from tiro_ingest.resources.names import upload_name
 
 RENEWAL_SECONDS_MAX = 600.0
-"""How often a writer renews its upload at least, however slowly the bytes come."""
+"""The longest time between two renewals of an upload by its writer, also when bytes come slowly."""
 RENEWALS_PER_TTL = 3
 """The same for short `ttl_seconds`: an upload that is written does not expire."""
 
 CLEAN_UP_SECONDS_MAX = 5.0
-"""How long the end of a broken call may take to delete what it stored of an upload that is gone."""
+"""How long the end of a broken call may take to delete the bytes that it stored of a deleted upload."""
 
 log = get_logger()
 
 
 class UploadRefused(TiroError):  # noqa: N818 - reads as the condition it reports
-    """The bytes can never become a recording that is taken: the upload has failed."""
+    """The bytes are not a recording that is accepted: the upload has failed."""
 
 
 class Uploads:
     """The uploads of all tenants.
 
     Args:
-        bus: Where their records are.
-        blobs: Where their bytes are.
-        ttl_seconds: How long an unfinished upload stays to which nothing is written, and a refused one.
-        ready_ttl_seconds: How long a finished upload stays that no job needs.
+        bus: The connection.
+        blobs: The store of their bytes.
+        ttl_seconds: How long an unfinished upload is kept after its last write, and a refused one after its end.
+        ready_ttl_seconds: How long a finished upload that no job needs is kept.
     """
 
     def __init__(self, bus: Bus, blobs: BlobStore, *, ttl_seconds: float, ready_ttl_seconds: float) -> None:
@@ -74,19 +75,19 @@ class Uploads:
         request_key: str = "",
         needs_job: bool = False,
     ) -> UploadRecord:
-        """Begin an upload, or return the one that is there: the id is only used again to repeat a request.
+        """Create an upload, or return the one with this id: an id is only used again by a repeated request.
 
         Args:
-            tenant: Whose upload it is.
-            upload_id: Which one.
-            display_name: What the caller calls it.
+            tenant: The tenant of the upload.
+            upload_id: The id of the upload.
+            display_name: The caller's name for it.
             size_bytes: The size that the caller announced; 0 for none.
-            request_key: The key of the request's record, which goes with the upload. Empty: there is none, or it is
-                a job's.
-            needs_job: It is stored for a job, and goes when no job needs it.
+            request_key: The key of the request's record, which is deleted with the upload. Empty: there is none, or it
+                is a job's.
+            needs_job: Whether it is stored for a job, and removed when no job needs it.
 
         Raises:
-            TiroError: NOT_FOUND; it was deleted.
+            TiroError: NOT_FOUND; the upload was deleted.
         """
         record = UploadRecord(
             tenant=tenant,
@@ -120,12 +121,12 @@ class Uploads:
         """Become the writer of an upload. The writer before is refused from here on.
 
         Args:
-            tenant: Whose upload it is.
-            upload_id: Which one.
-            offset: Where the caller begins; None for the end of what is stored.
+            tenant: The tenant of the upload.
+            upload_id: The id of the upload.
+            offset: The offset at which the caller begins; None for the committed size.
 
         Raises:
-            TiroError: NOT_FOUND; or FAILED_PRECONDITION, it is finished or ends elsewhere.
+            TiroError: NOT_FOUND; or FAILED_PRECONDITION, the upload is finished, or its committed size is not `offset`.
         """
 
         def take_over(record: UploadRecord) -> None:
@@ -150,11 +151,11 @@ class Uploads:
         """Record that the first `size` bytes are stored.
 
         Args:
-            writer: The record as this writer last knew it.
-            size: A whole number of parts.
+            writer: The record as this writer last wrote it.
+            size: A whole number of parts, in bytes.
 
         Raises:
-            TiroError: ABORTED, another call writes to it; or NOT_FOUND, or FAILED_PRECONDITION.
+            TiroError: ABORTED, another call writes to the upload; or NOT_FOUND, or FAILED_PRECONDITION.
         """
 
         def advance(record: UploadRecord) -> None:
@@ -164,7 +165,7 @@ class Uploads:
         return await self._write(writer, advance)
 
     async def require_writer(self, writer: UploadRecord) -> None:
-        """Continue only if the upload is open, and no other call has begun to write to it since.
+        """Require that the upload is open, and that no other call has begun to write to it since.
 
         Raises:
             TiroError: As `commit`.
@@ -175,7 +176,7 @@ class Uploads:
         _require_writer(stored.value, writer)
 
     async def make_ready(self, writer: UploadRecord, size: int, sha256: str, audio: AudioInfo) -> UploadRecord:
-        """Finish an upload: its bytes are a recording. From here on it expires when no job needs it.
+        """Finish an upload whose bytes are a recording. From here on it expires when no job needs it.
 
         Raises:
             TiroError: As `commit`.
@@ -195,7 +196,7 @@ class Uploads:
         return ready
 
     async def renew(self, tenant: str, upload_id: str) -> UploadRecord:
-        """Have an upload expire as late as if it had been finished now.
+        """Renew the expiry time of an upload as if it had been finished now.
 
         Raises:
             TiroError: NOT_FOUND.
@@ -213,11 +214,11 @@ class Uploads:
 
     @asynccontextmanager
     async def writing(self, writer: UploadRecord) -> AsyncIterator[None]:
-        """Write an upload and finish it inside the context. All writes of bytes must have ended when that breaks off.
+        """Write an upload and finish it inside the context. No write of bytes may be under way when the context ends.
 
-        `UploadRefused` out of the context fails the upload. However it breaks off, the bytes of an upload that has
-        failed, or was deleted meanwhile, are deleted: those that were stored after the deletion are known to this
-        writer only. A writer that dies before leaves them to the sweeper.
+        `UploadRefused` raised in the context fails the upload. After any exception, the bytes of an upload that has
+        failed, or was deleted meanwhile, are deleted, because only this writer knows the bytes that were stored after
+        the deletion. A writer that dies before that leaves them to the sweeper.
         """
         try:
             yield
@@ -230,7 +231,7 @@ class Uploads:
             raise
 
     async def _fail(self, writer: UploadRecord, refusal: UploadRefused) -> None:
-        """End an upload whose bytes were refused. Its record says why until it expires."""
+        """Fail an upload whose bytes were refused. Its record has the reason until it expires."""
 
         def end(record: UploadRecord) -> None:
             record.state = Upload.STATE_FAILED
@@ -242,7 +243,7 @@ class Uploads:
         log.info("upload_failed", reason=reason_name(refusal.reason))
 
     async def _clean_up(self, writer: UploadRecord) -> None:
-        """Delete the bytes of an upload that has failed or is gone. Those of a later writer stay."""
+        """Delete the bytes of an upload that has failed or is deleted. Those of a later writer stay."""
         try:
             async with asyncio.timeout(CLEAN_UP_SECONDS_MAX):
                 stored = await self._read(writer.tenant, writer.upload_id)
@@ -255,9 +256,9 @@ class Uploads:
         """Hide an upload, to decide whether it can be deleted.
 
         Args:
-            tenant: Whose upload it is.
-            upload_id: Which one.
-            revision: Of its record: one that was written since is left alone. None: hide it however it is.
+            tenant: The tenant of the upload.
+            upload_id: The id of the upload.
+            revision: Hide only this revision of the record: one that was written since stays. None: hide any.
 
         Returns:
             Whether it is hidden.
@@ -280,18 +281,18 @@ class Uploads:
         return True
 
     async def expire(self, tenant: str, upload_id: str) -> bool:
-        """Hide an upload that is not finished and has expired. Returns whether that is so."""
+        """Hide an upload that is not finished and has expired. Returns whether it is hidden."""
 
         def hide(record: UploadRecord) -> None:
             if record.state == Upload.STATE_READY or seconds_until(record.expire_time) >= 0:
-                raise KeyError(upload_id)  # a writer has come back to it
+                raise KeyError(upload_id)  # a writer has written to it since
             record.removing = True
             self._renew(record)
 
         return await self._change(tenant, upload_id, hide)
 
     async def undelete(self, tenant: str, upload_id: str) -> None:
-        """Show an upload again that was hidden and is needed, unless its deletion is decided."""
+        """Show a hidden upload again because it is needed, unless its deletion is decided."""
 
         def show(record: UploadRecord) -> None:
             if record.removing and record.state == Upload.STATE_FAILED:
@@ -302,7 +303,7 @@ class Uploads:
         await self._change(tenant, upload_id, show)
 
     async def remove(self, tenant: str, upload_id: str) -> None:
-        """Delete a hidden upload with its bytes. Nothing happens when it has been undeleted meanwhile."""
+        """Delete a hidden upload with its bytes. Does nothing if the upload is shown again meanwhile."""
         key = ""
 
         def decide(record: UploadRecord) -> None:
@@ -351,7 +352,7 @@ def busy() -> TiroError:
 
 
 def _require_writer(record: UploadRecord, writer: UploadRecord) -> None:
-    """Require that an upload is still this writer's. One that is hidden for a moment is: that may be undone."""
+    """Require that an upload is still this writer's. A hidden upload counts as well, because it may be shown again."""
     if record.removing and record.state == Upload.STATE_FAILED:
         raise no_upload(record.upload_id)
     if record.writer_epoch != writer.writer_epoch:
@@ -370,5 +371,5 @@ def _require_open(record: UploadRecord) -> None:
 
 
 def no_upload(upload_id: str) -> TiroError:
-    """The error about an upload that is not there, or not the caller's."""
+    """The error about an upload that does not exist, or is not the caller's."""
     return not_found(reasons.ERROR_REASON_UPLOAD_NOT_FOUND, f"there is no upload {upload_name(upload_id)!r}")

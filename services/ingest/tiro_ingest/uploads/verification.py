@@ -1,4 +1,4 @@
-"""The end of an upload: its size and digest are compared with what was announced, and its audio is probed."""
+"""Verifying an upload: its size and digest are compared with the announced ones, and its audio is probed."""
 
 import asyncio
 import errno
@@ -33,15 +33,15 @@ log = get_logger()
 class UploadVerifier:
     """Finishes uploads, a few at once.
 
-    An upload that came in one call has its bytes and their digest in its spool. Only one that was resumed, or whose
-    spool was lost, is read back from the store, into a spool that may be as large as the largest upload.
+    The spool of an upload that came in one call has its bytes and their digest. Only an upload that was resumed, or
+    whose spool was dropped, is read back from the store, into a spool that may be as large as the largest upload.
 
     Args:
-        uploads: Where the outcome is written.
-        blobs: Where the bytes are.
+        uploads: The uploads, whose records get the outcome.
+        blobs: The store of their bytes.
         launcher: Starts the processes that probe.
-        limits: What probing may cost, and how long a recording may be.
-        at_once_max: How many are finished at the same time; the others wait.
+        limits: Limits of the probing process, and of the duration of a recording.
+        at_once_max: The most uploads that are verified at the same time; the others wait.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class UploadVerifier:
         """Make an upload READY.
 
         Args:
-            writer: The record as its writer last knew it.
-            size: How many bytes were written.
-            announced_sha256: The digest that the caller announced; empty when it did not.
-            spool: What its writer kept of it.
+            writer: The record as its writer last wrote it.
+            size: The number of bytes written.
+            announced_sha256: The digest that the caller announced; empty when it announced none.
+            spool: The spool of its writer.
 
         Raises:
-            UploadRefused: The bytes are not what was announced, or not a recording that is taken.
+            UploadRefused: The bytes are not what was announced, or not a recording that is accepted.
             TiroError: The upload was deleted, another call writes to it, or the local disk is full.
         """
         if writer.size_bytes not in (0, size):
@@ -82,7 +82,7 @@ class UploadVerifier:
                     raise
                 raise resource_exhausted(
                     reasons.ERROR_REASON_STORAGE_FULL,
-                    "there is no room to check the recording now",
+                    "the service has no disk space to check the recording now",
                     retry_after=SPOOL_FULL_RETRY_AFTER,
                 ) from error
         return await self._uploads.make_ready(writer, size, spool.sha256, audio)

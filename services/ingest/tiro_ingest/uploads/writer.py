@@ -1,4 +1,4 @@
-"""The bytes of one call on their way into the store: whole parts, a few at a time."""
+"""Writing the bytes of one call into the store: whole parts, a few at a time."""
 
 import asyncio
 import time
@@ -19,28 +19,28 @@ from tiro_ingest.uploads.spool import UploadSpool
 from tiro_ingest.uploads.store import UploadRefused, Uploads, busy
 
 PARTS_UNDER_WAY_MAX = 2
-"""With the part being filled, one call holds at most three parts and one message in memory."""
+"""Parts that are being stored at once. With the part that is being filled, a call has at most three parts in memory."""
 COMMIT_PARTS = 16
-"""How many parts are stored between two writes of the record: a service that dies costs its caller 8 MiB at most."""
+"""Parts stored between two writes of the record: after the death of a service its caller sends at most 8 MiB again."""
 CONFLICTS_MAX = 5
-"""How often a part may be there already. A call that was replaced can write each part once more at most."""
+"""How often a part may be written by others meanwhile. A call that was replaced can write each part once more."""
 SETTLE_SECONDS_MAX = 5.0
-"""How long the end of a broken call may take to record what it stored."""
+"""How long the end of a broken call may take to record the committed size."""
 
 log = get_logger()
 
 
 class UploadWriter:
-    """Stores what one call sends.
+    """Stores the bytes of one call.
 
-    However the context ends, the record then says what is stored, and no write is under way any more.
+    At the end of the context, also after an error, the record has the committed size, and no write is under way.
 
-    A writer that was replaced cannot write over the next one's parts: a part is stored where nothing is, or instead of
-    what was there before the record last showed that the upload is still this writer's.
+    A writer that was replaced cannot overwrite the parts of the next one: it stores a part only where there is none, or
+    in place of a revision from before the last check that the upload is still this writer's.
 
     Attributes:
         record: The upload as this writer last wrote it.
-        spool: Its bytes on the local disk, as far as this writer has seen them all.
+        spool: The spool of the upload, if this writer has seen all of its bytes.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class UploadWriter:
 
     @property
     def size(self) -> int:
-        """How many bytes the upload has with all that was written here."""
+        """The size of the upload with the bytes that were written here."""
         return self._begun + len(self._filling)
 
     async def __aenter__(self) -> Self:
@@ -80,7 +80,7 @@ class UploadWriter:
             await asyncio.gather(*(put for put, _ in self._under_way), return_exceptions=True)
 
     async def rewind(self, size: int) -> None:
-        """Begin at fewer bytes than are stored. Nothing may have been written yet.
+        """Begin before the committed size. Call it before the first `write`.
 
         Raises:
             TiroError: ABORTED; another call writes to the upload.
@@ -89,10 +89,10 @@ class UploadWriter:
         self._begun = self._stored = size
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Write the next bytes.
 
         Raises:
-            UploadRefused: They are more than is taken, or than was announced.
+            UploadRefused: The upload is larger than is accepted, or than was announced.
             TiroError: ABORTED; another call writes to the upload.
             BusUnavailable: NATS did not answer.
         """
@@ -106,7 +106,7 @@ class UploadWriter:
             await self._renew()
 
     async def finish(self) -> None:
-        """Store the last part, which may be a short one, and wait until everything is stored."""
+        """Store the last part, which may be short, and wait until all parts are stored."""
         if self._filling:
             part = bytes(self._filling)
             self._filling.clear()
@@ -138,8 +138,9 @@ class UploadWriter:
             try:
                 await self._blobs.put_part_expecting(self._key, index, part, revision=revision)
             except PartConflict:
-                # Left by a call before this one, or written by one after it. Looked at in this order: what a later
-                # writer stores has another revision than what was there while the upload was still ours.
+                # The part was left by an earlier call, or written by a later one. The revision is read before the
+                # record: a later writer's part has another revision than the part at the time when the upload was still
+                # this writer's.
                 revision = await self._blobs.part_revision(self._key, index)
                 await self._uploads.require_writer(self.record)
             else:
@@ -161,7 +162,7 @@ class UploadWriter:
         await self._commit()
 
     async def _settle_after(self, error: BaseException) -> None:
-        """Record what a broken call has stored. Its caller gets the error that broke it, not what comes on top."""
+        """Record the committed size of a broken call. Its caller gets the error that broke it, not a further one."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS_MAX):
                 await self._settle()
@@ -173,7 +174,7 @@ class UploadWriter:
             await self._renew()
 
     async def _renew(self) -> None:
-        """Record what is stored, and that the upload is still written: it does not expire meanwhile."""
+        """Record the committed size, which also renews the expiry time."""
         self.record = await self._uploads.commit(self.record, self._whole_parts())
         self._renewed_at = time.monotonic()
 
@@ -182,14 +183,14 @@ class UploadWriter:
 
 
 def _is_final(error: BaseException) -> bool:
-    """Whether nothing that was stored is of use: the upload has failed, or is another call's."""
+    """Whether the stored bytes cannot be used by this writer: the upload has failed, or is another call's."""
     return isinstance(error, UploadRefused) or (
         isinstance(error, TiroError) and error.reason == reasons.ERROR_REASON_UPLOAD_BUSY
     )
 
 
 def too_large(bytes_max: int) -> UploadRefused:
-    """The refusal of an upload that is larger than the deployment takes."""
+    """The refusal of an upload that is larger than the deployment accepts."""
     return UploadRefused(
         grpc.StatusCode.INVALID_ARGUMENT,
         reasons.ERROR_REASON_UPLOAD_TOO_LARGE,
