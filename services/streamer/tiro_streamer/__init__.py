@@ -1,1 +1,1 @@
-"""Live sessions: a bidirectional gRPC stream in front, JetStream behind."""
+"""The streamer service: live sessions between a bidirectional gRPC stream of the client and JetStream."""

@@ -1,9 +1,9 @@
 """The streamer's object graph, and the order in which it starts and stops.
 
-It starts when NATS is there and would keep what it acknowledges. On SIGTERM: not ready; new calls are refused with
-SHUTTING_DOWN; sessions that can be resumed, and watchers, get the same at once, and their clients move; the others have
-`grace_seconds` to end; what is left then is ended with the same reason; the port is closed, then the decoding
-processes, then the connection to NATS.
+The streamer starts when NATS answers and keeps acknowledged messages. The order on SIGTERM: it is not ready; new calls
+are refused with SHUTTING_DOWN; sessions that can be resumed, and watchers, end with the same reason at once, and their
+clients move to another streamer; the other sessions have `grace_seconds` to end, and then end with that reason as well;
+last, the port, the decoding processes and the connection to NATS are closed.
 """
 
 import asyncio
@@ -49,13 +49,13 @@ STREAMS = (
         (topology.LIVE_SESSIONS_BUCKET, topology.WORKERS_BUCKET, topology.API_KEYS_BUCKET, topology.USAGE_BUCKET),
     ),
 )
-"""What the streamer cannot do without."""
+"""The streams that the streamer needs."""
 STOP_SECONDS = 1.0
-"""How long gRPC gets for calls whose sessions are over, when every session has had its grace."""
+"""How long gRPC gets for calls whose sessions are over, after the grace of all sessions."""
 
 
 async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:
-    """Run the streamer, as the whole of its process, until `stopping` is set."""
+    """Run the streamer, as the main program of the process, until `stopping` is set."""
     tune_garbage_collector()
     async with open_streamer(settings, stopping):
         await stopping.wait()
@@ -63,10 +63,10 @@ async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def open_streamer(settings: StreamerSettings, stopping: asyncio.Event) -> AsyncIterator[str]:
-    """A streamer that serves while the context lasts. Gives the address that it listens on.
+    """A streamer that serves while the context lasts. Yields the address on which it listens.
 
     Raises:
-        StoppedEarly: `stopping` was set before NATS was there.
+        StoppedEarly: `stopping` was set before NATS answered.
         UnsafeServer: The NATS server would lose acknowledged jobs.
     """
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What can end a session or a call before its time, each as its caller sees it."""
+"""The errors that end a session or a call early, as callers get them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ from tiro_core.errors import (
 from tiro_core.server.caller_errors import FULL_RETRY_AFTER, known_for_caller
 
 RETRY_AFTER = timedelta(seconds=1)
-"""When a session that failed on our side is worth another try."""
+"""When a caller may try again after a fault of the service."""
 RETRY_WITHOUT_WORKER_AFTER = timedelta(seconds=5)
-"""A worker takes a few seconds to start and load its model."""
+"""The same without a live worker: one takes a few seconds to start and load its model."""
 AT_ONCE = timedelta(0)
 
 _CONNECTION_LOST_REASONS = frozenset(
@@ -37,7 +37,7 @@ _CONNECTION_LOST_REASONS = frozenset(
         reasons.ERROR_REASON_CLIENT_TOO_SLOW,
     }
 )
-"""Faults of a connection, this streamer or NATS. A session that another connection can resume need not end with it."""
+"""Faults of a connection, of this streamer or of NATS, after which another connection can resume the session."""
 
 
 def config_missing() -> TiroError:
@@ -58,7 +58,7 @@ def no_worker(engine: str, model: str) -> TiroError:
     """No live worker can serve such a session."""
     return unavailable(
         reasons.ERROR_REASON_NO_WORKER,
-        f"no worker offers live sessions with engine {engine!r} and model {model!r} now",
+        f"no live worker serves live sessions with engine {engine!r} and model {model!r} now",
         retry_after=RETRY_WITHOUT_WORKER_AFTER,
     )
 
@@ -70,13 +70,13 @@ def no_capacity(what: str) -> TiroError:
 
 def session_idle(seconds: float) -> TiroError:
     """The client has sent nothing for too long."""
-    message = f"nothing came from the client for {seconds:g} s; send keep_alive when there is no audio"
+    message = f"the client sent nothing for {seconds:g} s; send keep_alive when there is no audio"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_IDLE, message)
 
 
 def client_too_slow(seconds: float) -> TiroError:
-    """The client has left a response unread for too long."""
-    message = f"the client left a response unread for {seconds:g} s"
+    """The client has not read a response for too long."""
+    message = f"the client did not read a response for {seconds:g} s"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_CLIENT_TOO_SLOW, message)
 
 
@@ -86,36 +86,38 @@ def session_failed(message: str) -> TiroError:
 
 
 def shutting_down() -> TiroError:
-    """This streamer stops."""
+    """This streamer is stopping."""
     return unavailable(
         reasons.ERROR_REASON_SHUTTING_DOWN, "the service is stopping; another one takes the call", retry_after=AT_ONCE
     )
 
 
 def not_ready() -> TiroError:
-    """NATS is away."""
-    return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus is away", retry_after=RETRY_AFTER)
+    """NATS does not answer."""
+    return unavailable(reasons.ERROR_REASON_NOT_READY, "the message bus does not answer", retry_after=RETRY_AFTER)
 
 
 def storage_full() -> TiroError:
-    """NATS stores nothing more, or nearly so."""
-    message = "there is no room to store live audio now"
+    """NATS is full, or nearly full."""
+    message = "the store of live audio is full"
     return resource_exhausted(reasons.ERROR_REASON_STORAGE_FULL, message, retry_after=FULL_RETRY_AFTER)
 
 
 def audio_lost() -> TiroError:
-    """NATS has lost audio that it had stored. What the client has not released can be sent again."""
+    """NATS has lost audio that it had stored. The client can send again the audio that it still has."""
     message = "the store has lost audio of this session"
     return unavailable(reasons.ERROR_REASON_STORAGE_UNAVAILABLE, message, retry_after=RETRY_AFTER)
 
 
 class ClientGone(TiroError):  # noqa: N818 - reads as the condition it reports
-    """The call was cancelled, or its connection is lost: its client may come back."""
+    """The call was cancelled, or its connection is lost: the client may resume the session."""
 
 
 def client_gone() -> ClientGone:
     """The call was cancelled, or its connection is lost."""
-    return ClientGone(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client is gone")
+    return ClientGone(
+        grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client's connection was lost"
+    )
 
 
 def session_cancelled() -> TiroError:
@@ -124,14 +126,14 @@ def session_cancelled() -> TiroError:
 
 
 def resumed_elsewhere() -> TiroError:
-    """Another connection has taken the session over."""
-    message = "the session goes on over another connection"
+    """Another connection has taken over the session."""
+    message = "the session continues on another connection"
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE, message)
 
 
 def audio_has_ended() -> TiroError:
     """The client sends audio in a session whose audio has ended."""
-    message = "the audio of this session has ended: what was sent after that is not transcribed"
+    message = "the audio of this session has ended: audio sent after that is not transcribed"
     return failed_precondition(reasons.ERROR_REASON_SESSION_AUDIO_ENDED, message)
 
 
@@ -142,7 +144,7 @@ def session_not_found(session_id: str) -> TiroError:
 
 def history_gone() -> TiroError:
     """The session is known, and its events have expired."""
-    return not_found(reasons.ERROR_REASON_SESSION_NOT_FOUND, "the events of the session are kept no longer")
+    return not_found(reasons.ERROR_REASON_SESSION_NOT_FOUND, "the events of the session have expired")
 
 
 def token_invalid() -> TiroError:
@@ -152,20 +154,20 @@ def token_invalid() -> TiroError:
 
 
 def sequence_out_of_range(requested: int, newest: int) -> TiroError:
-    """The client names an event that has not happened."""
+    """The client names an event that the session does not have yet."""
     message = f"the session's newest event is {newest}: there is no event {requested} yet"
     return TiroError(grpc.StatusCode.OUT_OF_RANGE, reasons.ERROR_REASON_SEQUENCE_OUT_OF_RANGE, message)
 
 
 def too_many_watchers(watchers_max: int) -> TiroError:
-    """This streamer serves as many watchers as it may."""
+    """This streamer has reached its limit of watchers."""
     return resource_exhausted(
         reasons.ERROR_REASON_TOO_MANY_WATCHERS, f"{watchers_max} calls follow sessions already", retry_after=RETRY_AFTER
     )
 
 
 def from_worker(status: Status) -> TiroError:
-    """The error with which a worker has ended a session: with its own reason, or else SESSION_FAILED."""
+    """The error with which a worker has ended a session: with the worker's reason, or else SESSION_FAILED."""
     error = from_status(status)
     if error.reason == reasons.ERROR_REASON_UNSPECIFIED:
         error.reason = reasons.ERROR_REASON_SESSION_FAILED
@@ -175,12 +177,12 @@ def from_worker(status: Status) -> TiroError:
 
 
 def is_resumed_elsewhere(fault: BaseException) -> bool:
-    """Whether another connection has the session."""
+    """Whether a fault says that another connection has the session."""
     return isinstance(fault, TiroError) and fault.reason == reasons.ERROR_REASON_SESSION_RESUMED_ELSEWHERE
 
 
 def is_connection_lost(fault: BaseException) -> bool:
-    """Whether a connection was lost, or may be: a session that can be resumed need not end with it."""
+    """Whether a fault is that of a lost connection: a session that can be resumed does not end with it."""
     if isinstance(fault, TiroError) and fault.reason in _CONNECTION_LOST_REASONS:
         return True
     return isinstance(fault, ClientGone | asyncio.CancelledError)
@@ -188,7 +190,7 @@ def is_connection_lost(fault: BaseException) -> bool:
 
 @contextmanager
 def raise_first_fault() -> Iterator[None]:
-    """Raise one error for the group of errors that a group of tasks raises."""
+    """Raise one error in place of the group of errors that a group of tasks raises."""
     try:
         yield
     except BaseExceptionGroup as group:
@@ -196,10 +198,10 @@ def raise_first_fault() -> Iterator[None]:
 
 
 def first_fault(failure: BaseException) -> BaseException:
-    """The one error that stands for what a group of tasks raised.
+    """The one error that explains a failure of a group of tasks.
 
-    What we raised on purpose says more than what broke because of it, and a refusal of the audio more than the end of
-    the process that refused it.
+    Errors that this service raised on purpose precede those that followed from them, and a refusal of the audio
+    precedes the end of the process that refused it.
     """
     leaves = sorted(_leaves(failure), key=_obscurity)
     first = leaves[0]

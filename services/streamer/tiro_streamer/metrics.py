@@ -14,6 +14,6 @@ CLAIM_SECONDS = Histogram(
 )
 PARTIALS_DROPPED = Counter(
     "tiro_streamer_partials_dropped_total",
-    "Partials not sent: out of date, or replaced before the client had read so far",
+    "Partials not sent: outdated, or replaced before the client had read them",
     ["why"],
 )

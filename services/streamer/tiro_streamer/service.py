@@ -1,4 +1,4 @@
-"""The streaming service: each call is a connection to a session, of its speaker or of a watcher."""
+"""The streaming service: each call is a connection to a session, of its own client or of a watcher."""
 
 from collections.abc import AsyncIterator
 
@@ -43,7 +43,7 @@ class StreamingService(StreamingServiceServicer):
             total_reached=lambda: too_many_watchers(watchers_max),
         )
 
-    # It writes to the context instead of yielding: only then can a write have a deadline.
+    # Responses are written to the context instead of yielded, because only such a write can have a deadline.
     async def StreamingTranscribe(  # type: ignore[override]  # noqa: N802 - the stub knows yielding only; gRPC names it
         self, request_iterator: AsyncIterator[StreamingTranscribeRequest], context: Context
     ) -> None:

@@ -1,7 +1,7 @@
-"""The transcriber's object graph: the only place where its parts are put together.
+"""The transcriber's object graph: the only module that puts its parts together.
 
-The order at the end: nothing new is taken and the registration is withdrawn; jobs and sessions under way are handed
-over at once, for other workers to go on with; decodings that still run are waited for; then the connections are closed.
+The order at the end: the worker takes no new work and deletes its registration; it hands its jobs and sessions over at
+once, for other workers to continue; it waits for decodings that still run; then the connections are closed.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ STREAMS = (
         ),
     ),
 )
-"""What a worker cannot do without."""
+"""The streams that a worker needs."""
 
 log = get_logger()
 
@@ -99,7 +99,7 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         session_threads = settings.session_threads or kind.sessions_at_once(settings.device)
         engine_settings = settings.for_engine(job_slots, session_threads)
         loaded = await unless_stopping(load_engine(kind, engine, model, engine_settings), stopping)
-        # Opened before the host: it is closed after the last call of the engine, and so counts all of them.
+        # Opened before the host, so that it is closed after the last call of the engine and counts all of them.
         usage = await stack.enter_async_context(open_usage_meter(bus, engine, settings.grace_seconds))
         host = await stack.enter_async_context(
             open_engine_host(loaded, job_slots=job_slots, session_threads=session_threads)
@@ -139,7 +139,7 @@ def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
     try:
         name = settings.engine or catalogue.default_engine
         kind = find_engine(name)
-        # An engine that another package brings need not be in the catalogue; it knows its models itself.
+        # An engine of another package need not be in the catalogue: then the engine itself knows its models.
         known = catalogue.engines.get(name)
         return kind, name, known.model(settings.model).name if known else settings.model
     except LookupError as error:
@@ -148,7 +148,7 @@ def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
 
 @asynccontextmanager
 async def _health(settings: TranscriberSettings) -> AsyncIterator[Health]:
-    """Answer health checks from the beginning on: NOT_SERVING until there is an engine."""
+    """Answer health checks from the start of the process: NOT_SERVING until the engine is loaded."""
     server, health, port = create_health_server(settings.transcriber_health_address)
     await health.set(serving=False)
     await server.start()
@@ -160,7 +160,7 @@ async def _health(settings: TranscriberSettings) -> AsyncIterator[Health]:
 
 
 class Worker:
-    """A loaded engine at work: its feeds and its registration."""
+    """A worker with a loaded engine: the consumers of its work queues, and its registration."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class Worker:
         )
         export_gauges(self._load)
         if record.job_slots:
-            self._jobs = self._feed(
+            self._jobs = self._consumer(
                 topology.TASKS,
                 topology.ensure_task_consumer,
                 record.job_slots,
@@ -213,7 +213,7 @@ class Worker:
                 bus, blobs, record, self._load, suitability=suitability, engine_run=engine_run, mover=mover
             )
             sessions = WorkRunner(work, grace_seconds=settings.grace_seconds)
-            self._sessions = self._feed(
+            self._sessions = self._consumer(
                 topology.SESSIONS,
                 topology.ensure_session_consumer,
                 record.session_slots + reserve(record.session_slots),
@@ -221,7 +221,7 @@ class Worker:
             )
 
     async def run(self, health: Health, readiness: Readiness, stopping: asyncio.Event) -> None:
-        """Work until `stopping` is set, then hand over what is under way."""
+        """Work until `stopping` is set, then hand over the jobs and sessions under way."""
         async with asyncio.TaskGroup() as tasks:
             registering = tasks.create_task(self._registration.keep(), name="registration")
             feeds = [tasks.create_task(feed.run(), name="feed") for feed in (self._jobs, self._sessions) if feed]
@@ -235,7 +235,7 @@ class Worker:
         await with_deadline(self._grace_seconds, self._registration.end())
 
     async def _answer(self, health: Health, readiness: Readiness) -> None:
-        """Be ready once the others know of this worker: before, a stream for its model would be refused."""
+        """Be ready once the worker's record is written: before that, other services refuse requests for its model."""
         await self._registration.known.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(health.follow(readiness), name="readiness")
@@ -250,7 +250,7 @@ class Worker:
             record.session_lag.CopyFrom(duration(self._load.lag_seconds))
             record.sessions_refused = not self._load.has_capacity
 
-    def _feed(
+    def _consumer(
         self,
         stream: str,
         ensure_consumer: Callable[..., Awaitable[str]],

@@ -1,4 +1,4 @@
-"""What a failure means: what the caller is told, and whether trying again may help."""
+"""The meaning of failures: the error that the caller gets, and whether another attempt may help."""
 
 import secrets
 
@@ -17,13 +17,13 @@ from tiro_core.logs.logger import get_logger
 from tiro_engines.interface import Engine, EngineRefused, EngineUnavailable, UnsupportedLanguage
 
 _MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
-"""Faults of audio that another worker, or a quieter machine, may not have."""
+"""Faults of decoding that another attempt, on another or less busy machine, may not have."""
 
 log = get_logger()
 
 
 def explain(cause: BaseException) -> tuple[Status, bool]:
-    """What to tell the caller, and whether the job is worth another attempt."""
+    """The error that the caller gets, and whether another attempt may help."""
     if isinstance(cause, AudioError):
         error = TiroError(grpc.StatusCode.INVALID_ARGUMENT, reason_from_name(cause.reason), str(cause))
         return error.to_status(), isinstance(cause, _MAY_PASS)
@@ -38,13 +38,13 @@ def explain(cause: BaseException) -> tuple[Status, bool]:
         return engine_fault(cause).to_status(), isinstance(cause, EngineUnavailable)
     error_id = secrets.token_hex(8)
     log.error("attempt_failed", error_id=error_id, exc_info=cause)
-    message = f"the engine failed on this recording; the worker's log has more under {error_id}"
+    message = f"the engine failed on this recording; the worker's log has details under {error_id}"
     error = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, message, {"error_id": error_id})
     return error.to_status(), True
 
 
 def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
-    """What a caller is told of a service that the engine needs."""
+    """The error that a caller gets when a service that the engine needs fails or refuses."""
     log.warning("engine_fault", error=repr(cause))
     if isinstance(cause, EngineUnavailable):
         return TiroError(grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_ENGINE_UNAVAILABLE, str(cause))
@@ -57,13 +57,13 @@ def unsupported_language(error: UnsupportedLanguage) -> TiroError:
 
 
 def require_consent(engine: Engine, record: TranscriptionRecord | SessionRecord) -> None:
-    """Hand nothing to a cloud that the door has not let through: its rules may be older than this worker's engine.
+    """Refuse to send audio to a cloud that the router has not allowed: it may not have known that the engine is one.
 
     Raises:
         TiroError: PERMISSION_DENIED, with the reason CLOUD_NOT_ALLOWED.
     """
     if engine.capabilities.cloud and engine.model.engine not in record.allowed_clouds:
-        message = f"engine {engine.model.engine!r} is a cloud, and the deployment does not let this audio go there"
+        message = f"engine {engine.model.engine!r} is a cloud, and the deployment does not allow it for this audio"
         raise TiroError(grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_CLOUD_NOT_ALLOWED, message)
 
 

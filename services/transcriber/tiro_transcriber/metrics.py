@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from prometheus_client import Counter, Gauge, Histogram
 
-JOBS = Counter("tiro_jobs_total", "Attempts at jobs that ended, by how", ["outcome", "reason"])
+JOBS = Counter("tiro_jobs_total", "Attempts at jobs that ended, by outcome and reason", ["outcome", "reason"])
 JOB_AUDIO_SECONDS = Counter("tiro_job_audio_seconds_total", "Seconds of recordings transcribed")
 JOB_SECONDS = Histogram(
     "tiro_job_seconds", "How long attempts at jobs took", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
@@ -21,13 +21,13 @@ SESSION_CAPACITY = Gauge("tiro_session_capacity", "Live sessions that this worke
 SESSION_LAG = Gauge("tiro_session_lag_seconds", "How long live audio waits for a thread: 95th percentile of 5 s")
 SESSION_PARTIAL_INTERVAL = Gauge("tiro_session_partial_interval_seconds", "From one partial of a session to the next")
 SESSION_PARTIALS = Counter("tiro_session_partials_total", "Partials decoded")
-SESSIONS_TAKEN_OVER = Counter("tiro_sessions_taken_over_total", "Live sessions that another worker had before")
-SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, by how", ["outcome"])
+SESSIONS_TAKEN_OVER = Counter("tiro_sessions_taken_over_total", "Live sessions taken over from another worker")
+SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, by outcome", ["outcome"])
 CLOUD_AUDIO_SECONDS = Counter(
     "tiro_cloud_audio_seconds_total", "Seconds of audio sent to services outside, by engine", ["engine"]
 )
 STAGE_FAILURES = Counter(
-    "tiro_stage_failures_total", "Calls of stages of the pipeline that failed, by stage, and how", ["stage", "kind"]
+    "tiro_stage_failures_total", "Calls of stages of the pipeline that failed, by stage and kind", ["stage", "kind"]
 )
 SESSION_AUDIO_SECONDS = Counter("tiro_session_audio_seconds_total", "Seconds of live audio transcribed")
 

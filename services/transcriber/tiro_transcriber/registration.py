@@ -1,4 +1,4 @@
-"""The registration of this worker: that it is alive, what it can do, and how busy it is."""
+"""The registration of this worker: a record of its capabilities and load, which it renews while it is alive."""
 
 import asyncio
 import socket
@@ -23,10 +23,10 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
     """The record of a worker with this engine.
 
     Args:
-        worker_id: Its id.
-        engine: Its engine.
-        job_slots: How many jobs it may take at once, 0 for none.
-        session_slots: How many live sessions it may take at once, 0 for none.
+        worker_id: The id of the worker.
+        engine: The loaded engine.
+        job_slots: The number of jobs that it may take at once, 0 for none.
+        session_slots: The number of live sessions that it may take at once, 0 for none.
     """
     can = engine.capabilities
     features = set(can.features | stage_features())
@@ -51,7 +51,7 @@ def describe(worker_id: str, engine: Engine, *, job_slots: int, session_slots: i
 
 
 class Registration:
-    """This worker's record among the live ones. It expires when it is not renewed."""
+    """The record of this worker in the bucket of live workers. It expires when it is not renewed."""
 
     def __init__(self, bus: Bus, record: WorkerRecord, describe_load: Callable[[WorkerRecord], None]) -> None:
         """`describe_load` writes the present load into the record."""
@@ -60,10 +60,10 @@ class Registration:
         self._describe_load = describe_load
         self._changed = asyncio.Event()
         self.known = asyncio.Event()
-        """Set once the record is written: other services know of this worker."""
+        """Set once the record is written, so that other services know this worker."""
 
     def load_changed(self) -> None:
-        """The load has changed: write the record now rather than at the next renewal."""
+        """Write the record now rather than at the next renewal, because the load has changed."""
         self._changed.set()
 
     async def keep(self) -> None:
@@ -84,5 +84,5 @@ class Registration:
                 continue
 
     async def end(self) -> None:
-        """Delete the record: this worker takes nothing any more."""
+        """Delete the record: this worker takes no more work."""
         await self._store.delete(self._record.worker_id)

@@ -67,7 +67,7 @@ async def test_two_clients_with_one_token(client: Client, worker: ScriptedWorker
     first = await taken_over(client, live)
     await live.send(SECOND)
     await until(live, SessionResumed)
-    with pytest.raises(Exception, match="goes on over another connection"):
+    with pytest.raises(Exception, match="continues on another connection"):
         await read_all(first)
     second = await taken_over(client, live)
     await live.send(SECOND)

@@ -54,7 +54,7 @@ class IdempotencyStore:
         self._records = RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord)
 
     async def find(self, request: IdempotentRequest) -> str | None:
-        """The id of the resource that an earlier request created or was about to create. None: there was no such request.
+        """The id of the resource that an earlier request created or was about to create. None: it is the first request.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the `request_id` was used before with other content.

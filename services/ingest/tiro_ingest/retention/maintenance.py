@@ -1,4 +1,4 @@
-"""The maintenance of a deployment by one ingest service at a time: checks of records, and the sweep of the blob store."""
+"""The maintenance of a deployment by one ingest service at a time: checks of records, and sweeps of the blob store."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The audio log of a session whose audio has ended: a client that resumes such a session can only read."""
+"""The sink of a session whose audio has ended: a client that resumes such a session can only read."""
 
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_streamer.audio_log.position import LogPosition
@@ -6,15 +6,15 @@ from tiro_streamer.errors import audio_has_ended
 
 
 class CompleteAudioLog:
-    """Refuses audio. Controls are ignored: those of the client were stored before the end."""
+    """Refuses audio, and ignores controls: those of the client were stored before the end."""
 
     def __init__(self, position: LogPosition) -> None:
         """`position` is the end of the log."""
         self.position = position
         self.accepted_samples = position.samples
 
-    async def write(self, pcm16: bytes) -> None:  # noqa: ARG002 - whatever it is
-        """Refuse it.
+    async def write(self, pcm16: bytes) -> None:  # noqa: ARG002 - all audio is refused
+        """Refuse the audio.
 
         Raises:
             TiroError: SESSION_AUDIO_ENDED.
@@ -22,10 +22,10 @@ class CompleteAudioLog:
         raise audio_has_ended()
 
     async def finalize(self) -> None:
-        """Ignore it."""
+        """Do nothing: see the class."""
 
     async def update_config(self, update: UpdateConfig) -> None:
-        """Ignore it."""
+        """Do nothing: see the class."""
 
     async def end(self) -> None:
-        """The end is stored already."""
+        """Do nothing: the end is stored already."""

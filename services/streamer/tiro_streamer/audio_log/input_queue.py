@@ -1,4 +1,4 @@
-"""What a client has sent and NATS does not have yet: audio and controls in order, within limits."""
+"""The bounded queue of a client's input that NATS has not stored yet: audio and controls in order."""
 
 import asyncio
 from collections import deque
@@ -9,16 +9,16 @@ from tiro.events.v1.live_pb2 import EndOfAudio
 from tiro.streaming.v1.streaming_pb2 import Finalize, UpdateConfig
 from tiro_core.audio.pcm import SAMPLE_BYTES
 
-PIECE_BYTES_MAX = 128 * 1024
-"""The most PCM16 that is taken from the queue at a time: a second and a third at 48 kHz."""
+CHUNK_BYTES_MAX = 128 * 1024
+"""The most PCM16 that is taken from the queue at a time: 1.37 s at 48 kHz."""
 ITEMS_MAX = 64
-"""Items that wait: controls, and the audio between them. With more, the client is not read."""
+"""The most items that wait: controls, and the audio between them. Then the client is not read."""
 
 Control: TypeAlias = Finalize | UpdateConfig | EndOfAudio
 
 
 class InputQueue:
-    """A bounded queue with one task that takes. Audio that waits is taken in pieces as large as possible.
+    """A bounded queue for one reader. Waiting audio is taken in chunks as large as possible.
 
     Two limits make `put_audio` wait: on bytes that wait for NATS, and on audio that no worker has processed.
     """
@@ -28,8 +28,8 @@ class InputQueue:
 
         Args:
             first_sample: Samples that were stored before.
-            bytes_max: PCM16 that may wait.
-            unprocessed_samples_max: Samples that are accepted beyond what a worker has processed.
+            bytes_max: The most PCM16 that may wait.
+            unprocessed_samples_max: The most samples that are accepted beyond those that a worker has processed.
         """
         self._bytes_max = bytes_max
         self._unprocessed_samples_max = unprocessed_samples_max
@@ -40,13 +40,13 @@ class InputQueue:
         self._has_changed = asyncio.Event()
         self._closed = False
         self.accepted_samples = first_sample
-        """Samples of the session that were put into queues, this one and those of its earlier connections."""
+        """Samples of the session that were put into this queue and those of its earlier connections."""
         self.processed_samples = first_sample
-        """Samples that a worker has processed: what was stored before, until a worker says it better."""
+        """Samples that a worker has processed. Until a worker reports, those that were stored before count."""
 
     @property
     def blocks_writers(self) -> bool:
-        """Whether a writer waits: then it is the limits that keep input back, and not the client."""
+        """Whether a writer waits: then the limits hold input back, and not the client's silence."""
         return self._blocked_writers > 0
 
     async def put_audio(self, pcm16: bytes) -> None:
@@ -62,7 +62,7 @@ class InputQueue:
         self._has_input.set()
 
     async def put_control(self, control: Control) -> None:
-        """Append a control. Waits while too much waits for NATS."""
+        """Append a control. Waits while the limit of waiting bytes is reached."""
         await self._wait_until(self._has_capacity)
         self._items.append(control)
         self._has_input.set()
@@ -73,10 +73,10 @@ class InputQueue:
         self._has_changed.set()
 
     async def take(self, seconds_max: float) -> bytes | Control | None:
-        """Remove and return what comes first: up to `PIECE_BYTES_MAX` of audio, or a control.
+        """Remove and return the first input: up to `CHUNK_BYTES_MAX` of audio, or a control.
 
         Returns:
-            None when there was nothing for this time, or once the queue is closed.
+            None when there was no input for this time, or once the queue is closed.
         """
         if not self._items and not self._closed:
             try:
@@ -87,7 +87,7 @@ class InputQueue:
         return None if self._closed else self._pop()
 
     def close(self) -> None:
-        """Give out nothing more, at once."""
+        """End the queue at once: `take` returns None from here on."""
         self._closed = True
         self._has_input.set()
 
@@ -100,8 +100,8 @@ class InputQueue:
         first = self._items[0]
         item: bytes | Control
         if isinstance(first, bytearray):
-            item = bytes(first[:PIECE_BYTES_MAX])
-            del first[:PIECE_BYTES_MAX]
+            item = bytes(first[:CHUNK_BYTES_MAX])
+            del first[:CHUNK_BYTES_MAX]
             self._waiting_bytes -= len(item)
         else:
             item = first

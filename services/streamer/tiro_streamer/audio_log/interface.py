@@ -1,4 +1,4 @@
-"""Where the audio and the controls of a client go."""
+"""The protocol of sinks for the audio and the controls of a client."""
 
 from typing import Protocol
 
@@ -7,23 +7,23 @@ from tiro_streamer.audio_log.position import LogPosition
 
 
 class AudioSink(Protocol):
-    """Takes the input of one client, in order."""
+    """Accepts the input of one client, in order."""
 
     position: LogPosition
-    """What is stored."""
+    """The position up to which the input is stored."""
 
     @property
     def accepted_samples(self) -> int:
-        """Samples of the session that were taken so far, over all its connections, whether or not they are stored."""
+        """Samples of the session accepted so far, over all its connections, stored or not."""
 
     async def write(self, pcm16: bytes) -> None:
-        """Take little-endian samples."""
+        """Accept little-endian samples."""
 
     async def finalize(self) -> None:
-        """Take a request to make all audio so far final."""
+        """Accept a request to make all audio so far final."""
 
     async def update_config(self, update: UpdateConfig) -> None:
-        """Take a change of the configuration from here on."""
+        """Accept a change of the configuration from here on."""
 
     async def end(self) -> None:
-        """Take the end of the audio. Nothing may follow it."""
+        """Accept the end of the audio. Nothing may follow it."""

@@ -1,4 +1,4 @@
-"""The end of a session's audio log, as its last message says it."""
+"""The position of a session's audio log: its end, as its last message states it."""
 
 from dataclasses import dataclass
 
@@ -11,24 +11,24 @@ from tiro_core.messaging.operations import last_message
 from tiro_core.messaging.publishing import with_patience
 
 CONTROLS = ("finalize", "update_config")
-"""The kinds of input that are counted as controls of the client."""
+"""The kinds of input that count as controls of the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """How far an audio log is written. The default is an empty log."""
+    """The end of an audio log. The default is an empty log."""
 
     samples: int = 0
-    """Samples in the log."""
+    """The number of samples in the log."""
     controls: int = 0
-    """Controls in the log."""
+    """The number of controls in the log."""
     sequence: int = 0
     """The sequence of the last message in the stream. 0: there is none."""
     ended: bool = False
     """Whether the last message is the end of the audio."""
 
     def after(self, message: LiveInput, sequence: int) -> "LogPosition":
-        """The position once a message is stored, as this sequence of the stream."""
+        """The position after a message is stored with this sequence of the stream."""
         kind = message.WhichOneof("input")
         return LogPosition(
             samples=message.first_sample + len(message.pcm16) // SAMPLE_BYTES,
@@ -43,12 +43,12 @@ async def find_position(bus: Bus, tenant: str, session_id: str, *, patience_seco
 
     Args:
         bus: The connection.
-        tenant: Whose session it is.
-        session_id: Which session.
+        tenant: The tenant of the session.
+        session_id: The id of the session.
         patience_seconds: How long the read is tried again while NATS is away.
 
     Raises:
-        BusUnavailable: NATS stayed away.
+        BusUnavailable: NATS did not answer.
     """
     subject = subjects.live_audio(tenant, session_id)
     try:

@@ -1,13 +1,14 @@
-"""The writing end of a session's audio log: in order, without a gap, each sample and each control once.
+"""The writing end of a session's audio log: each sample and each control is stored once, in order, without a gap.
 
-One message is under way at a time; what comes meanwhile makes up the next one. So a message can carry the sequence that
-it expects before it: a repetition after NATS was away is harmless, a second writer is refused, and a log that falls
-behind catches up in large messages.
+One message is under way at a time; the input that comes meanwhile is the next one. Each message names the sequence that
+it expects before it. So a repetition after an outage of NATS is harmless, and a second writer is refused. A log that
+falls behind catches up in large messages.
 
     OPEN --publish--> PUBLISHING --the end is stored, a write fails, or settle--> SETTLED
 
-In PUBLISHING a task of the writer's own stores what is taken, so that the message under way arrives although the
-connection is gone. In SETTLED nothing is under way, and `position` is what NATS has: only then may `end_early` write.
+In PUBLISHING a background task stores the accepted input, so that the message under way is stored although the
+connection is lost. In SETTLED no message is under way, and `position` is the end of the log in NATS: only then may
+`end_early` write.
 """
 
 import asyncio
@@ -30,18 +31,18 @@ from tiro_streamer.audio_log.position import LogPosition, find_position
 from tiro_streamer.metrics import AUDIO_SECONDS
 
 PAUSE_SECONDS = 1.5
-"""A client that sends no audio for this long pauses: with push to talk, a client sends no silence."""
+"""A client that sends no audio for this long has paused: with push to talk, a client sends no silence."""
 _EMPTY = LogPosition()
 
 log = get_logger()
 
 
 class AudioLost(MessagingError):  # noqa: N818 - reads as the condition it reports
-    """The log is shorter than this writer has left it: it was purged, or the store has lost messages."""
+    """The log is shorter than this writer has written it: it was purged, or the store has lost messages."""
 
 
 class AudioLogWriter:
-    """Writes the audio log of one session for one connection. Whoever owns it closes it."""
+    """Writes the audio log of one session for one connection. Its owner closes it."""
 
     def __init__(
         self,
@@ -58,8 +59,8 @@ class AudioLogWriter:
             bus: The connection.
             record: The session.
             position: The end of its log.
-            buffer_bytes_max: PCM16 that may wait for NATS. With more, the client is not read.
-            lead_seconds_max: Audio that is accepted beyond what a worker has processed.
+            buffer_bytes_max: The most PCM16 that may wait for NATS. Then the client is not read.
+            lead_seconds_max: The most audio that is accepted beyond that which a worker has processed.
         """
         self._bus = bus
         self._record = record
@@ -74,32 +75,32 @@ class AudioLogWriter:
         self._publishing: asyncio.Task[None] | None = None
         self._failure: MessagingError | None = None
         self.position = position
-        """What NATS has."""
+        """The end of the log in NATS."""
 
     @property
     def accepted_samples(self) -> int:
-        """Samples of the session that were taken so far."""
+        """Samples of the session accepted so far."""
         return self._queue.accepted_samples
 
     @property
     def behind_seconds(self) -> float:
-        """Audio that is stored and that no worker has processed yet."""
+        """Seconds of audio that are stored and not yet processed by a worker."""
         return max(0, self.position.samples - self._queue.processed_samples) / self._rate_hz
 
     async def write(self, pcm16: bytes) -> None:
-        """Take little-endian samples. Waits while too many wait for NATS, or for a worker."""
+        """Accept little-endian samples. Waits while too many wait for NATS, or for a worker."""
         await self._queue.put_audio(pcm16)
 
     async def finalize(self) -> None:
-        """Take a request to make all audio so far final."""
+        """Accept a request to make all audio so far final."""
         await self._queue.put_control(Finalize())
 
     async def update_config(self, update: UpdateConfig) -> None:
-        """Take a change of the configuration from here on."""
+        """Accept a change of the configuration from here on."""
         await self._queue.put_control(update)
 
     async def end(self) -> None:
-        """Take the end of the audio. Nothing may follow it."""
+        """Accept the end of the audio. Nothing may follow it."""
         await self._queue.put_control(EndOfAudio())
 
     def note_processed(self, samples: int) -> None:
@@ -107,33 +108,33 @@ class AudioLogWriter:
         self._queue.note_processed(samples)
 
     async def take_over(self) -> None:
-        """Write an empty message, which refuses every message that an earlier writer still sends.
+        """Write an empty message, after which messages of earlier writers are refused.
 
         Raises:
             Fenced: Another writer has written since `position` was read.
-            BusUnavailable: NATS stayed away.
+            BusUnavailable: NATS did not answer.
         """
         await self._in_own_task(self._store(self._message()), "audio-log-take-over")
 
     async def publish(self) -> None:
-        """Store what is taken until the end is stored. Cancelled, it stores nothing after the message under way.
+        """Store the accepted input until its end is stored. After a cancellation only the message under way is stored.
 
         Raises:
-            Fenced: Another connection has taken the log over.
-            AudioLost: The log is shorter than this writer has left it.
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            Fenced: Another connection has taken over the log.
+            AudioLost: The log is shorter than this writer has written it.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         await self._in_own_task(self._publish(), "audio-log")
 
     async def settle(self) -> None:
-        """Write nothing more, and wait until the message under way is stored.
+        """Stop writing, and wait until the message under way is stored.
 
         Raises:
-            Fenced: Another connection has taken the log over.
-            AudioLost: The log is shorter than this writer has left it.
-            StreamFull: There was no room for it.
-            BusUnavailable: NATS stayed away.
+            Fenced: Another connection has taken over the log.
+            AudioLost: The log is shorter than this writer has written it.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         self._queue.close()
         if self._publishing is not None:
@@ -141,13 +142,13 @@ class AudioLogWriter:
         self._raise_failure()
 
     async def end_early(self, error: Status) -> None:
-        """Store the end, with an error, behind what is stored. What was taken besides is dropped.
+        """Store the end of the audio, with an error, at the end of the log. Input that is not stored is dropped.
 
         Raises:
-            Fenced: Another connection has taken the log over: the session is its own.
-            AudioLost: The log is shorter than this writer has left it.
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            Fenced: Another connection has taken over the log, and with it the session.
+            AudioLost: The log is shorter than this writer has written it.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         await self.settle()
         if not self.position.ended:
@@ -156,14 +157,14 @@ class AudioLogWriter:
             await self._in_own_task(self._store(message), "audio-log-end")
 
     async def close(self) -> None:
-        """Give up the message under way. Whether it is stored is not known then."""
+        """Cancel the message under way. It may be stored or not."""
         self._queue.close()
         if self._publishing is not None:
             self._publishing.cancel()
             await asyncio.wait([self._publishing])
 
     async def _in_own_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Do something whose outcome must be known although its caller is cancelled."""
+        """Run work whose outcome must be known even if its caller is cancelled."""
         self._publishing = asyncio.create_task(self._recording_failure(work), name=name)
         try:
             await asyncio.shield(self._publishing)
@@ -173,7 +174,7 @@ class AudioLogWriter:
         self._raise_failure()
 
     async def _recording_failure(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something. Its failure is kept for the next call that waits for it, and logged, since none may come."""
+        """Run work. Its failure is raised by the next call that waits for it, and logged, because there may be none."""
         try:
             await work
         except Fenced as failure:
@@ -205,20 +206,20 @@ class AudioLogWriter:
         self.position = self.position.after(message, sequence)
 
     async def _explain_conflict(self) -> MessagingError:
-        """Why the log does not end where this writer has left it."""
+        """The error for a log that does not end with this writer's last message."""
         position = await find_position(
             self._bus, self._record.tenant, self._record.session_id, patience_seconds=PATIENCE_SECONDS
         )
         return (AudioLost if position.sequence < self.position.sequence else Fenced)(self._subject)
 
     async def _next(self) -> LiveInput | None:
-        """The next message: input, a pause, or a heartbeat. None: the queue is closed, and nothing follows."""
+        """The next message: input, a pause, or a heartbeat. None: the queue is closed, and none follows."""
         message = self._message()
         item = await self._queue.take(PAUSE_SECONDS if self._is_speaking else topology.AUDIO_LOG_HEARTBEAT_SECONDS)
         if self._queue.is_closed:
             return None
         if item is None:
-            # A client that is not read, since a limit is reached, does not pause.
+            # A client that is not read because a limit is reached has not paused.
             if self._is_speaking and not self._queue.blocks_writers:
                 self._is_speaking = False
                 message.pause.CopyFrom(Pause())
@@ -228,7 +229,7 @@ class AudioLogWriter:
         return message
 
     def _message(self) -> LiveInput:
-        """A message without content: it says that the streamer is there."""
+        """A message without content: a heartbeat of the streamer."""
         return LiveInput(first_sample=self.position.samples, first_control=self.position.controls, pcm16=b"")
 
 

@@ -1,1 +1,1 @@
-"""What every session of a streamer uses, and what the parts of one connection to a session share."""
+"""The context of a streamer, which all sessions share, and that of one connection to a session."""

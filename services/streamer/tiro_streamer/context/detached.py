@@ -1,4 +1,4 @@
-"""Sessions without a connection, kept for the time in which their client may resume them."""
+"""Detached sessions: they have lost their connection, and wait for their client to resume them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ log = get_logger()
 
 
 class DetachedSessions:
-    """Holds each session in a task of its own. Use `open_detached_sessions`."""
+    """Keeps each detached session in a separate task. Use `open_detached_sessions`."""
 
     def __init__(self, tasks: asyncio.TaskGroup, *, sessions_max: int, share: float) -> None:
         self._tasks = tasks
@@ -25,16 +25,15 @@ class DetachedSessions:
             "detached_sessions",
             sessions_max,
             share=share,
-            total_reached=lambda: no_capacity("all places for sessions whose connection was lost"),
+            total_reached=lambda: no_capacity("all slots for sessions whose connection was lost"),
         )
         self._waiting: set[asyncio.Task[None]] = set()
 
     def keep(self, record: SessionRecord, audio_log: AudioLogWriter) -> None:
-        """Keep a session for its window, then end it, unless another connection has resumed it. Owns the audio log.
+        """Keep a session for its resume window, then end it unless a connection has resumed it. Owns the audio log.
 
         Raises:
-            TiroError: NO_CAPACITY or TENANT_LIMIT_REACHED. The session is to be ended now, and the log stays the
-                caller's.
+            TiroError: NO_CAPACITY or TENANT_LIMIT_REACHED. The caller ends the session, and still owns the audio log.
         """
         self._limit.acquire(record.tenant)
         task = self._tasks.create_task(self._hold(record, audio_log), name=f"detached:{record.session_id}")
@@ -47,7 +46,7 @@ class DetachedSessions:
         task.add_done_callback(forget)
 
     def cancel(self) -> None:
-        """Hold no session any longer. A client can still resume one; otherwise its worker ends it."""
+        """Stop keeping sessions. A client can still resume one; otherwise its worker ends it."""
         for task in self._waiting:
             task.cancel()
 
@@ -71,11 +70,11 @@ class DetachedSessions:
 
 @asynccontextmanager
 async def open_detached_sessions(*, sessions_max: int, share: float) -> AsyncIterator[DetachedSessions]:
-    """Sessions without a connection, held while the context lasts.
+    """Detached sessions, kept while the context lasts.
 
     Args:
-        sessions_max: How many are held at most.
-        share: The part of them that one tenant may have.
+        sessions_max: The most sessions that are kept.
+        share: The fraction of them that one tenant may have.
     """
     async with asyncio.TaskGroup() as tasks:
         detached = DetachedSessions(tasks, sessions_max=sessions_max, share=share)

@@ -1,4 +1,4 @@
-"""The calls under way, and how they end when the service stops."""
+"""Draining: how the calls under way end when the service stops."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -9,13 +9,13 @@ from tiro_core.logs.logger import get_logger
 from tiro_streamer.errors import shutting_down
 
 CLOSE_SECONDS_MAX = 5.0
-"""How long sessions may take to close after the grace. It is a part of `stop_clock.STOP_MARGIN_SECONDS`."""
+"""How long sessions may take to close after the grace. It is part of `stop_clock.STOP_MARGIN_SECONDS`."""
 
 log = get_logger()
 
 
 class Drain:
-    """Counts the calls under way."""
+    """Counts the calls under way, and ends them."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -26,10 +26,10 @@ class Drain:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Count one call, from its beginning to the end of its clean-up.
+        """Count one call while the context lasts, from its beginning to the end of its clean-up.
 
         Raises:
-            TiroError: SHUTTING_DOWN; the service takes no more calls.
+            TiroError: SHUTTING_DOWN; the service accepts no more calls.
         """
         if self._draining.is_set():
             raise shutting_down()
@@ -46,13 +46,13 @@ class Drain:
         """Wait until a call must end: when the service stops, if it can move to another one; otherwise after the grace.
 
         Raises:
-            TiroError: SHUTTING_DOWN; that is how it ends.
+            TiroError: SHUTTING_DOWN, at that time. It never returns.
         """
         await (self._draining if can_move else self._closing).wait()
         raise shutting_down()
 
     async def unless_draining(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that another streamer can continue, until it is done or the service stops.
+        """Run work that another streamer can continue, until it is done or the service stops.
 
         Raises:
             TiroError: SHUTTING_DOWN.
@@ -63,7 +63,7 @@ class Drain:
             draining.cancel()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Take no more calls; wait for those under way; after the grace end them, and wait for their clean-up.
+        """Accept no more calls; wait for those under way; after the grace end them, and wait for their clean-up.
 
         gRPC's own `stop(grace)` may return before the handlers have cleaned up.
         """

@@ -1,4 +1,4 @@
-"""What the parts of one connection to a session share."""
+"""The context of one connection to a session, which its parts share."""
 
 from dataclasses import dataclass, field
 
@@ -11,20 +11,20 @@ from tiro_streamer.responses.writer import ResponseWriter, Write
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """One connection to a session."""
+    """The context of one connection to a session."""
 
     streamer: StreamerContext
     record: SessionRecord
-    """The session. Its engine and model follow those of the worker that has it."""
+    """The session. Its engine and model are updated when a worker of another engine takes over."""
     client: ResponseWriter
     responses: ResponseBuilder
     after_sequence: int
-    """The number of the last event that the client had before."""
+    """The number of the last event that the client had before this connection."""
     ending: Ending = field(default_factory=Ending)
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the session may go on over another connection."""
+        """Whether another connection may continue the session."""
         return bool(self.record.resume_token_sha256)
 
 
@@ -34,11 +34,11 @@ def session_context(
     """The context of a new connection.
 
     Args:
-        streamer: Where it is.
-        record: Its session.
-        write: Sends a response to its client.
+        streamer: The context of the streamer.
+        record: The session.
+        write: Sends a response to the client.
         after_sequence: The number of the last event that the client has already.
-        resume_token: What resumes the session, for a client that is to know it.
+        resume_token: The token that resumes the session. Empty for a client that must not have it.
     """
     settings = streamer.settings
     client = ResponseWriter(write, write_seconds_max=settings.write_seconds_max, after_sequence=after_sequence)

@@ -1,4 +1,4 @@
-"""Whether NATS can store what live sessions write. Its answers do not say: on a full disk, writes time out."""
+"""Watching whether NATS can store live sessions, by its monitoring ports: on a full disk, writes only time out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,13 +9,13 @@ from tiro_core.messaging.monitoring.monitor import FRESH_SECONDS, ServerMonitor
 from tiro_streamer.errors import storage_full
 
 RESERVE_BYTES = 64 * 1024 * 1024
-"""New sessions are refused while NATS has less room: sessions under way, and the other services, still need some."""
+"""The free space of NATS below which new sessions are refused: present sessions and other services still need some."""
 
 log = get_logger()
 
 
 class StoreWatch:
-    """Looks at the monitoring ports of NATS now and then. Use `open_store_watch`."""
+    """Checks the monitoring ports of NATS at intervals. Use `open_store_watch`."""
 
     def __init__(self, monitor: ServerMonitor, *, replicas: int) -> None:
         self._monitor = monitor
@@ -24,7 +24,7 @@ class StoreWatch:
         self._unwritable = asyncio.Event()
 
     def require_room(self) -> None:
-        """Check before a new session.
+        """Require free space for a new session.
 
         Raises:
             TiroError: STORAGE_FULL.
@@ -33,19 +33,19 @@ class StoreWatch:
             raise storage_full()
 
     async def until_unwritable(self) -> None:
-        """Wait until NATS has failed to write a stream. It writes that one again after a restart only.
+        """Wait until NATS has failed to write a stream, which it writes again only after a restart.
 
         Raises:
-            TiroError: STORAGE_FULL; that is how it ends.
+            TiroError: STORAGE_FULL, at that time. It never returns.
         """
         await self._unwritable.wait()
         raise storage_full()
 
     async def raise_if_full(self, *, within_seconds: float) -> None:
-        """Wait for a time whether NATS turns out to be full.
+        """Wait for a time, and raise if NATS reports that it is full.
 
         Raises:
-            TiroError: STORAGE_FULL; it is.
+            TiroError: STORAGE_FULL.
         """
         self.require_room()
         with suppress(TimeoutError):
@@ -53,18 +53,18 @@ class StoreWatch:
                 await self.until_unwritable()
 
     async def run(self) -> None:
-        """Look at the monitoring ports until cancelled."""
+        """Check the monitoring ports until cancelled."""
         while True:
-            await self._look()
+            await self._check()
             await asyncio.sleep(FRESH_SECONDS)
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         try:
             state = await self._monitor.state()
         except OSError as error:
             log.debug("store_unknown", error=str(error))
             return
-        # All streams of a node are on one disk: those that are written often fail first.
+        # All streams of a node are on one disk; those that are written often fail first.
         failed = [stream for stream, nodes in state.unwritable().items() if len(nodes) > self._failures_max]
         if failed:
             if not self._unwritable.is_set():

@@ -1,4 +1,4 @@
-"""What every session of a streamer uses."""
+"""The context of a streamer, which all sessions share."""
 
 from dataclasses import dataclass
 

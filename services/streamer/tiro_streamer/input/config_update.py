@@ -1,4 +1,4 @@
-"""Whether the model of a session can serve a change of its configuration."""
+"""Checking whether the model of a session can serve a change of its config."""
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
@@ -6,12 +6,12 @@ from tiro_core.routing.resolver import RecognitionResolver
 
 
 def check_update(resolver: RecognitionResolver, recognition: RecognitionConfig, update: UpdateConfig) -> None:
-    """Check a change before it is stored. What it leaves as it is was checked before.
+    """Check a change before it is stored. Fields that it does not change were checked before.
 
     Args:
-        resolver: Knows what engines and models can do.
-        recognition: The session's engine, model and config.
-        update: What changes.
+        resolver: Knows the capabilities of engines and models.
+        recognition: The session's config, with engine and model.
+        update: The change.
 
     Raises:
         TiroError: The model cannot serve it; the fields are named below `update_config`.

@@ -1,4 +1,4 @@
-"""The input of a connection: the client's audio, decoded, and its controls, brought to the session's audio log."""
+"""The input of a connection: the client's audio is decoded, and written with the controls to the audio log."""
 
 from tiro_core.audio.errors import AudioError, AudioTooLongError
 from tiro_core.audio.pcm import SAMPLE_BYTES
@@ -25,9 +25,9 @@ class RequestReader:
 
         Args:
             context: The connection.
-            audio_log: Where audio and controls go.
-            requests: What the client sends.
-            from_start: The client sends its audio from the beginning: what is stored is skipped.
+            audio_log: The sink of audio and controls.
+            requests: The requests of the client.
+            from_start: Whether the client sends its audio from the beginning: audio that is stored is skipped.
         """
         self._context = context
         self._audio_log = audio_log
@@ -38,9 +38,9 @@ class RequestReader:
         self._samples_max = int(settings.session_seconds_max * context.record.sample_rate_hertz)
 
     async def run(self) -> None:
-        """Read until the client half-closes or sends something wrong, then end the audio.
+        """Read until the client half-closes or makes a fault, then end the audio.
 
-        Something wrong is noted in the `Ending` of the connection.
+        The fault is noted in the `Ending` of the connection.
 
         Raises:
             SessionCancelled: The client has cancelled the session.
@@ -81,12 +81,12 @@ class RequestReader:
                     await self._audio_log.update_config(request.update_config)
                 elif kind == "cancel":
                     raise SessionCancelled
-            # A lost connection looks like a half-close, but takes no acknowledgement.
+            # A lost connection looks like a half-close, but an acknowledgement cannot be sent over it.
             await context.client.confirm(context.responses.of_stored(self._audio_log.position))
             await decoder.end()
 
     async def _write(self, pcm16: bytes) -> None:
-        """Pass decoded samples on, up to the longest session, without those that are stored already."""
+        """Write decoded samples, up to the longest session, without those that are stored already."""
         stored_bytes = min(len(pcm16), SAMPLE_BYTES * self._samples_to_skip)
         self._samples_to_skip -= stored_bytes // SAMPLE_BYTES
         pcm16 = pcm16[stored_bytes:]
@@ -94,4 +94,4 @@ class RequestReader:
         if pcm16[:bytes_max]:
             await self._audio_log.write(pcm16[:bytes_max])
         if len(pcm16) > bytes_max:
-            raise AudioTooLongError(f"a session takes {self._seconds_max:g} s of audio")
+            raise AudioTooLongError(f"a session may have {self._seconds_max:g} s of audio")

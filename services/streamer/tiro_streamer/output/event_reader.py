@@ -1,4 +1,4 @@
-"""What the workers of a session write about it: its event log, its partials and its progress."""
+"""Reading what the workers of a session publish: its event log, its partials and its progress."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -12,14 +12,14 @@ from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, Stream
 from tiro_streamer.errors import history_gone, session_failed
 
 UNREAD_MAX = 64
-"""Messages that NATS's client keeps for us. They are taken as they come: some wait only while the loop is busy."""
+"""The most messages that the NATS client keeps. They are taken as they come, and wait only while the loop is busy."""
 
 
 async def events(bus: Bus, record: SessionRecord) -> AsyncGenerator[LiveEvent]:
     """The events of a session from the first one on, each once.
 
     Raises:
-        TiroError: SESSION_FAILED; one is missing. SESSION_NOT_FOUND; the first ones have expired.
+        TiroError: SESSION_FAILED; an event is missing. SESSION_NOT_FOUND; the first events have expired.
     """
     last = 0
     subject = subjects.live_events(record.tenant, record.session_id)
@@ -48,7 +48,7 @@ async def follow_partials(bus: Bus, record: SessionRecord, receive: Callable[[Li
 
 
 async def follow_progress(bus: Bus, record: SessionRecord, receive: Callable[[LiveProgress], None]) -> None:
-    """Pass on the progress of a session's workers from now on, until cancelled. One may be missing here too."""
+    """Pass on the progress of a session's workers from now on, until cancelled. A message may be missing."""
 
     async def parse(payload: bytes) -> None:
         receive(LiveProgress.FromString(payload))

@@ -1,4 +1,4 @@
-"""The output of a connection that speaks in a session: events and partials of the worker, acknowledgements, lag."""
+"""The output of a session's own client: events and partials of the worker, acknowledgements, lag."""
 
 import asyncio
 import time
@@ -17,9 +17,9 @@ from tiro_streamer.responses.builder import of_lag
 ACKNOWLEDGE_SECONDS = 0.5
 """How often stored audio is acknowledged to the client."""
 LAG_SECONDS = 2.0
-"""A worker that is this far behind is reported to the client."""
+"""The lag of a worker from which on it is reported to the client."""
 CAUGHT_UP_SECONDS = 1.0
-"""A worker that is no further behind than this has caught up, which is reported as well."""
+"""The lag up to which a worker has caught up, which is reported as well."""
 LAG_INTERVAL_SECONDS = 1.0
 """The least time between two reports of a lag."""
 
@@ -27,7 +27,7 @@ log = get_logger()
 
 
 class ResponseForwarder:
-    """Forwards what the workers of a session write to the client that speaks in it."""
+    """Forwards the messages of a session's workers to the session's client."""
 
     def __init__(self, context: SessionContext, audio_log: AudioLogWriter) -> None:
         self._context = context
@@ -40,11 +40,11 @@ class ResponseForwarder:
         self._lag_reported_at = 0.0
         self._epoch = 0
         self.owner = ""
-        """The id of the worker that has the session."""
+        """The id of the worker that owns the session."""
         self.owner_seen_at = time.monotonic()
-        """When that worker has last written anything, by the monotonic clock."""
+        """When that worker was last seen: its last message, by the monotonic clock."""
         self.owned = asyncio.Event()
-        """Set once a worker has the session."""
+        """Set once a worker owns the session."""
 
     async def forward_events(self) -> None:
         """Forward the events up to the last one.
@@ -66,10 +66,10 @@ class ResponseForwarder:
         await event_reader.follow_partials(self._bus, self._record, self._context.client.offer_partial)
 
     async def follow_progress(self) -> None:
-        """Note in the audio log what the worker has processed, until cancelled."""
+        """Report the worker's progress to the audio log, until cancelled."""
 
         def note(progress: LiveProgress) -> None:
-            if progress.epoch >= self._epoch:  # that of a worker which was replaced says nothing
+            if progress.epoch >= self._epoch:  # that of a worker that was replaced is ignored
                 self.owner_seen_at = time.monotonic()
                 self._audio_log.note_processed(progress.processed_sample)
 
@@ -87,7 +87,7 @@ class ResponseForwarder:
             await self._context.client.put(self._context.responses.of_event(event))
 
     async def _forward_end(self, event: LiveEvent) -> None:
-        """Forward the last event, if nothing that this client has sent is missing."""
+        """Forward the last event, unless input of this client is missing from the session."""
         if event.ended.HasField("error"):
             self._ending.worker_error = from_worker(event.ended.error)
         self._ending.ended_by_worker.set()
@@ -95,19 +95,19 @@ class ResponseForwarder:
             raise self._ending.worker_error
         await self._ending.input_stored.wait()
         self._acknowledge()
-        if self._ending.input_fault is None:  # else a status follows instead
+        if self._ending.input_fault is None:  # otherwise the call ends with the fault instead
             await self._forward(event)
 
     def _note_owner(self, event: LiveEvent) -> None:
         changed = event.owner_changed
         self._epoch, self.owner, self.owner_seen_at = event.epoch, changed.worker_id, time.monotonic()
-        if changed.HasField("route"):  # workers of an earlier version do not send it
+        if changed.HasField("route"):  # workers of earlier versions do not send it
             self._follow_route(changed.route)
         self.owned.set()
         log.info("session_owned", worker_id=self.owner, epoch=event.epoch)
 
     def _follow_route(self, route: Route) -> None:
-        """Note the engine that the session has now: a change of its config is checked against what that can do."""
+        """Note the session's present engine, against which changes of the config are checked."""
         self._record.recognition.engine, self._record.recognition.model = route.engine, route.model
 
     def _acknowledge(self) -> None:

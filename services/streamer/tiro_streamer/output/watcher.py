@@ -1,4 +1,4 @@
-"""The output of a connection that follows a session without speaking in it."""
+"""The output of a watcher, who follows a session."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from tiro_streamer.output import event_reader
 from tiro_streamer.records.history import find_session, last_event
 
 CHECK_SECONDS = 5.0
-"""When the record of a session is first looked at that has no new event. Doubled for each further look."""
+"""How long a session has no new event before its record is read. Doubled for each further read."""
 CHECK_SECONDS_MAX = 60.0
 
 log = get_logger()
@@ -30,11 +30,11 @@ class SessionWatcher:
         self._partials = partials and context.record.enable_interim_results
 
     async def run(self) -> None:
-        """Forward what has happened and what happens, until the session ends.
+        """Forward past and new events until the session ends.
 
         Raises:
-            TiroError: What the session ended with, what was wrong with the client's input, CLIENT_TOO_SLOW, or that
-                the events have expired.
+            TiroError: The error of the session or of the client's input; CLIENT_TOO_SLOW; or SESSION_NOT_FOUND, the
+                events have expired.
         """
         client = self._context.client
         async with asyncio.TaskGroup() as tasks:
@@ -72,12 +72,12 @@ class SessionWatcher:
             await self._context.client.put(self._context.responses.of_event(event))
 
     async def _end_with_record(self) -> None:
-        """Notice a session that has ended without a last event, since no worker had it.
+        """Find out by the record when a session has ended without a last event, because no worker owned it.
 
-        That is rare, and nothing else depends on it: the record is looked at ever more seldom.
+        That is rare, so the record is read at growing intervals.
 
         Raises:
-            TiroError: Why it ended.
+            TiroError: The error with which the session ended.
         """
         for checks in itertools.count(1):
             try:
@@ -85,7 +85,11 @@ class SessionWatcher:
                 if record.state == record.STATE_ENDED:
                     newest = await last_event(self._bus, record)
                     if not newest.HasField("ended"):
-                        raise from_worker(record.error) if record.HasField("error") else session_failed("it has ended")
+                        raise (
+                            from_worker(record.error)
+                            if record.HasField("error")
+                            else session_failed("the session has ended")
+                        )
                     return
             except BusUnavailable as error:
                 log.debug("session_not_checked", error=repr(error))

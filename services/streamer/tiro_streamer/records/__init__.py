@@ -1,1 +1,1 @@
-"""The record of a session and its event log: made, given to a worker, looked up."""
+"""The record of a session: its assignment to a worker, and look-ups of the record and its events."""

@@ -38,18 +38,18 @@ def claim_seconds(workers: WorkerDirectory, asked: RecognitionConfig, settings: 
     if not is_served(workers, asked):
         raise no_worker(asked.engine, asked.model)
     offers = _serving(workers, asked)
-    # Their records are a second or two old: a slot may just have become free.
+    # The records of workers are a second or two old: a slot may have become free meanwhile.
     free = any(not record.sessions_refused and record.sessions < record.session_slots for record in offers)
     return settings.claim_seconds_max if free else settings.claim_seconds_full
 
 
 def free_slots(workers: WorkerDirectory, asked: RecognitionConfig) -> int:
-    """How many more sessions the live workers that can serve a config would take."""
+    """The number of further sessions that the live workers which can serve a config can take now."""
     return ModelAvailability(None, _serving(workers, asked)).free_session_slots
 
 
 def is_served(workers: WorkerDirectory, asked: RecognitionConfig) -> bool:
-    """Whether any live worker that can serve a config takes sessions, if not now."""
+    """Whether any live worker that can serve a config takes sessions, now or later."""
     return any(record.session_slots for record in _serving(workers, asked))
 
 
@@ -58,13 +58,13 @@ def _serving(workers: WorkerDirectory, asked: RecognitionConfig) -> list[WorkerR
 
 
 def _is_held_or_ended(record: SessionRecord) -> bool:
-    """Whether a worker holds a session, or none needs to any more."""
+    """Whether a worker owns a session, or the session is over."""
     held = record.state == SessionRecord.STATE_ACTIVE and lease_seconds_left(record) > 0
     return held or record.state == SessionRecord.STATE_ENDED
 
 
 class SessionAssignment:
-    """A session's record, for as long as no worker holds it."""
+    """The assignment of one session: its record while no worker owns it."""
 
     def __init__(self, bus: Bus, record: SessionRecord) -> None:
         self._bus = bus
@@ -77,20 +77,20 @@ class SessionAssignment:
         """Create the record and enqueue the session.
 
         Raises:
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         self._publishing = asyncio.create_task(self._publish_whole(), name="session-enqueued")
         await asyncio.shield(self._publishing)
 
     async def withdraw(self, error: Status) -> bool:
-        """End the session unless a worker holds it, so that none claims it later. Returns whether it has ended.
+        """End the session unless a worker owns it, so that none claims it later. Returns whether it has ended.
 
-        The record of a session that a worker holds is ended by that worker, when it meets the end of the audio log.
+        A worker that owns the session ends the record when it reads the end of the audio log.
 
         Raises:
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         if self._publishing is not None:
             await asyncio.gather(self._publishing, return_exceptions=True)  # `publish` has raised what went wrong
@@ -106,7 +106,7 @@ class SessionAssignment:
             await self._store.mutate(self._key, end)
         except _Unchanged as outcome:
             return outcome.ended
-        except KeyError:  # it was never created
+        except KeyError:  # the record was never created
             return True
         return True
 
@@ -120,17 +120,17 @@ class SessionAssignment:
         return stored is not None and stored.value.state == SessionRecord.STATE_WAITING
 
     async def move(self, workers: WorkerDirectory) -> bool:
-        """Give the session to another engine of its policy that has a free slot, unless a worker holds it.
+        """Move the session to another engine of its policy that has a free slot, unless a worker owns it.
 
-        Where none has, the session is enqueued once more for its own engine: the process that moved it there may have
-        died before it enqueued it.
+        If no engine has a free slot, the session is enqueued again for its present engine: the process that moved it
+        there may have died before it enqueued it.
 
         Returns:
-            Whether it has another engine now.
+            Whether the session has another engine now.
 
         Raises:
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         stored = await self._store.get(self._key)
         if stored is None or _is_held_or_ended(stored.value):
@@ -151,6 +151,6 @@ class SessionAssignment:
         return route is not None
 
     async def _publish_whole(self) -> None:
-        """Publish also when the caller is gone: a record that comes after its withdrawal would stay."""
+        """Publish to the end even if the caller is cancelled: a record written after `withdraw` would stay."""
         await self._store.create(self._key, self._record)
         await enqueue_session(self._bus, self._record)

@@ -42,7 +42,7 @@ async def check_sequence(bus: Bus, record: SessionRecord, after_sequence: int) -
     """Check that a session has had an event of this number, and return its newest one.
 
     Raises:
-        TiroError: SEQUENCE_OUT_OF_RANGE; it has not.
+        TiroError: SEQUENCE_OUT_OF_RANGE; the session has no such event yet.
         BusUnavailable: NATS did not answer.
     """
     newest = await last_event(bus, record)

@@ -1,4 +1,4 @@
-"""The token that resumes a session: random, given to its client, and kept in its record as a digest."""
+"""The token that resumes a session: random, sent to its client, and stored in its record as a digest."""
 
 import hashlib
 import hmac
@@ -10,12 +10,12 @@ TOKEN_BYTES = 24
 
 
 def new_token() -> str:
-    """A token that cannot be guessed: 32 characters that are safe anywhere."""
+    """A random token: 32 characters, safe in URLs."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def digest_of(token: str) -> bytes:
-    """What the record keeps of a token."""
+    """The digest of a token, which the record has."""
     return hashlib.sha256(token.encode()).digest()
 
 

@@ -1,1 +1,1 @@
-"""What a client is sent: how its messages are made, and the one writer of them."""
+"""The responses to a client: how they are made, and their one writer."""

@@ -1,4 +1,4 @@
-"""From events and partials of a worker to responses for a client: samples become durations, one event one response."""
+"""Making responses for a client from events and partials of a worker: one a message, with durations for samples."""
 
 from tiro.events.v1.live_pb2 import LiveConfigUpdated, LiveEvent, LivePartial, SessionRecord
 from tiro.streaming.v1 import streaming_pb2 as streaming
@@ -17,8 +17,8 @@ class ResponseBuilder:
 
         Args:
             record: The session.
-            settings: Their limits are reported to the client.
-            resume_token: What resumes the session. Empty for a client that must not have it.
+            settings: The settings, whose limits are reported to the client.
+            resume_token: The token that resumes the session. Empty for a client that must not have it.
         """
         self._rate_hz = record.sample_rate_hertz
         self._started = streaming.SessionStarted(
@@ -31,7 +31,7 @@ class ResponseBuilder:
         )
 
     def of_event(self, event: LiveEvent) -> Response:
-        """The response for an event of the session, under the event's number.
+        """The response for an event of the session, with the event's number.
 
         Raises:
             ValueError: The event is of a kind that this streamer does not know.
@@ -96,7 +96,7 @@ class ResponseBuilder:
 
 
 def of_lag(seconds: float) -> Response:
-    """The report of how far the worker is behind the stored audio."""
+    """The report of the worker's lag behind the stored audio."""
     return Response(lag=streaming.Lag(behind=duration(seconds)))
 
 

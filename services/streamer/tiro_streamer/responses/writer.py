@@ -1,4 +1,4 @@
-"""The one writer to a client. Finals and states are all sent; of everything else only the newest of its kind."""
+"""The one writer to a client. It sends all finals and states; of other messages only the newest of each kind."""
 
 import asyncio
 from collections import deque
@@ -14,10 +14,10 @@ from tiro_streamer.metrics import PARTIALS_DROPPED
 from tiro_streamer.responses.builder import Response, of_partial
 
 EVENTS_WAITING_MAX = 16
-"""Finals and states that wait for the client. More of them wait in NATS."""
+"""The most finals and states that wait for the client. Further ones wait in NATS."""
 
 Write: TypeAlias = Callable[[Any], Awaitable[None]]
-"""Sends one message of a call. Raises `ClientGone` when the client is gone."""
+"""Sends one message of a call. Raises `ClientGone` when the connection is lost or the call cancelled."""
 
 
 def writing_to(context: Context) -> Write:
@@ -26,7 +26,7 @@ def writing_to(context: Context) -> Write:
     async def write(response: object) -> None:
         try:
             await context.write(response)
-        except grpc.aio.InternalError:  # how gRPC says that the client is gone
+        except grpc.aio.InternalError:  # gRPC's error when the connection is lost or the call cancelled
             raise client_gone() from None
 
     return write
@@ -40,7 +40,7 @@ class ResponseWriter:
 
         Args:
             write: Sends one response.
-            write_seconds_max: How long the client may leave a response unread.
+            write_seconds_max: How long the client may take to read a response.
             after_sequence: The number of the last event that the client has already.
         """
         self._write = write
@@ -55,25 +55,25 @@ class ResponseWriter:
         self._sequence = after_sequence
 
     async def put(self, event: Response) -> None:
-        """Send a final or a state. Waits while too many wait."""
+        """Send a final or a state. Waits while `EVENTS_WAITING_MAX` of them wait."""
         await self._free_slots.acquire()
         self._events.append(event)
         self._has_work.set()
 
     def offer_partial(self, partial: LivePartial) -> None:
-        """Send a partial, instead of the one that waits."""
+        """Send a partial. It replaces one that still waits."""
         if self._partial is not None:
             PARTIALS_DROPPED.labels("replaced").inc()
         self._partial = partial
         self._has_work.set()
 
     def offer_notice(self, notice: Response) -> None:
-        """Send what is no event of the session, as an acknowledgement, instead of the one of its kind that waits."""
+        """Send a notice that is no event, such as an acknowledgement. It replaces one of its kind that still waits."""
         self._notices[str(notice.WhichOneof("response"))] = notice
         self._has_work.set()
 
     async def confirm(self, notice: Response) -> None:
-        """Send a response and wait until it is sent, which proves that the client is there.
+        """Send a response and wait until it is sent, which proves that the connection is alive.
 
         gRPC reports a call that was cancelled, or whose connection is lost, as the end of its requests first and as
         cancelled later; a write fails at once.
@@ -84,7 +84,7 @@ class ResponseWriter:
         await sent
 
     def close(self) -> None:
-        """Have `run` return once everything is sent."""
+        """End `run` once everything is sent."""
         self._closed = True
         self._has_work.set()
 
@@ -92,7 +92,7 @@ class ResponseWriter:
         """Send until closed.
 
         Raises:
-            ClientGone: The client is gone.
+            ClientGone: The connection is lost, or the call cancelled.
             TiroError: CLIENT_TOO_SLOW.
         """
         while True:
@@ -126,7 +126,7 @@ class ResponseWriter:
         return self._current_partial()
 
     def _current_partial(self) -> Response | None:
-        """The partial that waits, if the client has the event that it comes after, and none since."""
+        """The waiting partial, if the last event that the client has is the one that the partial comes after."""
         partial = self._partial
         if partial is None or partial.after_sequence > self._sequence:
             return None

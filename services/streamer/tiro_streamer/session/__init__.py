@@ -1,1 +1,1 @@
-"""A live session over one connection: begun or resumed, served, and left to another connection or ended."""
+"""A live session on one connection: begun or resumed, served, and left to another connection or ended."""

@@ -1,4 +1,4 @@
-"""The end of a session before its time, so that its worker is free again and no other one claims it."""
+"""Aborting a session, so that its worker is free again and no other worker claims it."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from tiro_streamer.records.assignment import SessionAssignment
 
 ABORT_SECONDS_MAX = 5.0
 """How long the clean-up of one session may take. While NATS is away the session is left as it is: its worker ends it
-when nothing has come on its audio log for a minute."""
+when its audio log has had no message for a minute."""
 
 log = get_logger()
 
@@ -27,16 +27,15 @@ async def abort_session(
 ) -> None:
     """End the session in the store, unless another connection has taken it over.
 
-    The end is on the audio log first, behind what is stored: a connection that has taken the log over refuses it there.
-    A worker that has the session meets the end on the log. Where none has it, the record is ended here, and the log
-    purged.
+    First the end is written to the audio log, which is refused if another connection has taken over the log. A worker
+    that owns the session reads the end in the log. If none owns it, the record is ended here, and the log purged.
 
     Args:
-        bus: The connection to NATS.
+        bus: The connection.
         record: The session.
         assignment: Withdraws the session from the workers.
         audio_log: The writing end of its audio log.
-        cause: What ended it.
+        cause: The exception that ended it.
     """
     fault = _for_record(cause)
     status = fault.to_status()

@@ -1,4 +1,4 @@
-"""A live session over one connection: from its assignment to a worker, or its resumption, to its end."""
+"""A live session on one connection: from its assignment to a worker, or its resumption, to its end."""
 
 import asyncio
 import time
@@ -31,15 +31,15 @@ from tiro_streamer.session.abort import abort_session
 from tiro_streamer.session.owner_watch import OwnerWatch
 
 STORE_SECONDS_MAX = 30.0
-"""How long it may take after the first loss until NATS reports that it cannot write: 18 to 23 s were measured."""
+"""How long NATS may take, after the first loss, to report that it cannot write: 18 to 23 s were measured."""
 LAST_SECONDS_MAX = 2.0
-"""How long a client may take to read what waits for it when its session ends with an error."""
+"""How long a client may take to read the waiting responses when its session ends with an error."""
 
 log = get_logger()
 
 
 class LiveSession:
-    """A session. `run` is its whole life on this connection."""
+    """A session on one connection, which `run` serves to its end there."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class LiveSession:
         from_start: bool = False,
         claim_seconds: float | None = None,
     ) -> None:
-        """Put the parts of a session together. It owns the audio log from here on.
+        """Put the parts of a session together. The session owns the audio log from here on.
 
         Args:
             context: The connection.
             audio_log: The writing end of its audio log.
-            requests: What the client sends.
-            from_start: The client sends its audio from the beginning again.
-            claim_seconds: How long to wait for a worker to claim the session. None: it had a worker before.
+            requests: The requests of the client.
+            from_start: Whether the client sends its audio again from the beginning.
+            claim_seconds: How long to wait for a worker to claim the session. None: it has had a worker.
         """
         self._context = context
         self._streamer = context.streamer
@@ -74,8 +74,8 @@ class LiveSession:
         """Serve the session.
 
         Raises:
-            TiroError: Why it could not be finished here.
-            MessagingError: NATS stayed away, or refuses the session.
+            TiroError: The session ends on this connection with an error.
+            MessagingError: NATS did not answer, or refuses the session.
         """
         try:
             await self._serve()
@@ -93,7 +93,7 @@ class LiveSession:
             raise self._ending.input_fault
 
     async def _leave(self, fault: BaseException) -> None:
-        """Leave the session to another connection, if one has it or may resume it. Otherwise end it."""
+        """Leave the session to another connection, if one has it or may resume it. Otherwise abort it."""
         cause = fault
         if self._may_be_resumed_after(fault):
             try:
@@ -110,12 +110,12 @@ class LiveSession:
             await self._audio_log.close()
 
     def _may_be_resumed_after(self, fault: BaseException) -> bool:
-        """Whether the client can resume the session: it knows how to, and the fault is not the session's own."""
+        """Whether the client can resume the session: it has the token, and the fault is that of the connection."""
         has_token = self._forwarder.owned.is_set() or self._claim_seconds is None
         return self._context.is_resumable and has_token and is_connection_lost(fault)
 
     async def _serve(self) -> None:
-        """Serve the client until the session is over. Where it ends with a fault, what waits to be sent goes first."""
+        """Serve the client until the session is over. If it ends with a fault, the waiting responses are sent first."""
         client = self._context.client
         fault: BaseException | None = None
         try:
@@ -129,12 +129,12 @@ class LiveSession:
         except BaseExceptionGroup as group:
             if fault is None:
                 raise
-            raise fault from group  # what ended the session comes before what is wrong with its client
+            raise fault from group  # the error of the session precedes that of its client
         if fault is not None:
             raise fault
 
     async def _run_until_fault(self) -> BaseException | None:
-        """Run the session, and return what ended it. What leaves no client to send anything to is raised."""
+        """Run the session, and return the fault that ended it. A fault that leaves no client to send to is raised."""
         try:
             await self._run()
         except BaseExceptionGroup as group:
@@ -170,12 +170,12 @@ class LiveSession:
                 running.cancel()
 
     async def _assign(self, seconds: float) -> None:
-        """Enqueue the session and wait until a worker has it.
+        """Enqueue the session and wait until a worker owns it.
 
         Raises:
-            TiroError: NO_CAPACITY; or SESSION_FAILED, a worker claimed it and wrote nothing.
-            StreamFull: There is no room for it.
-            BusUnavailable: NATS stayed away.
+            TiroError: NO_CAPACITY; or SESSION_FAILED, a worker has claimed the session and written nothing.
+            StreamFull: NATS has no room for the message.
+            BusUnavailable: NATS did not answer.
         """
         begun, owned = time.monotonic(), self._forwarder.owned
         await self._assignment.publish()
@@ -184,17 +184,17 @@ class LiveSession:
             if await self._assignment.withdraw(refusal.to_status()):
                 raise refusal
             if not await _is_set_within(owned, self._streamer.settings.takeover_seconds_max):
-                raise session_failed("the worker that claimed the session is gone")
+                raise session_failed("the worker that claimed the session was lost")
         CLAIM_SECONDS.observe(time.monotonic() - begun)
 
     async def _publish(self) -> None:
         """Store the audio, then wait for the worker to end the session.
 
         Raises:
-            TiroError: SESSION_FAILED; it does not. SESSION_RESUMED_ELSEWHERE; another connection has the session.
-                STORAGE_FULL or STORAGE_UNAVAILABLE; NATS has lost audio. Or what a worker has ended the session with.
-            StreamFull: There is no room for the audio.
-            BusUnavailable: NATS stayed away.
+            TiroError: SESSION_FAILED; the worker does not end it. SESSION_RESUMED_ELSEWHERE; another connection has the
+                session. STORAGE_FULL or STORAGE_UNAVAILABLE; NATS has lost audio. Or the error of the worker.
+            StreamFull: NATS has no room for the audio.
+            BusUnavailable: NATS did not answer.
         """
         try:
             await self._audio_log.publish()
@@ -206,21 +206,22 @@ class LiveSession:
         await self._wait_for_worker()
 
     async def _explain_loss(self) -> None:
-        """Raise why the audio log is shorter than this connection has left it."""
+        """Raise the reason why the audio log is shorter than this connection has written it."""
         bus, tenant, session_id = self._streamer.bus, self._record.tenant, self._record.session_id
         record = await with_patience(lambda: find_session(bus, tenant, session_id), PATIENCE_SECONDS)
         if record.state == record.STATE_ENDED:
-            # Its worker has ended the session, and purged the log after that. The last event is on its way.
+            # The worker has ended the session, and purged the log after that. The last event will come.
             await self._wait_for_worker()
             raise self._ending.worker_error or resumed_elsewhere()
         if not self._context.is_resumable:
-            # Most likely the disk is full, which is known a while later. A client that can resume tries that meanwhile.
+            # Most likely the disk is full, which NATS reports later. A client that can resume the session tries
+            # meanwhile.
             await self._streamer.store.raise_if_full(within_seconds=STORE_SECONDS_MAX)
         raise audio_lost()
 
     async def _wait_for_worker(self) -> None:
         if not await _is_set_within(self._ending.ended_by_worker, self._streamer.settings.finish_seconds_max):
-            raise session_failed("the last words were not transcribed in time")
+            raise session_failed("the last audio was not transcribed in time")
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

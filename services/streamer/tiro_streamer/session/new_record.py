@@ -10,13 +10,13 @@ from tiro_streamer.records.tokens import digest_of
 
 
 def new_record(tenant: str, config: StreamingConfig, choice: Choice, resume_token: str) -> SessionRecord:
-    """The record of a session that no worker has yet.
+    """The record of a session before a worker claims it.
 
     Args:
-        tenant: Whose session it is.
-        config: What the client asks for.
-        choice: What serves it.
-        resume_token: What resumes the session. Empty: it cannot be resumed.
+        tenant: The tenant of the session.
+        config: The config of the client.
+        choice: The engine and model that serve it.
+        resume_token: The token that resumes the session. Empty: it cannot be resumed.
     """
     return SessionRecord(
         tenant=tenant,
@@ -40,5 +40,5 @@ def new_record(tenant: str, config: StreamingConfig, choice: Choice, resume_toke
 
 
 def can_be_resumed(config: StreamingConfig) -> bool:
-    """Whether the client wants the session to wait for it after a lost connection."""
+    """Whether the client wants to resume the session after a lost connection."""
     return config.resume_window.ToMilliseconds() > 0

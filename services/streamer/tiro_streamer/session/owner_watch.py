@@ -1,4 +1,4 @@
-"""What happens to a session whose worker is gone: another one takes it over, another engine does, or it fails."""
+"""Watching the worker of a session: if it is lost, another worker or engine takes over, or the session fails."""
 
 import asyncio
 import time
@@ -14,13 +14,13 @@ from tiro_streamer.records.assignment import SessionAssignment, is_served
 CHECK_SECONDS = 1.0
 """How often a session checks that its worker is alive."""
 QUIET_SECONDS = 3.0
-"""A worker publishes its progress twice as often: the record of the session is read when it does not."""
+"""The silence of a worker after which the session's record is read. Workers publish their progress twice as often."""
 
 log = get_logger()
 
 
 class OwnerWatch:
-    """Watches the worker of one session. It knows it from the session's events."""
+    """Watches the worker of one session, which the session's events name."""
 
     def __init__(self, context: SessionContext, assignment: SessionAssignment, forwarder: ResponseForwarder) -> None:
         self._bus = context.streamer.bus
@@ -31,7 +31,7 @@ class OwnerWatch:
         self._forwarder = forwarder
 
     async def run(self) -> None:
-        """Move the session to another engine when no worker of its own takes it over; failing that, give up.
+        """Move the session to another engine when no worker of its engine takes over; without one, give up.
 
         Raises:
             TiroError: SESSION_FAILED.
@@ -46,17 +46,18 @@ class OwnerWatch:
             gone_since = gone_since or time.monotonic()
             gone_seconds = time.monotonic() - gone_since
             if gone_seconds >= self._takeover_seconds_max:
-                raise session_failed("the session's worker is gone and no other one took it over")
-            # The session's own engine comes first, while it has workers; the one it was moved to gets as much time.
+                raise session_failed("the session's worker was lost and no other one took over")
+            # The session's engine has precedence while it has workers. An engine that it was moved to gets as much
+            # time.
             if has_moved or is_served(self._workers, self._recognition):
                 gone_seconds -= self._takeover_seconds_max / 2
             if gone_seconds >= 0 and await self._move():
                 gone_since, has_moved = None, True
 
     async def _owner_is_gone(self) -> bool:
-        """Whether the worker's record has expired, or it has given the session up and none has claimed it since.
+        """Whether the worker's record has expired, or it has handed the session over and none has claimed it since.
 
-        While NATS is away, and until every worker has had the time to renew its record, none counts as gone.
+        While NATS is away, and until every worker has had the time to renew its record, no worker counts as lost.
         """
         if not self._bus.is_connected or self._bus.seconds_since_outage < WORKER_EXPIRY_SECONDS:
             return False
@@ -65,7 +66,7 @@ class OwnerWatch:
         return time.monotonic() - self._forwarder.owner_seen_at > QUIET_SECONDS and await self._is_waiting()
 
     async def _is_waiting(self) -> bool:
-        """Whether no worker has the session, by its record. A NATS that does not answer proves nothing."""
+        """Whether no worker owns the session, by its record. False when NATS does not answer."""
         try:
             return await self._assignment.is_waiting()
         except MessagingError as error:
@@ -73,7 +74,7 @@ class OwnerWatch:
             return False
 
     async def _move(self) -> bool:
-        """Give the session to another engine. Where NATS refuses or does not answer, it is tried at the next check."""
+        """Move the session to another engine. If NATS refuses or does not answer, the next check tries again."""
         try:
             return await self._assignment.move(self._workers)
         except MessagingError as error:

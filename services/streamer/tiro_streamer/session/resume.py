@@ -1,4 +1,4 @@
-"""A further connection of a session, which replaces the one before."""
+"""Resuming a session: a further connection, which replaces the one before."""
 
 import asyncio
 import random
@@ -25,9 +25,9 @@ from tiro_streamer.responses.writer import Write
 from tiro_streamer.session.live_session import LiveSession
 
 TAKE_OVER_TRIES_MAX = 10
-"""The connection that is to be replaced may write meanwhile, this often at most."""
+"""How often a take-over is tried again because the connection before has written once more."""
 TAKE_OVER_WAIT_SECONDS_MAX = 0.05
-"""Between two of these tries, at random, so that a connection that writes regularly does not win every time."""
+"""The longest wait between two of these tries. It is random, so that a regular writer does not win every time."""
 
 log = get_logger()
 
@@ -39,17 +39,17 @@ class SessionResumer:
         self._streamer = streamer
 
     async def run(self, tenant: str, resume: Resume, requests: RequestStream, write: Write) -> None:
-        """Serve the session from where its client has it.
+        """Serve the session from the last event that its client has.
 
         Args:
-            tenant: The caller's.
+            tenant: The caller's tenant.
             resume: The first request.
             requests: The requests after it.
             write: Sends a response.
 
         Raises:
-            TiroError: It cannot be resumed, or why it could not be finished here.
-            MessagingError: NATS stayed away, or refuses the session.
+            TiroError: The session cannot be resumed, or ends on this connection with an error.
+            MessagingError: NATS did not answer, or refuses the session.
         """
         bus = self._streamer.bus
         record = await find_session(bus, tenant, resume.session_id)
@@ -74,7 +74,7 @@ class SessionResumer:
     async def _serve(
         self, context: SessionContext, audio_log: AudioLogWriter, requests: RequestStream, *, from_start: bool
     ) -> None:
-        """Continue a session whose audio log is ours."""
+        """Continue a session whose audio log this connection has taken over."""
         SESSIONS_RESUMED.inc()
         log.info("session_resumed", samples=audio_log.position.samples, after_sequence=context.after_sequence)
         context.client.offer_notice(context.responses.of_resumed(audio_log.position))
@@ -83,9 +83,9 @@ class SessionResumer:
     async def _follow_to_end(
         self, context: SessionContext, position: LogPosition, requests: RequestStream, *, from_start: bool
     ) -> None:
-        """Forward the rest of the events of a session whose audio has ended. Its client can send no more.
+        """Forward the remaining events of a session whose audio has ended. Its client can send no more audio.
 
-        The last event waits until the client has half-closed: a client that has more to send gets an error instead.
+        The last event is sent after the client has half-closed: a client that sends more audio gets an error instead.
         """
         context.client.offer_notice(context.responses.of_resumed(position))
         reader = RequestReader(context, CompleteAudioLog(position), requests, from_start=from_start)
@@ -107,14 +107,14 @@ class SessionResumer:
             await self._streamer.drain.unless_draining(follow())
 
     async def _take_over(self, record: SessionRecord, audio_log: AudioLogWriter) -> bool:
-        """Make an audio log ours. Returns whether the writer before has not written meanwhile."""
+        """Take over an audio log. Returns whether that succeeded: not when the writer before has written meanwhile."""
         try:
             await audio_log.take_over()
         except Fenced:
             await audio_log.close()
             return False
         except BaseException:
-            # The writer before may be refused from here on: then none but us keeps the session for its client.
+            # The writer before may be refused from here on: then only this connection can keep the session.
             try:
                 self._streamer.detached.keep(record, audio_log)
             except TiroError as refusal:
@@ -135,6 +135,6 @@ class SessionResumer:
 
 
 def _final_position(position: LogPosition, newest: LiveEvent) -> LogPosition:
-    """The end of an audio log that may be purged already: then the last event has its length."""
+    """The end of an audio log. If the log is purged already, the last event has its length."""
     samples = newest.ended.sample_count if newest.HasField("ended") else position.samples
     return replace(position, samples=samples, ended=True)

@@ -1,4 +1,4 @@
-"""The first connection of a session."""
+"""Starting a session: its first connection."""
 
 import structlog
 
@@ -30,14 +30,14 @@ class SessionStarter:
         """Serve a new session.
 
         Args:
-            tenant: The caller's.
+            tenant: The caller's tenant.
             config: The first request.
             requests: The requests after it.
             write: Sends a response.
 
         Raises:
-            TiroError: It is refused, or why it could not be finished here.
-            MessagingError: NATS stayed away, or refuses the session.
+            TiroError: The session is refused, or ends on this connection with an error.
+            MessagingError: NATS did not answer, or refuses the session.
         """
         streamer, settings = self._streamer, self._streamer.settings
         streamer.store.require_room()

@@ -1,4 +1,4 @@
-"""From the engine's samples to the contract's times, and back."""
+"""Converting between the engine's samples and the contract's times."""
 
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ _Timed: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb
 
 
 def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcript_pb2.Segment:
-    """The segment of the contract. `channel` counts from 1; 0 where channels were mixed."""
+    """The contract's message of a segment. `channel` counts from 1; 0 where channels were mixed."""
     return transcript_pb2.Segment(
         text=segment.text,
         start_offset=duration_of(segment.start, SAMPLE_RATE),
@@ -22,24 +22,24 @@ def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcr
 
 
 def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
-    """The warning about a text that was left out."""
+    """The warning about a text that was dropped."""
     return transcript_pb2.Warning(
         reason=transcript_pb2.WARNING_REASON_TEXT_DROPPED,
-        message=f"{dropped.text!r} was left out, because no speech seems to be behind it: {dropped.reason}",
+        message=f"{dropped.text!r} was dropped, because there seems to be no speech behind it: {dropped.reason}",
         start_offset=duration_of(dropped.start, SAMPLE_RATE),
         end_offset=duration_of(dropped.end, SAMPLE_RATE),
     )
 
 
 def from_proto(segment: transcript_pb2.Segment, offset: int) -> Segment:
-    """A segment that `to_proto` has made of a part of a recording.
+    """The segment of a message that `to_proto` has made for a part of a recording.
 
     Args:
-        segment: Its times are those of the part.
+        segment: The message, with times in the part.
         offset: The position of the part in the recording, in samples.
 
     Returns:
-        The segment. Its times are those of the recording.
+        The segment, with times in the recording.
     """
     start, end = _samples(segment, offset)
     words = tuple(
@@ -50,7 +50,7 @@ def from_proto(segment: transcript_pb2.Segment, offset: int) -> Segment:
 
 
 def shift(warning: transcript_pb2.Warning, offset: int) -> None:
-    """Move the times of a warning about a part of a recording to those of the recording.
+    """Change the times of a warning from those in a part of a recording to those in the recording.
 
     Args:
         warning: The warning.

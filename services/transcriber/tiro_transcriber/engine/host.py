@@ -24,7 +24,7 @@ log = get_logger()
 
 
 class EngineHost:
-    """Runs an engine on threads of its own: some for jobs, some for live sessions. Neither waits for the other."""
+    """Runs an engine on separate threads for jobs and for live sessions, so that neither waits for the other."""
 
     def __init__(self, engine: Engine, job_threads: ThreadPoolExecutor, session_threads: SessionThreads) -> None:
         self.engine = engine
@@ -59,7 +59,7 @@ class EngineHost:
     async def open_session(
         self, options: SessionOptions, start: int, context: CommittedContext | None
     ) -> EngineSession:
-        """Open a live session; see `Engine.open_session`. It is closed again if the caller is cancelled."""
+        """Open a live session; see `Engine.open_session`. The session is closed again if the caller is cancelled."""
         opening = self.session_threads.submit_priority(lambda: self.engine.open_session(options, start, context))
         try:
             return (await asyncio.wrap_future(opening)).result
@@ -69,7 +69,7 @@ class EngineHost:
 
 
 def _close_session(opening: "Future[CallResult[EngineSession]]") -> None:
-    """Close a session that was opened for a caller that has gone. Called on any thread, which may be the loop's."""
+    """Close a session whose caller was cancelled while it was opened. Called on any thread, also the loop's."""
     if opening.cancelled():
         return
     if (error := opening.exception()) is not None:
@@ -79,14 +79,14 @@ def _close_session(opening: "Future[CallResult[EngineSession]]") -> None:
 
 
 def _expect_cancelled(running: "asyncio.Future[WindowResult]") -> None:
-    """Look at how an abandoned decoding ended, so that asyncio does not report its exception."""
+    """Read the exception of a cancelled decoding, so that asyncio does not report it."""
     if not running.cancelled() and not isinstance(running.exception(), Cancelled | None):
         log.warning("abandoned_decoding_failed", error=running.exception())
 
 
 @asynccontextmanager
 async def open_engine_host(engine: Engine, *, job_slots: int, session_threads: int) -> AsyncIterator[EngineHost]:
-    """Threads for an engine. At the end decodings that still run are waited for, then the engine is closed."""
+    """The threads of an engine. The end of the context waits for decodings that still run, then closes the engine."""
     jobs = ThreadPoolExecutor(max(1, job_slots), thread_name_prefix="job")
     try:
         async with open_session_threads(

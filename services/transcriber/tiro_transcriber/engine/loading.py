@@ -1,4 +1,4 @@
-"""Loading the engine: again and again until it is loaded. Each failure is logged with its reason."""
+"""Loading the engine, with retries until it is loaded. Each failure is logged with its reason."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ log = get_logger()
 
 
 async def load_engine(kind: EngineType, engine: str, model: str, settings: EngineSettings) -> Engine:
-    """Load an engine with its model. Until that has succeeded the worker is not ready."""
+    """Load an engine with its model. Retries without a limit; the worker is not ready meanwhile."""
     while True:
         begun = time.monotonic()
         log.info("engine_loading", engine=engine, model=model)
@@ -31,9 +31,9 @@ async def load_engine(kind: EngineType, engine: str, model: str, settings: Engin
 
 
 async def _in_thread(load: Callable[[], Engine]) -> Engine:
-    """Load on a thread that a stopping service does not wait for: a download may take minutes.
+    """Load on a thread that a stopping service does not wait for, because a download may take minutes.
 
-    The next start continues what it leaves unfinished.
+    The next start of the worker continues an unfinished download.
     """
     loop = asyncio.get_running_loop()
     loaded: asyncio.Future[Engine] = loop.create_future()

@@ -1,8 +1,8 @@
 """The threads that run the engine's live sessions: the earliest deadline first.
 
-Voice activity and finals have early deadlines, partials later ones. So finals go first, but a burst of them does not
-keep partials waiting for seconds. Partials of several sessions cost less each when they are decoded in one batch: where
-several are expected, the first one waits a moment for the others.
+Voice activity and finals have early deadlines, partials later ones. So finals run first, but a burst of them does not
+delay partials for seconds. Partials of several sessions are cheaper in one batch: when several are expected, the first
+one waits a moment for the others.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from tiro_engines.interface import EngineSession, SessionUpdate
 T = TypeVar("T")
 
 PRIORITY_SECONDS = 0.3
-"""The deadline of a priority call, after it was submitted: a speaker waits for it."""
+"""The deadline of a priority call, for which a speaker waits: the time from its submission."""
 PARTIAL_SECONDS = 1.0
-"""The deadline of a partial, after it was due."""
+"""The deadline of a partial: the time after it was due."""
 
 DecodePartials = Callable[[Sequence[EngineSession]], list[list[SessionUpdate]]]
 
@@ -38,25 +38,25 @@ class WrongNumberOfResults(Exception):  # noqa: N818 - reads as the condition it
 
 @dataclass(frozen=True, slots=True)
 class CallResult(Generic[T]):
-    """The result of a call, and what it took."""
+    """The result of a call, with its timing."""
 
     result: T
     waited_seconds: float
-    """For a thread."""
+    """How long the call waited for a thread."""
     busy_seconds: float
-    """Its share of the thread's time."""
+    """The time of the thread that it used: its share of a batch."""
     begun: float
-    """On the monotonic clock."""
+    """When the call began, on the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """How many other partials are worth waiting for, and how long."""
+    """How many other partials a partial waits for, and how long."""
 
     batch_size: int = 1
-    """A batch is begun as soon as it has this many."""
+    """A batch begins as soon as it has this number of partials."""
     seconds_max: float = 0.0
-    """A smaller batch is begun this long after its first partial was due."""
+    """A smaller batch begins this long after its first partial was due."""
 
 
 NO_BATCHING = BatchPolicy()
@@ -84,7 +84,7 @@ class _PartialCall:
 class SessionThreads:
     """Runs blocking calls of live sessions. Use `open_session_threads`.
 
-    A session has one call under way at a time: no more calls wait than there are sessions.
+    A session has one call under way at a time, so the number of waiting calls is at most that of sessions.
     """
 
     def __init__(self, count: int, decode_partials: DecodePartials, batch_size_max: int) -> None:
@@ -100,12 +100,12 @@ class SessionThreads:
     async def run_priority(self, work: Callable[[], T]) -> CallResult[T]:
         """Run voice activity or a final, for which a speaker waits, in the order of submission.
 
-        It goes before partials, except those that are overdue by then.
+        The call runs before partials, except those that are overdue.
         """
         return await asyncio.wrap_future(self.submit_priority(work))
 
     def submit_priority(self, work: Callable[[], T]) -> "Future[CallResult[T]]":
-        """The same without waiting. Until a thread has begun it, cancelling the future withdraws it."""
+        """Submit a priority call without waiting for it. Cancelling the future before the call begins withdraws it."""
         future: Future[CallResult[T]] = Future()
         with self._changed:
             self._priority.append(_PriorityCall(work, future, time.monotonic()))
@@ -113,14 +113,14 @@ class SessionThreads:
         return future
 
     def partial(self, session: EngineSession, due: float, batch_policy: BatchPolicy = NO_BATCHING) -> PartialFuture:
-        """Decode a session's partial when no priority call goes before it; the one with the smallest `due` first.
+        """Submit a session's partial. Of several partials the one with the smallest `due` runs first.
 
-        Until a thread has begun it, cancelling the future withdraws it.
+        Cancelling the future before the call begins withdraws it.
 
         Args:
             session: The session.
-            due: On the monotonic clock.
-            batch_policy: How many partials of other sessions it waits for.
+            due: When the partial is due, on the monotonic clock.
+            batch_policy: How many partials of other sessions it waits for, and how long.
         """
         future: PartialFuture = Future()
         with self._changed:
@@ -169,7 +169,7 @@ class SessionThreads:
             heapq.heapify(self._partials)
 
     def _patience_seconds(self) -> float:
-        """How long the partial that is due first waits for others."""
+        """How long the partial with the earliest due time still waits for others."""
         if not self._partials:
             return 0.0
         first = self._partials[0]
@@ -178,7 +178,7 @@ class SessionThreads:
         return first.due + first.batch_policy.seconds_max - time.monotonic()
 
     def _run_partials(self, calls: Sequence[_PartialCall]) -> None:
-        """Decode one batch. Where that fails, decode its sessions one by one: the fault of one is not the others'."""
+        """Decode one batch. If that fails, decode its sessions one by one, so that only the faulty one fails."""
         batch = [call for call in calls if call.future.set_running_or_notify_cancel()]
         if not batch:
             return
@@ -192,7 +192,7 @@ class SessionThreads:
                     call.future.set_exception(own)
 
     def _decode_batch(self, batch: Sequence[_PartialCall]) -> BaseException | None:
-        """Resolve the futures of a batch. Returns what went wrong; then none of them is resolved."""
+        """Decode a batch and resolve its futures. On an exception, returns it and resolves none."""
         begun = time.monotonic()
         try:
             results = self._decode_partials([call.session for call in batch])
@@ -222,7 +222,7 @@ def _run_priority(call: _PriorityCall) -> None:
 async def open_session_threads(
     count: int, decode_partials: DecodePartials, batch_size_max: int
 ) -> AsyncIterator[SessionThreads]:
-    """Start the threads. At the end the submitted calls are waited for."""
+    """Start the threads. The end of the context waits for the submitted calls."""
     session_threads = SessionThreads(count, decode_partials, batch_size_max)
     threads = [
         threading.Thread(target=session_threads.run, name=f"session-{number}", daemon=True) for number in range(count)

@@ -1,4 +1,4 @@
-"""What this worker's engine can serve, beside the other workers of its model, which need not be like it."""
+"""The requests that this worker's engine can serve, and those that it leaves to other workers of its model."""
 
 import time
 from collections import OrderedDict
@@ -17,22 +17,22 @@ from tiro_engines.interface import Engine, Feature
 from tiro_transcriber.pipeline.stage_types import stage_features
 
 JOB_PATIENCE_SECONDS = 300.0
-"""How long a job waits for a worker that can serve it while only others are alive: one may be restarting."""
+"""How long a job waits while no live worker can serve it, because a suitable one may be restarting."""
 SESSION_PATIENCE_SECONDS = 15.0
-"""The same for a live session, where a client waits: less than a streamer waits for a new owner."""
+"""The same for a live session, whose client waits: less than the time that a streamer waits for a new owner."""
 WRONG_WORKER_RETRY = timedelta(milliseconds=250)
-"""When a record that this worker cannot serve is offered again, to it or to another one."""
+"""The delay after which the task message of a record that this worker cannot serve is delivered again."""
 WAITING_MAX = 10_000
-"""Records whose wait is remembered. One more forgets the oldest, whose wait begins again."""
+"""The most records whose wait is remembered. A further one replaces the oldest, whose wait begins again."""
 
 
 class Suitability:
-    """Decides which records this worker leaves to others. One for jobs, one for live sessions."""
+    """Decides which records this worker leaves to other workers. There is one for jobs and one for live sessions."""
 
     def __init__(
         self, worker: WorkerRecord, workers: WorkerDirectory, *, feature: Feature, patience_seconds: float
     ) -> None:
-        """Nothing waits yet.
+        """Make it without waiting records.
 
         Args:
             worker: This worker.
@@ -47,10 +47,10 @@ class Suitability:
         self._waiting_since: OrderedDict[str, float] = OrderedDict()
 
     def leaves_to_others(self, record: TranscriptionRecord | SessionRecord) -> bool:
-        """Whether this worker must not claim a record, because another one can serve it, or may come back.
+        """Whether this worker must not claim a record, because another worker can serve it, or one may start again.
 
-        Once no live worker could serve it for the whole patience, it is to be claimed: `require_served` then ends it
-        with the reason.
+        A record that no live worker could serve for `patience_seconds` is claimed: then `require_served` fails it with
+        the reason.
         """
         key, config, options = _asked(record)
         alive = self._workers.offering(self._worker.engine, self._worker.model)
@@ -76,7 +76,7 @@ class Suitability:
 
 
 def require_served(engine: Engine, record: TranscriptionRecord | SessionRecord) -> None:
-    """Refuse what the engine cannot do before it gets any audio.
+    """Refuse a record that the engine cannot serve, before the engine gets any audio.
 
     Raises:
         TiroError: INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
@@ -92,7 +92,7 @@ def require_served(engine: Engine, record: TranscriptionRecord | SessionRecord) 
 def _asked(
     record: TranscriptionRecord | SessionRecord,
 ) -> tuple[str, RecognitionConfig, TranscriptionOptions]:
-    """The key of a record, and what it asks for."""
+    """The key of a record, its config and its options."""
     if isinstance(record, TranscriptionRecord):
         return subjects.record(record.tenant, record.transcription_id), record.config, record.options
     return subjects.record(record.tenant, record.session_id), record.recognition, NO_OPTIONS

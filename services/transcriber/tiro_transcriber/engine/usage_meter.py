@@ -1,7 +1,7 @@
-"""What this worker's engine sends outside, for each tenant: noted as it leaves, written every few seconds.
+"""The audio that this worker's engine sends outside, by tenant: counted as it is sent, written every few seconds.
 
-Nothing waits for a write. What could not be written because NATS is away is written with what comes next: it is one
-number a tenant, and lost only with the process.
+No call waits for a write. Counts that could not be written, because NATS is away, are added to the next ones: each is
+one number a tenant, and is lost only with the process.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = get_logger()
 
 
 class UsageMeter:
-    """Owns what is not written yet. Use `open_usage_meter`."""
+    """Counts the seconds that are not written yet, and writes them. Use `open_usage_meter`."""
 
     def __init__(self, counter: UsageCounter, engine: str) -> None:
         self._counter = counter
@@ -36,12 +36,12 @@ class UsageMeter:
         self._stopping = False
 
     def of(self, tenant: str) -> OnAudioSent:
-        """Notes what is sent of a tenant's audio, on any thread."""
+        """A callback that counts audio of a tenant. It may be called on any thread."""
         return lambda seconds: self._note(tenant, seconds)
 
     @contextmanager
     def counting(self, tenant: str, session: EngineSession) -> Iterator[None]:
-        """Note what a session sends, while it is under way and at its end."""
+        """Count the audio that a session sends, during the context and at its end."""
         counted = _Session(self.of(tenant), session)
         self._sessions.add(counted)
         try:
@@ -52,11 +52,11 @@ class UsageMeter:
             self.write_soon()
 
     def write_soon(self) -> None:
-        """Write without waiting for the time: something has ended."""
+        """Write the counts now rather than at the next time, because a window or session has ended."""
         self._due.set()
 
     async def keep_writing(self) -> None:
-        """Write until stopped, and once more then."""
+        """Write the counts at intervals until stopped, and once more then."""
         while not self._stopping:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_SECONDS):
@@ -65,7 +65,7 @@ class UsageMeter:
             await self._write()
 
     def stop(self) -> None:
-        """Have the last counts written."""
+        """End `keep_writing`, after a last write."""
         self._stopping = True
         self._due.set()
 
@@ -99,7 +99,7 @@ class _Session:
         self._noted = 0.0
 
     def note(self) -> None:
-        """Note what it has sent since the last time."""
+        """Count the audio that the session has sent since the last call."""
         seconds = self._session.seconds_sent
         self._on_audio_sent(seconds - self._noted)
         self._noted = seconds
@@ -107,7 +107,7 @@ class _Session:
 
 @asynccontextmanager
 async def open_usage_meter(bus: Bus, engine: str, stop_seconds_max: float) -> AsyncIterator[UsageMeter]:
-    """A meter that writes. At the end what is left is written, for a bounded time."""
+    """A meter that writes while the context lasts. Its end writes the last counts, for at most `stop_seconds_max`."""
     meter = UsageMeter(UsageCounter(bus), engine)
     writing = asyncio.create_task(meter.keep_writing(), name="usage")
     try:

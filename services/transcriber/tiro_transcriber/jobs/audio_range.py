@@ -13,12 +13,12 @@ from tiro_engines.interface import SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class DecodeOutcome:
-    """How the decoding of a range ended."""
+    """The result of decoding a range."""
 
     seconds: float
     """The length of the range."""
     report: DecodeReport | None
-    """The decoder's report. None where the recording goes on after the range."""
+    """The decoder's report. None where the recording continues after the range."""
 
 
 class AudioRange:
@@ -47,12 +47,12 @@ class AudioRange:
         """The outcome, once the end of the range or of the recording is reached.
 
         Args:
-            report: The decoder's, where it has reached the end of the recording.
+            report: The decoder's report, if it has reached the end of the recording.
         """
         if report is not None:
             return DecodeOutcome(max(0.0, report.decoded_duration_seconds - self.start / SAMPLE_RATE), report)
         if self.end is None:
-            raise AssertionError("a decoding that went to the end has a report")
+            raise AssertionError("a decoding that has reached the end has a report")
         return DecodeOutcome((self.end - self.start) / SAMPLE_RATE, None)
 
 

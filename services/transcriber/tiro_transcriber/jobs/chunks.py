@@ -1,4 +1,4 @@
-"""Splitting a recording into chunks of bounded length, where it is quietest, so that no word is divided."""
+"""Splitting a recording into chunks of bounded length, at the quietest moment, so that no word is divided."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tiro_engines.interface import SAMPLE_RATE
 
 SEARCH_SECONDS = 20
-"""A full chunk ends within its last seconds, as many as this."""
+"""The last seconds of a full chunk, within which it ends."""
 FRAME_SECONDS = 0.25
-"""The length of the quiet that is looked for: longer than the gaps within words."""
+"""The length of the quiet at which a chunk ends: longer than the gaps within words."""
 
 Pcm16 = NDArray[np.int16]
 
@@ -22,11 +22,11 @@ class AudioChunk:
 
     samples: Pcm16
     offset: int
-    """The position of the first one in the recording."""
+    """The position of the first sample in the recording."""
 
     @property
     def end(self) -> int:
-        """The position after the last one."""
+        """The position after the last sample."""
         return self.offset + len(self.samples)
 
 

@@ -17,7 +17,7 @@ from tiro_core.messaging.records import RecordStore
 from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
 
 LEASE_SECONDS = 15.0
-"""How long a worker may be silent before its job is another's. Shorter than the redelivery of its message."""
+"""The lease of a job: how long its owner may be silent. Shorter than the redelivery time of its task message."""
 
 
 class JobClaims:
@@ -31,13 +31,13 @@ class JobClaims:
         self._attempts_max = attempts_max
 
     async def claim(self, key: str) -> Claimed[OwnedRecord[TranscriptionRecord]] | Refusal[TranscriptionRecord]:
-        """Claim a job, or say why not. A job that has no attempts left is FAILED by this."""
+        """Claim a job, or return why not. A job without attempts left fails here."""
         return await claim_record(
             self._bus, self._store, key, self, worker_id=self._worker_id, lease_seconds=LEASE_SECONDS
         )
 
     def refusal(self, record: TranscriptionRecord) -> Refusal[TranscriptionRecord] | None:
-        """A job that is over or being removed needs no worker; another one may need a worker that is not like this."""
+        """Why this worker does not claim a job: it is over or being deleted, or left to another worker."""
         if record.removing:
             return Terminal(None)
         if record.state in TERMINAL:
@@ -45,7 +45,7 @@ class JobClaims:
         return Deferred(WRONG_WORKER_RETRY) if self._suitability.leaves_to_others(record) else None
 
     def begin(self, record: TranscriptionRecord) -> bool:
-        """Begin an attempt; end a job that has none left."""
+        """Begin an attempt, or fail a job that has none left."""
         if not self.has_attempts_left(record):
             give_up(record, _exhausted(record))
             return False
@@ -53,17 +53,17 @@ class JobClaims:
         return True
 
     def has_attempts_left(self, record: TranscriptionRecord) -> bool:
-        """Whether a job may be begun once more."""
+        """Whether a job may have another attempt."""
         return counted_attempts(record) < self._attempts_max
 
     async def read(self, key: str) -> TranscriptionRecord | None:
-        """A job as it stands. None when it was deleted."""
+        """The record of a job. None when it was deleted."""
         stored = await JobRecords(self._bus).get(key)
         return stored.value if stored is not None else None
 
 
 def _exhausted(record: TranscriptionRecord) -> Status:
-    """Say why a record gets no more attempts: WORKER_CRASHED when each counted one has lost its worker."""
+    """The error of a job without attempts left: WORKER_CRASHED when each counted attempt has lost its worker."""
     counted = [attempt for attempt in record.attempts if not attempt.handed_over]
     if not any(attempt.HasField("end_time") for attempt in counted):
         message = f"given up after {len(counted)} attempts: the worker was lost at each of them"

@@ -1,7 +1,7 @@
-"""Where the parts of a long job come together: their transcripts are put one behind the other, in order.
+"""Merging the transcripts of a job's parts, in order.
 
-Each part has passed the stages that process a segment for itself, on the worker that has transcribed it. A stage that
-needs the whole recording would combine here what it has kept of each part.
+The segments of a part have passed the stages on the worker that transcribed it. A stage that needs the whole recording
+would combine its results of the parts here.
 """
 
 import math
@@ -40,7 +40,7 @@ class PartMerger:
         """
         index = 0
         while (part := await self._parts.ended(index)) is not None:
-            if part.state == Transcription.STATE_CANCELLED:  # parts are cancelled with their job only
+            if part.state == Transcription.STATE_CANCELLED:  # parts are cancelled only with their job
                 raise OwnershipLost(part.transcription_id)
             if part.state == Transcription.STATE_FAILED:
                 raise from_status(part.error)

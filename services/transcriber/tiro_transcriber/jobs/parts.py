@@ -1,4 +1,4 @@
-"""The parts of one long job, as the worker that cuts it sees them: made, followed to their ends."""
+"""The parts of one long job, for the worker that splits it: it makes them, and follows them to their ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,18 +22,18 @@ from tiro_engines.interface import SAMPLE_RATE
 from tiro_transcriber.jobs.chunks import AudioChunk
 
 SAMPLES_MIN = SAMPLE_RATE // 2
-"""A shorter last part is filled up with silence: less would be refused as too short to be a recording."""
+"""The shortest part. A shorter last part is padded with silence, because it would be refused as too short."""
 
 
 class PartsDiffer(Exception):  # noqa: N818 - reads as the condition it reports
-    """Two owners of a job have cut its recording in different places."""
+    """Two owners of a job have split its recording at different positions."""
 
 
 class Parts:
-    """Makes the parts of a job, and knows how each of them is doing. Use `open_parts`.
+    """Makes the parts of a job, and follows their states. Use `open_parts`.
 
     Attributes:
-        cut_until: The sample up to which owners before have cut the recording.
+        split_until: The sample up to which owners before have split the recording.
     """
 
     def __init__(self, bus: Bus, blobs: BlobStore, job: TranscriptionRecord) -> None:
@@ -43,57 +43,58 @@ class Parts:
         self._known: dict[int, TranscriptionRecord] = {}
         self._next = 0
         self._total: int | None = None
-        self.cut_until = 0
+        self.split_until = 0
         self._changed = asyncio.Condition()
         self._caught_up = asyncio.Event()
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of parts."""
         return len(self._known)
 
-    async def make(self, piece: AudioChunk) -> None:
-        """Make the next part: its audio, then its record. It waits for a worker like a job from here on.
+    async def make(self, chunk: AudioChunk) -> None:
+        """Make the next part: its audio, then its record. From then on it waits for a worker as a job does.
 
-        It stays until its job is over. What a job leaves that is deleted meanwhile is removed by prefix, so that the
-        audio goes also where the record was never written; and a record whose write was cancelled is there or not when
-        this ends, so that it can be removed.
+        A part is kept until its job is over. If the job is deleted meanwhile, its parts are removed by prefix, also
+        audio without a record. A cancelled write of the record is awaited: afterwards the record exists or not, so that
+        it can be removed.
 
         Raises:
-            PartsDiffer: An owner before has made another one here.
+            PartsDiffer: An owner before has made another part with this index.
         """
         index, self._next = self._next, self._next + 1
         if index in self._known:
-            await self._accept(index, piece)
+            await self._accept(index, chunk)
             return
         part_id = f"{self._job.transcription_id}.{index:05}"
         writer = BlobWriter(self._blobs, upload_key(self._job.tenant, part_id))
-        silence = bytes(max(0, SAMPLES_MIN - len(piece.samples)) * SAMPLE_BYTES)
-        samples = piece.samples.tobytes() + silence
+        silence = bytes(max(0, SAMPLES_MIN - len(chunk.samples)) * SAMPLE_BYTES)
+        samples = chunk.samples.tobytes() + silence
         await writer.write(wav_header(SAMPLE_RATE, len(samples) // SAMPLE_BYTES) + samples)
         await writer.finish()
-        record = self._record(part_id, piece, writer.size)
+        record = self._record(part_id, chunk, writer.size)
         try:
             await settled(self._records.create(self._key(part_id), record))
         except Conflict:
-            await self._accept(index, piece)
+            await self._accept(index, chunk)
         else:
             await self._take(index, record)
 
-    async def _accept(self, index: int, piece: AudioChunk) -> None:
-        """Take the part that an owner before us has made here, not yet aware that it was replaced.
+    async def _accept(self, index: int, chunk: AudioChunk) -> None:
+        """Accept the part with this index that an owner before has made, which had not noticed that it was replaced.
 
         Raises:
-            PartsDiffer: It was cut elsewhere, which the same recording and settings exclude.
+            PartsDiffer: The part begins or ends at another sample, which cannot be with the same recording and
+                settings.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: index in self._known)
         part = self._known[index].part
-        if (part.offset, part.samples) != (piece.offset, len(piece.samples)):
-            raise PartsDiffer(f"part {index} begins at {part.offset}, not at {piece.offset}")
+        if (part.offset, part.samples) != (chunk.offset, len(chunk.samples)):
+            raise PartsDiffer(f"part {index} begins at {part.offset}, not at {chunk.offset}")
 
     async def wait_for_room(self, unfinished_max: int) -> None:
-        """Wait until fewer parts than that are not over."""
+        """Wait until fewer than `unfinished_max` parts are not over."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._unfinished() < unfinished_max)
 
@@ -112,24 +113,24 @@ class Parts:
         return self._known.get(index)
 
     async def follow(self) -> None:
-        """Take in what happens to the parts, until cancelled."""
+        """Follow the records of the parts, until cancelled."""
         async with self._records.watch(self._key(f"{self._job.transcription_id}.*")) as changes:
             async for change in changes:
                 if change is CAUGHT_UP:
-                    self._go_on()
+                    self._continue_after_known()
                 elif isinstance(change, Change) and change.value is not None:
                     await self._take(int(change.key.rpartition(".")[2]), change.value)
 
     async def caught_up(self) -> None:
-        """Wait until the parts that an owner before has made are known."""
+        """Wait until the existing parts, made by owners before, are known."""
         await self._caught_up.wait()
 
-    def _go_on(self) -> None:
-        """Begin behind the parts that are there. What comes later comes from an owner that does not know of us yet."""
+    def _continue_after_known(self) -> None:
+        """Continue after the existing parts. Later ones are made by an owner that has not noticed its replacement."""
         if self._caught_up.is_set():
             return
         self._next = len(self._known)
-        self.cut_until = max((known.part.offset + known.part.samples for known in self._known.values()), default=0)
+        self.split_until = max((known.part.offset + known.part.samples for known in self._known.values()), default=0)
         self._caught_up.set()
 
     async def _take(self, index: int, record: TranscriptionRecord) -> None:
@@ -148,7 +149,7 @@ class Parts:
     def _key(self, part_id: str) -> str:
         return f"{self._job.tenant}.{part_id}"
 
-    def _record(self, part_id: str, piece: AudioChunk, size_bytes: int) -> TranscriptionRecord:
+    def _record(self, part_id: str, chunk: AudioChunk, size_bytes: int) -> TranscriptionRecord:
         job = self._job
         record = TranscriptionRecord(
             tenant=job.tenant,
@@ -156,10 +157,10 @@ class Parts:
             config=job.config,
             lane=job.lane,
             upload_id=part_id,
-            audio_duration=duration_of(len(piece.samples), SAMPLE_RATE),
+            audio_duration=duration_of(len(chunk.samples), SAMPLE_RATE),
             create_time=now(),
             allowed_clouds=job.allowed_clouds,
-            part=TranscriptionRecord.Part(offset=piece.offset, samples=len(piece.samples), size_bytes=size_bytes),
+            part=TranscriptionRecord.Part(offset=chunk.offset, samples=len(chunk.samples), size_bytes=size_bytes),
         )
         if job.HasField("options"):
             record.options.CopyFrom(job.options)
@@ -171,7 +172,7 @@ class Parts:
 
 @asynccontextmanager
 async def open_parts(bus: Bus, blobs: BlobStore, job: TranscriptionRecord) -> AsyncIterator[Parts]:
-    """The parts of a job, those that an owner before has made included, followed while the context lasts."""
+    """The parts of a job, with those that owners before have made, followed while the context lasts."""
     parts = Parts(bus, blobs, job)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(parts.follow(), name="parts")

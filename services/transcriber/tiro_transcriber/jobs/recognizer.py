@@ -1,4 +1,4 @@
-"""From a recording in the store to its segments: spooled, decoded in another process, recognized window by window."""
+"""Recognizing a recording: it is spooled from the store, decoded in another process, and transcribed by windows."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -28,7 +28,7 @@ from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
 from tiro_transcriber.jobs.turns import turns
 
 MULTILINGUAL_SECONDS = 30
-"""The longest window of a recording in which the language may change: it is detected once for each."""
+"""The longest window of a recording in which the language may change: the language is detected once for each window."""
 
 
 class Recognizer:
@@ -62,15 +62,15 @@ class Recognizer:
             record: The job.
             writer: The transcript.
             size: The size of the recording, in bytes.
-            channels: How many it has.
+            channels: The number of its channels.
 
         Returns:
-            The description of the transcript, without the warnings that the writer has.
+            The description of the transcript, without the writer's warnings.
 
         Raises:
             AudioError: The recording cannot be decoded.
             PartMissing: The recording is not in the store, or damaged there.
-            TiroError: It must not go to this engine, or the engine cannot do what it asks for.
+            TiroError: The recording must not be sent to this engine, or the engine does not support the options.
         """
         require_consent(self._host.engine, record)
         require_served(self._host.engine, record)
@@ -88,7 +88,7 @@ class Recognizer:
     async def _by_channel(
         self, file: IO[bytes], record: TranscriptionRecord, channels: int, writer: TranscriptWriter
     ) -> Transcript:
-        """Transcribe one channel after the other. Segments are written once all are there, in the order of time."""
+        """Transcribe one channel after the other. Segments are written after the last channel, in the order of time."""
         builder = TranscriptBuilder(record.config, record.options)
         segments: list[tuple[Segment, int]] = []
         seconds = record.audio_duration.ToNanoseconds() / 1e9
@@ -149,7 +149,7 @@ class _Pass:
     emit: Callable[[Segment], None]
     """Called for each segment."""
     report_progress: Callable[[float], None]
-    """Called after each window, with the seconds of the recording before its end."""
+    """Called after each window with its end in the recording, in seconds."""
     on_audio_sent: OnAudioSent
     channel: int | None = None
     """The channel that is transcribed, from 0. None: all of them, mixed."""

@@ -1,7 +1,7 @@
-"""One long recording on many workers: split into parts while it is decoded, each transcribed by any worker.
+"""Splitting a long recording into parts while it is decoded; any worker transcribes each part.
 
-The worker that owns the job splits the recording, follows the parts, and merges their transcripts. It needs no slot for
-that. When it is lost the next owner continues after the last part that was made. The transcripts of the parts are kept
+The owner of the job splits the recording, follows the parts, and merges their transcripts. It needs no slot for that.
+When the owner is lost, the next one continues after the last part that was made. The transcripts of the parts are kept
 until the job is over.
 """
 
@@ -29,9 +29,9 @@ from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
 
 SPLITS_MAX = 4
-"""Jobs that one worker splits at a time: each has a decoder, and parts in the store. A further one is not split."""
+"""The most jobs that one worker splits at a time: each has a decoder, and parts in the store. Others are not split."""
 UNFINISHED_PER_SLOT = 2
-"""Parts that may wait or run, for each slot of the live workers: splitting waits for the engines, not the reverse."""
+"""Parts that may wait or run, for each slot of the live workers. With more, splitting waits for the engines."""
 UNFINISHED_MIN = 4
 
 
@@ -40,7 +40,7 @@ class SplitSettings:
     """When and how recordings are split."""
 
     seconds_min: float
-    """The shortest recording that is. 0: none is."""
+    """The shortest recording that is split. 0: none is."""
     part_seconds: int
     """The longest part."""
 
@@ -71,7 +71,7 @@ class JobSplitter:
         self._active = 0
 
     def should_split(self, record: TranscriptionRecord) -> bool:
-        """Whether a job is to be split: it is long and several workers could share it, or it is split already."""
+        """Whether a job is to be split: it is long and several workers can share it, or it is split already."""
         if record.split:
             return True
         is_long = 0 < self._settings.seconds_min <= record.audio_duration.ToNanoseconds() / 1e9
@@ -79,7 +79,7 @@ class JobSplitter:
         return is_long and is_whole and self._slots() > 1 and self._active < SPLITS_MAX
 
     async def transcribe(self, record: TranscriptionRecord, size: int, writer: TranscriptWriter) -> Transcript:
-        """Have a job transcribed in parts, giving their segments to `writer` in order.
+        """Have a job transcribed in parts, and pass their segments to `writer` in order.
 
         Args:
             record: The job, marked as split.
@@ -87,7 +87,7 @@ class JobSplitter:
             writer: The transcript.
 
         Returns:
-            The description of the transcript, without the warnings that the writer has.
+            The description of the transcript, without the writer's warnings.
 
         Raises:
             AudioError: The recording cannot be decoded.
@@ -111,7 +111,7 @@ class JobSplitter:
 
     async def _split(self, record: TranscriptionRecord, size: int, parts: Parts) -> DecodeOutcome:
         audio_range = AudioRange(record.options)
-        start = max(audio_range.start, parts.cut_until)
+        start = max(audio_range.start, parts.split_until)
         spool = spooled(
             self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir
         )

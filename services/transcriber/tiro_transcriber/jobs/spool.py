@@ -1,4 +1,4 @@
-"""A recording on its way from the store to the decoder: in a file without a name, gone when it is closed."""
+"""Spooling a recording from the store for the decoder, into a file without a name that is deleted when it is closed."""
 
 import asyncio
 import tempfile
@@ -20,7 +20,7 @@ async def spooled(
     """The bytes of an upload as a file.
 
     Raises:
-        PartMissing: A part is not in the store, or damaged.
+        PartMissing: A part is not in the store, or is damaged.
         OSError: The folder's disk is full.
     """
     with tempfile.TemporaryFile(dir=folder) as file:

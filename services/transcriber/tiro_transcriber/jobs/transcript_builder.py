@@ -1,4 +1,4 @@
-"""The description of a transcript, besides its segments: put together from its windows or its parts."""
+"""Building the description of a transcript, without its segments, from the results of its windows or parts."""
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import (
@@ -25,7 +25,7 @@ from tiro_transcriber.engine.conversion import shift
 from tiro_transcriber.jobs.audio_range import DecodeOutcome
 
 _OF_A_PART = frozenset({WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED, WARNING_REASON_STAGE_FAILED})
-"""The warnings of a part that are also the whole recording's."""
+"""The warnings of a part that apply to the whole recording as well."""
 
 
 class TranscriptBuilder:
@@ -34,7 +34,7 @@ class TranscriptBuilder:
     def __init__(self, config: RecognitionConfig, options: TranscriptionOptions) -> None:
         self._config = config
         self._multilingual = options.multilingual
-        self._by_channel = options.separate_channels  # split at pauses, which only words show
+        self._by_channel = options.separate_channels  # these segments are split at pauses, which needs their words
         self._decoding = DecodingOptions(
             initial_prompt=options.initial_prompt,
             temperature=options.temperature if options.HasField("temperature") else None,
@@ -46,9 +46,9 @@ class TranscriptBuilder:
         self._warnings: list[Warning] = []
 
     def options(self) -> RecognitionOptions:
-        """How to recognize the next window: in the language asked for, or else in the first one that was detected.
+        """The options for the next window, with the requested language, or else the first one that was detected.
 
-        Where the language changes it is detected anew for each window.
+        Where the language may change, it is detected for each window.
         """
         detected = self._language.code if self._language and not self._multilingual else None
         return RecognitionOptions(
@@ -60,12 +60,12 @@ class TranscriptBuilder:
         )
 
     def add(self, result: WindowResult) -> None:
-        """Add the result of a window. The texts that it has dropped are the writer's."""
+        """Add the result of a window. The writer gets its dropped texts."""
         self._language = self._language or result.language
         self._warnings += [Warning(reason=WARNING_REASON_ENGINE, message=text) for text in result.warnings]
 
     def add_part(self, part: Transcript, offset: int) -> None:
-        """Add the description of a part that was transcribed on its own.
+        """Add the description of a part's transcript.
 
         Args:
             part: The description of its transcript.
@@ -85,8 +85,8 @@ class TranscriptBuilder:
 
         Args:
             model: The model that made it.
-            audio: What was decoded for it.
-            segment_count: How many segments it has.
+            audio: The outcome of decoding its audio.
+            segment_count: The number of its segments.
         """
         transcript = Transcript(
             engine=model.engine,
@@ -110,9 +110,9 @@ def _audio_warnings(report: DecodeReport | None) -> list[Warning]:
     if report is None:
         return warnings
     if report.damaged_packets:
-        text = f"{report.damaged_packets} damaged packets were stepped over"
+        text = f"{report.damaged_packets} damaged packets were skipped"
         warnings.append(Warning(reason=WARNING_REASON_DAMAGED_AUDIO, message=text))
     if report.truncated:
-        text = f"{report.missing_seconds:.1f} s of the announced audio are not there"
+        text = f"{report.missing_seconds:.1f} s of the announced audio are missing"
         warnings.append(Warning(reason=WARNING_REASON_TRUNCATED_AUDIO, message=text))
     return warnings

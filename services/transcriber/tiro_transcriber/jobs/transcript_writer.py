@@ -1,6 +1,6 @@
-"""Writing a transcript as it is made: to the event log within a moment, to the store page by page.
+"""Writing a transcript while it is made: its segments to the event log at once, and to the store page by page.
 
-Every text of a job leaves its worker through here, and passes the job's stages first.
+All texts of a job leave the worker through this writer, after they have passed the job's stages.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from tiro_transcriber.pipeline.failures import StageFailure, by_stage
 from tiro_transcriber.pipeline.pipeline import Pipeline
 
 FLUSH_SECONDS = 0.25
-"""How long a segment or the progress may wait to be written with others: each write is one to disk."""
+"""How long a segment or the progress may wait to be written with others, because each write goes to the disk."""
 SEGMENTS_WAITING_MAX = 4 * SEGMENTS_PER_PAGE
-"""With more segments waiting, `wait_for_capacity` waits: the engine is faster than the stages, or than the store."""
+"""Segments that may wait before `wait_for_capacity` waits: the engine is faster than the stages or the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class TranscriptWriter:
         self.segment_count = 0
 
     def add(self, segment: Segment, *, channel: int = 0) -> None:
-        """Take a segment. `follow` writes it.
+        """Add a segment, which `follow` writes.
 
         Args:
-            segment: From the engine. Times are those of the whole recording.
-            channel: Where it is spoken, from 1. 0: in all channels mixed.
+            segment: The engine's segment, with times in the whole recording.
+            channel: The channel of the segment, from 1. 0: all channels mixed.
         """
         self._waiting.append(_Waiting(segment, channel))
         self.segment_count += 1
@@ -65,11 +65,11 @@ class TranscriptWriter:
             self._is_due.set()
 
     async def add_dropped(self, dropped: DroppedText) -> None:
-        """Take a text that was left out. `warnings` has it."""
+        """Add a text that was dropped, which `warnings` then has."""
         self._dropped.append(await self._pipeline.process_dropped(dropped))
 
     def report_progress(self, seconds: float) -> None:
-        """Report how much of the recording is transcribed."""
+        """Report the seconds of the recording that are transcribed."""
         self._seconds = max(self._seconds, seconds)
         self._has_news.set()
 
@@ -81,18 +81,18 @@ class TranscriptWriter:
 
     @property
     def warnings(self) -> Sequence[transcript_pb2.Warning]:
-        """The warnings about segments that were written, and about texts that were left out."""
+        """The warnings about segments that were written, and about texts that were dropped."""
         failures = [failure.warning() for failure in by_stage(self._failures)]
         return [*(dropped_to_proto(dropped) for dropped in self._dropped), *failures]
 
     def complete(self) -> None:
-        """Let `follow` end once everything is written."""
+        """End `follow` once everything is written."""
         self._is_complete = True
         self._has_news.set()
         self._is_due.set()
 
     async def follow(self) -> None:
-        """Write what comes, until everything is written."""
+        """Write segments and progress as they come, until `complete` was called and everything is written."""
         while not self._is_complete:
             await self._has_news.wait()
             self._has_news.clear()
@@ -153,10 +153,10 @@ async def open_transcript_writer(
     """A writer that works while the context lasts. At its end everything is written.
 
     Args:
-        blobs: Where the pages go.
-        log: Where the segments and the progress go.
+        blobs: The store of the pages.
+        log: The event log, for segments and progress.
         record: The job.
-        pipeline: The stages that its texts pass.
+        pipeline: The stages of the job.
     """
     writer = TranscriptWriter(blobs, log, record, pipeline)
     async with asyncio.TaskGroup() as tasks:

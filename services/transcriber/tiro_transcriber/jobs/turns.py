@@ -1,4 +1,4 @@
-"""Segments split at pauses, so that the turns of speakers on several channels can be ordered by time."""
+"""Splitting segments at pauses, so that the turns of speakers on several channels can be ordered by time."""
 
 from itertools import pairwise
 
@@ -6,11 +6,11 @@ from tiro_engines.interface import SAMPLE_RATE, Segment, Word
 from tiro_transcriber.pipeline.word_spans import locate
 
 PAUSE_SAMPLES = SAMPLE_RATE
-"""A speaker who is silent for a second may have left the turn to another one."""
+"""The pause that ends a turn: another speaker may speak in it."""
 
 
 def turns(segment: Segment) -> list[Segment]:
-    """A segment, split where its speaker pauses. Whole where it has no words, or words that are not in its text."""
+    """The turns of a segment, split at its pauses. One turn where it has no words, or they are not in its text."""
     spans = locate(segment.words, segment.text)
     if not spans:
         return [segment]

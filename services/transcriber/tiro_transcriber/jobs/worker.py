@@ -1,4 +1,4 @@
-"""Jobs, as owned work: claimed, transcribed, and committed, failed or handed over."""
+"""Jobs, as owned work: a job is claimed and transcribed, then committed, failed or handed over."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -76,16 +76,16 @@ class JobWork:
         return Task(task.tenant, task.transcription_id)
 
     async def claim(self, key: str) -> Claimed[Owned] | Refusal[TranscriptionRecord]:
-        """Claim a job, or say why not."""
+        """Claim a job, or return why not."""
         with metrics.step("claim"):
             return await self.claims.claim(key)
 
     def attempt(self, claim: Owned, slot: Slot) -> "JobAttempt":
-        """Begin an attempt at a job."""
+        """Make an attempt at a job."""
         return JobAttempt(self, claim, slot)
 
     async def finish(self, record: TranscriptionRecord | None) -> None:
-        """Do what the owner of a job that is over may have left undone: the last event, the dead letter, the parts."""
+        """Complete what the last owner of a job may have left undone: the last event, the dead letter, the parts."""
         if record is None:
             return
         if record.state == Transcription.STATE_FAILED:
@@ -94,7 +94,7 @@ class JobWork:
         await self.clean(record)
 
     async def redirect(self, record: TranscriptionRecord) -> None:
-        """A job stays with the engine and model that it was accepted for."""
+        """Do nothing: a job stays with the engine and model for which it was accepted."""
 
     async def tidy(self, key: str) -> None:
         """Remove what this worker has written about a job that another process has ended or deleted meanwhile."""
@@ -164,10 +164,10 @@ class JobAttempt:
             return await self._work.splitter.transcribe(record, size, writer)
 
     async def commit(self) -> None:
-        """The transcript is stored: the job has succeeded."""
+        """Write that the job has succeeded, with its transcript."""
         transcript = self._transcript
         if transcript is None:
-            raise AssertionError("a job is committed once its transcript is there")
+            raise AssertionError("a job is committed only with its transcript")
         with metrics.step("commit"):
             record = await self._owned.update(lambda value: transitions.succeed(value, transcript))
             await self._log.append_state(record)
@@ -176,7 +176,7 @@ class JobAttempt:
         log.info("job_succeeded", segments=transcript.segment_count)
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """Write why the attempt failed. Another one follows after a wait, if it may help and the job has one left."""
+        """Write why the attempt failed. Another one follows after a wait, if that may help and the job has one left."""
         error, may_pass = explain(cause)
         again = may_pass and self._work.claims.has_attempts_left(self._owned.value)
         await self._log.hold_position()
@@ -193,7 +193,7 @@ class JobAttempt:
         return Retry(delay) if again else None
 
     async def hand_over(self) -> None:
-        """Give the job back at once, because this worker stops."""
+        """Hand the job over at once, because this worker stops."""
         await self._log.hold_position()
         record = await self._owned.update(transitions.hand_over)
         await self._log.append_state(record)
@@ -201,12 +201,12 @@ class JobAttempt:
         log.info("job_handed_over")
 
     async def _recording(self, record: TranscriptionRecord) -> tuple[int, int]:
-        """The size of a job's recording, in bytes, and how many channels it has."""
+        """The size of a job's recording, in bytes, and the number of its channels."""
         if record.HasField("part"):
             return record.part.size_bytes, 1
         upload = await self._work.uploads.get(subjects.record(record.tenant, record.upload_id))
         if upload is None:
-            raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload is gone")
+            raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload was deleted")
         return upload.value.committed_size, upload.value.audio.channel_count
 
 

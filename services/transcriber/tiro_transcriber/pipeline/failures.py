@@ -13,17 +13,17 @@ from tiro_engines.interface import SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class StageFailure:
-    """A stage that has left segments as they were."""
+    """The failure of a stage, which has left one or more segments unchanged."""
 
     stage: str
     reason: str
-    """For people. It has nothing of the text."""
+    """The reason, for people. It quotes nothing of the text."""
     start: int
-    """Sample, of the first such segment."""
+    """The first sample of the first such segment."""
     end: int
-    """Sample, of the last one."""
+    """The sample after the last such segment."""
     count: int = 1
-    """How many segments."""
+    """The number of such segments."""
 
     def warning(self) -> Warning:
         """The warning to the caller."""
@@ -37,7 +37,7 @@ class StageFailure:
 
 
 def by_stage(failures: Iterable[StageFailure]) -> Sequence[StageFailure]:
-    """One failure for each stage, over all segments that it has left as they were."""
+    """One failure for each stage, over all segments that it has left unchanged."""
     merged: dict[str, StageFailure] = {}
     for failure in failures:
         first = merged.setdefault(failure.stage, failure)

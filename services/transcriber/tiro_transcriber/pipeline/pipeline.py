@@ -1,7 +1,7 @@
-"""The pipeline of one recording, part or live session: its stages, one after the other, for every text that leaves.
+"""The pipeline of one recording, part or live session: each text passes its stages, one after the other.
 
-A stage that fails loses nothing: the segment goes on as it was, with a warning. A call that takes too long cannot be
-stopped: until it ends, its stage gets no further segments.
+When a stage fails, the segment continues unchanged, with a warning. A call that takes too long cannot be stopped: until
+it ends, its stage gets no further segments.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tiro_transcriber.pipeline.stage_threads import StageThreads, StageTimeout
 SEGMENT_SECONDS_MAX = 5.0
 """How long a stage may take for a segment of a transcript."""
 PARTIAL_SECONDS_MAX = 0.5
-"""The same for a partial of a live session: as long as its speaker waits for the next one."""
+"""The same for a partial of a live session: about the time to the next one."""
 OPEN_SECONDS_MAX = 10.0
 """How long a stage may take to open."""
 
@@ -37,7 +37,7 @@ class Processed:
 
     segment: Segment
     failures: tuple[StageFailure, ...] = ()
-    """The stages that have left it as it was."""
+    """The stages that have failed on it."""
 
 
 @dataclass(slots=True)
@@ -46,13 +46,13 @@ class _Slot:
 
     name: str
     stage: Stage | None
-    """None where it could not be opened."""
+    """The stage. None where it could not be opened."""
     late_call: "Future[Any] | None" = None
-    """The last call that took too long."""
+    """The last call that has exceeded its time limit."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call that took too long still runs."""
+        """Whether a call that has exceeded its time limit still runs."""
         return self.late_call is not None and not self.late_call.done()
 
 
@@ -62,14 +62,14 @@ class _Failed(Exception):  # noqa: N818 - control flow of this module
 
 @dataclass(slots=True)
 class Pipeline:
-    """The stages that a request has chosen. Use `Pipelines.open`."""
+    """The stages of a request. Use `Pipelines.open`."""
 
     _threads: StageThreads
     _slots: Sequence[_Slot]
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def process(self, segment: Segment) -> Processed:
-        """Take a segment of the transcript through all stages."""
+        """Process a segment of the transcript by all stages."""
         failures: list[StageFailure] = []
         async with self._turn:
             for slot in self._slots:
@@ -80,11 +80,11 @@ class Pipeline:
         return Processed(segment, tuple(failures))
 
     async def process_partial(self, segment: Segment) -> Segment | None:
-        """Take a partial through all stages.
+        """Process a partial by all stages.
 
         Returns:
-            None where a stage has failed on it: the partial is not published, because a word that was stable would
-            change, and the next partial replaces it anyway. A stage that could not be opened is passed over.
+            The partial. None where a stage has failed on it: then it is not published, because a stable word would
+            change, and the next partial replaces it anyway. A stage that could not be opened is skipped.
         """
         async with self._turn:
             for slot in self._slots:
@@ -97,7 +97,7 @@ class Pipeline:
         return segment
 
     async def process_dropped(self, dropped: DroppedText) -> DroppedText:
-        """Take text that is only quoted, in a warning, through all stages."""
+        """Process a text that only a warning quotes by all stages."""
         processed = await self.process(Segment(dropped.text, dropped.start, dropped.end))
         return replace(dropped, text=processed.segment.text)
 
@@ -121,22 +121,22 @@ class Pipelines:
     """Opens the pipelines of one worker."""
 
     def __init__(self, threads: StageThreads, kinds: Sequence[StageType]) -> None:
-        """`kinds` are the stages that this worker has, in their order."""
+        """`kinds` are the stages of this worker, in their order."""
         self._threads = threads
         self._kinds = kinds
 
     async def open(self, config: RecognitionConfig, options: TranscriptionOptions) -> Pipeline:
-        """The pipeline that a request has chosen. A stage that cannot be opened fails on every segment.
+        """The pipeline of a request. A stage that cannot be opened fails on every segment.
 
         Args:
-            config: What to recognize with.
+            config: The config of the request.
             options: The options of a job; empty for a live session.
         """
         slots = [await self._open(kind, config, options) for kind in self._kinds]
         return Pipeline(self._threads, [slot for slot in slots if slot is not None])
 
     def without_stages(self) -> Pipeline:
-        """A pipeline for segments that have passed their stages elsewhere."""
+        """A pipeline for segments that have passed their stages on another worker."""
         return Pipeline(self._threads, [])
 
     async def _open(self, kind: StageType, config: RecognitionConfig, options: TranscriptionOptions) -> _Slot | None:
@@ -151,8 +151,8 @@ async def _bounded(threads: StageThreads, name: str, call: Callable[[], T], seco
     """Run a call of a stage on a thread.
 
     Raises:
-        StageTimeout: It took too long.
-        _Failed: It raised an exception.
+        StageTimeout: The call took too long.
+        _Failed: The call raised an exception.
     """
     try:
         return await threads.run(call, seconds_max)
@@ -162,7 +162,7 @@ async def _bounded(threads: StageThreads, name: str, call: Callable[[], T], seco
         raise
     except Exception as error:
         metrics.STAGE_FAILURES.labels(name, "failed").inc()
-        # Without its message, which may have something of the text.
+        # Without the message of the exception, which may quote the text.
         log.error("stage_failed", stage=name, error=type(error).__name__, at=_origin(error))  # noqa: TRY400
         raise _Failed("it failed") from error
 

@@ -1,6 +1,6 @@
-"""Threads on which stages run, each call for a bounded time.
+"""The threads of stages, with a time limit for each call.
 
-A call that runs too long cannot be stopped: its thread is lost until it ends, and the stop of the worker does not wait
+A call that exceeds its limit cannot be stopped: its thread is busy until it ends. The stop of the worker does not wait
 for it.
 """
 
@@ -17,7 +17,7 @@ from tiro_core.logs.logger import get_logger
 T = TypeVar("T")
 
 THREADS = 4
-"""Stages that run at a time on one worker. They are Python: more threads would wait for one another."""
+"""The threads of one worker. Stages are Python code: more threads would wait for the interpreter's lock."""
 STOP_SECONDS = 2.0
 """How long the stop of a worker waits for a call that still runs."""
 
@@ -25,10 +25,10 @@ log = get_logger()
 
 
 class StageTimeout(Exception):  # noqa: N818 - reads as the condition it reports
-    """A call has not ended in time.
+    """A call has exceeded its time limit.
 
     Attributes:
-        call: The call. It is done, if it had not begun; else it still runs.
+        call: The call. It is done if it had not begun; otherwise it still runs.
     """
 
     def __init__(self, call: "Future[Any]") -> None:
@@ -46,12 +46,12 @@ class StageThreads:
         """Run a call on a thread.
 
         Args:
-            call: What to run.
-            seconds_max: How long it may take, the wait for a thread included.
+            call: The call.
+            seconds_max: How long it may take, including the wait for a thread.
 
         Raises:
-            StageTimeout: It took longer.
-            Exception: What the call raised.
+            StageTimeout: The call took longer.
+            Exception: The call's own exception.
         """
         future: Future[T] = Future()
         self._calls.put((call, future))
@@ -61,7 +61,7 @@ class StageThreads:
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             if not limit.expired():
-                raise  # the call's own
+                raise  # the call's own TimeoutError
             raise StageTimeout(future) from None
 
     def work(self) -> None:
@@ -78,14 +78,14 @@ class StageThreads:
                 future.set_result(result)
 
     def stop(self, threads: int) -> None:
-        """Let this many threads end."""
+        """End this number of threads."""
         for _ in range(threads):
             self._calls.put(None)
 
 
 @asynccontextmanager
 async def open_stage_threads() -> AsyncIterator[StageThreads]:
-    """`THREADS` threads. At the end a call that still runs is waited for a moment, then left behind."""
+    """`THREADS` threads. The end of the context waits up to `STOP_SECONDS` for a call that still runs."""
     calls = StageThreads()
     threads = [threading.Thread(target=calls.work, name=f"stage-{number}", daemon=True) for number in range(THREADS)]
     for thread in threads:

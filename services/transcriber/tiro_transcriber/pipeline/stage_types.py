@@ -7,9 +7,9 @@ from tiro_transcriber.pipeline.replacements.stage import ReplacementsType
 from tiro_transcriber.pipeline.stage import StageType
 
 STAGE_TYPES: Sequence[StageType] = (ReplacementsType(),)
-"""In the order in which they process a segment."""
+"""The stages, in the order in which they process a segment."""
 
 
 def stage_features() -> frozenset[Feature]:
-    """The capabilities that a worker offers because of its stages, whatever its engine."""
+    """The capabilities that a worker has by its stages, with any engine."""
     return frozenset(kind.feature for kind in STAGE_TYPES)

@@ -1,4 +1,4 @@
-"""Where the words of a segment are in its text."""
+"""The positions of a segment's words in its text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

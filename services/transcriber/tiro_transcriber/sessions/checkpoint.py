@@ -14,11 +14,11 @@ class CheckpointTracker:
         self._events = events
 
     def advance(self, sample: int, log_sequence: int) -> None:
-        """Move the checkpoint: what is before a sample is published, and what is up to a message lies before it.
+        """Move the checkpoint.
 
         Args:
-            sample: The sample.
-            log_sequence: The sequence of the message in the stream of the audio log.
+            sample: The sample before which everything is published, or was silence.
+            log_sequence: The stream sequence of the last message of the audio log before that sample.
         """
         self._checkpoint.sample, self._checkpoint.log_sequence = sample, log_sequence
         self._events.settle(sample)
@@ -26,7 +26,7 @@ class CheckpointTracker:
     def write_to(self, record: SessionRecord) -> None:
         """Write the checkpoint into the record.
 
-        A session that advances does not break its workers: those that were lost before had other reasons.
+        This resets the count of failures: earlier workers of a session that advances were lost for other reasons.
         """
         if self._checkpoint.sample > record.checkpoint.sample:
             record.failure_count = 0
@@ -36,5 +36,5 @@ class CheckpointTracker:
 
     @property
     def sample(self) -> int:
-        """Everything before this sample is published, or was silence."""
+        """The sample before which everything is published, or was silence."""
         return self._checkpoint.sample

@@ -13,10 +13,10 @@ from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
 from tiro_transcriber.sessions.load import SessionLoad
 
 LEASE_SECONDS = 3.0
-"""How long a worker may be silent before its session is another's. It is most of the pause that a caller sees when a
-worker dies. As long as the redelivery of its message."""
+"""The lease of a live session: how long its owner may be silent. It is most of the interruption that a caller sees when
+a worker dies. It equals the redelivery time of the task message."""
 NO_CAPACITY_RETRY = timedelta(milliseconds=200)
-"""When a session that this worker has no capacity for is delivered again, to it or to another one."""
+"""The delay after which the task message of a session is delivered again when this worker has no capacity for it."""
 
 
 class SessionClaims:
@@ -30,13 +30,13 @@ class SessionClaims:
         self._load = load
 
     async def claim(self, key: str) -> Claimed[OwnedRecord[SessionRecord]] | Refusal[SessionRecord]:
-        """Claim a session, or say why not."""
+        """Claim a session, or return why not."""
         return await claim_record(
             self._bus, self._store, key, self, worker_id=self._worker.worker_id, lease_seconds=LEASE_SECONDS
         )
 
     def refusal(self, record: SessionRecord) -> Refusal[SessionRecord] | None:
-        """A session that is over, another model's, for a worker that is not like this, or beyond its capacity."""
+        """Why this worker does not claim a session: it is over, of another model, or left to another worker."""
         if record.state == SessionRecord.STATE_ENDED:
             return Terminal(record)
         wanted = record.recognition
@@ -48,7 +48,7 @@ class SessionClaims:
         return None if has_capacity else Deferred(NO_CAPACITY_RETRY)
 
     def begin(self, record: SessionRecord) -> bool:
-        """Become the owner. An owner before that did not hand over was lost."""
+        """Change the record for its new owner. An earlier owner that did not hand over was lost, and is counted."""
         record.failure_count += record.state == SessionRecord.STATE_ACTIVE
         record.state = SessionRecord.STATE_ACTIVE
         return True

@@ -1,4 +1,4 @@
-"""The config of a live session: what its record says, and what its caller has changed since."""
+"""The config of a live session: that of its record, with the changes of its client since."""
 
 from tiro.events.v1.live_pb2 import LiveConfigUpdated, SessionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
@@ -10,7 +10,7 @@ class SessionConfig:
     """The config in use."""
 
     def __init__(self, record: SessionRecord, current: LiveConfigUpdated | None) -> None:
-        """`current` is the config that an earlier owner has published last. None: the record's."""
+        """`current` is the last config that earlier owners have published. None: the record's."""
         self._record = record
         self._recognition = RecognitionConfig()
         self._recognition.CopyFrom(current.recognition if current else record.recognition)
@@ -20,7 +20,7 @@ class SessionConfig:
         self._endpointing.CopyFrom(current.endpointing if current else record.endpointing)
 
     def change(self, update: streaming.UpdateConfig) -> None:
-        """Apply a change. What it does not have stays."""
+        """Apply a change. A field that is absent keeps its value."""
         if update.HasField("hotwords"):
             del self._recognition.hotwords[:]
             self._recognition.hotwords.extend(update.hotwords.phrases)
@@ -33,12 +33,12 @@ class SessionConfig:
             self._recognition.language_code = update.language_code
 
     def event(self, sample: int) -> LiveConfigUpdated:
-        """The event that says that this config is used from a sample on."""
+        """The event about the use of this config from a sample on."""
         return LiveConfigUpdated(sample=sample, recognition=self._recognition, endpointing=self._endpointing)
 
     @property
     def message(self) -> RecognitionConfig:
-        """What to recognize with, as the contract has it: the stages choose from it."""
+        """The recognition config as a message, for the stages."""
         return self._recognition
 
     @property

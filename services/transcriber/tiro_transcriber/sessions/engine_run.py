@@ -1,4 +1,4 @@
-"""One session on the engine: opened where the owner before was, run to the end of its audio, closed."""
+"""Running one session on the engine: from the position of the owner before to the end of its audio."""
 
 from contextlib import closing
 
@@ -52,14 +52,15 @@ class EngineRun:
 
         Args:
             record: The session.
-            output: Where its events go; this worker has taken it over.
-            checkpoint: Moves as the session does.
+            output: The output of its events, which this worker has taken over.
+            checkpoint: The checkpoint, which moves with the session.
 
         Returns:
-            Why it ended, where its caller did not end it; and how many samples it had.
+            The error that ended the session, None where its client ended it; and the number of its samples.
 
         Raises:
-            EngineUnavailable, EngineRefused, UnsupportedLanguage, TiroError: Only another engine may serve it.
+            EngineUnavailable, EngineRefused, UnsupportedLanguage, TiroError: This engine cannot serve the session, and
+                another one of its policy may.
         """
         first = output.first_sample
         config = SessionConfig(record, output.events.config)
@@ -67,7 +68,7 @@ class EngineRun:
             require_consent(self._host.engine, record)
             require_served(self._host.engine, record)
             session = await self._host.open_session(config.options, output.to_engine(first), output.context)
-        except (TiroError, UnsupportedLanguage) as error:  # the latter where its language has changed since
+        except (TiroError, UnsupportedLanguage) as error:  # the latter where the language was changed since
             return self._refused(record, error), first
         with self._usage.counting(record.tenant, session), closing(session):
             output.use(await self._pipelines.open(config.message, NO_OPTIONS))
@@ -79,7 +80,7 @@ class EngineRun:
                     return self._refused(record, error), audio_log.position
 
     def _refused(self, record: SessionRecord, error: TiroError | UnsupportedLanguage | EngineRefused) -> Status:
-        """The error that the caller gets, unless another engine of the session's policy may serve it."""
+        """The error that the client gets. Raises `error` if another engine of the policy may serve the session."""
         if self._mover.next_engine(record, error) is not None:
             raise error
         match error:

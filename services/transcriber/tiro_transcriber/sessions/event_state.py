@@ -1,7 +1,7 @@
-"""What the event log of a live session says up to its newest event: all that a new owner needs of it.
+"""The state of a live session that follows from its event log, for a new owner.
 
-It follows from the events alone, in their order. So a new owner learns the same from the state in a checkpoint and the
-events after it as from the whole log.
+The state depends only on the events, in their order. So the state in a checkpoint, with the events after it, gives the
+same state as the whole log.
 """
 
 from tiro.events.v1.live_pb2 import EventLogState, LiveConfigUpdated, LiveContext, LiveEnded, LiveEvent
@@ -16,15 +16,15 @@ class EventState:
     """
 
     def __init__(self) -> None:
-        """Before the first event."""
+        """The state before the first event."""
         self._state = EventLogState()
         self._later_configs: list[LiveConfigUpdated] = []
-        """Those that begin behind `next_sample`."""
+        """The configs that begin after `next_sample`."""
         self._settled = 0
         self.ended: LiveEnded | None = None
 
     def restart(self, known: EventLogState | None) -> None:
-        """Begin anew with the state after an earlier event. None: before the first one."""
+        """Begin again with the state after an earlier event. None: before the first one."""
         self._state = EventLogState()
         if known is not None:
             self._state.CopyFrom(known)
@@ -33,7 +33,7 @@ class EventState:
         self.ended = None
 
     def apply(self, event: LiveEvent, stream_sequence: int) -> None:
-        """Add the next event of the log, which is stored at this sequence of the stream."""
+        """Apply the next event of the log, with its sequence in the stream."""
         state = self._state
         state.sequence, state.stream_sequence = event.sequence, stream_sequence
         state.answered_controls = max(state.answered_controls, event.answered_controls)
@@ -57,7 +57,7 @@ class EventState:
                 self.ended = event.ended
 
     def settle(self, sample: int) -> None:
-        """Note that everything before a sample is final or silence, and no context of what follows."""
+        """Note that everything before a sample is final or silence, and no context of the audio after it."""
         self._settled = max(self._settled, sample)
         self._drop_earlier_configs()
 
@@ -65,8 +65,8 @@ class EventState:
         """The state for a checkpoint.
 
         Returns:
-            None where a new owner needs an event before the newest one: nothing is there yet, the session has ended,
-            or a config begins behind the sample where the new owner does.
+            The state. None where it is not enough for a new owner: there is no event yet, the session has ended, or a
+            config begins after the sample at which the new owner begins.
         """
         if not self._state.sequence or self.ended is not None or self._later_configs:
             return None
@@ -81,17 +81,17 @@ class EventState:
 
     @property
     def stream_sequence(self) -> int:
-        """Its sequence in the stream."""
+        """The sequence of the newest event in the stream."""
         return self._state.stream_sequence
 
     @property
     def next_sample(self) -> int:
-        """Everything before this sample is final or silence: a new owner continues from here."""
+        """The sample at which a new owner continues: everything before it is final or silence."""
         return max(self._state.resume_sample, self._settled)
 
     @property
     def context(self) -> LiveContext | None:
-        """The context of what follows. None where the last final is none, or too long ago."""
+        """The context at `next_sample`. None where the last final has none, or is too long ago."""
         is_needed = self._state.HasField("context") and self._settled < self._state.resume_sample
         return self._state.context if is_needed else None
 
@@ -102,12 +102,12 @@ class EventState:
 
     @property
     def final_count(self) -> int:
-        """How many finals there are."""
+        """The number of finals."""
         return self._state.final_count
 
     @property
     def answered_controls(self) -> int:
-        """How many controls of the caller are answered."""
+        """The number of the client's controls that are answered."""
         return self._state.answered_controls
 
     @property
@@ -117,7 +117,7 @@ class EventState:
 
     @property
     def utterance_ended_sample(self) -> int:
-        """Where the last utterance ended. -1: none has."""
+        """The sample at which the last utterance ended. -1: none has ended."""
         return self._state.utterance_ended_sample if self._state.HasField("utterance_ended_sample") else -1
 
     @property
@@ -140,7 +140,7 @@ class EventState:
         self._drop_earlier_configs()
 
     def _drop_earlier_configs(self) -> None:
-        """Keep the config that counts at `next_sample`, and those that begin behind it."""
+        """Keep the config in use at `next_sample`, and those that begin after it."""
         begun = [config for config in self._later_configs if config.sample <= self.next_sample]
         if begun:
             self._state.config.CopyFrom(begun[-1])

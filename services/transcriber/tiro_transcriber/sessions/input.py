@@ -16,7 +16,7 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 
 QUEUED_MAX = 256
-"""Messages read ahead of the engine. Those after them wait in JetStream."""
+"""The most messages that are read ahead of the engine. Later ones wait in JetStream."""
 
 Pcm16 = NDArray[np.int16]
 
@@ -26,7 +26,7 @@ class AudioLogGap(Exception):  # noqa: N818 - reads as the condition it reports
 
 
 def parse_input(data: bytes) -> LiveInput:
-    """A message of the log."""
+    """Parse a message of the log."""
     return LiveInput.FromString(data)
 
 
@@ -39,27 +39,27 @@ class Turn:
 
 
 class SessionInput:
-    """Samples, and the controls between them. Use `open_session_input`."""
+    """A queue of samples, and the controls between them. Use `open_session_input`."""
 
     def __init__(self, bus: Bus, first_sample: int, *, on_data: Callable[[], None]) -> None:
-        """Nothing is read yet.
+        """Make an empty queue.
 
         Args:
             bus: The connection.
-            first_sample: The number of the first sample to give.
-            on_data: Called when there is enough for a turn, by what `take` was last asked for.
+            first_sample: The number of the first sample that `take` returns.
+            on_data: Called when there are enough samples for the `samples_min` of the last `take`.
         """
         self._bus = bus
         self._on_data = on_data
         self._queue: asyncio.Queue[tuple[int, LiveInput]] = asyncio.Queue(QUEUED_MAX)
         self._rest: Pcm16 = np.empty(0, np.int16)
         self._ends: deque[tuple[int, int]] = deque()
-        """The sample after each message taken, and its sequence: at most as many as the engine's window has."""
+        """The sample after each message that was taken, with its sequence, as far back as the engine's window."""
         self._settled_sequence = 0
         self._samples_min = 1
-        """The least that the last call of `take` asked for."""
+        """The `samples_min` of the last call of `take`."""
         self._waiting_marks = 0
-        """Messages without samples that wait to be taken: controls, and signs of life."""
+        """Messages without samples that wait to be taken: controls and heartbeats."""
         self.waiting_samples = 0
         """Samples that wait to be taken."""
         self.position = first_sample
@@ -72,7 +72,7 @@ class SessionInput:
 
     @property
     def seconds_since_outage(self) -> float:
-        """How long NATS has been there without an outage; 0 while it is away."""
+        """How long NATS has been connected without an outage; 0 while it is away."""
         return self._bus.seconds_since_outage if self._bus.is_connected else 0.0
 
     async def follow(self, record: SessionRecord) -> None:
@@ -95,11 +95,11 @@ class SessionInput:
             self._on_data()
 
     def take(self, samples_max: int, samples_min: int = 1) -> Turn | None:
-        """Take what waits, up to the first control. None when nothing waits, or too little.
+        """Take the waiting input, up to the first control. None when there is none, or too little.
 
         Args:
             samples_max: The most samples to take.
-            samples_min: Fewer samples, with nothing else among them, wait for more.
+            samples_min: Fewer samples are not taken, unless a control waits too.
 
         Raises:
             AudioLogGap: Samples are missing.
@@ -128,7 +128,7 @@ class SessionInput:
         return Turn(samples, control)
 
     def sequence_before(self, sample: int) -> int:
-        """The sequence of the last message that lies before a sample. Samples must not decrease over calls."""
+        """The sequence of the last message before a sample. The sample must not decrease from call to call."""
         while self._ends and self._ends[0][0] <= sample:
             self._settled_sequence = self._ends.popleft()[1]
         return self._settled_sequence
@@ -138,7 +138,7 @@ class SessionInput:
         return self.waiting_samples >= self._samples_min or self._waiting_marks > 0 or self._queue.full()
 
     def _next(self) -> LiveInput | None:
-        """Take the next message: its samples become the rest; a control is returned."""
+        """Take the next message: its samples are kept as the rest, and a control is returned."""
         sequence, message = self._queue.get_nowait()
         self._waiting_marks -= not message.pcm16
         if message.WhichOneof("input") == "pcm16":

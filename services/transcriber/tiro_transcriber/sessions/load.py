@@ -1,4 +1,4 @@
-"""The load of a worker's live sessions: how often partials are worth decoding, and how many sessions it can serve.
+"""The load of a worker's live sessions: the interval of partials, and the number of sessions that it can serve.
 
 See docs/adr/0013-capacity.md for the formulas.
 """
@@ -13,9 +13,9 @@ from tiro_transcriber import metrics
 from tiro_transcriber.engine.session_threads import NO_BATCHING, BatchPolicy
 
 INTERVAL_SECONDS_MIN = 0.5
-"""More frequent partials show nothing new: a word lasts 0.3 s."""
+"""The shortest interval. More frequent partials show nothing new: a word lasts 0.3 s."""
 INTERVAL_SECONDS_MAX = 2.0
-"""The longest that partials are stretched: the latency of words that is still live."""
+"""The longest interval: the latency of words that still counts as live."""
 BUSY_SHARE_MAX = 0.85
 """The share of the threads that partials, finals and voice activity may use together: beyond it the interval of
 partials grows, and at its longest no session is taken. The rest is for bursts."""
@@ -27,12 +27,12 @@ WAITS_KEPT_MAX = 4096
 HALF_LIFE_SECONDS = 30.0
 """The age at which a measurement counts half."""
 BATCH_WAIT_SHARE = 0.125
-"""The share of the interval for which a partial waits for others: words come later by as much, and cost half."""
+"""The share of the interval for which a partial waits for others: words come that much later, at half the cost."""
 TURN_SHARE = 0.2
-"""The share of the interval that a call of the engine has as audio: a call for each 100 ms costs more than its voice
-activity."""
+"""The least audio of a call of the engine, as a share of the interval: a call for each 100 ms would cost more than
+voice activity detection itself."""
 RESERVE_SHARE = 0.25
-"""The share of the capacity that is kept for sessions that have lost their worker, beyond what new ones may take."""
+"""The share of the capacity, beyond that for new sessions, that is kept for sessions that have lost their worker."""
 
 
 class _Mean:
@@ -56,14 +56,14 @@ class SessionLoad:
     """The measurements of one worker's sessions."""
 
     def __init__(self, threads: int, slots: int, changed: Callable[[], None], *, only_waits: bool = False) -> None:
-        """Nothing is measured yet.
+        """Make it without measurements.
 
         Args:
             threads: The number of threads on which sessions run.
             slots: The most sessions.
             changed: Called when a session has begun.
-            only_waits: Calls wait for a service outside and keep no core busy: their duration does not limit the number
-                of sessions. The slots alone count then, and how long calls wait for a thread.
+            only_waits: Whether calls wait for a service outside and use no core. Then their duration does not limit the
+                number of sessions: only the slots do, and the wait for a thread.
         """
         self._only_waits = only_waits
         self._threads = threads
@@ -115,18 +115,18 @@ class SessionLoad:
 
     @property
     def batch_policy(self) -> BatchPolicy:
-        """How many partials of other sessions one waits for, and how long."""
+        """How many partials of other sessions a partial waits for, and how long."""
         per_thread = len(self._speaking) // self._threads
         return BatchPolicy(per_thread, BATCH_WAIT_SHARE * self.interval_seconds) if per_thread > 1 else NO_BATCHING
 
     @property
     def turn_seconds_min(self) -> float:
-        """The least audio that is worth a call of the engine: the more, the rarer partials are."""
+        """The least audio of a call of the engine: a share of the interval of partials."""
         return TURN_SHARE * self.interval_seconds
 
     @property
     def capacity(self) -> int:
-        """How many sessions with continuous speech it can keep up with; `slots` before there is a measurement."""
+        """The number of sessions with continuous speech that it can keep up with; before a measurement, `slots`."""
         essential, partial = self._essential.value, self._partial.value or 0.0
         if essential is None:
             return self._slots
@@ -150,17 +150,17 @@ class SessionLoad:
 
     @property
     def has_capacity_for_orphan(self) -> bool:
-        """Whether the worker takes a session that has lost its own."""
+        """Whether the worker takes a session that has lost its worker."""
         return self.sessions < self.capacity + reserve(self.capacity)
 
 
 def reserve(slots: int) -> int:
-    """How many sessions that have lost their worker are taken beyond a number of slots."""
+    """The number of sessions that have lost their worker that are taken beyond a number of slots."""
     return max(1, math.floor(RESERVE_SHARE * slots))
 
 
 def export_gauges(load: SessionLoad) -> None:
-    """Have the gauges of live sessions read the measurements, whenever Prometheus asks for them."""
+    """Let the gauges of live sessions read the measurements at each scrape."""
     metrics.SESSIONS_ACTIVE.set_function(lambda: load.sessions)
     metrics.SESSION_CAPACITY.set_function(lambda: load.capacity)
     metrics.SESSION_LAG.set_function(lambda: load.lag_seconds)

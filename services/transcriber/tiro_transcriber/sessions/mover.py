@@ -1,4 +1,4 @@
-"""Moving a live session to another engine of its policy, when its own cannot serve it."""
+"""Moving a live session to another engine of its policy when its engine cannot serve it."""
 
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.route_pb2 import Route
@@ -13,7 +13,7 @@ from tiro_engines.interface import EngineRefused, EngineUnavailable, Unsupported
 from tiro_transcriber import metrics
 
 MOVE_FAILURES = 2
-"""A session moves to another engine, if it has one, once this many workers were lost or failed over it."""
+"""The number of workers lost or failed on a session after which it moves to another engine, if it has one."""
 
 log = get_logger()
 
@@ -26,11 +26,11 @@ class SessionMover:
         self._workers = workers
 
     def next_engine(self, record: SessionRecord, cause: BaseException | None = None) -> Route | None:
-        """The engine that a session should move to, because its own cannot serve it or has failed on it repeatedly.
+        """The engine to which a session should move, because its engine cannot serve it or has failed repeatedly.
 
         Args:
             record: The session.
-            cause: The exception that has broken it now. None: there is none.
+            cause: The exception that the session failed with now. None: there is none.
 
         Returns:
             An alternative that has capacity. None where the session should stay, or has no alternative.
@@ -40,13 +40,13 @@ class SessionMover:
         return next_route(record, self._workers) if hopeless or failures >= MOVE_FAILURES else None
 
     async def move(self, owned: OwnedRecord[SessionRecord], to: Route, why: str) -> None:
-        """Move a session to one of its alternatives. Then acknowledge the task message that it was claimed for.
+        """Move a session to one of its alternatives. The caller then acknowledges the task message.
 
-        A death between the steps is harmless: the worker that gets the message again passes the session on.
+        If the worker dies between the steps, the next one that gets the message passes the session on.
 
         Raises:
-            OwnershipLost: It is no longer ours.
-            BusUnavailable: NATS stayed away.
+            OwnershipLost: The session has another owner, or is over.
+            BusUnavailable: NATS did not answer.
         """
         record = await owned.update(lambda value: move(value, to))
         await self.pass_on(record)

@@ -1,7 +1,7 @@
 """The output of a live session: finals and states on a fenced event log, partials and progress beside it.
 
-Every text of a session leaves its worker through here, and passes the session's stages first. The one exception is the
-context that comes with a final: it is for the next owner's engine, which needs the text as the engine wrote it.
+All texts of a session leave the worker through this module, after they have passed the session's stages. The one
+exception is the context of a final: the next owner's engine needs its text as the engine wrote it.
 """
 
 from collections.abc import Sequence
@@ -40,14 +40,14 @@ from tiro_transcriber.pipeline.pipeline import Pipeline
 from tiro_transcriber.sessions.event_state import EventState
 
 TAKE_OVER_TRIES_MAX = 5
-"""How often the owner before may write once more while another one takes over."""
+"""How often a take-over is tried again because the owner before has written once more."""
 
 
 class SessionOutput:
     """The writing end of a session's events.
 
     Attributes:
-        events: What the event log says.
+        events: The state that follows from the event log.
     """
 
     def __init__(self, bus: Bus, record: SessionRecord) -> None:
@@ -63,16 +63,16 @@ class SessionOutput:
         self.events = EventState()
 
     async def take_over(self, worker_id: str) -> bool:
-        """Learn what the owners before have published, then refuse whatever they may still write.
+        """Read the events that owners before have published, then fence these owners.
 
         Returns:
-            Whether there is anything left to do: not when an owner before has published the end.
+            Whether the session continues: False when an owner before has published its end.
 
         Raises:
-            Fenced: An owner before wrote in between every time.
+            Fenced: An owner before has written in between at every try.
         """
         for remaining in reversed(range(TAKE_OVER_TRIES_MAX)):
-            # The last try relies on nothing but the log.
+            # The last try reads the whole log rather than the checkpoint.
             await self._read_log(from_checkpoint=remaining > 0)
             if self.events.ended is not None:
                 return False
@@ -85,13 +85,13 @@ class SessionOutput:
 
     @property
     def first_sample(self) -> int:
-        """Where a new owner begins to decode: at the context of what follows, where there is one."""
+        """The sample at which a new owner begins to decode: that of the context, if there is one."""
         context = self.events.context
         return context.first_sample if context else self.events.next_sample
 
     @property
     def context(self) -> CommittedContext | None:
-        """That context, in the engine's samples."""
+        """The context of the last final, in the engine's samples."""
         context = self.events.context
         if context is None:
             return None
@@ -100,18 +100,18 @@ class SessionOutput:
 
     @property
     def error(self) -> Status | None:
-        """The error with which an owner before has ended the session. None: without one, or it has not ended."""
+        """The error with which an owner before has ended the session. None: it ended without one, or has not ended."""
         ended = self.events.ended
         return ended.error if ended is not None and ended.HasField("error") else None
 
     def use(self, pipeline: Pipeline) -> None:
-        """Take texts through these stages from now on."""
+        """Process texts by these stages from now on."""
         self._pipeline = pipeline
 
     async def publish(self, updates: Sequence[SessionUpdate], *, answers: int = 0) -> None:
         """Publish updates of the engine's session, in order.
 
-        States that an owner before has published, of an utterance that is now decoded again, are left out.
+        States of an utterance that is decoded again, which an owner before has published, are left out.
 
         Args:
             updates: The updates.
@@ -119,8 +119,8 @@ class SessionOutput:
 
         Raises:
             Fenced: Another owner has taken over.
-            StreamFull: There is no room for them.
-            BusUnavailable: NATS stayed away.
+            StreamFull: NATS has no room for the events.
+            BusUnavailable: NATS did not answer.
         """
         for update in updates:
             match update:
@@ -140,12 +140,12 @@ class SessionOutput:
         await self._append(LiveEvent(config_updated=update, answered_controls=answers))
 
     async def publish_progress(self, processed_sample: int) -> None:
-        """Publish how much audio is processed, without waiting: the next one replaces it."""
+        """Publish the processed sample, without waiting: the next one replaces it."""
         message = LiveProgress(epoch=self._record.epoch, processed_sample=processed_sample)
         await broadcast(self._bus, self._progress_subject, message.SerializeToString())
 
     async def end(self, sample_count: int, error: Status | None, upload_id: str = "") -> None:
-        """Publish the end of the session, unless an owner before has."""
+        """Publish the end of the session, unless an owner before has published it."""
         if self.events.ended is not None:
             return
         final_count = self.events.final_count
@@ -153,7 +153,7 @@ class SessionOutput:
         await self._append(LiveEvent(ended=ended))
 
     def to_engine(self, sample: int) -> int:
-        """From the session's samples to the engine's."""
+        """Convert a sample of the session to one of the engine."""
         return round(sample * SAMPLE_RATE / self._record.sample_rate_hertz)
 
     def _to_session(self, sample: int) -> int:
@@ -210,7 +210,7 @@ class SessionOutput:
 
     def _stages(self) -> Pipeline:
         if self._pipeline is None:
-            raise AssertionError("no text is published before the stages are known")
+            raise AssertionError("texts are published only after `use`")
         return self._pipeline
 
     async def _append(self, event: LiveEvent) -> None:

@@ -1,6 +1,6 @@
-"""A live session's audio as an upload, so that a job can transcribe it again in full quality.
+"""Storing a live session's audio as an upload, so that a job can transcribe it again.
 
-The upload has the session's id: a worker that takes over in the middle of the copying writes the same parts again.
+The upload has the session's id: a worker that takes over during the copying writes the same parts again.
 """
 
 import hashlib
@@ -27,34 +27,34 @@ from tiro_core.messaging.records import RecordStore
 from tiro_transcriber.sessions.shadow import start_shadow
 
 CLEAN_UP_SECONDS_MAX = 2.0
-"""How long it may take to delete what was copied in vain. Otherwise it is left to the sweeper."""
+"""How long the deletion of an unneeded copy may take. Otherwise it is left to the sweeper."""
 
 log = get_logger()
 
 
 class AudioKeeper:
-    """Keeps the audio of sessions that are over, where it is wanted: by the caller, or for a policy's shadow."""
+    """Keeps the audio of sessions that are over, if the client wants it or a shadow needs it."""
 
     def __init__(self, bus: Bus, blobs: BlobStore, *, failures_max: int) -> None:
-        """`failures_max`: after so many failures a session ends also where its audio cannot be kept."""
+        """`failures_max`: after this number of failures a session ends even if its audio cannot be kept."""
         self._bus = bus
         self._blobs = blobs
         self._failures_max = failures_max
 
     async def keep(self, record: SessionRecord, samples: int, *, is_whole: bool) -> str:
-        """Keep the audio of a session if it is wanted, and begin its shadow.
+        """Keep the audio of a session if it is wanted, and create its shadow.
 
         Args:
             record: The session.
-            samples: How many samples it had.
-            is_whole: One engine has processed it from its beginning to its end, without a fault: else it is not
-                compared with a shadow.
+            samples: The number of its samples.
+            is_whole: Whether one engine has processed the session from beginning to end, without a fault. Otherwise it
+                is not compared with a shadow.
 
         Returns:
-            The upload that the caller asked for. Empty: it did not ask.
+            The id of the upload that the client asked for. Empty: it did not ask.
 
         Raises:
-            StorageUnavailable: The audio cannot be kept now, and the caller wants it.
+            StorageUnavailable: The audio cannot be kept now, and the client wants it.
         """
         is_shadowed = record.HasField("shadow") and is_whole
         if not (record.keep_recording or is_shadowed):
@@ -63,7 +63,7 @@ class AudioKeeper:
         if upload_id and is_shadowed:
             try:
                 await start_shadow(self._bus, record, upload_id, samples)
-            except MessagingError as error:  # the session is whole without it
+            except MessagingError as error:  # the session does not depend on its shadow
                 log.warning("shadow_not_begun", reason=repr(error))
         return upload_id if record.keep_recording else ""
 
@@ -81,10 +81,10 @@ async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sa
     """Copy the audio log into an upload, part by part.
 
     Args:
-        bus: Where the log and the upload's record are.
-        blobs: Where the upload's bytes go.
-        session: Whose log it is.
-        samples: How many samples of it.
+        bus: The connection.
+        blobs: The store of the upload's bytes.
+        session: The session of the log.
+        samples: The number of its samples.
 
     Returns:
         The upload's id. Empty: an owner before has stored it, and it was deleted since.
@@ -128,16 +128,16 @@ async def _store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, s
 
 
 async def _is_stored(bus: Bus, session: SessionRecord) -> bool:
-    """Whether a session's recording is an upload, by whichever of its owners."""
+    """Whether the session's audio is an upload already, stored by this owner or another one."""
     key = subjects.record(session.tenant, session.session_id)
     upload = await RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord).get(key)
     return upload is not None and upload.value.state == Upload.STATE_READY
 
 
 async def _clean_up(bus: Bus, blobs: BlobStore, session: SessionRecord) -> None:
-    """Delete what was copied for a session that another owner has ended meanwhile, if its recording is gone by now.
+    """Delete the copy for a session that another owner has ended meanwhile, if its upload is deleted by now.
 
-    While the session is not over its next owner writes the same parts again.
+    While the session is not over, its next owner writes the same parts again.
     """
     key = subjects.record(session.tenant, session.session_id)
     stored = await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).get(key)

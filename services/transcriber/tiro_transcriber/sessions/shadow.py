@@ -17,17 +17,17 @@ log = get_logger()
 
 
 async def start_shadow(bus: Bus, session: SessionRecord, upload_id: str, samples: int) -> None:
-    """Write the shadow of a session, unless that was done before. Ingest enqueues it, compares it and removes it.
+    """Create the shadow of a session, unless it exists. Ingest enqueues it, compares it and removes it.
 
     Args:
-        bus: Where records are.
+        bus: The connection.
         session: The session.
         upload_id: The upload of its audio.
-        samples: How many samples that has, at the session's rate.
+        samples: The number of its samples, at the session's rate.
     """
     shadow = shadow_of_session(session, upload_id, samples / session.sample_rate_hertz)
     tenant, job = shadow.tenant, shadow.transcription_id
-    with suppress(Conflict):  # an owner before has done so
+    with suppress(Conflict):  # an owner before has created it
         uses = RecordStore(bus, topology.UPLOAD_REFERENCES_BUCKET, UploadUse)
         await uses.create(subjects.upload_use(tenant, upload_id, job), UploadUse(create_time=now()))
     with suppress(Conflict):

@@ -32,16 +32,16 @@ from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, SessionLoad
 from tiro_transcriber.sessions.output import SessionOutput
 
 TURN_SECONDS = 2.0
-"""The most audio that a session processes in one call: one that is behind does not keep the others waiting."""
+"""The most audio that a session processes in one call, so that a session that is behind does not delay the others."""
 PROGRESS_SECONDS_MIN = 0.25
-"""How often the streamer is notified how far the session is, while there is audio."""
+"""The shortest time between two messages about the session's progress, while there is audio."""
 PROGRESS_SECONDS_MAX = 1.5
-"""The same while there is none."""
+"""The time between two such messages while there is no audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEngine:
-    """What a session needs of its worker."""
+    """The engine's session, with the parts of the worker that it needs."""
 
     session: EngineSession
     threads: SessionThreads
@@ -62,15 +62,15 @@ class SessionTranscriber:
         rate_hz: int,
         silence_seconds_max: float,
     ) -> None:
-        """Nothing is processed yet.
+        """Prepare to transcribe.
 
         Args:
-            engine: The engine's session, and what runs it.
-            output: Where its updates go; this worker has taken it over.
+            engine: The engine's session, and the threads that run it.
+            output: The output of its updates, which this worker has taken over.
             config: The config in use.
-            checkpoint: Moves as the session does.
-            rate_hz: The rate of the session's audio.
-            silence_seconds_max: A session whose streamer writes nothing for longer is ended.
+            checkpoint: The checkpoint, which moves with the session.
+            rate_hz: The sample rate of the session's audio.
+            silence_seconds_max: How long the streamer may write nothing before the session ends.
         """
         self._engine = engine
         self._output = output
@@ -83,7 +83,7 @@ class SessionTranscriber:
         self._speaking = False
         self._partial: PartialFuture | None = None
         self._progress_at = self._last_input_at = time.monotonic()
-        # The first partial is due at once: it shows the first words, or the next ones after a takeover.
+        # The first partial is due at once: it has the first words, or the next ones after a takeover.
         self._partial_at = self._last_input_at - INTERVAL_SECONDS_MAX
 
     def wake(self) -> None:
@@ -94,10 +94,10 @@ class SessionTranscriber:
         """Transcribe until the audio ends.
 
         Returns:
-            Why the session ended, where its caller did not end it.
+            The error that ended the session. None where its client ended it.
 
         Raises:
-            UnsupportedLanguage: Its language was changed to one that the engine does not know.
+            UnsupportedLanguage: The language was changed to one that the engine does not know.
         """
         try:
             while True:
@@ -150,7 +150,7 @@ class SessionTranscriber:
         await self._publish(call.result)
 
     async def _apply(self, control: LiveInput, position: int) -> None:
-        """Do what a control asks for, unless an owner before has answered it."""
+        """Carry out a control, unless an owner before has answered it."""
         number = control.first_control + 1
         is_answered = number <= self._output.events.answered_controls
         match control.WhichOneof("input"):
@@ -179,7 +179,7 @@ class SessionTranscriber:
 
     async def _end(self, control: LiveInput) -> Status | None:
         if control.end.HasField("error"):
-            # The caller does not wait for the rest.
+            # The client does not wait for the remaining text.
             return control.end.error
         await self._advance(pcm16_to_float32(self._resampler.flush()))
         await self._finalize()
@@ -192,7 +192,7 @@ class SessionTranscriber:
         return self._partial_at + self._engine.load.interval_seconds
 
     def _request_partial(self, audio_log: SessionInput) -> None:
-        """Have a partial decoded when one is due and useful: not while more audio waits than one call processes."""
+        """Submit a partial when one is due, but not while more audio waits than one call processes."""
         is_behind = audio_log.waiting_samples > self._samples(TURN_SECONDS)
         if self._partial is not None or is_behind or not self._engine.session.wants_partial:
             return
@@ -230,7 +230,7 @@ class SessionTranscriber:
         await self._output.publish(updates, answers=answers)
 
     def _advance_checkpoint(self, audio_log: SessionInput) -> None:
-        """Note from where another owner could continue, now that everything before is published."""
+        """Move the checkpoint to the sample from which another owner could continue."""
         sample = self._engine.session.checkpoint_sample * self._rate // SAMPLE_RATE
         if sample > self._checkpoint.sample:
             self._checkpoint.advance(sample, audio_log.sequence_before(sample))
@@ -242,7 +242,7 @@ class SessionTranscriber:
             await self._output.publish_progress(processed_sample)
 
     def _streamer_is_lost(self, audio_log: SessionInput) -> bool:
-        """Whether the streamer writes nothing any more, which an outage of NATS does not prove."""
+        """Whether the streamer has written nothing for too long. The time of an outage of NATS does not count."""
         quiet_seconds = min(time.monotonic() - self._last_input_at, audio_log.seconds_since_outage)
         return quiet_seconds > self._silence_seconds_max
 

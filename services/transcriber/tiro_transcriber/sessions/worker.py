@@ -1,4 +1,4 @@
-"""Live sessions, as owned work: claimed, transcribed, and ended, handed over, or moved to another engine."""
+"""Live sessions, as owned work: claimed and transcribed, then ended, handed over, or moved to another engine."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -30,7 +30,7 @@ from tiro_transcriber.sessions.output import SessionOutput
 from tiro_transcriber.sessions.recording import AudioKeeper
 
 FAILURES_MAX = 4
-"""A session is ended once this many workers were lost or failed over it without advancing it."""
+"""The number of workers lost or failed on a session, without progress in between, after which it ends with an error."""
 RETRY_SECONDS = 0.5
 
 log = get_logger()
@@ -68,27 +68,27 @@ class SessionWork:
         return Task(task.tenant, task.session_id)
 
     async def claim(self, key: str) -> Claimed[Owned] | Refusal[SessionRecord]:
-        """Claim a session, or say why not."""
+        """Claim a session, or return why not."""
         return await self._claims.claim(key)
 
     def attempt(self, claim: Owned, slot: Slot) -> "SessionAttempt":  # noqa: ARG002 - a session keeps its slot
-        """Serve a session."""
+        """Make an attempt at a session."""
         return SessionAttempt(self, claim)
 
     async def finish(self, record: SessionRecord | None) -> None:
         """Do nothing: the end of a session is in its event log before it is in its record."""
 
     async def redirect(self, record: SessionRecord) -> None:
-        """Pass on a session that another engine serves now."""
+        """Pass on a session that another engine serves by now."""
         await self.mover.pass_on(record)
 
-    async def tidy(self, key: str) -> None:  # noqa: ARG002 - the session is another owner's, with all that it has
+    async def tidy(self, key: str) -> None:  # noqa: ARG002 - the next owner uses everything that was written
         """Count a session that this worker has lost."""
         metrics.SESSIONS.labels("lost").inc()
 
 
 class SessionAttempt:
-    """A session as long as this worker owns it."""
+    """One attempt at a session, owned by this worker."""
 
     def __init__(self, work: SessionWork, owned: Owned) -> None:
         self._work = work
@@ -119,7 +119,7 @@ class SessionAttempt:
 
     async def _serve(self, record: SessionRecord) -> None:
         if not await self._output.take_over(self._work.worker_id):
-            self._error = self._output.error  # an owner before has published the end, and was lost before its record
+            self._error = self._output.error  # an owner before has published the end, but not written the record
             return
         if record.failure_count >= FAILURES_MAX:
             message = f"given up after {record.failure_count} workers were lost over this session or failed on it"
@@ -140,7 +140,7 @@ class SessionAttempt:
         def end(record: SessionRecord) -> None:
             record.state = SessionRecord.STATE_ENDED
             record.ClearField("lease")
-            record.ClearField("checkpoint")  # it has text, for a next owner that will not come
+            record.ClearField("checkpoint")  # it has text for a next owner, and there will be none
             if self._error is not None:
                 record.error.CopyFrom(self._error)
 
@@ -151,7 +151,7 @@ class SessionAttempt:
         log.info("session_ended", samples=self._samples, finals=self._output.events.final_count, reason=reason)
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """Move the session to another engine if it needs one and has one; else let another worker try."""
+        """Move the session to another engine if it needs one and has one; otherwise let another worker try."""
         log.error("session_broken", epoch=self._owned.epoch, exc_info=cause)
         if (route := self._work.mover.next_engine(self._owned.value, cause)) is not None:
             await self._work.mover.move(self._owned, route, repr(cause))
@@ -161,7 +161,7 @@ class SessionAttempt:
         return Retry(RETRY_SECONDS)
 
     async def hand_over(self) -> None:
-        """Give the session back at once, for another worker to continue where this one was."""
+        """Hand the session over at once, so that another worker continues from its checkpoint."""
         await self._owned.update(lambda record: self._give_back(record, failures=0))
         metrics.SESSIONS.labels("handed_over").inc()
         log.info("session_handed_over")

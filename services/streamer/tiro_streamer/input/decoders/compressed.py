@@ -1,4 +1,4 @@
-"""Encodings that FFmpeg decodes, each stream in a process of its own."""
+"""The decoder of compressed encodings, which FFmpeg decodes, each stream in a separate process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,13 +15,13 @@ from tiro_streamer.input.decoders.interface import Decoder, Sink
 STALL_SECONDS_MAX = 30.0
 """How long a decoding process may read nothing of its input."""
 SETTLE_SECONDS = 0.15
-"""A decoding process without output for this long has decoded all that it can."""
+"""A decoding process without output for this long has decoded all of its input that it can."""
 SPARE_SECONDS = 60.0
-"""What the process may decode, and use of the processor, beyond the longest session."""
+"""The margin of the limits on decoded audio and processor time, beyond the longest session."""
 
 
 class CompressedDecoder:
-    """Decodes in a process. It holds back the part of a packet or frame for which its codec needs more bytes."""
+    """Decodes in a process. The process holds back an incomplete packet or frame until the rest of its bytes comes."""
 
     def __init__(self, decoder: LiveDecoder, sink: Sink, announced_rate_hz: int) -> None:
         self._decoder = decoder
@@ -42,12 +42,12 @@ class CompressedDecoder:
             await asyncio.sleep(rest)
 
     async def end(self) -> None:
-        """Have the process decode the rest."""
+        """End the input, and wait until the process has decoded the rest."""
         await self._decoder.end()
         await self._done.wait()
 
     async def pump(self) -> None:
-        """Bring samples from the process to the sink, until there are no more.
+        """Pass samples from the process to the sink, until there are no more.
 
         Raises:
             AudioError: The stream is not what was announced.
@@ -79,23 +79,23 @@ async def open_compressed_decoder(
     seconds_max: float,
     start_seconds_max: float,
 ) -> AsyncIterator[Decoder]:
-    """A decoder with a process of its own.
+    """A decoder with its process, for as long as the context lasts.
 
     Args:
-        live_format: What the stream is announced to be.
-        sink: Where the samples go.
-        announced_rate_hz: The rate that the stream's header must have, and that the samples have then. 0: any; the
+        live_format: The announced format of the stream.
+        sink: Gets the samples.
+        announced_rate_hz: The rate that the stream's header must have, which is that of the samples. 0: any rate; the
             samples are resampled to the models' rate.
         launcher: Starts processes.
-        seconds_max: The longest session, which bounds the process's use of the processor.
-        start_seconds_max: How long to wait while as many processes run as may.
+        seconds_max: The longest session, which bounds the processor time of the process.
+        start_seconds_max: How long to wait while the limit of processes is reached.
 
     Raises:
-        TiroError: NO_CAPACITY; none of them has ended in this time.
+        TiroError: NO_CAPACITY; no process has ended in this time.
     """
     limits = DecodeLimits(
         duration_seconds_min=0.0,
-        # The session's own limit, which counts decoded samples, is the one that a caller meets.
+        # The session's limit, which counts decoded samples, is reached first.
         duration_seconds_max=seconds_max + SPARE_SECONDS,
         timeout_seconds=STALL_SECONDS_MAX,
         cpu_seconds=int(seconds_max + SPARE_SECONDS),

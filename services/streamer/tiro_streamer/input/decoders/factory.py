@@ -18,9 +18,9 @@ _LIVE_FORMATS = {
 
 
 def decoded_rate(announced: AudioFormat) -> int:
-    """The rate of the decoded audio in Hz, which is known before the first audio comes.
+    """The rate of the decoded audio in Hz, before the first audio has come.
 
-    A compressed stream that leaves its rate to its header is resampled to the models' rate.
+    A compressed stream without an announced rate is resampled to the models' rate.
     """
     return announced.sample_rate_hertz or MODEL_RATE_HZ
 
@@ -37,10 +37,10 @@ def open_decoder(
 
     Args:
         announced: The encoding, and for plain samples their rate and channels.
-        sink: Where the samples go, at `decoded_rate(announced)`.
+        sink: Gets the samples, at `decoded_rate(announced)`.
         launcher: Starts decoding processes.
-        seconds_max: The longest session, which bounds a decoding process's use of the processor.
-        start_seconds_max: How long to wait while as many decoding processes run as may.
+        seconds_max: The longest session, which bounds the processor time of a decoding process.
+        start_seconds_max: How long to wait while the limit of decoding processes is reached.
     """
     channels = announced.channel_count or 1
     if announced.encoding == AudioEncoding.AUDIO_ENCODING_LINEAR16:

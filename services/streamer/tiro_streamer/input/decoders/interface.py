@@ -4,24 +4,24 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 Sink = Callable[[bytes], Awaitable[None]]
-"""Takes little-endian PCM16, in whole samples."""
+"""Called with little-endian PCM16, in whole samples."""
 
 
 class Decoder(Protocol):
-    """Takes encoded audio, cut anywhere, and passes samples to its sink."""
+    """Decodes audio that is split anywhere, and passes samples to its sink."""
 
     async def write(self, data: bytes) -> None:
-        """Take more audio.
+        """Decode more audio.
 
         Raises:
-            AudioError: It is not what was announced.
+            AudioError: The audio is not in the announced format.
         """
 
     async def settle(self) -> None:
-        """Wait until the sink has what can be decoded of the audio so far."""
+        """Wait until the sink has all samples that can be decoded from the audio so far."""
 
     async def end(self) -> None:
-        """Wait until the sink has everything. No more audio comes.
+        """End the audio, and wait until the sink has all samples.
 
         Raises:
             AudioError: The audio is incomplete.

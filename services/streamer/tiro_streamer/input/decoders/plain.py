@@ -1,4 +1,4 @@
-"""Encodings whose bytes are samples."""
+"""The decoder of encodings whose bytes are samples."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,8 +21,8 @@ class PlainDecoder:
         """Prepare to decode.
 
         Args:
-            sink: Where the samples go.
-            frame_bytes: One sample of each channel.
+            sink: Gets the samples.
+            frame_bytes: The bytes of one sample of each channel.
             to_pcm16: Turns whole frames into little-endian samples.
         """
         self._sink = sink
@@ -39,17 +39,17 @@ class PlainDecoder:
             await self._sink(self._to_pcm16(data[:whole]))
 
     async def settle(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: whole frames are passed on at once."""
 
     async def end(self) -> None:
-        """Refuse a part of a frame."""
+        """Refuse an incomplete frame."""
         if self._rest:
             raise AudioFormatMismatchError("the stream ends within a sample, or without one for each channel")
 
 
 def linear16_decoder(sink: Sink, channels: int) -> PlainDecoder:
     """A decoder of 16-bit little-endian samples."""
-    # The samples of one channel, the usual case, are what the sink takes.
+    # The bytes of one channel, the usual case, need no conversion.
     to_pcm16 = _unchanged if channels == 1 else partial(_mixed, pcm16_from_bytes, channels)
     return PlainDecoder(sink, SAMPLE_BYTES * channels, to_pcm16)
 

@@ -1,1 +1,1 @@
-"""The stage that replaces words and phrases which the caller names."""
+"""The stage that replaces words and phrases that the caller names."""

@@ -1,6 +1,6 @@
 """Finding phrases in a text: whole words, the longest phrase first.
 
-The phrases are a tree of words. A text costs one look-up a word, however many phrases there are.
+The phrases are a tree of words, so a text needs about one look-up a word, for any number of phrases.
 """
 
 import unicodedata
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import regex
 
 _WORD = regex.compile(r"(?w)\S(?:\B\S)*")
-"""What lies between two default word boundaries of Unicode (UAX #29), white space left out."""
+"""The text between two default word boundaries of Unicode (UAX #29), unless it is white space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Match:
     """A phrase that was found."""
 
     start: int
-    """Its first character."""
+    """The index of its first character."""
     end: int
-    """The character after its last one."""
+    """The index after its last character."""
     replacement: str
 
 
@@ -31,8 +31,8 @@ class Found:
     matches: Sequence[Match]
     """From left to right, without overlaps."""
     settled: int
-    """The matches before this character stay when the text grows: a word that may still become the beginning of a
-    phrase is behind it."""
+    """The matches before this character stay when the text grows: no word before it can become the beginning of a
+    longer phrase."""
 
 
 @dataclass(slots=True)
@@ -40,9 +40,9 @@ class _Node:
     """The phrases that begin with certain words."""
 
     following: dict[str, "_Node"] = field(default_factory=dict)
-    """By the next word."""
+    """The nodes of the phrases that continue, by the next word."""
     replacement: str | None = None
-    """Of the phrase that ends here."""
+    """The replacement of the phrase that ends here. None: none ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Phrases:
     """Phrases and their replacements."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """`pairs` are phrases and their replacements. Of two equal phrases the later one counts."""
+        """`pairs` are phrases and their replacements. Of two equal phrases the later one is used."""
         self._root = _Node()
         for phrase, replacement in pairs:
             node = self._root
@@ -77,7 +77,7 @@ class Phrases:
         position = 0
         while position < len(tokens):
             length, replacement, seen = self._longest(tokens, position)
-            # Whether a phrase matches here depends on the words up to `seen`. One beyond the text is not known yet.
+            # Whether a phrase matches here depends on the words up to `seen`. A word after the text is not known yet.
             if seen > len(tokens) or tokens[seen - 1].end > stable_end:
                 settled = min(settled, tokens[position].start)
             if replacement is not None:
@@ -89,8 +89,8 @@ class Phrases:
         """The longest phrase that begins at a word.
 
         Returns:
-            How many words it has (1 where there is none), its replacement (None where there is none), and the index
-            after the last word that this depends on.
+            The number of its words (1 without a phrase), its replacement (None without a phrase), and the index after
+            the last word on which this depends.
         """
         node, index = self._root, position
         length, replacement = 1, None
@@ -110,7 +110,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _key(word: str) -> str:
-    """The same for words that differ in case alone, or in how Unicode writes them."""
+    """The key of a word: equal for words that differ only in case, or in their Unicode normalization."""
     if word.isascii():
         return word.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).casefold())

@@ -20,7 +20,7 @@ class ReplacementsType:
     feature = Capability.CAPABILITY_REPLACEMENTS
 
     def open(self, config: RecognitionConfig, options: TranscriptionOptions) -> "Replacements | None":  # noqa: ARG002
-        """The stage, where there is something to replace."""
+        """The stage. None where the request has no replacements."""
         if not config.replacements:
             return None
         return Replacements(Phrases((pair.find, pair.replace) for pair in config.replacements))
@@ -35,7 +35,7 @@ class Replacements:
     def process(self, segment: Segment, *, is_final: bool) -> Segment:
         """Replace the phrases in the text and in the words of a segment; see `Stage.process`."""
         text, spans = segment.text, locate(segment.words, segment.text)
-        if spans is None:  # the engine's words are not those of its text
+        if spans is None:  # the engine's words differ from its text
             text, spans = joined(segment.words)
         found = self._phrases.find(text, stable_end=_stable_end(spans))
         settled = len(text) if is_final else found.settled
@@ -46,7 +46,7 @@ class Replacements:
 
 
 def _stable_end(spans: Sequence[WordSpan]) -> int:
-    """The character after the last word that will stay in its text, with all words before it."""
+    """The index after the last stable word before which all words are stable."""
     end = 0
     for span in spans:
         if not span.word.stable:
@@ -56,7 +56,7 @@ def _stable_end(spans: Sequence[WordSpan]) -> int:
 
 
 def _replaced(text: str, matches: Sequence[Match], start: int = 0, end: int | None = None) -> str:
-    """A piece of a text with its matches replaced. They lie within it."""
+    """A part of a text with its matches replaced. All matches must be in that part."""
     pieces: list[str] = []
     for match in matches:
         pieces += [text[start : match.start], match.replacement]
@@ -68,9 +68,9 @@ def _replaced_words(spans: Sequence[WordSpan], text: str, matches: Sequence[Matc
     """The words of a text with its matches replaced.
 
     Args:
-        spans: The words in it.
+        spans: The words in the text.
         text: The text.
-        matches: In it, in order.
+        matches: The matches in the text, in order.
         settled: Words that end after this character are not stable.
     """
     for group, within in _groups(spans, matches):
@@ -84,12 +84,12 @@ def _replaced_words(spans: Sequence[WordSpan], text: str, matches: Sequence[Matc
 def _groups(
     spans: Sequence[WordSpan], matches: Sequence[Match]
 ) -> Iterator[tuple[Sequence[WordSpan], Sequence[Match]]]:
-    """The words, those together that share a match, each group with its matches."""
+    """Groups of words, each with its matches: words that share a match are in one group."""
     waiting = list(reversed(matches))
     group: list[WordSpan] = []
     within: list[Match] = []
     for span in spans:
-        while waiting and waiting[-1].end <= span.start:  # it lies between two words
+        while waiting and waiting[-1].end <= span.start:  # a match between two words
             waiting.pop()
         group.append(span)
         while waiting and waiting[-1].start < span.end:
@@ -102,7 +102,7 @@ def _groups(
 
 
 def _new_words(group: Sequence[WordSpan], text: str, *, is_stable: bool) -> Iterator[Word]:
-    """The words of a text that replaces others: they share their time in proportion to their lengths."""
+    """The words of a replacement: they share the time of the replaced words in proportion to their lengths."""
     parts = text.split()
     length = sum(len(part) for part in parts)
     start, duration = group[0].word.start, group[-1].word.end - group[0].word.start
