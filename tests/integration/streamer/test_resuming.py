@@ -203,7 +203,7 @@ async def test_a_client_that_stays_away(client: Client, worker: ScriptedWorker, 
     call.cancel()
     received = await worker.only_session()
     await received.ended.wait()
-    assert received.inputs[-1].end.error.message == "the client's connection was lost"
+    assert received.inputs[-1].end.error.message == "the client has disconnected"
     call = client.open()
     await call.write(resume(started))
     assert (await call.read()).HasField("session_resumed")
