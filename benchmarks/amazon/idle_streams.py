@@ -22,7 +22,7 @@ from tests.support.transcribe_service.account import amazon_account
 from tests.support.transcribe_service.server import TranscribeServer
 from tiro_core.logs.setup import configure_logging
 from tiro_engines.amazon_transcribe import service
-from tiro_engines.amazon_transcribe.body import RestingBody
+from tiro_engines.amazon_transcribe.body import PacedBody
 from tiro_engines.fake.markers import encode
 from tiro_engines.interface import (
     SAMPLE_RATE,
@@ -121,7 +121,7 @@ def _rows(ways: Sequence[tuple[str, Callable[[Any], Any]]]) -> list[tuple[object
         engine = find_engine("amazon-transcribe").load("streaming", EngineSettings(models_dir=""))
         for count in STREAMS:
             for name, body in ways:
-                with patch.object(service, "RestingBody", body):
+                with patch.object(service, "PacedBody", body):
                     cores, wait = _measure(engine, server, speech, count)
                     burst = f"{_burst(engine, server, speech):.1f}" if count == 1 else ""
                 rows.append((count, name, f"{cores:.2f}", f"{wait:.0f}", burst))
@@ -137,7 +137,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace) -> str:
     """Measure, and return the table."""
     configure_logging("benchmark", "console", "warning")
-    rows = _rows([("the SDK's", SdkBody), ("resting", RestingBody)])
+    rows = _rows([("the SDK's", SdkBody), ("paced", PacedBody)])
     header = ("open streams", "bodies", "cores, idle", "ms for a chunk", f"s for {BURST_SECONDS} s at once")
     versions = f"amazon-transcribe {version('amazon-transcribe')}, awscrt {version('awscrt')}."
     how = f"{versions} Median of {CHUNKS} chunks of 100 ms; the test server is in the process."

