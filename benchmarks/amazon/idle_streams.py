@@ -137,7 +137,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace) -> str:
     """Measure, and return the table."""
     configure_logging("benchmark", "console", "warning")
-    rows = _rows([("the SDK's", SdkBody), ("paced", PacedBody)])
+    rows = _rows([("the SDK's", SdkBody), ("resting", PacedBody)])
     header = ("open streams", "bodies", "cores, idle", "ms for a chunk", f"s for {BURST_SECONDS} s at once")
     versions = f"amazon-transcribe {version('amazon-transcribe')}, awscrt {version('awscrt')}."
     how = f"{versions} Median of {CHUNKS} chunks of 100 ms; the test server is in the process."
