@@ -137,7 +137,7 @@ class AsyncClient:
             display_name: A name for people. None: the file's name.
             request_id: Two calls with the same id make one job. None: an id is generated.
             progress: Called with the bytes sent and the total bytes, if there is something to upload.
-            **recognition: What to recognize with, such as `model` and `language`: the fields of `Recognition`.
+            **recognition: The options of recognition, such as `model` and `language`: the fields of `Recognition`.
 
         Raises:
             OSError: The file cannot be read.
@@ -323,7 +323,7 @@ class AsyncClient:
             freeze_stable: As in `LiveConfig`.
             keep_recording: As in `LiveConfig`.
             resume_seconds: As in `LiveConfig`.
-            **recognition: What to recognize with, such as `model` and `language`: the fields of `Recognition`.
+            **recognition: The options of recognition, such as `model` and `language`: the fields of `Recognition`.
 
         Raises:
             Unavailable: No worker offers the model, or the connection was lost and could not be replaced.

@@ -1,4 +1,4 @@
-"""What to recognize speech with: the options that recordings and live streams share."""
+"""The options of recognition that recordings and live streams share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class RecognitionOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:
-    """What to recognize speech with. Empty fields are left to the deployment."""
+    """The options of recognition. Empty fields are left to the deployment."""
 
     engine: str = ""
     """Name of the engine. Empty: the deployment's default."""

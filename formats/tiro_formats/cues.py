@@ -57,7 +57,7 @@ def cues_of(
     cues = [cue for segment in segments for cue in splitter.split(segment)]
     next_starts = [cue.start_ms for cue in splitter.split(next_segment)][:1] if next_segment is not None else []
     limits = [*(cue.start_ms for cue in cues[1:]), *next_starts, None]
-    # There is a limit more than cues where there are no cues at all.
+    # Without cues there is still one limit.
     return [splitter.extended(cue, limit) for cue, limit in zip(cues, limits, strict=False)]
 
 

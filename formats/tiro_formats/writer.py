@@ -20,7 +20,7 @@ class Page:
     transcript: Transcript
     """The transcript's metadata: engine, model, language, warnings."""
     segments: Sequence[Segment]
-    """In order. Empty only on the single page of a transcript without segments."""
+    """The segments, in order. Empty only on the single page of a transcript without segments."""
     is_first: bool
     is_last: bool
     cues: Sequence[Cue] = ()
@@ -32,12 +32,12 @@ class Page:
 class TranscriptWriter(ABC):
     """Writes one output format.
 
-    A writer has no state: the pages of one transcript may be written by different processes, minutes apart. What a page
-    looks like may therefore depend on nothing but the `Page`.
+    A writer has no state: the pages of one transcript may be written by different processes, minutes apart. So the text
+    of a page may depend only on the `Page`.
     """
 
     name: ClassVar[TextFormat]
-    """What callers ask for."""
+    """The name by which callers ask for the format."""
     enum_value: ClassVar["TranscriptFormat.ValueType"]
     """The format in the contract."""
     file_suffix: ClassVar[str]
@@ -51,4 +51,4 @@ class TranscriptWriter(ABC):
 
     @abstractmethod
     def write(self, page: Page) -> str:
-        """A page as text. The pages of a transcript, concatenated, are the whole file, whatever their sizes."""
+        """A page as text. The pages of a transcript, of any sizes, are the whole file when concatenated."""

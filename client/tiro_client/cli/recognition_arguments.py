@@ -1,4 +1,4 @@
-"""The options that say what to recognize speech with, for recordings and live speech."""
+"""The options of recognition, for recordings and live speech."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

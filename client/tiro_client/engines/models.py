@@ -34,7 +34,7 @@ class Capability(enum.StrEnum):
 
 
 _CONTRACT_NAMES = {Capability.WORD_TIMESTAMPS: "WORD_TIME_OFFSETS"}
-"""Where the contract has another name."""
+"""Capabilities that have another name in the contract."""
 _CAPABILITIES = {
     engine_pb2.Engine.Capability.Value(f"CAPABILITY_{_CONTRACT_NAMES.get(capability, capability.name)}"): capability
     for capability in Capability
@@ -60,19 +60,19 @@ class EngineModel:
     """A model of an engine."""
 
     name: str
-    """What `model=` takes."""
+    """The value for `model=`."""
     languages: tuple[str, ...]
     """ISO 639 codes, sorted."""
     capabilities: tuple[Capability, ...]
-    """Those that only a newer service knows are left out."""
+    """The capabilities. Those that this client does not know are left out."""
     price_per_minute: Price | None
-    """Of audio. None where the deployment's catalogue has no price."""
+    """The price of a minute of audio. None where the deployment's catalogue has none."""
     worker_count: int
-    """How many live workers have it loaded."""
+    """The number of live workers that have loaded the model."""
     free_job_slots: int
-    """How many more jobs they would begin at once."""
+    """The number of further jobs that these workers can begin now."""
     free_session_slots: int
-    """How many more live streams they would take."""
+    """The number of further live streams that these workers can take now."""
 
     @classmethod
     def from_proto(cls, model: engine_pb2.Engine.Model) -> Self:
@@ -93,14 +93,14 @@ class Engine:
     """A speech engine of the deployment's catalogue, or one that a live worker runs."""
 
     name: str
-    """What `engine=` takes."""
+    """The value for `engine=`."""
     taken_by_default: bool
-    """A request that names no engine gets this one."""
+    """Whether a request that names no engine gets this one."""
     default_model: str
     """The model of a request that names this engine and no model."""
     models: tuple[EngineModel, ...]
     worker_count: int
-    """How many live workers run it, with any model."""
+    """The number of live workers that run it, with any model."""
 
     @property
     def is_alive(self) -> bool:

@@ -76,7 +76,7 @@ class Job:
     audio_expire_time: datetime | None
     """When its recording is deleted, unless another job needs it. Once it is terminal."""
     audio_deleted: bool
-    """Its recording is deleted, so that the job cannot be retried."""
+    """Whether its recording is deleted, so that the job cannot be retried."""
     retry_of: str
     """The job that it retries: `transcriptions/{id}`. Empty for a job that is no retry."""
 

@@ -19,7 +19,7 @@ from tiro_client.uploads.upload_client import UploadClient
 INLINE_BYTES_MAX = 1024 * 1024
 """A file up to this size travels in the request that creates its job. A larger one is uploaded."""
 CONTENT_BYTES_MAX = 2 * 1024 * 1024
-"""What the contract allows in the request: the limit for files that cannot be uploaded, such as named pipes."""
+"""The contract's limit on audio in the request. It applies to files that cannot be uploaded, such as named pipes."""
 DISPLAY_NAME_MAX = 255
 """Characters of a display name that the contract allows."""
 _URI = re.compile(r"(https?|s3)://.*", re.DOTALL | re.IGNORECASE)

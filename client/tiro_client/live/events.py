@@ -48,7 +48,7 @@ class Final(LiveEvent):
 
     segment: Segment
     warnings: tuple[TranscriptWarning, ...] = ()
-    """What went wrong with it. Empty when nothing did."""
+    """The warnings about the final. Empty when there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +200,4 @@ _CONVERTERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
     "config_updated": _updated,
     "lag": lambda sequence, it: Lag(sequence, seconds_of(it.behind)),
 }
-"""By the kind of the message."""
+"""The converters, by the kind of the message."""

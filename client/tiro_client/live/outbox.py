@@ -1,4 +1,4 @@
-"""What a live session has to send: audio and controls in order, over whichever connection there is."""
+"""The queue of a live session's audio and controls, sent in order over one connection after the other."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""What a live session sends again after a lost connection: everything that the service has not stored.
+"""The buffer of audio and controls that a live session sends again after a lost connection: what is not stored yet.
 
 PCM samples can be resumed at any sample, so each acknowledgement releases some of them. A compressed stream can only be
 decoded from its beginning, so all of it is kept, up to a limit.

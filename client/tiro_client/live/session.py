@@ -29,7 +29,7 @@ from tiro_client.timing import seconds_of
 KEEP_ALIVE_SECONDS = 3.0
 """After this time without a message a keep-alive is sent, unless the service ends idle sessions sooner."""
 KEEP_ALIVE_SECONDS_FIRST = 1.0
-"""The same until the service has said after which time it ends idle sessions."""
+"""The same until the service has reported after which time it ends idle sessions."""
 KEEP_ALIVES_PER_IDLE = 3
 """Keep-alives within the time after which the service ends an idle session."""
 

@@ -24,8 +24,8 @@ async def decode(
 
     Args:
         launcher: where the process comes from.
-        file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
-            it must have been flushed.
+        file: an open regular file or its descriptor, read from its start, not from its position. All writes to it must
+            have been flushed.
         rate: output sample rate in Hz; None keeps the source's own.
         channel: the one channel to decode, counted from 0; None mixes all of them.
         limits: what decoding may cost.

@@ -14,10 +14,10 @@ class DecodeLimits:
 
     Attributes:
         duration_seconds_min: less decoded audio than this is AUDIO_TOO_SHORT.
-        duration_seconds_max: more decoded audio than this is AUDIO_TOO_LONG, whatever the header says.
+        duration_seconds_max: more decoded audio than this is AUDIO_TOO_LONG, with any duration in the header.
         timeout_seconds: time that the caller may spend waiting for the process, summed over the whole file. Time the
             caller takes to use the audio does not count: a slow reader only makes the decoder pause.
-        cpu_seconds: processor time of the process; the kernel stops it there, in whatever loop it is.
+        cpu_seconds: processor time of the process, at which the kernel kills it.
         memory_bytes: address space of the process (RLIMIT_AS). The idle process maps about 140 MiB.
     """
 

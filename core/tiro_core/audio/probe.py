@@ -18,12 +18,12 @@ async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: Decod
     """Return the format and duration of the audio in `file`.
 
     Every packet is read and the first ones are decoded; when these do not last as long as they state, all are. The
-    duration is therefore measured, whatever the header says.
+    duration is therefore measured, not read from the header.
 
     Args:
         launcher: where the process comes from.
-        file: an open regular file or its descriptor, read from its start whatever its position. Everything written to
-            it must have been flushed.
+        file: an open regular file or its descriptor, read from its start, not from its position. All writes to it must
+            have been flushed.
         limits: limits of the probing process, and of the duration of the audio.
 
     Raises:

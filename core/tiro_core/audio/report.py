@@ -37,7 +37,7 @@ class AudioInfo:
         sample_rate_hz: rate of the source.
         channels: channels of the source.
         duration_seconds: measured over all packets, not taken from the header.
-        damaged_packets: packets that could not be read or decoded, among those that the probe looked at.
+        damaged_packets: packets that could not be read or decoded, among those that the probe has read.
         container_duration_seconds: the duration in the header; None where the format states none.
     """
 

@@ -91,7 +91,7 @@ class JobEventLog:
             await self.resume()
 
     async def ensure_terminal(self, record: TranscriptionRecord) -> None:
-        """Make sure that the log of a job that is over ends with its terminal event, whatever another writer does.
+        """Make sure that the log of a job that is over ends with its terminal event, also when another writer writes.
 
         Raises:
             Fenced: Another writer wrote in between every time.

@@ -33,7 +33,7 @@ def lease_seconds_left(record: Ownable) -> float:
 
 
 def claimable_in(bus: Bus, record: Ownable, lease_seconds: float) -> float:
-    """In how many seconds another worker may claim a record; 0 or less when it may now.
+    """The seconds until another worker may claim a record; 0 or less when it may now.
 
     While NATS was away no owner could renew. So after an outage a live owner gets the length of a lease to do so.
     """

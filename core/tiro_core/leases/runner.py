@@ -157,7 +157,7 @@ class WorkRunner(Generic[C, R]):
         except asyncio.CancelledError:
             await with_deadline(self._grace_seconds, self._or_leave(task, self._hand_over(attempt, message)))
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever the work raised is the attempt's to explain
+        except Exception as failure:  # noqa: BLE001 - the attempt explains any exception of the work
             failing = self._fail(attempt, message, main_cause(failure))
             await shielded(self._or_leave(task, failing), self._grace_seconds)
         else:

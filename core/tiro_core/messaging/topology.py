@@ -52,7 +52,7 @@ quarter of this time."""
 SESSION_REDELIVERY_SECONDS = 3
 """The same for a live session, whose speaker waits. Workers extend it every second."""
 CALLBACK_REDELIVERY_SECONDS = 60
-"""The same for a callback: longer than a try takes."""
+"""The same for a callback. It is longer than a try takes."""
 ACKNOWLEDGEMENTS_PENDING_MAX = 100_000
 """Work in progress on one model, over all workers. The server's default, 1000, would stop a large deployment."""
 AUDIO_LOG_HEARTBEAT_SECONDS = 10.0

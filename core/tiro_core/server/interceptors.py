@@ -75,7 +75,7 @@ async def _abort(context: Context, error: TiroError) -> None:
             await context.abort_with_status(rpc_status.to_status(error.to_status()))
     except TimeoutError:
         log.info("status_unread", reason=reason_name(error.reason))
-    except grpc.aio.InternalError:  # what gRPC raises when the client is gone
+    except grpc.aio.InternalError:  # gRPC's error when the client has disconnected
         log.info("caller_gone", reason=reason_name(error.reason))
 
 

@@ -16,7 +16,7 @@ class ResultWord:
 
     word: Word
     text_end: int
-    """Its end in the text of its result."""
+    """The end of the word in the text of its result."""
 
 
 @dataclass(frozen=True, slots=True)

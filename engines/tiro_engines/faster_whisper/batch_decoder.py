@@ -129,7 +129,7 @@ class BatchDecoder:
 
 
 def _batch_key(number: int, task: DecodingTask) -> object:
-    """What the tasks of a batch have in common. A task whose language must be detected first has a batch of its own."""
+    """The key that all tasks of a batch share. A task whose language must be detected first has a separate batch."""
     language = task.language.known
     return (language, task.effort, task.hotwords, len(task.prompt), len(task.forced_tokens)) if language else number
 

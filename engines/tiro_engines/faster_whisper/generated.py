@@ -17,7 +17,7 @@ without that detection, these pairs accept 11.
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What the decoder generated for a window."""
+    """The decoder's output for a window."""
 
     tokens: list[int]
     text: str

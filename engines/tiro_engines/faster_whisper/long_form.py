@@ -23,7 +23,7 @@ class LongForm:
     """The segments of a window, decoded on demand."""
 
     language: DetectedLanguage | None
-    """None when there is no speech; then there are no segments either."""
+    """The language. None when there is no speech; then there are no segments either."""
     segments: Iterator[tuple[Segment, Generated]]
     """The segments, in the order of time, without overlap."""
 

@@ -14,7 +14,7 @@ Capability = Engine.Capability
 """The contract's enum, as in `Capability.CAPABILITY_BATCH`."""
 
 Feature: TypeAlias = Engine.Capability.ValueType
-"""One value of it."""
+"""One capability."""
 
 _PREFIX = "CAPABILITY_"
 

@@ -9,7 +9,7 @@ from tiro_formats.writer import Page, TranscriptWriter
 
 _WORD_JOINER = "\u2060"
 _MARKUP = re.compile(r"--(?=>)|<(?=[A-Za-z/!?])|\{(?=\\)")
-"""What players read as a time line, a tag, or an override of another subtitle format, up to where it is broken."""
+"""Text that players would read as a time line, a tag, or an override of another subtitle format."""
 
 
 class SrtWriter(TranscriptWriter):

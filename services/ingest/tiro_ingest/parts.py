@@ -1,4 +1,4 @@
-"""Ingest's object graph: the only place where its parts are put together. Nothing is opened here."""
+"""Ingest's object graph: the only module that puts its parts together. It opens nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -67,12 +67,12 @@ from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.verification import UploadVerifier
 
 HAND_OVER_SECONDS_MAX = 2.0
-"""How long a fetch may take to be handed over when the service stops."""
+"""How long the hand-over of a fetch may take when the service stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What is open while ingest serves."""
+    """The resources that are open while ingest serves."""
 
     settings: IngestSettings
     bus: Bus
@@ -90,25 +90,25 @@ class Runs(Protocol):
     """A part that runs until it is cancelled."""
 
     async def run(self) -> None:
-        """Run."""
+        """Run until cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What ingest serves and runs."""
+    """The gRPC services and background parts of ingest."""
 
     uploads: UploadService
     transcriptions: TranscriptionService
     engines: EngineService
     follower: JobFollower
-    """Complete once it has read every open job."""
+    """The follower of jobs. It is complete once it has read every open job."""
     background: Sequence[Runs]
-    """What runs all the time, the follower included."""
+    """The parts that run until ingest stops, the follower included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Storage:
-    """Records and recordings: what reads, writes and removes them."""
+    """The parts that read, write and remove records and recordings."""
 
     records: JobRecords
     entries: ExpiryEntries
@@ -122,7 +122,7 @@ class _Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Jobs:
-    """Jobs on their way: what follows every change of one."""
+    """The parts that follow the changes of jobs."""
 
     open: OpenJobs
     transcriptions: Transcriptions
@@ -274,7 +274,7 @@ def _transcription_service(
 
 
 def _queues(resources: Resources, storage: _Storage) -> Sequence[Runs]:
-    """What takes work from queues: fetches, and callbacks where the deployment has any."""
+    """The consumers of work queues: fetches, and callbacks if the deployment has secrets for them."""
     settings, bus, session = resources.settings, resources.bus, resources.session
     downloader = Downloader(settings, session, uploads=storage.uploads, intake=storage.intake)
     fetches = _fetches(bus, FetchWork(bus, resources.blobs, downloader, storage.remover), settings.fetches_max)
@@ -307,7 +307,7 @@ def _fetches(bus: Bus, work: FetchWork, at_once_max: int) -> WorkQueueConsumer:
 
 def _maintenance(resources: Resources, storage: _Storage) -> Maintenance:
     bus, blobs, records, ages = resources.bus, resources.blobs, storage.records, CheckAges()
-    # The record of a request goes before the upload that it leads to: a repeated request then begins anew.
+    # The record of a request is removed before the upload that it names, so that a repeated request creates a new one.
     checks: list[Check] = [
         part_check(bus, blobs, records, ages),
         reference_check(bus, records, storage.references, ages),

@@ -1,1 +1,1 @@
-"""`tiro jobs`: look at jobs, and change them."""
+"""`tiro jobs`: list, show and change jobs."""

@@ -1,4 +1,4 @@
-"""`tiro jobs list`, `get`: look at jobs."""
+"""`tiro jobs list`, `get`: list and show jobs."""
 
 from contextlib import aclosing
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Where transcripts are written: to files, each atomically, or to stdout in the order of the command line."""
+"""The output of transcripts: to files, each written atomically, or to stdout in the order of the command line."""
 
 import asyncio
 import secrets
@@ -102,4 +102,4 @@ class StdoutOutput:
 
 
 Output = FolderOutput | StdoutOutput
-"""Where transcripts are written."""
+"""The output of transcripts."""

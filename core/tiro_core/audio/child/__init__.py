@@ -1,1 +1,1 @@
-"""What runs in the decoding processes. Services import nothing from here."""
+"""The code of the decoding processes. Services import nothing from here."""

@@ -1,9 +1,9 @@
 """The containers and codecs that are accepted, and why the others are not.
 
-FFmpeg opens what it recognises, whatever the file is called. Formats that name other files or addresses (concat, hls,
-dash, sdp, image sequences) turn an upload into a read of the server's own files and network, so only formats that
-carry their media within themselves are on the list. Decoders are listed as well: finding out about streams makes FFmpeg
-try decoders, and the video ones are a large attack surface that transcription has no use for.
+FFmpeg recognizes formats by content, not by the name of a file. Formats that refer to other files or addresses (concat,
+hls, dash, sdp, image sequences) would let an upload read the server's files and network, so only formats that contain
+their media are on the list. Decoders are listed as well, because FFmpeg tries decoders to find out about streams, and
+those of video are a large attack surface without use for transcription.
 """
 
 CONTAINERS = (

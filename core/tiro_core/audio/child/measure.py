@@ -12,7 +12,7 @@ PACKETS_CHECKED = 50
 """Packets decoded to check the durations that packets state; about a second of most codecs."""
 
 DISAGREEMENT_SECONDS_TOLERATED = 0.1
-"""What a decoder may hold back or cut off at the start."""
+"""The audio that a decoder may hold back, or drop at the start."""
 
 DISAGREEMENT_FRACTION_TOLERATED = 0.05
 

@@ -1,1 +1,1 @@
-"""What NATS reports of its servers and of our account: room, health, whether it flushes."""
+"""The state of the NATS servers and of the JetStream account: free space, health, whether they flush."""

@@ -1,1 +1,1 @@
-"""Queues of work: putting task messages in, and taking them out."""
+"""Work queues: enqueueing task messages, and consuming them."""

@@ -1,1 +1,1 @@
-"""Reading a stream: page by page, or following it."""
+"""Reading a stream: page by page, or by following it."""

@@ -63,7 +63,7 @@ class DeliverFrom(Enum):
 
 
 class StreamState(Enum):
-    """What a consumer reports between messages."""
+    """Reports of a consumer between messages."""
 
     CAUGHT_UP = "caught_up"
     """Every message that existed at the start has come."""

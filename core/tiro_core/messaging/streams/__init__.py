@@ -1,1 +1,1 @@
-"""Bringing streams to what `topology` declares."""
+"""Creating and updating the streams as `topology` declares them."""

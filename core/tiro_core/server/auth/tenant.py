@@ -41,7 +41,7 @@ class Authenticator(Protocol):
 class NoAuthentication:
     """Every caller is the default tenant. Only for a service that listens on loopback."""
 
-    def tenant_of(self, authorization: str | None) -> str:  # noqa: ARG002 - whatever it carries
+    def tenant_of(self, authorization: str | None) -> str:  # noqa: ARG002 - the key is not checked
         """The default tenant."""
         return DEFAULT_TENANT
 

@@ -55,7 +55,7 @@ class Engine(_message.Message):
         CAPABILITY_VOICE_ACTIVITY_FILTER: Engine._Capability.ValueType  # 10
         """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
         CAPABILITY_REPLACEMENTS: Engine._Capability.ValueType  # 11
-        """Replaced words and phrases: `replacements`. Every worker has it, whatever its engine."""
+        """Replaced words and phrases: `replacements`. Every worker has it, with any engine."""
 
     class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
         """Something that an engine can do with a model. More may be added: ignore those that you do not know."""
@@ -83,7 +83,7 @@ class Engine(_message.Message):
     CAPABILITY_VOICE_ACTIVITY_FILTER: Engine.Capability.ValueType  # 10
     """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
     CAPABILITY_REPLACEMENTS: Engine.Capability.ValueType  # 11
-    """Replaced words and phrases: `replacements`. Every worker has it, whatever its engine."""
+    """Replaced words and phrases: `replacements`. Every worker has it, with any engine."""
 
     @_typing.final
     class Model(_message.Message):

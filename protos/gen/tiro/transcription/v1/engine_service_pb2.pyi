@@ -28,7 +28,7 @@ class ListEnginesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most, 0 to 100. 0 means 50."""
+    """The most engines in the page, 0 to 100. 0 means 50."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. Empty asks for the first page."""
     def __init__(
