@@ -1,4 +1,4 @@
-"""What every test has: a real NATS server, a connection to it, a tenant of its own, and a watch over what it leaves."""
+"""Fixtures of every test: a real NATS server, a connection to it, a tenant, and checks that nothing is left running."""
 
 import asyncio
 import logging
@@ -20,18 +20,18 @@ from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
 
 TASK_END_SECONDS = 2.0
-"""How long a task that is on its way out may take to be gone."""
+"""How long a task that is ending may take."""
 PROCESS_END_SECONDS = 2.0
-"""How long a process that was told to end may take to be gone."""
+"""How long a process that got a signal to end may take."""
 THREAD_END_SECONDS = 2.0
-"""How long a thread that is on its way out may take to be gone."""
+"""How long a thread that is ending may take."""
 
 
 def pytest_configure() -> None:
     """Set up the process that runs tests: what Ctrl-C means, and Hypothesis without limits on time."""
-    # A shell's background job, and all that it starts, would ignore it.
+    # A shell's background job, and all that it starts, would ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # How long an example takes says how busy the machine is.
+    # The time of an example depends on how busy the machine is.
     hypothesis.settings.register_profile("tiro", deadline=None)
     hypothesis.settings.load_profile("tiro")
 
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def leaves_logging_alone() -> Iterator[None]:
-    """Put logging back as it was: a test may run a program's start in this process."""
+    """Restore logging: a test may run a program's start in this process."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -80,7 +80,7 @@ def s3_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3_server(s3_process: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """The same, with its credentials in the environment."""
+    """The S3 server of this process's tests, with its credentials in the environment."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     return s3_process
@@ -94,7 +94,7 @@ def core_settings(nats_server: NatsServer) -> CoreSettings:
 
 @pytest.fixture
 async def bus(core_settings: CoreSettings) -> AsyncIterator[Bus]:
-    """A connection of the test's own, with every stream there."""
+    """A NATS connection of the test's own. All streams exist."""
     async with open_bus(core_settings, "test") as connection:
         await ensure_streams(connection, replicas=1)
         yield connection
@@ -102,7 +102,7 @@ async def bus(core_settings: CoreSettings) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 def tenant() -> str:
-    """A tenant that no other test has: tests share a server and do not meet."""
+    """A tenant that no other test has: tests share a server, not data."""
     return f"test-{secrets.token_hex(6)}"
 
 
@@ -120,9 +120,9 @@ def leaves_no_threads() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 async def leaves_no_tasks(leaves_no_threads: None) -> AsyncIterator[None]:
-    """Fail a test that leaves an asyncio task behind. Set up first, so that it looks last.
+    """Fail a test that leaves an asyncio task behind. Set up first, so that it checks last.
 
-    The threads are looked at after it: those of the event loop end with the loop.
+    Threads are checked after tasks: those of the event loop end with the loop.
     """
     yield
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -135,7 +135,7 @@ async def leaves_no_tasks(leaves_no_threads: None) -> AsyncIterator[None]:
 
 @pytest.fixture
 def kept_processes() -> list[int]:
-    """Processes that outlive the test, though it started them. For a fixture that repairs what tests share."""
+    """Ids of processes that the test started and may leave. A fixture that repairs a shared stack adds to them."""
     return []
 
 
@@ -147,7 +147,7 @@ def leaves_no_processes(kept_processes: list[int]) -> Iterator[None]:
     for process in map(psutil.Process, kept_processes):
         before |= {process, *process.children(recursive=True)}
     started = [child for child in psutil.Process().children(recursive=True) if child not in before]
-    # One that was killed a moment ago may still be on its way out; one that nobody told to end is not.
+    # A process that was killed a moment ago may still be exiting; one that got no signal keeps running.
     _, left = psutil.wait_procs(started, timeout=PROCESS_END_SECONDS)
     names = [f"{child.pid} {child.name()}" for child in left]
     for child in left:

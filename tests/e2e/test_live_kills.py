@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack import Stack, running_stack, start_again
+from tests.support.stack import Stack, restart_process, running_stack
 from tiro_client import AsyncClient, Final, LiveConfig, LiveEvent, LiveStream, Partial, WorkerChanged
 from tiro_engines.fake.markers import encode
 
@@ -83,7 +83,7 @@ async def _kill(stack: Stack, turn: asyncio.Barrier) -> None:
         worker = stack.transcribers[number % len(stack.transcribers)]
         await asyncio.to_thread(worker.kill)
         await turn.wait()
-        await asyncio.to_thread(start_again, worker, "transcriber")
+        await asyncio.to_thread(restart_process, worker, "transcriber")
 
 
 async def test_no_word_is_lost_or_repeated_however_often_workers_die(stack_of_two: Stack) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.speech import wav
-from tests.support.stack import Stack, running_stack, start_again
+from tests.support.stack import Stack, restart_process, running_stack
 from tiro_client import AsyncClient, JobSegments
 from tiro_engines.fake.markers import encode
 
@@ -43,7 +43,7 @@ async def test_a_shared_job_outlives_its_workers(stack: Stack) -> None:
         for worker in stack.transcribers:
             await asyncio.to_thread(worker.kill)
         for worker in stack.transcribers:
-            await asyncio.to_thread(start_again, worker, "transcriber")
+            await asyncio.to_thread(restart_process, worker, "transcriber")
         ended = await client.wait(job, timeout_seconds=120)
         transcript = await client.get_transcript(job)
     assert transcript.text.split() == [f"w{number}" for number in WORDS]

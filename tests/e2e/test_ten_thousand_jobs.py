@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.speech import wav
-from tests.support.stack import Stack, running_stack, start_again
+from tests.support.stack import Stack, restart_process, running_stack
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client import AsyncClient
@@ -77,7 +77,7 @@ async def _kill(stack: Stack) -> None:
         await asyncio.sleep(rng.uniform(0, 2 * SECONDS_BETWEEN_KILLS))
         worker = rng.choice(stack.transcribers)
         await asyncio.to_thread(worker.kill)
-        await asyncio.to_thread(start_again, worker, "transcriber")
+        await asyncio.to_thread(restart_process, worker, "transcriber")
 
 
 async def _submit_all(client: AsyncClient, upload: str) -> list[str]:

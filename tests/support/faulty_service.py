@@ -1,7 +1,7 @@
-"""A service whose calls and engine fail on what a test marks: `python -m tests.support.faulty_service tiro_ingest`.
+"""A service whose calls and engine fail for marked input: `python -m tests.support.faulty_service tiro_ingest`.
 
-A method that is listed here raises with its arguments in the message and in a local variable when one of them has the
-mark: as a fault anywhere below it would, with what callers sent in its hands.
+A listed method raises when one of its arguments has the mark. The arguments are in the message and in a local variable:
+so a fault anywhere below it would expose callers' data.
 """
 
 import functools

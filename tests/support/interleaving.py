@@ -1,8 +1,8 @@
-"""One process interrupted by another one, at each moment at which that can make a difference: between its requests.
+"""An operation that is interrupted at a chosen step, by another process's operation or by the death of its process.
 
-Processes meet in NATS only. So the steps of an operation are the moments before a request of its connection leaves, and
-after the answer has come. An operation is run again and again; at its n-th step it stands still while another operation
-is done from beginning to end, or it dies there.
+Processes interact through NATS only. So the steps of an operation are the moments before a request of its connection is
+sent, and after the answer has arrived. A test repeats an operation: at the n-th step it is suspended while another
+operation runs from beginning to end, or it dies there.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ NEVER = -1
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of it handles this."""
+    """The process has died. None of its code may handle this."""
 
 
 class Steps:
     """Counts the steps of an operation, and interrupts it.
 
     Attributes:
-        taken: How many steps the operation has taken.
+        taken: Number of steps that the operation has taken.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Steps:
         """Prepare an operation.
 
         Args:
-            interrupt_at: The step at which it stands still, counted from 0.
-            interruption: What is done meanwhile.
+            interrupt_at: The step at which it is suspended, counted from 0.
+            interruption: Runs while it is suspended.
             die_at: The step at which its process dies.
         """
         self.taken = 0
         self._interrupt_at = interrupt_at
         self._interruption = interruption
         self._die_at = die_at
-        self._standing_still = asyncio.Lock()
+        self._suspended = asyncio.Lock()
 
     @property
     def has_interrupted(self) -> bool:
@@ -61,8 +61,8 @@ class Steps:
         return 0 <= self._die_at < self.taken
 
     async def step(self) -> None:
-        """One step. All others of the operation wait while it stands still."""
-        async with self._standing_still:
+        """One step. Other steps of the operation wait while it is suspended."""
+        async with self._suspended:
             self._require_alive()
             number, self.taken = self.taken, self.taken + 1
             if number == self._interrupt_at and self._interruption is not None:

@@ -1,4 +1,4 @@
-"""Answers of NATS that are lost on their way: a write has happened, and its writer does not know it."""
+"""Lost answers of NATS: the write is stored, and its writer gets a timeout."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tiro_core.messaging.connection import Bus
 
 
 async def _nothing() -> None:
-    """For a loss behind which nothing else happens."""
+    """Do nothing: the default of a hook."""
 
 
 @contextmanager
@@ -20,9 +20,9 @@ def losing_answer(bus: Bus, subject: str, meanwhile: Callable[[], Awaitable[None
     """Lose the answer to the first message that is published on a subject.
 
     Args:
-        bus: Whose publishes meet this.
-        subject: On which subject.
-        meanwhile: Happens between the write and the moment when its writer gives the answer up.
+        bus: The connection whose publishes are affected.
+        subject: The subject.
+        meanwhile: Runs after the write, before its writer gets the timeout.
 
     Yields:
         The subjects of the messages that were published, in order.
@@ -32,7 +32,7 @@ def losing_answer(bus: Bus, subject: str, meanwhile: Callable[[], Awaitable[None
         await meanwhile()
         raise NatsTimeoutError
 
-    with _first_publish(bus, subject, behind=lose) as published:
+    with _first_publish(bus, subject, after=lose) as published:
         yield published
 
 
@@ -53,7 +53,7 @@ def _first_publish(
     subject: str,
     *,
     before: Callable[[], Awaitable[None]] = _nothing,
-    behind: Callable[[Any], Awaitable[Any]] | None = None,
+    after: Callable[[Any], Awaitable[Any]] | None = None,
 ) -> Iterator[list[str]]:
     published: list[str] = []
     publish: Callable[..., Awaitable[Any]] = bus.jetstream.publish
@@ -64,7 +64,7 @@ def _first_publish(
         if is_first:
             await before()
         answer = await publish(to, *arguments, **options)
-        return await behind(answer) if is_first and behind else answer
+        return await after(answer) if is_first and after else answer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bus.jetstream, "publish", faulty)

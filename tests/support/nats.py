@@ -51,10 +51,10 @@ class NatsServer:
     Args:
         folder: An existing folder for its configuration, store and log.
         sync_interval: How often it flushes; `always` is before each acknowledgement.
-        store_bytes_max: How much its file store takes, as NATS writes sizes.
+        store_bytes_max: Size of its file store, in NATS's notation.
         jetstream: Whether it has JetStream.
-        account_bytes_max: How much the account takes whose clients give no name. None: no account has a limit.
-        password: Of the user `tiro`. Empty: everyone may connect.
+        account_bytes_max: File storage in bytes of the account of clients without a name. None: no limits.
+        password: Password of the user `tiro`. Empty: all clients may connect.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect. It stays the same over restarts."""
+        """URL for clients. It stays the same over restarts."""
         return f"nats://127.0.0.1:{self._port}"
 
     @property
     def monitor_url(self) -> str:
-        """Its monitoring port. It stays the same over restarts."""
+        """URL of its monitoring port. It stays the same over restarts."""
         return f"http://127.0.0.1:{self._monitor_port}"
 
     @property
     def pid(self) -> int:
-        """The running server's process."""
+        """Id of the running server's process."""
         return self._running().pid
 
     @property
@@ -113,7 +113,7 @@ class NatsServer:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop it in order."""
+        """Stop it by SIGTERM."""
         process = self._running()
         process.terminate()
         process.wait(STOP_SECONDS_MAX)
@@ -127,7 +127,7 @@ class NatsServer:
         self._process = None
 
     def signal(self, signum: Signals) -> None:
-        """Send it a signal: SIGSTOP has it do nothing, with all its connections open, until SIGCONT."""
+        """Send it a signal. SIGSTOP suspends it, with all its connections open, until SIGCONT."""
         self._running().send_signal(signum)
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class NatsServer:
             self.kill()
 
     def change_password(self, password: str) -> None:
-        """Have clients connect with another password from now on. The server refuses those that are connected."""
+        """Change the password while it runs. The server then closes the connections that used the old one."""
         self._password = password
         self._write_config()
         self._running().send_signal(signal.SIGHUP)
@@ -181,7 +181,7 @@ class NatsServer:
         file = self._folder / f"nats-server_{self.pid}.ports"
         try:
             ports = json.loads(file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):  # not there, or half of it
+        except (FileNotFoundError, json.JSONDecodeError):  # not written yet, or partly
             return False
         self._port = urlsplit(ports["nats"][0]).port
         self._monitor_port = urlsplit(ports["monitoring"][0]).port
@@ -198,7 +198,7 @@ def running_nats(
     account_bytes_max: int | None = None,
     password: str = "",
 ) -> Iterator[NatsServer]:
-    """A server that runs, and is gone at the end; see `NatsServer` for its options."""
+    """A running server, killed at the end; see `NatsServer` for its options."""
     server = NatsServer(
         folder,
         sync_interval=sync_interval,
@@ -215,7 +215,7 @@ def running_nats(
 
 
 def _executable() -> str:
-    """The nats-server beside this Python, from the wheel, or else the machine's own."""
+    """The nats-server beside this Python, from the wheel, or else the one on the PATH."""
     found = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
     if found is None:
         raise RuntimeError("there is no nats-server: run `make setup`")

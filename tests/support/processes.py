@@ -1,4 +1,4 @@
-"""Services as real processes: started, waited for until they answer as healthy, stopped or killed."""
+"""Services as real processes, which tests start, stop and kill. Their logs are read as they are written."""
 
 import asyncio
 import json
@@ -16,26 +16,26 @@ STOP_SECONDS_MAX = 30.0
 
 
 class ServiceProcess:
-    """One service. Its log is read all the time, line by line, so that tests can wait for what it says.
+    """One service. Its log is read line by line as it is written, so that tests can wait for an event in it.
 
     Args:
         module: The module to run, and arguments after it if there are any.
-        environment: What it is started with besides the test's own.
+        environment: Variables of its environment, besides those of the test's process.
     """
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         self._module = module
         self.environment = {**os.environ, **environment, "TIRO_LOG_FORMAT": "json"}
-        """What it is told when it is started."""
+        """Its environment at the next start."""
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
-        self._said = threading.Condition()
+        self._logged = threading.Condition()
         self.log: list[dict[str, Any]] = []
-        """Everything it said since it was started."""
+        """All lines of its log since it was started."""
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """Id of the process."""
         return self._running().pid
 
     @property
@@ -52,19 +52,19 @@ class ServiceProcess:
         self._reader.start()
 
     def wait_for(self, event: str, seconds: float = START_SECONDS_MAX, **fields: str) -> dict[str, Any]:
-        """Wait until it says something, with these fields, and return that line: the first since it was started.
+        """Wait until it logs an event with these fields, and return the line: the first such line since it was started.
 
         Raises:
-            AssertionError: It has ended, or has not said it in time; the message has its log.
+            AssertionError: It has ended, or has not logged it in time; the message has its log.
         """
-        with self._said:
-            self._said.wait_for(lambda: self._find(event, fields) is not None or self._ended(), timeout=seconds)
+        with self._logged:
+            self._logged.wait_for(lambda: self._find(event, fields) is not None or self._ended(), timeout=seconds)
             line = self._find(event, fields)
-            assert line is not None, f"{self._module} did not say {event!r}: {self.log}"
+            assert line is not None, f"{self._module} did not log {event!r}: {self.log}"
             return line
 
     def stop(self) -> int:
-        """Stop it in order, and return its exit status."""
+        """Stop it by SIGTERM, and return its exit status."""
         return self._end(SIGTERM)
 
     def kill(self) -> None:
@@ -109,11 +109,11 @@ class ServiceProcess:
         with process.stderr:
             for text in process.stderr:
                 line = json.loads(text) if text.startswith("{") else {"event": "", "text": text.rstrip()}
-                with self._said:
+                with self._logged:
                     self.log.append(line)
-                    self._said.notify_all()
-        with self._said:
-            self._said.notify_all()
+                    self._logged.notify_all()
+        with self._logged:
+            self._logged.notify_all()
 
     def _find(self, event: str, fields: Mapping[str, str]) -> dict[str, Any] | None:
         wanted = {"event": event, **fields}.items()
@@ -130,7 +130,7 @@ class ServiceProcess:
 
 @contextmanager
 def starting(module: str, environment: Mapping[str, str]) -> Iterator[ServiceProcess]:
-    """A service that was started a moment ago, and is gone at the end."""
+    """A service that was started and may not be ready yet. It is killed at the end."""
     service = ServiceProcess(module, environment)
     try:
         service.start()
@@ -141,7 +141,7 @@ def starting(module: str, environment: Mapping[str, str]) -> Iterator[ServicePro
 
 @contextmanager
 def running(module: str, environment: Mapping[str, str], *, ready: str) -> Iterator[ServiceProcess]:
-    """A service that has said the event `ready`, and is gone at the end."""
+    """A service that has logged the event `ready`. It is killed at the end."""
     with starting(module, environment) as service:
         service.wait_for(ready)
         yield service
@@ -149,7 +149,7 @@ def running(module: str, environment: Mapping[str, str], *, ready: str) -> Itera
 
 @asynccontextmanager
 async def running_async(module: str, environment: Mapping[str, str], *, ready: str) -> AsyncIterator[ServiceProcess]:
-    """The same, for a test whose event loop must go on meanwhile: a worker that runs in it must renew its record."""
+    """Like `running`, without blocking the event loop: a worker that runs in it must renew its record."""
     with starting(module, environment) as service:
         await asyncio.to_thread(service.wait_for, ready)
         yield service

@@ -50,19 +50,19 @@ class S3Server:
 
     @property
     def url(self) -> str:
-        """Where clients connect. It stays the same over restarts."""
+        """URL for clients. It stays the same over restarts."""
         return f"http://127.0.0.1:{self._ports['s3'][0]}"
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What a service is told of it."""
+        """Settings of a service that uses it."""
         return {"blob_store": "s3", "s3_endpoint": self.url, "s3_bucket": BUCKET}
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The same for a process, with its credentials."""
-        told = {f"TIRO_{name.upper()}": value for name, value in self.settings.items()}
-        return {**told, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        """Environment of a process that uses it, with its credentials."""
+        variables = {f"TIRO_{name.upper()}": value for name, value in self.settings.items()}
+        return {**variables, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
     def start(self) -> None:
         """Start it and wait until it answers and has its bucket.
@@ -81,7 +81,7 @@ class S3Server:
             time.sleep(_POLL_SECONDS)
 
     def make_bucket(self, name: str) -> bool:
-        """Have a bucket, by the folder behind it. False when the server does not answer yet."""
+        """Create a bucket unless it exists, as a folder of the filer. False if the server does not answer yet."""
         folder = f"http://127.0.0.1:{self._ports['filer'][0]}/buckets/{name}/"
         return self._answers(folder) or self._answers(folder, method="POST")
 
@@ -112,10 +112,10 @@ class S3Server:
 
 
 def _free_ports() -> Iterator[int]:
-    """Ports that nothing listens on: weed takes none of its own choice.
+    """Ports on which no process listens: weed cannot choose free ports itself.
 
-    Below those that Linux gives to clients, so that none of them is taken between this look and weed's start; in an
-    order of this process's own, though each process that runs tests has the same seed.
+    They are below Linux's ephemeral ports, so that no client takes one before weed's start. Their order is random in
+    each process, although all processes that run tests have the same seed.
     """
     for port in random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE)):
         with socket.socket() as probe:
@@ -128,7 +128,7 @@ def _free_ports() -> Iterator[int]:
 
 @contextmanager
 def running_s3(folder: Path) -> Iterator[S3Server]:
-    """A server that runs, and is gone at the end."""
+    """A running server, killed at the end."""
     with ExitStack() as stack:
         server = S3Server(folder)
         stack.callback(server.kill)

@@ -52,16 +52,16 @@ FETCH_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Script:
-    """What a worker does that a good one would not."""
+    """Deviations from a correct worker."""
 
     reports_progress: bool = True
     """Whether it publishes what it has processed."""
     claims: bool = True
     """Whether it claims sessions."""
     fails_with: Status | None = None
-    """It ends each session with this at the first audio, after the finals that belong to it."""
+    """The error with which it ends each session at the first audio, after the finals of that audio."""
     partials_after_event: int | None = None
-    """What its partials claim to come after, instead of its last event."""
+    """Sequence of the event that its partials claim to follow, instead of the last one's."""
     finals_per_input: int = 0
     """Finals after each piece of audio."""
     final_text: str = ""
@@ -134,7 +134,7 @@ class ScriptedWorker:
             await session.publish_progress()
 
     async def run(self) -> None:
-        """Be alive and work, until cancelled."""
+        """Renew the record and serve sessions, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_registered())
             while True:
@@ -144,17 +144,17 @@ class ScriptedWorker:
                     await asyncio.sleep(FETCH_SECONDS)
 
     async def leave(self) -> None:
-        """Delete its record: it is gone."""
+        """Delete its record, as at its end."""
         await self._workers.delete(self.record.worker_id)
 
     async def register(self) -> None:
-        """Write its record: it is alive."""
+        """Write its record, which says that it is alive."""
         await self._workers.put(self.record.worker_id, self.record)
 
     async def _stay_registered(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            with suppress(MessagingError):  # the next time may do
+            with suppress(MessagingError):  # the next renewal may succeed
                 await self.register()
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
@@ -269,7 +269,7 @@ class _Session:
         self._finals += 1
 
     async def publish_progress(self) -> None:
-        """Tell how far it is."""
+        """Publish the number of processed samples."""
         record = self.received.record
         subject = subjects.live_progress(record.tenant, record.session_id)
         progress = LiveProgress(epoch=record.epoch, processed_sample=self._samples)
@@ -309,7 +309,7 @@ class _Session:
 async def running_worker(
     bus: Bus, engine: str, *, session_slots: int = 8, sessions: int = 0
 ) -> AsyncIterator[ScriptedWorker]:
-    """A worker that is registered, and works until the context ends; then it is gone without a word."""
+    """A registered worker that runs until the context ends, and then stops without deleting its record."""
     worker = ScriptedWorker(bus, engine, session_slots=session_slots, sessions=sessions)
     await worker.register()
     async with asyncio.TaskGroup() as tasks:

@@ -9,11 +9,11 @@ from tests.support.processes import ServiceProcess, starting
 
 ANY_PORT = "127.0.0.1:0"
 READY = {"ingest": "listening", "streamer": "listening", "transcriber": "ready"}
-"""What each service says once it can be used."""
+"""The event that each service logs once it is ready."""
 
 
 class Stack:
-    """The processes, and where they are."""
+    """The processes and their addresses."""
 
     def __init__(
         self, nats: NatsServer, services: Mapping[str, ServiceProcess], others: Sequence[ServiceProcess] = ()
@@ -23,16 +23,16 @@ class Stack:
         self.streamer = services["streamer"]
         self.transcriber = services["transcriber"]
         self.transcribers = [self.transcriber, *others]
-        """All of them."""
+        """All transcribers."""
         self.address = str(self.ingest.wait_for("listening")["address"])
         self.streaming_address = str(self.streamer.wait_for("listening")["address"])
 
     def restart(self, name: str) -> None:
-        """Start a service again that was killed, on the same address."""
-        start_again(getattr(self, name), name)
+        """Restart a service that was killed, on the same address."""
+        restart_process(getattr(self, name), name)
 
     def repair(self) -> list[int]:
-        """Start again whatever does not run, wait until all of it can be used, and return the processes' ids."""
+        """Restart all processes that do not run, wait until they are ready, and return the ids of all processes."""
         if not self.nats.is_running:
             self.nats.start()
         others = [(one, "transcriber") for one in self.transcribers]
@@ -46,12 +46,12 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the client needs to find it."""
+        """Environment in which the client finds its services."""
         return {"TIRO_ADDRESS": self.address, "TIRO_STREAMING_ADDRESS": self.streaming_address}
 
 
-def start_again(service: ServiceProcess, name: str) -> None:
-    """Start one process of a service that was killed, and wait until it can be used."""
+def restart_process(service: ServiceProcess, name: str) -> None:
+    """Restart a process of a service that was killed, and wait until it is ready."""
     service.start()
     service.wait_for(READY[name])
 
@@ -60,13 +60,13 @@ def start_again(service: ServiceProcess, name: str) -> None:
 def running_stack(
     folder: Path, settings: Mapping[str, str], *, transcribers: int = 1, more: Sequence[Mapping[str, str]] = ()
 ) -> Iterator[Stack]:
-    """Everything on free ports, gone at the end.
+    """NATS and the services on free ports, killed at the end.
 
     Args:
-        folder: Where NATS keeps its data.
-        settings: What the services are told besides.
-        transcribers: How many of them there are.
-        more: What transcribers beyond these are told besides: one each.
+        folder: Folder of NATS's data.
+        settings: Further environment of the services.
+        transcribers: Number of transcribers with these settings.
+        more: Further transcribers: for each its environment, besides `settings`.
     """
     with ExitStack() as stack:
         nats = stack.enter_context(running_nats(folder))
@@ -80,7 +80,7 @@ def running_stack(
             "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
             **settings,
         }
-        told_besides: list[Mapping[str, str]] = [{}] * (transcribers - 1) + list(more)
+        others_settings: list[Mapping[str, str]] = [{}] * (transcribers - 1) + list(more)
         # All start before the first is waited for: most of a start is imports.
         services = {
             name: stack.enter_context(
@@ -88,13 +88,15 @@ def running_stack(
             )
             for name in READY
         }
-        others = [stack.enter_context(starting("tiro_transcriber", {**environment, **told})) for told in told_besides]
+        others = [
+            stack.enter_context(starting("tiro_transcriber", {**environment, **each})) for each in others_settings
+        ]
         for name, service in services.items():
             service.wait_for(READY[name])
         for service in others:
             service.wait_for(READY["transcriber"])
         for name in ("ingest", "streamer"):
-            # A service that is started again must be found where it was.
+            # A restarted service must have the same address.
             address = str(services[name].wait_for("listening")["address"])
             services[name].environment[f"TIRO_{name.upper()}_ADDRESS"] = address
         yield Stack(nats, services, others)

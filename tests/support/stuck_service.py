@@ -1,4 +1,4 @@
-"""A service that does not stop as it should, for the tests of the clock that ends it: `python -m` with TIRO_STUCK."""
+"""A service that does not stop by itself, for tests of the stop deadline. TIRO_STUCK says in which way."""
 
 import asyncio
 import os
@@ -15,19 +15,19 @@ log = get_logger()
 
 
 async def serve(_settings: CoreSettings, stopping: asyncio.Event) -> None:
-    """Be stuck in the way that the environment asks for."""
+    """Hang at the stop in the way that TIRO_STUCK names."""
     way = os.environ["TIRO_STUCK"]
     async with asyncio.TaskGroup() as tasks:
         part = tasks.create_task(_swallow() if way == "swallowing" else asyncio.sleep(0), name="stubborn")
         if way == "handler":
-            # As a library might: asyncio then takes the socket over, through which signals come.
+            # As a library might. asyncio then takes over the socket through which signals arrive.
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, log.info, "another signal")
         log.info("ready")
         if way == "wedged":
             asyncio.get_running_loop().call_soon(_never_return)
         await stopping.wait()
         if way == "unread":
-            # The pipe of the log is full and no one reads it: the next line would wait for ever.
+            # The pipe of the log is full and is not read: the next line would block for ever.
             os.set_blocking(sys.stderr.fileno(), False)
             try:
                 while True:

@@ -1,4 +1,4 @@
-"""A service that fails in many ways with what no log may hold in its hands, for the tests of logs."""
+"""A service that fails in many ways while its frames hold words that no log may contain, for the tests of logs."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ def fail(segments: str) -> NoReturn:
 
 
 async def serve(settings: CoreSettings, stopping: asyncio.Event) -> None:
-    """Fail in every way there is, and at last for good."""
+    """Fail in each way that is logged, and at the end exit by an error."""
     loop = asyncio.get_running_loop()
     try:
         fail(WORDS)

@@ -43,7 +43,7 @@ def cut_from_peers(cluster: NatsCluster, node: Node) -> Iterator[None]:
 
 @contextmanager
 def cut_off(cluster: NatsCluster, node: Node) -> Iterator[None]:
-    """A cut cable: silence towards peers and clients. Connections go on afterwards."""
+    """A cut cable: silence towards peers and clients. Connections continue afterwards."""
     cluster.cut_off(node)
     try:
         yield

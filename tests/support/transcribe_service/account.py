@@ -1,4 +1,4 @@
-"""An account at the server, as the engine finds it: by its environment."""
+"""An account at the server, which the engine finds by its environment."""
 
 import os
 import tempfile
@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.support.transcribe_service.server import REGION, TranscribeServer, running_transcribe
 
 OTHER_REGION = "eu-central-1"
-"""One that the engine is allowed. The server is not in it, and refuses what is signed for it."""
+"""A region that the engine may use. The server is in another one, and refuses requests that are signed for this."""
 
 
 def engine_environment(server: TranscribeServer) -> dict[str, str]:
-    """What a process is told so that its engine speaks to the server, and as fast as it can."""
+    """Environment of a process whose engine uses the server, without waiting for real time."""
     return {
         **server.environment,
         "TIRO_AMAZON_ENDPOINT": server.url,
@@ -25,11 +25,11 @@ def engine_environment(server: TranscribeServer) -> dict[str, str]:
 
 @contextmanager
 def amazon_account() -> Iterator[TranscribeServer]:
-    """A server, and this process's environment set so that its engine speaks to it."""
+    """A server, and the environment of this process set so that its engine uses it."""
     with tempfile.TemporaryDirectory() as folder, running_transcribe(Path(folder)) as server:
-        told = engine_environment(server)
-        before = {name: os.environ.get(name) for name in told}
-        os.environ.update(told)
+        variables = engine_environment(server)
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
         try:
             yield server
         finally:

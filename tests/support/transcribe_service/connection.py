@@ -19,10 +19,10 @@ from h2.exceptions import ProtocolError
 from tests.support.transcribe_service.exchange import Exchange, Reply
 
 PATH = "/stream-transcription"
-"""Of StartStreamTranscription in the service model."""
+"""Path of StartStreamTranscription in the service model."""
 
 OpenExchange = Callable[[dict[str, str], Reply], Exchange]
-"""Begins the exchange that a request asks for, from its headers."""
+"""Creates the exchange of a request, from its headers."""
 
 
 class Connection(asyncio.Protocol):
@@ -34,17 +34,17 @@ class Connection(asyncio.Protocol):
         self._http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._transport: asyncio.Transport | None = None
         self.gone = asyncio.Event()
-        """Set when the client was there and is gone."""
+        """Set once the client has disconnected."""
         self._exchanges: dict[int, Exchange] = {}
         self._replies: dict[int, StreamReply] = {}
 
     @property
     def is_open(self) -> bool:
-        """Whether the client is there."""
+        """Whether the client is connected."""
         return self._transport is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
+        """Begin HTTP/2 with a client that has connected."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(f"a stream is needed, not {transport}")
         self._transport = transport
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Process received bytes."""
         try:
             events = self._http.receive_data(data)
         except ProtocolError:
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
+        """End all exchanges: the client has disconnected."""
         self._transport = None
         self.gone.set()
         for exchange in self._exchanges.values():
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def flush(self) -> None:
-        """Send what is to be sent, as far as the client's windows allow."""
+        """Send pending data, as far as the client's flow-control windows allow."""
         for reply in list(self._replies.values()):
             if reply.push():
                 del self._replies[reply.stream_id]
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
 
 
 class StreamReply:
-    """The response of one stream. What the client's window has no room for waits; a test's results are few."""
+    """The response of one stream. Data beyond the client's window waits without a limit: a test has few results."""
 
     def __init__(self, connection: Connection, http: H2Connection, stream_id: int) -> None:
         self.stream_id = stream_id
@@ -139,21 +139,21 @@ class StreamReply:
         self._connection.flush()
 
     def send(self, data: bytes) -> None:
-        """Send a part of its body."""
+        """Send a part of the body."""
         self._waiting += data
         self._connection.flush()
 
     def end(self) -> None:
-        """There is no more of it."""
+        """End the body."""
         self._ends = True
         self._connection.flush()
 
     def cut(self) -> None:
-        """Drop the connection, with whatever else it carries."""
+        """Drop the connection, and so all streams on it."""
         self._connection.abort()
 
     def push(self) -> bool:
-        """Hand HTTP/2 what fits, and say whether that was the last of it."""
+        """Give HTTP/2 as much of the body as fits, and return whether the body has ended."""
         while self._waiting:
             room = min(self._http.local_flow_control_window(self.stream_id), self._http.max_outbound_frame_size)
             if room <= 0:

@@ -1,4 +1,4 @@
-"""One stream of the service: signed chunks of audio in, events out. Knows nothing of HTTP/2."""
+"""One stream of the service: signed chunks of audio in, events out. Independent of HTTP/2."""
 
 import json
 import time
@@ -13,7 +13,7 @@ import numpy as np
 
 from tests.support.transcribe_service.failures import ServiceFailure, bad_request, invalid_signature, no_new_audio
 from tests.support.transcribe_service.frames import BadFrameError, FrameReader, Message, encode
-from tests.support.transcribe_service.hearing import Heard, Hearing
+from tests.support.transcribe_service.recognizer import ChannelRecognizer, Result
 from tests.support.transcribe_service.record import End, StreamRecord
 from tests.support.transcribe_service.request import PREFIX, StreamRequest, read_request
 from tests.support.transcribe_service.results import transcript_event
@@ -32,18 +32,18 @@ class Reply(Protocol):
         """Send the head of the response."""
 
     def send(self, data: bytes) -> None:
-        """Send a part of its body."""
+        """Send a part of the body."""
 
     def end(self) -> None:
-        """There is no more of it."""
+        """End the body."""
 
     def cut(self) -> None:
-        """Drop the connection, with whatever else it carries."""
+        """Drop the connection, and so all streams on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who may use the server, and which region it is in."""
+    """The credentials of the only account, and the region of the server."""
 
     keys: Keys
     region: str
@@ -60,7 +60,7 @@ class Exchange:
         self._loop = loop
         self._frames = FrameReader()
         self._verifier: ChunkVerifier | None = None
-        self._hearings: list[Hearing] = []
+        self._recognizers: list[ChannelRecognizer] = []
         self._quiet: TimerHandle | None = None
         self._began = time.monotonic()
 
@@ -73,7 +73,7 @@ class Exchange:
         except ServiceFailure as failure:
             self._refuse(failure)
             return
-        self._hearings = [Hearing(self._script.pause_seconds) for _ in range(request.channels)]
+        self._recognizers = [ChannelRecognizer(self._script.pause_seconds) for _ in range(request.channels)]
         if self._script.cut_after == 0:
             self._cut()
             return
@@ -82,11 +82,11 @@ class Exchange:
         self._follow_script()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes of the request's body."""
+        """Process bytes of the request's body."""
         self._guarded(lambda: self._receive(data))
 
     def finish(self) -> None:
-        """The request's body has ended: tell the rest, and end."""
+        """Send the last results, and end the response: the request's body has ended."""
         self._guarded(self._finish)
 
     def fail(self, failure: ServiceFailure) -> None:
@@ -104,7 +104,7 @@ class Exchange:
         self._reply.end()
 
     def leave(self, end: End = End.LEFT) -> None:
-        """It is over: say how, unless that is known."""
+        """Record how the stream ended, unless that is recorded."""
         if self._quiet is not None:
             self._quiet.cancel()
         if self.record.end is None:
@@ -134,7 +134,7 @@ class Exchange:
         self._reply.end()
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """Do something with what the client sent, unless the stream has ended; what is wrong with it ends it."""
+        """Process input unless the stream has ended. Invalid input ends it with an exception event."""
         if self.record.end is not None or self._verifier is None:
             return
         try:
@@ -142,7 +142,7 @@ class Exchange:
         except ServiceFailure as failure:
             self.fail(failure)
         except (BadFrameError, BadSignatureError) as error:
-            # The service tells of signatures in mid-stream as of any other bad request.
+            # The service reports a wrong signature in mid-stream as any other bad request.
             self.fail(bad_request(str(error)))
 
     def _receive(self, data: bytes) -> None:
@@ -157,10 +157,10 @@ class Exchange:
         self.record.chunks_verified = self._verifier.verified
         if event is not None:
             _check_event(event)
-            self._hear(event.payload)
+            self._take_audio(event.payload)
             self._follow_script()
 
-    def _hear(self, audio: bytes) -> None:
+    def _take_audio(self, audio: bytes) -> None:
         request = self.record.request
         if request is None or not audio:
             return
@@ -174,31 +174,31 @@ class Exchange:
         if len(audio) % (_SAMPLE_BYTES * request.channels):
             raise bad_request("The audio is not of whole samples.")
         samples = np.frombuffer(audio, dtype="<i2").reshape(-1, request.channels)
-        for channel, hearing in enumerate(self._hearings):
-            for heard in hearing.listen(samples[:, channel]):
-                self._tell(heard, channel)
+        for channel, recognizer in enumerate(self._recognizers):
+            for result in recognizer.accept(samples[:, channel]):
+                self._send_result(result, channel)
 
     def _finish(self) -> None:
         if self._frames.waiting:
             raise BadFrameError("the stream ends within a message")
-        for channel, hearing in enumerate(self._hearings):
-            for heard in hearing.finish():
-                self._tell(heard, channel)
+        for channel, recognizer in enumerate(self._recognizers):
+            for result in recognizer.finish():
+                self._send_result(result, channel)
         if not self._is_stalled:
             self.leave(End.FINISHED)
             self._reply.end()
 
-    def _tell(self, heard: Heard, channel: int) -> None:
+    def _send_result(self, result: Result, channel: int) -> None:
         request = self.record.request
         if request is not None and not self._is_stalled:
-            data = encode(transcript_event(heard, channel, request, self._script))
+            data = encode(transcript_event(result, channel, request, self._script))
             self._reply.send(
                 data[:-1] + bytes((data[-1] ^ 1,)) if self._has_passed(self._script.corrupt_after) else data
             )
             self.record.sent += 1
 
     def _follow_script(self) -> None:
-        """Do what the test has asked for at this point of the audio."""
+        """Inject the fault that the script has at this point of the audio."""
         script = self._script
         if script.throw is not None and self._has_passed(script.throw_after):
             self.fail(script.throw)
@@ -235,10 +235,10 @@ def _check_event(event: Message) -> None:
 
 
 def _response_headers(request: StreamRequest) -> list[tuple[str, str]]:
-    told = [(f"{PREFIX}{name}", value) for name, value in request.parameters.items()]
+    parameters = [(f"{PREFIX}{name}", value) for name, value in request.parameters.items()]
     if request.session_id is None:
-        told.append((f"{PREFIX}session-id", str(uuid.uuid4())))
-    return [("content-type", "application/vnd.amazon.eventstream"), _request_id(), *told]
+        parameters.append((f"{PREFIX}session-id", str(uuid.uuid4())))
+    return [("content-type", "application/vnd.amazon.eventstream"), _request_id(), *parameters]
 
 
 def _request_id() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""How the service refuses a request, or ends a stream: exceptions with their HTTP status.
+"""Exceptions with which the service refuses a request or ends a stream, with their HTTP status.
 
 Names, statuses and the member `Message` are those of the public service model (Smithy, `transcribe-streaming`); the
 names with status 403 are common to all services of AWS and not in the model. Messages are as clients have seen them
@@ -6,8 +6,8 @@ where that is known, else the model's documentation.
 """
 
 
-class ServiceFailure(Exception):  # noqa: N818 - not an error of ours: what the service says
-    """What the service answers instead of results."""
+class ServiceFailure(Exception):  # noqa: N818 - not an error of ours: an answer of the service
+    """An exception that the service answers with, instead of results."""
 
     def __init__(self, kind: str, status: int, message: str) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class ServiceFailure(Exception):  # noqa: N818 - not an error of ours: what the 
 
 
 def bad_request(message: str) -> ServiceFailure:
-    """Something in the request or the stream is not as it must be."""
+    """The request or the stream is invalid."""
     return ServiceFailure("BadRequestException", 400, message)
 
 
@@ -50,7 +50,7 @@ def invalid_signature(message: str) -> ServiceFailure:
 
 
 def expired_token() -> ServiceFailure:
-    """Temporary credentials are no longer good."""
+    """The temporary credentials have expired."""
     text = "The security token included in the request is expired"
     return ServiceFailure("ExpiredTokenException", 403, text)
 
@@ -62,6 +62,6 @@ def access_denied() -> ServiceFailure:
 
 
 def no_new_audio(seconds: float) -> ServiceFailure:
-    """A stream was opened, and nobody sends audio."""
+    """The stream is open, and the client sends no audio."""
     text = f"Your request timed out because no new audio was received for {seconds:g} seconds."
     return bad_request(text)

@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BadFrameError(Exception):
-    """Bytes that are no message, or not the message that was sent."""
+    """Bytes that are not a valid message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def encode(message: Message) -> bytes:
 
 
 def encode_headers(headers: Mapping[str, HeaderValue]) -> bytes:
-    """Write headers as they stand in a message, and as signatures cover them."""
+    """Encode headers as in a message. Signatures cover the same bytes."""
     return b"".join(bytes((len(name),)) + name.encode() + _encode_value(value) for name, value in headers.items())
 
 
@@ -55,7 +55,7 @@ def decode(data: bytes) -> Message:
     """Read the only message in `data`.
 
     Raises:
-        BadFrameError: It is not whole, or altered, or not alone.
+        BadFrameError: It is incomplete, altered, or followed by more bytes.
     """
     reader = FrameReader()
     messages = list(reader.feed(data))
@@ -72,11 +72,11 @@ class FrameReader:
 
     @property
     def waiting(self) -> int:
-        """Bytes of a message that is not whole yet."""
+        """Number of bytes of a message that is incomplete so far."""
         return len(self._data)
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Take bytes, and yield the messages that are whole.
+        """Add bytes, and yield the messages that are complete.
 
         Raises:
             BadFrameError: A CRC or a length is wrong.
@@ -119,7 +119,7 @@ def _decode_headers(data: bytes) -> dict[str, HeaderValue]:
 
 
 def _decode_value(data: bytes, position: int) -> tuple[HeaderValue, int]:
-    """Read the value at a position, and say where it ends."""
+    """Read the value at a position. Return it with the position of its end."""
     kind = data[position]
     position += 1
     if kind == _TIMESTAMP:

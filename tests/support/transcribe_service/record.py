@@ -1,4 +1,4 @@
-"""What the server knows of one stream."""
+"""The server's record of one stream."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ class End(StrEnum):
     FINISHED = "finished"
     """The client ended it, and all results were sent."""
     FAILED = "failed"
-    """The server refused it, or threw an exception into it: `StreamRecord.failure` names it."""
+    """The server refused it, or ended it with an exception event: `StreamRecord.failure` names it."""
     CUT = "cut"
     """The server cut the connection."""
     LEFT = "left"
@@ -24,20 +24,20 @@ class StreamRecord:
     """One stream, from its request on. The server's thread writes it."""
 
     headers: dict[str, str]
-    """Of the request, by lower-case name; `host` is the authority."""
+    """Headers of the request, by lower-case name; `host` is the authority."""
     request: StreamRequest | None = None
-    """What was asked for; None where that could not be read."""
+    """Parameters of the request; None where they are invalid."""
     request_verified: bool = False
     """Whether the request's signature is right."""
     chunks_verified: int = 0
-    """Chunks, each of them signed over the one before. The last, empty one is among them."""
+    """Number of chunks with a right signature, the last, empty one included. Each is signed over the one before."""
     audio_events: int = 0
     audio_seconds: float = 0.0
-    """Audio received."""
+    """Seconds of received audio."""
     ahead_seconds: float = 0.0
-    """The most by which audio was ahead of real time."""
+    """The largest lead of the audio over real time, in seconds."""
     sent: int = 0
-    """Events sent."""
+    """Number of sent events."""
     end: End | None = None
     failure: str | None = None
     """The name of the exception it ended with."""

@@ -1,7 +1,7 @@
 """The request of StartStreamTranscription: its parameters are headers `x-amzn-transcribe-...`.
 
-Parameters, their values and what excludes what are those of the public service model (Smithy,
-`transcribe-streaming`). Which languages there are is left to the service: its list grows.
+Parameters, their values and their exclusions are those of the public service model (Smithy,
+`transcribe-streaming`). Languages are not checked: the service's list grows.
 """
 
 import re
@@ -21,45 +21,45 @@ _SESSION_ID = re.compile(r"[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}")
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """What a client asks for. `parameters` are all of its headers, without their prefix."""
+    """Parameters of a stream. `parameters` are all headers with the prefix, without it."""
 
     parameters: Mapping[str, str]
 
     @property
     def language_code(self) -> str | None:
-        """As in `en-US`; None where it is to be identified."""
+        """The language, as in `en-US`; None where the service identifies it."""
         return self.parameters.get("language-code")
 
     @property
     def language_options(self) -> tuple[str, ...]:
-        """Among which it is to be identified; the preferred one first."""
+        """Languages among which the service identifies one; the preferred one first."""
         options = tuple(filter(None, self.parameters.get("language-options", "").split(",")))
         preferred = self.parameters.get("preferred-language")
         return tuple(sorted(options, key=lambda option: option != preferred))
 
     @property
     def identifies_language(self) -> bool:
-        """Whether the service is to say which language it is."""
+        """Whether the service identifies the language."""
         return self._flag("identify-language") or self._flag("identify-multiple-languages")
 
     @property
     def sample_rate(self) -> int:
-        """In Hz."""
+        """The sample rate in Hz."""
         return int(self.parameters["sample-rate"])
 
     @property
     def encoding(self) -> str:
-        """One of `ENCODINGS`."""
+        """The encoding, one of `ENCODINGS`."""
         return self.parameters["media-encoding"]
 
     @property
     def channels(self) -> int:
-        """Channels that are transcribed apart; 1 where that is not asked for."""
+        """Number of channels that are transcribed separately; 1 without channel identification."""
         return int(self.parameters["number-of-channels"]) if self._flag("enable-channel-identification") else 1
 
     @property
     def speaker_labels(self) -> bool:
-        """Whether words say who speaks."""
+        """Whether words have a speaker's label."""
         return self._flag("show-speaker-label")
 
     @property
@@ -71,7 +71,7 @@ class StreamRequest:
 
     @property
     def session_id(self) -> str | None:
-        """The client's name for it."""
+        """The client's id of the stream."""
         return self.parameters.get("session-id")
 
     @property
@@ -89,7 +89,7 @@ class StreamRequest:
 
 
 def read_request(headers: Mapping[str, str]) -> StreamRequest:
-    """Return what the headers of a request ask for.
+    """Read the parameters of a stream from the headers of its request.
 
     Raises:
         ServiceFailure: BadRequestException: a parameter is missing, unknown to the service or at odds with another.

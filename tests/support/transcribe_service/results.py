@@ -1,4 +1,4 @@
-"""What was heard as the service writes it: TranscriptEvent, with the members of the service model.
+"""Results as the service writes them: TranscriptEvent, with the members of the service model.
 
 Times are seconds from the beginning of the stream, although the model's documentation calls them milliseconds.
 """
@@ -7,36 +7,36 @@ import json
 from typing import Any
 
 from tests.support.transcribe_service.frames import Message
-from tests.support.transcribe_service.hearing import Heard, HeardWord
+from tests.support.transcribe_service.recognizer import Result, Word
 from tests.support.transcribe_service.request import StreamRequest
 from tests.support.transcribe_service.script import Script
 from tiro_engines.interface import SAMPLE_RATE
 
 UNSTABLE_WORDS = {"low": 3, "medium": 2, "high": 1}
-"""How many of the last words of a partial may still change. The service's own numbers are not published."""
+"""Number of words at the end of a partial that may still change. The service's own numbers are not published."""
 SPEAKERS = 2
-"""Take turns, an utterance each."""
+"""Number of speakers. They take turns, an utterance each."""
 _DIGITS = 3
 
 
-def transcript_event(heard: Heard, channel: int, request: StreamRequest, script: Script) -> Message:
-    """Return the message that tells of an utterance."""
-    body = {"Transcript": {"Results": [_result(heard, channel, request, script)]}}
+def transcript_event(found: Result, channel: int, request: StreamRequest, script: Script) -> Message:
+    """Return the message with the result of an utterance."""
+    body = {"Transcript": {"Results": [_result(found, channel, request, script)]}}
     headers = {":message-type": "event", ":event-type": "TranscriptEvent", ":content-type": "application/json"}
     return Message(headers, json.dumps(body).encode())
 
 
-def _result(heard: Heard, channel: int, request: StreamRequest, script: Script) -> dict[str, Any]:
-    items = [_word(heard, index, request, script) for index in range(len(heard.words))]
+def _result(found: Result, channel: int, request: StreamRequest, script: Script) -> dict[str, Any]:
+    items = [_word(found, index, request, script) for index in range(len(found.words))]
     text = " ".join(item["Content"] for item in items)
-    if script.punctuation and not heard.is_partial:
-        items.append(_full_stop(heard.words[-1], items[-1]))
+    if script.punctuation and not found.is_partial:
+        items.append(_full_stop(found.words[-1], items[-1]))
         text += "."
     result = {
-        "ResultId": heard.utterance.result_id,
-        "StartTime": _seconds(heard.words[0].start),
-        "EndTime": _seconds(heard.words[-1].end),
-        "IsPartial": heard.is_partial,
+        "ResultId": found.utterance.result_id,
+        "StartTime": _seconds(found.words[0].start),
+        "EndTime": _seconds(found.words[-1].end),
+        "IsPartial": found.is_partial,
         "Alternatives": [{"Transcript": text, "Items": items}],
     }
     if request.channels > 1:
@@ -47,26 +47,26 @@ def _result(heard: Heard, channel: int, request: StreamRequest, script: Script) 
     return result
 
 
-def _word(heard: Heard, index: int, request: StreamRequest, script: Script) -> dict[str, Any]:
-    word = heard.words[index]
-    is_misheard = script.revises and heard.is_partial and index == len(heard.words) - 1
+def _word(found: Result, index: int, request: StreamRequest, script: Script) -> dict[str, Any]:
+    word = found.words[index]
+    is_revised = script.revises and found.is_partial and index == len(found.words) - 1
     item = {
         "StartTime": _seconds(word.start),
         "EndTime": _seconds(word.end),
         "Type": "pronunciation",
-        "Content": f"{word.text}x" if is_misheard else word.text,
+        "Content": f"{word.text}x" if is_revised else word.text,
         "VocabularyFilterMatch": False,
     }
-    if not heard.is_partial:
+    if not found.is_partial:
         item["Confidence"] = script.confidence
     if request.speaker_labels:
-        item["Speaker"] = str(heard.utterance.number % SPEAKERS)
+        item["Speaker"] = str(found.utterance.number % SPEAKERS)
     if request.stability is not None:
-        item["Stable"] = not heard.is_partial or index < len(heard.words) - UNSTABLE_WORDS[request.stability]
+        item["Stable"] = not found.is_partial or index < len(found.words) - UNSTABLE_WORDS[request.stability]
     return item
 
 
-def _full_stop(last: HeardWord, item: dict[str, Any]) -> dict[str, Any]:
+def _full_stop(last: Word, item: dict[str, Any]) -> dict[str, Any]:
     shared: dict[str, Any] = {name: item[name] for name in ("Speaker", "Stable") if name in item}
     end = _seconds(last.end)
     return {

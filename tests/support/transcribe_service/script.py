@@ -1,4 +1,4 @@
-"""What the server does with one stream: as the service does, unless the test says otherwise."""
+"""The behaviour of the server for one stream: that of the service, except for faults that a test asks for."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,9 +6,9 @@ from datetime import timedelta
 from tests.support.transcribe_service.failures import ServiceFailure
 
 QUIET_SECONDS = 15.0
-"""After so long without audio the service ends a stream, as its exception says."""
+"""Time without audio after which the service ends a stream, according to its exception."""
 PAUSE_SECONDS = 0.5
-"""A pause of so much audio ends an utterance. The service's own is not published."""
+"""Length of a pause in the audio that ends an utterance. The service's own is not published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,17 +20,17 @@ class Script:
         mute: Never answer the request at all.
         throw: End the stream with this exception event.
         throw_after: Seconds of audio after which to throw.
-        stall_after: Seconds of audio after which nothing is sent any more; audio is still taken.
+        stall_after: Seconds of audio after which no result is sent any more; audio is still read.
         corrupt_after: Seconds of audio after which the CRC of every event is wrong.
-        cut_after: Seconds of audio after which the connection is gone; 0 is as soon as the request is there.
-        clock_ahead: How far the server's clock is ahead: beyond five minutes, signatures have expired.
-        clock_ahead_after: Seconds of audio after which it is.
+        cut_after: Seconds of audio after which the connection is cut; 0: as soon as the request has arrived.
+        clock_ahead: The lead of the server's clock: beyond five minutes, signatures have expired.
+        clock_ahead_after: Seconds of audio after which the clock has that lead.
         quiet_seconds: Real seconds without audio after which the stream is ended.
         pause_seconds: Seconds of silence in the audio that end an utterance.
-        revises: The last word of a partial is another one than it turns out to be, with an `x` at its end.
+        revises: The last word of a partial has an `x` at its end, which the next result removes.
         punctuation: A final result ends with a full stop.
         vocabularies: Custom vocabularies that exist.
-        confidence: Of every word of a final result.
+        confidence: The confidence of every word of a final result.
     """
 
     refuse: ServiceFailure | None = None

@@ -29,40 +29,40 @@ WAIT_SECONDS_MAX = 20.0
 
 
 class TranscribeServer:
-    """Streams that clients open, and what is to be done with them.
+    """A server, its record of all streams, and scripts for the next ones.
 
     Args:
         folder: An existing folder for the certificate of its authority.
-        token: The session token of temporary credentials, where they are temporary.
+        token: The session token, if the credentials are temporary.
     """
 
     def __init__(self, folder: Path, *, token: str | None = None) -> None:
         self.account = Account(Keys(ACCESS_KEY, SECRET_KEY, token), REGION)
         self.ca_file = folder / "transcribe-ca.pem"
-        """The authority that clients must trust: `SSL_CERT_FILE` for the SDK."""
+        """The certificate authority that clients must trust: `SSL_CERT_FILE` for the SDK."""
         self.default = Script()
-        """What is done with a stream that nothing was planned for."""
+        """The script of a stream for which none is planned."""
         self.streams_max: int | None = None
-        """How many streams there may be at once; those beyond are refused with LimitExceededException."""
+        """Limit of open streams. More are refused with LimitExceededException."""
         self.streams: list[StreamRecord] = []
         """Every stream, in the order of requests."""
         self.port = 0
         self._planned: deque[Script] = deque()
         self._exchanges: list[Exchange] = []
         self._connections: frozenset[Connection] = frozenset()
-        self._news = threading.Condition()
+        self._changes = threading.Condition()
         self._faults: list[dict[str, Any]] = []
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, fault: self._faults.append(fault))
 
     @property
     def url(self) -> str:
-        """What the SDK's endpoint resolver returns."""
+        """URL for the SDK's endpoint resolver."""
         return f"https://{HOST}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process is told so that AWS's own chain finds the credentials, and TLS the authority."""
+        """Environment in which AWS's credential chain finds the credentials, and TLS the authority."""
         keys = self.account.keys
         token = {} if keys.token is None else {"AWS_SESSION_TOKEN": keys.token}
         return {
@@ -74,19 +74,19 @@ class TranscribeServer:
 
     @property
     def connections(self) -> int:
-        """Connections that are open."""
+        """Number of open connections."""
         return sum(connection.is_open for connection in self._connections)
 
     @property
     def streams_open(self) -> int:
-        """Streams that have not ended."""
+        """Number of streams that have not ended."""
         return sum(record.end is None for record in self.streams)
 
     def stream(self, session_id: str) -> StreamRecord:
-        """The stream that a client has named so, once its request is there.
+        """The stream with this session id, once its request has arrived.
 
         Raises:
-            AssertionError: It does not come.
+            AssertionError: It has not arrived in time.
         """
 
         def named() -> StreamRecord | None:
@@ -98,24 +98,24 @@ class TranscribeServer:
         return found
 
     def plan(self, *scripts: Script) -> None:
-        """Say what to do with the next streams, one script each."""
+        """Set the scripts of the next streams, one each."""
         self._planned.extend(scripts)
 
     def wait_until(self, holds: Callable[[], bool], seconds: float = WAIT_SECONDS_MAX) -> None:
-        """Wait until something holds that streams change. Blocks: `asyncio.to_thread` where the SDK is on this loop.
+        """Wait until a condition on streams holds. Blocks: `asyncio.to_thread` where the SDK is on this loop.
 
         Raises:
             AssertionError: It does not hold in time; the message has the streams.
         """
-        with self._news:
-            assert self._news.wait_for(holds, timeout=seconds), f"not in {seconds} s: {self.streams}"
+        with self._changes:
+            assert self._changes.wait_for(holds, timeout=seconds), f"not in {seconds} s: {self.streams}"
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Listen on a free port, and drop every connection at the end.
 
         Raises:
-            AssertionError: At the end: the server itself has failed meanwhile.
+            AssertionError: The server itself has failed. Raised at the end.
         """
         context = self._tls()
         thread = threading.Thread(target=self._loop.run_forever, name="transcribe-server")
@@ -175,14 +175,14 @@ class TranscribeServer:
                 other.fail(conflict())
 
     def _changed(self) -> None:
-        with self._news:
+        with self._changes:
             self._connections = frozenset(each for each in self._connections if not each.gone.is_set())
-            self._news.notify_all()
+            self._changes.notify_all()
 
 
 @contextmanager
 def running_transcribe(folder: Path, *, token: str | None = None) -> Iterator[TranscribeServer]:
-    """A server that listens, and is gone at the end."""
+    """A running server, stopped at the end."""
     server = TranscribeServer(folder, token=token)
     with server.running():
         yield server

@@ -1,4 +1,4 @@
-"""Signatures of AWS, version 4: of a request, and of the chunks of its event stream, each over the one before it.
+"""AWS signatures, version 4: of a request, and of the chunks of its event stream, each over the one before it.
 
 From AWS's reference "Signature Version 4": the canonical request, the string to sign, the signing key; for chunks the
 algorithm AWS4-HMAC-SHA256-PAYLOAD of event streams.
@@ -15,11 +15,11 @@ from tests.support.transcribe_service.frames import BadFrameError, Message, deco
 
 SERVICE = "transcribe"
 AGE_MAX = timedelta(minutes=5)
-"""A signature that is older, or from later than that, has expired."""
+"""The largest difference between a signature's time and the server's; beyond it the signature has expired."""
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
-"""What `x-amz-content-sha256` says of an event stream, where it is there."""
+"""The value of `x-amz-content-sha256` for an event stream, where the header is sent."""
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-"""What stands for the payload where `x-amz-content-sha256` is not sent: `amazon-transcribe` 0.6 does not send it."""
+"""The hash of the payload where `x-amz-content-sha256` is not sent: `amazon-transcribe` 0.6 does not send it."""
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 "
     r"Credential=(?P<key>[^/ ]+)/(?P<day>\d{8})/(?P<region>[a-z0-9-]+)/(?P<service>[a-z]+)/aws4_request, "
@@ -30,16 +30,16 @@ _MUST_BE_SIGNED = {"host", "x-amz-date"}
 
 
 class BadSignatureError(Exception):
-    """A signature that is missing, or not of what it stands beside."""
+    """A signature that is missing, or does not match the signed data."""
 
 
 class ExpiredSignatureError(BadSignatureError):
-    """A signature of another time."""
+    """A signature whose time is too far from the server's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a client has from its account."""
+    """Credentials of an account."""
 
     access_key: str
     secret_key: str
@@ -51,16 +51,16 @@ def verify_request(headers: Mapping[str, str], *, keys: Keys, region: str, now: 
 
     Args:
         headers: Its headers by lower-case name; `host` is the authority.
-        keys: Of the only account there is.
-        region: Of this server.
+        keys: Credentials of the only account.
+        region: Region of this server.
         now: The server's time.
 
     Returns:
-        The signature, which the first chunk is signed over.
+        The signature. The first chunk is signed over it.
 
     Raises:
-        ExpiredSignatureError: It was signed long ago.
-        BadSignatureError: It is not signed, or for something else, or by somebody else.
+        ExpiredSignatureError: It was signed more than `AGE_MAX` ago.
+        BadSignatureError: It is unsigned, or signed for another service, region or day, or with other credentials.
     """
     given = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if given is None:
@@ -69,7 +69,7 @@ def verify_request(headers: Mapping[str, str], *, keys: Keys, region: str, now: 
     if _DATE.fullmatch(date) is None:
         raise BadSignatureError("no x-amz-date")
     if given["key"] != keys.access_key or headers.get("x-amz-security-token") != keys.token:
-        raise BadSignatureError("nobody has this access key with this token")
+        raise BadSignatureError("no account has this access key with this token")
     if (given["day"], given["region"], given["service"]) != (date[:8], region, SERVICE):
         raise BadSignatureError("signed for another day, region or service")
     signed = given["signed"].split(";")
@@ -98,15 +98,15 @@ class ChunkVerifier:
         self._keys = keys
         self._region = region
         self.verified = 0
-        """Chunks that were signed right."""
+        """Number of chunks with a right signature."""
 
     def open(self, chunk: Message, now: datetime) -> Message | None:
-        """Check a chunk, and return the message in it, or None where it is the empty one that ends a stream.
+        """Check a chunk, and return the message in it, or None if it is the empty one that ends a stream.
 
         Raises:
-            ExpiredSignatureError: It was signed long ago.
-            BadSignatureError: It is not signed, or is not the chunk that follows the one before.
-            BadFrameError: What is in it is no message.
+            ExpiredSignatureError: It was signed more than `AGE_MAX` ago.
+            BadSignatureError: It is unsigned, or does not follow the chunk before.
+            BadFrameError: Its content is not a message.
         """
         date, signature = chunk.headers.get(":date"), chunk.headers.get(":chunk-signature")
         if not isinstance(date, datetime) or not isinstance(signature, bytes):

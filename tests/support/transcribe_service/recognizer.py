@@ -1,4 +1,4 @@
-"""What is heard in one channel: markers are words, and a pause ends an utterance."""
+"""Recognition of one channel: markers are words, and a pause ends an utterance."""
 
 import uuid
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _SILENT_BELOW = 512
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWord:
+class Word:
     """One word. Times are samples from the beginning of the stream."""
 
     text: str
@@ -26,34 +26,34 @@ class HeardWord:
 
 @dataclass(slots=True)
 class Utterance:
-    """What is heard between two pauses."""
+    """Words between two pauses."""
 
     number: int
-    words: list[HeardWord] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
     result_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A view of an utterance: its words so far, or all of them."""
+class Result:
+    """A result for an utterance: its words so far, or all of them."""
 
     utterance: Utterance
-    words: tuple[HeardWord, ...]
+    words: tuple[Word, ...]
     is_partial: bool
 
 
-class Hearing:
-    """Listens to one channel at 16 kHz."""
+class ChannelRecognizer:
+    """Recognizes markers in one channel at 16 kHz."""
 
     def __init__(self, pause_seconds: float) -> None:
         self._pause = int(pause_seconds * SAMPLE_RATE)
-        self._unheard: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
+        self._pending: NDArray[np.int16] = np.zeros(0, dtype=np.int16)
         self._position = 0
         self._last_sound = 0
         self._utterance = Utterance(0)
 
-    def listen(self, pcm: NDArray[np.int16]) -> Iterator[Heard]:
-        """Take audio, shape (n,), and yield what it changes: each word makes a partial, each pause a final."""
+    def accept(self, pcm: NDArray[np.int16]) -> Iterator[Result]:
+        """Process audio, shape (n,), and yield its results: a partial for each word, a final for each pause."""
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= _SILENT_BELOW)
         if len(loud):
             self._last_sound = self._position + int(loud[-1]) + 1
@@ -62,25 +62,25 @@ class Hearing:
             if self._utterance.words and word.start - self._utterance.words[-1].end >= self._pause:
                 yield self._end_utterance()
             self._utterance.words.append(word)
-            yield Heard(self._utterance, tuple(self._utterance.words), is_partial=True)
+            yield Result(self._utterance, tuple(self._utterance.words), is_partial=True)
         if self._utterance.words and self._position - self._last_sound >= self._pause:
             yield self._end_utterance()
 
-    def finish(self) -> Iterator[Heard]:
-        """There is no more audio: what is open becomes final."""
+    def finish(self) -> Iterator[Result]:
+        """End the audio, and yield a final for the open utterance."""
         if self._utterance.words:
             yield self._end_utterance()
 
-    def _new_words(self, pcm: NDArray[np.int16]) -> Iterator[HeardWord]:
-        samples = np.concatenate((self._unheard, pcm))
+    def _new_words(self, pcm: NDArray[np.int16]) -> Iterator[Word]:
+        samples = np.concatenate((self._pending, pcm))
         origin = self._position - len(samples)
-        heard = max(0, len(samples) - MARKER_SAMPLES)
+        processed = max(0, len(samples) - MARKER_SAMPLES)
         for marker in find(samples.astype(np.float32) / np.float32(_FULL_SCALE)):
-            heard = max(heard, marker.end)
-            yield HeardWord(f"w{marker.word}", origin + marker.start, origin + marker.end)
-        self._unheard = samples[heard:]
+            processed = max(processed, marker.end)
+            yield Word(f"w{marker.word}", origin + marker.start, origin + marker.end)
+        self._pending = samples[processed:]
 
-    def _end_utterance(self) -> Heard:
+    def _end_utterance(self) -> Result:
         ended = self._utterance
         self._utterance = Utterance(ended.number + 1)
-        return Heard(ended, tuple(ended.words), is_partial=False)
+        return Result(ended, tuple(ended.words), is_partial=False)
