@@ -1,4 +1,4 @@
-"""The stores that the behaviour suite runs on, each as a service opens it, over its real server."""
+"""Stores of the contract suite, opened as a service opens them, on their real servers."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ from tiro_core.settings import CoreSettings
 async def blobs(
     request: pytest.FixtureRequest, core_settings: CoreSettings, bus: Bus, s3_server: S3Server
 ) -> AsyncIterator[BlobStore]:
-    """Give one store after the other."""
+    """Each store in turn."""
     settings = core_settings
     if request.param == "s3":
         settings = settings.model_copy(update={**s3_server.settings, "s3_prefix": "contract/"})

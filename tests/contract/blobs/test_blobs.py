@@ -1,4 +1,4 @@
-"""What every store of blobs does."""
+"""The contract of a blob store."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ async def test_parts_come_back_in_order(blobs: BlobStore, tenant: str) -> None:
 
 
 async def test_a_reader_may_stop_in_the_middle(blobs: BlobStore, tenant: str) -> None:
-    """Nothing is under way any more once it is closed: `leaves_no_tasks` looks."""
+    """Reading ahead ends once the reader is closed."""
     data = os.urandom((PARTS_AHEAD + 2) * PART_BYTES)
     await _store(blobs, f"{tenant}.blob", data)
     async with aclosing(read_parts(blobs, f"{tenant}.blob", len(data))) as parts:
@@ -34,27 +34,27 @@ async def test_a_reader_may_stop_in_the_middle(blobs: BlobStore, tenant: str) ->
 
 
 async def test_a_part_can_be_replaced(blobs: BlobStore, tenant: str) -> None:
-    """Writing a part again leaves the new bytes only."""
+    """A part that is written again has the new bytes only."""
     await blobs.put_part(f"{tenant}.blob", 0, b"old")
     await blobs.put_part(f"{tenant}.blob", 0, b"new")
     assert await blobs.get_part(f"{tenant}.blob", 0) == b"new"
 
 
 async def test_an_empty_part(blobs: BlobStore, tenant: str) -> None:
-    """No bytes are something else than no part."""
+    """A part of zero bytes exists."""
     await blobs.put_part(f"{tenant}.blob", 0, b"")
     assert await blobs.get_part(f"{tenant}.blob", 0) == b""
 
 
-async def test_a_blob_shorter_than_announced_is_noticed(blobs: BlobStore, tenant: str) -> None:
-    """A reader that expects more bytes than are there is told."""
+async def test_a_blob_shorter_than_announced_raises(blobs: BlobStore, tenant: str) -> None:
+    """A reader that expects more bytes than are stored gets PartMissing."""
     await blobs.put_part(f"{tenant}.blob", 0, b"short")
     with pytest.raises(PartMissing):
         [part async for part in read_parts(blobs, f"{tenant}.blob", 10)]
 
 
-async def test_a_missing_part_is_noticed_in_its_turn(blobs: BlobStore, tenant: str) -> None:
-    """What comes before the hole is read."""
+async def test_parts_before_a_missing_part_are_read(blobs: BlobStore, tenant: str) -> None:
+    """PartMissing is raised at the missing part, not earlier."""
     data = os.urandom(PART_BYTES)
     await blobs.put_part(f"{tenant}.blob", 0, data)
     await blobs.put_part(f"{tenant}.blob", 2, data)
@@ -64,8 +64,8 @@ async def test_a_missing_part_is_noticed_in_its_turn(blobs: BlobStore, tenant: s
             await anext(parts)
 
 
-async def test_a_part_is_written_where_nothing_is(blobs: BlobStore, tenant: str) -> None:
-    """A part that expects nothing is refused where something is, and what is there stays."""
+async def test_a_new_part_does_not_replace_an_existing_one(blobs: BlobStore, tenant: str) -> None:
+    """A write that expects no part is refused where one exists, and the existing part stays."""
     assert await blobs.part_revision(f"{tenant}.blob", 0) == NOTHING
     await blobs.put_part_expecting(f"{tenant}.blob", 0, b"first", revision=NOTHING)
     with pytest.raises(PartConflict):
@@ -73,8 +73,8 @@ async def test_a_part_is_written_where_nothing_is(blobs: BlobStore, tenant: str)
     assert await blobs.get_part(f"{tenant}.blob", 0) == b"first"
 
 
-async def test_a_part_is_written_instead_of_the_one_seen(blobs: BlobStore, tenant: str) -> None:
-    """Of two who saw the same part, one replaces it."""
+async def test_one_of_two_writers_replaces_a_part(blobs: BlobStore, tenant: str) -> None:
+    """Of two writers that read the same revision, the second is refused."""
     await blobs.put_part(f"{tenant}.blob", 0, b"first")
     seen = await blobs.part_revision(f"{tenant}.blob", 0)
     await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=seen)
@@ -83,8 +83,8 @@ async def test_a_part_is_written_instead_of_the_one_seen(blobs: BlobStore, tenan
     assert await blobs.get_part(f"{tenant}.blob", 0) == b"second"
 
 
-async def test_the_same_bytes_have_another_revision(blobs: BlobStore, tenant: str) -> None:
-    """Who saw a part cannot write over one that was stored since, though its bytes are the same."""
+async def test_the_same_bytes_written_again_have_another_revision(blobs: BlobStore, tenant: str) -> None:
+    """A writer with an older revision is refused, although the bytes are the same."""
     await blobs.put_part(f"{tenant}.blob", 0, b"the same")
     seen = await blobs.part_revision(f"{tenant}.blob", 0)
     await blobs.put_part_expecting(f"{tenant}.blob", 0, b"the same", revision=seen)
@@ -93,8 +93,8 @@ async def test_the_same_bytes_have_another_revision(blobs: BlobStore, tenant: st
         await blobs.put_part_expecting(f"{tenant}.blob", 0, b"of a replaced writer", revision=seen)
 
 
-async def test_a_part_that_is_gone_is_not_replaced(blobs: BlobStore, tenant: str) -> None:
-    """Who saw a part does not write it again after it was deleted."""
+async def test_a_deleted_part_is_not_replaced(blobs: BlobStore, tenant: str) -> None:
+    """A writer that read a part is refused after the part was deleted."""
     await blobs.put_part(f"{tenant}.blob", 0, b"first")
     seen = await blobs.part_revision(f"{tenant}.blob", 0)
     await blobs.delete(f"{tenant}.blob")
@@ -102,8 +102,8 @@ async def test_a_part_that_is_gone_is_not_replaced(blobs: BlobStore, tenant: str
         await blobs.put_part_expecting(f"{tenant}.blob", 0, b"second", revision=seen)
 
 
-async def test_of_many_writers_one_wins(blobs: BlobStore, tenant: str) -> None:
-    """The server decides, not the order in which they looked."""
+async def test_one_of_many_concurrent_writers_wins(blobs: BlobStore, tenant: str) -> None:
+    """Of concurrent writes that expect no part, the server accepts one."""
     writes = (
         blobs.put_part_expecting(f"{tenant}.blob", 0, bytes([number]) * PART_BYTES, revision=NOTHING)
         for number in range(8)
@@ -114,7 +114,7 @@ async def test_of_many_writers_one_wins(blobs: BlobStore, tenant: str) -> None:
     assert await blobs.get_part(f"{tenant}.blob", 0) == bytes(winners) * PART_BYTES
 
 
-async def test_deleting_takes_every_part_and_nothing_else(blobs: BlobStore, tenant: str) -> None:
+async def test_deletion_removes_all_parts_of_a_blob_only(blobs: BlobStore, tenant: str) -> None:
     """All parts of the blob, and blobs below it, are gone; a blob with a similar name stays."""
     await blobs.put_part(f"{tenant}.blob", 0, b"a")
     await blobs.put_part(f"{tenant}.blob", 1, b"b")
@@ -127,12 +127,12 @@ async def test_deleting_takes_every_part_and_nothing_else(blobs: BlobStore, tena
     assert await blobs.get_part(f"{tenant}.blob2", 0) == b"d"
 
 
-async def test_deleting_what_is_not_there(blobs: BlobStore, tenant: str) -> None:
-    """A deletion may be repeated."""
+async def test_deletion_may_be_repeated(blobs: BlobStore, tenant: str) -> None:
+    """Deletion of a blob that does not exist succeeds."""
     await blobs.delete(f"{tenant}.blob")
 
 
-async def test_a_part_is_bounded(blobs: BlobStore, tenant: str) -> None:
+async def test_a_part_over_the_limit_is_refused(blobs: BlobStore, tenant: str) -> None:
     """A part that the store would refuse is refused before it is sent."""
     with pytest.raises(ValueError, match="at most"):
         await blobs.put_part(f"{tenant}.blob", 0, bytes(PART_BYTES + 1))
@@ -150,7 +150,7 @@ async def _listed(blobs: BlobStore, below: str, *, after: str = "", limit: int =
 
 
 async def test_every_part_is_listed_once(blobs: BlobStore, tenant: str) -> None:
-    """Over pages of any size, with the time at which it was stored; what lies elsewhere is not listed."""
+    """A listing has each part below a prefix once, with its time of storage, for any page size."""
     begun = time.time()
     for number in range(4):
         for index in range(2):
@@ -165,8 +165,8 @@ async def test_every_part_is_listed_once(blobs: BlobStore, tenant: str) -> None:
         assert all(begun - clock_error < part.stored_at < time.time() + clock_error for part in parts)
 
 
-async def test_a_listing_continues_behind_a_part(blobs: BlobStore, tenant: str) -> None:
-    """Also where that part is gone by then, and in a store that was opened again: a cursor is all that it needs."""
+async def test_a_listing_continues_after_a_part(blobs: BlobStore, tenant: str) -> None:
+    """A cursor stays valid after its part was deleted."""
     for number in range(4):
         await blobs.put_part(f"{tenant}.{number}", 0, b"part")
     parts = await _listed(blobs, tenant)
@@ -175,18 +175,18 @@ async def test_a_listing_continues_behind_a_part(blobs: BlobStore, tenant: str) 
     assert [part.key for part in rest] == [part.key for part in parts[2:]]
 
 
-async def test_the_order_of_a_listing_is_what_the_store_says(blobs: BlobStore, tenant: str) -> None:
-    """That of storing, where a part that was replaced counts as stored at that moment; or that of the keys."""
+async def test_a_listing_has_the_order_that_the_store_declares(blobs: BlobStore, tenant: str) -> None:
+    """The order is that of storing, in which a replaced part comes last; or that of the keys."""
     for name in ("b", "a", "c"):
         await blobs.put_part(f"{tenant}.{name}", 0, b"part")
     cursor = (await _listed(blobs, tenant))[-1].cursor
     await blobs.put_part(f"{tenant}.b", 0, b"replaced")
-    order, behind = ("acb", "b") if blobs.lists_oldest_first else ("abc", "")
+    order, rest = ("acb", "b") if blobs.lists_oldest_first else ("abc", "")
     assert [part.key for part in await _listed(blobs, tenant)] == [f"{tenant}.{name}" for name in order]
-    assert [part.key for part in await _listed(blobs, tenant, after=cursor)] == [f"{tenant}.{name}" for name in behind]
+    assert [part.key for part in await _listed(blobs, tenant, after=cursor)] == [f"{tenant}.{name}" for name in rest]
 
 
 async def test_an_empty_listing(blobs: BlobStore, tenant: str) -> None:
-    """Where nothing is stored there is one page, and nothing in it."""
+    """A listing without parts is one empty page."""
     page = await blobs.list_parts(below=tenant)
     assert (list(page.parts), page.next) == ([], None)

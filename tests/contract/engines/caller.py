@@ -1,4 +1,4 @@
-"""Who has sessions with an engine, as a worker has them."""
+"""A caller of engine sessions, as a worker is."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -19,12 +19,12 @@ STEP = 4_800
 
 
 class Caller:
-    """Opens sessions, hands them samples, and closes them at the end.
+    """Opens sessions, feeds samples, and closes all sessions at the end.
 
     Args:
-        engine: Whose sessions they are.
-        answered: Waits until a session knows all that the engine has to say about what it was given: there are
-            services that answer when they like.
+        engine: The engine.
+        answered: Waits until a session has all results for the samples that it was given. Some engines use
+            services that answer asynchronously.
     """
 
     def __init__(self, engine: Engine, answered: Callable[[EngineSession], None]) -> None:
@@ -42,13 +42,13 @@ class Caller:
     def open(
         self, options: SessionOptions = OPTIONS, start: int = 0, context: CommittedContext | None = None
     ) -> EngineSession:
-        """Begin a session."""
+        """Open a session."""
         session = self._engine.open_session(options, start, context)
         self._opened.append(session)
         return session
 
     def feed(self, session: EngineSession, samples: Samples) -> list[SessionUpdate]:
-        """Hand samples over in steps, with a partial after each step."""
+        """Feed samples in steps, and decode a partial after each step."""
         updates: list[SessionUpdate] = []
         for start in range(0, len(samples), STEP):
             updates += session.advance(samples[start : start + STEP])
@@ -63,6 +63,6 @@ class Caller:
         start: int = 0,
         context: CommittedContext | None = None,
     ) -> list[SessionUpdate]:
-        """Run a whole session."""
+        """Run a session from start to end."""
         session = self.open(options, start, context)
         return [*self.feed(session, samples), *session.finalize()]

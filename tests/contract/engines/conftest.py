@@ -1,4 +1,4 @@
-"""The engines that the behaviour suite runs on, each with speech that it understands."""
+"""Engines of the contract suite, each with speech that it recognizes."""
 
 import re
 import time
@@ -27,17 +27,17 @@ ANSWER_SECONDS_MAX = 20.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a package from elsewhere run the suite on its engine."""
+    """Add the option by which another package runs the suite on its engine."""
     parser.addoption(
         "--subject",
         action="append",
         metavar="PACKAGE.MODULE:FUNCTION",
-        help="run the engines' suite on what this function returns, instead of the engines that are shipped",
+        help="run the engines' suite on the Subject that this function returns, instead of on the shipped engines",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on one engine after the other; all that run on one engine, in one process."""
+    """Run each test on each engine; all tests of an engine run in one process."""
     if "subject" in metafunc.fixturenames:
         subjects = metafunc.config.getoption("subject", default=None) or SHIPPED
         grouped = [pytest.param(subject, marks=pytest.mark.xdist_group(subject)) for subject in subjects]
@@ -59,12 +59,12 @@ def _faster_whisper(models_dir: Path) -> Subject:
 
 @pytest.fixture(scope="package")
 def tiny_en_models_dir() -> Path:
-    """Where tiny.en is kept. Loading it from there downloads it the first time."""
+    """The folder of tiny.en. The first load downloads it."""
     return MODELS
 
 
 def _amazon_transcribe(server: TranscribeServer) -> Subject:
-    heard = _fake()
+    fake = _fake()
     engine = find_engine("amazon-transcribe").load("streaming", EngineSettings(models_dir=""))
 
     def answered(session: EngineSession) -> None:
@@ -76,15 +76,15 @@ def _amazon_transcribe(server: TranscribeServer) -> Subject:
         server.wait_until(lambda: record.audio_seconds > seconds - 1 / SAMPLE_RATE)
         deadline = time.monotonic() + ANSWER_SECONDS_MAX
         while stream.received < record.sent:
-            assert time.monotonic() < deadline, f"the session does not get what the service says: {record}"
+            assert time.monotonic() < deadline, f"the session does not get the results of the service: {record}"
             time.sleep(0.001)
 
-    return replace(heard, engine=engine, answered=answered)
+    return replace(fake, engine=engine, answered=answered)
 
 
 @pytest.fixture(scope="package")
 def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterator[Subject]:
-    """Give one engine after the other, loaded once."""
+    """Each engine in turn, loaded once, with its speech."""
     with ExitStack() as stack:
         match request.param:
             case "fake":
@@ -101,33 +101,33 @@ def subject(request: pytest.FixtureRequest, tiny_en_models_dir: Path) -> Iterato
 
 @pytest.fixture(scope="package")
 def engine(subject: Subject) -> Engine:
-    """Give the engine under test."""
+    """The engine under test."""
     return subject.engine
 
 
 @pytest.fixture(scope="package")
 def speech(subject: Subject) -> Samples:
-    """Give about ten seconds of speech that the engine understands."""
+    """About ten seconds of speech that the engine recognizes."""
     return subject.speech
 
 
 @pytest.fixture(scope="package")
 def answered(subject: Subject) -> Callable[[EngineSession], None]:
-    """Give what waits until a session knows all that the engine has to say about what it was given."""
+    """A function that waits until a session has all results for the samples that it was given."""
     return subject.answered
 
 
 @pytest.fixture(scope="package")
 def error_rate(subject: Subject) -> Callable[[str], float]:
-    """Give the word error rate of what was heard in `speech`. Case and punctuation do not count."""
+    """A function from a transcript of `speech` to its word error rate. Case and punctuation do not count."""
 
     def plain(text: str) -> str:
         return " ".join(re.findall(r"[\w']+", text.casefold()))
 
-    return lambda heard: float(jiwer.wer(plain(subject.transcript), plain(heard)))
+    return lambda recognized: float(jiwer.wer(plain(subject.transcript), plain(recognized)))
 
 
 @pytest.fixture(scope="package")
 def error_rate_max(subject: Subject) -> float:
-    """Give the word error rate that the engine may have."""
+    """The largest word error rate that the engine may have."""
     return subject.error_rate_max

@@ -1,4 +1,4 @@
-"""What the behaviour suite runs on: an engine, and speech that it understands.
+"""The subject of the contract suite: an engine, and speech that it recognizes.
 
 A package that brings an engine runs the suite by naming a function of its own that returns a `Subject`:
 
@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 
 @dataclass(frozen=True)
 class Subject:
-    """An engine under test, speech for it, what is said in it, and the word error rate it may have.
+    """An engine under test, speech for it, the transcript of that speech, and the word error rate it may have.
 
     The speech is about ten seconds long, with a pause of a second in it. The suite closes the engine.
     """
@@ -30,7 +30,7 @@ class Subject:
     transcript: str
     error_rate_max: float
     answered: Callable[[EngineSession], None] = lambda _: None
-    """Waits until the session knows all that the engine has to say about what it was given."""
+    """Waits until a session has all results for the samples that it was given."""
 
 
 def dictation(engine: Engine, error_rate_max: float) -> Subject:

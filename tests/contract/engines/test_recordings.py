@@ -1,4 +1,4 @@
-"""How every engine transcribes windows of a recording."""
+"""The contract of an engine for windows of a recording."""
 
 import threading
 from collections.abc import Callable
@@ -26,27 +26,27 @@ ENGLISH = RecognitionOptions(language="en")
 def transcribe(
     engine: Engine, samples: Samples, *, offset: int = 0, options: RecognitionOptions = ENGLISH
 ) -> tuple[list[Segment], WindowResult]:
-    """Transcribe a window that nobody cancels."""
+    """Transcribe a window, without cancelling."""
     segments: list[Segment] = []
     result = engine.transcribe(Window(samples, offset), options, segments.append, threading.Event())
     return segments, result
 
 
 def text_of(segments: list[Segment]) -> str:
-    """Join what the segments say."""
+    """Join the texts of segments."""
     return " ".join(segment.text for segment in segments)
 
 
 def test_recognizes_the_words(
     engine: Engine, speech: Samples, error_rate: Callable[[str], float], error_rate_max: float
 ) -> None:
-    """The words that are said come out."""
+    """The word error rate is within the engine's bound."""
     segments, _ = transcribe(engine, speech)
     assert error_rate(text_of(segments)) <= error_rate_max
 
 
 def test_reports_the_language(engine: Engine, speech: Samples) -> None:
-    """A window with speech names its language and how sure the engine is."""
+    """The result of a window with speech has its language and a probability."""
     segments, result = transcribe(engine, speech)
     assert result.language is not None
     assert result.language.code == "en"
@@ -55,7 +55,7 @@ def test_reports_the_language(engine: Engine, speech: Samples) -> None:
 
 
 def test_positions_are_absolute(engine: Engine, speech: Samples) -> None:
-    """The same window further back in the recording gives the same segments, moved by the offset."""
+    """The same window at a later offset gives the same segments, later by that offset."""
     near, _ = transcribe(engine, speech)
     far, _ = transcribe(engine, speech, offset=1_000_000)
     assert text_of(far) == text_of(near)
@@ -78,7 +78,7 @@ def test_segments_are_ordered_and_inside_the_window(engine: Engine, speech: Samp
         assert all(word.text == word.text.strip() != "" for word in segment.words)
 
 
-def test_leaves_out_words_that_were_not_asked_for(engine: Engine, speech: Samples) -> None:
+def test_words_are_left_out_without_word_timestamps(engine: Engine, speech: Samples) -> None:
     """Without word timestamps a segment has its text and no words."""
     segments, _ = transcribe(engine, speech, options=RecognitionOptions("en", word_timestamps=False))
     assert text_of(segments)
@@ -86,19 +86,19 @@ def test_leaves_out_words_that_were_not_asked_for(engine: Engine, speech: Sample
 
 
 @pytest.mark.parametrize("samples", [0, 1, 800, 160_000])
-def test_writes_nothing_over_silence(engine: Engine, samples: int) -> None:
-    """A window of zeros, of whatever length, holds no words and no language."""
+def test_silence_gives_no_segments(engine: Engine, samples: int) -> None:
+    """A window of zeros, of any length, gives no segment and no language."""
     assert transcribe(engine, np.zeros(samples, dtype=np.float32)) == ([], WindowResult(None))
 
 
-def test_writes_nothing_over_noise(engine: Engine) -> None:
-    """White noise at -40 dB holds no words."""
+def test_noise_gives_no_segments(engine: Engine) -> None:
+    """White noise at -40 dB gives no segment."""
     noise = np.random.default_rng(1).normal(0, 0.01, 160_000).astype(np.float32)
     assert transcribe(engine, noise) == ([], WindowResult(None))
 
 
-def test_does_nothing_once_cancelled(engine: Engine, speech: Samples) -> None:
-    """A window that was cancelled before it began emits nothing."""
+def test_a_cancelled_window_gives_no_segments(engine: Engine, speech: Samples) -> None:
+    """A window that was cancelled before its start raises Cancelled."""
     cancelled = threading.Event()
     cancelled.set()
     segments: list[Segment] = []
@@ -108,7 +108,7 @@ def test_does_nothing_once_cancelled(engine: Engine, speech: Samples) -> None:
 
 
 def test_stops_at_the_next_segment_when_cancelled(engine: Engine, speech: Samples) -> None:
-    """Cancelling while a segment is handed over ends the window with it."""
+    """Cancelling while a segment is emitted ends the window: no further segment is emitted."""
     cancelled = threading.Event()
     segments: list[Segment] = []
 
@@ -122,22 +122,22 @@ def test_stops_at_the_next_segment_when_cancelled(engine: Engine, speech: Sample
 
 
 def test_serves_several_threads_at_once(engine: Engine, speech: Samples) -> None:
-    """Windows transcribed side by side come out as each would alone."""
+    """Windows that are transcribed in parallel give the same result as one alone."""
     alone = transcribe(engine, speech)
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda _: transcribe(engine, speech), range(3)))
     assert together == [alone] * 3
 
 
-def test_refuses_a_language_it_does_not_have(engine: Engine, speech: Samples) -> None:
-    """A language outside the capabilities is refused, not replaced."""
+def test_a_language_outside_the_capabilities_is_refused(engine: Engine, speech: Samples) -> None:
+    """Such a language raises UnsupportedLanguage; the engine does not take another one."""
     assert "xx" not in engine.capabilities.languages
     with pytest.raises(UnsupportedLanguage, match="xx"):
         transcribe(engine, speech, options=RecognitionOptions("xx"))
 
 
-def test_says_which_weights_it_runs(engine: Engine) -> None:
-    """Engine, model and digest name what made a transcript; the engine has the name of its entry point."""
+def test_the_model_is_identified(engine: Engine) -> None:
+    """An engine reports its model and digest. Its name is that of its entry point."""
     model = engine.model
     assert model.engine in installed_engines()
     assert model.model

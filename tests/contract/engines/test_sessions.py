@@ -1,4 +1,4 @@
-"""How every engine runs live sessions."""
+"""The contract of an engine for live sessions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,32 +44,32 @@ def plain(partials: Sequence[Partial]) -> list[str]:
 
 
 def text_of(finals: Sequence[Final]) -> str:
-    """Join what the finals say."""
+    """Join the texts of finals."""
     return " ".join(final.segment.text for final in finals)
 
 
 @pytest.fixture
 def caller(engine: Engine, answered: Callable[[EngineSession], None]) -> Iterator[Caller]:
-    """Give one whose sessions end with the test."""
+    """A caller whose sessions are closed after the test."""
     with Caller(engine, answered) as caller:
         yield caller
 
 
 @pytest.fixture(scope="module")
 def streamed(engine: Engine, answered: Callable[[EngineSession], None], speech: Samples) -> list[SessionUpdate]:
-    """Give the updates of a session that heard all the speech."""
+    """Updates of a session over all the speech."""
     with Caller(engine, answered) as caller:
         return caller.stream(speech)
 
 
 def test_finals_hold_the_words(streamed: list[SessionUpdate], error_rate: WordErrorRate, error_rate_max: float) -> None:
-    """What is said in a session is in its finals."""
+    """The finals' word error rate is within the engine's bound."""
     finals = finals_of(streamed)
     assert error_rate(text_of(finals)) <= error_rate_max
 
 
 def test_partials_come_before_the_final(streamed: list[SessionUpdate]) -> None:
-    """While an utterance lasts its words are shown, after its beginning was told and before its final."""
+    """The first update is SpeechStarted, followed by partials, then by the final."""
     updates = streamed
     first_final = updates.index(finals_of(updates)[0])
     assert isinstance(updates[0], SpeechStarted)
@@ -77,7 +77,7 @@ def test_partials_come_before_the_final(streamed: list[SessionUpdate]) -> None:
 
 
 def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: Samples) -> None:
-    """Each final begins where the one before it let go, or later, and its words lie in it in order."""
+    """Each final begins at the `resume_at` of the one before it, or later, and its words lie in it in order."""
     finals = finals_of(streamed)
     assert all(first.resume_at <= second.segment.start for first, second in pairwise(finals))
     assert finals[0].segment.start >= 0
@@ -90,7 +90,7 @@ def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: 
 
 
 def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> None:
-    """A partial never takes back a word that the one before it called stable."""
+    """A partial keeps all words that were stable in the one before it."""
     shown: list[str] = []
     shown_count = 0
     for update in streamed:
@@ -105,7 +105,7 @@ def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> Non
 
 
 def test_partials_can_be_switched_off(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
-    """A caller that wants finals only gets no partial, and the same finals."""
+    """Without interim results a session gives no partial, and the same finals."""
     quiet = caller.stream(speech, SessionOptions(ENGLISH, interim_results=False))
     assert partials_of(quiet) == []
     assert finals_of(quiet) == finals_of(streamed)
@@ -118,8 +118,10 @@ def test_words_can_be_left_out(caller: Caller, speech: Samples) -> None:
     assert all(segment.text and not segment.words for segment in segments)
 
 
-def test_one_call_gives_the_same_finals_as_many(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
-    """A session that was behind and gets all its audio at once commits the same."""
+def test_finals_do_not_depend_on_the_size_of_calls(
+    streamed: list[SessionUpdate], caller: Caller, speech: Samples
+) -> None:
+    """A session that gets all its audio in one call gives the same finals as one that gets it in steps."""
     session = caller.open()
     updates = [*session.advance(speech), *session.finalize()]
     assert finals_of(updates) == finals_of(streamed)
@@ -127,7 +129,7 @@ def test_one_call_gives_the_same_finals_as_many(streamed: list[SessionUpdate], c
 
 
 def test_samples_are_numbered_from_the_start(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
-    """A session that begins at a later sample gives the same finals, that much later."""
+    """A session that starts at a later sample gives the same finals, later by that offset."""
     start = 1_600_000
     near = finals_of(streamed)
     far = finals_of(caller.stream(speech, start=start))
@@ -137,7 +139,7 @@ def test_samples_are_numbered_from_the_start(streamed: list[SessionUpdate], call
 
 
 def test_advancing_by_nothing_changes_nothing(streamed: list[SessionUpdate], caller: Caller, speech: Samples) -> None:
-    """Calls without samples, at whatever point, add nothing to what is said without them."""
+    """Calls without samples do not change the updates."""
     session = caller.open()
     updates: list[SessionUpdate] = []
     for start in range(0, len(speech), STEP):
@@ -148,31 +150,31 @@ def test_advancing_by_nothing_changes_nothing(streamed: list[SessionUpdate], cal
 
 
 def test_finalizing_an_empty_session_is_harmless(caller: Caller) -> None:
-    """A session that heard nothing answers every finalize with the same end and no words."""
+    """A session without audio answers each finalize with the same UtteranceEnd and no final."""
     session = caller.open(OPTIONS, 320)
     assert session.finalize() == session.finalize() == [UtteranceEnd(320)]
 
 
-def test_finalizing_commits_at_once_and_goes_on(
+def test_a_session_continues_after_a_finalize(
     caller: Caller, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
 ) -> None:
     """Finalizing in mid-speech makes the words so far final; those that follow come in later finals."""
     session = caller.open()
-    half = len(speech) // 3
-    caller.feed(session, speech[:half])
+    third = len(speech) // 3
+    caller.feed(session, speech[:third])
     early = session.finalize()
     assert len(finals_of(early)) == 1
     assert isinstance(early[-1], UtteranceEnd)
     assert session.finalize() == early[-1:]
-    late = [*caller.feed(session, speech[half:]), *session.finalize()]
+    late = [*caller.feed(session, speech[third:]), *session.finalize()]
     assert finals_of(late)[0].segment.start >= early[-1].at
-    # a word that was cut in two may be heard as two others
+    # a word that was split may be recognized as two others
     allowed = error_rate_max and error_rate_max + 0.1
     assert error_rate(text_of([*finals_of(early), *finals_of(late)])) <= allowed
 
 
 def test_finalizing_over_and_over_is_harmless(caller: Caller, speech: Samples) -> None:
-    """A caller that finalizes after every few samples gets an end each time, and finals that never go back."""
+    """Finalizing after every few samples gives an UtteranceEnd each time, and finals that do not overlap."""
     session = caller.open()
     updates: list[SessionUpdate] = []
     for start in range(16_000, 40_000, 1_000):
@@ -184,21 +186,21 @@ def test_finalizing_over_and_over_is_harmless(caller: Caller, speech: Samples) -
 
 
 @pytest.mark.parametrize("level", [0.0, 0.01])
-def test_says_nothing_over_silence_and_noise(caller: Caller, speech: Samples, level: float) -> None:
-    """Twenty seconds without speech give no update at all."""
+def test_silence_and_noise_give_no_updates(caller: Caller, speech: Samples, level: float) -> None:
+    """Twenty seconds without speech give no update."""
     noise = np.random.default_rng(1).normal(0, 1, 320_000).astype(np.float32) * np.float32(level)
     assert caller.feed(caller.open(), noise) == []
 
 
-def test_a_long_utterance_is_cut_without_losing_words(
+def test_a_long_utterance_is_split_without_losing_words(
     caller: Caller, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
 ) -> None:
-    """Speech that goes on is committed in pieces no longer than allowed, with all its words."""
+    """Speech without a pause is committed in finals within the limit of an utterance, with all its words."""
     options = SessionOptions(ENGLISH, Endpointing(silence_ms=1_500, utterance_seconds_max=3.0))
     finals = finals_of(caller.stream(speech, options))
     assert len(finals) >= 3
     assert all(final.segment.end - final.segment.start <= 3.1 * 16_000 for final in finals)
-    # the words beside a cut have less context than they would have without it
+    # the words beside a split have less context than without it
     allowed = error_rate_max and error_rate_max + 0.1
     assert error_rate(text_of(finals)) <= allowed
 
@@ -206,7 +208,7 @@ def test_a_long_utterance_is_cut_without_losing_words(
 def test_another_session_can_take_over_after_a_final(
     caller: Caller, speech: Samples, error_rate: WordErrorRate, error_rate_max: float
 ) -> None:
-    """A new session that starts where a final let go says what is missing, and nothing twice."""
+    """A new session that starts at a final's `resume_at` gives the missing words, and none twice."""
     options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
     first = finals_of(caller.stream(speech, options))[0]
     rest = finals_of(caller.stream(speech[first.resume_at :], options, start=first.resume_at))
@@ -215,14 +217,14 @@ def test_another_session_can_take_over_after_a_final(
 
 
 def test_sessions_run_side_by_side(caller: Caller, streamed: list[SessionUpdate], speech: Samples) -> None:
-    """Sessions on several threads do not hear each other."""
+    """Sessions on several threads do not affect each other."""
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda _: finals_of(caller.stream(speech)), range(3)))
     assert together == [finals_of(streamed)] * 3
 
 
-def test_a_new_session_can_begin_where_everything_is_settled(caller: Caller, speech: Samples) -> None:
-    """Another session that begins at a session's `checkpoint_sample` recognizes the rest, and nothing twice."""
+def test_another_session_can_take_over_at_the_checkpoint(caller: Caller, speech: Samples) -> None:
+    """A new session that starts at a session's `checkpoint_sample` gives the missing words, and none twice."""
     options = SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=5.0))
     session, updates, settled = caller.open(options, 0), [], 0
     for start in range(0, len(speech) // 2, STEP):
@@ -240,8 +242,8 @@ def test_a_new_session_can_begin_where_everything_is_settled(caller: Caller, spe
     assert text_of([*finals_of(updates), *finals_of(rest)]) == text_of(finals_of(whole))
 
 
-def test_what_is_final_is_no_context_after_a_long_silence(caller: Caller, speech: Samples) -> None:
-    """A session in which nobody speaks any more needs nothing of what was said."""
+def test_a_long_silence_moves_the_checkpoint_past_the_last_final(caller: Caller, speech: Samples) -> None:
+    """After ten seconds of silence a session needs no audio of the last final as context."""
     session = caller.open()
     last = finals_of([*session.advance(speech), *session.finalize()])[-1]
     session.advance(np.zeros(10 * 16_000, np.float32))
@@ -249,7 +251,7 @@ def test_what_is_final_is_no_context_after_a_long_silence(caller: Caller, speech
 
 
 def test_options_change_from_the_next_sample_on(caller: Caller, speech: Samples) -> None:
-    """Endpointing that is changed in mid-session counts from then on; a refused language changes nothing."""
+    """Endpointing that is changed in mid-session has effect from then on; a refused change has none."""
     session = caller.open(SessionOptions(ENGLISH, Endpointing(utterance_seconds_max=25.0)), 0)
     with pytest.raises(UnsupportedLanguage, match="xx"):
         session.configure(RecognitionOptions("xx"), Endpointing(utterance_seconds_max=1.0))
@@ -259,7 +261,7 @@ def test_options_change_from_the_next_sample_on(caller: Caller, speech: Samples)
 
 
 def test_frozen_words_are_in_the_final(caller: Caller, speech: Samples) -> None:
-    """With `freeze_stable` a final begins with the stable words of the partial before it, as they were."""
+    """With `freeze_stable` a final begins with the stable words of the partial before it, unchanged."""
     updates = caller.stream(speech, SessionOptions(ENGLISH, Endpointing(silence_ms=1_500), freeze_stable=True))
     stable: list[str] = []
     checked = 0
@@ -273,24 +275,26 @@ def test_frozen_words_are_in_the_final(caller: Caller, speech: Samples) -> None:
     assert checked > 0
 
 
-def test_refuses_a_language_it_does_not_have(caller: Caller) -> None:
-    """A session in a language outside the capabilities is refused when it is opened."""
+def test_a_language_outside_the_capabilities_is_refused(caller: Caller) -> None:
+    """Such a language raises UnsupportedLanguage when a session is opened."""
     with pytest.raises(UnsupportedLanguage, match="xx"):
         caller.open(SessionOptions(RecognitionOptions("xx")), 0)
 
 
-def test_partials_decoded_together_are_those_decoded_alone(caller: Caller, engine: Engine, speech: Samples) -> None:
-    """Each session gets its own, whatever the others are; one that wants none gets nothing."""
+def test_a_batch_of_partials_equals_partials_decoded_alone(caller: Caller, engine: Engine, speech: Samples) -> None:
+    """Each session of a batch gets the partial that it would get alone; one without new audio gets none."""
 
-    def hear(seconds: float) -> EngineSession:
+    def session_after(seconds: float) -> EngineSession:
         session = caller.open()
         session.advance(speech[: round(16_000 * seconds)])
         caller.answered(session)
         return session
 
     lengths = (3.0, 4.5, 0.0, 3.0)
-    alone = [partials_of(hear(seconds).decode_partial()) for seconds in lengths]
-    together = [partials_of(updates) for updates in engine.decode_partials([hear(seconds) for seconds in lengths])]
-    assert [len(partials) for partials in together] == [1, 1, 0, 1]
-    words = [[plain(partials) for partials in side] for side in (alone, together)]
+    alone = [partials_of(session_after(seconds).decode_partial()) for seconds in lengths]
+    batched = [
+        partials_of(updates) for updates in engine.decode_partials([session_after(seconds) for seconds in lengths])
+    ]
+    assert [len(partials) for partials in batched] == [1, 1, 0, 1]
+    words = [[plain(partials) for partials in side] for side in (alone, batched)]
     assert words[0] == words[1]
