@@ -1,4 +1,4 @@
-"""Containers that are written as the standards say, or nearly, and ask for more than a recording should.
+"""Containers that follow the standards, or nearly, and make a reader use too much memory or open other files.
 
 Boxes of MP4 and MOV: ISO/IEC 14496-12; QuickTime's aliases as FFmpeg reads them.
 """
@@ -18,7 +18,7 @@ BOX = struct.Struct(">I4s")
 TABLES = (b"stts", b"stsc", b"stsz", b"stco")
 COUNTS = (2**16, 2**28 - 1, 2**31 - 1, 2**32 - 1)
 COUNT_AT = {b"stsz": 12}
-"""Where the number of entries stands from a table's name on: behind version and flags, here behind one number more."""
+"""Offset of the number of entries from a table's name, where it is not 8: `stsz` has one more field before it."""
 DREF_PATH = (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref")
 BOMB_SECONDS = 2 * 3600
 BOMB_RATE_HZ = 8_000
@@ -53,7 +53,7 @@ def _tables(good: bytes) -> Iterator[HostileFile]:
 
 
 def _with_dref(movie: bytes, entry: bytes) -> bytes:
-    """Return a movie whose media lies where `entry` says. Its index comes last, so that no offset changes."""
+    """Return a movie whose data reference is `entry`. Its index comes last, so that no offset changes."""
     starts, begin, end = [], 0, len(movie)
     for name in DREF_PATH:
         begin, end = _find(movie, name, begin, end)
@@ -69,7 +69,7 @@ def _with_dref(movie: bytes, entry: bytes) -> bytes:
 
 
 def _find(data: bytes, name: bytes, begin: int, end: int) -> tuple[int, int]:
-    """Return where the last box of this name begins and ends among the boxes between two places."""
+    """Return the begin and the end of the last box of this name among the boxes between two offsets."""
     found: tuple[int, int] | None = None
     while begin < end:
         size, seen = BOX.unpack_from(data, begin)
@@ -149,7 +149,7 @@ def _wavs() -> Iterator[HostileFile]:
 
 
 def _chains() -> Iterator[HostileFile]:
-    """Files one behind the other, which Ogg calls a chain; in the last one they do not fit together."""
+    """Concatenated files, which Ogg calls a chain; those of the last one have different containers."""
     opus, flac = encode("ogg", "libopus"), encode("flac", "flac")
     yield HostileFile("chain-same", opus * 3, "")
     yield HostileFile("chain-many", opus * 50, "")

@@ -29,7 +29,7 @@ MAGICS = (
 
 
 def seeds() -> dict[str, bytes]:
-    """Return the good files that the broken ones are made of."""
+    """Return the valid files from which broken ones are made."""
     made = {
         "wav": encode("wav", "pcm_s16le"),
         "adpcm": encode("wav", "adpcm_ms"),
@@ -49,7 +49,7 @@ def corpus(canary: Path, port: int) -> Iterator[HostileFile]:
         canary: a local file that must not be read.
         port: a local TCP port that must see no connection.
     """
-    dice = random.Random(SEED)  # noqa: S311 - the same files every time
+    rng = random.Random(SEED)  # noqa: S311 - the same files every time
     good = seeds()
     yield HostileFile("empty", b"", "EMPTY_AUDIO")
     yield HostileFile("encrypted-mp4", encode("mp4", "aac", CENC), "AUDIO_ENCRYPTED")
@@ -58,18 +58,18 @@ def corpus(canary: Path, port: int) -> Iterator[HostileFile]:
     yield from containers(canary)
     for name, data in good.items():
         for number in range(CUTS_PER_SEED):
-            yield HostileFile(f"cut-{name}-{number}", data[: dice.randrange(1, len(data))])
+            yield HostileFile(f"cut-{name}-{number}", data[: rng.randrange(1, len(data))])
         for number in range(FLIPS_PER_SEED):
             flipped = bytearray(data)
             reach = 200 if number % 2 else len(data)  # half of them in the header
             for _ in range(1 + number):
-                flipped[dice.randrange(reach)] ^= 1 << dice.randrange(8)
+                flipped[rng.randrange(reach)] ^= 1 << rng.randrange(8)
             yield HostileFile(f"flip-{name}-{number}", bytes(flipped))
         for start in (b"%PDF-1.7\n", b"PK\x03\x04", b"<html><script>", b"#!/bin/sh\n"):
             yield HostileFile(f"polyglot-{name}-{start[:4]!r}", start + data)
     for number in range(RANDOM_FILES):
         start = MAGICS[number % len(MAGICS)] if number % 2 else b""
-        yield HostileFile(f"random-{number}", start + dice.randbytes(dice.randrange(1, 20_000)))
+        yield HostileFile(f"random-{number}", start + rng.randbytes(rng.randrange(1, 20_000)))
 
 
 def _lies() -> Iterator[HostileFile]:

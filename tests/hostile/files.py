@@ -1,4 +1,4 @@
-"""One file of the hostile corpus, and the two ways in which good files are made."""
+"""One file of the hostile corpus, and encoders of valid files."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ class HostileFile(NamedTuple):
     Attributes:
         name: kind and variant, for the test's id.
         data: its bytes.
-        reason: the refusal it must meet; empty where it must be decoded, None where it may be either.
+        reason: the reason with which it must be refused; empty if it must be decoded, None if both are right.
     """
 
     name: str
@@ -46,7 +46,7 @@ def encode(container: str, codec: str, options: dict[str, str] | None = None) ->
 def wav(
     *, channels: int = 1, rate: int = RATE_HZ, payload: bytes = bytes(2 * RATE_HZ), claimed: int | None = None
 ) -> bytes:
-    """Return a 16-bit wav file whose header says what it is told to."""
+    """Return a 16-bit wav file whose header has these values, right or wrong."""
     claimed = len(payload) if claimed is None else claimed
     head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, channels, rate, 32_000, 2, 16)
     return head + struct.pack("<4sI", b"data", claimed) + payload

@@ -36,8 +36,8 @@ CASES = [
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault.__name__)
-async def test_leader(tmp_path: Path, case: Case) -> None:
-    """Jobs and live sessions go on while leaders fail: those of jobs, live audio, tasks, and the meta group."""
+async def test_a_leader_fails(tmp_path: Path, case: Case) -> None:
+    """Jobs and live sessions continue while leaders fail: those of jobs, live audio, tasks, and the meta group."""
     async with running_trial(tmp_path) as trial:
         await trial.begin_load()
         for stream in case.streams:

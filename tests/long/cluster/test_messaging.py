@@ -26,7 +26,7 @@ ZONE_SECONDS = 0.002
 FRAME_SECONDS = 0.02
 """Time between two writes, as of live audio."""
 CUT_SECONDS = (3.0, 6.0, 9.0, 12.0)
-"""How long a leader is cut from its peers: shorter and longer than an election and a request."""
+"""Durations of cuts of a leader from its peers: shorter and longer than an election and a request."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def connected(cluster: NatsCluster, node: Node | None = None) -> AsyncIter
 
 @pytest.mark.long
 async def test_a_blob_is_read_as_soon_as_it_is_written(cluster: NatsCluster) -> None:
-    """By its writer, over each node, while replicas are behind."""
+    """A writer reads each part right after its write, at each node, while replicas are behind."""
     await cluster.wait_until_healthy()
     cluster.spread(ZONE_SECONDS)
     for node in cluster.nodes:
@@ -71,7 +71,7 @@ async def test_a_blob_is_read_as_soon_as_it_is_written(cluster: NatsCluster) -> 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_the_only_writer_meets_no_conflict(cluster: NatsCluster) -> None:
-    """Its writes are stored once and in order, and none is refused, while leaders are cut from their peers."""
+    """Writes of the only writer are stored once and in order, and none is refused, while leaders are cut from peers."""
     await cluster.wait_until_healthy()
     subject = subjects.live_audio("test", "only-writer")
     stop = asyncio.Event()

@@ -15,7 +15,7 @@ from tests.support.cluster.trial import trial_of
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_from_one_replica_to_three(tmp_path: Path) -> None:
-    """All data is there afterwards, with three replicas: a node may fail."""
+    """No data is lost by the change. Afterwards all streams have three replicas, so a node may fail."""
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
         async with running_deployment(cluster, tmp_path / "logs-one", {"TIRO_NATS_REPLICAS": "1"}) as one:
