@@ -18,7 +18,7 @@ FAKE = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake"}
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Tiro with tiny.en, for tests that leave its processes alone: of the group "tiny.en stack"."""
+    """Tiro with tiny.en, for tests of the group "tiny.en stack". They may not stop its processes."""
     settings = {
         "TIRO_MODEL": "tiny.en",
         "TIRO_DEFAULT_MODEL": "tiny.en",
@@ -31,20 +31,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def shared_fake_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """What `fake_stack` gives to each test."""
+    """The stack that tests get as `fake_stack`."""
     with running_stack(tmp_path_factory.mktemp("fake"), FAKE) as running:
         yield running
 
 
 @pytest.fixture
 def fake_stack(shared_fake_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
-    """Tiro with the fake engine, for tests of the group "fake stack". What a test kills or stops is started again."""
+    """Tiro with the fake engine, for tests of the group "fake stack". Processes that a test ends are restarted."""
     yield shared_fake_stack
     kept_processes += shared_fake_stack.repair()
 
 
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[AsyncClient]:
-    """A client of it."""
+    """A client of the tiny.en stack."""
     async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Sample speech for the end-to-end tests, and how text is compared with it."""
+"""Sample speech for the end-to-end tests, and the comparison of text with it."""
 
 import io
 import json
@@ -16,7 +16,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def reference(name: str) -> str:
-    """What is said in a sample."""
+    """The transcript of a sample."""
     for line in (SAMPLES / "MANIFEST.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry["file"] == name:
@@ -25,7 +25,7 @@ def reference(name: str) -> str:
 
 
 def error_rate(text: str, name: str) -> float:
-    """Word error rate of `text` against what is said in a sample."""
+    """Word error rate of `text` against the transcript of a sample."""
     normalize = EnglishTextNormalizer()
     return float(jiwer.wer(normalize(reference(name)), normalize(text)))
 

@@ -1,4 +1,4 @@
-"""Amazon Transcribe behind the whole of Tiro, with the vendor's own SDK and a server of its protocol."""
+"""Amazon Transcribe as an engine of a whole deployment, with the vendor's SDK and a server of its protocol."""
 
 import asyncio
 from collections.abc import Iterator
@@ -39,14 +39,14 @@ pytestmark = pytest.mark.xdist_group("amazon stack")
 
 @pytest.fixture(scope="module")
 def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranscribeServer]:
-    """The service."""
+    """The server of Amazon Transcribe."""
     with running_transcribe(tmp_path_factory.mktemp("amazon")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All of Tiro, with one worker that speaks to it."""
+    """All of Tiro, with one worker that uses that server."""
     settings = {**engine_environment(amazon), "TIRO_ENGINE": "amazon-transcribe"}
     settings["TIRO_DEFAULT_ENGINE"] = "amazon-transcribe"
     settings["TIRO_ROUTING"] = str(consent(tmp_path_factory.mktemp("routing")))
@@ -55,7 +55,7 @@ def stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def consent(folder: Path) -> Path:
-    """The rules of a deployment in which every tenant's audio may go there."""
+    """Routing rules that let every tenant's audio go to Amazon."""
     file = folder / "routing.toml"
     file.write_text('[[tenants]]\nname = "*"\nclouds = ["amazon-transcribe"]\n', encoding="utf-8")
     return file
@@ -68,28 +68,28 @@ def speech() -> NDArray[np.int16]:
 
 
 def recording() -> bytes:
-    """The same as a wav file."""
+    """That speech as a WAV file."""
     return wav(speech())
 
 
 def words(text: str) -> list[str]:
-    """Without punctuation."""
+    """The words of a text, without punctuation."""
     return text.replace(".", " ").split()
 
 
 async def test_a_job(stack: Stack, amazon: TranscribeServer) -> None:
-    """Each word comes once, with its punctuation; the service was told language, rate and encoding."""
+    """A job's transcript has each word once. The request has language, rate and encoding."""
     async with AsyncClient(stack.address) as client:
         job = await client.wait(await client.submit(recording(), language="en"))
         assert words(str(await client.get_transcript(job.name, format="txt"))) == WORDS
     asked = amazon.streams[-1].request
     assert asked is not None
-    told = asked.parameters
-    assert (told["language-code"], told["sample-rate"], told["media-encoding"]) == ("en-US", "16000", "pcm")
+    sent = asked.parameters
+    assert (sent["language-code"], sent["sample-rate"], sent["media-encoding"]) == ("en-US", "16000", "pcm")
 
 
-async def test_a_throttled_job_is_tried_again(stack: Stack, amazon: TranscribeServer) -> None:
-    """The account's limit of streams passes."""
+async def test_a_throttled_job_is_retried(stack: Stack, amazon: TranscribeServer) -> None:
+    """A job that the account's limit of streams refused succeeds later, within the same attempt."""
     amazon.plan(Script(refuse=limit_exceeded()))
     async with AsyncClient(stack.address) as client:
         job = await client.wait(await client.submit(recording(), language="en"))
@@ -98,7 +98,7 @@ async def test_a_throttled_job_is_tried_again(stack: Stack, amazon: TranscribeSe
 
 
 async def test_a_refused_job_fails_with_the_reason(stack: Stack, amazon: TranscribeServer) -> None:
-    """What the service does not want it does not want the next time either."""
+    """A job that the service refuses fails with ENGINE_REFUSED and the service's message, without a retry."""
     amazon.plan(Script(refuse=bad_request("the vocabulary does not exist")))
     async with AsyncClient(stack.address) as client:
         with pytest.raises(JobFailed, match="the vocabulary does not exist") as failed:
@@ -106,8 +106,8 @@ async def test_a_refused_job_fails_with_the_reason(stack: Stack, amazon: Transcr
     assert failed.value.reason == "ENGINE_REFUSED"
 
 
-async def test_a_job_in_the_region_it_asks_for(stack: Stack, amazon: TranscribeServer) -> None:
-    """The request is signed for it: the service of another region does not take it."""
+async def test_a_job_is_sent_to_its_region(stack: Stack, amazon: TranscribeServer) -> None:
+    """The request is signed for the job's region: the service of another region refuses it."""
     async with AsyncClient(stack.address) as client:
         await client.wait(await client.submit(recording(), language="en", region=REGION))
         with pytest.raises(JobFailed, match="another day, region or service"):
@@ -119,7 +119,7 @@ async def test_a_job_in_the_region_it_asks_for(stack: Stack, amazon: TranscribeS
 
 
 async def live(stack: Stack) -> list[LiveEvent]:
-    """Speak at natural pace, and return what is told."""
+    """Stream the speech in real time, and return all events."""
     async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
         return [event async for event in client.stream(paced(speech()), sample_rate=RATE, language="en")]
 
@@ -130,7 +130,7 @@ def finals_of(events: list[LiveEvent]) -> list[str]:
 
 
 async def test_a_live_session(stack: Stack) -> None:
-    """Partials come before the first final, and the finals have each word once."""
+    """A live session gives partials before the first final, and finals with each word once."""
     events = await live(stack)
     first_final = next(index for index, event in enumerate(events) if isinstance(event, Final))
     assert sum(isinstance(event, Partial) for event in events[:first_final]) > 1
@@ -159,14 +159,14 @@ async def test_a_live_session(stack: Stack) -> None:
         "cut in a word",
         "cut later",
         "fault in mid-stream",
-        "ended when nobody spoke",
+        "ended for silence",
         "signature expired",
         "damaged event",
         "stalled",
     ],
 )
-async def test_a_live_session_goes_on_after_a_fault(stack: Stack, amazon: TranscribeServer, script: Script) -> None:
-    """Over another stream, from where the last final ended: no word is lost, and none comes twice."""
+async def test_a_live_session_continues_after_a_fault(stack: Stack, amazon: TranscribeServer, script: Script) -> None:
+    """The session continues on another stream from the end of the last final: no word is lost or repeated."""
     before = len(amazon.streams)
     amazon.plan(script)
     assert finals_of(await live(stack)) == WORDS
@@ -174,7 +174,7 @@ async def test_a_live_session_goes_on_after_a_fault(stack: Stack, amazon: Transc
 
 
 async def test_a_refused_session_ends_with_the_reason(stack: Stack, amazon: TranscribeServer) -> None:
-    """What the service does not want ends the session at once."""
+    """A session that the service refuses ends with ENGINE_REFUSED and the service's message."""
     amazon.plan(Script(refuse=bad_request("the vocabulary does not exist")))
     with pytest.raises(TiroError, match="the vocabulary does not exist") as failed:
         await live(stack)
@@ -185,8 +185,8 @@ COUNT_SECONDS_MAX = 15.0
 
 
 async def counted(stack: Stack, amazon: TranscribeServer) -> None:
-    """Wait until all that the service has received so far is counted, to a second."""
-    heard = sum(stream.audio_seconds for stream in amazon.streams)
+    """Wait until the usage records count all audio that the service has received so far, to a second."""
+    received = sum(stream.audio_seconds for stream in amazon.streams)
     settings = CoreSettings.model_validate({"nats_url": stack.nats.url, "nats_monitor_url": stack.nats.monitor_url})
     seconds: dict[str, float] = {}
     async with (
@@ -197,12 +197,12 @@ async def counted(stack: Stack, amazon: TranscribeServer) -> None:
         async for change in changes:
             if isinstance(change, Change) and change.value is not None:
                 seconds[change.key] = change.value.seconds_sent
-            if abs(sum(seconds.values()) - heard) <= 1.0:
+            if abs(sum(seconds.values()) - received) <= 1.0:
                 return
 
 
-async def test_what_is_sent_is_counted(stack: Stack, amazon: TranscribeServer) -> None:
-    """A job, a session, and what a session sends again after a fault."""
+async def test_sent_audio_is_counted_as_usage(stack: Stack, amazon: TranscribeServer) -> None:
+    """Usage includes audio of a job, of a session, and audio that a session sends again after a fault."""
     await counted(stack, amazon)
     before = sum(stream.audio_seconds for stream in amazon.streams)
     async with AsyncClient(stack.address) as client:

@@ -45,7 +45,7 @@ def test_transcribe_many_files_into_a_folder(stack: Stack, tmp_path: Path) -> No
 
 
 def test_listen_to_a_file(stack: Stack) -> None:
-    """On a pipe each final is a line with its times."""
+    """`tiro listen` on a pipe prints a line with times for each final."""
     done = tiro(stack, "listen", str(SAMPLES / "dictation.wav"))
     assert done.returncode == 0, done.stderr
     text = " ".join(line.partition("] ")[2] for line in done.stdout.splitlines())
@@ -54,7 +54,7 @@ def test_listen_to_a_file(stack: Stack) -> None:
 
 @pytest.mark.parametrize("command", ["transcribe", "listen"])
 def test_words_are_replaced(stack: Stack, command: str) -> None:
-    """In recordings and live speech."""
+    """Replacements apply to recordings and to live speech."""
     done = tiro(stack, command, str(SAMPLES / "dictation.wav"), "--replace", "A Secretary=a scribe")
     assert done.returncode == 0, done.stderr
     assert "a scribe" in done.stdout
@@ -62,7 +62,7 @@ def test_words_are_replaced(stack: Stack, command: str) -> None:
 
 
 def test_jobs_can_be_listed_and_shown(stack: Stack) -> None:
-    """Scripts get JSON."""
+    """`tiro jobs list` and `jobs get` print JSON."""
     tiro(stack, "transcribe", str(SAMPLES / "dictation.wav"))
     listed = tiro(stack, "jobs", "list", "--json")
     assert listed.returncode == 0, listed.stderr
@@ -73,7 +73,7 @@ def test_jobs_can_be_listed_and_shown(stack: Stack) -> None:
 
 
 def test_engines_are_listed_with_their_live_workers(stack: Stack) -> None:
-    """The transcriber that runs is counted at its model, with what it says that it can do."""
+    """A running transcriber is counted at its model, with its capabilities."""
     listed = tiro(stack, "engines", "--json")
     assert listed.returncode == 0, listed.stderr
     engines = {engine["name"]: engine for engine in map(json.loads, listed.stdout.splitlines())}
@@ -97,7 +97,7 @@ def test_engines_are_listed_with_their_live_workers(stack: Stack) -> None:
 
 
 def test_a_file_that_is_not_there(stack: Stack) -> None:
-    """It is one clear line, not a traceback."""
+    """A missing file is reported without a traceback."""
     done = tiro(stack, "transcribe", "/nowhere/speech.wav")
     assert done.returncode != 0
     assert "speech.wav" in done.stderr
@@ -105,7 +105,7 @@ def test_a_file_that_is_not_there(stack: Stack) -> None:
 
 
 def test_no_service() -> None:
-    """A service that cannot be reached has an exit code of its own and is named."""
+    """A service that cannot be reached is named, and the exit code is 3."""
     done = tiro(None, "jobs", "list", TIRO_ADDRESS="127.0.0.1:1")
     assert done.returncode == 3
     assert "127.0.0.1:1" in done.stderr
@@ -114,7 +114,7 @@ def test_no_service() -> None:
 
 @pytest.mark.parametrize("command", [[], ["transcribe"], ["listen"], ["jobs"], ["models"], ["keys"]])
 def test_help(command: list[str]) -> None:
-    """Every command explains itself, those of other packages included."""
+    """Every command has --help, those of other packages included."""
     done = tiro(None, *command, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout

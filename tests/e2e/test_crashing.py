@@ -1,4 +1,4 @@
-"""A recording that kills every worker which transcribes it: it is given up, the others are not held up."""
+"""A recording that crashes every worker: its job fails after some attempts, and other jobs are served."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.mark.long
 async def test_a_recording_that_kills_its_worker_every_time(stack: Stack) -> None:
-    """It fails with WORKER_CRASHED after the attempts it has; the worker that is started again does the next job."""
+    """Its job fails with WORKER_CRASHED after `ATTEMPTS` attempts; the restarted worker does the next job."""
     async with AsyncClient(stack.address) as client:
         deadly = await client.submit(await client.upload(wav(encode([1, CRASH_WORD, 2]))))
         for _ in range(ATTEMPTS):

@@ -21,7 +21,7 @@ TEXT = [f"w{number}" for number in WORDS]
 
 
 class Server:
-    """Serves a recording; holds the first answer in its middle when told to."""
+    """Serves a recording. With `holds`, it stops the first response in its middle until `released`."""
 
     def __init__(self) -> None:
         self.holds = False
@@ -30,7 +30,7 @@ class Server:
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """The recording."""
+        """Send the recording."""
         response = web.StreamResponse(headers={"Content-Length": str(len(RECORDING))})
         await response.prepare(request)
         half = len(RECORDING) // 2
@@ -69,13 +69,13 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(shared_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
-    """The same for every test. What one of them kills is started again."""
+    """The shared stack. Processes that a test ends are restarted after it."""
     yield shared_stack
     kept_processes += shared_stack.repair()
 
 
 async def test_a_url_on_the_command_line(stack: Stack, server: Server) -> None:
-    """`tiro transcribe URL` prints what is said there."""
+    """`tiro transcribe URL` prints the transcript of the recording at the URL."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -93,7 +93,7 @@ async def test_a_url_on_the_command_line(stack: Stack, server: Server) -> None:
 
 
 async def test_a_fetch_outlives_its_service(stack: Stack, server: Server) -> None:
-    """Ingest is killed in the middle of a fetch and started again: the job succeeds, and says all of its states."""
+    """Ingest is killed during a fetch and restarted: the job succeeds, and its events have all of its states."""
     server.holds = True
     async with AsyncClient(stack.address) as client:
         job = await client.submit(server.url)

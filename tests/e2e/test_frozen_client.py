@@ -1,4 +1,4 @@
-"""A client that is frozen in mid-session: a real `tiro listen`, stopped by a signal that no program can catch."""
+"""A client that is frozen in mid-session: a real `tiro listen`, suspended by SIGSTOP."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tiro_engines.fake.markers import encode
 RATE = 16_000
 IDLE_SECONDS = 2
 END_SECONDS_MAX = 5.0
-"""How long after the idle time the streamer may take to give up the client."""
+"""Limit of the time from the idle time to the end of the session."""
 WORDS = range(40)
 SENTENCES = 6
 SENTENCE_WORDS = 3
@@ -28,7 +28,7 @@ SENTENCE_WORDS = 3
 
 @pytest.fixture
 def impatient_stack(tmp_path: Path) -> Iterator[Stack]:
-    """Tiro with the fake engine, which gives up a client that is silent for a short time."""
+    """Tiro with the fake engine and a short idle time."""
     settings = {
         "TIRO_ENGINE": "fake",
         "TIRO_DEFAULT_ENGINE": "fake",
@@ -52,7 +52,7 @@ def recording(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def listening(stack: Stack, recording: Path, *options: str) -> AsyncIterator[Process]:
-    """`tiro listen` with a recording, once its first sentence is there. It is gone at the end."""
+    """`tiro listen` with a recording, once it has printed the first sentence. It is killed at the end."""
     environment = {**os.environ, **stack.environment}
     command = [executable, "-m", "tiro_client", "listen", *options, str(recording)]
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=PIPE)
@@ -68,7 +68,7 @@ async def listening(stack: Stack, recording: Path, *options: str) -> AsyncIterat
 
 @asynccontextmanager
 async def neighbour(stack: Stack) -> AsyncIterator[LiveStream]:
-    """Another session, in mid-sentence; it ends well, whatever happens meanwhile."""
+    """Another session, in mid-sentence. At the end it must give every word, whatever happens meanwhile."""
     samples = encode(WORDS)
     half = len(samples) // 2
     async with (
@@ -89,20 +89,20 @@ async def neighbour(stack: Stack) -> AsyncIterator[LiveStream]:
         assert words == [f"w{number}" for number in WORDS]
 
 
-async def test_a_frozen_client_goes_on_once_it_is_thawed(impatient_stack: Stack, recording: Path) -> None:
-    """Its session waits for it, the one beside it goes on, and then it has every word once and in order."""
+async def test_a_frozen_client_resumes_once_it_is_thawed(impatient_stack: Stack, recording: Path) -> None:
+    """The session waits for its client, which then gets every word once and in order. Other sessions continue."""
     async with listening(impatient_stack, recording) as frozen, neighbour(impatient_stack):
         frozen.send_signal(SIGSTOP)
         await asyncio.to_thread(impatient_stack.streamer.wait_for, "session_detached", IDLE_SECONDS + END_SECONDS_MAX)
         frozen.send_signal(SIGCONT)
-        text, said = await frozen.communicate()
-    assert frozen.returncode == 0, said
+        text, errors = await frozen.communicate()
+    assert frozen.returncode == 0, errors
     words = [word for word in text.decode().split() if word.startswith("w")]
     assert words == [f"w{number}" for number in range(SENTENCE_WORDS, SENTENCES * SENTENCE_WORDS)]
 
 
 async def test_a_frozen_client_that_cannot_resume_is_ended(impatient_stack: Stack, recording: Path) -> None:
-    """Its session ends after the idle time; the one beside it goes on; it is told why once it is thawed."""
+    """The session ends after the idle time, and its client gets SESSION_IDLE once thawed. Other sessions continue."""
     async with (
         listening(impatient_stack, recording, "--resume-seconds", "0") as frozen,
         neighbour(impatient_stack),
@@ -110,6 +110,6 @@ async def test_a_frozen_client_that_cannot_resume_is_ended(impatient_stack: Stac
         frozen.send_signal(SIGSTOP)
         await asyncio.to_thread(impatient_stack.transcriber.wait_for, "session_ended", IDLE_SECONDS + END_SECONDS_MAX)
         frozen.send_signal(SIGCONT)
-        _, said = await frozen.communicate()
+        _, errors = await frozen.communicate()
     assert frozen.returncode != 0
-    assert b"SESSION_IDLE" in said
+    assert b"SESSION_IDLE" in errors

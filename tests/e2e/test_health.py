@@ -1,4 +1,4 @@
-"""Health says what is true of NATS: real processes, a silent network, a disk that was full, a bucket that is away."""
+"""Health checks follow the state of NATS and S3: a silent network, a full disk, an S3 server that is down."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -32,14 +32,14 @@ def _health(service: ServiceProcess, name: str) -> Iterator[Iterator[int]]:
     """The health answer of a service, and each change of it."""
     line = service.wait_for(LISTENING[name])
     with grpc.insecure_channel(line.get("address") or f"127.0.0.1:{line['port']}") as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)  # Any, because its types do not know Watch
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # Any, because its types lack Watch
         answers = stub.Watch(health_pb2.HealthCheckRequest(), timeout=CHANGE_SECONDS_MAX)
         yield (answer.status for answer in answers)
 
 
 @pytest.fixture
 def proxy(nats_server: NatsServer) -> Iterator[Proxy]:
-    """A link to NATS that can go silent, or stop passing connections."""
+    """A proxy whose links can go silent."""
     with running_proxy() as proxy:
         yield proxy
 
@@ -52,7 +52,7 @@ class Watched:
     answers: Mapping[str, Iterator[int]]
 
     def all_become(self, status: int) -> None:
-        """Wait until this is the next answer of each."""
+        """Wait until the next health answer of each service, which must be this one."""
         for name, answers in self.answers.items():
             assert next(answers) == status, name
 
@@ -69,7 +69,7 @@ def _watched(settings: Mapping[str, str], names: Iterable[str] = READY) -> Itera
 
 
 def test_a_silent_nats(proxy: Proxy, nats_server: NatsServer) -> None:
-    """A service whose NATS says nothing any more is not ready, says why, and is ready when the network is back."""
+    """A service whose NATS is silent becomes NOT_SERVING and logs why; it is SERVING again once the network is back."""
     port = proxy.open("nats")
     proxy.set_target("nats", urlsplit(nats_server.url).port or 0)
     with _watched(environment(nats_server, TIRO_NATS_URL=f"nats://127.0.0.1:{port}")) as watched:
@@ -104,10 +104,10 @@ def _store_of(single: NatsCluster, nats: NatsServer) -> dict[str, str]:
 
 @pytest.mark.long
 def test_a_disk_that_was_full(small: NatsCluster, nats_server: NatsServer) -> None:
-    """Streams that nats-server does not write any more: not ready, and what to do; ready when it was restarted."""
+    """After a full disk nats-server writes no streams: services are NOT_SERVING until it is restarted, and log that."""
     [node], [disk] = small.nodes, small.disks
     with _watched(_store_of(small, nats_server)) as watched:
-        disk.fill()  # the transcriber writes every 2 s that it is alive
+        disk.fill()  # the transcriber renews its record every 2 s
         watched.all_become(NOT_SERVING)
         disk.free()
         for service in watched.services.values():
@@ -119,8 +119,8 @@ def test_a_disk_that_was_full(small: NatsCluster, nats_server: NatsServer) -> No
 
 
 @pytest.mark.long
-def test_a_bucket_that_is_away(tmp_path: Path, nats_server: NatsServer) -> None:
-    """Recordings in S3 are a part of what ingest and workers need."""
+def test_an_s3_server_that_is_down(tmp_path: Path, nats_server: NatsServer) -> None:
+    """Ingest and workers are NOT_SERVING while the S3 server of their recordings is down."""
     with (
         running_s3(tmp_path) as s3,
         _watched(environment(nats_server, **s3.environment), ("ingest", "transcriber")) as watched,

@@ -1,4 +1,4 @@
-"""The hostile corpus through a real ingest and a real worker: every file has its end, and nobody else notices."""
+"""The hostile corpus through a real ingest and a real worker: each file is decoded or refused with a reason."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ from tiro_core.settings import CoreSettings
 from tiro_engines.fake.markers import encode
 
 PER_KIND = 2
-"""Files of each kind in the part that every run of the tests takes."""
+"""Files of each kind in the part of the corpus that every test run uses."""
 PART_FILES_MIN = 60
 FILES_MIN = 300
 CALLERS = 8
@@ -46,18 +46,18 @@ REFUSALS = {
     "AUDIO_TOO_SHORT",
     "AUDIO_UNDECODABLE",
 }
-"""What a file may be refused with, each a fault of the file. No process broke, none was too slow."""
+"""Reasons with which a file may be refused: faults of the file. Crashes and timeouts are not among them."""
 
 M = TypeVar("M", bound=Message)
 
 
 class Outcome(NamedTuple):
-    """What became of a file.
+    """The outcome of one file.
 
     Attributes:
-        refused: the reason for which the upload was refused; empty when it was taken.
-        failed: the reason for which its job failed; empty when it succeeded, or there was none.
-        text: what was transcribed.
+        refused: the reason with which the upload was refused; empty if it was accepted.
+        failed: the reason with which its job failed; empty if it succeeded, or there was none.
+        text: the transcript.
     """
 
     refused: str = ""
@@ -79,7 +79,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 async def test_some_files_of_every_kind(stack: Stack, tmp_path: Path) -> None:
-    """Each is transcribed or refused with a reason, and all processes live on; no reference is followed."""
+    """Each file is transcribed or refused with a reason. All processes survive, and no reference is followed."""
     with canaries(tmp_path) as (canary, port):
         await check(stack, some_of_each_kind(corpus(canary, port)), files_min=PART_FILES_MIN)
 
@@ -87,14 +87,14 @@ async def test_some_files_of_every_kind(stack: Stack, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_the_whole_corpus(stack: Stack, tmp_path: Path) -> None:
-    """The same for every file."""
+    """Each file of the corpus is transcribed or refused, as in `test_some_files_of_every_kind`."""
     with canaries(tmp_path) as (canary, port):
         await check(stack, list(corpus(canary, port)), files_min=FILES_MIN)
 
 
 @contextmanager
 def canaries(folder: Path) -> Iterator[tuple[Path, int]]:
-    """A recording of `CANARY_WORD` that nobody may read, and a port that must see no connection."""
+    """A recording of `CANARY_WORD` that no service may read, and a port that must see no connection."""
     canary = folder / "canary.wav"
     canary.write_bytes(wav(encode([CANARY_WORD])))
     with socket.create_server(("127.0.0.1", 0)) as port:
@@ -113,14 +113,14 @@ def some_of_each_kind(files: Iterator[HostileFile]) -> list[HostileFile]:
 
 
 async def check(stack: Stack, files: Sequence[HostileFile], *, files_min: int) -> None:
-    """Send the files, several at once, then a good one, and look at what is left of it all."""
+    """Send the files, several at a time, then a valid one. Then check outcomes, processes and records."""
     assert len(files) >= files_min
     before = processes(stack)
     async with AsyncClient(stack.address) as client:
-        places = asyncio.Semaphore(CALLERS)
+        slots = asyncio.Semaphore(CALLERS)
 
         async def send(file: HostileFile) -> Outcome:
-            async with places:
+            async with slots:
                 return await outcome(client, file.data)
 
         outcomes = await asyncio.gather(*(send(file) for file in files))
@@ -132,7 +132,7 @@ async def check(stack: Stack, files: Sequence[HostileFile], *, files_min: int) -
 
 
 async def outcome(client: AsyncClient, data: bytes) -> Outcome:
-    """Upload a file, and transcribe what was taken."""
+    """Upload a file, and transcribe it if it was accepted."""
     try:
         upload = await client.upload(data)
     except TiroError as error:
@@ -145,7 +145,7 @@ async def outcome(client: AsyncClient, data: bytes) -> Outcome:
 
 
 def complaint(file: HostileFile, seen: Outcome) -> str:
-    """What is wrong with the end of a file; empty when nothing is."""
+    """What is wrong with the outcome of a file; empty if it is right."""
     reasons = {seen.refused, seen.failed} - {""}
     wanted = reasons & REFUSALS if file.reason is None else {file.reason} - {""}
     if reasons == wanted and not seen.text:
@@ -164,7 +164,7 @@ def processes(stack: Stack) -> dict[str, set[int]]:
 
 
 async def check_records(stack: Stack, outcomes: Sequence[Outcome]) -> None:
-    """The store says the same as the calls: uploads are READY, or FAILED with an error; every job is over."""
+    """Records agree with the calls: uploads are READY, or FAILED with an error; every job is terminal."""
     async with open_bus(CoreSettings.model_validate({"nats_url": stack.nats.url}), "test") as bus:
         uploads = [record async for record in values(bus, topology.UPLOADS_BUCKET, UploadRecord)]
         jobs = [record async for record in values(bus, topology.JOBS_BUCKET, TranscriptionRecord)]
@@ -178,7 +178,7 @@ async def check_records(stack: Stack, outcomes: Sequence[Outcome]) -> None:
 
 
 async def values(bus: Bus, bucket: str, kind: type[M]) -> AsyncIterator[M]:
-    """The records that are in a bucket now."""
+    """The present records of a bucket."""
     async with RecordStore(bus, bucket, kind).watch(">") as changes:
         async for change in changes:
             if change is CAUGHT_UP:

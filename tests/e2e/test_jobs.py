@@ -11,7 +11,7 @@ pytestmark = pytest.mark.xdist_group("tiny.en stack")
 
 
 async def test_a_recording_becomes_a_transcript(client: AsyncClient) -> None:
-    """The words are right, have times in order within the audio, and it is said what made them."""
+    """The words are right, and their times are in order and within the audio. Engine and model digest are named."""
     transcript = await client.transcribe(SAMPLES / "dictation.wav", language="en")
     words = [word for segment in transcript.segments for word in segment.words]
     assert error_rate(transcript.text, "dictation.wav") <= 0.1
@@ -23,20 +23,20 @@ async def test_a_recording_becomes_a_transcript(client: AsyncClient) -> None:
     assert transcript.info.warnings == ()
 
 
-async def test_a_minute_with_pauses(client: AsyncClient) -> None:
-    """Several voices and long pauses: nothing lost, nothing invented."""
+async def test_a_recording_with_long_pauses(client: AsyncClient) -> None:
+    """Words around long pauses are not lost, and silence adds none."""
     transcript = await client.transcribe(SAMPLES / "panel.ogg")
     assert error_rate(transcript.text, "panel.ogg") <= 0.1
 
 
 async def test_two_channels_are_mixed(client: AsyncClient) -> None:
-    """A stereo conversation is heard whole."""
+    """Both channels of a stereo recording are in one transcript."""
     transcript = await client.transcribe(SAMPLES / "conversation.flac")
     assert error_rate(transcript.text, "conversation.flac") <= 0.15
 
 
-async def test_channels_are_heard_each_for_itself(client: AsyncClient) -> None:
-    """The two speakers of a conversation: every segment says in which channel, in the order of their time."""
+async def test_channels_are_transcribed_separately(client: AsyncClient) -> None:
+    """Each segment has its channel, and segments of both channels are in the order of their times."""
     transcript = await client.transcribe(SAMPLES / "conversation.flac", options=JobOptions(separate_channels=True))
     assert {segment.channel for segment in transcript.segments} == {1, 2}
     starts = [segment.start_seconds for segment in transcript.segments]
@@ -45,7 +45,7 @@ async def test_channels_are_heard_each_for_itself(client: AsyncClient) -> None:
 
 
 async def test_a_part_of_a_recording(client: AsyncClient) -> None:
-    """Only what is said within it, at its times in the whole; a prompt and a narrow beam do no harm."""
+    """Words within the range are transcribed, with times of the whole recording. Prompt and beam size are accepted."""
     options = JobOptions(start_seconds=3.0, end_seconds=7.0, initial_prompt="Cicero and Tiro.", beam_size=1)
     transcript = await client.transcribe(SAMPLES / "dictation.wav", language="en", options=options)
     words = [word for segment in transcript.segments for word in segment.words]
@@ -55,16 +55,16 @@ async def test_a_part_of_a_recording(client: AsyncClient) -> None:
 
 
 async def test_a_watcher_sees_the_job_from_its_first_state_to_its_last(client: AsyncClient) -> None:
-    """States in order, progress that grows to the whole, segments before the end."""
+    """Events have states in order, progress that grows to the whole, and all segments."""
     job = await client.submit(SAMPLES / "panel.ogg")
     events = [event async for event in client.watch(job)]
     states = [event.job.state for event in events if isinstance(event, JobStateChanged)]
     progress = [event.transcribed_seconds for event in events if isinstance(event, JobProgress)]
-    told = " ".join(s.text for event in events if isinstance(event, JobSegments) for s in event.segments)
+    text = " ".join(s.text for event in events if isinstance(event, JobSegments) for s in event.segments)
     assert states == [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
     assert progress == sorted(progress)
     assert progress[-1] == pytest.approx(61, abs=1)
-    assert error_rate(told, "panel.ogg") <= 0.1
+    assert error_rate(text, "panel.ogg") <= 0.1
 
 
 @pytest.mark.parametrize(
@@ -82,21 +82,21 @@ async def test_a_watcher_sees_the_job_from_its_first_state_to_its_last(client: A
     ],
 )
 async def test_containers_and_codecs(client: AsyncClient, container: str, codec: str, rate: int) -> None:
-    """What FFmpeg reads is understood, whatever it came in."""
+    """Containers and codecs that FFmpeg reads are transcribed."""
     recording = encoded("dictation.wav", container, codec, rate)
     transcript = await client.transcribe(recording, language="en")
     assert error_rate(transcript.text, "dictation.wav") <= 0.15
 
 
 async def test_silence_and_noise_are_an_empty_transcript(client: AsyncClient) -> None:
-    """No word is invented where nobody speaks, and that is said."""
+    """A recording without speech has no segment, and the warning NO_SPEECH."""
     transcript = await client.transcribe(SAMPLES / "no_speech.flac")
     assert transcript.segments == ()
     assert [warning.reason for warning in transcript.info.warnings] == ["NO_SPEECH"]
 
 
-async def test_a_truncated_recording_is_transcribed_as_far_as_it_goes(client: AsyncClient) -> None:
-    """What is there is transcribed, and the rest is said to be missing."""
+async def test_a_truncated_recording_is_transcribed_up_to_its_end(client: AsyncClient) -> None:
+    """The existing part is transcribed, with the warning TRUNCATED_AUDIO."""
     whole = encoded("dictation.wav", "flac", "flac")
     transcript = await client.transcribe(whole[: len(whole) * 6 // 10], language="en")
     assert transcript.text.startswith("Long ago in Rome")
@@ -104,20 +104,20 @@ async def test_a_truncated_recording_is_transcribed_as_far_as_it_goes(client: As
 
 
 async def test_a_small_recording_needs_no_upload_of_its_own(client: AsyncClient) -> None:
-    """Bytes may come with the job."""
+    """A small recording may be in the request of its job."""
     transcript = await client.transcribe(wav(pcm16("dictation.wav")[: 5 * 16_000]), language="en")
     assert transcript.text.startswith("Long ago in Rome")
 
 
-async def test_a_language_the_model_does_not_know(client: AsyncClient) -> None:
-    """tiny.en knows English only, which is said at the door."""
+async def test_a_language_that_the_model_lacks_is_refused(client: AsyncClient) -> None:
+    """tiny.en has English only: a job in Spanish is refused when it is submitted."""
     with pytest.raises(InvalidRequest) as caught:
         await client.submit(SAMPLES / "spanish.flac", language="es")
     assert caught.value.reason == "UNSUPPORTED_LANGUAGE"
 
 
 async def test_jobs_are_listed_newest_first(client: AsyncClient) -> None:
-    """What was submitted last comes first."""
+    """The job that was submitted last is listed first."""
     first = await client.submit(SAMPLES / "dictation.wav", display_name="first")
     second = await client.submit(SAMPLES / "dictation.wav", display_name="second")
     listed = [job.name async for job in client.list(page_size=1)]
@@ -128,7 +128,7 @@ async def test_jobs_are_listed_newest_first(client: AsyncClient) -> None:
 
 @pytest.mark.parametrize("text_format", ["txt", "srt", "vtt", "json"])
 async def test_formats(client: AsyncClient, text_format: str) -> None:
-    """A transcript comes as text, as subtitles, or as JSON."""
+    """A transcript is available as text, subtitles and JSON."""
     job = await client.submit(SAMPLES / "dictation.wav")
     await client.wait(job)
     text = await client.get_transcript(job, format=text_format)  # type: ignore[call-overload] # one of the four

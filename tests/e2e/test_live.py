@@ -1,4 +1,4 @@
-"""Live speech becomes text while it is spoken: real processes, real tiny.en."""
+"""Live speech is transcribed while it is spoken: real processes, real tiny.en."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("tiny.en stack")
 
 
 async def paced(samples: NDArray[np.int16], *, speed: float = 1.0) -> AsyncIterator[bytes]:
-    """Samples as a microphone gives them, or `speed` times as fast."""
+    """Samples in real time, or `speed` times as fast."""
     frame = int(RATE * FRAME_SECONDS)
     begun = asyncio.get_running_loop().time()
     for index, begin in enumerate(range(0, len(samples), frame)):
@@ -38,18 +38,18 @@ async def paced(samples: NDArray[np.int16], *, speed: float = 1.0) -> AsyncItera
 
 
 async def at_once(data: bytes, size: int = 4000) -> AsyncIterator[bytes]:
-    """Bytes as fast as they are taken."""
+    """Bytes without delay."""
     for begin in range(0, len(data), size):
         yield data[begin : begin + size]
 
 
 def text_of(events: list[LiveEvent]) -> str:
-    """All finals."""
+    """The text of all finals."""
     return " ".join(event.segment.text for event in events if isinstance(event, Final))
 
 
-async def test_words_come_while_the_speaker_speaks(client: AsyncClient) -> None:
-    """At natural pace partials come before their finals, and the finals are right, in order, without overlap."""
+async def test_words_are_shown_while_they_are_spoken(client: AsyncClient) -> None:
+    """In real time partials come before their finals, and the finals are right, in order and without overlap."""
     audio = paced(pcm16("dictation.wav"))
     events = [event async for event in client.stream(audio, sample_rate=RATE, language="en")]
     finals = [event.segment for event in events if isinstance(event, Final)]
@@ -76,21 +76,21 @@ async def test_faster_than_real_time_gives_the_same_words(client: AsyncClient) -
     [("flac", "flac", "flac", 16_000), ("ogg_opus", "ogg", "libopus", 48_000)],
 )
 async def test_compressed_audio(client: AsyncClient, encoding: str, container: str, codec: str, rate: int) -> None:
-    """FLAC and Opus need no rate: their header says it."""
+    """FLAC and Opus need no sample rate: it is in their headers."""
     audio = at_once(encoded("dictation.wav", container, codec, rate))
     events = [event async for event in client.stream(audio, encoding=encoding)]
     assert error_rate(text_of(events), "dictation.wav") <= 0.15
 
 
 async def test_telephone_audio(client: AsyncClient) -> None:
-    """8 kHz mu-law is understood."""
+    """8 kHz mu-law is transcribed."""
     coded = encoded("dictation.wav", "mulaw", "pcm_mulaw", 8_000)
     events = [event async for event in client.stream(at_once(coded), encoding="mulaw", sample_rate=8_000)]
     assert error_rate(text_of(events), "dictation.wav") <= 0.2
 
 
 async def test_finalize_answers_at_once(client: AsyncClient) -> None:
-    """What was said so far becomes final when asked for, and the session goes on."""
+    """A finalize makes the words so far final, and the session continues."""
     samples = pcm16("dictation.wav")
     async with client.open_stream(LiveConfig(sample_rate=RATE, language="en")) as live:
         await live.send(samples[: 3 * RATE].tobytes())
@@ -109,15 +109,15 @@ async def test_finalize_answers_at_once(client: AsyncClient) -> None:
     assert error_rate(text_of(events), "dictation.wav") <= 0.3
 
 
-async def test_silence_says_nothing(client: AsyncClient) -> None:
-    """Nobody speaks: no partial, no final."""
+async def test_silence_gives_no_text(client: AsyncClient) -> None:
+    """Audio without speech gives no partial and no final."""
     audio = at_once(pcm16("no_speech.flac").tobytes())
     events = [event async for event in client.stream(audio, sample_rate=RATE)]
     assert not [event for event in events if isinstance(event, Partial | Final)]
 
 
 async def test_several_streams_at_once(client: AsyncClient) -> None:
-    """Streams beside each other do not mix."""
+    """Concurrent streams do not mix."""
 
     async def text(begin: int, end: int) -> str:
         samples = pcm16("dictation.wav")[begin * RATE : end * RATE]
@@ -131,7 +131,7 @@ async def test_several_streams_at_once(client: AsyncClient) -> None:
 
 
 async def test_no_worker_for_the_model(client: AsyncClient) -> None:
-    """A model that no worker has loaded is refused at once, as something that may change."""
+    """A model that no worker has loaded is refused at once with UNAVAILABLE."""
     with pytest.raises(Unavailable) as caught:
         async for _ in client.stream(at_once(b"\0\0" * 1600), sample_rate=RATE, model="base"):
             pass

@@ -1,4 +1,4 @@
-"""Logs of a deployment in which everything fails: no word of a recording, no name of a caller's, no secret."""
+"""Logs of a deployment with many faults: no word of a recording, no caller's data and no secret is in them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ CANARIES = [
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[NatsServer]:
-    """A server with a password, which the test may stop."""
+    """A server with a password. The test may stop it."""
     with running_nats(tmp_path, password=PASSWORD) as server:
         yield server
 
@@ -56,7 +56,7 @@ def _url(nats: NatsServer, password: str = PASSWORD) -> str:
 
 @pytest.fixture
 def services(nats: NatsServer, s3_server: S3Server) -> Iterator[dict[str, ServiceProcess]]:
-    """All services, with keys, recordings in S3, and faults where something is marked. They log everything."""
+    """All services, with API keys, recordings in S3, faults for marked input, and debug logs."""
     settings = environment(
         nats,
         TIRO_NATS_URL=_url(nats),
@@ -82,8 +82,10 @@ async def _key(nats: NatsServer) -> str:
     return key
 
 
-async def test_nothing_that_callers_sent_and_no_secret(nats: NatsServer, services: dict[str, ServiceProcess]) -> None:
-    """Faults in a call, in a job, in a live session, of a callback, wrong keys, and NATS that goes away."""
+async def test_logs_have_no_data_of_callers_and_no_secret(
+    nats: NatsServer, services: dict[str, ServiceProcess]
+) -> None:
+    """Faults in a call, a job, a session and a callback, wrong keys, and an outage of NATS leak nothing to logs."""
     key = await _key(nats)
     address = str(services["ingest"].wait_for("listening")["address"])
     streaming = str(services["streamer"].wait_for("listening")["address"])
@@ -120,7 +122,7 @@ async def test_nothing_that_callers_sent_and_no_secret(nats: NatsServer, service
     assert not [line for service in services.values() for line in service.log if not line["event"]]
 
 
-def test_a_wrong_password(nats: NatsServer) -> None:
+def test_a_wrong_nats_password_is_not_logged(nats: NatsServer) -> None:
     """The refusal of the server is logged, the password is not."""
     wrong = "another-password-of-NATS"
     settings = {**environment(nats, TIRO_NATS_URL=_url(nats, wrong)), "PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""Policies over two engines, one here and one a cloud: whom a request gets, and who goes on when an engine fails."""
+"""Routing policies over a local and a cloud engine: the choice of an engine, and failover."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,7 +31,7 @@ from tiro_engines.fake.markers import encode
 pytestmark = pytest.mark.xdist_group("routing stack")
 
 RATE = 16_000
-HERE, CLOUD = "fake", "amazon-transcribe"
+LOCAL, CLOUD = "fake", "amazon-transcribe"
 WORDS = [f"w{number}" for number in range(1, 49)]
 RULES = """
 [[tenants]]
@@ -59,18 +59,18 @@ shadow = { engine = "amazon-transcribe" }
 
 @pytest.fixture(scope="module")
 def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TranscribeServer]:
-    """The cloud."""
+    """The cloud engine's server."""
     with running_transcribe(tmp_path_factory.mktemp("amazon")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def shared_stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All of Tiro, with a worker of each engine: the first has the fake one."""
+    """All of Tiro, with a worker of each engine. The stack's first transcriber has the local one."""
     folder = tmp_path_factory.mktemp("stack")
     rules = folder / "routing.toml"
     rules.write_text(RULES, encoding="utf-8")
-    settings = {**engine_environment(amazon), "TIRO_ENGINE": HERE, "TIRO_ROUTING": str(rules)}
+    settings = {**engine_environment(amazon), "TIRO_ENGINE": LOCAL, "TIRO_ROUTING": str(rules)}
     settings["TIRO_DEFAULT_ENGINE"] = "local-first"
     with running_stack(folder, settings, more=[{"TIRO_ENGINE": CLOUD}]) as running:
         yield running
@@ -78,14 +78,14 @@ def shared_stack(amazon: TranscribeServer, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def stack(shared_stack: Stack, kept_processes: list[int]) -> Iterator[Stack]:
-    """The same for every test. What one of them kills or stops is started again."""
+    """The shared stack. Processes that a test ends are restarted after it."""
     yield shared_stack
     kept_processes += shared_stack.repair()
 
 
 @pytest.fixture(autouse=True)
 def _healthy(amazon: TranscribeServer) -> None:
-    """Let the cloud be as it should."""
+    """Remove the faults of the cloud engine."""
     amazon.default = Script()
 
 
@@ -99,15 +99,15 @@ def speech() -> NDArray[np.int16]:
 async def live(
     stack: Stack, policy: str, after_finals: Callable[[], Awaitable[object]] | None = None, language: str = "en"
 ) -> list[LiveEvent]:
-    """Speak at natural pace, do something once there is a final, and return what is told."""
-    told: list[LiveEvent] = []
+    """Stream the speech in real time, call `after_finals` once after the first final, and return all events."""
+    events: list[LiveEvent] = []
     async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
         async for event in client.stream(paced(speech()), sample_rate=RATE, language=language, engine=policy):
-            told.append(event)
+            events.append(event)
             if isinstance(event, Final) and after_finals is not None:
                 await after_finals()
                 after_finals = None
-    return told
+    return events
 
 
 def words_of(events: list[LiveEvent]) -> list[str]:
@@ -117,12 +117,12 @@ def words_of(events: list[LiveEvent]) -> list[str]:
 
 
 def engines_of(events: list[LiveEvent]) -> list[str]:
-    """Who served a session, one after the other."""
+    """Engines of a session, in order."""
     return [event.engine for event in events if isinstance(event, SessionStarted | EngineChanged)]
 
 
 def check_moved(events: list[LiveEvent], engines: list[str]) -> None:
-    """Every word is there once, in contiguous events, and the change was told once."""
+    """Check that a session has every word once, in contiguous events, and changed its engine once."""
     assert engines_of(events) == engines
     assert words_of(events) == WORDS
     assert not any(isinstance(event, WorkerChanged) for event in events)
@@ -138,29 +138,29 @@ def check_moved(events: list[LiveEvent], engines: list[str]) -> None:
 
 
 async def test_a_session_moves_when_the_cloud_fails(stack: Stack, amazon: TranscribeServer) -> None:
-    """The cloud is cut off in mid-word, and away after that: the engine here goes on at the last final."""
+    """The cloud cuts the stream in mid-word and then refuses: the local engine continues from the last final."""
     amazon.plan(Script(cut_after=7.0))
     amazon.default = Script(refuse=service_unavailable())
-    check_moved(await live(stack, "cloud-first"), [CLOUD, HERE])
+    check_moved(await live(stack, "cloud-first"), [CLOUD, LOCAL])
 
 
 @pytest.mark.parametrize("end", [ServiceProcess.kill, ServiceProcess.stop], ids=["killed", "stopped"])
-async def test_a_session_moves_when_its_workers_are_gone(stack: Stack, end: Callable[[ServiceProcess], object]) -> None:
-    """The only worker of its engine ends in mid-sentence: the cloud goes on, without a word from the client."""
+async def test_a_session_moves_when_its_only_worker_ends(stack: Stack, end: Callable[[ServiceProcess], object]) -> None:
+    """The only local worker ends in mid-sentence: the cloud engine continues, without a call by the client."""
     events = await live(stack, "local-first", lambda: asyncio.to_thread(end, stack.transcriber))
-    check_moved(events, [HERE, CLOUD])
+    check_moved(events, [LOCAL, CLOUD])
 
 
 async def test_a_session_that_the_cloud_refuses_moves_at_once(stack: Stack, amazon: TranscribeServer) -> None:
-    """Nothing is heard of the refusal but the change."""
+    """The client gets an EngineChanged, and no error."""
     amazon.default = Script(refuse=access_denied())
     events = await live(stack, "cloud-first")
-    assert engines_of(events) == [CLOUD, HERE]
+    assert engines_of(events) == [CLOUD, LOCAL]
     assert words_of(events) == WORDS
 
 
 async def test_a_session_without_a_policy_does_not_move(stack: Stack, amazon: TranscribeServer) -> None:
-    """Who names an engine gets that one, or an error."""
+    """A session that names an engine gets that one, or an error."""
     amazon.default = Script(refuse=access_denied())
     with pytest.raises(TiroError) as failed:
         await live(stack, CLOUD)
@@ -170,35 +170,35 @@ async def test_a_session_without_a_policy_does_not_move(stack: Stack, amazon: Tr
 @pytest.mark.parametrize(
     ("policy", "language", "engine"),
     [
-        ("", "en", HERE),
-        ("local-first", "en", HERE),
+        ("", "en", LOCAL),
+        ("local-first", "en", LOCAL),
         ("cloud-first", "en", CLOUD),
-        ("by-language", "en", HERE),
+        ("by-language", "en", LOCAL),
         ("by-language", "de", CLOUD),
     ],
 )
-async def test_a_job_goes_where_the_policy_says(
+async def test_a_policy_selects_the_engine_of_a_job(
     client: AsyncClient, recording: bytes, policy: str, language: str, engine: str
 ) -> None:
-    """The first route that can and may serve it. A policy can be the deployment's default."""
+    """A policy selects the first route that can and may serve a job. The deployment's default may be a policy."""
     job = await client.wait(await client.submit(recording, engine=policy, language=language))
     assert job.engine == engine
 
 
 async def test_a_request_that_no_route_serves_is_refused(client: AsyncClient, recording: bytes) -> None:
-    """The error says of each route why not."""
+    """The error has the reason of each route."""
     with pytest.raises(TiroError, match=r"fake: .* for en alone; amazon-transcribe: .* for de, fr alone") as refused:
         await client.submit(recording, engine="by-language", language="es")
     assert refused.value.reason == "NO_ROUTE"
 
 
-async def test_a_shadow_hears_the_same(stack: Stack, client: AsyncClient, recording: bytes) -> None:
-    """The other engine hears the recording as well; their difference is told in the log, and nothing is left of it."""
+async def test_a_shadow_transcribes_the_same_recording(stack: Stack, client: AsyncClient, recording: bytes) -> None:
+    """The shadow engine's transcript is compared in the log. Its job is removed and never listed."""
     job = await client.wait(await client.submit(recording, engine="trial", language="en"))
-    assert job.engine == HERE
+    assert job.engine == LOCAL
     job_id = job.name.removeprefix("transcriptions/")
     compared = await asyncio.to_thread(stack.ingest.wait_for, "shadow_compared", of=job_id)
-    assert (compared["engine"], compared["shadow_engine"]) == (HERE, CLOUD)
+    assert (compared["engine"], compared["shadow_engine"]) == (LOCAL, CLOUD)
     assert (compared["words"], compared["shadow_words"], compared["edits"]) == (6, 6, 0)
     await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{job_id}")
     known = [one.name async for one in client.list()]
@@ -206,9 +206,9 @@ async def test_a_shadow_hears_the_same(stack: Stack, client: AsyncClient, record
     assert not [name for name in known if "shadow" in name]
 
 
-@pytest.mark.parametrize("keep", [False, True], ids=["its audio goes with it", "its audio is the caller's"])
-async def test_a_shadow_hears_a_live_session(stack: Stack, client: AsyncClient, *, keep: bool) -> None:
-    """Once it is over, and its finals are compared. A recording that the caller keeps stays."""
+@pytest.mark.parametrize("keep", [False, True], ids=["audio removed", "audio kept"])
+async def test_a_shadow_transcribes_a_live_session(stack: Stack, client: AsyncClient, *, keep: bool) -> None:
+    """The shadow's finals are compared after the session's end. A recording that the caller keeps stays."""
     session, upload = "", ""
     async for event in client.stream(
         paced(speech(), speed=4), sample_rate=RATE, language="en", engine="trial", keep_recording=keep
@@ -218,19 +218,19 @@ async def test_a_shadow_hears_a_live_session(stack: Stack, client: AsyncClient, 
         if isinstance(event, SessionEnded):
             upload = event.upload
     compared = await asyncio.to_thread(stack.ingest.wait_for, "shadow_compared", of=session)
-    assert (compared["engine"], compared["shadow_engine"], compared["policy"]) == (HERE, CLOUD, "trial")
+    assert (compared["engine"], compared["shadow_engine"], compared["policy"]) == (LOCAL, CLOUD, "trial")
     assert (compared["words"], compared["shadow_words"], compared["edits"]) == (48, 48, 0)
     await asyncio.to_thread(stack.ingest.wait_for, "job_removed", job=f"shadow-{session}")
     assert upload == (f"uploads/{session}" if keep else "")
     if keep:
-        job = await client.wait(await client.submit(upload, engine=HERE, language="en"))
+        job = await client.wait(await client.submit(upload, engine=LOCAL, language="en"))
         assert job.audio_seconds == pytest.approx(len(speech()) / RATE)
 
 
-async def test_a_deleted_job_takes_its_shadow_along(
+async def test_deletion_of_a_job_removes_its_shadow(
     stack: Stack, client: AsyncClient, amazon: TranscribeServer, recording: bytes
 ) -> None:
-    """Nothing of the recording is left, also where the other engine has not finished with it."""
+    """The shadow's job is removed, even if it has not ended."""
     amazon.default = Script(refuse=limit_exceeded())
     job = await client.wait(await client.submit(recording, engine="trial", language="en"))
     job_id = job.name.removeprefix("transcriptions/")
@@ -241,12 +241,12 @@ async def test_a_deleted_job_takes_its_shadow_along(
 
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[AsyncClient]:
-    """Give a client."""
+    """A client of the stack."""
     async with AsyncClient(stack.address, streaming_address=stack.streaming_address) as client:
         yield client
 
 
 @pytest.fixture
 def recording() -> bytes:
-    """Give a short recording."""
+    """A short recording."""
     return wav(encode(range(1, 7)))

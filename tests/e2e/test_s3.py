@@ -27,7 +27,7 @@ from tiro_engines.fake.markers import encode
 
 @pytest.fixture
 def prefix() -> str:
-    """A prefix that no other test has: tests share a bucket and do not meet."""
+    """A prefix that no other test has: tests share a bucket, not data."""
     return f"e2e-{secrets.token_hex(6)}"
 
 
@@ -46,8 +46,8 @@ async def _keys(server: S3Server, prefix: str) -> list[str]:
     return sorted(item["path"] for item in listed if item["path"] != identity)
 
 
-async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server, prefix: str) -> None:
-    """Its recording, in parts, and its transcript are there, under the tenant, and JetStream has none of it."""
+async def test_data_of_a_job_is_in_the_bucket(s3_stack: Stack, s3_server: S3Server, prefix: str) -> None:
+    """Recording and transcript of a job are in the bucket, below the tenant, and not in JetStream."""
     words = range(1, 200)
     audio = wav(encode(words))
     assert len(audio) > 2 * PART_BYTES
@@ -65,8 +65,8 @@ async def test_a_job_lives_in_the_bucket(s3_stack: Stack, s3_server: S3Server, p
         assert (await bus.jetstream.stream_info(topology.BLOBS)).state.messages == 0
 
 
-async def test_services_stop_in_order(s3_stack: Stack) -> None:
-    """A client of S3 that was used does not keep a process from ending as it should."""
+async def test_services_stop_on_sigterm(s3_stack: Stack) -> None:
+    """An S3 client that was used does not keep a process from stopping with status 0."""
     async with AsyncClient(s3_stack.address) as client:
         await client.transcribe(wav(encode(range(1, 10))))
     for service in (s3_stack.ingest, s3_stack.transcriber):
@@ -74,10 +74,10 @@ async def test_services_stop_in_order(s3_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("name", ["ingest", "transcriber"])
-def test_a_bucket_that_is_not_there(name: str, nats_server: NatsServer, s3_server: S3Server) -> None:
-    """A service ends at once with the exit status of wrong settings, and says what is wrong, without the secret."""
-    told = {**s3_server.environment, "TIRO_S3_BUCKET": "no-such-bucket"}
-    service = ServiceProcess(f"tiro_{name}", environment(nats_server, **told))
+def test_a_missing_bucket_is_a_wrong_setting(name: str, nats_server: NatsServer, s3_server: S3Server) -> None:
+    """A service without its bucket exits with EXIT_SETTINGS and logs the reason, without the secret."""
+    settings = {**s3_server.environment, "TIRO_S3_BUCKET": "no-such-bucket"}
+    service = ServiceProcess(f"tiro_{name}", environment(nats_server, **settings))
     try:
         service.start()
         assert "NoSuchBucket" in service.wait_for("refused_to_start")["reason"]
@@ -87,8 +87,8 @@ def test_a_bucket_that_is_not_there(name: str, nats_server: NatsServer, s3_serve
         service.close()
 
 
-def test_a_server_that_does_not_answer_is_waited_for(nats_server: NatsServer, s3_server: S3Server) -> None:
-    """The service says so, and can be stopped meanwhile."""
-    told = {**s3_server.environment, "TIRO_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
-    with running("tiro_ingest", environment(nats_server, **told), ready="blobs_unavailable") as service:
+def test_a_service_waits_for_an_s3_server_that_does_not_answer(nats_server: NatsServer, s3_server: S3Server) -> None:
+    """The service logs that it waits, and can be stopped meanwhile."""
+    settings = {**s3_server.environment, "TIRO_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    with running("tiro_ingest", environment(nats_server, **settings), ready="blobs_unavailable") as service:
         assert service.stop() == 0

@@ -1,4 +1,4 @@
-"""A long recording on several workers that die: real processes, the fake engine."""
+"""A split job whose workers are killed: real processes, the fake engine."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tiro_engines.fake.markers import encode
 
 WORDS = range(500)
 GAP_MS = 400
-"""With a word of 200 ms: 300 s of audio, and room to cut."""
+"""With words of 200 ms this makes 300 s of audio, with gaps in which it can be split."""
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Two workers that take their time, and cut what is longer than a minute."""
+    """Two slow workers, which split recordings longer than a minute."""
     settings = {
         "TIRO_ENGINE": "fake",
         "TIRO_MODEL": "markers-30x",
@@ -32,8 +32,8 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
-async def test_a_shared_job_outlives_its_workers(stack: Stack) -> None:
-    """Both workers are killed when the first words are there: the job ends with every word once, in order."""
+async def test_a_split_job_survives_the_death_of_its_workers(stack: Stack) -> None:
+    """Both workers are killed after the first segments: the job succeeds with every word once and in order."""
     async with AsyncClient(stack.address) as client:
         job = await client.submit(wav(encode(WORDS, gap_ms=GAP_MS)))
         async with aclosing(client.watch(job)) as events:
@@ -47,4 +47,4 @@ async def test_a_shared_job_outlives_its_workers(stack: Stack) -> None:
         ended = await client.wait(job, timeout_seconds=120)
         transcript = await client.get_transcript(job)
     assert transcript.text.split() == [f"w{number}" for number in WORDS]
-    assert ended.attempt == 2, "the job itself was begun again once"
+    assert ended.attempt == 2, "the job itself has one more attempt"

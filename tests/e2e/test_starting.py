@@ -1,4 +1,4 @@
-"""How services start when something is missing: real processes."""
+"""The start of services with missing dependencies or wrong settings: real processes."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ SECONDS_MAX = 60
 
 
 def environment(nats: NatsServer, **settings: str) -> dict[str, str]:
-    """What a service of any kind needs to start."""
+    """Environment of any service, each on a free port."""
     return {
         "TIRO_NATS_URL": nats.url,
         "TIRO_NATS_MONITOR_URL": nats.monitor_url,
@@ -34,8 +34,8 @@ def environment(nats: NatsServer, **settings: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", READY)
-def test_nats_is_not_there_yet(name: str, tmp_path: Path) -> None:
-    """A service waits for NATS, says so, and becomes ready when it comes, streams and all."""
+def test_a_service_waits_for_nats(name: str, tmp_path: Path) -> None:
+    """A service waits for NATS and logs that. It becomes ready once NATS runs, and creates the streams."""
     with running_nats(tmp_path) as nats:
         nats.stop()
         service = ServiceProcess(f"tiro_{name}", environment(nats))
@@ -51,8 +51,8 @@ def test_nats_is_not_there_yet(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", READY)
-def test_told_to_stop_while_it_waits(name: str, tmp_path: Path) -> None:
-    """A service that still waits for NATS can be stopped."""
+def test_a_service_that_waits_for_nats_can_be_stopped(name: str, tmp_path: Path) -> None:
+    """SIGTERM ends a service that waits for NATS, with status 0."""
     with running_nats(tmp_path) as nats:
         nats.stop()
         with running(f"tiro_{name}", environment(nats), ready="nats_disconnected") as service:
@@ -61,7 +61,7 @@ def test_told_to_stop_while_it_waits(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", READY)
 def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> None:
-    """Status 3 and what to do about it."""
+    """A server that does not flush before it acknowledges: status 3, and the setting that is needed."""
     with running_nats(tmp_path, sync_interval="2m") as nats:
         done = subprocess.run(
             [sys.executable, "-m", f"tiro_{name}"],
@@ -77,28 +77,28 @@ def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", READY)
-def test_copies_that_one_server_cannot_have(name: str, nats_server: NatsServer) -> None:
-    """A stream that NATS refuses is one plain line with the server's own words, and status 2."""
+def test_replicas_that_a_single_server_cannot_have(name: str, nats_server: NatsServer) -> None:
+    """A stream that NATS refuses ends a service with the server's message and status 2."""
     assert "replicas > 1 not supported in non-clustered mode" in refused(
         name, **environment(nats_server, TIRO_NATS_REPLICAS="3")
     )
 
 
 @pytest.mark.parametrize("name", READY)
-def test_settings_that_make_no_sense(name: str) -> None:
-    """Status 2, and the setting is named."""
+def test_an_invalid_setting_is_named(name: str) -> None:
+    """An invalid value ends a service with status 2, and its setting is named."""
     assert "grace_seconds" in refused(name, TIRO_GRACE_SECONDS="soon")
 
 
 @pytest.mark.parametrize("name", READY)
-def test_a_settings_file_that_is_not_there(name: str) -> None:
-    """Status 2 and one plain line: a volume that is not mounted does not mean the defaults."""
+def test_a_missing_settings_file_is_an_error(name: str) -> None:
+    """A missing file is status 2 and one line: defaults are not used if, say, a volume is not mounted."""
     line = f"{name}: cannot read /nowhere/tiro.toml (TIRO_CONFIG): No such file or directory\n"
     assert refused(name, TIRO_CONFIG="/nowhere/tiro.toml") == line
 
 
 def refused(name: str, **settings: str) -> str:
-    """What a service says that does not start because of its settings."""
+    """The output of a service that ends with status 2 because of its settings."""
     done = subprocess.run(
         [sys.executable, "-m", f"tiro_{name}"],
         env={**os.environ, **settings},
@@ -112,8 +112,8 @@ def refused(name: str, **settings: str) -> str:
     return done.stderr
 
 
-def test_settings_that_cannot_be_met(nats_server: NatsServer) -> None:
-    """What only shows when the service starts is one line and status 2 as well."""
+def test_settings_that_fail_at_the_start(nats_server: NatsServer) -> None:
+    """Errors that only occur when a service starts are one line and status 2, too."""
     usual = environment(nats_server)
     assert "loopback" in refused("ingest", **{**usual, "TIRO_INGEST_ADDRESS": "0.0.0.0:0"})
     assert "host:port" in refused("streamer", **{**usual, "TIRO_STREAMER_ADDRESS": "nonsense"})
@@ -128,15 +128,15 @@ def test_settings_that_cannot_be_met(nats_server: NatsServer) -> None:
 
 @pytest.mark.parametrize("name", READY)
 def test_help(name: str) -> None:
-    """Every setting is in --help."""
+    """--help lists settings of the service and of the core."""
     command = [sys.executable, "-m", f"tiro_{name}", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=True)
     assert "--nats-url" in done.stdout
     assert "--grace-seconds" in done.stdout
 
 
-async def test_a_model_that_cannot_be_had(nats_server: NatsServer, tmp_path: Path) -> None:
-    """The transcriber says which source failed and why, is not ready, and stays to try again."""
+async def test_a_model_that_cannot_be_loaded(nats_server: NatsServer, tmp_path: Path) -> None:
+    """The transcriber logs which sources failed and why, is not ready, and keeps running to try again."""
     port = free_port()
     settings = environment(
         nats_server,

@@ -1,4 +1,4 @@
-"""Services and NATS that are stopped in the same instant, as a machine's shutdown does it: real processes."""
+"""Services and NATS that are stopped at the same time, as by a machine's shutdown: real processes."""
 
 import os
 import signal
@@ -21,14 +21,14 @@ from tiro.transcription.v1.transcription_service_pb2_grpc import TranscriptionSe
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 IDLE_SECONDS = 25.0
-"""Without a while in which nothing is done, the fault behind `test_idle_services_and_nats` was not seen."""
+"""Time without work. The fault of `test_idle_services_and_nats_stop_together` occurred only after such a time."""
 ROUNDS = 3
 INGESTS = 4
 
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[NatsServer]:
-    """A server of the test's own, which it stops."""
+    """A server that the test stops."""
     with running_nats(tmp_path) as server:
         yield server
 
@@ -44,8 +44,8 @@ def _stop_all(nats: NatsServer, services: list[ServiceProcess]) -> None:
 
 
 @pytest.mark.parametrize("times", range(ROUNDS))
-def test_services_and_nats(times: int, nats: NatsServer) -> None:
-    """Each service ends in order, although NATS is gone while it closes what it holds there."""
+def test_services_and_nats_stop_together(times: int, nats: NatsServer) -> None:
+    """Each service ends with status 0 and in time, although NATS is gone while it closes its consumers."""
     with ExitStack() as stack:
         names = list(READY)
         services = [
@@ -56,20 +56,20 @@ def test_services_and_nats(times: int, nats: NatsServer) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("times", range(ROUNDS))
-def test_idle_services_and_nats(times: int, nats: NatsServer) -> None:
-    """The same of several ingests that have had work and rested: a consumer of work must not miss its cancellation."""
+def test_idle_services_and_nats_stop_together(times: int, nats: NatsServer) -> None:
+    """Several ingests that are idle after some work stop in time: a queue's consumer must not miss its cancellation."""
     with ExitStack() as stack:
         services = [
             stack.enter_context(running("tiro_ingest", environment(nats), ready="listening")) for _ in range(INGESTS)
         ]
         for service in services:
             _submit_and_cancel(str(service.wait_for("listening")["address"]))
-        time.sleep(IDLE_SECONDS)  # the rest itself
+        time.sleep(IDLE_SECONDS)  # the idle time is the subject of the test
         _stop_all(nats, services)
 
 
 def _submit_and_cancel(address: str) -> None:
-    """A job for a model that no worker has."""
+    """Submit a job for a model that no worker has, and cancel it."""
     config = RecognitionConfig(engine="faster-whisper", model="large-v3")
     job = Transcription(content=(SAMPLES / "dictation.wav").read_bytes(), config=config)
     with grpc.insecure_channel(address) as channel:

@@ -30,12 +30,12 @@ WORDS = range(5)
 TEXT = " ".join(f"w{number}" for number in WORDS)
 SEED = 7
 TENANT = "default"
-"""Whose jobs are whose calls carry no key, where none is asked for."""
+"""The tenant of calls without an API key, in a deployment without authentication."""
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Tiro with several workers, which give a job up only after many deaths."""
+    """Tiro with several workers, and many attempts for each job."""
     settings = {
         "TIRO_ENGINE": "fake",
         "TIRO_DEFAULT_ENGINE": "fake",
@@ -50,7 +50,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 @pytest.mark.long
 @pytest.mark.timeout(TEST_SECONDS_MAX)
 async def test_every_job_ends_once(stack: Stack) -> None:
-    """All succeed, each with every word once and one terminal event, although workers die all the time."""
+    """All jobs succeed, each with every word once and one terminal event, although workers die all the time."""
     settings = CoreSettings.model_validate({"nats_url": stack.nats.url})
     async with AsyncClient(stack.address) as client, open_bus(settings, "test") as bus:
         upload = await client.upload(wav(encode(WORDS)))
@@ -71,8 +71,8 @@ async def test_every_job_ends_once(stack: Stack) -> None:
 
 
 async def _kill(stack: Stack) -> None:
-    """Kill one worker after the other, and start it again."""
-    rng = random.Random(SEED)  # noqa: S311 - it chooses whom to kill
+    """Kill a random worker and restart it, again and again."""
+    rng = random.Random(SEED)  # noqa: S311 - it chooses the worker to kill
     while True:
         await asyncio.sleep(rng.uniform(0, 2 * SECONDS_BETWEEN_KILLS))
         worker = rng.choice(stack.transcribers)
@@ -112,7 +112,7 @@ async def _records(bus: Bus, names: list[str]) -> dict[str, TranscriptionRecord]
 
 
 async def _terminal_events(bus: Bus) -> dict[str, int]:
-    """How many terminal events the event log of each job has, as it is now."""
+    """The number of terminal events in the event log of each job at present."""
     counts: Counter[str] = Counter()
     async with OrderedConsumer(bus, topology.JOB_EVENTS, f"tiro.event.{TENANT}.*") as reading:
         async for entry in reading:

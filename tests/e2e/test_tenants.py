@@ -1,4 +1,4 @@
-"""API keys, and tenants that do not meet: real processes, the fake engine."""
+"""API keys and the isolation of tenants: real processes, the fake engine."""
 
 import json
 import os
@@ -44,8 +44,8 @@ def client(stack: Stack, key: str | None) -> AsyncClient:
     return AsyncClient(stack.address, streaming_address=stack.streaming_address, api_key=key)
 
 
-async def test_tenants_do_not_meet(guarded: Stack) -> None:
-    """One tenant's job is not there for another: not to get, to read, to watch or to list."""
+async def test_tenants_are_isolated(guarded: Stack) -> None:
+    """A tenant cannot get, read, watch or list another's job, nor use its upload: all are NOT_FOUND."""
     async with client(guarded, new_key(guarded, "one")[0]) as one, client(guarded, new_key(guarded, "two")[0]) as two:
         job = await one.submit(RECORDING)
         await one.wait(job)
@@ -61,8 +61,8 @@ async def test_tenants_do_not_meet(guarded: Stack) -> None:
             await two.submit(upload)
 
 
-async def test_keys_that_open_nothing(guarded: Stack) -> None:
-    """A missing, a wrong and a revoked key each have their reason, for jobs and for streams."""
+async def test_invalid_keys_are_refused(guarded: Stack) -> None:
+    """Calls with a missing, a wrong or a revoked key are UNAUTHENTICATED with its reason, for jobs and streams."""
     key, key_id = new_key(guarded, "three")
     async with client(guarded, key) as working:
         assert [found async for found in working.list()] == []
