@@ -4,6 +4,7 @@ import pytest
 
 from tests.e2e.speech import SAMPLES, encoded, error_rate, pcm16, wav
 from tiro_client import AsyncClient, InvalidRequest, JobOptions, JobProgress, JobSegments, JobState, JobStateChanged
+from tiro_formats.writer import TextFormat
 
 TINY_EN = "sha256:1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
@@ -127,10 +128,10 @@ async def test_jobs_are_listed_newest_first(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("text_format", ["txt", "srt", "vtt", "json"])
-async def test_formats(client: AsyncClient, text_format: str) -> None:
+async def test_formats(client: AsyncClient, text_format: TextFormat) -> None:
     """A transcript is available as text, subtitles and JSON."""
     job = await client.submit(SAMPLES / "dictation.wav")
     await client.wait(job)
-    text = await client.get_transcript(job, format=text_format)  # type: ignore[call-overload] # one of the four
+    text = await client.get_transcript(job, format=text_format)
     assert "secretary" in text
     assert ("-->" in text) == (text_format in ("srt", "vtt"))
