@@ -1,4 +1,4 @@
-"""Media made on the spot with PyAV, and a launcher."""
+"""Media generated with PyAV, and a launcher."""
 
 import io
 import os
@@ -98,13 +98,13 @@ def as_file() -> Iterator[Callable[[bytes], BinaryIO]]:
 
 @pytest.fixture
 def limits() -> DecodeLimits:
-    """Return limits that a small file never meets, and a stuck test does."""
+    """Return limits that no small file reaches. They end a test that hangs."""
     return DecodeLimits(timeout_seconds=30, cpu_seconds=30, duration_seconds_max=600)
 
 
 @pytest.fixture
 async def launcher() -> AsyncIterator[MediaLauncher]:
-    """Yield a launcher, and see that it leaves no process and no descriptor."""
+    """Yield a launcher, and check that it leaves no process and no descriptor."""
     me = psutil.Process()
     before, fds_before = set(me.children(recursive=True)), me.num_fds()
     async with MediaLauncher() as running:

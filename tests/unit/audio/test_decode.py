@@ -1,4 +1,4 @@
-"""Files become samples, damaged ones as far as they go."""
+"""Decoding of whole and damaged files."""
 
 import asyncio
 import random
@@ -65,7 +65,7 @@ async def test_every_format_becomes_the_same_samples(
     rate: int,
     layout: str,
 ) -> None:
-    """The tone that went in comes out at 16 kHz mono, as long as it was."""
+    """A tone in any format is decoded at 16 kHz mono, with its pitch and length."""
     data = encode(container, codec, rate, seconds=3.0, layout=layout, video=container in {"mp4", "webm"})
     samples, report = await decode_all(launcher, as_file(data), limits)
     assert samples.dtype == np.int16
@@ -77,7 +77,7 @@ async def test_every_format_becomes_the_same_samples(
 async def test_the_source_rate_can_be_kept(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """Without a rate nothing is resampled, and the source says what it is."""
+    """Without a rate samples keep that of the source, which is reported with codec and channels."""
     file = as_file(encode("flac", "flac", 22_050, seconds=1.0, layout="stereo"))
     async with decode(launcher, file, rate=None, limits=limits) as stream:
         samples = np.concatenate([chunk async for chunk in stream])
@@ -90,7 +90,7 @@ async def test_the_source_rate_can_be_kept(
     ("container", "codec", "rate"),
     [("mp3", "libmp3lame", 44_100), ("ipod", "aac", 44_100), ("flac", "flac", 16_000)],
 )
-async def test_half_a_file_gives_half_the_audio_and_says_so(
+async def test_a_truncated_file_is_decoded_to_its_end_and_reported(
     *,
     launcher: MediaLauncher,
     limits: DecodeLimits,
@@ -100,7 +100,7 @@ async def test_half_a_file_gives_half_the_audio_and_says_so(
     codec: str,
     rate: int,
 ) -> None:
-    """A broken-off upload is decoded to its end and reported as truncated."""
+    """Half a file gives half the audio, and is reported as truncated, with the missing seconds."""
     data = encode(container, codec, rate, seconds=8.0)
     if container == "ipod":
         data = index_first(data)
@@ -111,7 +111,7 @@ async def test_half_a_file_gives_half_the_audio_and_says_so(
 
 
 def index_first(data: bytes) -> bytes:
-    """Move an m4a's index (moov) before its media, as a streaming server does, mending the offsets in it."""
+    """Move an m4a's index (moov) before its media, as a streaming server does, and correct the offsets in it."""
     mdat, moov = data.index(b"mdat") - 4, data.index(b"moov") - 4
     index = bytearray(data[moov:])
     at = index.index(b"stco") + 8
@@ -124,7 +124,7 @@ def index_first(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("container", "codec", "rate"), [("mp3", "libmp3lame", 44_100), ("adts", "aac", 44_100), ("ipod", "aac", 44_100)]
 )
-async def test_damaged_packets_are_stepped_over_and_counted(
+async def test_damaged_packets_are_skipped_and_counted(
     *,
     launcher: MediaLauncher,
     limits: DecodeLimits,
@@ -134,12 +134,12 @@ async def test_damaged_packets_are_stepped_over_and_counted(
     codec: str,
     rate: int,
 ) -> None:
-    """Flipped bits cost the packets they are in, not the rest of the file."""
+    """Flipped bits lose their packets, not the rest of the file."""
     data = bytearray(encode(container, codec, rate, seconds=10.0))
-    chance = random.Random(7)  # noqa: S311 - damage that is the same in every run
+    rng = random.Random(7)  # noqa: S311 - damage that is the same in every run
     media_end = data.index(b"moov") if container == "ipod" else len(data)
     for _ in range(40):
-        data[chance.randrange(2000, media_end)] ^= 1 << chance.randrange(8)
+        data[rng.randrange(2000, media_end)] ^= 1 << rng.randrange(8)
     samples, report = await decode_all(launcher, as_file(bytes(data)), limits)
     assert report.damaged_packets > 0
     assert samples.size > 8.5 * RATE
@@ -148,7 +148,7 @@ async def test_damaged_packets_are_stepped_over_and_counted(
 async def test_noise_in_an_audio_container_is_undecodable(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """A good index over garbage is an audio file of which nothing decodes."""
+    """A valid index over noise is AUDIO_UNDECODABLE."""
     data = bytearray(encode("ipod", "aac", 16_000, seconds=2.0))
     media, index = data.index(b"mdat") + 4, data.index(b"moov") - 4
     data[media:index] = b"\xff" * (index - media)
@@ -160,7 +160,7 @@ async def test_noise_in_an_audio_container_is_undecodable(
 async def test_audio_over_the_limit_is_cut_with_an_error(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """The limit is on decoded seconds: bytes say nothing about them."""
+    """The limit is on decoded seconds, not on bytes."""
     file = as_file(encode("flac", "flac", 16_000, seconds=20.0))
     with pytest.raises(AudioError) as refusal:
         await decode_all(launcher, file, replace(limits, duration_seconds_max=10.0))
@@ -170,7 +170,7 @@ async def test_audio_over_the_limit_is_cut_with_an_error(
 async def test_many_files_decode_at_once(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """Processes share a descriptor without disturbing each other's position."""
+    """Processes that share a descriptor do not affect each other's position."""
     file = as_file(encode("flac", "flac", 16_000, seconds=5.0))
     results = await asyncio.gather(*(decode_all(launcher, file, limits) for _ in range(8)))
     assert {report.samples for _, report in results} == {5 * RATE}

@@ -1,4 +1,4 @@
-"""FLAC frames are found wherever the bytes are cut."""
+"""FLAC frames are found in any chunks of bytes."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ Encode = Callable[..., bytes]
 
 
 def media_of(data: bytes) -> bytes:
-    """Return what follows the metadata blocks (RFC 9639, section 8)."""
+    """Return the bytes after the metadata blocks (RFC 9639, section 8)."""
     at, last = 4, False
     while not last:
         last = bool(data[at] & 0x80)
@@ -30,7 +30,7 @@ def flac(encode: Encode) -> bytes:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 5000), min_size=1, max_size=40))
 def test_frames_do_not_depend_on_how_bytes_arrive(flac: bytes, cuts: list[int]) -> None:
-    """Any cutting gives every frame, numbered without a gap, and every byte once."""
+    """Any chunks give every frame, numbered without a gap, and every byte once."""
     cutter, at = FlacFrames(), 0
     frames: list[bytes] = []
     for size in [*cuts, len(flac)]:
@@ -41,7 +41,7 @@ def test_frames_do_not_depend_on_how_bytes_arrive(flac: bytes, cuts: list[int]) 
     assert [frame_number(frame) for frame in frames] == list(range(len(frames)))
 
 
-def test_a_damaged_frame_does_not_take_the_next_one_with_it(flac: bytes) -> None:
+def test_a_damaged_frame_does_not_affect_the_next_one(flac: bytes) -> None:
     """A frame whose checksum is wrong still ends where the next number begins."""
     whole = [*(cutter := FlacFrames()).push(flac), cutter.flush()]
     damaged = bytearray(flac)
@@ -51,7 +51,7 @@ def test_a_damaged_frame_does_not_take_the_next_one_with_it(flac: bytes) -> None
 
 
 def test_bytes_that_are_no_header_have_no_number() -> None:
-    """Silence, noise and a lone sync code are not taken for a frame."""
+    """Silence, noise and a lone sync code are not frames."""
     noise = np.random.default_rng(1).integers(0, 256, 100_000, np.uint8).tobytes()
     assert frame_number(bytes(16)) is None
     assert frame_number(b"\xff\xf8" + bytes(14)) is None

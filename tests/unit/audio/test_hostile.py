@@ -18,11 +18,11 @@ from tiro_core.audio.probe import probe
 FILES_MIN = 300
 AT_ONCE = 4
 CANARY = b"canary-of-a-local-file"
-"""An even number of bytes: it comes out as it went in, as 16-bit samples at the output's rate."""
+"""An even number of bytes: as 16-bit samples at the output's rate they are decoded unchanged."""
 
 
 async def _outcomes(launcher: MediaLauncher, file: BinaryIO, limits: DecodeLimits) -> tuple[str, str, bytes]:
-    """Return the refusals of probe and decode, empty where there is none, and what was decoded."""
+    """Return the refusals of probe and decode, empty where there is none, and the decoded samples."""
     probed = decoded = ""
     samples = bytearray()
     try:
@@ -38,18 +38,18 @@ async def _outcomes(launcher: MediaLauncher, file: BinaryIO, limits: DecodeLimit
     return probed, decoded, bytes(samples)
 
 
-async def test_the_corpus_ends_in_results_or_reasons(
+async def test_each_file_is_decoded_or_refused_with_a_reason(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: Callable[[bytes], BinaryIO], tmp_path: Path
 ) -> None:
-    """No file crashes its decoder, uses up its time, reads another file or opens a connection; refusals have names."""
+    """No file crashes its decoder, exhausts its time, reads another file or opens a connection."""
     canary = tmp_path / "canary.wav"
     canary.write_bytes(wav(payload=CANARY * 2_000))  # playable, so that following a reference would show
     limits = replace(limits, memory_bytes=512 * 1024 * 1024)
     wrong: list[str] = []
-    places = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def check(hostile: HostileFile) -> None:
-        async with places:
+        async with slots:
             probed, decoded, samples = await _outcomes(launcher, as_file(hostile.data), limits)
         unwanted = {"DECODE_CRASHED", "DECODE_TIMEOUT"} & {probed, decoded}
         if unwanted or CANARY in samples or (hostile.reason is not None and {probed, decoded} != {hostile.reason}):

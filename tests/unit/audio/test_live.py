@@ -1,4 +1,4 @@
-"""Compressed streams are decoded while they are being written."""
+"""Compressed streams are decoded while they are written."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,14 +20,14 @@ FORMATS = [(LiveFormat.FLAC, "flac", 16_000), (LiveFormat.OGG_OPUS, "libopus", 4
 
 
 async def feed(decoder: LiveDecoder, data: bytes, piece_bytes: int = 777) -> None:
-    """Write `data` in pieces that respect no boundary, and end."""
+    """Write `data` in pieces of any boundaries, and end the stream."""
     for start in range(0, len(data), piece_bytes):
         await decoder.write(data[start : start + piece_bytes])
     await decoder.end()
 
 
 @pytest.mark.parametrize(("live_format", "codec", "rate"), FORMATS)
-async def test_a_live_stream_gives_what_the_file_gives(
+async def test_a_live_stream_gives_the_samples_of_the_file(
     *,
     launcher: MediaLauncher,
     limits: DecodeLimits,
@@ -37,7 +37,7 @@ async def test_a_live_stream_gives_what_the_file_gives(
     codec: str,
     rate: int,
 ) -> None:
-    """Not a sample is lost or added by arriving in pieces."""
+    """A stream in pieces gives the same samples as the whole file."""
     data = encode(live_format.value, codec, rate, seconds=10.0)
     async with decode(launcher, as_file(data), rate=None, limits=limits) as stream:
         expected = np.concatenate([chunk async for chunk in stream])
@@ -53,7 +53,7 @@ async def test_a_live_stream_gives_what_the_file_gives(
 async def test_samples_come_before_the_stream_ends(
     *, launcher: MediaLauncher, limits: DecodeLimits, encode: Encode, live_format: LiveFormat, codec: str, rate: int
 ) -> None:
-    """Six of ten seconds written, with the stream still open, give at least four."""
+    """While the stream is open, six written seconds of ten give at least four seconds of samples."""
     data = encode(live_format.value, codec, rate, seconds=10.0)
     async with decode_live(launcher, live_format, limits=limits) as decoder:
         await decoder.write(data[: len(data) * 6 // 10])
@@ -78,7 +78,7 @@ async def test_samples_come_before_the_stream_ends(
 async def test_a_stream_that_is_not_as_announced_is_refused(
     launcher: MediaLauncher, limits: DecodeLimits, live_format: LiveFormat, data: bytes, reason: str
 ) -> None:
-    """The reader gets the reason; the writer is not met by a closed pipe."""
+    """The reader gets the reason; the writer gets no error of a closed pipe."""
     async with decode_live(launcher, live_format, limits=limits) as decoder:
         await feed(decoder, data, piece_bytes=100_000)
         with pytest.raises(AudioError) as refusal:
@@ -87,7 +87,7 @@ async def test_a_stream_that_is_not_as_announced_is_refused(
 
 
 async def test_ogg_with_another_codec_is_refused(launcher: MediaLauncher, limits: DecodeLimits, encode: Encode) -> None:
-    """Ogg is a container: what was announced is Opus in it."""
+    """Ogg with a codec other than Opus is AUDIO_FORMAT_MISMATCH."""
     async with decode_live(launcher, LiveFormat.OGG_OPUS, limits=limits) as decoder:
         await feed(decoder, encode("ogg", "vorbis", 44_100, layout="stereo"))
         with pytest.raises(AudioError, match="holds vorbis") as refusal:

@@ -1,4 +1,4 @@
-"""What a probe says about good files, bad files and lying ones."""
+"""Probes of valid files, invalid files and files with wrong headers."""
 
 import struct
 from collections.abc import Callable
@@ -50,7 +50,7 @@ async def test_a_good_file_is_described(
     rate: int,
     name: str,
 ) -> None:
-    """Codec, rate, channels and the measured duration are told, whatever the container."""
+    """A probe reports codec, rate, channels and the measured duration, for each container."""
     data = encode(container, codec, rate, seconds=2.0, layout="stereo", video=container in {"mp4", "webm"})
     info = await probe(launcher, as_file(data), limits=limits)
     assert (info.codec, info.sample_rate_hz, info.channels) == (name, rate, 2)
@@ -59,17 +59,17 @@ async def test_a_good_file_is_described(
 
 
 @pytest.mark.parametrize("data", NOT_AUDIO.values(), ids=NOT_AUDIO.keys())
-async def test_what_is_no_media_is_refused(
+async def test_a_file_that_is_not_media_is_refused(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, data: bytes
 ) -> None:
-    """Text, playlists and descriptions of other files are never opened."""
+    """Text, playlists and references to other files are NOT_AUDIO."""
     with pytest.raises(AudioError) as refusal:
         await probe(launcher, as_file(data), limits=limits)
     assert refusal.value.reason == "NOT_AUDIO"
 
 
 async def test_an_empty_file_has_its_own_reason(launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile) -> None:
-    """No bytes is not the same as wrong bytes."""
+    """A file without bytes is EMPTY_AUDIO."""
     with pytest.raises(AudioError) as refusal:
         await probe(launcher, as_file(b""), limits=limits)
     assert refusal.value.reason == "EMPTY_AUDIO"
@@ -78,17 +78,17 @@ async def test_an_empty_file_has_its_own_reason(launcher: MediaLauncher, limits:
 async def test_a_video_without_sound_has_its_own_reason(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, silent_video: bytes
 ) -> None:
-    """The container is fine, and there is nothing to listen to."""
+    """A container without an audio stream is NO_AUDIO_STREAM."""
     with pytest.raises(AudioError) as refusal:
         await probe(launcher, as_file(silent_video), limits=limits)
     assert refusal.value.reason == "NO_AUDIO_STREAM"
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
-async def test_a_moment_is_too_short(
+async def test_audio_below_the_shortest_length_is_refused(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode, seconds: float
 ) -> None:
-    """Less than a tenth of a second holds no word; a header alone holds nothing."""
+    """Less than a tenth of a second, or a header alone, is AUDIO_TOO_SHORT."""
     header = encode("wav", "pcm_s16le", 16_000, seconds=0.05)
     data = header if seconds else header[: header.index(b"data") + 8]
     with pytest.raises(AudioError) as refusal:
@@ -107,27 +107,27 @@ async def test_a_file_over_the_limit_is_too_long(
     codec: str,
     rate: int,
 ) -> None:
-    """The limit counts what is there."""
+    """A file with more seconds than the limit is AUDIO_TOO_LONG."""
     data = encode(container, codec, rate, seconds=5.0)
     with pytest.raises(AudioError) as refusal:
         await probe(launcher, as_file(data), limits=replace(limits, duration_seconds_max=4.0))
     assert refusal.value.reason == "AUDIO_TOO_LONG"
 
 
-async def test_a_header_that_promises_too_much_is_not_believed(
+async def test_the_duration_is_measured_not_read_from_the_header(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """A wav header that claims an hour over two seconds gives two seconds."""
+    """A WAV file of two seconds whose header claims an hour has two seconds."""
     data = bytearray(encode("wav", "pcm_s16le", 16_000, seconds=2.0))
     struct.pack_into("<I", data, data.index(b"data") + 4, 3600 * 32_000)
     info = await probe(launcher, as_file(bytes(data)), limits=limits)
     assert info.duration_seconds == pytest.approx(2.0, abs=0.01)
 
 
-async def test_packets_that_understate_their_length_are_decoded_to_be_measured(
+async def test_the_duration_is_that_of_the_samples_not_of_the_packets(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """An m4a whose clock runs ten times too fast is as long as its samples."""
+    """An m4a file with a ten times too high timescale has the duration of its samples."""
     data = bytearray(encode("ipod", "aac", 16_000, seconds=8.0))
     timescale_at = data.index(b"mdhd") + 4 + 12
     struct.pack_into(">I", data, timescale_at, 10 * struct.unpack_from(">I", data, timescale_at)[0])
@@ -136,10 +136,10 @@ async def test_packets_that_understate_their_length_are_decoded_to_be_measured(
     assert info.duration_seconds == pytest.approx(8.0, abs=0.2)
 
 
-async def test_where_the_file_stands_does_not_matter(
+async def test_the_position_of_the_file_does_not_matter(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """A file that was just written is read from its start, and its position stays."""
+    """A file whose position is at its end is read from its start, and keeps its position."""
     file = as_file(encode("wav", "pcm_s16le", 16_000))
     position = file.tell()
     await probe(launcher, file, limits=limits)

@@ -26,7 +26,7 @@ Encode = Callable[..., bytes]
 
 
 def template_of(process: psutil.Process) -> psutil.Process:
-    """Return the child from which decoding processes are forked; other tests' servers may stand beside it."""
+    """Return the child from which decoding processes are forked. Other children may be servers of other tests."""
     (template,) = [child for child in process.children() if TEMPLATE_MODULE in child.cmdline()]
     return template
 
@@ -38,21 +38,21 @@ def decoder_of(process: psutil.Process) -> psutil.Process:
 
 
 async def read_to_the_end(stream: PcmStream) -> int:
-    """Return how many samples were left."""
+    """Read to the end, and return the number of samples."""
     return sum([chunk.size async for chunk in stream])
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another process does and nobody is told about."""
+    """Wait for a condition on another process."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - there is no event: the kernel is asked
+        while not condition():  # noqa: ASYNC110 - the kernel has no event for it
             await asyncio.sleep(0.01)
 
 
 async def test_a_reader_that_pauses_makes_the_decoder_wait(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """A process that nobody reads blocks on its channel instead of filling memory."""
+    """A decoder whose samples are not read blocks on its channel, and does not fill memory."""
     file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
     async with decode(launcher, file, limits=limits) as stream:
         first = await anext(stream)
@@ -67,7 +67,7 @@ async def test_a_reader_that_pauses_makes_the_decoder_wait(
 async def test_leaving_early_leaves_no_process(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """When the context has ended, the process has."""
+    """The decoder has ended when its context has."""
     file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
     async with decode(launcher, file, limits=limits) as stream:
         await anext(stream)
@@ -77,7 +77,7 @@ async def test_leaving_early_leaves_no_process(
 
 
 async def test_cancelling_leaves_no_process(launcher: MediaLauncher, limits: DecodeLimits) -> None:
-    """A task cancelled while it waits for live audio takes its process with it."""
+    """The decoder of a task that is cancelled while it waits for audio has ended after the task."""
     waiting = asyncio.Event()
 
     async def listen() -> None:
@@ -93,10 +93,10 @@ async def test_cancelling_leaves_no_process(launcher: MediaLauncher, limits: Dec
     assert template_of(psutil.Process()).children() == []
 
 
-async def test_a_decoder_that_dies_costs_only_its_own_job(
+async def test_a_crash_of_a_decoder_affects_its_own_job_only(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """A crash is an error with a reason, and the next file decodes."""
+    """A crash is DECODE_CRASHED for its own file, and the next file is decoded."""
     file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
     async with decode(launcher, file, limits=limits) as stream:
         await anext(stream)
@@ -107,10 +107,10 @@ async def test_a_decoder_that_dies_costs_only_its_own_job(
     assert (await probe(launcher, file, limits=limits)).duration_seconds == pytest.approx(300)
 
 
-async def test_a_decoder_that_hangs_is_given_up(
+async def test_a_decoder_that_hangs_is_killed(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """The wait for a process that says nothing is bounded, and the process is killed."""
+    """A decoder that sends nothing within the limit is killed, with DECODE_TIMEOUT."""
     file = as_file(encode("flac", "flac", 16_000, seconds=300.0))
     async with decode(launcher, file, limits=replace(limits, timeout_seconds=1.0)) as stream:
         await anext(stream)
@@ -121,8 +121,8 @@ async def test_a_decoder_that_hangs_is_given_up(
     assert template_of(psutil.Process()).children() == []
 
 
-async def test_a_live_decoder_that_hangs_at_the_end_is_given_up(launcher: MediaLauncher, limits: DecodeLimits) -> None:
-    """Waiting for input has no limit, waiting for what is left has, also when the wait began before the end."""
+async def test_a_live_decoder_that_hangs_at_the_end_is_killed(launcher: MediaLauncher, limits: DecodeLimits) -> None:
+    """A read has a limit once the input has ended, even if the read began before."""
     async with decode_live(launcher, LiveFormat.FLAC, limits=replace(limits, timeout_seconds=0.5)) as stream:
         me = psutil.Process()
         await until(lambda: bool(template_of(me).children()))
@@ -138,7 +138,7 @@ async def test_a_live_decoder_that_hangs_at_the_end_is_given_up(launcher: MediaL
 async def test_processor_time_is_limited(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """The kernel stops a process that computes for longer than it may."""
+    """A decoder beyond its processor time is DECODE_TIMEOUT."""
     file = as_file(encode("wav", "pcm_s16le", 8_000, seconds=3600.0))
     async with decode(
         launcher, file, rate=48_000, limits=replace(limits, duration_seconds_max=1e9, cpu_seconds=1)
@@ -151,7 +151,7 @@ async def test_processor_time_is_limited(
 async def test_memory_is_limited(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """A process that may map no more memory refuses the audio, or fails, alone."""
+    """A decoder beyond its memory limit refuses the audio or crashes, without effect on its parent."""
     file = as_file(encode("flac", "flac", 16_000))
     with pytest.raises(AudioError) as refusal:
         await probe(launcher, file, limits=replace(limits, memory_bytes=8 * MIB))
@@ -161,7 +161,7 @@ async def test_memory_is_limited(
 async def test_a_dead_template_is_replaced(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
-    """If the process that others are forked from is killed, the next start brings a new one."""
+    """After the template process was killed, the next decoder starts a new one."""
     file = as_file(encode("flac", "flac", 16_000))
     template = template_of(psutil.Process())
     template.kill()
@@ -169,8 +169,8 @@ async def test_a_dead_template_is_replaced(
     assert (await probe(launcher, file, limits=limits)).duration_seconds == pytest.approx(1.0)
 
 
-async def test_places_are_limited_and_given_back(limits: DecodeLimits, as_file: AsFile, encode: Encode) -> None:
-    """With one place, a second stream starts when the first has ended."""
+async def test_decoding_slots_are_limited_and_released(limits: DecodeLimits, as_file: AsFile, encode: Encode) -> None:
+    """With one slot, a second decoder starts when the first has ended."""
     async with MediaLauncher(processes_max=1) as launcher:
         async with decode_live(launcher, LiveFormat.FLAC, limits=limits):
             second = asyncio.create_task(probe(launcher, as_file(encode("flac", "flac", 16_000)), limits=limits))
@@ -195,8 +195,8 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_outlives_its_owner(end: signal.Signals) -> None:
-    """A service that is killed, or told Ctrl-C with its whole group, leaves no process."""
+def test_decoders_end_with_their_owner(end: signal.Signals) -> None:
+    """A service that is killed, or interrupted by Ctrl-C with its process group, leaves no process."""
     with subprocess.Popen(
         [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as owner:
