@@ -21,7 +21,7 @@ def values(body: str) -> dict[str, float]:
 
 
 def test_every_number_of_tables_and_lines_is_a_figure() -> None:
-    """A cell of several percentiles is as many figures; what names a row or a model is none."""
+    """A cell with several percentiles is several figures. Names of rows and models are none."""
     assert values(BODY) == {
         "tiny.en, # rounds.": 3,
         "streams 8: word latency p50 / p95 (s) p50": 0.44,
@@ -34,20 +34,20 @@ def test_every_number_of_tables_and_lines_is_a_figure() -> None:
     }
 
 
-def test_logs_and_the_machine_have_none() -> None:
-    """What another checkout prints besides its tables."""
+def test_logs_and_the_description_of_the_machine_have_no_figures() -> None:
+    """Lines that a checkout prints besides its tables are skipped."""
     assert figures_of("2026-11-30 07:13:22 [info     ] nats_connected  url=nats://127.0.0.1:45287\n" + machine()) == []
 
 
-def test_figures_outlive_a_file(tmp_path: Path) -> None:
-    """What is written is read."""
+def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Figures survive a round trip through a file."""
     file = tmp_path / "figures.jsonl"
     write_figures(file, figures_of(BODY))
     assert read_figures(file) == figures_of(BODY)
 
 
-def test_two_sides_are_compared_by_place() -> None:
-    """Medians and their ratio; a column may have another name on the other side; settings are left out."""
+def test_two_sides_are_compared_by_position() -> None:
+    """A comparison has medians and their ratio. A column may be renamed, and settings are left out."""
     here = [figures_of(BODY.replace("38.8", value)) for value in ("30", "20", "40")]
     there = [figures_of(BODY.replace("38.8", value).replace("seconds", "s needed")) for value in ("10", "20", "15")]
     found = comparison(here, there)
@@ -55,8 +55,8 @@ def test_two_sides_are_compared_by_place() -> None:
     assert len(found.splitlines()) == 3
 
 
-def test_what_one_side_lacks_is_named() -> None:
-    """Nothing is compared with nothing."""
+def test_figures_of_one_side_only_are_named() -> None:
+    """A figure without a counterpart is listed, not compared."""
     here, there = [Figure("a", "only here", 1.0)], [Figure("b", "only there", 2.0)]
     found = comparison([here], [there])
     assert "Here only: only here: 1." in found

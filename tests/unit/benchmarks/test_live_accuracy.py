@@ -1,4 +1,4 @@
-"""What the accuracy benchmark makes of recordings in which nobody speaks."""
+"""Recordings without speech in the accuracy benchmark."""
 
 import wave
 from fractions import Fraction
@@ -13,7 +13,7 @@ from tiro_engines.registry import find_engine
 
 
 def write_silence(file: Path) -> None:
-    """Write a second in which nobody speaks."""
+    """Write one second of silence."""
     with wave.open(str(file), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
@@ -32,11 +32,11 @@ def write_picture(file: Path) -> None:
 
 
 def test_a_refused_recording_counts_as_without_words(tmp_path: Path) -> None:
-    """A container without an audio track is counted, with the reason that a caller would get; the others are heard."""
+    """A container without an audio track is counted, with its reason; the other recordings are measured."""
     silence, picture = tmp_path / "silence.wav", tmp_path / "picture.mp4"
     write_silence(silence)
     write_picture(picture)
     entries = [Entry(file, "container", "", silent=True) for file in (picture, silence)]
     engine = find_engine("fake").load("markers", EngineSettings(models_dir=""))
-    told = measure(engine, entries, SessionOptions(RecognitionOptions()), interval=0.8)
-    assert told.splitlines()[-1] == "| 2 | 0 | 1 | 1 (NO_AUDIO_STREAM) |"
+    report = measure(engine, entries, SessionOptions(RecognitionOptions()), interval=0.8)
+    assert report.splitlines()[-1] == "| 2 | 0 | 1 | 1 (NO_AUDIO_STREAM) |"

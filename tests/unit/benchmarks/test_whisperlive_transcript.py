@@ -1,10 +1,10 @@
-"""What WhisperLive has told so far."""
+"""The transcript that WhisperLive's messages add up to."""
 
 from benchmarks.peers.whisperlive_transcript import Transcript
 
 
-def test_a_peer_that_tells_its_newest_segments_only_has_told_the_others_before() -> None:
-    """Completed segments stay though messages name them no more; the one under way is replaced."""
+def test_completed_segments_stay_when_messages_omit_them() -> None:
+    """WhisperLive sends its newest segments only. Completed ones stay, and the open one is replaced."""
     transcript = Transcript()
     first = {"start": "0.000", "end": "1.000", "text": " one two", "completed": True}
     second = {"start": "1.000", "end": "2.000", "text": " tree", "completed": False}
@@ -18,8 +18,8 @@ def test_a_peer_that_tells_its_newest_segments_only_has_told_the_others_before()
     assert [word[0] for word in shown or ()] == ["one", "two", "three"]
 
 
-def test_a_message_that_names_nothing_new_takes_nothing_back() -> None:
-    """WhisperLive leaves the segment under way out of a message now and then; its client goes on showing it."""
+def test_a_message_without_new_segments_removes_nothing() -> None:
+    """WhisperLive sometimes omits the open segment from a message. Its client continues to show it."""
     transcript = Transcript()
     done = {"start": "0.000", "end": "1.000", "text": " one", "completed": True}
     under_way = {"start": "1.000", "end": "2.000", "text": " two", "completed": False}
