@@ -1,4 +1,4 @@
-"""gRPC's errors become this library's."""
+"""The client's exceptions from gRPC errors."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ CODES = grpc.StatusCode
 
 
 def rpc_error(error: TiroError, *, code: grpc.StatusCode | None = None) -> grpc.aio.AioRpcError:
-    """The error as a failed call carries it."""
+    """The gRPC error of a call that failed with this error."""
     status = rpc_status.to_status(error.to_status())
     return grpc.aio.AioRpcError(
         code or status.code, grpc.aio.Metadata(), grpc.aio.Metadata(*status.trailing_metadata), details=status.details
@@ -38,8 +38,8 @@ def rpc_error(error: TiroError, *, code: grpc.StatusCode | None = None) -> grpc.
         (CODES.INTERNAL, errors.InternalError),
     ],
 )
-def test_each_code_has_its_kind(code: grpc.StatusCode, kind: type[errors.TiroError]) -> None:
-    """The kind of exception follows from the status code."""
+def test_each_status_code_has_its_exception(code: grpc.StatusCode, kind: type[errors.TiroError]) -> None:
+    """The status code determines the class of the exception."""
     found = from_rpc_error(rpc_error(TiroError(code, reasons.ERROR_REASON_INTERNAL, "why")))
     assert type(found) is kind
     assert found.code is code
@@ -64,22 +64,22 @@ def test_all_details_are_read() -> None:
     assert str(found) == "the queue is full (QUEUE_FULL)"
 
 
-def test_a_call_without_details_is_told_by_its_code() -> None:
-    """An error that no Tiro service made has no reason, and keeps its message."""
+def test_an_error_without_details_is_classified_by_its_code() -> None:
+    """An error that does not come from a Tiro service has no reason, and keeps its message."""
     bare = grpc.aio.AioRpcError(CODES.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details="no route")
     found = from_rpc_error(bare)
     assert isinstance(found, errors.Unavailable)
     assert (found.reason, found.message, found.retry_after) == ("", "no route", None)
 
 
-def test_details_that_contradict_the_call_are_not_believed() -> None:
-    """When a proxy rewrote the status, the call's own counts."""
+def test_details_that_contradict_the_status_code_are_ignored() -> None:
+    """When a proxy has changed the status code, the code of the call counts."""
     error = rpc_error(TiroError(CODES.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "gone"), code=CODES.UNAVAILABLE)
     assert type(from_rpc_error(error)) is errors.Unavailable
 
 
 def test_a_status_of_a_later_service_is_still_an_error() -> None:
-    """A code that this client does not know is an error all the same."""
+    """An unknown status code is an error with the service's message."""
     status = TiroError(CODES.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "gone").to_status()
     status.code = 99
     assert from_status(status).message == "gone"

@@ -1,4 +1,4 @@
-"""How `tiro` ends."""
+"""Exit codes and error messages of `tiro`."""
 
 import grpc
 import pytest
@@ -25,7 +25,7 @@ def test_each_kind_of_error_has_its_code(error: errors.TiroError, code: int) -> 
     assert exit_codes.exit_code_of(error) == code
 
 
-def test_help_tells_every_code() -> None:
+def test_help_lists_every_code() -> None:
     """`tiro --help` documents each constant."""
     codes = [value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)]
     assert all(f"{code} " in exit_codes.HELP for code in codes)

@@ -16,17 +16,17 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 class FakeClock:
-    """In place of `time` and `asyncio`: whoever sleeps puts it forward."""
+    """A clock in place of `time` and `asyncio`. Each sleep advances it."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def monotonic(self) -> float:
-        """The seconds that were slept."""
+        """The sum of all sleeps, in seconds."""
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        """Put the clock forward."""
+        """Advance the clock."""
         self.now += seconds
 
 
@@ -41,7 +41,7 @@ def write_wave(path: Path, samples: list[int], *, channels: int = 1, rate: int =
 
 
 def test_wave_samples_come_in_pieces_of_a_tenth_of_a_second(tmp_path: Path) -> None:
-    """A WAV file is its samples, all of them, without its header."""
+    """A WAV file is sent as all of its samples, without its header."""
     samples = [index % 1000 for index in range(2000)]
     audio = open_audio_file(write_wave(tmp_path / "a.wav", samples))
     assert (audio.encoding, audio.sample_rate) == (AudioEncoding.LINEAR16, 8000)
@@ -51,7 +51,7 @@ def test_wave_samples_come_in_pieces_of_a_tenth_of_a_second(tmp_path: Path) -> N
 
 
 def test_channels_are_mixed(tmp_path: Path) -> None:
-    """A live stream has one channel: the mean of the file's."""
+    """A live stream has one channel: the mean of the file's channels."""
     audio = open_audio_file(write_wave(tmp_path / "a.wav", [100, 300, -32768, -32768], channels=2))
     assert array.array("h", b"".join(audio.pieces)).tolist() == [200, -32768]
 
@@ -67,12 +67,12 @@ def test_flac_is_sent_as_it_is() -> None:
 
 
 def ogg_page(payload: bytes, position: int) -> bytes:
-    """A page of an Ogg stream, without a valid checksum: nothing here reads it."""
+    """A page of an Ogg stream, without a valid checksum, which is not read here."""
     return b"OggS" + struct.pack("<BBqIIIB", 0, 0, position, 1, 0, 0, 1) + bytes([len(payload)]) + payload
 
 
 def test_opus_is_paced_by_its_last_page(tmp_path: Path) -> None:
-    """Ogg Opus lasts as long as its last page says, at 48 kHz."""
+    """The position in its last page, at 48 kHz, is the duration of an Ogg Opus file."""
     path = tmp_path / "a.opus"
     path.write_bytes(ogg_page(b"OpusHead" + bytes(11), 0) + ogg_page(bytes(200), 48_000) + ogg_page(bytes(200), 96_000))
     audio = open_audio_file(path)
@@ -95,7 +95,7 @@ def test_opus_is_paced_by_its_last_page(tmp_path: Path) -> None:
         (ogg_page(b"OpusHead" + bytes(11), 0), "no duration"),
     ],
 )
-def test_what_cannot_be_streamed_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+def test_a_file_that_cannot_be_streamed_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     """Each kind of file that cannot be sent live is refused with the reason, and names the file."""
     path = tmp_path / "file.bin"
     path.write_bytes(content)
@@ -110,8 +110,8 @@ def test_other_sample_sizes_are_refused(tmp_path: Path) -> None:
         open_audio_file(write_wave(tmp_path / "a.wav", [1, 2], width=3))
 
 
-async def test_pieces_come_at_their_natural_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each piece comes when it would have been spoken, and a slow reader does not slow down the rest."""
+async def test_pieces_are_paced_in_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece is due at its end in real time, and a slow reader does not delay later pieces."""
     clock = FakeClock()
     monkeypatch.setattr(audio_source, "time", clock)
     monkeypatch.setattr(audio_source, "asyncio", clock)

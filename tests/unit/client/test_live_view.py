@@ -1,4 +1,4 @@
-"""Live text on a terminal and elsewhere."""
+"""Live text on a terminal and on other outputs."""
 
 import io
 
@@ -16,13 +16,13 @@ FINAL = Final(2, Segment("Long ago in [Rome].", 0.25, 62.5))
 
 
 def terminal() -> tuple[Console, io.StringIO]:
-    """A console that believes it is on a terminal, and what it wrote."""
+    """A console that writes as on a terminal, and its output."""
     stream = io.StringIO()
     return Console(file=stream, force_terminal=True, width=60, _environ={"TERM": "xterm"}), stream
 
 
 def test_stable_words_are_plain_and_the_rest_dim() -> None:
-    """In a partial, the words that may change are dim."""
+    """Words of a partial that may change are dim."""
     console, _ = terminal()
     dim = {
         piece.text: bool(piece.style and piece.style.dim)
@@ -33,14 +33,14 @@ def test_stable_words_are_plain_and_the_rest_dim() -> None:
 
 
 def test_a_partial_without_words_is_dim() -> None:
-    """Nothing is known to be stable when no word is known."""
+    """A partial without words has no stable text."""
     console, _ = terminal()
     pieces = list(console.render(partial_text(Segment("long ago", 0.0, 0.5))))
     assert [bool(piece.style and piece.style.dim) for piece in pieces if piece.text.strip()] == [True]
 
 
 def test_a_terminal_keeps_finals_only() -> None:
-    """When all is over, the finals stand with their times, and no partial does."""
+    """At the end of a session the terminal has its finals, and no partial."""
     console, stream = terminal()
     with TerminalView(console) as view:
         view.show(PARTIAL)
@@ -51,8 +51,8 @@ def test_a_terminal_keeps_finals_only() -> None:
     assert "long" not in shown.partition("Long ago in [Rome].")[2]
 
 
-def test_a_lag_is_shown_until_it_is_over() -> None:
-    """Beside the partial stands how far the service is behind, as long as it is."""
+def test_a_lag_is_shown_until_it_ends() -> None:
+    """The lag of the service is shown beside the partial until it is 0."""
     console, stream = terminal()
     with TerminalView(console) as view:
         view.show(PARTIAL)
@@ -65,8 +65,8 @@ def test_a_lag_is_shown_until_it_is_over() -> None:
     assert "behind" not in stream.getvalue()[len(shown) :].replace("2.3 s behind", "", 1)
 
 
-def test_elsewhere_each_final_is_a_line() -> None:
-    """Output that is no terminal has a line for each final, without escapes, and nothing for the rest."""
+def test_without_a_terminal_each_final_is_a_line() -> None:
+    """Output that is not a terminal has a line for each final, without escapes, and no other line."""
     stream = io.StringIO()
     with LineView(Console(file=stream, highlight=False)) as view:
         for event in (SpeechStarted(1, 0.2), PARTIAL, FINAL):

@@ -1,4 +1,4 @@
-"""The microphone, with a sound library whose recordings are the test's."""
+"""The microphone, with a fake sound library."""
 
 from collections.abc import Callable
 from contextlib import aclosing
@@ -18,7 +18,7 @@ OVERFLOW = SimpleNamespace(input_overflow=True)
 
 @dataclass
 class SoundLibrary:
-    """Has of `sounddevice` what the microphone uses. Recordings are given to the callback when the stream starts."""
+    """The part of `sounddevice` that the microphone uses. At its start it passes `recorded` to the callback."""
 
     recorded: list[tuple[bytes, SimpleNamespace]]
     closed: bool = False
@@ -32,7 +32,7 @@ class SoundLibrary:
         return self
 
     def start(self) -> None:
-        """Record."""
+        """Pass all recordings to the callback."""
         for data, status in self.recorded:
             self._callback(data, len(data) // 2, None, status)
 
@@ -41,7 +41,7 @@ class SoundLibrary:
         self.closed = True
 
 
-async def test_what_is_recorded_comes_in_order() -> None:
+async def test_recorded_blocks_come_in_order() -> None:
     """Each recorded block is a chunk, and the stream is closed with the generator."""
     library = SoundLibrary([(b"one ", OK), (b"two ", OK)])
     reports: list[str] = []
@@ -53,7 +53,7 @@ async def test_what_is_recorded_comes_in_order() -> None:
 
 
 async def test_audio_that_the_system_discards_is_reported_once() -> None:
-    """An overflow of the sound system leaves a gap in the recording. The user learns of it."""
+    """An overflow of the sound system leaves a gap in the recording, which is reported to the user."""
     library = SoundLibrary([(b"one ", OK), (b"two ", OVERFLOW), (b"six ", OVERFLOW)])
     reports: list[str] = []
     async with aclosing(Microphone(library, reports.append).chunks()) as chunks:
@@ -62,8 +62,8 @@ async def test_audio_that_the_system_discards_is_reported_once() -> None:
     assert "audio was lost" in report
 
 
-async def test_audio_that_nobody_takes_ends_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to a limit recorded audio waits. Beyond it the recording ends with an error, after what was recorded."""
+async def test_audio_that_is_not_read_ends_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded audio waits up to a limit. Beyond it the recording ends with an error, after the waiting audio."""
     monkeypatch.setattr(microphone, "BUFFERED_CHUNKS_MAX", 3)
     library = SoundLibrary([(bytes([number]), OK) for number in range(9)])
     async with aclosing(Microphone(library, lambda _: None).chunks()) as chunks:

@@ -1,4 +1,4 @@
-"""Options that are declared once reach the library under the library's names."""
+"""Groups of options of the command, and the options of the library that they set."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, fields
@@ -21,7 +21,7 @@ class _Color:
 
 
 def test_a_command_gets_its_group_from_the_options() -> None:
-    """The options of the group stand among the command's own, with their names, help and defaults."""
+    """A command has the options of its group besides its own, with their names, help and defaults."""
     called: list[tuple[str, _Color, int]] = []
     app = typer.Typer()
 

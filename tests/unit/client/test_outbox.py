@@ -1,4 +1,4 @@
-"""What a live session has to send: its limits, and what is sent again over another connection."""
+"""The outbox of a live session: its limits, and the requests that are sent again over another connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ FINALIZE = StreamingTranscribeRequest(finalize=Finalize())
 
 
 def audio(data: bytes) -> StreamingTranscribeRequest:
-    """Audio to send."""
+    """A request with audio."""
     return StreamingTranscribeRequest(audio=data)
 
 
@@ -34,8 +34,8 @@ async def sent(outbox: Outbox, count: int) -> list[bytes | str | None]:
     return [request and (request.audio or request.WhichOneof("request")) for request in requests]
 
 
-async def test_what_is_not_acknowledged_is_sent_again() -> None:
-    """Over a new connection comes what the service has not stored, the rest of a piece that it has in part included."""
+async def test_unacknowledged_requests_are_sent_again() -> None:
+    """A new connection gets the requests that are not stored, the rest of a partly stored piece included."""
     outbox = samples()
     for request in (audio(b"aabb"), FINALIZE, audio(b"ccdd"), audio(b"ee")):
         await outbox.put(request)
@@ -46,8 +46,8 @@ async def test_what_is_not_acknowledged_is_sent_again() -> None:
     assert await sent(outbox, 2) == [b"dd", b"ee"]
 
 
-async def test_a_control_that_is_not_stored_keeps_its_position() -> None:
-    """The audio before a control is stored, the control is not."""
+async def test_an_unstored_control_keeps_its_position() -> None:
+    """A control that is not stored is sent again before the audio that followed it."""
     outbox = samples()
     for request in (audio(b"aa"), FINALIZE, audio(b"bb")):
         await outbox.put(request)
@@ -58,7 +58,7 @@ async def test_a_control_that_is_not_stored_keeps_its_position() -> None:
 
 
 async def test_a_service_that_has_lost_audio_is_an_error() -> None:
-    """What was acknowledged is not kept, so it cannot be sent again."""
+    """Acknowledged audio is not kept, so a service that asks for it again is an InternalError."""
     outbox = samples()
     await outbox.put(audio(b"aabb"))
     await outbox.connect(StoredPosition())
@@ -69,12 +69,12 @@ async def test_a_service_that_has_lost_audio_is_an_error() -> None:
 
 
 async def test_a_session_is_complete_once_all_audio_is_stored() -> None:
-    """Ended by the caller, all sent, all acknowledged: with less, the end of the session is not the caller's own."""
+    """A session is complete when its caller has ended it and all audio is sent and acknowledged."""
     outbox = samples()
     await outbox.put(audio(b"aabb"))
     await outbox.connect(StoredPosition())
     await outbox.end()
-    assert not outbox.is_complete  # it is not sent
+    assert not outbox.is_complete  # not sent
     assert await sent(outbox, 2) == [b"aabb", None]
     await outbox.acknowledge_audio(1 * MILLISECOND)
     assert not outbox.is_complete
@@ -83,7 +83,7 @@ async def test_a_session_is_complete_once_all_audio_is_stored() -> None:
 
 
 async def test_a_session_is_not_complete_while_its_caller_may_send_more() -> None:
-    """Although everything so far is stored."""
+    """Stored audio does not complete a session that its caller has not ended."""
     outbox = samples()
     await outbox.put(audio(b"aabb"))
     await outbox.connect(StoredPosition())
@@ -93,7 +93,7 @@ async def test_a_session_is_not_complete_while_its_caller_may_send_more() -> Non
 
 
 async def test_senders_wait_for_acknowledgements() -> None:
-    """Sent samples take room until they are acknowledged."""
+    """Sent samples count towards the limit until they are acknowledged."""
     outbox = samples(bytes_max=4)
     await outbox.connect(StoredPosition())
     await outbox.put(audio(b"aabb"))
@@ -119,7 +119,7 @@ async def test_the_number_of_waiting_items_is_limited(monkeypatch: pytest.Monkey
 
 
 async def test_without_a_connection_senders_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is for a service that is connected. How long a connection may be away, the session decides."""
+    """The limit applies while the service is connected. The session limits the time without a connection."""
     monkeypatch.setattr(module, "ITEMS_MAX", 1)
     monkeypatch.setattr(module, "SEND_SECONDS_MAX", 0.01)
     waits: asyncio.Queue[float] = asyncio.Queue()
@@ -132,7 +132,7 @@ async def test_without_a_connection_senders_wait(monkeypatch: pytest.MonkeyPatch
     outbox = samples()
     await outbox.put(FINALIZE)
     putting = asyncio.create_task(outbox.put(FINALIZE))
-    # The third wait begins when the time has passed twice.
+    # The third wait begins after two timeouts.
     assert [await waits.get() for _ in range(3)] == [0.01] * 3
     assert not putting.done()
     await outbox.close()
@@ -141,7 +141,7 @@ async def test_without_a_connection_senders_wait(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_compressed_stream_is_sent_again_from_its_beginning() -> None:
-    """All of it, with those of its controls that the service has not stored."""
+    """All compressed audio is sent again, with the controls that the service has not stored."""
     outbox = Outbox(EncodedReplayBuffer(), 1000)
     for request in (audio(b"header"), FINALIZE, audio(b"page"), FINALIZE):
         await outbox.put(request)
@@ -154,7 +154,7 @@ async def test_a_compressed_stream_is_sent_again_from_its_beginning() -> None:
 
 
 async def test_a_compressed_stream_that_is_too_long_is_not_resumed() -> None:
-    """Beyond the limit nothing is kept, and the session continues without being resumable."""
+    """Beyond the limit no audio is kept, and the session continues but cannot be resumed."""
     outbox = Outbox(EncodedReplayBuffer(bytes_max=8), 1000)
     await outbox.connect(StoredPosition())
     for data in (b"header", b"page"):
@@ -173,15 +173,15 @@ async def test_a_compressed_stream_that_is_too_long_is_not_resumed() -> None:
         (LiveConfig(encoding=AudioEncoding.FLAC, resume_seconds=0), NoReplayBuffer),
     ],
 )
-async def test_the_replay_buffer_suits_the_session(config: LiveConfig, kind: type) -> None:
+async def test_each_kind_of_session_has_its_replay_buffer(config: LiveConfig, kind: type) -> None:
     """Samples are kept until they are acknowledged, compressed streams whole, and nothing without resumption."""
     outbox = outbox_for(config)
     assert isinstance(outbox._replay_buffer, kind)
     assert outbox.can_resume is (config.resume_seconds > 0)
 
 
-async def test_the_end_comes_after_what_waits() -> None:
-    """After `end` the rest is sent, and nothing more is taken; a cancelled session sends that it is cancelled."""
+async def test_the_end_is_sent_after_waiting_requests() -> None:
+    """After `end` the waiting requests are sent, and new ones are refused. A cancelled session sends a cancel."""
     outbox = samples()
     await outbox.put(audio(b"aa"))
     await outbox.end()

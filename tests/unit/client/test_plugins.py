@@ -1,4 +1,4 @@
-"""Commands of other packages, there, missing or broken."""
+"""Commands of other packages: installed, missing or broken."""
 
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +15,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The entry points that seem to be installed: name to object reference."""
+    """The fake installed entry points: name to object reference."""
     found: dict[str, str] = {}
 
     def fake_entry_points(*, group: str) -> list[EntryPoint]:
@@ -46,14 +46,14 @@ def greeting(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_an_installed_command_is_run(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
-    """A command of another package works as one of ours."""
+    """A command of another package runs as one of tiro's own."""
     installed["greet"] = greeting
     assert main(["greet", "hello", "Cicero"]) == exit_codes.OK
     assert capsys.readouterr().out == "hello Cicero\n"
 
 
 def test_help_lists_installed_commands(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
-    """`tiro --help` shows them with ours."""
+    """`tiro --help` shows commands of other packages, too."""
     installed["greet"] = greeting
     assert main(["--help"]) == exit_codes.OK
     shown = capsys.readouterr().out
@@ -61,8 +61,8 @@ def test_help_lists_installed_commands(installed: dict[str, str], greeting: str,
     assert "transcribe" in shown
 
 
-def test_the_commands_of_tiro_s_packages_are_known() -> None:
-    """Where a package is not installed, its commands are named with it: the list is that of the entry points."""
+def test_known_commands_are_those_of_the_entry_points() -> None:
+    """KNOWN, by which commands of a missing package are named, equals the entry points of all packages."""
     installed = {point.name: point.dist.name for point in entry_points(group=plugins.GROUP) if point.dist}
     assert {name: package.partition("[")[0] for name, package in plugins.KNOWN.items()} == installed
 
@@ -70,23 +70,23 @@ def test_the_commands_of_tiro_s_packages_are_known() -> None:
 @pytest.mark.parametrize(("command", "package"), list(plugins.KNOWN.items()))
 @pytest.mark.usefixtures("installed")
 def test_a_missing_package_is_named(command: str, package: str, capsys: Capture) -> None:
-    """A command of ours whose package is not installed says which one to install, whatever its arguments."""
+    """A known command whose package is not installed names the package, for any arguments."""
     assert main([command, "list", "--all"]) == exit_codes.USAGE
     assert capsys.readouterr().err == f"tiro: `tiro {command}` comes with the package {package}: install it here\n"
 
 
 @pytest.mark.parametrize("reference", ["tiro_no_such_module:app", "tiro_test_greeting:no_app"])
 @pytest.mark.usefixtures("greeting")
-def test_a_broken_package_says_so(installed: dict[str, str], reference: str, capsys: Capture) -> None:
-    """A command that cannot be loaded is one line on stderr."""
+def test_a_broken_package_is_reported(installed: dict[str, str], reference: str, capsys: Capture) -> None:
+    """A command that cannot be loaded gives one line on stderr."""
     installed["broken"] = reference
     assert main(["broken", "now"]) == exit_codes.USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tiro: `tiro broken`")
 
 
-def test_a_broken_package_leaves_the_others_alone(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
-    """Help and the other commands work beside a broken one."""
+def test_a_broken_package_does_not_affect_others(installed: dict[str, str], greeting: str, capsys: Capture) -> None:
+    """Help and the other commands work although one command is broken."""
     installed["broken"] = "tiro_no_such_module:app"
     installed["greet"] = greeting
     assert main(["--help"]) == exit_codes.OK
@@ -96,6 +96,6 @@ def test_a_broken_package_leaves_the_others_alone(installed: dict[str, str], gre
 
 @pytest.mark.usefixtures("installed")
 def test_an_unknown_command_is_wrong_usage(capsys: Capture) -> None:
-    """A command that no package has ends with the code for invalid usage."""
+    """An unknown command ends with the exit code of invalid usage."""
     assert main(["frobnicate"]) == exit_codes.USAGE
     assert "frobnicate" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is retried, how often, and after how long a wait."""
+"""Retries: which errors, how often, and after which waits."""
 
 import time
 from datetime import timedelta
@@ -30,14 +30,14 @@ AWAY = Unavailable("away")
         (DeadlineExceeded("late"), False),
     ],
 )
-def test_only_what_may_pass_is_transient(error: TiroError, expected: bool) -> None:
-    """A call is repeated when the service is unavailable, or full and says when to retry."""
+def test_transient_errors(error: TiroError, expected: bool) -> None:
+    """UNAVAILABLE, and RESOURCE_EXHAUSTED with a retry delay, are transient. Other errors are not."""
     assert is_transient(error) is expected
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The requested waits, which take no time."""
+    """The waits, recorded instead of slept."""
     waited: list[float] = []
 
     async def note(seconds: float) -> None:
@@ -48,7 +48,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def test_a_stream_without_progress_is_given_up(waits: list[float]) -> None:
-    """A stream that breaks again and again without progress raises what broke it, after waits that grow to a limit."""
+    """A stream that breaks repeatedly without progress raises its error, after waits that grow to a limit."""
     backoff = Backoff(STREAM_ATTEMPTS_MAX)
     for _ in range(STREAM_ATTEMPTS_MAX - 1):
         await backoff.wait(AWAY)
@@ -61,7 +61,7 @@ async def test_a_stream_without_progress_is_given_up(waits: list[float]) -> None
     )
 
 
-async def test_progress_begins_the_count_anew(waits: list[float]) -> None:
+async def test_progress_resets_the_count_of_attempts(waits: list[float]) -> None:
     """A stream that breaks often and makes progress in between is resumed without limit."""
     backoff = Backoff(STREAM_ATTEMPTS_MAX)
     for _ in range(STREAM_ATTEMPTS_MAX * 5):
@@ -72,7 +72,7 @@ async def test_progress_begins_the_count_anew(waits: list[float]) -> None:
 
 
 async def test_the_delay_that_the_service_asks_for_is_respected(waits: list[float]) -> None:
-    """The delay in the error is waited for, up to a limit."""
+    """The wait has the delay of the error, up to a limit."""
     backoff = Backoff(STREAM_ATTEMPTS_MAX)
     await backoff.wait(TiroError("full", retry_after=timedelta(seconds=2)))
     await backoff.wait(TiroError("full", retry_after=timedelta(hours=2)))
@@ -81,7 +81,7 @@ async def test_the_delay_that_the_service_asks_for_is_respected(waits: list[floa
 
 
 async def test_no_attempt_begins_after_the_time_limit(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts that take long use up the time before the number of attempts is reached."""
+    """Slow attempts reach the limit of time before the limit of attempts."""
     now = time.monotonic()
     monkeypatch.setattr("tiro_client.calls.retrying.time.monotonic", lambda: now)
     backoff = Backoff(CALL_ATTEMPTS_MAX, seconds_max=30)

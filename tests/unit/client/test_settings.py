@@ -1,4 +1,4 @@
-"""Where the services are: arguments, environment, defaults."""
+"""Addresses and keys of the client: arguments, environment, defaults."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ DEFAULTS = ("127.0.0.1:50051", "127.0.0.1:50052")
     ],
 )
 def test_addresses(arguments: dict[str, str], environment: dict[str, str], expected: tuple[str, str]) -> None:
-    """An argument comes before the environment, and an address that was given serves live streams too."""
+    """An argument overrides the environment. The address of ingest is also that of live streams, unless given."""
     settings = ClientSettings.resolve(**arguments, environment=environment)
     assert (settings.address, settings.streaming_address) == expected
 
 
 def test_the_key_comes_from_the_environment() -> None:
-    """`TIRO_API_KEY` is the key unless one is given; an empty one is none."""
+    """`TIRO_API_KEY` is the key unless one is given. An empty value is no key."""
     environment = {"TIRO_API_KEY": "tiro_env"}
     assert ClientSettings.resolve(environment=environment).api_key == "tiro_env"
     assert ClientSettings.resolve(api_key="tiro_own", environment=environment).api_key == "tiro_own"
@@ -48,13 +48,13 @@ def test_the_key_comes_from_the_environment() -> None:
     ],
 )
 def test_tls(tls: str | bool | None, variable: str | None, expected: object) -> None:
-    """TLS is off unless asked for; False turns it off for certain."""
+    """TLS is off by default. An argument overrides the environment, so False turns it off."""
     environment = {} if variable is None else {"TIRO_TLS_CA": variable}
     assert ClientSettings.resolve(tls=tls, environment=environment).tls_ca == expected
 
 
 @pytest.mark.parametrize("address", ["localhost", "https://host", "host:"])
 def test_an_address_needs_a_port(address: str) -> None:
-    """What cannot be dialled is refused at once, not after a timeout."""
+    """An address without a port is refused at once."""
     with pytest.raises(ValueError, match="host:port"):
         ClientSettings.resolve(address, environment={})

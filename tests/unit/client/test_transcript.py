@@ -1,4 +1,4 @@
-"""Transcripts from messages."""
+"""The client's transcripts from messages of the contract."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict
@@ -10,8 +10,8 @@ NEWER_REASON = 99
 """A reason that this client does not know."""
 
 
-def test_all_that_a_message_says() -> None:
-    """Times are seconds. A warning has the contract's reason, or its number where this client does not know it."""
+def test_all_fields_are_converted() -> None:
+    """Times become seconds. A warning has its reason's name, or its number if this client does not know it."""
     word = transcript_pb2.Word(text="días", start_offset=Duration(nanos=125_000_000), confidence=0.75)
     segment = transcript_pb2.Segment(text="días", end_offset=Duration(seconds=1), words=[word], language_code="es")
     message = transcript_pb2.Transcript(
@@ -32,8 +32,8 @@ def test_all_that_a_message_says() -> None:
     )
 
 
-def test_what_a_message_does_not_say() -> None:
-    """A language that the caller gave has no confidence, and a word may have none."""
+def test_missing_confidences_are_none() -> None:
+    """A language that the caller set has no confidence, and a word may have none."""
     transcript = Transcript.from_proto(
         transcript_pb2.Transcript(), [transcript_pb2.Segment(words=[transcript_pb2.Word()])]
     )
