@@ -1,4 +1,4 @@
-"""What a deployment offers with a model: by the catalogue, and by the live workers."""
+"""The offer of a model: from its live workers, else from the catalogue."""
 
 from collections.abc import Collection
 
@@ -21,13 +21,13 @@ def model(languages: Collection[str], *features: Feature) -> Model:
 
 
 def test_without_workers_the_catalogue_counts() -> None:
-    """With its languages and capabilities, and what every worker has."""
+    """Without a worker a model has the languages and capabilities of the catalogue, and those of all workers."""
     whole = ModelAvailability(model({"en", "fi"}, BATCH, LIVE, WORDS), []).whole
     assert whole == Offer(frozenset({"en", "fi"}), frozenset({BATCH, LIVE, WORDS}) | OF_ALL_WORKERS)
 
 
-def test_live_workers_go_before_the_catalogue() -> None:
-    """A request gets what they run: their languages, and what any of them can do."""
+def test_live_workers_override_the_catalogue() -> None:
+    """With workers a model has the languages, capabilities and regions of any of them."""
     known = model({"en", "fi"}, BATCH, WORDS, TRANSLATION)
     worker = WorkerRecord(language_codes=["sv"], capabilities=[BATCH, HOTWORDS], regions=["eu-west-1"])
     assert ModelAvailability(known, [worker]).whole == Offer(
@@ -39,8 +39,8 @@ def test_live_workers_go_before_the_catalogue() -> None:
     )
 
 
-def test_what_every_worker_has_counts_where_each_has_it() -> None:
-    """A live worker without it is older than the option, and would ignore it."""
+def test_a_capability_of_all_workers_counts_only_if_each_has_it() -> None:
+    """A worker without it is older than the option, and would ignore it."""
     newer = WorkerRecord(language_codes=["en"], capabilities=[BATCH, *OF_ALL_WORKERS])
     older = WorkerRecord(language_codes=["en"], capabilities=[BATCH, HOTWORDS])
     assert ModelAvailability(None, [newer]).whole.features == frozenset({BATCH}) | OF_ALL_WORKERS
@@ -48,15 +48,15 @@ def test_what_every_worker_has_counts_where_each_has_it() -> None:
     assert ModelAvailability(model({"en"}, BATCH), [older]).whole.features == frozenset({BATCH, HOTWORDS})
 
 
-def test_workers_without_slots_for_live_sessions_do_not_make_a_model_unable_to() -> None:
-    """Their operator has chosen so; another worker may come."""
+def test_workers_without_session_slots_do_not_remove_the_live_capability() -> None:
+    """A model of the catalogue keeps LIVE although its workers have no slots: another worker may start."""
     batch_only = WorkerRecord(language_codes=["en"], capabilities=[BATCH])
     assert LIVE in ModelAvailability(model({"en"}, BATCH, LIVE), [batch_only]).whole.features
     assert LIVE not in ModelAvailability(model({"en"}, BATCH), [batch_only]).whole.features
 
 
 def test_an_unknown_model() -> None:
-    """Nothing is offered."""
+    """A model without catalogue entry and workers offers nothing."""
     nothing = ModelAvailability(None, [])
     assert (nothing.whole, nothing.offers) == (Offer(frozenset(), frozenset()), [])
 
@@ -72,12 +72,12 @@ def test_an_unknown_model() -> None:
         ([WorkerRecord(session_slots=2, session_capacity=2, sessions=3), WorkerRecord(session_slots=1)], 1),
     ],
 )
-def test_room_for_live_sessions(workers: list[WorkerRecord], free: int) -> None:
-    """What each worker could keep up with, less what it has; one beyond its room takes nothing from another's."""
+def test_free_session_slots(workers: list[WorkerRecord], free: int) -> None:
+    """Free slots are the sum of each worker's capacity less its sessions, at least 0 for each."""
     assert ModelAvailability(None, workers).free_session_slots == free
 
 
-def test_room_for_jobs() -> None:
-    """Slots that are not taken, of all workers; a worker may have more jobs than slots for a moment."""
+def test_free_job_slots() -> None:
+    """Free slots are the sum over workers, at least 0 for each: a worker may have more jobs than slots for a moment."""
     workers = [WorkerRecord(job_slots=4, jobs=1), WorkerRecord(job_slots=1, jobs=2), WorkerRecord(session_slots=9)]
     assert ModelAvailability(None, workers).free_job_slots == 3

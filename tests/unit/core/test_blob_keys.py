@@ -25,14 +25,14 @@ JOB = "01a22bf2-dd1d-7515-ab3a-332871619b5e"
         (transcript_key("acme", f"{JOB}.00012", 2), BlobName("acme", JOB, "00012", BlobKind.TRANSCRIPT)),
     ],
 )
-def test_a_key_says_whose_it_is(key: str, name: BlobName) -> None:
-    """What is written as a key is read as the same owner, and deleted under a key that it begins with."""
+def test_a_key_has_tenant_owner_part_and_kind(key: str, name: BlobName) -> None:
+    """A key is parsed into its fields, and lies below the key under which its owner's blobs are deleted."""
     assert blob_name(key) == name
     assert f"{key}.".startswith(f"{name.key}.")
 
 
 def test_all_blobs_of_parts_are_below_one_key() -> None:
-    """The job's own audio and transcript are not."""
+    """Blobs of a job's parts are below one key. The job's own audio and transcript are not."""
     below = f"{parts_key('acme', JOB)}."
     assert upload_key("acme", f"{JOB}.00001").startswith(below)
     assert transcripts_key("acme", f"{JOB}.00001").startswith(below)
@@ -44,6 +44,6 @@ def test_all_blobs_of_parts_are_below_one_key() -> None:
     "key",
     ["", "acme", f"acme.{JOB}", f"acme.{JOB}.transcript", f"Acme.{JOB}.audio", "acme.report.audio", f"a.b.{JOB}.audio"],
 )
-def test_other_names_are_nobodys(key: str) -> None:
-    """A sweeper leaves them alone."""
+def test_other_keys_are_not_parsed(key: str) -> None:
+    """A key of another form gives None, so that a sweeper does not delete its blob."""
     assert blob_name(key) is None

@@ -1,4 +1,4 @@
-"""Cancellations that meet a result."""
+"""Cancellations that coincide with a result."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ import pytest
 from tiro_core.messaging.cancellation import preserving_cancellation
 
 
-async def test_a_cancellation_that_meets_a_result_counts() -> None:
-    """A task that is cancelled in the turn in which what it waits for comes is cancelled."""
+async def test_a_cancellation_that_coincides_with_a_result_is_kept() -> None:
+    """A task is cancelled even if its awaited result comes in the same turn of the event loop."""
     answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(preserving_cancellation(asyncio.wait_for(answer, 10)))
     await asyncio.sleep(0)
@@ -18,11 +18,11 @@ async def test_a_cancellation_that_meets_a_result_counts() -> None:
         await task
 
 
-async def test_a_cancellation_that_meets_an_error_counts() -> None:
-    """A task that is cancelled in the turn in which what it waits for fails is cancelled, and the error is its cause.
+async def test_a_cancellation_that_coincides_with_an_error_is_kept() -> None:
+    """A task is cancelled even if its awaitable fails in the same turn; the error is the cause of its cancellation.
 
-    nats-server answers open requests for work with a status when it shuts down, which nats-py raises as a time-out: a
-    consumer that is stopped in that moment would go on for ever.
+    nats-server answers open pull requests with a status when it shuts down, which nats-py raises as a timeout: a
+    consumer that is stopped in that moment would continue for ever.
     """
     answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(preserving_cancellation(asyncio.wait_for(answer, 10)))
@@ -34,8 +34,8 @@ async def test_a_cancellation_that_meets_an_error_counts() -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-async def test_an_error_alone_stays_one() -> None:
-    """Without a cancellation the error is the caller's."""
+async def test_an_error_without_a_cancellation_is_raised() -> None:
+    """Without a cancellation the error of the awaitable is raised."""
 
     async def fail() -> None:
         raise ValueError("it failed")
@@ -44,8 +44,8 @@ async def test_an_error_alone_stays_one() -> None:
         await preserving_cancellation(fail())
 
 
-async def test_clean_up_after_a_cancellation_goes_on() -> None:
-    """What a cancelled task does in its clean-up is not cancelled by the old request."""
+async def test_the_clean_up_after_a_cancellation_is_not_cancelled() -> None:
+    """The cancellation of a task does not cancel awaits of its clean-up."""
     cleaned = asyncio.Event()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Errors as callers get them."""
+"""Errors as a gRPC status."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tiro_core.errors import invalid_argument, reason_from_name, reason_name, re
 
 
 def test_a_status_carries_its_reason_and_domain() -> None:
-    """Programs tell errors apart by ErrorInfo."""
+    """A status has an ErrorInfo with reason, domain and metadata, and the violated field."""
     status = invalid_argument(
         reasons.ERROR_REASON_UNKNOWN_MODEL, "no", field_path="config.model", models="a,b"
     ).to_status()
@@ -24,8 +24,8 @@ def test_a_status_carries_its_reason_and_domain() -> None:
     assert request.field_violations[0].field == "config.model"
 
 
-def test_a_limit_says_when_to_come_again() -> None:
-    """RESOURCE_EXHAUSTED carries a retry delay."""
+def test_a_reached_limit_has_a_retry_delay() -> None:
+    """RESOURCE_EXHAUSTED has a RetryInfo."""
     error = resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "full", retry_after=timedelta(seconds=1.5))
     retry = error_details_pb2.RetryInfo()
     assert error.to_status().details[1].Unpack(retry)
@@ -34,5 +34,5 @@ def test_a_limit_says_when_to_come_again() -> None:
 
 @pytest.mark.parametrize("name", sorted(ERRORS_BY_REASON))
 def test_every_audio_error_is_in_the_contract(name: str) -> None:
-    """What is wrong with audio has a reason that callers know."""
+    """Each reason of an audio error is an ErrorReason of the contract."""
     assert reason_name(reason_from_name(name)) == name

@@ -10,20 +10,20 @@ from tiro_core.messaging import subjects
 
 
 def test_later_ids_sort_later() -> None:
-    """Listing newest first needs no clock."""
+    """Ids are UUIDs of version 7, which sort by creation time."""
     made = [new_id() for _ in range(1000)]
     assert made == sorted(made)
     assert {uuid.UUID(one).version for one in made} == {7}
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "A", "a b", "*", ">", "x" * 41, "a\n"])
-def test_a_tenants_name_cannot_leave_its_place(name: str) -> None:
-    """A dot or wildcard would open another tenant's subjects."""
+def test_an_invalid_tenant_name_is_refused(name: str) -> None:
+    """A dot or wildcard in a name would match other tenants' subjects."""
     with pytest.raises(ValueError, match="tenant"):
         check_tenant(name)
 
 
 def test_a_model_is_one_token_of_a_subject() -> None:
-    """A dot in a model's name would make two."""
+    """A dot in a model's name is replaced: it would be two tokens."""
     subject = subjects.task("faster-whisper", "tiny.en", Transcription.LANE_DEFERRED, "t", "j")
     assert subject == "tiro.task.faster-whisper.tiny_en.deferred.t.j"

@@ -1,4 +1,4 @@
-"""What is taken out of log lines."""
+"""Redaction of secrets in log lines."""
 
 import json
 
@@ -32,22 +32,22 @@ class Settings(BaseSettings):
         ("a bearer of news", "a bearer of news"),
     ],
 )
-def test_secrets_are_known_by_their_form(line: str, redacted: str) -> None:
-    """Users and queries of URLs, API keys, authorizations; what is no secret stays."""
+def test_secrets_are_recognized_by_their_form(line: str, redacted: str) -> None:
+    """Users and queries of URLs, API keys and authorizations are redacted. Other text stays."""
     assert Redactor().redact(line) == redacted
 
 
 @pytest.mark.parametrize("secret", ["correct horse", 'quo"te\\d secret', "ünïcödé-secret"])
 def test_known_secrets_are_found_in_every_spelling(secret: str) -> None:
-    """As they are, in JSON, and as Python shows them."""
+    """A known secret is redacted in plain text, in JSON, and in a repr."""
     redactor = Redactor([secret])
     for line in (f"a {secret} b", json.dumps({"a": f"a {secret} b"}), repr(f"a {secret} b")):
         assert secret not in redactor.redact(line)
         assert "***" in redactor.redact(line)
 
 
-def test_the_secrets_of_settings_and_environment() -> None:
-    """Users of URLs, secret settings one by one, variables that are named so; no paths, no short words."""
+def test_secrets_of_settings_and_environment_are_collected() -> None:
+    """Secrets are users of URLs, items of secret settings, and variables with such names; not paths and short words."""
     settings = Settings(
         nats_url="nats://tiro:pass/with@word@a:4222,nats://a-long-token@b",
         callback_secrets=SecretStr("the-newest-one, the-older-one"),

@@ -1,4 +1,4 @@
-"""When a service is ready, by what its checks say."""
+"""The readiness of a service from its checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,14 +12,14 @@ WAIT_SECONDS_MAX = 10.0
 
 
 class Scripted:
-    """A check whose answers a test gives, one by one: None, or what it raises."""
+    """A check whose results a test sets one by one: None, or an exception that it raises."""
 
     def __init__(self) -> None:
         self._answers: asyncio.Queue[Exception | None] = asyncio.Queue()
         self._idle = asyncio.Event()
 
     async def __call__(self) -> None:
-        """Take the next answer, however long it takes to come."""
+        """Wait for the next result."""
         if self._answers.empty():
             self._idle.set()
         answer = await self._answers.get()
@@ -27,7 +27,7 @@ class Scripted:
             raise answer
 
     async def answer(self, *answers: Exception | None) -> None:
-        """Give these answers, and return when they have been dealt with and the next one is waited for."""
+        """Set these results, and return once they are processed and the check waits for the next one."""
         for answer in answers:
             self._idle.clear()
             self._answers.put_nowait(answer)
@@ -36,7 +36,7 @@ class Scripted:
 
 
 class Rig:
-    """A readiness with two scripted checks, and what it has reported."""
+    """A readiness with two scripted checks, and its reports."""
 
     def __init__(self) -> None:
         self.readiness = Readiness()
@@ -46,18 +46,18 @@ class Rig:
         self.reported: list[bool] = []
 
     async def report(self, ready: bool) -> None:
-        """Take a report."""
+        """Record a report."""
         self.reported.append(ready)
 
     async def begin(self) -> None:
-        """Have both checks pass for the first time."""
+        """Let both checks pass for the first time."""
         for check in (self.one, self.other):
             await check.answer(None)
 
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    """A readiness that runs."""
+    """A running readiness."""
     rig = Rig()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(rig.readiness.run(rig.report))
@@ -66,7 +66,7 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 async def test_ready_once_every_check_has_passed(rig: Rig) -> None:
-    """Nothing is reported before all are known; then one pass is enough."""
+    """Readiness is reported once each check has passed, for the first time a single pass is enough."""
     await rig.one.answer(None)
     assert rig.reported == []
     assert not rig.readiness.answered.is_set()
@@ -76,7 +76,7 @@ async def test_ready_once_every_check_has_passed(rig: Rig) -> None:
 
 
 async def test_a_check_that_fails_from_the_start(rig: Rig) -> None:
-    """The service is not ready, its reason is logged, and it is ready when the check passes for good."""
+    """A failed first check is logged with its reason. The service is ready after `SUCCESSES_MIN` passes."""
     with capture_logs() as logs:
         await rig.other.answer(None)
         await rig.one.answer(CheckFailed("the stream is gone"))
@@ -90,8 +90,8 @@ async def test_a_check_that_fails_from_the_start(rig: Rig) -> None:
     ]
 
 
-async def test_what_flaps_moves_no_one(rig: Rig) -> None:
-    """Less than the named number of failures in a row changes nothing, however often it comes."""
+async def test_a_flapping_check_changes_nothing(rig: Rig) -> None:
+    """Runs of fewer than `FAILURES_MIN` failures do not change readiness."""
     await rig.begin()
     for _ in range(5):
         await rig.one.answer(*[CheckFailed("away")] * (FAILURES_MIN - 1), None)
@@ -99,7 +99,7 @@ async def test_what_flaps_moves_no_one(rig: Rig) -> None:
 
 
 async def test_not_ready_and_ready_again(rig: Rig) -> None:
-    """The named number of failures in a row makes it not ready, that of successes ready again."""
+    """`FAILURES_MIN` failures in a row make a service not ready, `SUCCESSES_MIN` passes in a row ready again."""
     await rig.begin()
     await rig.one.answer(*[CheckFailed("away")] * FAILURES_MIN)
     assert rig.reported == [True, False]
@@ -110,7 +110,7 @@ async def test_not_ready_and_ready_again(rig: Rig) -> None:
 
 
 async def test_a_reason_that_changes_is_logged(rig: Rig) -> None:
-    """Once for each reason, not for each failure."""
+    """A failure is logged once for each change of reasons."""
     await rig.begin()
     with capture_logs() as logs:
         await rig.one.answer(*[CheckFailed("away")] * (FAILURES_MIN + 3))
@@ -124,7 +124,7 @@ async def test_a_reason_that_changes_is_logged(rig: Rig) -> None:
 
 
 async def test_a_check_that_does_not_answer_fails() -> None:
-    """Each check has a limit."""
+    """A check without a result within its limit fails."""
     readiness = Readiness()
     never = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What the contract takes as a replacement."""
+"""Validation of replacements by the contract's rules."""
 
 import protovalidate
 import pytest
@@ -7,7 +7,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
 from tiro.streaming.v1.streaming_pb2 import Replacements, UpdateConfig
 
 
-def is_taken(*pairs: tuple[str, str]) -> bool:
+def is_valid(*pairs: tuple[str, str]) -> bool:
     """Whether a request may have these pairs, in the config and in a change of it."""
     replacements = [Replacement(find=find, replace=replace) for find, replace in pairs]
     validator = protovalidate.Validator()
@@ -29,9 +29,9 @@ def is_taken(*pairs: tuple[str, str]) -> bool:
         ("x", "a\u200cb"),
     ],
 )
-def test_pairs_that_are_taken(find: str, replace: str) -> None:
-    """Any script; joiners, which are no spaces, are kept."""
-    assert is_taken((find, replace))
+def test_valid_pairs(find: str, replace: str) -> None:
+    """Pairs may be in any script and have joiners, which are not spaces."""
+    assert is_valid((find, replace))
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_pairs_that_are_taken(find: str, replace: str) -> None:
         ("x", "b" * 101),
     ],
 )
-def test_pairs_that_are_refused(find: str, replace: str) -> None:
-    """A phrase without a word, text of several lines or none, and what is too long."""
-    assert not is_taken((find, replace))
+def test_invalid_pairs(find: str, replace: str) -> None:
+    """A phrase without a word, empty text, text of several lines, and too long ones are refused."""
+    assert not is_valid((find, replace))
 
 
-def test_how_many() -> None:
-    """A thousand."""
+def test_the_number_of_pairs_is_limited() -> None:
+    """A request may have a thousand pairs."""
     pairs = [(f"word {number}", "x") for number in range(1000)]
-    assert is_taken(*pairs)
-    assert not is_taken(*pairs, ("one more", "x"))
+    assert is_valid(*pairs)
+    assert not is_valid(*pairs, ("one more", "x"))

@@ -1,4 +1,4 @@
-"""What a request may ask to recognize with."""
+"""The resolution of a request's engine, model and options."""
 
 from collections.abc import Iterator
 
@@ -16,10 +16,10 @@ from tiro_engines.catalogue import load_catalogue
 
 
 class HouseWorkers(Mirror[WorkerRecord]):
-    """Live workers of two engines that no catalogue has. Those of the second are not alike."""
+    """Live workers of two engines that are not in the catalogue. Those of the second one differ."""
 
     def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
-        """All of them."""
+        """Return all workers."""
         return iter(
             [
                 WorkerRecord(engine="house", model="own", language_codes=["en", "fi"]),
@@ -36,20 +36,20 @@ def resolver() -> RecognitionResolver:
 
 
 def test_defaults_are_filled_in(resolver: RecognitionResolver) -> None:
-    """A request that says nothing gets the default engine and its default model."""
+    """A request without engine and model gets the default engine and its default model."""
     config = resolver.resolve(RecognitionConfig(hotwords=["Tiro"]), "config")
     assert (config.engine, config.model, list(config.hotwords)) == ("faster-whisper", "base", ["Tiro"])
 
 
-def test_a_deployments_own_default_model() -> None:
-    """A deployment may choose another model; it does not apply to another engine."""
+def test_the_default_model_of_a_deployment() -> None:
+    """A deployment's default model applies to its default engine only."""
     resolver = RecognitionResolver(load_catalogue(), WorkerDirectory(Mirror()), default_model="tiny.en")
     assert resolver.resolve(RecognitionConfig(), "config").model == "tiny.en"
     assert resolver.resolve(RecognitionConfig(engine="fake"), "config").model == "markers"
 
 
-def test_an_engine_of_the_deployments_own(resolver: RecognitionResolver) -> None:
-    """What a live worker offers is known, with its languages."""
+def test_an_engine_of_a_live_worker_is_known(resolver: RecognitionResolver) -> None:
+    """An engine that is not in the catalogue is known from its live workers, with their languages."""
     assert resolver.resolve(RecognitionConfig(engine="house", language_code="fi"), "config").model == "own"
 
 
@@ -76,7 +76,7 @@ def test_an_engine_of_the_deployments_own(resolver: RecognitionResolver) -> None
         ),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_an_invalid_request_is_refused_with_reason_and_field(
     resolver: RecognitionResolver, config: RecognitionConfig, reason: "reasons.ErrorReason.ValueType", field: str
 ) -> None:
     """Each refusal has its reason and names the field."""
@@ -86,8 +86,8 @@ def test_what_cannot_be_is_refused(
     assert caught.value.violations[0].field == field
 
 
-def test_one_worker_must_serve_all_that_is_asked(resolver: RecognitionResolver) -> None:
-    """What only two workers together could do is refused when the request is made."""
+def test_one_worker_must_serve_all_of_a_request(resolver: RecognitionResolver) -> None:
+    """A request that only two workers together could serve is refused."""
     resolver.resolve(RecognitionConfig(engine="unlike", language_code="fi"), "config")
     resolver.resolve(RecognitionConfig(engine="unlike", language_code="en", region="eu-north-1"), "config")
     with pytest.raises(TiroError, match="no live worker of model 'own' can do all of this") as caught:
@@ -96,7 +96,7 @@ def test_one_worker_must_serve_all_that_is_asked(resolver: RecognitionResolver) 
 
 
 def test_replacements_that_are_too_long_together(resolver: RecognitionResolver) -> None:
-    """They are in the session's record, which is written with each renewal of its lease."""
+    """Replacements have a limit of characters: each renewal of a session's lease writes them."""
     pairs = [Replacement(find=f"{number:064}", replace="x" * 64) for number in range(REPLACEMENT_CHARACTERS_MAX // 128)]
     assert len(resolver.resolve(RecognitionConfig(replacements=pairs), "config").replacements) == len(pairs)
     with pytest.raises(TiroError, match="characters together") as refused:

@@ -1,4 +1,4 @@
-"""Which engine a request gets, by what a deployment says."""
+"""The choice of an engine by a deployment's routing rules."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -46,18 +46,18 @@ class Workers(Mirror[WorkerRecord]):
         self._all = records
 
     def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
-        """All of them."""
+        """Return all workers."""
         return iter(self._all)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """So much has gone to clouds."""
+    """A fixed usage of cloud engines."""
 
     seconds: float = 0.0
 
     def seconds_today(self, tenant: str, engines: Collection[str]) -> float:
-        """The same for all tenants, and for all engines that it may go to."""
+        """The same for all tenants, for all cloud engines together."""
         return self.seconds if {"amazon-transcribe", "house-cloud"} == set(engines) else 0.0
 
 
@@ -78,7 +78,7 @@ def directory(*models: tuple[str, str], slots: int = 4) -> WorkerDirectory:
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """Give the rules as a file."""
+    """The file of the rules."""
     file = tmp_path / "routing.toml"
     file.write_text(RULES, encoding="utf-8")
     return file
@@ -96,7 +96,7 @@ def choose(
     unfit: Sequence[str] = (),
     used_seconds: float = 0.0,
 ) -> Choice:
-    """Choose for a request. Engines may be full, or unfit for what else it asks for."""
+    """Choose an engine for a request. `full` engines have no free slot, `unfit` ones lack an option."""
     workers = workers or directory(WHISPER, AMAZON)
     catalogue = load_catalogue()
 
@@ -121,37 +121,37 @@ def choose(
 
 
 def ways(choice: Choice) -> list[tuple[str, str]]:
-    """What was chosen, and what else there is."""
+    """The choice and its alternatives, in order."""
     config = choice.config
     return [(config.engine, config.model), *((one.engine, one.model) for one in choice.alternatives)]
 
 
-def test_the_first_that_has_room(rules: Path) -> None:
-    """The others are alternatives, in the policy's order."""
+def test_the_first_route_with_free_slots_is_chosen(rules: Path) -> None:
+    """The other routes are alternatives, in the policy's order."""
     assert ways(choose(rules, "balanced")) == [WHISPER, AMAZON]
     assert ways(choose(rules, "balanced", full=["faster-whisper"])) == [AMAZON, WHISPER]
 
 
-def test_where_none_has_room_the_first_that_is_served(rules: Path) -> None:
-    """A request waits where somebody is alive; where nobody is, for the first."""
+def test_without_free_slots_the_first_served_route_is_chosen(rules: Path) -> None:
+    """If all routes are full, the first with a live worker is chosen; if none has one, the first route."""
     everyone = ["faster-whisper", "amazon-transcribe"]
     assert ways(choose(rules, "balanced", full=everyone)) == [WHISPER, AMAZON]
     assert ways(choose(rules, "balanced", full=everyone, workers=directory(AMAZON))) == [AMAZON, WHISPER]
     assert ways(choose(rules, "balanced", full=everyone, workers=directory())) == [WHISPER, AMAZON]
 
 
-def test_a_language_that_is_not_served_here_goes_on(rules: Path) -> None:
-    """tiny.en knows English alone, and says so by the catalogue while no worker of it is alive."""
+def test_a_route_without_the_language_is_skipped(rules: Path) -> None:
+    """tiny.en has English only, by the catalogue, even without a live worker."""
     assert ways(choose(rules, "balanced", language="de", workers=directory(AMAZON))) == [AMAZON]
 
 
-def test_an_option_that_an_engine_does_not_have_leaves_it_out(rules: Path) -> None:
-    """It is no alternative either."""
+def test_a_route_that_lacks_an_option_is_skipped(rules: Path) -> None:
+    """An engine that lacks an option is neither chosen nor an alternative."""
     assert ways(choose(rules, "balanced", unfit=["amazon-transcribe"])) == [WHISPER]
 
 
-def test_without_consent_no_policy_chooses_a_cloud(rules: Path) -> None:
-    """Neither at once nor as an alternative; a policy that has nothing else is refused."""
+def test_without_consent_a_policy_chooses_no_cloud(rules: Path) -> None:
+    """A cloud is neither chosen nor an alternative, and a policy of clouds only is refused."""
     assert ways(choose(rules, "balanced", tenant="other", full=["faster-whisper"])) == [WHISPER]
     with pytest.raises(TiroError, match="no audio of tenant 'other'") as refused:
         choose(rules, "cloud", tenant="other")
@@ -160,7 +160,7 @@ def test_without_consent_no_policy_chooses_a_cloud(rules: Path) -> None:
 
 @pytest.mark.parametrize("without", [True, False])
 def test_a_cloud_that_is_named_needs_consent_too(rules: Path, without: bool) -> None:
-    """Also where a deployment has no rules at all."""
+    """A request for a cloud engine by name is refused without consent, with or without rules."""
     with pytest.raises(TiroError) as refused:
         choose(None if without else rules, "amazon-transcribe", tenant="other")
     assert reason_name(refused.value.reason) == "CLOUD_NOT_ALLOWED"
@@ -170,8 +170,8 @@ def test_a_cloud_that_is_named_needs_consent_too(rules: Path, without: bool) -> 
     assert choose(rules, "balanced").allowed_clouds == ["amazon-transcribe"]
 
 
-def test_a_tenant_that_has_reached_its_limit_stays_here_today(rules: Path) -> None:
-    """Its policies have no cloud then; who names one is told when the next day begins."""
+def test_a_tenant_beyond_its_daily_cloud_limit_gets_no_cloud(rules: Path) -> None:
+    """Beyond the limit policies skip clouds. A request for a cloud is refused with the time until the next day."""
     full = ["faster-whisper"]
     assert ways(choose(rules, "balanced", full=full, used_seconds=3599.9)) == [AMAZON, WHISPER]
     assert ways(choose(rules, "balanced", full=full, used_seconds=3600)) == [WHISPER]
@@ -186,7 +186,7 @@ def test_a_tenant_that_has_reached_its_limit_stays_here_today(rules: Path) -> No
 
 
 def test_a_worker_may_say_that_its_engine_is_a_cloud(rules: Path) -> None:
-    """One that no catalogue knows."""
+    """A worker's record may mark an engine as a cloud that is not in the catalogue."""
     workers = directory(("house-cloud", "own"))
     assert choose(rules, "house-cloud", workers=workers).allowed_clouds == ["house-cloud"]
     with pytest.raises(TiroError, match="is a cloud"):
@@ -194,7 +194,7 @@ def test_a_worker_may_say_that_its_engine_is_a_cloud(rules: Path) -> None:
 
 
 def test_a_policy_chooses_the_model_itself(rules: Path) -> None:
-    """A request cannot name both."""
+    """A request with a policy and a model is refused."""
     with pytest.raises(TiroError, match="chooses the model itself") as refused:
         choose(rules, "balanced", model="base")
     assert refused.value.violations[0].field == "config.model"
@@ -213,8 +213,8 @@ def test_a_policy_chooses_the_model_itself(rules: Path) -> None:
         ("[[policies", "TOML|expected|Expected"),
     ],
 )
-def test_rules_that_make_no_sense(tmp_path: Path, text: str, says: str) -> None:
-    """The service does not start, and says where to look."""
+def test_invalid_rules_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    """Invalid rules raise an error with the file and the fault."""
     file = tmp_path / "routing.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(RoutingError, match=says) as error:
@@ -222,8 +222,8 @@ def test_rules_that_make_no_sense(tmp_path: Path, text: str, says: str) -> None:
     assert str(file) in str(error.value)
 
 
-def test_moving_a_session() -> None:
-    """It goes to the first alternative that has room, once; the others stay alternatives."""
+def test_a_session_moves_to_the_first_alternative_with_free_slots() -> None:
+    """A moved session waits for the first alternative with free slots. The others stay alternatives."""
     first, second = Route(engine="fake", model="markers"), Route(engine=AMAZON[0], model=AMAZON[1])
     record = SessionRecord(state=SessionRecord.STATE_ACTIVE, failure_count=3, alternatives=[first, second])
     record.recognition.engine, record.recognition.language_code = "faster-whisper", "en"
@@ -236,7 +236,7 @@ def test_moving_a_session() -> None:
 
 
 def test_a_session_moves_only_to_workers_that_can_serve_it() -> None:
-    """Room on a worker that lacks its language is none."""
+    """A worker that lacks the session's language does not count."""
     record = SessionRecord(alternatives=[Route(engine=AMAZON[0], model=AMAZON[1])])
     record.recognition.language_code = "fi"
     assert next_route(record, directory(AMAZON)) is None

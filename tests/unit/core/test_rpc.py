@@ -1,4 +1,4 @@
-"""The gRPC server that every service runs, over a real connection."""
+"""The gRPC server of all services, over a real connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,13 +28,13 @@ Watch = transcription_service_pb2.WatchTranscriptionRequest
 
 
 class Servicer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
-    """Answers in the ways that a method can end."""
+    """A servicer whose methods end in each possible way."""
 
     def __init__(self) -> None:
         self.release = asyncio.Event()
 
     async def GetTranscription(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
-        """Find nothing, break, wait, or answer."""
+        """Raise NOT_FOUND, fail, wait, or answer, by the name."""
         if request.name == MISSING:
             raise not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, "there is none")
         if request.name.endswith("1"):
@@ -56,13 +56,13 @@ def settings(**changes: Any) -> ServerSettings:
 
 @pytest.fixture
 async def servicer() -> Servicer:
-    """What is served."""
+    """The servicer."""
     return Servicer()  # type: ignore[abstract] # two methods are enough here
 
 
 @pytest.fixture
 async def channel(servicer: Servicer) -> AsyncIterator[grpc.aio.Channel]:
-    """A connection to a server that takes two calls at once."""
+    """A connection to a server with a limit of two concurrent calls."""
     server, health, port = create_server(settings(calls_max=2), "127.0.0.1:0", NoAuthentication(), ("a.Service",))
     transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(servicer, server)
     await health.set(serving=True)
@@ -82,7 +82,7 @@ def info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
 
 
 async def test_an_error_is_a_status_with_a_reason(channel: grpc.aio.Channel) -> None:
-    """What a method raises for its caller arrives with code, message and reason."""
+    """The error that a method raises arrives with code, message and reason."""
     stub = transcription_service_pb2_grpc.TranscriptionServiceStub(channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.GetTranscription(Get(name=MISSING), timeout=SECONDS)
@@ -91,8 +91,8 @@ async def test_an_error_is_a_status_with_a_reason(channel: grpc.aio.Channel) -> 
     assert info_of(caught.value).reason == "TRANSCRIPTION_NOT_FOUND"
 
 
-async def test_an_unknown_fault_tells_nothing_but_an_id(channel: grpc.aio.Channel) -> None:
-    """The caller gets an id that the log has too, and no traceback."""
+async def test_an_unexpected_error_reveals_only_its_id(channel: grpc.aio.Channel) -> None:
+    """The caller gets an id that is in the log, too, and no traceback."""
     stub = transcription_service_pb2_grpc.TranscriptionServiceStub(channel)
     with structlog.testing.capture_logs() as log, pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.GetTranscription(Get(name=ID[:-1] + "1"), timeout=SECONDS)
@@ -103,7 +103,7 @@ async def test_an_unknown_fault_tells_nothing_but_an_id(channel: grpc.aio.Channe
 
 
 async def test_a_stream_that_breaks_ends_with_its_reason(channel: grpc.aio.Channel) -> None:
-    """What was sent before the error arrives."""
+    """Responses before the error arrive."""
     call = transcription_service_pb2_grpc.TranscriptionServiceStub(channel).WatchTranscription(
         Watch(name=ID), timeout=SECONDS
     )
@@ -124,10 +124,10 @@ async def test_a_request_that_breaks_a_rule_never_reaches_the_method(channel: gr
     assert "name" in str(caught.value.details())
 
 
-async def test_too_many_calls_are_turned_away_but_health_is_answered(
+async def test_calls_beyond_the_limit_are_refused_but_health_is_answered(
     channel: grpc.aio.Channel, servicer: Servicer
 ) -> None:
-    """At the limit a call is RESOURCE_EXHAUSTED; health checks go on; room is found again."""
+    """At the limit a call is RESOURCE_EXHAUSTED, while health checks succeed. Later calls succeed again."""
     stub = transcription_service_pb2_grpc.TranscriptionServiceStub(channel)
     waiting = [stub.GetTranscription(Get(name=ID[:-1] + "2"), timeout=SECONDS) for _ in range(3)]
     done, _ = await asyncio.wait(
@@ -148,15 +148,15 @@ async def test_too_many_calls_are_turned_away_but_health_is_answered(
 
 
 class ByHeader:
-    """The tenant is what the call says."""
+    """Authentication that takes the authorization header as the tenant."""
 
     def tenant_of(self, authorization: str | None) -> str:
         """The tenant."""
-        return authorization or "nobody"
+        return authorization or "none"
 
 
-async def test_one_tenant_does_not_take_all_calls(servicer: Servicer) -> None:
-    """Beyond its share it is turned away by name, and the others are served."""
+async def test_a_tenant_has_a_share_of_the_calls(servicer: Servicer) -> None:
+    """A tenant beyond its share gets TENANT_LIMIT_REACHED, and other tenants are served."""
     limits = settings(auth="api-key", calls_max=4, tenant_share=0.5)
     server, _, port = create_server(limits, "127.0.0.1:0", ByHeader(), ())
     transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(servicer, server)
@@ -190,13 +190,13 @@ async def _code(call: Any) -> grpc.StatusCode:
 
 
 async def test_no_authentication_is_for_loopback_only() -> None:
-    """A server that anybody can reach must know who calls."""
+    """A server that listens beyond loopback must authenticate its callers."""
     with pytest.raises(ServerSettingsError, match="loopback"):
         create_server(settings(), "0.0.0.0:0", NoAuthentication(), ())
 
 
 async def test_half_of_tls_is_refused(tmp_path: Path) -> None:
-    """A certificate without its key is a mistake, not a plain-text server."""
+    """A certificate without its key is refused, not ignored."""
     with pytest.raises(ServerSettingsError, match="key"):
         create_server(settings(tls_certificate=tmp_path / "c"), "127.0.0.1:0", NoAuthentication(), ())
 
@@ -219,7 +219,7 @@ async def test_tls(tmp_path: Path, servicer: Servicer) -> None:
 
 
 async def test_a_taken_address_is_an_error(channel: grpc.aio.Channel) -> None:
-    """Two services on one port would share each other's callers."""
+    """A port that another server has is an error: two services would share callers."""
     server, _, port = create_server(settings(), "127.0.0.1:0", NoAuthentication(), ())
     with pytest.raises(OSError, match="cannot listen"):
         create_server(settings(), f"127.0.0.1:{port}", NoAuthentication(), ())

@@ -1,4 +1,4 @@
-"""Where settings come from."""
+"""Sources and validation of settings."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from tiro_core.settings import CONFIG_VARIABLE, CoreSettings, SettingsFileError
 
 
-def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file sets what the environment does not."""
+def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file sets the settings that the environment does not set."""
     file = tmp_path / "tiro.toml"
     file.write_text('nats_url = "nats://file:1"\ngrace_seconds = 7\n')
     monkeypatch.setenv(CONFIG_VARIABLE, str(file))
@@ -20,21 +20,21 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_setting_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A grace of nothing is no grace."""
+    """A grace time of 0 is refused."""
     monkeypatch.setenv("TIRO_GRACE_SECONDS", "0")
     with pytest.raises(ValidationError, match="grace_seconds"):
         CoreSettings()
 
 
 def test_blobs_in_s3_need_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The choice says where, or the service does not start."""
+    """The blob store `s3` without a bucket is refused."""
     monkeypatch.setenv("TIRO_BLOB_STORE", "s3")
     with pytest.raises(ValidationError, match="s3_bucket"):
         CoreSettings()
 
 
-def test_the_bucket_of_recordings_is_not_opened_to_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job would read other tenants' recordings in it."""
+def test_jobs_may_not_fetch_from_the_bucket_of_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that allow it are refused: a job could read other tenants' recordings."""
     monkeypatch.setenv("TIRO_S3_BUCKET", "recordings")
     monkeypatch.setenv("TIRO_FETCH_S3_BUCKETS", "calls, recordings")
     with pytest.raises(ValidationError, match="recordings"):
@@ -47,7 +47,7 @@ def test_the_bucket_of_recordings_is_not_opened_to_jobs(monkeypatch: pytest.Monk
 def test_a_file_that_cannot_be_read_is_refused(
     content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A secret's volume that is not mounted is no reason to run with the defaults."""
+    """A file that is missing or not TOML is an error: defaults are not used instead."""
     file = tmp_path / "tiro.toml"
     if content is not None:
         file.write_bytes(content)
@@ -56,8 +56,8 @@ def test_a_file_that_cannot_be_read_is_refused(
         CoreSettings()
 
 
-def test_an_error_quotes_no_setting() -> None:
-    """The error of two settings that do not fit shows neither them nor the others."""
+def test_a_validation_error_has_no_values() -> None:
+    """The error of two settings that conflict shows no value of any setting."""
     with pytest.raises(ValidationError) as caught:
         CoreSettings.model_validate({"blob_store": "s3", "nats_url": "nats://tiro:password@host"})
     assert "password" not in str(caught.value)

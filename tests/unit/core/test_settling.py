@@ -1,4 +1,4 @@
-"""Writes that are cancelled."""
+"""Cancelled writes."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from tiro_core.blobs import settling
 from tiro_core.blobs.settling import settled
 
 
-async def test_a_cancelled_write_ends_with_its_answer() -> None:
-    """Who cancels a write and waits for it knows that nothing of it is under way."""
+async def test_a_cancelled_write_waits_for_its_answer() -> None:
+    """After a cancelled write has ended, no part of it is under way."""
     sent, answered, stored = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def write() -> None:
@@ -28,8 +28,8 @@ async def test_a_cancelled_write_ends_with_its_answer() -> None:
     assert stored.is_set()
 
 
-async def test_a_write_that_is_not_answered_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cancellation does not wait for a store that does not answer."""
+async def test_a_cancelled_write_without_an_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait of a cancelled write for its answer has a limit."""
     monkeypatch.setattr(settling, "SETTLE_SECONDS_MAX", 0.01)
     sent, ended = asyncio.Event(), asyncio.Event()
 
@@ -48,8 +48,8 @@ async def test_a_write_that_is_not_answered_ends_all_the_same(monkeypatch: pytes
     await ended.wait()
 
 
-async def test_the_error_of_a_write_comes_out() -> None:
-    """As if it had been awaited itself; that of a cancelled one is dropped with it."""
+async def test_the_error_of_a_write_is_raised() -> None:
+    """The error of a write is raised. That of a cancelled write is dropped."""
 
     async def write() -> None:
         raise ConnectionError

@@ -1,4 +1,4 @@
-"""Which requests a worker, or several of one model, can serve."""
+"""Whether a worker, or the workers of a model, can serve a request."""
 
 from collections.abc import Collection
 
@@ -19,14 +19,14 @@ HOTWORDS, DETECTION = Capability.CAPABILITY_HOTWORDS, Capability.CAPABILITY_LANG
 
 
 def offer(languages: Collection[str] = ("en",), *features: Feature, regions: Collection[str] = ()) -> Offer:
-    """What a worker can do."""
+    """The offer of a worker."""
     return Offer(frozenset(languages), frozenset(features), frozenset(regions))
 
 
 def refusal(
     config: RecognitionConfig, one: Offer, options: TranscriptionOptions = NO_OPTIONS, whole: Offer | None = None
 ) -> TiroError:
-    """Why an offer, which is all that there is unless `whole` says more, does not serve a request."""
+    """The error of an offer that does not serve a request. `whole` is the offer of all workers; default: this one."""
     error = unserved(config, options, one, whole or one)
     assert error is not None
     return error
@@ -61,7 +61,7 @@ def worker(languages: Collection[str], *features: Feature, regions: Collection[s
 def test_an_option_without_its_capability_is_refused(
     config: RecognitionConfig, options: TranscriptionOptions, field: str
 ) -> None:
-    """By name, and with the model's; where the model has the capability, it is served."""
+    """The error names the option and the model. With the capability the request is served."""
     config.model = "m"
     error = refusal(config, offer(), options)
     assert error.reason == reasons.ERROR_REASON_UNSUPPORTED_OPTION
@@ -72,26 +72,26 @@ def test_an_option_without_its_capability_is_refused(
 
 
 def test_every_option_of_the_table_is_a_field() -> None:
-    """A name that is no field would never be found."""
+    """Each name in REQUIREMENTS is a field of the contract."""
     fields = {*RecognitionConfig.DESCRIPTOR.fields_by_name, *TranscriptionOptions.DESCRIPTOR.fields_by_name}
     assert REQUIREMENTS.keys() <= fields
 
 
-def test_an_option_that_is_not_set_needs_nothing() -> None:
-    """Nor does a default that is spelt out."""
+def test_an_unset_option_needs_no_capability() -> None:
+    """An option that is set to its default needs no capability."""
     config = RecognitionConfig(hotwords=[], enable_word_time_offsets=False, region="")
     options = TranscriptionOptions(initial_prompt="", beam_size=0, disable_voice_activity_filter=False)
     assert unserved(config, options, offer(), offer()) is None
 
 
-def test_a_wish_for_word_times_is_never_refused() -> None:
-    """A model without them gives none."""
+def test_optional_word_times_are_never_refused() -> None:
+    """A request for optional word times is served by a model without them."""
     wish = RecognitionConfig(enable_word_time_offsets=True, word_time_offsets_optional=True)
     assert unserved(wish, NO_OPTIONS, offer(), offer()) is None
 
 
-def test_a_region_that_is_not_allowed() -> None:
-    """The error has those that are."""
+def test_a_region_that_is_not_offered_is_refused() -> None:
+    """The error has the offered regions."""
     europe = offer(regions=["eu-west-1", "eu-central-1"])
     assert unserved(RecognitionConfig(region="eu-west-1"), NO_OPTIONS, europe, europe) is None
     error = refusal(RecognitionConfig(region="us-east-1"), europe)
@@ -100,15 +100,15 @@ def test_a_region_that_is_not_allowed() -> None:
     assert [violation.field for violation in error.violations] == ["config.region"]
 
 
-def test_a_language_that_the_worker_does_not_know() -> None:
-    """The error has those that it knows."""
+def test_a_language_that_is_not_offered_is_refused() -> None:
+    """The error has the offered languages."""
     error = refusal(RecognitionConfig(language_code="fi"), offer(["en", "de"]))
     assert error.reason == reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE
     assert error.metadata == {"languages": "de,en"}
 
 
-def test_a_request_without_a_language() -> None:
-    """It needs detection where the model knows several languages, although this worker may know one."""
+def test_a_request_without_a_language_needs_detection() -> None:
+    """Detection is needed if the model has several languages, even if this worker has one."""
     config, english = RecognitionConfig(), offer(["en"])
     assert unserved(config, NO_OPTIONS, english, english) is None
     whole = offer(["en", "de"], DETECTION)
@@ -117,7 +117,7 @@ def test_a_request_without_a_language() -> None:
 
 
 def test_one_worker_must_serve_all_of_a_request() -> None:
-    """What one lacks another does not make up for."""
+    """Capabilities of two workers are not added up."""
     workers = [worker(["fi"], HOTWORDS), worker(["en"], regions=["eu-west-1"])]
     model = ModelAvailability(None, workers)
     served = RecognitionConfig(language_code="fi", hotwords=["Tiro"])
@@ -133,7 +133,7 @@ def test_one_worker_must_serve_all_of_a_request() -> None:
 
 
 def test_one_older_worker_of_the_model_refuses_replacements() -> None:
-    """It would take the request from the queue, and ignore them."""
+    """An older worker could take the request from the queue and ignore its replacements."""
     config = RecognitionConfig(model="m", replacements=[Replacement(find="tyro", replace="Tiro")])
     newer = worker(["en"], Capability.CAPABILITY_REPLACEMENTS)
     assert unserved_by_all(config, NO_OPTIONS, ModelAvailability(None, [newer])) is None

@@ -1,4 +1,4 @@
-"""A limit of which one tenant may have a share."""
+"""A limit with a share for each tenant."""
 
 from contextlib import ExitStack
 
@@ -22,14 +22,14 @@ def limit(total_max: int, share: float) -> TenantLimit:
 
 
 def refusal(calls: TenantLimit, tenant: str) -> str:
-    """The reason why a tenant gets no more."""
+    """The reason with which a tenant is refused."""
     with pytest.raises(TiroError) as caught, calls.entered(tenant):
         pass
     return reason_name(caught.value.reason)
 
 
 def test_one_tenant_cannot_take_everything() -> None:
-    """Beyond its share a tenant is refused by a reason of its own; the others are not."""
+    """A tenant beyond its share gets TENANT_LIMIT_REACHED. Others are served up to the whole limit."""
     calls = limit(10, 0.8)
     with ExitStack() as stack:
         for _ in range(8):
@@ -38,12 +38,12 @@ def test_one_tenant_cannot_take_everything() -> None:
         for _ in range(2):
             stack.enter_context(calls.entered("other"))
         assert refusal(calls, "another") == "NO_CAPACITY"
-    with calls.entered("greedy"):  # all were given back
+    with calls.entered("greedy"):  # all slots were released
         pass
 
 
-def test_what_a_refused_tenant_learns() -> None:
-    """Which limit it is, how many it may have, and when to try again."""
+def test_a_refusal_has_the_limit_and_a_retry_delay() -> None:
+    """The error names the limit, the tenant's maximum, and when to retry."""
     calls = limit(4, 0.5)
     with calls.entered("one"), calls.entered("one"), pytest.raises(TiroError) as caught:
         calls.acquire("one")
@@ -52,8 +52,8 @@ def test_what_a_refused_tenant_learns() -> None:
 
 
 @pytest.mark.parametrize(("total_max", "share", "tenant_max"), [(1, 0.5, 1), (0, 0.5, 0), (3, 1.0, 3), (10, 0.25, 2)])
-def test_a_share_is_one_at_least(total_max: int, share: float, tenant_max: int) -> None:
-    """Where there is anything to share."""
+def test_a_share_is_at_least_one(total_max: int, share: float, tenant_max: int) -> None:
+    """A tenant's share is rounded down, but at least 1 if the limit is not 0."""
     calls = limit(total_max, share)
     for _ in range(tenant_max):
         calls.acquire("one")
