@@ -1,4 +1,4 @@
-"""How awscrt is given the audio of streams: all there is at once, and no core is kept busy where there is none."""
+"""The body that awscrt reads: all waiting audio at once, and no busy loop while there is none."""
 
 import threading
 import time
@@ -11,30 +11,30 @@ from tiro_engines.amazon_transcribe.body import WAIT_SECONDS, PacedBody
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give the waits that are taken, without taking them."""
+    """The sleeps of the reading thread, recorded instead of slept."""
     taken: list[float] = []
     monkeypatch.setattr(time, "sleep", taken.append)
     return taken
 
 
-def test_a_read_takes_all_there_is(waits: list[float]) -> None:
-    """Pieces that wait are read together, up to the room there is; the rest comes next, then the end."""
+def test_a_read_takes_all_waiting_audio(waits: list[float]) -> None:
+    """A read joins waiting pieces, up to the size of its buffer. The next one gets the rest, then the end."""
     written = BufferableByteStream()
     reader = PacedBody(written)
     for piece in (b"ab", b"cd", b"efg"):
         written.write(piece)
-    room = bytearray(6)
-    assert reader.readinto(room) == 6
-    assert room == b"abcdef"
+    buffer = bytearray(6)
+    assert reader.readinto(buffer) == 6
+    assert buffer == b"abcdef"
     reader.end()
-    assert reader.readinto(room) == 1
-    assert room[:1] == b"g"
-    assert reader.readinto(room) == 0
+    assert reader.readinto(buffer) == 1
+    assert buffer[:1] == b"g"
+    assert reader.readinto(buffer) == 0
     assert waits == []
 
 
-def test_a_thread_rests_once_a_round(waits: list[float]) -> None:
-    """However many streams have nothing to send, the thread that asks them all waits when it begins again."""
+def test_a_thread_sleeps_once_a_round(waits: list[float]) -> None:
+    """A thread that polls several streams without audio sleeps once for each round, not once for each stream."""
     bodies = [PacedBody(BufferableByteStream()) for _ in range(3)]
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Finishing what was sent, when the stream has ended just before."""
+"""The finish of a connection whose stream has just ended."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,14 +17,14 @@ from tiro_engines.fake.markers import encode
 
 @pytest.fixture
 def server() -> Iterator[TranscribeServer]:
-    """Give a server that this process's environment names."""
+    """A server that the environment of this process names."""
     with amazon_account() as server:
         yield server
 
 
 @pytest.fixture
 def connection(server: TranscribeServer) -> Iterator[Connection]:
-    """Give a connection to it."""
+    """A connection to the server."""
     service = Service(AmazonSettings())
     connection = Connection(lambda origin: service.open_stream("en-US", origin=origin, pace=100.0), 0, "en")
     yield connection
@@ -33,10 +33,10 @@ def connection(server: TranscribeServer) -> Iterator[Connection]:
 
 
 def finals(connection: Connection) -> list[str]:
-    """Finish, and tell the words that are final."""
-    heard: list[RecognitionResult] = []
-    connection.finish(heard.extend)
-    return [item.word.text for one in heard if one.is_final for item in one.words]
+    """Finish the connection, and return the words of its final results."""
+    results: list[RecognitionResult] = []
+    connection.finish(results.extend)
+    return [item.word.text for one in results if one.is_final for item in one.words]
 
 
 QUIET = Script(quiet_seconds=0.2)
@@ -45,13 +45,13 @@ BROKEN = Script(throw=service_unavailable(), throw_after=0.3)
 
 @pytest.mark.parametrize("script", [QUIET, BROKEN])
 @pytest.mark.parametrize("look", [lambda _: [], Connection.take], ids=["unseen", "seen"])
-def test_what_an_ended_stream_left_open_is_heard_again(
+def test_open_words_of_an_ended_stream_are_sent_again(
     server: TranscribeServer,
     connection: Connection,
     script: Script,
     look: Callable[[Connection], list[RecognitionResult]],
 ) -> None:
-    """Whether or not the end was noticed before, the words that were not final become so in another stream."""
+    """Words that were not final become final in another stream, whether or not the end was noticed before."""
     server.plan(script)
     connection.send(encode([1, 2, 3]))
     server.wait_until(lambda: bool(server.streams) and server.streams[0].end is not None)
@@ -63,8 +63,8 @@ def test_what_an_ended_stream_left_open_is_heard_again(
     assert len(server.streams) == 2
 
 
-def test_finishing_nothing_opens_nothing(server: TranscribeServer, connection: Connection) -> None:
-    """Where nothing was sent there is nothing to hear."""
+def test_a_finish_without_audio_opens_no_stream(server: TranscribeServer, connection: Connection) -> None:
+    """A finish before any audio, or a second one, opens no stream."""
     assert finals(connection) == []
     connection.send(encode([1]))
     assert finals(connection) == ["w1."]

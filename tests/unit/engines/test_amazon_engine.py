@@ -1,4 +1,4 @@
-"""Loading the engine, and what it asks of the service."""
+"""The load of the Amazon engine, its requests, and its checkpoints."""
 
 import threading
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ EN, ES = "en-US", "es-US"
 
 @pytest.fixture
 def server() -> Iterator[TranscribeServer]:
-    """Give a server that this process's environment names."""
+    """A server that the environment of this process names."""
     with amazon_account() as server:
         yield server
 
@@ -53,8 +53,8 @@ def open_session(engine: Engine) -> AmazonSession:
     return session
 
 
-def test_wrong_credentials_are_seen_at_the_start(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that cannot serve anybody is not ready, and says why without naming the key."""
+def test_wrong_credentials_fail_the_load(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load fails with the reason, without the key, before any audio is sent."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not the one of the tests")
     with pytest.raises(ModelUnavailable, match="signature") as error:
         find_engine("amazon-transcribe").load("streaming", SETTINGS)
@@ -62,8 +62,8 @@ def test_wrong_credentials_are_seen_at_the_start(server: TranscribeServer, monke
     assert server.streams[-1].audio_events == 0
 
 
-def test_a_service_that_is_away_is_seen_at_the_start(server: TranscribeServer) -> None:
-    """The worker tries again, as with a model that cannot be had."""
+def test_an_unavailable_service_fails_the_load(server: TranscribeServer) -> None:
+    """The load fails with ModelUnavailable, which a worker retries."""
     server.default = Script(refuse=service_unavailable())
     with pytest.raises(ModelUnavailable, match="ServiceUnavailable"):
         find_engine("amazon-transcribe").load("streaming", SETTINGS)
@@ -72,16 +72,16 @@ def test_a_service_that_is_away_is_seen_at_the_start(server: TranscribeServer) -
 def test_a_language_is_identified_among_those_of_the_deployment(
     server: TranscribeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In windows and sessions that name none; those that name one get that one."""
+    """Windows and sessions without a language get an identified one; those with a language get that one."""
     monkeypatch.setenv("TIRO_AMAZON_IDENTIFY", f"{EN}, {ES}")
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
     assert engine.capabilities.detects_language
-    heard: list[Segment] = []
+    segments: list[Segment] = []
     window = Window(SPEECH, 0)
-    result = engine.transcribe(window, RecognitionOptions(language=None), heard.append, threading.Event())
+    result = engine.transcribe(window, RecognitionOptions(language=None), segments.append, threading.Event())
     assert result.language is not None
     assert result.language.code in {"en", "es"}
-    assert [segment.language for segment in heard] == [result.language.code]
+    assert [segment.language for segment in segments] == [result.language.code]
     asked = server.streams[-1].request
     assert asked is not None
     assert (asked.parameters["identify-language"], asked.parameters["language-options"]) == ("True", f"{EN},{ES}")
@@ -89,15 +89,15 @@ def test_a_language_is_identified_among_those_of_the_deployment(
     updates = [*session.advance(SPEECH), *session.finalize()]
     session.close()
     assert [one.segment.language for one in updates if isinstance(one, Final)] == [result.language.code]
-    engine.transcribe(window, RecognitionOptions(language="de"), heard.append, threading.Event())
+    engine.transcribe(window, RecognitionOptions(language="de"), segments.append, threading.Event())
     asked = server.streams[-1].request
     assert asked is not None
     assert asked.language_code == "de-DE"
     engine.close()
 
 
-def test_without_them_a_language_must_be_named(server: TranscribeServer) -> None:
-    """It is refused before anything is sent."""
+def test_without_identification_a_language_is_required(server: TranscribeServer) -> None:
+    """A session without a language is refused before a stream is opened."""
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
     opened = len(server.streams)
     with pytest.raises(UnsupportedLanguage, match="name one"):
@@ -117,16 +117,16 @@ def test_without_them_a_language_must_be_named(server: TranscribeServer) -> None
         ({"identify": "en-US,es-US", "vocabulary_filter": "rude"}, "of one language"),
     ],
 )
-def test_locales_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], says: str) -> None:
-    """The worker does not start."""
+def test_invalid_locales_are_refused(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], says: str) -> None:
+    """Invalid locales raise a SettingsError, so that the worker does not start."""
     for name, value in settings.items():
         monkeypatch.setenv(f"TIRO_AMAZON_{name.upper()}", value)
     with pytest.raises(SettingsError, match=says):
         find_engine("amazon-transcribe").jobs_at_once("cpu")
 
 
-def test_what_nobody_heard_is_not_taken_for_silence(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the service refuses every stream nothing is settled, and the session is given up after a few."""
+def test_refused_audio_does_not_move_the_checkpoint(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the service refuses all streams the checkpoint stays, and `FAULTS_MAX` refusals end the session."""
     monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.0)
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
     before = len(server.streams)
@@ -143,8 +143,8 @@ def test_what_nobody_heard_is_not_taken_for_silence(server: TranscribeServer, mo
     engine.close()
 
 
-def test_silence_that_was_heard_is_settled(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream that is open and says nothing of what it was sent some time ago lets go of it."""
+def test_silence_moves_the_checkpoint(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audio for which an open stream gives no result within some time is taken as silence."""
     now = 0.0
     monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=lambda: now))
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
@@ -154,7 +154,7 @@ def test_silence_that_was_heard_is_settled(server: TranscribeServer, monkeypatch
     server.wait_until(lambda: server.streams[-1].audio_events == 10)
     session.advance(NOTHING)
     assert session.checkpoint_sample == 0
-    while session.checkpoint_sample < 10 * len(STEP):  # the session learns what was sent a moment after the service
+    while session.checkpoint_sample < 10 * len(STEP):  # the session counts sent audio a moment after the service
         now += session_module.QUIET_SECONDS
         session.advance(NOTHING)
     session.close()

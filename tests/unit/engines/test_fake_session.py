@@ -1,4 +1,4 @@
-"""The fake engine's live session counts words exactly."""
+"""Live sessions of the fake engine, whose words are exact."""
 
 from itertools import pairwise
 
@@ -54,7 +54,7 @@ ALL_WORDS = [f"w{number}" for number in range(26)]
 
 @given(cuts=st.lists(st.integers(0, len(SPEECH)), max_size=12))
 def test_any_chunking_gives_the_same_finals(cuts: list[int]) -> None:
-    """How the samples are cut into calls does not show in the finals."""
+    """Finals do not depend on the chunks of samples."""
     live, whole = session(), session()
     bounds = [0, *sorted(cuts), len(SPEECH)]
     updates = [u for a, b in pairwise(bounds) for u in live.advance(SPEECH[a:b])]
@@ -62,8 +62,8 @@ def test_any_chunking_gives_the_same_finals(cuts: list[int]) -> None:
 
 
 @given(cuts=st.lists(st.integers(0, len(SPEECH)), max_size=4))
-def test_finalizing_anywhere_loses_and_repeats_nothing(cuts: list[int]) -> None:
-    """Every word comes out once, in order, however often and wherever the session is finalized."""
+def test_a_finalize_anywhere_loses_and_repeats_no_word(cuts: list[int]) -> None:
+    """Every word is in a final once and in order, wherever and however often the session is finalized."""
     live = session()
     updates: list[SessionUpdate] = []
     bounds = [0, *sorted(cuts), len(SPEECH)]
@@ -73,8 +73,8 @@ def test_finalizing_anywhere_loses_and_repeats_nothing(cuts: list[int]) -> None:
 
 
 @given(final=st.integers(0, 5), lost=st.integers(0, len(SPEECH)))
-def test_a_session_can_be_taken_over_behind_any_final(final: int, lost: int) -> None:
-    """A new session from `resume_at` of any final on continues with the very next word."""
+def test_a_session_can_be_taken_over_after_any_final(final: int, lost: int) -> None:
+    """A new session that starts at `resume_at` of any final continues with the next word."""
     first = finals_of(session().advance(SPEECH[:lost]))[: final + 1]
     begin = first[-1].resume_at if first else 0
     second = session(begin)
@@ -83,8 +83,8 @@ def test_a_session_can_be_taken_over_behind_any_final(final: int, lost: int) -> 
 
 
 @given(final=st.integers(0, 5), lost=st.integers(0, len(SPEECH)))
-def test_a_session_that_hears_its_context_again_does_not_repeat_it(final: int, lost: int) -> None:
-    """A new session that begins with the context of any final continues with the very next word."""
+def test_a_session_that_starts_with_context_does_not_repeat_it(final: int, lost: int) -> None:
+    """A new session that starts with the context of any final continues with the next word."""
     first = finals_of(session().advance(SPEECH[:lost]))[: final + 1]
     context = first[-1].context if first else None
     begin = context.start if context else 0
@@ -94,15 +94,15 @@ def test_a_session_that_hears_its_context_again_does_not_repeat_it(final: int, l
 
 
 def test_the_utterance_ends_after_the_silence() -> None:
-    """Not a sample earlier than the silence that ends an utterance."""
+    """An utterance ends at the sample at which the silence is long enough, not earlier."""
     live = session()
     assert finals_of(live.advance(speech(range(1))[: 8_000 + MARKER_SAMPLES + 6_399])) == []
     updates = live.advance(np.zeros(1, np.float32))
     assert updates[-1] == UtteranceEnd(8_000 + MARKER_SAMPLES + 6_400)
 
 
-def test_memory_stays_bounded_under_noise() -> None:
-    """Sound that is no marker is not kept."""
+def test_samples_of_noise_are_not_kept() -> None:
+    """Samples that cannot belong to a marker are dropped."""
     live = session()
     noise = np.random.default_rng(1).uniform(-1, 1, 16_000).astype(np.float32)
     for _ in range(5):
@@ -110,7 +110,7 @@ def test_memory_stays_bounded_under_noise() -> None:
     assert len(live._unread) < MARKER_SAMPLES
 
 
-def test_there_is_one_model() -> None:
-    """A model that the engine does not have is refused by name."""
+def test_an_unknown_model_is_refused() -> None:
+    """An unknown model is refused with its name."""
     with pytest.raises(ModelUnavailable, match="'base'"):
         find_engine("fake").load("base", EngineSettings(models_dir=""))

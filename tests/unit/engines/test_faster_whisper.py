@@ -1,4 +1,4 @@
-"""Choices that the faster-whisper engine makes without a model."""
+"""Decisions of the faster-whisper engine that need no model."""
 
 import ctranslate2
 import pytest
@@ -9,47 +9,47 @@ from tiro_engines.interface import Capabilities, EngineSettings, ModelUnavailabl
 from tiro_engines.registry import find_engine
 
 
-def test_a_device_that_was_asked_for_is_taken() -> None:
-    """Only `auto` looks at the machine."""
+def test_a_configured_device_is_used() -> None:
+    """Only `auto` depends on the machine."""
     assert choose_device("cpu") == "cpu"
     assert choose_device("cuda") == "cuda"
     assert choose_device("auto") == ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
 
 
 def test_the_compute_type_suits_the_device() -> None:
-    """A CPU computes in int8 unless told otherwise."""
+    """`auto` is int8 on a CPU."""
     assert choose_compute_type("auto", "cpu") == "int8"
     assert choose_compute_type("float32", "cpu") == "float32"
 
 
-def test_a_model_that_is_not_in_the_catalogue_cannot_be_had() -> None:
-    """The error names it and lists those that can be."""
+def test_a_model_that_is_not_in_the_catalogue_is_refused() -> None:
+    """The error has the model's name and the known ones."""
     with pytest.raises(ModelUnavailable, match=r"'enormous'.*tiny\.en"):
         find_engine("faster-whisper").load("enormous", EngineSettings(models_dir="nowhere"))
 
 
 def generated(text: str, log_probability: float, no_speech_probability: float) -> Generated:
-    """Make what a decoder wrote."""
+    """The output of a decoder."""
     return Generated([], text, log_probability, no_speech_probability)
 
 
-def test_text_is_hallucinated_when_it_is_unlikely_and_nothing_was_spoken() -> None:
-    """One sign alone is not enough: quiet speech has the one, unusual words the other."""
+def test_unlikely_text_over_silence_is_a_hallucination() -> None:
+    """Low probability or probable silence alone is not enough: unusual words and quiet speech have one of them."""
     assert is_hallucinated(generated("Thank you.", -1.2, 0.9))
     assert not is_hallucinated(generated("Thank you.", -0.2, 0.9))
     assert not is_hallucinated(generated("Bayallah", -1.2, 0.3))
     assert is_hallucinated(generated("", 0.0, 0.0))
 
 
-def test_text_that_goes_round_in_circles_is_repetitive() -> None:
-    """A sentence said ten times over is no speech; an ordinary one is."""
+def test_text_that_repeats_itself_is_repetitive() -> None:
+    """A sentence ten times is repetitive; once it is not."""
     sentence = "And a grain of two perhaps is good. "
     assert is_repetitive(generated(sentence * 10, -0.1, 0.0))
     assert not is_repetitive(generated(sentence, -0.1, 0.0))
 
 
-def test_a_model_of_one_language_needs_none_named() -> None:
-    """Where there is no choice, nothing is detected; where there is, an engine that cannot choose wants to be told."""
+def test_a_model_of_one_language_requires_none() -> None:
+    """With one language a request may name none. With several, an engine without detection requires one."""
     english = Capabilities(frozenset({"en"}), frozenset())
     english.require_language(None)
     english.require_language("en")

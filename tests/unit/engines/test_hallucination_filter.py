@@ -1,4 +1,4 @@
-"""What is left out of a transcript, and that it is reported."""
+"""Text that the hallucination filter drops from a transcript, and its report."""
 
 import threading
 
@@ -13,7 +13,7 @@ from tiro_engines.interface import SAMPLE_RATE, Cancelled, DroppedText, Segment,
 def filtered(
     segment: Segment, *, log_probability: float = -0.2, silent: float = 0.0
 ) -> tuple[list[Segment], HallucinationFilter]:
-    """Give a filter one segment. Returns what it passes on, and the filter."""
+    """Filter one segment. Return the segments that pass, and the filter."""
     passed: list[Segment] = []
     output = HallucinationFilter(passed.append, threading.Event())
     output.accept(segment, Generated([], segment.text, log_probability, silent))
@@ -21,7 +21,7 @@ def filtered(
 
 
 def spoken(text: str, seconds: float = 10.0) -> Segment:
-    """A segment with its words, evenly spread."""
+    """A segment whose words are evenly spread."""
     texts = text.split()
     step = round(seconds * SAMPLE_RATE / max(1, len(texts)))
     words = tuple(Word(word, index * step, (index + 1) * step, 1.0) for index, word in enumerate(texts))
@@ -29,7 +29,7 @@ def spoken(text: str, seconds: float = 10.0) -> Segment:
 
 
 def test_speech_passes() -> None:
-    """What is said goes on as it is."""
+    """A segment of speech passes unchanged."""
     segment = spoken("I really, really, really mean it.")
     assert filtered(segment)[0] == [segment]
 
@@ -38,8 +38,8 @@ def test_speech_passes() -> None:
     ("text", "log_probability", "silent"),
     [("You", -0.65, 0.95), ("Thank you.", -0.8, 0.7), ("Music", -1.4, 0.45), (". . .", -0.1, 0.0)],
 )
-def test_text_over_silence_is_left_out_and_reported(text: str, log_probability: float, silent: float) -> None:
-    """With its time and the reason."""
+def test_text_over_silence_is_dropped_and_reported(text: str, log_probability: float, silent: float) -> None:
+    """Dropped text is reported with its times and the reason."""
     passed, output = filtered(spoken(text), log_probability=log_probability, silent=silent)
     assert passed == []
     (dropped,) = output.dropped
@@ -47,15 +47,15 @@ def test_text_over_silence_is_left_out_and_reported(text: str, log_probability: 
     assert f"{silent:.2f}" in dropped.reason
 
 
-def test_credits_are_left_out_however_likely() -> None:
-    """Whisper is sure of what it read ten thousand times."""
+def test_subtitle_credits_are_dropped_whatever_their_probability() -> None:
+    """Credits are frequent in Whisper's training data, so their probability is high."""
     passed, output = filtered(spoken("Untertitel im Auftrag des ZDF, 2020"), log_probability=-0.05)
     assert passed == []
     assert [dropped.reason for dropped in output.dropped] == ["credits of subtitles"]
 
 
-def test_a_loop_is_without_repetition_and_the_rest_is_reported() -> None:
-    """Eighty words in ten seconds that say one sentence: the first time stays, with its own end."""
+def test_repetitions_of_a_loop_are_dropped_and_reported() -> None:
+    """Of one sentence ten times in ten seconds the first is kept, with its own end."""
     sentence = "And a grain or two perhaps is good."
     passed, output = filtered(spoken(" ".join([sentence] * 10)))
     assert [segment.text for segment in passed] == [sentence]
@@ -66,15 +66,15 @@ def test_a_loop_is_without_repetition_and_the_rest_is_reported() -> None:
     )
 
 
-def test_a_loop_without_words_is_cut_too() -> None:
-    """Where no word times were asked for the text is enough."""
+def test_a_loop_without_word_times_is_shortened() -> None:
+    """Without word times the repetition is found in the text."""
     whole = spoken(" ".join(["We add everything."] * 20), 8)
     passed, _ = filtered(Segment(whole.text, 0, whole.end, (), "en"))
     assert [segment.text for segment in passed] == ["We add everything."]
 
 
-def test_who_repeats_at_the_pace_of_speech_is_believed() -> None:
-    """A chorus is no loop."""
+def test_repetition_at_the_pace_of_speech_passes() -> None:
+    """A sentence ten times in 30 s may be speech, such as a chorus."""
     segment = spoken(" ".join(["And a grain or two perhaps is good."] * 10), 30)
     assert filtered(segment)[0] == [segment]
 
@@ -89,8 +89,8 @@ def test_who_repeats_at_the_pace_of_speech_is_believed() -> None:
         "字幕志愿者 杨茜茜",
     ],
 )
-def test_credits_are_known(text: str) -> None:
-    """In the languages that users of Whisper have reported."""
+def test_subtitle_credits_are_recognized(text: str) -> None:
+    """Credits are recognized in the languages in which users of Whisper have reported them."""
     assert is_subtitle_credit(text)
 
 
@@ -98,13 +98,13 @@ def test_credits_are_known(text: str) -> None:
     "text",
     ["Thanks for watching!", "The film was subtitled by volunteers.", "Die Untertitel fehlen.", "Please subscribe."],
 )
-def test_what_people_say_is_no_credit(text: str) -> None:
-    """Also where it is about subtitles, or what every video ends with."""
+def test_speech_is_not_taken_for_credits(text: str) -> None:
+    """Speech about subtitles, and usual ends of videos, are not credits."""
     assert not is_subtitle_credit(text)
 
 
 def test_nothing_passes_once_cancelled() -> None:
-    """A segment that nobody wants is not handed over."""
+    """A cancelled filter raises Cancelled and passes no segment."""
     cancelled = threading.Event()
     cancelled.set()
     passed: list[Segment] = []

@@ -1,4 +1,4 @@
-"""Finding engines by name."""
+"""The registry of engines."""
 
 import subprocess
 import sys
@@ -8,21 +8,21 @@ import pytest
 from tiro_engines.registry import UnknownEngine, find_engine, installed_engines
 
 
-def test_lists_what_is_installed() -> None:
-    """Both engines that come with Tiro are found through their entry points."""
+def test_installed_engines_are_listed() -> None:
+    """Engines are found by their entry points."""
     assert {"fake", "faster-whisper"} <= set(installed_engines())
 
 
 def test_an_unknown_engine_is_refused_by_name() -> None:
-    """The error says what was asked for and what could be."""
-    with pytest.raises(UnknownEngine, match=r"'nobody'.*fake.*faster-whisper") as caught:
-        find_engine("nobody")
-    assert caught.value.name == "nobody"
+    """The error has the requested name and the installed engines."""
+    with pytest.raises(UnknownEngine, match=r"'unknown'.*fake.*faster-whisper") as caught:
+        find_engine("unknown")
+    assert caught.value.name == "unknown"
     assert caught.value.installed == installed_engines()
 
 
 @pytest.mark.parametrize("name", ["fake", "faster-whisper"])
-def test_nothing_heavy_is_imported_before_loading(name: str) -> None:
+def test_inference_libraries_are_not_imported_before_the_load(name: str) -> None:
     """Finding an engine imports no inference library and no other engine."""
     code = f"import sys; from tiro_engines.registry import find_engine\nfind_engine({name!r})\nprint(*sys.modules)"
     modules = set(

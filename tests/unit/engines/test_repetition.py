@@ -1,4 +1,4 @@
-"""Telling what is said from what a decoder goes on repeating."""
+"""Repetition in the output of a decoder, and which output is accepted."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -21,8 +21,8 @@ from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, QUICK, WITH_CONT
         ("a b c d e a b c d e a b", "a b c d e"),
     ],
 )
-def test_a_loop_is_without_repetition(tokens: str, once: str) -> None:
-    """What fills the end at least twice is kept the first time; the last time may be incomplete."""
+def test_a_loop_is_reduced_to_its_first_pass(tokens: str, once: str) -> None:
+    """A phrase that fills the end at least twice is kept once. Its last repetition may be incomplete."""
     words = tokens.split()
     numbers = [sorted(set(words)).index(word) for word in words]
     kept = without_repetition(numbers)
@@ -33,8 +33,8 @@ def test_a_loop_is_without_repetition(tokens: str, once: str) -> None:
     "tokens",
     ["", "no no", "it was the best of times, it was the worst of times,", "very very good", "one two three four"],
 )
-def test_what_people_say_twice_is_no_loop(tokens: str) -> None:
-    """A word said again, or the same beginning of two clauses, is speech."""
+def test_repetition_of_speech_is_no_loop(tokens: str) -> None:
+    """A repeated word, or two clauses with the same beginning, is not a loop."""
     words = tokens.split()
     assert without_repetition([sorted(set(words)).index(word) for word in words]) is None
 
@@ -42,49 +42,49 @@ def test_what_people_say_twice_is_no_loop(tokens: str) -> None:
 SENTENCE = [1, 2, 3, 4, 5, 6]
 
 
-def trusted(effort: Effort, generated: Generated, prefix: list[int] | None = None) -> list[int]:
-    """What is shown of what a decoder wrote."""
+def accepted(effort: Effort, generated: Generated, prefix: list[int] | None = None) -> list[int]:
+    """The accepted tokens of a decoder's output."""
     task = DecodingTask(np.zeros(16_000, np.float32), effort, cast("Any", None), prefix=prefix or [])
     return _accepted(task, generated)
 
 
-def test_a_partial_that_does_not_end_is_cut_or_withheld() -> None:
-    """Where nothing repeats, it is a runaway: nothing of it is shown."""
+def test_a_truncated_partial_is_reduced_or_withheld() -> None:
+    """A truncated loop is reduced to its first pass. Truncated output without repetition is withheld."""
     loop = Generated(SENTENCE * 3, "one two", -0.1, 0.0, truncated=True)
-    assert trusted(PARTIAL, loop) == SENTENCE
+    assert accepted(PARTIAL, loop) == SENTENCE
     runaway = Generated(list(range(30)), "one two", -0.1, 0.0, truncated=True)
-    assert trusted(PARTIAL, runaway) == []
+    assert accepted(PARTIAL, runaway) == []
 
 
-def test_a_partial_says_nothing_twice() -> None:
-    """Also where a loop ends by itself. Who really says a sentence twice sees it in the final."""
+def test_a_partial_has_no_repetition() -> None:
+    """A partial is reduced even if its loop ended by itself. The final keeps a sentence that was spoken twice."""
     twice = Generated(SENTENCE * 2, "He had a smile. He had a smile.", -0.1, 0.0)
-    assert trusted(PARTIAL, twice) == SENTENCE
-    assert trusted(CAREFUL, twice) == SENTENCE * 2
+    assert accepted(PARTIAL, twice) == SENTENCE
+    assert accepted(CAREFUL, twice) == SENTENCE * 2
 
 
-def test_a_final_loses_nothing_to_the_limit() -> None:
-    """What is said very fast is kept; a loop is said once; what was promised stays, whatever is cut."""
+def test_a_careful_final_keeps_truncated_output() -> None:
+    """Fast speech is kept, a loop is reduced to its first pass, and a prefix stays in any case."""
     fast = Generated(list(range(30)), "one two", -0.1, 0.0, truncated=True)
-    assert trusted(CAREFUL, fast) == list(range(30))
+    assert accepted(CAREFUL, fast) == list(range(30))
     loop = Generated(SENTENCE * 10, "one two three four. " * 10, -0.1, 0.0)
-    assert trusted(CAREFUL, loop) == SENTENCE
-    assert trusted(CAREFUL, loop, prefix=SENTENCE * 2) == SENTENCE * 2
+    assert accepted(CAREFUL, loop) == SENTENCE
+    assert accepted(CAREFUL, loop, prefix=SENTENCE * 2) == SENTENCE * 2
 
 
 @pytest.mark.parametrize("effort", [QUICK, WITH_CONTEXT])
-def test_a_final_is_withheld_at_any_doubt(effort: Effort) -> None:
-    """As long as another way of decoding is left: nothing of a loop, a runaway or an invention is kept."""
+def test_a_quick_final_is_withheld_at_any_doubt(effort: Effort) -> None:
+    """While another effort is left, a loop, truncated output and a hallucination are withheld."""
     clear = Generated(SENTENCE, "one two three four", -0.1, 0.0)
-    assert trusted(effort, clear) == SENTENCE
-    assert trusted(effort, replace(clear, tokens=SENTENCE * 3)) == []
-    assert trusted(effort, replace(clear, text="one two three four. " * 10)) == []
-    assert trusted(effort, replace(clear, truncated=True)) == []
-    assert trusted(effort, replace(clear, log_probability=-0.9, no_speech_probability=0.9)) == []
+    assert accepted(effort, clear) == SENTENCE
+    assert accepted(effort, replace(clear, tokens=SENTENCE * 3)) == []
+    assert accepted(effort, replace(clear, text="one two three four. " * 10)) == []
+    assert accepted(effort, replace(clear, truncated=True)) == []
+    assert accepted(effort, replace(clear, log_probability=-0.9, no_speech_probability=0.9)) == []
 
 
-def test_an_unlikely_text_is_doubted_without_context_only() -> None:
-    """Behind its context a text is as likely as it gets."""
+def test_an_unlikely_text_is_withheld_without_context_only() -> None:
+    """With context a text of low probability is accepted: more effort would not raise it."""
     unlikely = Generated(SENTENCE, "one two three four", -0.5, 0.0)
-    assert trusted(QUICK, unlikely) == []
-    assert trusted(WITH_CONTEXT, unlikely) == SENTENCE
+    assert accepted(QUICK, unlikely) == []
+    assert accepted(WITH_CONTEXT, unlikely) == SENTENCE

@@ -1,4 +1,4 @@
-"""Words cut into segments as people read them."""
+"""The split of words into segments of readable length."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,38 +17,38 @@ def words(*spoken: tuple[str, float, float]) -> list[DecodedWord]:
 
 
 def texts(segments: list[list[DecodedWord]]) -> list[str]:
-    """What segments say."""
+    """The texts of segments."""
     return ["".join(word.raw for word in segment).strip() for segment in segments]
 
 
-def cut(*spoken: tuple[str, float, float]) -> list[str]:
-    """Cut words and say what the segments are."""
+def split(*spoken: tuple[str, float, float]) -> list[str]:
+    """Split words into segments, and return their texts."""
     return texts([list(segment) for segment in sentences(words(*spoken))])
 
 
-def test_a_sentence_ends_at_a_breath() -> None:
-    """A full stop ends a segment where the speaker breathes."""
-    assert cut(("Stop.", 0, 0.5), ("Go", 0.8, 1), ("on.", 1, 1.2)) == ["Stop.", "Go on."]
+def test_a_full_stop_with_a_pause_ends_a_segment() -> None:
+    """A full stop ends a segment if a short pause follows."""
+    assert split(("Stop.", 0, 0.5), ("Go", 0.8, 1), ("on.", 1, 1.2)) == ["Stop.", "Go on."]
 
 
-def test_an_abbreviation_does_not() -> None:
-    """Nobody breathes behind it."""
-    assert cut(("Mr.", 0, 0.3), ("Quilter", 0.35, 0.8)) == ["Mr. Quilter"]
+def test_a_full_stop_without_a_pause_does_not_end_a_segment() -> None:
+    """An abbreviation has a full stop without a pause after it."""
+    assert split(("Mr.", 0, 0.3), ("Quilter", 0.35, 0.8)) == ["Mr. Quilter"]
 
 
-def test_a_pause_ends_a_segment_by_itself() -> None:
-    """Also in mid-sentence."""
-    assert cut(("and", 0, 0.3), ("then", 1.4, 1.6)) == ["and", "then"]
+def test_a_long_pause_ends_a_segment() -> None:
+    """A long pause ends a segment in mid-sentence, too."""
+    assert split(("and", 0, 0.3), ("then", 1.4, 1.6)) == ["and", "then"]
 
 
 def test_no_words_are_no_segments() -> None:
-    """Nothing is made of nothing."""
-    assert cut() == []
+    """No words give no segments."""
+    assert split() == []
 
 
 @given(st.lists(st.tuples(st.floats(0.05, 2), st.floats(0, 0.9)), max_size=80))
-def test_nothing_is_lost_and_nothing_too_long(spoken: list[tuple[float, float]]) -> None:
-    """All words come out in order, and only a single word may last longer than a segment may."""
+def test_no_word_is_lost_and_segments_are_limited(spoken: list[tuple[float, float]]) -> None:
+    """Segments have all words in order. Only a segment of one word may be longer than the limit."""
     position = 0.0
     said = []
     for length, pause in spoken:

@@ -1,4 +1,4 @@
-"""Which speech segments are decoded in one batch."""
+"""Batches of speech segments."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ PAD_SECONDS = 8.0
 
 @given(st.lists(st.floats(0.1, 28), max_size=40))
 def test_a_batch_has_neighbours_within_the_limit(lengths: list[float]) -> None:
-    """In order, none lost, and no batch longer than may be encoded at once."""
+    """Batches have all segments in order, and none is longer than the limit of one encoding."""
     segments, position = [], 0
     for length in lengths:
         end = position + round(length * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""How a final is decoded with Whisper: quickly, and where that is doubted, with more effort."""
+"""Finals of Whisper: decoded quickly, and with more effort if the result is withheld."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -17,25 +17,25 @@ CONTEXT = DecodingContext(np.zeros(8_000, np.float32), "what was said")
 
 
 class ScriptedDecoder(BatchDecoder):
-    """Is clear about what is decoded with some efforts only."""
+    """A decoder whose result is accepted for some efforts only."""
 
-    def __init__(self, clear: set[Effort]) -> None:
-        self.clear = clear
+    def __init__(self, accepted: set[Effort]) -> None:
+        self.accepted = accepted
         self.tasks: list[DecodingTask] = []
 
     def preceding_final(self, context: DecodingContext) -> PrecedingFinal:
-        """Write as many tokens as there are words."""
+        """Return a token for each word."""
         return PrecedingFinal(context.samples, list(range(len(context.text.split()))))
 
     def decode(self, tasks: Sequence[DecodingTask]) -> list[Hypothesis]:
-        """Say a word, or nothing."""
+        """Return one word for each accepted effort, else none."""
         self.tasks += tasks
         word = DecodedWord(" word", 0, 1, 0.9)
-        return [Hypothesis((word,) if task.effort in self.clear else (), "en") for task in tasks]
+        return [Hypothesis((word,) if task.effort in self.accepted else (), "en") for task in tasks]
 
 
 @pytest.mark.parametrize(
-    ("clear", "context", "efforts"),
+    ("accepted", "context", "efforts"),
     [
         ({QUICK}, CONTEXT, [QUICK]),
         ({WITH_CONTEXT}, CONTEXT, [QUICK, WITH_CONTEXT]),
@@ -44,21 +44,21 @@ class ScriptedDecoder(BatchDecoder):
         (set(), None, [QUICK, CAREFUL]),
     ],
 )
-def test_more_effort_is_made_where_less_is_not_clear(
-    clear: set[Effort], context: DecodingContext | None, efforts: list[Effort]
+def test_a_withheld_result_is_decoded_with_more_effort(
+    accepted: set[Effort], context: DecodingContext | None, efforts: list[Effort]
 ) -> None:
-    """The first clear text is the final; the last one is, clear or not. Only one of them hears the context."""
-    batch_decoder = ScriptedDecoder(clear)
+    """The first accepted result is the final, else that of the last effort. Only WITH_CONTEXT gets the context."""
+    batch_decoder = ScriptedDecoder(accepted)
     unused = cast("Any", None)
     decoder = WhisperDecoder(unused, unused, batch_decoder, RecognitionOptions("en"), lambda _: None)
     decoded = decoder.decode_final(SAMPLES, context=context)
     assert [task.effort for task in batch_decoder.tasks] == efforts
     assert [task.effort for task in batch_decoder.tasks if task.preceding] == [WITH_CONTEXT] * (WITH_CONTEXT in efforts)
-    assert len(decoded.words) == len(clear)
+    assert len(decoded.words) == len(accepted)
 
 
-def test_the_context_is_no_part_of_the_result() -> None:
-    """Its words are left out, and the others are placed from where the window begins."""
+def test_words_of_the_context_are_not_in_the_result() -> None:
+    """Words of the context are left out, and positions of the others count from the start of the window."""
     task = DecodingTask(SAMPLES, WITH_CONTEXT, cast("Any", None), preceding=PrecedingFinal(CONTEXT.samples, [1, 2, 3]))
     before = DecodedWord(" what was", 0, 6_000, 0.9, (1, 2)), DecodedWord(" said", 6_000, 8_000, 0.9, (3,))
     early = DecodedWord(" then", 7_500, 9_000, 0.9, (4, 5))

@@ -1,4 +1,4 @@
-"""Languages other than English, with the real `base`: heard, written, and translated."""
+"""Detection, transcription and translation of a language other than English, with the real `base`."""
 
 import threading
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("whisper languages")
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    """Load base once."""
+    """The engine with `base`, loaded once."""
     loaded = find_engine("faster-whisper").load("base", EngineSettings(models_dir=str(MODELS), device="cpu"))
     yield loaded
     loaded.close()
@@ -41,14 +41,14 @@ def spanish() -> Samples:
 
 
 def transcribe(engine: Engine, samples: Samples, options: RecognitionOptions) -> tuple[list[Segment], WindowResult]:
-    """Transcribe a window from the beginning."""
+    """Transcribe a window at the start of a recording."""
     segments: list[Segment] = []
     result = engine.transcribe(Window(samples, 0), options, segments.append, threading.Event())
     return segments, result
 
 
-def test_a_language_is_heard_and_written(engine: Engine, spanish: Samples) -> None:
-    """Where none is named it is detected, and the text is in it."""
+def test_a_language_is_detected_and_transcribed(engine: Engine, spanish: Samples) -> None:
+    """Without a language in the options Spanish is detected and transcribed."""
     segments, result = transcribe(engine, spanish, RecognitionOptions())
     assert result.language is not None
     assert result.language.code == "es"
@@ -56,12 +56,12 @@ def test_a_language_is_heard_and_written(engine: Engine, spanish: Samples) -> No
     assert {segment.language for segment in segments} == {"es"}
     normalize = BasicTextNormalizer()
     reference = (ROOT / "samples" / "spanish.txt").read_text(encoding="utf-8")
-    heard = " ".join(segment.text for segment in segments)
-    assert jiwer.wer(normalize(reference), normalize(heard)) <= ERROR_RATE_MAX
+    text = " ".join(segment.text for segment in segments)
+    assert jiwer.wer(normalize(reference), normalize(text)) <= ERROR_RATE_MAX
 
 
-def test_it_is_translated(engine: Engine, spanish: Samples) -> None:
-    """Into English, with the language that is spoken told all the same."""
+def test_speech_is_translated_to_english(engine: Engine, spanish: Samples) -> None:
+    """A translation is in English, and the result has the spoken language."""
     options = RecognitionOptions(decoding=DecodingOptions(translate=True))
     segments, result = transcribe(engine, spanish, options)
     text = " ".join(segment.text for segment in segments).lower()

@@ -1,4 +1,4 @@
-"""Which way a recording is decoded with Whisper, with the real tiny.en."""
+"""Ways of decoding a recording with Whisper, with the real tiny.en."""
 
 import threading
 import wave
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("whisper recording")
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    """Load tiny.en once."""
+    """The engine with tiny.en, loaded once."""
     loaded = find_engine("faster-whisper").load("tiny.en", EngineSettings(models_dir=str(MODELS), device="cpu"))
     yield loaded
     loaded.close()
@@ -47,7 +47,7 @@ def speech() -> Samples:
 
 
 def transcribe(engine: Engine, samples: Samples, decoding: DecodingOptions) -> tuple[list[Segment], WindowResult]:
-    """Transcribe a window that lies somewhere in a recording."""
+    """Transcribe a window that starts at `OFFSET` in a recording."""
     segments: list[Segment] = []
     options = RecognitionOptions("en", decoding=decoding)
     result = engine.transcribe(Window(samples, OFFSET), options, segments.append, threading.Event())
@@ -55,12 +55,12 @@ def transcribe(engine: Engine, samples: Samples, decoding: DecodingOptions) -> t
 
 
 def words_of(segments: list[Segment]) -> list[str]:
-    """What is said, without punctuation."""
+    """The words of segments, without punctuation."""
     return [word.text.strip(",.?!-").lower() for segment in segments for word in segment.words]
 
 
 def difference(found: list[str], expected: list[str]) -> float:
-    """How much of the words differs, roughly: as sets."""
+    """The share of words that differ, compared as sets."""
     return len(set(found) ^ set(expected)) / len(set(expected))
 
 
@@ -70,7 +70,7 @@ def difference(found: list[str], expected: list[str]) -> float:
     ids=["no voice activity filter", "temperature", "greedy"],
 )
 def test_options_give_the_same_words(engine: Engine, speech: Samples, decoding: DecodingOptions) -> None:
-    """By stretches or in the long form, clear speech is the same."""
+    """Clear speech gives the same words, decoded by speech segments or in the long form."""
     usual, _ = transcribe(engine, speech, DecodingOptions())
     other, result = transcribe(engine, speech, decoding)
     assert difference(words_of(other), words_of(usual)) < 0.1
@@ -78,8 +78,8 @@ def test_options_give_the_same_words(engine: Engine, speech: Samples, decoding: 
     assert result.language.code == "en"
 
 
-def test_what_is_doubted_is_decoded_again(engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the long form, with its segments in their place between those of the other stretches."""
+def test_doubtful_segments_are_decoded_again(engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each doubtful speech segment is decoded in the long form, and its segments stay in order."""
     pause = np.zeros(3 * SAMPLE_RATE, np.float32)
     twice = np.concatenate((speech, pause, speech))
     clear, _ = transcribe(engine, twice, DecodingOptions())
@@ -98,19 +98,19 @@ def test_what_is_doubted_is_decoded_again(engine: Engine, speech: Samples, monke
     assert again[0].start >= OFFSET
 
 
-def test_a_prompt_leaves_the_words(engine: Engine, speech: Samples) -> None:
-    """It says how to write, and is no part of the text."""
+def test_a_prompt_is_not_in_the_transcript(engine: Engine, speech: Samples) -> None:
+    """An initial prompt changes few words, and is not part of the text."""
     usual, _ = transcribe(engine, speech, DecodingOptions())
     prompted, _ = transcribe(engine, speech, DecodingOptions(initial_prompt="Dear friend, thank you for your letter."))
     assert difference(words_of(prompted), words_of(usual)) < 0.2
     assert "letter" not in words_of(prompted)
 
 
-def test_stretches_hold_all_that_is_said(speech: Samples) -> None:
-    """Between pauses, none longer than Whisper hears at once, and silence belongs to none."""
+def test_speech_segments_are_between_pauses_and_limited(speech: Samples) -> None:
+    """Speech segments are ordered, within Whisper's window, and without the silence around them."""
     silence = np.zeros(5 * SAMPLE_RATE, np.float32)
-    stretches = find_speech_segments(np.concatenate((silence, speech, speech, speech, silence)))
-    assert stretches[0].start >= 4 * SAMPLE_RATE
-    assert all(before.end <= after.start for before, after in pairwise(stretches))
-    assert max(stretch.end - stretch.start for stretch in stretches) <= SEGMENT_SECONDS_MAX * SAMPLE_RATE
+    segments = find_speech_segments(np.concatenate((silence, speech, speech, speech, silence)))
+    assert segments[0].start >= 4 * SAMPLE_RATE
+    assert all(before.end <= after.start for before, after in pairwise(segments))
+    assert max(segment.end - segment.start for segment in segments) <= SEGMENT_SECONDS_MAX * SAMPLE_RATE
     assert find_speech_segments(silence) == []

@@ -1,4 +1,4 @@
-"""Live decoding, on a decoder that reads word markers and voice activity that hears them."""
+"""Live sessions over windows, with a decoder and a voice activity detection for word markers."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ FRAME = 512
 
 
 class MarkerDecoder:
-    """A `WindowDecoder` that reads markers and notes how long the windows were."""
+    """A `WindowDecoder` that reads markers and records its calls."""
 
     seconds_max = 28.0
 
@@ -39,7 +39,7 @@ class MarkerDecoder:
         self.options = RecognitionOptions()
 
     def configure(self, options: RecognitionOptions) -> None:
-        """Take note of the options."""
+        """Record the options."""
         self.options = options
 
     def decode_partial(self, window: PartialWindow) -> Hypothesis:
@@ -63,7 +63,7 @@ class MarkerDecoder:
 
 
 class SoundActivity:
-    """A `VoiceActivity` that takes every sound for speech."""
+    """A `VoiceActivity` for which each sound is speech."""
 
     frame_samples = FRAME
 
@@ -71,11 +71,11 @@ class SoundActivity:
         self._rest: Samples = np.zeros(0, np.float32)
 
     def probabilities(self, samples: Samples) -> list[float]:
-        """Return 1 for frames with sound in them."""
-        heard = np.concatenate((self._rest, samples))
-        count = len(heard) // FRAME
-        self._rest = heard[count * FRAME :]
-        return [float(np.abs(frame).max() > SILENT_BELOW) for frame in heard[: count * FRAME].reshape(-1, FRAME)]
+        """Return 1 for frames with sound, else 0."""
+        samples = np.concatenate((self._rest, samples))
+        count = len(samples) // FRAME
+        self._rest = samples[count * FRAME :]
+        return [float(np.abs(frame).max() > SILENT_BELOW) for frame in samples[: count * FRAME].reshape(-1, FRAME)]
 
 
 def open_session(
@@ -93,7 +93,7 @@ def open_session(
 
 
 def feed(session: WindowedSession[MarkerDecoder], samples: Samples, step: int = 1_600) -> list[SessionUpdate]:
-    """Hand samples over in steps, with a partial after each step that is worth one."""
+    """Feed samples in steps, and decode a partial after each step."""
     updates: list[SessionUpdate] = []
     for start in range(0, len(samples), step):
         updates += [*session.advance(samples[start : start + step]), *session.decode_partial()]
@@ -111,12 +111,12 @@ def markers(words: Sequence[int], gap_ms: int = 60) -> Samples:
 
 
 def texts(updates: Sequence[SessionUpdate]) -> list[str]:
-    """List what the finals say."""
+    """The texts of the finals."""
     return [update.segment.text for update in updates if isinstance(update, Final)]
 
 
-def test_an_utterance_from_beginning_to_end() -> None:
-    """Its updates come in order: started, partials, ended, the final, the end of the utterance."""
+def test_updates_of_an_utterance_are_in_order() -> None:
+    """The updates are SpeechStarted, partials, SpeechEnded, the final, UtteranceEnd."""
     session, _ = open_session()
     updates = feed(session, np.concatenate((silence(1), markers(range(5)), silence(1))))
     kinds = [type(update) for update in updates if not isinstance(update, Partial)]
@@ -125,8 +125,8 @@ def test_an_utterance_from_beginning_to_end() -> None:
     assert texts(updates) == ["w0 w1 w2 w3 w4"]
 
 
-def test_silence_wants_no_partial() -> None:
-    """A partial is worth decoding while speech comes that none has shown."""
+def test_no_partial_is_decoded_in_silence() -> None:
+    """A partial is decoded only while there is speech that is in no partial yet."""
     session, decoder = open_session(silence_ms=5_000)
     feed(session, np.concatenate((markers(range(10)), silence(0.1))))
     decoded = len(decoder.partial_windows)
@@ -135,8 +135,8 @@ def test_silence_wants_no_partial() -> None:
     assert len(decoder.partial_windows) == decoded
 
 
-def test_a_partial_costs_what_its_last_seconds_cost() -> None:
-    """However long somebody speaks, what is stable leaves the window that partials decode, and stays in their text."""
+def test_the_window_of_partials_is_limited_in_a_long_utterance() -> None:
+    """Stable words leave the window that partials decode, and stay in their text."""
     session, decoder = open_session(utterance_seconds_max=25)
     updates = feed(session, markers(range(80)))
     assert max(decoder.partial_windows) <= 5 * 16_000
@@ -145,8 +145,8 @@ def test_a_partial_costs_what_its_last_seconds_cost() -> None:
     assert last.segment.text == " ".join(f"w{word}" for word in range(80))
 
 
-def test_frozen_words_are_given_to_the_final() -> None:
-    """With `freeze_stable` the final is decoded from the stable words on; without, from nothing."""
+def test_frozen_words_are_the_prefix_of_the_final() -> None:
+    """With `freeze_stable` a final is decoded with the stable words as its prefix; without, it has no prefix."""
     frozen, decoder = open_session(freeze_stable=True)
     feed(frozen, np.concatenate((markers(range(10)), silence(1))))
     assert decoder.prefixes == [[f"w{word}" for word in range(len(decoder.prefixes[0]))]]
@@ -156,8 +156,8 @@ def test_frozen_words_are_given_to_the_final() -> None:
     assert decoder.prefixes == [[]]
 
 
-def test_the_window_holds_no_more_than_the_longest_utterance() -> None:
-    """However much one call brings, the memory of a session is bounded."""
+def test_the_window_is_limited_to_the_longest_utterance() -> None:
+    """The memory of a session is limited for any size of a call."""
     session, decoder = open_session(utterance_seconds_max=4)
     updates = [*session.advance(markers(range(300))), *session.finalize()]
     assert max(decoder.final_windows) <= 4 * 16_000 + FRAME
@@ -166,7 +166,7 @@ def test_the_window_holds_no_more_than_the_longest_utterance() -> None:
 
 
 def test_silence_leaves_the_window() -> None:
-    """Before speech begins only what may belong to it is kept."""
+    """Before speech begins only the lead-in is kept."""
     session, decoder = open_session()
     feed(session, silence(30))
     assert len(session._window._samples) < 2 * LEAD_IN_SAMPLES
@@ -174,8 +174,8 @@ def test_silence_leaves_the_window() -> None:
     assert decoder.final_windows[0] <= LEAD_IN_SAMPLES + MARKER_SAMPLES + HANGOVER_SAMPLES + 2 * FRAME
 
 
-def test_a_long_utterance_is_cut_at_its_longest_pause() -> None:
-    """Of the pauses in its later part the longest divides it."""
+def test_a_long_utterance_is_split_at_its_longest_pause() -> None:
+    """An utterance over the limit is split at the longest pause of its later part."""
     session, _ = open_session(utterance_seconds_max=4, silence_ms=900)
     parts = [markers(range(8)), silence(0.4), markers(range(8, 10)), silence(0.2), markers(range(10, 16))]
     updates = [*feed(session, np.concatenate(parts)), *session.finalize()]
@@ -183,8 +183,8 @@ def test_a_long_utterance_is_cut_at_its_longest_pause() -> None:
     assert " ".join(texts(updates)) == " ".join(f"w{word}" for word in range(16))
 
 
-def test_a_cut_does_not_end_the_utterance() -> None:
-    """Speech that goes on after a cut has one beginning and one end."""
+def test_a_split_does_not_end_the_utterance() -> None:
+    """Speech that continues after a split has one SpeechStarted and one UtteranceEnd."""
     session, _ = open_session(utterance_seconds_max=2)
     updates = [*feed(session, markers(range(20))), *session.finalize()]
     assert len(texts(updates)) > 2
@@ -192,8 +192,8 @@ def test_a_cut_does_not_end_the_utterance() -> None:
     assert sum(isinstance(update, UtteranceEnd) for update in updates) == 1
 
 
-def test_silence_after_a_cut_is_not_decoded() -> None:
-    """An utterance that was cut in its last pause has nothing left to commit when it ends."""
+def test_silence_after_a_split_is_not_decoded() -> None:
+    """An utterance that was split in its last pause has no further final at its end."""
     session, decoder = open_session(utterance_seconds_max=3, silence_ms=2_000)
     updates = feed(session, np.concatenate((markers(range(8)), silence(4))))
     assert len(decoder.final_windows) == 1
@@ -210,7 +210,7 @@ def test_silence_after_a_cut_is_not_decoded() -> None:
 
 
 def test_a_final_is_the_context_of_the_next_one() -> None:
-    """The decoder is given its text and the audio up to where the next window begins, of a silence only the end."""
+    """The decoder gets the text and the audio of the last final up to the next window, with a shortened silence."""
     session, decoder = open_session()
     updates = feed(session, np.concatenate((silence(1), markers(range(4)), silence(2), markers([4]), silence(1))))
     first, second = (update for update in updates if isinstance(update, Final))
@@ -226,7 +226,7 @@ def test_a_final_is_the_context_of_the_next_one() -> None:
 
 
 def test_only_the_end_of_a_long_final_is_context() -> None:
-    """What is before adds nothing but cost. A window that is long itself has none."""
+    """The context of a final has a limit. A long window has no context."""
     session, decoder = open_session(utterance_seconds_max=25)
     for words in (range(80), range(80, 90), range(90, 170)):
         feed(session, np.concatenate((markers(words), silence(1))))
@@ -235,13 +235,13 @@ def test_only_the_end_of_a_long_final_is_context() -> None:
     context = decoder.contexts[1]
     assert context is not None
     assert len(context.samples) <= CONTEXT_SAMPLES_MAX + GAP_SAMPLES_KEPT
-    heard = [f"w{marker.word}" for marker in find(context.samples)]
-    assert heard[-1] == "w79"
-    assert context.text == " ".join(heard)
+    spoken = [f"w{marker.word}" for marker in find(context.samples)]
+    assert spoken[-1] == "w79"
+    assert context.text == " ".join(spoken)
 
 
 def test_after_a_long_silence_there_is_no_context() -> None:
-    """Whoever speaks then may speak of something else: what was said is forgotten, and its audio let go."""
+    """A long silence drops the context, and moves the checkpoint past its audio."""
     session, decoder = open_session()
     updates = feed(session, np.concatenate((markers(range(4)), silence(7), markers([4]))))
     resumed = next(update for update in updates if isinstance(update, Final)).resume_at
@@ -251,7 +251,7 @@ def test_after_a_long_silence_there_is_no_context() -> None:
 
 
 def test_a_session_that_is_taken_over_has_the_same_context() -> None:
-    """It is heard again and not said again, in whatever steps it comes."""
+    """A session that starts with context decodes it again but does not repeat its words, for any size of steps."""
     audio = np.concatenate((silence(1), markers(range(4)), silence(1), markers(range(4, 8)), silence(1)))
     session, decoder = open_session()
     first, second = (update for update in feed(session, audio) if isinstance(update, Final))
@@ -269,15 +269,15 @@ def test_a_session_that_is_taken_over_has_the_same_context() -> None:
         assert np.array_equal(same.samples, context.samples)
 
 
-def test_a_click_is_no_speech() -> None:
+def test_a_short_sound_is_no_speech() -> None:
     """A sound of two frames begins no utterance."""
     session, decoder = open_session()
     assert feed(session, np.concatenate((silence(1), np.ones(FRAME, np.float32), silence(1)))) == []
     assert decoder.final_windows == []
 
 
-def test_sound_without_words_commits_nothing() -> None:
-    """An utterance in which nothing is understood ends without a final."""
+def test_sound_without_words_gives_no_final() -> None:
+    """An utterance without recognized words ends without a final."""
     session, _ = open_session()
     updates = feed(session, np.concatenate((silence(1), np.ones(16_000, np.float32), silence(1))))
     assert [type(update) for update in updates] == [SpeechStarted, SpeechEnded, UtteranceEnd]
