@@ -25,6 +25,6 @@ def spoken(text: str, start_seconds: float = 0.0, word_seconds: float = 0.4) -> 
 
 
 def offset(seconds: float) -> Duration:
-    """A moment, to the millisecond."""
+    """A time offset, to the millisecond."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
     return Duration(seconds=whole, nanos=milliseconds * 1_000_000)

@@ -1,4 +1,4 @@
-"""Segments are split into cues that can be read."""
+"""The split of segments into readable cues."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ def test_a_short_segment_is_one_cue() -> None:
 
 
 def test_a_long_segment_is_split_at_its_words() -> None:
-    """No line is too wide, no cue has three lines or stays too long, and no word is lost."""
+    """Lines, cues and times are within their limits, and no word is lost."""
     cues = cues_of([spoken(LONG.strip())])
     assert len(cues) > 1
     assert all(len(cue.lines) <= CUE_LINES_MAX for cue in cues)
@@ -32,7 +32,7 @@ def test_a_long_segment_is_split_at_its_words() -> None:
     assert " ".join(line for cue in cues for line in cue.lines).split() == LONG.split()
 
 
-def test_cues_begin_when_their_words_are_said() -> None:
+def test_cues_begin_with_their_first_word() -> None:
     """A cue's start is the start of its first word."""
     said = spoken(LONG.strip(), 10.0)
     starts = {item.start_offset.ToMilliseconds() for item in said.words}
@@ -40,7 +40,7 @@ def test_cues_begin_when_their_words_are_said() -> None:
 
 
 def test_lines_are_even() -> None:
-    """Two lines are about as wide as each other, not a full one and a word."""
+    """Two lines of a cue have about the same width."""
     (cue,) = cues_of([spoken("a secretary wrote down every word of a speech", word_seconds=0.3)])
     first, second = cue.lines
     assert abs(cell_len(first) - cell_len(second)) < 10
@@ -54,13 +54,13 @@ def test_a_pause_ends_a_cue() -> None:
 
 
 def test_a_short_cue_stays_long_enough_to_be_read() -> None:
-    """A cue takes of the pause after it what it needs, and no more than there is."""
+    """A short cue is extended into the pause after it, up to the next cue."""
     cues = cues_of([segment("Yes.", 1.0, 1.2), segment("No.", 1.7, 1.8), segment("So?", 9.0, 9.1)])
     assert [cue.end_ms for cue in cues] == [1700, 1700 + CUE_MS_MIN, 9000 + CUE_MS_MIN]
 
 
 def test_without_words_time_is_spread_over_the_text() -> None:
-    """A segment without word times is cut all the same, its time shared out by length."""
+    """A segment without word times is split, too. Its time is divided by the length of the text."""
     cues = cues_of([segment(LONG.strip(), 0.0, 40.0)])
     assert len(cues) > 3
     assert cues[-1].end_ms == 40_000
@@ -68,7 +68,7 @@ def test_without_words_time_is_spread_over_the_text() -> None:
 
 
 def test_words_that_differ_from_the_text_are_not_used() -> None:
-    """Where words and text disagree, the text counts."""
+    """The text counts if it differs from the words."""
     said = segment("twenty one", 0.0, 2.0, (word("21", 0.0, 2.0),))
     assert [cue.lines for cue in cues_of([said])] == [("twenty one",)]
 
@@ -89,12 +89,12 @@ def test_words_of_a_script_without_spaces_stay_joined() -> None:
 
 
 def test_a_segment_without_text_has_no_cue() -> None:
-    """White space is nothing to show."""
+    """A segment of white space has no cue."""
     assert cues_of([segment("  \n ", 0.0, 1.0)]) == []
 
 
-def test_a_cue_stays_as_long_as_it_takes_to_read() -> None:
-    """Fast speech stays for its length over the reading speed, be it the default or not, and never over the limit."""
+def test_a_cue_stays_for_its_reading_time() -> None:
+    """A cue of fast speech stays for its length divided by the reading speed, up to the limit."""
     text = "x" * 34
     assert [cue.end_ms for cue in cues_of([segment(text, 0.0, 0.5)])] == [2000]
     assert [cue.end_ms for cue in cues_of([segment(text, 0.0, 0.5)], SubtitleOptions(reading_speed=10))] == [3400]
@@ -113,14 +113,14 @@ def test_lines_and_columns_are_as_requested() -> None:
 
 
 def test_the_last_cue_ends_before_the_next_page() -> None:
-    """The last cue of a page is not shown into the first cue of the next page."""
+    """The last cue of a page does not overlap the first one of the next page."""
     (cue,) = cues_of([segment("Yes.", 1.0, 1.2)], next_segment=segment("No.", 1.5, 1.6))
     assert cue.end_ms == 1500
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=400), st.floats(0, 36000), st.floats(0, 60))
-def test_any_text_fits(text: str, start_seconds: float, length_seconds: float) -> None:
-    """Whatever the text is, its cues are narrow enough, in order, and of positive length; no character is lost."""
+def test_cues_of_any_text_are_within_the_limits(text: str, start_seconds: float, length_seconds: float) -> None:
+    """Cues of any text are narrow enough, in order, and of positive length; no character is lost."""
     cues = cues_of([segment(text, start_seconds, start_seconds + length_seconds)])
     shown = "".join(line for cue in cues for line in cue.lines)
     assert "".join(shown.split()) == "".join(text.split())

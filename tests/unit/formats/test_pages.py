@@ -1,4 +1,4 @@
-"""Pages of text: concatenated, they are the file."""
+"""Pages of a text format, which concatenated are the file."""
 
 import json
 
@@ -36,7 +36,7 @@ TRANSCRIPT = Transcript(engine="fake", model="m", language_code="en")
 
 
 def paged(writer: TranscriptWriter, segments: list[Segment], page_size: int, options: SubtitleOptions) -> str:
-    """A transcript written in pages of `page_size` segments, each from what a page knows."""
+    """A transcript that is written in pages of `page_size` segments."""
     text, cue_count = "", 0
     for start in range(0, len(segments), page_size) or [0]:
         end = start + page_size
@@ -57,7 +57,7 @@ def paged(writer: TranscriptWriter, segments: list[Segment], page_size: int, opt
 
 
 def whole(name: str, segments: list[Segment]) -> str:
-    """A transcript written as one page."""
+    """A transcript that is written as one page."""
     return write_whole(writer_named(name), TRANSCRIPT, segments)
 
 
@@ -71,7 +71,7 @@ def test_pages_concatenated_are_the_whole(
 
 
 @given(segments=st.lists(SEGMENTS, max_size=9))
-def test_json_is_the_contract_s_own(segments: list[Segment]) -> None:
+def test_json_is_that_of_the_contract(segments: list[Segment]) -> None:
     """The JSON is one object that protobuf reads back as the response with the transcript and its segments."""
     read = Parse(whole("json", segments), GetTranscriptResponse())
     assert read == GetTranscriptResponse(transcript=TRANSCRIPT, segments=segments)

@@ -1,4 +1,4 @@
-"""Every format of the contract has one writer, found by its name and by its enum value."""
+"""The registry of writers: one for each text format of the contract."""
 
 import re
 from typing import get_args
@@ -40,8 +40,8 @@ def test_a_writer_describes_its_files(writer: TranscriptWriter) -> None:
     assert re.fullmatch(r"[a-z]+/[a-z.-]+", writer.media_type)
 
 
-def test_what_is_not_a_text_format_has_no_writer() -> None:
-    """SEGMENTS asks for messages; an unknown name is refused with the names that exist."""
+def test_other_formats_have_no_writer() -> None:
+    """SEGMENTS is not a text format. An unknown name is refused with the known ones."""
     assert [writer_for(value) for value in AS_SEGMENTS] == [None, None]
     assert writer_for(TRANSCRIPT_FORMAT_SRT) is not None
     with pytest.raises(ValueError, match="'doc' is not an output format; the formats are txt, srt, vtt"):

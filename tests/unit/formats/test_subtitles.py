@@ -1,4 +1,4 @@
-"""Subtitles: other parsers read from the file what was said."""
+"""SubRip and WebVTT files, read by another parser."""
 
 import html
 import io
@@ -45,7 +45,7 @@ def _milliseconds(value: int) -> Duration:
 
 
 TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60))
-# Most of them near each other, so that what follows has a say in where a cue ends.
+# Most of them are close together, so that the following segment affects the end of a cue.
 OFFSETS = st.one_of(st.integers(-1_000, 9_000), st.integers(0, 500_000_000)).map(_milliseconds)
 WORDS = st.builds(Word, text=TEXTS, start_offset=OFFSETS, end_offset=OFFSETS)
 SEGMENTS = st.builds(Segment, text=TEXTS, start_offset=OFFSETS, end_offset=OFFSETS, words=st.lists(WORDS, max_size=3))
@@ -62,7 +62,7 @@ def _whole(name: str, segments: list[Segment], options: SubtitleOptions | None =
 
 
 def _read(name: str, text: str) -> list[webvtt.Caption]:
-    """The cues as another project's parser reads them."""
+    """The cues, read by the parser of another project."""
     return list(webvtt.from_buffer(io.StringIO(text), format=name).captions) if text else []
 
 
@@ -83,12 +83,12 @@ def _end(caption: webvtt.Caption) -> int:
 @pytest.mark.parametrize("name", FORMATS)
 @given(segments=st.lists(SEGMENTS, max_size=9))
 def test_another_parser_reads_the_cues(name: str, segments: list[Segment]) -> None:
-    """Whatever is said whenever, another parser finds each cue with its number, its times and its lines."""
+    """For any text and times another parser finds each cue with its number, times and lines."""
     cues = cues_of(segments)
     read = _read(name, _whole(name, segments))
     assert [(_start(item), _end(item)) for item in read] == [(cue.start_ms, cue.end_ms) for cue in cues]
     if name == "vtt":
-        # Of SubRip, the parser does not keep the numbers.
+        # The parser does not keep SubRip's numbers.
         assert [item.identifier for item in read] == [str(number) for number in range(1, len(cues) + 1)]
     assert all(0 <= cue.start_ms < cue.end_ms for cue in cues)
     shown = [line for item in read for line in _shown(name, item)]
@@ -98,8 +98,8 @@ def test_another_parser_reads_the_cues(name: str, segments: list[Segment]) -> No
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("said", HOSTILE)
-def test_hostile_text_is_shown_as_it_was_said(name: str, said: str) -> None:
-    """Markup, time lines, blank lines, other scripts and very long words come back as they were said."""
+def test_hostile_text_is_shown_unchanged(name: str, said: str) -> None:
+    """Markup, time lines, blank lines, other scripts and very long words are shown unchanged."""
     read = _read(name, _whole(name, [segment(said, 0.0, 6.0), segment("end", 7.0, 8.0)]))
     shown = "".join(line for item in read for line in _shown(name, item))
     assert "".join(shown.split()) == "".join(said.split()) + "end"
@@ -113,7 +113,7 @@ def test_hostile_text_is_shown_as_it_was_said(name: str, said: str) -> None:
 def test_cues_do_not_overlap_where_segments_do_not(
     name: str, lengths: list[tuple[int, int, str]], options: SubtitleOptions
 ) -> None:
-    """One segment after the other makes one cue after the other; without time of its own a cue takes a millisecond."""
+    """Segments that do not overlap give cues that do not overlap. A cue without duration takes a millisecond."""
     segments, moment = [], 0
     for length, pause, text in lengths:
         begin, moment = moment, moment + length
@@ -123,8 +123,8 @@ def test_cues_do_not_overlap_where_segments_do_not(
         assert _end(before) <= max(_start(after), _start(before) + 1)
 
 
-def test_srt_looks_as_players_expect() -> None:
-    """SubRip: number, times with a comma, text, a blank line between. Hours may be above 99; silence is no text."""
+def test_the_layout_of_srt() -> None:
+    """SubRip has a number, times with a comma, text, and a blank line between cues. Hours may exceed 99."""
     segments = [segment("One.", 0.5, 2.25), segment("Two.", 360_001.0, 360_002.5)]
     assert _whole("srt", segments) == (
         "1\n00:00:00,500 --> 00:00:02,250\nOne.\n\n2\n100:00:01,000 --> 100:00:02,500\nTwo.\n"
@@ -132,14 +132,14 @@ def test_srt_looks_as_players_expect() -> None:
     assert _whole("srt", []) == ""
 
 
-def test_vtt_looks_as_browsers_expect() -> None:
-    """WebVTT: header, times with a full stop, text. Nothing said is a file without cues."""
+def test_the_layout_of_vtt() -> None:
+    """WebVTT has a header, times with a full stop, and text. A transcript without segments has no cues."""
     text = _whole("vtt", [segment("x <i>y</i> & z --> w", 360_000.5, 360_003.0)])
     assert text == ("WEBVTT\n\n1\n100:00:00.500 --> 100:00:03.000\nx &lt;i&gt;y&lt;/i&gt; &amp; z --&gt; w\n")
     assert _whole("vtt", []) == "WEBVTT\n"
 
 
-def test_markup_is_broken_in_srt() -> None:
-    """SubRip has no escapes: a joiner without width keeps tags and arrows from being read as such."""
+def test_markup_is_escaped_in_srt() -> None:
+    """SubRip has no escapes: a word joiner keeps players from reading tags and arrows as such."""
     text = _whole("srt", [segment("<b>x</b> a --> b {\\an8}", 0.0, 2.0)])
     assert text.splitlines()[2] == "<\u2060b>x<\u2060/b> a --\u2060> b {\u2060\\an8}"
