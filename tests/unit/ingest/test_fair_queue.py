@@ -1,4 +1,4 @@
-"""Which job goes next: lanes, then tenants, then age."""
+"""The order of jobs: by lane, then tenant, then age."""
 
 from collections import Counter
 
@@ -12,12 +12,12 @@ INTERACTIVE, STANDARD, DEFERRED = LANES
 
 
 def job(number: int, tenant: str = "a", lane: "Transcription.Lane.ValueType" = STANDARD) -> Waiting:
-    """A job whose id says when it was created."""
+    """A job whose key sorts by its number."""
     return Waiting(f"{tenant}.{number:04}", tenant, lane, f"{number:04}")
 
 
 def filled(*jobs: Waiting) -> FairQueue:
-    """A queue in which these wait."""
+    """A queue with these jobs."""
     queue = FairQueue()
     for item in jobs:
         queue.put(item)
@@ -25,7 +25,7 @@ def filled(*jobs: Waiting) -> FairQueue:
 
 
 def order(queue: FairQueue) -> list[str]:
-    """All that waits, in the order in which it goes, when nothing is under way."""
+    """Keys of all waiting jobs in the order of the queue, with no job under way."""
     taken = []
     while (item := queue.take({})) is not None:
         taken.append(item.key)
@@ -33,33 +33,33 @@ def order(queue: FairQueue) -> list[str]:
 
 
 def test_of_one_tenant_the_oldest_goes_first() -> None:
-    """In the order of creation, whatever the order in which they were heard of; each once."""
+    """Jobs of a tenant are in the order of creation, not of arrival, and each once."""
     assert order(filled(job(2), job(1), job(3), job(1))) == ["a.0001", "a.0002", "a.0003"]
 
 
-def test_lanes_go_one_after_the_other() -> None:
-    """What somebody waits for goes first, what is deferred last."""
+def test_lanes_are_served_in_order() -> None:
+    """Interactive jobs are first, deferred ones last."""
     waiting = filled(job(1, lane=DEFERRED), job(2), job(3, lane=INTERACTIVE))
     assert order(waiting) == ["a.0003", "a.0002", "a.0001"]
 
 
-def test_a_tenant_with_one_job_waits_for_none_of_anothers() -> None:
-    """The next free slot is for the tenant for which less is under way."""
+def test_the_tenant_with_the_fewest_jobs_under_way_is_next() -> None:
+    """A tenant with one job does not wait for the many jobs of another tenant."""
     waiting = filled(*(job(number) for number in range(1, 100)), job(500, "b"))
     first = waiting.take({"a": 1})
     assert first is not None
     assert first.tenant == "b"
 
 
-def test_equals_take_turns() -> None:
-    """Tenants for which as much is under way are served in turn."""
+def test_tenants_with_equal_load_take_turns() -> None:
+    """Tenants with the same number of jobs under way are served in turn."""
     waiting = filled(*(job(number, tenant) for number in range(1, 4) for tenant in "abc"))
     taken = [key.partition(".")[0] for key in order(waiting)]
     assert [sorted(taken[at : at + 3]) for at in (0, 3, 6)] == [["a", "b", "c"]] * 3
 
 
-def test_what_is_gone_is_not_given_out() -> None:
-    """A job that was cancelled while it waited is forgotten, and may be put again."""
+def test_a_discarded_job_is_not_taken() -> None:
+    """A discarded job is not taken, and may be put again."""
     waiting = filled(job(1), job(2))
     waiting.discard("a.0001")
     waiting.discard("a.0007")
@@ -73,8 +73,8 @@ _jobs = st.builds(job, st.integers(0, 30), st.sampled_from("abc"), st.sampled_fr
 
 
 @given(st.lists(st.tuples(st.sampled_from(["put", "discard", "take"]), _jobs)))
-def test_each_job_goes_once_and_never_behind_a_later_lane(steps: list[tuple[str, Waiting]]) -> None:
-    """Whatever comes and goes: what is taken was waiting, in the first lane that has anything."""
+def test_each_job_is_taken_once_and_in_the_order_of_lanes(steps: list[tuple[str, Waiting]]) -> None:
+    """After any steps a taken job was waiting, in the first lane that has jobs."""
     queue, waiting, under_way = FairQueue(), dict[str, Waiting](), Counter[str]()
     for step, item in steps:
         if step == "put":

@@ -1,4 +1,4 @@
-"""Which addresses may be reached for a caller."""
+"""Addresses that ingest may connect to for a caller."""
 
 import ipaddress
 
@@ -9,8 +9,8 @@ from tiro_ingest.outgoing.addresses import AddressPolicy, AddressRefusedError
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111"])
 @pytest.mark.parametrize("port", [80, 443])
-def test_the_public_internet_is_reached(address: str, port: int) -> None:
-    """Without any setting, recordings on the Internet can be fetched."""
+def test_public_addresses_are_allowed(address: str, port: int) -> None:
+    """By default public addresses are allowed on the ports of HTTP and HTTPS."""
     AddressPolicy().check(address, port)
 
 
@@ -58,28 +58,28 @@ def test_the_public_internet_is_reached(address: str, port: int) -> None:
         "ff02::1",
     ],
 )
-def test_what_is_not_the_public_internet_is_refused(address: str) -> None:
-    """Private, loopback, link-local, metadata, shared, multicast, reserved; and whatever stands for another address."""
+def test_addresses_that_are_not_public_are_refused(address: str) -> None:
+    """Private, loopback, link-local, shared, multicast, reserved, and embedded IPv4 addresses are refused."""
     with pytest.raises(AddressRefusedError):
         AddressPolicy().check(address, 443)
 
 
 @pytest.mark.parametrize("address", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1 ", "localhost", ""])
-def test_odd_spellings_are_no_addresses(address: str) -> None:
-    """What one library reads as an address and another one does not is refused."""
+def test_unusual_spellings_of_addresses_are_refused(address: str) -> None:
+    """A text that only some libraries read as an address is refused, even if all networks are allowed."""
     with pytest.raises(AddressRefusedError):
         AddressPolicy(allowed_networks=[ipaddress.ip_network("0.0.0.0/0")]).check(address, 443)
 
 
 @pytest.mark.parametrize("port", [0, 22, 25, 4222, 8080])
 def test_other_ports_are_refused(port: int) -> None:
-    """A public host's other services are nothing to fetch recordings from."""
+    """Ports other than 80 and 443 of public addresses are refused."""
     with pytest.raises(AddressRefusedError):
         AddressPolicy().check("1.1.1.1", port)
 
 
-def test_the_allow_list_opens_what_it_names() -> None:
-    """A deployment may fetch from inside, on any port, and from nowhere else inside."""
+def test_the_allow_list_allows_its_networks_only() -> None:
+    """Addresses of an allowed network are allowed on any port. Other private addresses are refused."""
     policy = AddressPolicy(allowed_networks=[ipaddress.ip_network("10.1.0.0/16")])
     policy.check("10.1.2.3", 9000)
     for refused in ("10.2.0.1", "::ffff:10.1.2.3", "64:ff9b::a01:203"):

@@ -1,4 +1,4 @@
-"""GET from a URL that a caller named, against real servers on this machine."""
+"""GET requests to URLs of callers, against real servers on this machine."""
 
 import ipaddress
 import socket
@@ -26,24 +26,24 @@ LOOPBACK = AddressPolicy(allowed_networks=[ipaddress.ip_network("127.0.0.1/32")]
 
 
 class Rebinding(AbstractResolver):
-    """A name that is the first address once, then the last one."""
+    """A resolver that returns its addresses in turn, the last one repeatedly."""
 
     def __init__(self, *addresses: str) -> None:
         self._addresses = list(addresses)
 
     async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[ResolveResult]:
-        """The next address."""
+        """Return the next address."""
         address = self._addresses.pop(0) if len(self._addresses) > 1 else self._addresses[0]
         flags = socket.AI_NUMERICHOST
         return [ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=flags)]
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[BaseTestServer]:
-    """Answers with what it was told of a request, and redirects as asked."""
+    """A server that answers with the headers of a request, or redirects."""
 
     async def echo(request: web.Request) -> web.Response:
         return web.json_response(dict(request.headers))
@@ -64,7 +64,7 @@ async def server() -> AsyncIterator[BaseTestServer]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
-    """Reaches 127.0.0.1 and no other address inside."""
+    """A session that may connect to 127.0.0.1, and to no other private address."""
     async with new_session(open_connector(LOOPBACK), stall_seconds=5) as opened:
         yield opened
 
@@ -74,8 +74,8 @@ async def _get(session: ClientSession, url: URL) -> Any:
         return await response.json()
 
 
-async def test_credentials_go_to_their_host_and_not_along(server: BaseTestServer, session: ClientSession) -> None:
-    """A redirect does not carry the user and password of the URL, nor does the text for logs."""
+async def test_credentials_are_not_sent_after_a_redirect(server: BaseTestServer, session: ClientSession) -> None:
+    """User and password of a URL are not sent after a redirect, and are not in the text for logs."""
     url = server.make_url("/echo").with_user("anna").with_password("secret")
     assert "Authorization" in await _get(session, url)
     assert (await _get(session, url))["Accept-Encoding"] == "identity"
@@ -84,15 +84,15 @@ async def test_credentials_go_to_their_host_and_not_along(server: BaseTestServer
     assert without_secrets(away) == str(server.make_url("/redirect"))
 
 
-async def test_redirects_end(server: BaseTestServer, session: ClientSession) -> None:
-    """A host that redirects for ever is told from one that answers."""
+async def test_redirects_are_limited(server: BaseTestServer, session: ClientSession) -> None:
+    """A host that redirects for ever gives a RedirectsError."""
     with pytest.raises(RedirectsError):
         await _get(session, server.make_url("/loop"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "2130706434", "0x7f000002", "127.2"])
 async def test_addresses_are_checked_at_every_hop(server: BaseTestServer, session: ClientSession, host: str) -> None:
-    """A refused address is refused in every spelling, at once and behind a redirect."""
+    """A refused address is refused in every spelling, in the URL and in a redirect."""
     target = f"http://{host}:{server.port}/echo"
     for url in (URL(target), server.make_url("/redirect").with_query(to=target)):
         with pytest.raises((AddressRefusedError, UrlInvalidError)):
@@ -103,19 +103,19 @@ async def test_addresses_are_checked_at_every_hop(server: BaseTestServer, sessio
     "target", ["file:///etc/passwd", "gopher://127.0.0.1/", "ftp://127.0.0.1/a", "/a:b", "http://"]
 )
 def test_other_schemes_are_refused(target: str) -> None:
-    """Only http and https, and only whole URLs."""
+    """Only complete URLs with http or https are valid."""
     with pytest.raises(UrlInvalidError):
         parse_url(target)
 
 
 async def test_a_redirect_to_a_file_is_refused(server: BaseTestServer, session: ClientSession) -> None:
-    """A redirect opens no other scheme."""
+    """A redirect to another scheme is refused."""
     with pytest.raises(UrlInvalidError):
         await _get(session, server.make_url("/redirect").with_query(to="file:///etc/passwd"))
 
 
 async def test_a_name_that_changes_its_address_is_refused(server: BaseTestServer) -> None:
-    """DNS rebinding: each answer of the resolver is checked, and the one checked is the one connected to."""
+    """DNS rebinding: each answer of the resolver is checked, and the checked address is the one that is used."""
     resolver = CheckedResolver(AddressPolicy(), Rebinding("1.1.1.1", "127.0.0.1"))
     assert (await resolver.resolve("a.example", 443))[0]["host"] == "1.1.1.1"
     with pytest.raises(AddressRefusedError):

@@ -1,4 +1,4 @@
-"""Which hosts a URL may name."""
+"""Validation of the host in a URL."""
 
 import pytest
 
@@ -24,8 +24,8 @@ from tiro_ingest.outgoing.hosts import is_spelled_host
         "a" * 63 + ".org",
     ],
 )
-def test_hosts_with_one_meaning(host: str) -> None:
-    """Names and usual addresses are taken; whether they may be reached is decided elsewhere."""
+def test_unambiguous_hosts_are_valid(host: str) -> None:
+    """Names and addresses in their usual spelling are valid. `AddressPolicy` decides which are allowed."""
     assert is_spelled_host(host)
 
 
@@ -62,8 +62,8 @@ def test_hosts_with_one_meaning(host: str) -> None:
         "münchen.de",
     ],
 )
-def test_hosts_that_cannot_be_spelled(host: str) -> None:
-    """Short, octal, hexadecimal and single numbers, and what is no name at all."""
+def test_ambiguous_hosts_are_invalid(host: str) -> None:
+    """Short, octal, hexadecimal and single numbers, and malformed names, are invalid."""
     assert not is_spelled_host(host)
 
 
@@ -78,12 +78,12 @@ def test_hosts_that_cannot_be_spelled(host: str) -> None:
         "http://%30/",
     ],
 )
-def test_urls_with_such_a_host_are_refused(url: str) -> None:
+def test_urls_with_an_ambiguous_host_are_refused(url: str) -> None:
     """Full-width digits are read as digits first. The message names no part of the URL."""
     with pytest.raises(UrlInvalidError, match="the URL's host cannot be read"):
         parse_url(url)
 
 
 def test_a_name_in_another_alphabet() -> None:
-    """It is taken by its ASCII form."""
+    """An internationalized name is converted to its ASCII form."""
     assert parse_url("https://münchen.de/a").raw_host == "xn--mnchen-3ya.de"

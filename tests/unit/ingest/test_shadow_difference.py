@@ -1,4 +1,4 @@
-"""How much two transcripts differ."""
+"""The difference of two transcripts."""
 
 import pytest
 
@@ -18,12 +18,12 @@ from tiro_ingest.shadows.difference import Difference, difference, words_of
     ],
 )
 def test_words_are_compared(text: str, shadow: str, found: Difference) -> None:
-    """Without case and punctuation; each word put in, left out or replaced counts once."""
+    """Each inserted, omitted or replaced word counts once. Case and punctuation do not count."""
     assert difference(words_of([Segment(text=text)]), words_of([Segment(text=shadow)])) == found
 
 
-def test_where_segments_end_makes_no_difference() -> None:
-    """Words are counted over the whole transcript."""
+def test_boundaries_of_segments_make_no_difference() -> None:
+    """Words are compared over the whole transcript."""
     assert words_of([Segment(text="Long ago"), Segment(text="in Rome.")]) == words_of(
         [Segment(text="long ago in Rome")]
     )

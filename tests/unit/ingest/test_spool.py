@@ -1,4 +1,4 @@
-"""Bytes of uploads on the local disk."""
+"""The spool: bytes of uploads on the local disk."""
 
 import errno
 import hashlib
@@ -23,7 +23,7 @@ async def fill(spool: UploadSpool) -> None:
 
 
 def read(spool: UploadSpool) -> bytes:
-    """What its file has."""
+    """The content of the spool's file."""
     return os.pread(spool.file.fileno(), 1000, 0)
 
 
@@ -33,8 +33,8 @@ async def parts() -> AsyncIterator[bytes]:
         yield part
 
 
-async def test_it_has_the_bytes_and_their_digest(tmp_path: Path) -> None:
-    """In a file that has no name, while the context lasts."""
+async def test_a_spool_has_the_bytes_and_their_digest(tmp_path: Path) -> None:
+    """The bytes are in a file without a name, which is closed with the context."""
     async with UploadSpool(SpoolSpace(tmp_path, 1000)) as spool:
         await fill(spool)
         assert spool.holds(len(WHOLE))
@@ -47,14 +47,14 @@ async def test_it_has_the_bytes_and_their_digest(tmp_path: Path) -> None:
 
 
 async def test_an_empty_upload(tmp_path: Path) -> None:
-    """It has a file as well, with nothing in it."""
+    """The spool of an empty upload has an empty file."""
     async with UploadSpool(SpoolSpace(tmp_path, 0)) as spool:
         assert spool.holds(0)
         assert (read(spool), spool.sha256) == (b"", hashlib.sha256().hexdigest())
 
 
-async def test_bytes_that_do_not_follow_lose_it(tmp_path: Path) -> None:
-    """As of an upload that was resumed. It takes no room from then on, and can be filled from the store."""
+async def test_a_gap_discards_the_spool(tmp_path: Path) -> None:
+    """Bytes with a gap, as of a resumed upload, discard the spool and release its space. It can be refilled."""
     space = SpoolSpace(tmp_path, 1000)
     async with UploadSpool(space) as spool:
         await spool.add(0, b"first")
@@ -67,8 +67,8 @@ async def test_bytes_that_do_not_follow_lose_it(tmp_path: Path) -> None:
         assert (read(spool), spool.sha256) == (WHOLE, hashlib.sha256(WHOLE).hexdigest())
 
 
-async def test_all_together_take_no_more_room_than_there_is(tmp_path: Path) -> None:
-    """What does not fit is lost, and the others are not; what one has had is another's once it is closed."""
+async def test_all_spools_share_a_limit(tmp_path: Path) -> None:
+    """A spool that does not fit is discarded, others are not. A closed spool releases its space."""
     space = SpoolSpace(tmp_path, len(WHOLE) + 1)
     async with UploadSpool(space) as late:
         async with UploadSpool(space) as first:
@@ -81,8 +81,8 @@ async def test_all_together_take_no_more_room_than_there_is(tmp_path: Path) -> N
             assert second.holds(len(WHOLE))
 
 
-async def test_a_full_disk_loses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The upload goes on: it is read back later. Then a full disk is an error."""
+async def test_a_full_disk_discards_the_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk does not fail the upload, whose bytes are read back later. At that time it is an error."""
 
     def no_room(**_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -97,8 +97,8 @@ async def test_a_full_disk_loses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             await spool.refill(parts())
 
 
-async def test_a_cancelled_write_touches_no_file_that_is_closed(tmp_path: Path) -> None:
-    """Its thread goes on without it: by then the descriptor may be another file's."""
+async def test_a_late_write_does_not_use_a_closed_file(tmp_path: Path) -> None:
+    """The thread of a cancelled write may run after the close, when the descriptor may be another file's."""
     async with UploadSpool(SpoolSpace(tmp_path, 1000)) as spool:
         await spool.add(0, b"first")
     spool._write(b"late")
