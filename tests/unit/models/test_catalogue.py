@@ -1,4 +1,4 @@
-"""The catalogue: what is shipped, what is refused."""
+"""The catalogue: the shipped one, a deployment's own, and invalid ones."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -43,13 +43,13 @@ def own(
 
 
 def test_empty_names_are_the_defaults() -> None:
-    """Without names, faster-whisper's multilingual base is meant."""
+    """Empty names are faster-whisper and its multilingual `base`."""
     assert load_catalogue().model("", "").name == "base"
     assert load_catalogue().engine("").name == "faster-whisper"
 
 
 def test_models_are_pinned() -> None:
-    """Every model that has weights names a commit of a repository, and a digest."""
+    """Every model with weights has a repository, a commit of it, and a digest."""
     models = load_catalogue().engine("faster-whisper").models.values()
     assert {"tiny.en", "base", "small", "medium", "large-v3", "large-v3-turbo", "distil-large-v3"} <= {
         model.name for model in models
@@ -61,13 +61,13 @@ def test_models_are_pinned() -> None:
 
 
 def test_wheel_parts_name_files_of_the_model() -> None:
-    """A part that belongs to no file could never be used."""
+    """Each wheel part belongs to a file of its model."""
     for model in load_catalogue().engine("faster-whisper").models.values():
         assert {part.file for part in model.wheel_parts} <= {file.name for file in model.files}
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    """An unknown engine or model is refused with the list of those that there are."""
+    """An unknown engine or model is refused with the list of the known ones."""
     catalogue = load_catalogue()
     with pytest.raises(UnknownEngineError, match=r"unknown engine 'vosk'.*faster-whisper"):
         catalogue.engine("vosk")
@@ -76,7 +76,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
 
 
 def test_languages_are_those_of_the_tokenizer() -> None:
-    """large-v3 knows all of Whisper's languages, base all but Cantonese, which came with large-v3."""
+    """large-v3 has all of Whisper's languages. base lacks Cantonese, which large-v3 has added."""
     tokenizer = pytest.importorskip("faster_whisper.tokenizer")
     codes = frozenset(tokenizer._LANGUAGE_CODES)
     engine = load_catalogue().engine("faster-whisper")
@@ -84,8 +84,8 @@ def test_languages_are_those_of_the_tokenizer() -> None:
     assert engine.model("base").languages == codes - {"yue"}
 
 
-def test_a_deployment_brings_its_own(tmp_path: Path) -> None:
-    """A catalogue of one's own replaces the shipped one."""
+def test_a_deployment_may_have_its_own_catalogue(tmp_path: Path) -> None:
+    """A deployment's own catalogue replaces the shipped one."""
     catalogue = load_catalogue(own(tmp_path))
     assert catalogue.model("", "").digest == "sha256:" + "a" * 64
     with pytest.raises(UnknownEngineError):
@@ -118,23 +118,23 @@ def priced(folder: Path, *, amount: str = "0.024", currency: str = "USD") -> Pat
 
 
 def test_prices_are_exact(tmp_path: Path) -> None:
-    """They are decimals, to the contract's nine digits; a model's own goes before its engine's."""
+    """Prices are decimals with the contract's nine digits. A model's price overrides its engine's."""
     engine = load_catalogue(priced(tmp_path, amount="999999999.000000001")).engine("")
     price = engine.price_of(engine.model("m"))
     assert price is not None
     assert price.to_proto() == Money(currency_code="USD", units=999_999_999, nanos=1)
     assert engine.price_of(engine.model("dear")) == Price(Decimal(1), "EUR")
-    assert engine.price_of(None) == price, "a model that only a worker knows"
+    assert engine.price_of(None) == price, "a model that is known from workers only"
 
 
-def test_nothing_is_priced_unless_somebody_says_so() -> None:
-    """The shipped catalogue says nothing."""
+def test_the_shipped_catalogue_has_no_prices() -> None:
+    """No model of the shipped catalogue has a price."""
     for engine in load_catalogue().engines.values():
         assert all(engine.price_of(model) is None for model in engine.models.values())
 
 
 def test_capabilities_are_those_of_the_contract(tmp_path: Path) -> None:
-    """By their names in lower case, or by the name of a set of them."""
+    """Capabilities are the contract's names in lower case, or the name of a set of them."""
     engine = load_catalogue(priced(tmp_path)).engine("")
     assert {capability_name(one) for one in engine.model("m").features} == {"batch", "live", "language_detection"}
     whisper = load_catalogue().engine("faster-whisper")
@@ -143,7 +143,7 @@ def test_capabilities_are_those_of_the_contract(tmp_path: Path) -> None:
 
 
 def test_an_unknown_capability_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    """The message lists those that there are."""
+    """The message lists the known capabilities."""
     with pytest.raises(CatalogueError, match=r"no capability hotword; there are batch, .*hotwords"):
         load_catalogue(own(tmp_path, capabilities='"batch", "hotword"'))
 
@@ -153,7 +153,7 @@ def test_an_unknown_capability_is_refused_with_the_known_ones(tmp_path: Path) ->
     [{"amount": "-1"}, {"amount": "0.0000000001"}, {"amount": "nan"}, {"currency": "dollars"}, {"currency": ""}],
 )
 def test_a_wrong_price_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
-    """What is negative, no number, finer than the contract can say, or in no currency."""
+    """A price is refused if it is negative, not a number, finer than nine digits, or without a currency."""
     with pytest.raises(CatalogueError):
         load_catalogue(priced(tmp_path, **wrong))
 
@@ -162,7 +162,7 @@ def test_a_wrong_price_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None
     "wrong", [{"sha256": "A1"}, {"file": "../model.bin"}, {"default_model": "n"}, {"capabilities": ""}]
 )
 def test_a_wrong_catalogue_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
-    """A wrong digest, a name that leaves the folder, an unknown default, no capability: each names the file."""
+    """A wrong digest, a path outside the folder, an unknown default, or no capability: the error names the file."""
     path = own(tmp_path, **wrong)
     with pytest.raises(CatalogueError, match=str(path)):
         load_catalogue(path)

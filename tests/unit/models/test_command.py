@@ -1,4 +1,4 @@
-"""`tiro models`, run by itself."""
+"""The command `tiro models`."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from .conftest import FakeHub, FakeIndex, write_model
 
 @pytest.fixture
 def small(catalogue: Catalogue, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    """The command knows the small model only, and its hub."""
+    """A catalogue with the small model only, and its hub, for the command."""
     monkeypatch.setattr(command, "load_catalogue", lambda: catalogue)
     monkeypatch.setattr(store, "HubSource", partial(HubSource, hub.url))
     return hub
@@ -40,7 +40,7 @@ def test_list_shows_every_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("damage", "state"), [(b"", "present"), (b"x", "corrupt")])
 def test_list_shows_the_state(small: FakeHub, tmp_path: Path, damage: bytes, state: str) -> None:
-    """Right files are present, wrong ones corrupt; the folder may come from the environment."""
+    """Right files are shown as present, wrong ones as corrupt. The folder may come from the environment."""
     write_model(tmp_path / "thing")
     with (tmp_path / "thing" / "config.json").open("ab") as stream:
         stream.write(damage)
@@ -48,8 +48,10 @@ def test_list_shows_the_state(small: FakeHub, tmp_path: Path, damage: bytes, sta
     assert state in result.output
 
 
-def test_everything_looks_in_one_folder(small: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told nothing, the command looks where the transcriber that `make run` starts does."""
+def test_command_and_transcriber_have_the_same_default_folder(
+    small: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default folder of the command is that of the transcriber of `make run`."""
     monkeypatch.delenv("TIRO_MODELS_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = tmp_path / "tiro" / "models"
@@ -60,15 +62,15 @@ def test_everything_looks_in_one_folder(small: FakeHub, tmp_path: Path, monkeypa
     assert TranscriberSettings.model_validate({}).models_dir == folder
 
 
-def test_pull_fetches(small: FakeHub, model: Model, tmp_path: Path) -> None:
-    """A pulled model is in place, and its name, digest and folder are printed for scripts."""
+def test_pull_fetches_a_model(small: FakeHub, model: Model, tmp_path: Path) -> None:
+    """A pulled model is in its folder, and its name, digest and folder are printed for scripts."""
     result = CliRunner().invoke(app, ["pull", "thing", "--models-dir", str(tmp_path)])
     assert result.exit_code == 0
     assert result.stdout == f"thing\t{model.digest}\t{tmp_path / 'thing'}\n"
 
 
 def test_pull_fails_with_the_reasons(small: FakeHub, no_wheels: FakeIndex, tmp_path: Path) -> None:
-    """A model that cannot be fetched ends the command with 1 and every source's reason."""
+    """A model that cannot be fetched ends the command with status 1 and the reason of each source."""
     small.files.clear()
     result = CliRunner().invoke(app, ["pull", "thing", "--models-dir", str(tmp_path)])
     assert result.exit_code == 1
@@ -77,7 +79,7 @@ def test_pull_fails_with_the_reasons(small: FakeHub, no_wheels: FakeIndex, tmp_p
 
 
 def test_pull_of_an_unknown_model(tmp_path: Path) -> None:
-    """A name that the catalogue does not have is a usage error, told before anything is fetched."""
+    """An unknown name is a usage error, before any model is fetched."""
     result = CliRunner().invoke(app, ["pull", "tiny.en", "huge", "--models-dir", str(tmp_path / "models")])
     assert result.exit_code == 2
     assert "unknown model 'huge'" in result.stderr

@@ -1,4 +1,4 @@
-"""Verifying a folder, and not reading it again for nothing."""
+"""The verification of a model's folder, and the record that saves a repeated read."""
 
 import os
 from pathlib import Path
@@ -23,8 +23,8 @@ def test_right_files_have_no_faults(folder: Path, model: Model) -> None:
     assert VerifiedFolder(folder, model).faults() == ()
 
 
-def test_faults_are_told(folder: Path, model: Model) -> None:
-    """A missing file and one of another size are both named, with what is wrong."""
+def test_faults_are_listed(folder: Path, model: Model) -> None:
+    """A missing file and one of another size are named with their faults."""
     (folder / "config.json").unlink()
     (folder / "model.bin").write_bytes(b"short")
     assert VerifiedFolder(folder, model).faults() == (
@@ -33,13 +33,13 @@ def test_faults_are_told(folder: Path, model: Model) -> None:
     )
 
 
-def test_an_empty_folder_is_not_whole(tmp_path: Path, model: Model) -> None:
-    """Where nothing was recorded and nothing is, everything is missing."""
+def test_all_files_of_an_empty_folder_are_missing(tmp_path: Path, model: Model) -> None:
+    """A folder without files and without a record has all files missing."""
     (tmp_path / "thing").mkdir()
     assert VerifiedFolder(tmp_path / "thing", model).faults() == ("config.json is missing", "model.bin is missing")
 
 
-def test_a_file_removed_later_is_told(folder: Path, model: Model) -> None:
+def test_a_file_that_is_removed_later_is_missing(folder: Path, model: Model) -> None:
     """A file that was verified and then removed is missing."""
     assert VerifiedFolder(folder, model).faults() == ()
     (folder / "model.bin").unlink()
@@ -47,7 +47,7 @@ def test_a_file_removed_later_is_told(folder: Path, model: Model) -> None:
 
 
 def test_a_changed_file_is_read_again(folder: Path, model: Model) -> None:
-    """A file that was verified and then changed is found out by its digest, though its size is the same."""
+    """A verified file that changes is found by its digest, even if its size is the same."""
     assert VerifiedFolder(folder, model).faults() == ()
     with (folder / "model.bin").open("rb+") as stream:
         stream.write(b"\xff")
@@ -57,7 +57,7 @@ def test_a_changed_file_is_read_again(folder: Path, model: Model) -> None:
 
 
 def test_an_unchanged_file_is_not_read_again(folder: Path, model: Model) -> None:
-    """A folder with the sizes and times it was verified with is taken at its word: loading does not hash gigabytes."""
+    """Files with the recorded sizes and times are not hashed again: a load would read gigabytes."""
     assert VerifiedFolder(folder, model).faults() == ()
     before = (folder / "model.bin").stat()
     with (folder / "model.bin").open("rb+") as stream:
@@ -67,12 +67,12 @@ def test_an_unchanged_file_is_not_read_again(folder: Path, model: Model) -> None
 
 
 def test_a_broken_record_is_ignored(folder: Path, model: Model) -> None:
-    """A record that was cut off means that everything is hashed."""
+    """With a truncated record all files are hashed."""
     (folder.parent / "thing.verified.json").write_text('{"model.bin": [')
     assert VerifiedFolder(folder, model).faults() == ()
 
 
-def test_no_record_can_be_written(folder: Path, model: Model) -> None:
-    """Weights in a place that cannot be written to are verified all the same."""
+def test_a_record_that_cannot_be_written_is_not_needed(folder: Path, model: Model) -> None:
+    """Files are verified although the record cannot be written."""
     (folder.parent / "thing.verified.json").mkdir()
     assert VerifiedFolder(folder, model).faults() == ()

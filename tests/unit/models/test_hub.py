@@ -1,4 +1,4 @@
-"""The hub as a source: resuming, refusing, and giving up in seconds."""
+"""The hub as a source: resumed downloads, wrong bytes, and timeouts."""
 
 import socket
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def staging(tmp_path: Path, model: Model) -> Staging:
 
 @pytest.fixture
 def fill(staging: Staging, model: Model) -> Fill:
-    """Fill the folder from the hub at an address and return what was reported."""
+    """A function that fills the folder from the hub at a URL, and returns the reported progress."""
 
     def run(url: str) -> list[Progress]:
         reports: list[Progress] = []
@@ -38,7 +38,7 @@ def fill(staging: Staging, model: Model) -> Fill:
 
 
 def test_every_file_is_fetched(hub: FakeHub, staging: Staging, fill: Fill) -> None:
-    """All files arrive, and the progress of each ends at its size."""
+    """All files are fetched, and the progress of each ends at its size."""
     reports = fill(hub.url)
     assert not staging.missing
     for name, data in FILES.items():
@@ -47,17 +47,17 @@ def test_every_file_is_fetched(hub: FakeHub, staging: Staging, fill: Fill) -> No
 
 
 def test_a_broken_connection_is_resumed(hub: FakeHub, staging: Staging, fill: Fill) -> None:
-    """After a break the next request asks for the rest only."""
+    """The request after a broken connection is for the rest of the file only."""
     hub.breaks["model.bin"] = 2_500_000
     fill(hub.url)
     assert not staging.missing
     first, second = (ranges for name, ranges in hub.ranges if name == "model.bin")
     assert first == "bytes=0-"
-    assert second in {"bytes=2097152-", "bytes=2500000-"}  # whole chunks may be all that arrived
+    assert second in {"bytes=2097152-", "bytes=2500000-"}  # the library may keep whole chunks only
 
 
-def test_the_next_attempt_goes_on(hub: FakeHub, staging: Staging, fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When attempts are used up the source fails, keeps what came, and goes on from there when asked again."""
+def test_a_later_fill_resumes(hub: FakeHub, staging: Staging, fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its last attempt the source fails and keeps its bytes. The next fill continues from there."""
     monkeypatch.setattr(hub_module, "ATTEMPTS_MAX", 1)
     hub.breaks["model.bin"] = 2_500_000
     with pytest.raises(SourceFailed, match="RemoteProtocolError"):
@@ -70,22 +70,22 @@ def test_the_next_attempt_goes_on(hub: FakeHub, staging: Staging, fill: Fill, mo
 
 
 def test_other_bytes_are_refused(hub: FakeHub, staging: Staging, fill: Fill) -> None:
-    """A hub that gives other bytes than the catalogue's has failed, and its bytes are gone."""
+    """Bytes with another digest than the catalogue's fail the source, and are removed."""
     hub.files["model.bin"] = bytes(len(FILES["model.bin"]))
     with pytest.raises(SourceFailed, match=r"model\.bin has SHA-256 .* the catalogue says"):
         fill(hub.url)
     assert [path.name for path in staging.folder.iterdir()] == ["config.json"]
 
 
-def test_a_refusal_is_told(hub: FakeHub, fill: Fill) -> None:
-    """The hub's own answer is in the reason."""
+def test_a_refusal_of_the_hub_is_in_the_reason(hub: FakeHub, fill: Fill) -> None:
+    """The hub's status code is in the reason of the failure."""
     del hub.files["model.bin"]
     with pytest.raises(SourceFailed, match="404"):
         fill(hub.url)
 
 
 def test_a_closed_port_fails_at_once(fill: Fill) -> None:
-    """Where nobody listens the next source is tried without waiting."""
+    """A refused connection fails the source without a wait."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(SourceFailed, match="ConnectError"):
@@ -93,7 +93,7 @@ def test_a_closed_port_fails_at_once(fill: Fill) -> None:
 
 
 def test_a_silent_hub_is_given_up(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that takes packets and answers none costs the named limit, not the library's minutes."""
+    """A hub that does not answer fails the source after `REACH_SECONDS_MAX`."""
     monkeypatch.setattr(hub_module, "REACH_SECONDS_MAX", 0.2)
     monkeypatch.setattr(hub_module, "CONNECT_SECONDS_MAX", 1.0)
     with (
@@ -104,7 +104,7 @@ def test_a_silent_hub_is_given_up(fill: Fill, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_stalled_download_is_given_up(hub: FakeHub, fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hub that stops in the middle of a file does not hold the worker for ever."""
+    """A download without progress fails the source after `STALL_SECONDS_MAX`."""
     monkeypatch.setattr(hub_module, "STALL_SECONDS_MAX", 0.2)
     monkeypatch.setattr(hub_module, "ATTEMPTS_MAX", 1)
     hub.holds["model.bin"] = 1000
@@ -113,7 +113,7 @@ def test_a_stalled_download_is_given_up(hub: FakeHub, fill: Fill, monkeypatch: p
 
 
 def test_offline_mode_is_honoured(hub: FakeHub, fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With HF_HUB_OFFLINE the hub is not asked."""
+    """With HF_HUB_OFFLINE no request is sent to the hub."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(SourceFailed, match="HF_HUB_OFFLINE"):
         fill(hub.url)

@@ -1,4 +1,4 @@
-"""Which package index a machine has, by the settings of pip and uv."""
+"""The package index of a machine, from the settings of pip and uv."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SITE, OTHER = "https://packages.example/simple", "https://other.example/simple"
 
 @pytest.fixture
 def home(unconfigured: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A home folder in which pip's files count."""
+    """A home folder in which pip's files are read."""
     monkeypatch.delenv("PIP_CONFIG_FILE")
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "xdg"))
     monkeypatch.setattr(index_settings, "SITE_FILE", tmp_path / "pip.conf")
@@ -28,21 +28,21 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_without_settings_it_is_pypi(unconfigured: None) -> None:
-    """With the usual certificates."""
+def test_the_default_is_pypi(unconfigured: None) -> None:
+    """Without settings the index is PyPI with the default certificates."""
     assert read_index_settings() == IndexSettings(PYPI)
 
 
 @pytest.mark.parametrize("value", [SITE, f"site={SITE}"])
 @pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
-def test_uvs_setting(unconfigured: None, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
-    """The URL alone, or with a name."""
+def test_the_setting_of_uv(unconfigured: None, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """Uv's variable has the URL, or a name and the URL."""
     monkeypatch.setenv(variable, value)
     assert read_index_settings().url == SITE
 
 
-def test_pips_setting_goes_before_uvs(unconfigured: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the environment, with its certificates."""
+def test_the_setting_of_pip_overrides_that_of_uv(unconfigured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pip's variables for URL and certificates override uv's."""
     monkeypatch.setenv("UV_DEFAULT_INDEX", OTHER)
     monkeypatch.setenv("PIP_INDEX_URL", SITE)
     monkeypatch.setenv("PIP_CERT", "/etc/site.pem")
@@ -50,14 +50,14 @@ def test_pips_setting_goes_before_uvs(unconfigured: None, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("section", ["global", "download"])
-def test_pips_file(home: Path, section: str) -> None:
-    """Of the user, in either section."""
+def test_the_file_of_pip(home: Path, section: str) -> None:
+    """The user's file is read, in the sections `global` and `download`."""
     write(home / ".config" / "pip" / "pip.conf", f"[{section}]\nindex-url = {SITE}\ntimeout = 5%\n")
     assert read_index_settings().url == SITE
 
 
-def test_the_more_special_setting_counts(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The section of `pip download` before the general one, the user's file before the site's, all before the last."""
+def test_the_most_specific_setting_counts(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Section `download` overrides `global`, and the user's file the site's. PIP_CONFIG_FILE is read last."""
     write(tmp_path / "xdg" / "pip" / "pip.conf", "[global]\nindex-url = https://third.example/simple\n")
     user = write(home / ".pip" / "pip.conf", f"[global]\nindex-url = {OTHER}\n[download]\nindex-url = {SITE}\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(write(tmp_path / "own.conf", "[global]\nindex-url = https://no\n")))
@@ -68,15 +68,15 @@ def test_the_more_special_setting_counts(home: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("variable", ["PIP_NO_INDEX", "UV_NO_INDEX"])
 def test_no_index(unconfigured: None, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """A site that forbids indexes is not asked for one, whatever else is set."""
+    """A setting that forbids indexes fails the source, whatever else is set."""
     monkeypatch.setenv("PIP_INDEX_URL", SITE)
     monkeypatch.setenv(variable, "1")
     with pytest.raises(SourceFailed, match="no-index"):
         read_index_settings()
 
 
-def test_a_file_that_is_none_is_passed_over(home: Path, tmp_path: Path) -> None:
-    """The next one counts."""
+def test_an_invalid_file_is_skipped(home: Path, tmp_path: Path) -> None:
+    """An invalid file is skipped, and the next one is read."""
     write(home / ".config" / "pip" / "pip.conf", "index-url without a section")
     write(tmp_path / "xdg" / "pip" / "pip.conf", f"[global]\nindex-url = {SITE}\n")
     assert read_index_settings().url == SITE

@@ -1,4 +1,4 @@
-"""Putting a model together: only right bytes get a name."""
+"""The staging folder of a model: a file gets its name only if its bytes are right."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +20,13 @@ def staging(tmp_path: Path, model: Model) -> Staging:
 
 
 def receive(staging: Staging, name: str, *chunks: bytes) -> list[int]:
-    """Append chunks to a file and return the sizes told."""
+    """Append chunks to a file, and return the reported sizes."""
     file = next(file for file in staging.missing if file.name == name)
     return list(staging.append(file, chunks))
 
 
 def test_right_bytes_are_accepted(staging: Staging) -> None:
-    """A file gets its name when all its bytes are right, and is not missing any more."""
+    """A file with the right bytes gets its name, and is no longer missing."""
     assert receive(staging, "config.json", FILES["config.json"][:5], FILES["config.json"][5:]) == [5, 14]
     staging.accept(staging.missing[0])
     assert [file.name for file in staging.missing] == ["model.bin"]
@@ -35,7 +35,7 @@ def test_right_bytes_are_accepted(staging: Staging) -> None:
 
 @pytest.mark.parametrize("received", [b"{" * 14, b"{"], ids=["other bytes", "too few"])
 def test_wrong_bytes_are_dropped(staging: Staging, received: bytes) -> None:
-    """A file with another digest or size gets no name and leaves nothing to go on with."""
+    """A file with another digest or size gets no name, and its bytes are removed."""
     receive(staging, "config.json", received)
     file = staging.missing[0]
     with pytest.raises(WrongBytes, match=r"config\.json has"):
@@ -45,14 +45,14 @@ def test_wrong_bytes_are_dropped(staging: Staging, received: bytes) -> None:
 
 
 def test_too_many_bytes_are_refused_at_once(staging: Staging) -> None:
-    """A source that never ends cannot fill the disk."""
+    """Bytes beyond a file's size are refused, so that an endless source cannot fill the disk."""
     with pytest.raises(WrongBytes, match="has more than 14 bytes"):
         receive(staging, "config.json", FILES["config.json"], b"x")
     assert staging.received_bytes(staging.missing[0]) == 0
 
 
-def test_an_interrupted_attempt_is_taken_up(staging: Staging, model: Model) -> None:
-    """What was accepted is kept, what was begun is continued, anything else is removed."""
+def test_an_interrupted_attempt_is_continued(staging: Staging, model: Model) -> None:
+    """Accepted files are kept, an incomplete one is continued, and other files are removed."""
     receive(staging, "config.json", FILES["config.json"])
     staging.accept(model.files[0])
     receive(staging, "model.bin", b"begun")
@@ -64,8 +64,8 @@ def test_an_interrupted_attempt_is_taken_up(staging: Staging, model: Model) -> N
     assert not (staging.folder / "wheels").exists()
 
 
-def test_a_damaged_file_is_not_taken_up(staging: Staging, model: Model) -> None:
-    """A name alone proves nothing after an interruption."""
+def test_a_damaged_file_is_not_kept(staging: Staging, model: Model) -> None:
+    """After an interruption accepted files are verified again."""
     receive(staging, "config.json", FILES["config.json"])
     staging.accept(model.files[0])
     (staging.folder / "config.json").write_bytes(b"}" * 14)
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_not_taken_up(staging: Staging, model: Model) -> None:
 
 
 def test_another_revision_starts_again(staging: Staging, model: Model) -> None:
-    """Bytes of one revision are not continued with those of another."""
+    """Bytes of another revision are removed."""
     receive(staging, "model.bin", b"begun")
     other = replace(model, files=tuple(replace(file, sha256="b" * 64) for file in model.files))
     again = Staging(staging.folder, other)

