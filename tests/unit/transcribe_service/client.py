@@ -1,4 +1,4 @@
-"""The SDK as a test uses it: `amazon-transcribe`, unmodified."""
+"""Calls of the unmodified SDK `amazon-transcribe`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def speech(*parts: Sequence[int] | float) -> bytes:
 async def start(
     server: TranscribeServer, *, credentials: CredentialResolver | None = None, **parameters: Any
 ) -> SdkStream:
-    """Begin a stream of PCM16 in English at 16 kHz, unless the parameters say otherwise."""
+    """Start a stream. By default it is PCM16 in English at 16 kHz."""
     endpoint = StaticEndpointResolver(server.url)
     client = TranscribeStreamingClient(
         region=REGION,
@@ -55,7 +55,7 @@ async def send(stream: SdkStream, pcm: bytes, *, chunk_bytes: int = CHUNK_BYTES)
 
 
 async def results(stream: SdkStream) -> list[SdkResult]:
-    """Everything that the service says until it ends the stream."""
+    """All results until the service ends the stream."""
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
         return [result async for event in stream.output_stream for result in event.transcript.results]
 
@@ -71,7 +71,7 @@ async def transcribe(
 
 
 async def leave(stream: SdkStream) -> None:
-    """End a stream that may have ended already, and read what is left."""
+    """End a stream that may have ended already, and read its last results."""
     with suppress(OSError):
         await stream.input_stream.end_stream()
     await results(stream)

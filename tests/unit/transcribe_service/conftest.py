@@ -1,4 +1,4 @@
-"""A server of the test's own, with what the SDK needs to find it."""
+"""A server of the test's own."""
 
 from collections.abc import Iterator
 from pathlib import Path

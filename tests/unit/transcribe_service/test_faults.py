@@ -1,4 +1,4 @@
-"""Each fault of the service as the SDK tells it. An engine is built on what these tests say."""
+"""Faults of the service as the SDK raises them. The engine depends on this behaviour."""
 
 import asyncio
 from contextlib import suppress
@@ -26,9 +26,9 @@ from tests.support.transcribe_service.server import ACCESS_KEY, SECRET_KEY, Tran
 from tests.unit.transcribe_service.client import leave, results, send, speech, start, transcribe
 
 LATER = timedelta(minutes=6)
-"""More than a signature is good for."""
+"""Longer than the lifetime of a signature."""
 HANGS_SECONDS = 1.0
-"""Who has said nothing for so long, with all that it waits for gone, says nothing any more."""
+"""A call without an answer for this long, although nothing is under way, is taken to hang."""
 SESSION = "0f9b1a52-6b1c-4c0e-9a46-2f6a1f0d7c11"
 
 KNOWN = [
@@ -38,12 +38,14 @@ KNOWN = [
     (failures.limit_exceeded(), LimitExceededException),
     (failures.service_unavailable(), ServiceUnavailableException),
 ]
-"""Those of the service model."""
+"""Exceptions of the service model."""
 
 
 @pytest.mark.parametrize(("failure", "kind"), KNOWN)
-async def test_a_refusal(server: TranscribeServer, failure: ServiceFailure, kind: type[ServiceException]) -> None:
-    """A request that is refused raises the exception of the service model with its message; no audio is taken."""
+async def test_a_refused_request(
+    server: TranscribeServer, failure: ServiceFailure, kind: type[ServiceException]
+) -> None:
+    """A refused request raises the exception of the service model with its message, before audio is sent."""
     server.plan(Script(refuse=failure))
     with pytest.raises(kind) as caught:
         await start(server)
@@ -55,34 +57,34 @@ async def test_a_refusal(server: TranscribeServer, failure: ServiceFailure, kind
 @pytest.mark.parametrize(
     "failure", [failures.expired_token(), failures.access_denied(), failures.invalid_signature("no")]
 )
-async def test_a_refusal_of_credentials(server: TranscribeServer, failure: ServiceFailure) -> None:
-    """What the service model does not have becomes `UnknownServiceException` with the status and the name."""
+async def test_refused_credentials(server: TranscribeServer, failure: ServiceFailure) -> None:
+    """An exception that is not in the model becomes `UnknownServiceException` with its status and name."""
     server.plan(Script(refuse=failure))
     with pytest.raises(UnknownServiceException) as caught:
         await start(server)
-    told: Any = caught.value  # the SDK declares the name to be an integer
-    assert (told.status_code, told.error_code, told.message) == (403, failure.kind, failure.message)
+    raised: Any = caught.value  # the SDK declares the name to be an integer
+    assert (raised.status_code, raised.error_code, raised.message) == (403, failure.kind, failure.message)
 
 
 @pytest.mark.parametrize(("failure", "kind"), KNOWN)
 async def test_an_exception_in_mid_stream(
     server: TranscribeServer, failure: ServiceFailure, kind: type[ServiceException]
 ) -> None:
-    """It is raised where results are read, after the results before it."""
+    """An exception in mid-stream is raised at the read of results, after the results before it."""
     server.plan(Script(throw=failure, throw_after=0.5))
     stream = await start(server)
     await send(stream, speech([1, 2, 3]))
-    heard = []
+    read = []
     with pytest.raises(kind, match=failure.message):
         async for event in stream.output_stream:
-            heard += event.transcript.results
-    assert [result.alternatives[0].transcript for result in heard] == ["w1", "w1 w2"]
+            read += event.transcript.results
+    assert [result.alternatives[0].transcript for result in read] == ["w1", "w1 w2"]
     assert (server.streams[0].end, server.streams[0].failure) == (End.FAILED, failure.kind)
     await stream.input_stream.end_stream()
 
 
-async def test_the_secret_key_is_another(server: TranscribeServer) -> None:
-    """A request signed with a wrong key is refused."""
+async def test_a_wrong_secret_key(server: TranscribeServer) -> None:
+    """A request that is signed with a wrong key is refused."""
     with pytest.raises(UnknownServiceException) as caught:
         await start(server, credentials=StaticCredentialResolver(ACCESS_KEY, "guessed"))
     assert str(caught.value.error_code) == "InvalidSignatureException"
@@ -90,19 +92,19 @@ async def test_the_secret_key_is_another(server: TranscribeServer) -> None:
 
 
 class Changing(CredentialResolver):  # type: ignore[misc] # the SDK has no types
-    """Credentials that are others from the second chunk on. The SDK asks for them at the request, and at each chunk."""
+    """Credentials that change at the second chunk. The SDK reads them for the request, and for each chunk."""
 
     def __init__(self) -> None:
         self._asked = 0
 
     async def get_credentials(self) -> Credentials:
-        """Return them."""
+        """Return the present credentials."""
         self._asked += 1
         return Credentials(ACCESS_KEY, SECRET_KEY if self._asked <= 2 else "guessed")
 
 
-async def test_a_chunk_is_signed_with_another_key(server: TranscribeServer) -> None:
-    """The chain of signatures is checked at every chunk: one that does not fit ends the stream."""
+async def test_a_chunk_that_is_signed_with_another_key(server: TranscribeServer) -> None:
+    """A chunk with a wrong signature ends the stream with BadRequestException."""
     stream = await start(server, credentials=Changing())
     await send(stream, speech([1]))
     with pytest.raises(BadRequestException, match="the chunk's signature is another"):
@@ -111,16 +113,16 @@ async def test_a_chunk_is_signed_with_another_key(server: TranscribeServer) -> N
     await stream.input_stream.end_stream()
 
 
-async def test_the_request_has_expired(server: TranscribeServer) -> None:
-    """A client whose clock is wrong is refused."""
+async def test_an_expired_request(server: TranscribeServer) -> None:
+    """A request whose time is more than five minutes off is refused."""
     server.plan(Script(clock_ahead=LATER))
     with pytest.raises(UnknownServiceException, match="Signature expired") as caught:
         await start(server)
     assert (caught.value.status_code, str(caught.value.error_code)) == (403, "InvalidSignatureException")
 
 
-async def test_a_chunk_has_expired(server: TranscribeServer) -> None:
-    """Audio that the service takes more than five minutes after it was signed ends the stream."""
+async def test_an_expired_chunk(server: TranscribeServer) -> None:
+    """A chunk whose time is more than five minutes off ends the stream."""
     server.plan(Script(clock_ahead=LATER, clock_ahead_after=0.5))
     stream = await start(server)
     await send(stream, speech([1, 2, 3]))
@@ -129,8 +131,8 @@ async def test_a_chunk_has_expired(server: TranscribeServer) -> None:
     await stream.input_stream.end_stream()
 
 
-async def test_no_audio(server: TranscribeServer) -> None:
-    """A stream without audio is ended, although it was not silent before: what counts is the time since."""
+async def test_a_stream_without_new_audio_is_ended(server: TranscribeServer) -> None:
+    """The service ends a stream some time after its last audio."""
     server.plan(Script(quiet_seconds=0.3))
     stream = await start(server)
     await send(stream, speech([1]))
@@ -140,7 +142,7 @@ async def test_no_audio(server: TranscribeServer) -> None:
 
 
 async def test_empty_events_are_no_audio(server: TranscribeServer) -> None:
-    """Events without audio do not keep a stream."""
+    """Audio events without samples do not keep a stream open."""
     server.plan(Script(quiet_seconds=0.3))
     stream = await start(server)
     for _ in range(3):
@@ -152,7 +154,7 @@ async def test_empty_events_are_no_audio(server: TranscribeServer) -> None:
 
 
 async def test_a_chunk_that_is_too_large(server: TranscribeServer) -> None:
-    """An audio event is 32 KB at most."""
+    """An audio event over 32 KB ends the stream."""
     stream = await start(server)
     await stream.input_stream.send_audio_event(audio_chunk=bytes(32 * 1024 + 2))
     with pytest.raises(BadRequestException, match="larger than 32 KB"):
@@ -177,19 +179,19 @@ async def test_a_chunk_that_is_too_large(server: TranscribeServer) -> None:
         {"language_code": None, "identify_language": True},
     ],
 )
-async def test_a_bad_parameter(server: TranscribeServer, parameters: dict[str, Any]) -> None:
-    """What the service does not have is refused before audio is taken."""
+async def test_an_invalid_parameter(server: TranscribeServer, parameters: dict[str, Any]) -> None:
+    """An invalid parameter is refused before audio is sent."""
     with pytest.raises(BadRequestException):
         await start(server, **parameters)
 
 
 async def test_a_cut_in_mid_stream_looks_like_an_end(server: TranscribeServer) -> None:
-    """The SDK raises nothing when the connection is gone: results just end, and audio may still be sent."""
+    """The SDK raises nothing for a lost connection: results end, and audio can still be sent."""
     server.plan(Script(cut_after=0.5))
     stream = await start(server)
     await send(stream, speech([1, 2, 3]))
-    heard = await results(stream)
-    assert all(result.is_partial for result in heard)
+    read = await results(stream)
+    assert all(result.is_partial for result in read)
     assert server.streams[0].end is End.CUT
     await send(stream, speech([4]))
     await stream.input_stream.end_stream()
@@ -197,7 +199,7 @@ async def test_a_cut_in_mid_stream_looks_like_an_end(server: TranscribeServer) -
 
 @pytest.mark.parametrize("script", [Script(cut_after=0), Script(mute=True)])
 async def test_a_request_without_answer_hangs(server: TranscribeServer, script: Script) -> None:
-    """The SDK waits without end for an answer, even where the connection is gone: the caller needs a timeout."""
+    """The SDK waits for an answer without a limit, even if the connection is lost: the caller needs a timeout."""
     server.plan(script)
     starting = asyncio.create_task(start(server))
     if script.cut_after == 0:
@@ -211,8 +213,8 @@ async def test_a_request_without_answer_hangs(server: TranscribeServer, script: 
         await starting
 
 
-async def test_a_stall(server: TranscribeServer) -> None:
-    """A service that falls silent takes audio and says nothing, not even at the end."""
+async def test_a_stalled_stream(server: TranscribeServer) -> None:
+    """A stalled service accepts audio and sends no result, even after the end of the stream."""
     server.plan(Script(stall_after=0.5, quiet_seconds=60))
     stream = await start(server)
     await send(stream, speech([1, 2, 3]))
@@ -228,32 +230,32 @@ async def test_a_stall(server: TranscribeServer) -> None:
 
 
 async def test_a_corrupt_event(server: TranscribeServer) -> None:
-    """An event whose CRC is wrong raises an error that is no `SDKError`, after the events before it."""
+    """An event with a wrong CRC raises `ChecksumMismatch`, which is not an `SDKError`, after the events before it."""
     server.plan(Script(corrupt_after=0.5))
     stream = await start(server)
     await send(stream, speech([1, 2]))
-    heard = []
+    read = []
     with pytest.raises(ChecksumMismatch):
         async for event in stream.output_stream:
-            heard += event.transcript.results
-    assert [result.alternatives[0].transcript for result in heard] == ["w1"]
+            read += event.transcript.results
+    assert [result.alternatives[0].transcript for result in read] == ["w1"]
     await stream.input_stream.end_stream()
 
 
-async def test_one_fault_does_not_reach_another_stream(server: TranscribeServer) -> None:
-    """Scripts are taken in the order of requests: one stream fails, the other is heard."""
+async def test_a_fault_affects_its_own_stream_only(server: TranscribeServer) -> None:
+    """One stream fails, and the other one gets its results. Scripts apply in the order of requests."""
     server.plan(Script(throw=failures.internal_failure(), throw_after=0.1))
     failing = await start(server)
-    heard = asyncio.create_task(transcribe(server, speech([5])))
+    other = asyncio.create_task(transcribe(server, speech([5])))
     await send(failing, speech([1]))
     with pytest.raises(InternalFailureException):
         await results(failing)
     await failing.input_stream.end_stream()
-    assert (await heard)[-1].alternatives[0].transcript == "w5."
+    assert (await other)[-1].alternatives[0].transcript == "w5."
 
 
 async def test_too_many_streams(server: TranscribeServer) -> None:
-    """A stream beyond the account's limit is refused; once another has ended, one more may begin."""
+    """A stream beyond the account's limit is refused. Once another one has ended, a new one may start."""
     server.streams_max = 1
     first = await start(server)
     with pytest.raises(LimitExceededException):
@@ -263,8 +265,8 @@ async def test_too_many_streams(server: TranscribeServer) -> None:
     assert [record.end for record in server.streams] == [End.FINISHED, End.FAILED, End.FINISHED]
 
 
-async def test_a_session_that_begins_again(server: TranscribeServer) -> None:
-    """A stream with the session ID of another ends that one."""
+async def test_a_session_id_that_is_used_again(server: TranscribeServer) -> None:
+    """A stream with the session id of another one ends that one."""
     first = await start(server, session_id=SESSION)
     second = await start(server, session_id=SESSION)
     with pytest.raises(ConflictException):

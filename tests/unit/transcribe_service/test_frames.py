@@ -16,15 +16,15 @@ HEADERS: dict[str, Any] = {
 MESSAGE = Message(HEADERS, b"audio")
 
 
-def test_the_sdk_writes_what_we_read() -> None:
-    """A message that the SDK serializes has the same bytes, and reads as what was written."""
+def test_messages_of_the_sdk_are_decoded() -> None:
+    """The SDK serializes a message to the same bytes, which are decoded to the same message."""
     theirs = EventStreamMessageSerializer().serialize(HEADERS, b"audio")
     assert encode(MESSAGE) == theirs
     assert decode(theirs) == MESSAGE
 
 
-def test_the_sdk_reads_what_we_write() -> None:
-    """The SDK checks both CRCs, and finds the headers and the payload."""
+def test_the_sdk_decodes_our_messages() -> None:
+    """The SDK accepts both CRCs, and reads the headers and the payload."""
     buffer = EventStreamBuffer()
     buffer.add_data(encode(Message({":message-type": "event"}, b"{}")))
     message = next(buffer)
@@ -32,15 +32,15 @@ def test_the_sdk_reads_what_we_write() -> None:
 
 
 @pytest.mark.parametrize("position", range(len(encode(MESSAGE))))
-def test_no_byte_can_be_altered(position: int) -> None:
-    """Whichever byte changes, prelude, header, payload or CRC, the message is refused."""
+def test_an_altered_byte_is_refused(position: int) -> None:
+    """A message with any altered byte is refused: in prelude, header, payload or CRC."""
     data = bytearray(encode(MESSAGE))
     data[position] ^= 1
     with pytest.raises(BadFrameError):
         decode(bytes(data))
 
 
-def test_a_payload_with_a_crc_of_another_is_refused() -> None:
+def test_the_crc_of_another_payload_is_refused() -> None:
     """The message's CRC covers the payload, not the prelude alone."""
     other = encode(Message(HEADERS, b"other"))
     data = encode(MESSAGE)
@@ -50,7 +50,7 @@ def test_a_payload_with_a_crc_of_another_is_refused() -> None:
 
 @pytest.mark.parametrize("portion", [1, 7, 1000])
 def test_messages_arrive_in_portions(portion: int) -> None:
-    """Messages are found wherever the bytes are cut."""
+    """Messages are found in bytes of any portions."""
     data = encode(MESSAGE) * 3
     reader = FrameReader()
     found = [m for begin in range(0, len(data), portion) for m in reader.feed(data[begin : begin + portion])]
@@ -58,7 +58,7 @@ def test_messages_arrive_in_portions(portion: int) -> None:
     assert reader.waiting == 0
 
 
-def test_what_is_cut_off_is_no_message() -> None:
-    """A message that is not whole is not read."""
+def test_a_truncated_message_is_refused() -> None:
+    """A message without its last byte is not decoded."""
     with pytest.raises(BadFrameError, match="0 messages"):
         decode(encode(MESSAGE)[:-1])

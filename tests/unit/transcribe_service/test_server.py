@@ -1,4 +1,4 @@
-"""The server's own manners: who is trusted, and what is left when it is gone."""
+"""The test server itself: its TLS, its end, and its faults."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from tests.unit.transcribe_service.client import results, send, speech, start
 
 
 def shake_hands(server: TranscribeServer, context: ssl.SSLContext) -> str | None:
-    """Agree on TLS, and return the protocol that is spoken over it."""
+    """Do a TLS handshake, and return the negotiated protocol."""
     with (
         socket.create_connection(("127.0.0.1", server.port)) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as connection,
@@ -25,8 +25,8 @@ def shake_hands(server: TranscribeServer, context: ssl.SSLContext) -> str | None
         return connection.selected_alpn_protocol()
 
 
-def test_tls_is_real(server: TranscribeServer) -> None:
-    """Who does not know the server's authority does not believe its name; who does speaks HTTP/2 with it."""
+def test_tls_is_verified(server: TranscribeServer) -> None:
+    """A client without the server's authority fails the handshake. One with it negotiates HTTP/2."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1", "h2"])
     with pytest.raises(ssl.SSLCertVerificationError):
@@ -35,8 +35,8 @@ def test_tls_is_real(server: TranscribeServer) -> None:
     assert shake_hands(server, context) == "h2"
 
 
-async def test_it_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stream open, it stops: the client's results end, the port is free, the thread is gone."""
+async def test_a_stopped_server_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a stop with an open stream results end, the port is closed, and the thread has ended."""
     before = set(threading.enumerate())
     with running_transcribe(tmp_path) as server:
         for name, value in server.environment.items():
@@ -53,8 +53,8 @@ async def test_it_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
 
 
-async def test_a_stream_that_is_dropped_stays_open(server: TranscribeServer) -> None:
-    """The SDK cannot leave a stream: when its objects are gone, only the service ends it, for want of audio."""
+async def test_a_stream_whose_objects_are_freed_stays_open(server: TranscribeServer) -> None:
+    """The SDK does not close a stream whose objects are freed: the service ends it for lack of audio."""
     server.plan(Script(quiet_seconds=1.0))
     stream = await start(server)
     await send(stream, speech([1]))
@@ -82,7 +82,7 @@ asyncio.run(main())
 
 
 async def test_a_client_that_is_killed(server: TranscribeServer) -> None:
-    """Its connection closes, and its stream is left."""
+    """The connection and the stream of a killed client end."""
     client = await asyncio.create_subprocess_exec(sys.executable, "-c", _CLIENT, server.url, REGION)
     try:
         await asyncio.to_thread(server.wait_until, lambda: server.streams != [])
@@ -93,8 +93,8 @@ async def test_a_client_that_is_killed(server: TranscribeServer) -> None:
     assert server.connections == 0
 
 
-async def test_its_own_faults_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the server is not taken for one of the service: the test that meets it fails."""
+async def test_a_fault_of_the_server_fails_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in the server raises AssertionError at its end: it is not taken for a fault of the service."""
     with pytest.raises(AssertionError, match="the server failed"), running_transcribe(tmp_path) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)

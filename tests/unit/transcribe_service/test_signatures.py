@@ -1,4 +1,4 @@
-"""The verifier of signatures, with what the SDK has signed."""
+"""The verifier of signatures, with requests and chunks that the SDK has signed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,12 +38,12 @@ REQUEST = {
     ),
     "host": "localhost",
 }
-"""As `amazon-transcribe` 0.6.4 signed it with awscrt 0.26.1 and `KEYS`."""
+"""A request that `amazon-transcribe` 0.6.4 has signed with awscrt 0.26.1 and `KEYS`."""
 AUDIO = [encode(Message({":message-type": "event", ":event-type": "AudioEvent"}, bytes((n,)))) for n in range(3)]
 
 
 def test_a_request_of_the_sdk() -> None:
-    """It is signed right, and its signature is where the chunks begin."""
+    """A request of the SDK is valid, and its signature is returned."""
     assert verify_request(REQUEST, keys=KEYS, region=REGION, now=NOW) == bytes.fromhex(SIGNATURE)
 
 
@@ -65,26 +65,26 @@ def test_a_request_of_the_sdk() -> None:
     ],
 )
 def test_an_altered_request(altered: dict[str, str], why: str) -> None:
-    """Whatever differs from what was signed, the request is refused."""
+    """A request with any altered header is refused."""
     with pytest.raises(BadSignatureError, match=why):
         verify_request({**REQUEST, **altered}, keys=KEYS, region=REGION, now=NOW)
 
 
-def test_another_secret() -> None:
-    """Who does not have the secret key cannot sign."""
+def test_a_request_with_another_secret_key() -> None:
+    """A request that is signed with another secret key is refused."""
     with pytest.raises(BadSignatureError, match="signature is another"):
         verify_request(REQUEST, keys=replace(KEYS, secret_key="guessed"), region=REGION, now=NOW)  # noqa: S106
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])
-def test_a_request_of_another_time(minutes: int) -> None:
-    """A signature is good for five minutes."""
+def test_an_expired_request(minutes: int) -> None:
+    """A request whose time is more than five minutes off is refused."""
     with pytest.raises(ExpiredSignatureError):
         verify_request(REQUEST, keys=KEYS, region=REGION, now=NOW + timedelta(minutes=minutes))
 
 
 def chunks(payloads: list[bytes], *, secret: str = KEYS.secret_key) -> list[Message]:
-    """Have the SDK sign chunks, each over the one before."""
+    """Chunks that the SDK has signed, each over the one before."""
     signer = EventSigner("transcribe", REGION, utc_now=lambda: NOW)
     previous, signed = bytes.fromhex(SIGNATURE), []
     for payload in payloads:
@@ -96,12 +96,12 @@ def chunks(payloads: list[bytes], *, secret: str = KEYS.secret_key) -> list[Mess
 
 @pytest.fixture
 def verifier() -> ChunkVerifier:
-    """Of the stream that `REQUEST` began."""
+    """The verifier of the stream that `REQUEST` starts."""
     return ChunkVerifier(bytes.fromhex(SIGNATURE), keys=KEYS, region=REGION)
 
 
 def test_chunks_of_the_sdk(verifier: ChunkVerifier) -> None:
-    """A chain of chunks opens to the events in it; the empty chunk at the end opens to nothing."""
+    """A chain of chunks gives its events. The empty last chunk gives None."""
     opened = [verifier.open(chunk, NOW) for chunk in chunks([*AUDIO, b""])]
     assert [event and event.payload for event in opened] == [b"\0", b"\1", b"\2", None]
     assert verifier.verified == 4
@@ -109,7 +109,7 @@ def test_chunks_of_the_sdk(verifier: ChunkVerifier) -> None:
 
 @pytest.mark.parametrize("order", [[1], [0, 2], [0, 0], [1, 0]])
 def test_chunks_out_of_order(verifier: ChunkVerifier, order: list[int]) -> None:
-    """A chunk that is left out, repeated or moved breaks the chain."""
+    """A missing, repeated or moved chunk is refused."""
     signed = chunks(AUDIO)
     with pytest.raises(BadSignatureError, match="signature is another"):
         for index in order:
@@ -118,7 +118,7 @@ def test_chunks_out_of_order(verifier: ChunkVerifier, order: list[int]) -> None:
 
 @pytest.mark.parametrize("alter", ["payload", ":date", ":chunk-signature"])
 def test_an_altered_chunk(verifier: ChunkVerifier, alter: str) -> None:
-    """The signature covers audio and date; nothing else has the same signature."""
+    """A chunk with an altered payload, date or signature is refused."""
     (chunk,) = chunks(AUDIO[:1])
     altered = {
         "payload": replace(chunk, payload=AUDIO[1]),
@@ -131,25 +131,25 @@ def test_an_altered_chunk(verifier: ChunkVerifier, alter: str) -> None:
 
 
 def test_a_chunk_without_signature(verifier: ChunkVerifier) -> None:
-    """An event that no chunk wraps is refused."""
+    """An event that is not in a signed chunk is refused."""
     with pytest.raises(BadSignatureError, match="without :date"):
         verifier.open(Message({":message-type": "event"}, b""), NOW)
 
 
 def test_a_chunk_with_more_headers(verifier: ChunkVerifier) -> None:
-    """Headers that no signature covers are refused."""
+    """A chunk with headers that its signature does not cover is refused."""
     (chunk,) = chunks(AUDIO[:1])
     with pytest.raises(BadFrameError):
         verifier.open(replace(chunk, headers={**chunk.headers, ":event-type": "AudioEvent"}), NOW)
 
 
-def test_a_chunk_of_another_secret(verifier: ChunkVerifier) -> None:
-    """Who does not have the secret key cannot go on with a stream."""
+def test_a_chunk_with_another_secret_key(verifier: ChunkVerifier) -> None:
+    """A chunk that is signed with another secret key is refused."""
     with pytest.raises(BadSignatureError, match="signature is another"):
         verifier.open(chunks(AUDIO[:1], secret="guessed")[0], NOW)  # noqa: S106
 
 
-def test_a_chunk_of_another_time(verifier: ChunkVerifier) -> None:
-    """Audio that is taken more than five minutes after it was signed is refused, as the service words it."""
+def test_an_expired_chunk(verifier: ChunkVerifier) -> None:
+    """A chunk whose time is more than five minutes off is refused, with the service's message."""
     with pytest.raises(ExpiredSignatureError, match=r"Signature expired: 20261126T174147Z is now earlier than"):
         verifier.open(chunks(AUDIO[:1])[0], NOW + timedelta(minutes=6))
