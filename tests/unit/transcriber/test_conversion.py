@@ -1,4 +1,4 @@
-"""From the engine's samples to the contract's times, and back."""
+"""Conversion between the engine's samples and the contract's times."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from tiro_engines.interface import Segment, Word
 from tiro_transcriber.engine.conversion import from_proto, to_proto
 
 SAMPLES = st.integers(0, 12 * 3600 * 16_000)
-"""The times of a recording of 12 hours."""
+"""Samples of a recording of 12 hours."""
 PROBABILITIES = st.floats(0, 1, width=32)
 
 
@@ -23,7 +23,7 @@ def segments(draw: st.DrawFn) -> Segment:
 
 @given(segment=segments(), offset=SAMPLES)
 def test_a_segment_of_a_part_has_the_times_of_the_whole(segment: Segment, offset: int) -> None:
-    """To the sample: a segment that is stored by a part's worker comes back as the engine gave it, moved."""
+    """A segment of a part that is stored and read has the same fields, and times that are exact to the sample."""
     moved = from_proto(to_proto(segment, with_words=True), offset)
     assert (moved.start, moved.end) == (segment.start + offset, segment.end + offset)
     assert [(word.start, word.end) for word in moved.words] == [

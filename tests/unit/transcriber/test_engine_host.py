@@ -1,4 +1,4 @@
-"""The engine's host: what it does for a caller that is cancelled."""
+"""The engine host and its cancelled callers."""
 
 import asyncio
 import threading
@@ -12,17 +12,17 @@ from tiro_transcriber.engine.host import open_engine_host
 
 
 class OpenedSession(FakeSession):
-    """A session that knows whether it was closed."""
+    """A session that records its close."""
 
     closed: threading.Event
 
     def close(self) -> None:
-        """Note it."""
+        """Record the close."""
         self.closed.set()
 
 
 class SlowEngine(FakeEngine):
-    """An engine that takes its time to open a session."""
+    """An engine that opens a session once `go_on` is set."""
 
     def __init__(self) -> None:
         super().__init__("markers", frozenset({"en"}))
@@ -33,7 +33,7 @@ class SlowEngine(FakeEngine):
     def open_session(
         self, options: SessionOptions, start: int, context: CommittedContext | None = None
     ) -> OpenedSession:
-        """Open a session once it may."""
+        """Open a session once `go_on` is set."""
         self.opening.set()
         self.go_on.wait()
         session = OpenedSession(options, start, context, self.capabilities.require_language)
@@ -42,8 +42,8 @@ class SlowEngine(FakeEngine):
         return session
 
 
-async def test_a_session_that_is_opened_for_nobody_is_closed() -> None:
-    """Its worker was stopped while the engine opened it."""
+async def test_a_session_is_closed_if_its_caller_was_cancelled_during_the_open() -> None:
+    """A session that is opened after the cancellation of its caller is closed."""
     engine = SlowEngine()
     async with open_engine_host(engine, job_slots=1, session_threads=1) as host:
         opening = asyncio.create_task(host.open_session(SessionOptions(), 0, None))
@@ -53,17 +53,17 @@ async def test_a_session_that_is_opened_for_nobody_is_closed() -> None:
             await opening
         engine.go_on.set()
     [session] = engine.sessions
-    assert session.closed.is_set(), "the host has ended, and the session is open"
+    assert session.closed.is_set(), "the host has ended, and the session is still open"
 
 
-async def test_a_session_that_nobody_waits_for_any_more_is_closed() -> None:
-    """The engine had opened it, and the caller was cancelled before it was given the session."""
+async def test_a_session_is_closed_if_its_caller_was_cancelled_after_the_open() -> None:
+    """A session that is open when its caller is cancelled, but not returned yet, is closed."""
     engine = SlowEngine()
     async with open_engine_host(engine, job_slots=1, session_threads=1) as host:
         opening = asyncio.create_task(host.open_session(SessionOptions(), 0, None))
         await asyncio.to_thread(engine.opening.wait)
         engine.go_on.set()
-        while not engine.sessions:  # without giving the loop a turn, in which the caller would get it
+        while not engine.sessions:  # without a turn of the event loop, in which the caller would get the session
             pass
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""What a failure of an attempt means for its job."""
+"""The effect of an attempt's failure on its job."""
 
 from dataclasses import replace
 
@@ -13,23 +13,23 @@ from tiro_engines.registry import find_engine
 from tiro_transcriber.errors import explain, reason_of, require_consent
 
 
-def test_a_store_that_is_away_is_worth_another_attempt() -> None:
-    """With a reason of its own, and nothing of the inside in the message."""
+def test_an_unavailable_store_leads_to_another_attempt() -> None:
+    """The status has STORAGE_UNAVAILABLE, and no internal address."""
     status, again = explain(StorageUnavailable("PUT http://inside:9000 failed"))
     assert again
     assert reason_of(status) == "STORAGE_UNAVAILABLE"
     assert "inside" not in status.message
 
 
-def test_a_cloud_hears_nothing_that_the_door_has_not_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that runs here needs no consent; one that is a cloud needs it for jobs and sessions alike."""
-    here = find_engine("fake").load("markers", EngineSettings(models_dir=""))
-    require_consent(here, TranscriptionRecord())
-    monkeypatch.setattr(here, "capabilities", replace(here.capabilities, cloud=True))
+def test_a_cloud_engine_requires_consent_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local engine needs no consent. A cloud engine refuses jobs and sessions whose record does not allow it."""
+    engine = find_engine("fake").load("markers", EngineSettings(models_dir=""))
+    require_consent(engine, TranscriptionRecord())
+    monkeypatch.setattr(engine, "capabilities", replace(engine.capabilities, cloud=True))
     for record in (TranscriptionRecord(allowed_clouds=["another"]), SessionRecord()):
         with pytest.raises(TiroError, match="is a cloud") as refused:
-            require_consent(here, record)
+            require_consent(engine, record)
         status, again = explain(refused.value)
         assert (reason_of(status), again) == ("CLOUD_NOT_ALLOWED", False)
-    require_consent(here, TranscriptionRecord(allowed_clouds=["another", "fake"]))
-    require_consent(here, SessionRecord(allowed_clouds=["fake"]))
+    require_consent(engine, TranscriptionRecord(allowed_clouds=["another", "fake"]))
+    require_consent(engine, SessionRecord(allowed_clouds=["fake"]))

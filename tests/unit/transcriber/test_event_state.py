@@ -1,4 +1,4 @@
-"""A new owner of a live session learns the same from a checkpoint as from the whole event log."""
+"""The state of a live session from its event log: a checkpoint and later events equal the whole log."""
 
 from collections.abc import Sequence
 
@@ -23,11 +23,11 @@ from tiro_transcriber.sessions.checkpoint import CheckpointTracker
 from tiro_transcriber.sessions.event_state import EventState
 
 STREAM_STEP = 3
-"""Between two events of a session the stream has those of others."""
+"""Distance of two events of a session in the stream: events of other sessions are between them."""
 
 
 def final(sample: int, context_from: int | None) -> LiveEvent:
-    """A final that ends at a sample, with context from another one where that is given."""
+    """A final that ends at a sample, with context from `context_from` on unless None."""
     event = LiveEvent(final=Segment(text="x"), resume_sample=sample)
     if context_from is not None:
         event.context.CopyFrom(LiveContext(first_sample=context_from, text=str(sample)))
@@ -42,7 +42,7 @@ def config(sample: int, hotword: str) -> LiveEvent:
 
 @st.composite
 def events(draw: st.DrawFn, sample: int, finals_end: int) -> LiveEvent:
-    """An event of a session at a sample, whose finals end at another one before it."""
+    """An event of a session at a sample, after finals that end at `finals_end`."""
     route = Route(engine=draw(st.sampled_from(["a", "b"])), model="m")
     owner = OwnerChanged(route=route, engine_changed=draw(st.booleans()))
     context_from = draw(st.none() | st.integers(finals_end, sample))
@@ -63,7 +63,7 @@ def events(draw: st.DrawFn, sample: int, finals_end: int) -> LiveEvent:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[LiveEvent], list[int]]:
-    """A session: its events, and after each of them the sample before which everything is settled."""
+    """A session: its events, and after each event the sample up to which all is settled."""
     log: list[LiveEvent] = []
     settled: list[int] = []
     sample = finals_end = answered = 0
@@ -76,7 +76,7 @@ def histories(draw: st.DrawFn) -> tuple[list[LiveEvent], list[int]]:
             event.answered_controls = answered
         event.sequence = number + 1
         log.append(event)
-        # What is settled is final and no context, or was silence: it may lie before the last final, or behind it.
+        # Settled audio is final and not context, or silence: it may end before the last final, or after it.
         settled.append(draw(st.integers(settled[-1] if settled else 0, max(sample, settled[-1] if settled else 0))))
     if draw(st.booleans()):
         log.append(LiveEvent(sequence=len(log) + 1, ended=LiveEnded(final_count=1)))
@@ -84,8 +84,8 @@ def histories(draw: st.DrawFn) -> tuple[list[LiveEvent], list[int]]:
     return log, settled
 
 
-def learned(checkpoint: Checkpoint, log: Sequence[LiveEvent]) -> tuple[object, ...]:
-    """What a new owner learns, as `SessionOutput.take_over` does."""
+def state_from(checkpoint: Checkpoint, log: Sequence[LiveEvent]) -> tuple[object, ...]:
+    """The state of a new owner, as `SessionOutput.take_over` reads it."""
     state = EventState()
     state.restart(checkpoint.events if checkpoint.HasField("events") else None)
     state.settle(checkpoint.sample)
@@ -111,10 +111,10 @@ def learned(checkpoint: Checkpoint, log: Sequence[LiveEvent]) -> tuple[object, .
 
 
 @given(history=histories(), renewed=st.sets(st.integers(0, 25), min_size=5), killed=st.integers(0, 50))
-def test_a_checkpoint_and_the_events_after_it_are_the_whole_log(
+def test_a_checkpoint_and_later_events_equal_the_whole_log(
     history: tuple[list[LiveEvent], list[int]], renewed: set[int], killed: int
 ) -> None:
-    """Whatever has happened, whenever the lease was renewed, and whenever the owner is lost."""
+    """The state is the same for any events, any renewals of the lease, and any time of the owner's death."""
     log, settled = history
     state = EventState()
     tracker = CheckpointTracker(Checkpoint(), state)
@@ -131,11 +131,11 @@ def test_a_checkpoint_and_the_events_after_it_are_the_whole_log(
     checkpoint, log = record.checkpoint, log[: killed + 1]
     note(f"from event {checkpoint.events.sequence}" if checkpoint.HasField("events") else "from the beginning")
     whole = Checkpoint(sample=checkpoint.sample)
-    assert learned(checkpoint, log) == learned(whole, log)
+    assert state_from(checkpoint, log) == state_from(whole, log)
 
 
-def test_the_checkpoint_waits_for_a_config_that_begins_behind_the_next_owner() -> None:
-    """The next owner decodes from the last final on, with the config of that time; then it needs the later one."""
+def test_the_checkpoint_stays_before_a_config_that_applies_later() -> None:
+    """The next owner decodes from the last final with the config of that time, and then reads the later config."""
     state = EventState()
     tracker = CheckpointTracker(Checkpoint(), state)
     record = SessionRecord()
@@ -153,8 +153,8 @@ def test_the_checkpoint_waits_for_a_config_that_begins_behind_the_next_owner() -
     assert record.checkpoint.events.config == changed.config_updated
 
 
-def test_the_end_is_in_no_checkpoint() -> None:
-    """It is the last event, and the next owner must see it."""
+def test_the_end_of_a_session_is_not_in_a_checkpoint() -> None:
+    """The next owner must read the end, which is the last event, from the log."""
     state = EventState()
     tracker = CheckpointTracker(Checkpoint(), state)
     record = SessionRecord()
@@ -165,12 +165,12 @@ def test_the_end_is_in_no_checkpoint() -> None:
 
 
 def context_of(state: EventState) -> LiveContext | None:
-    """The context now: it changes with the state."""
+    """The present context. A call, because mypy takes the attribute as unchanged."""
     return state.context
 
 
-def test_what_a_log_says() -> None:
-    """Finals, controls, states and the owner's engine; the context until it is settled."""
+def test_the_state_after_a_log() -> None:
+    """The state has finals, controls, the owner's route, and the context until it is settled."""
     state = EventState()
     assert (state.next_sample, state.context, state.config, state.route) == (0, None, None, None)
     assert (state.utterance_ended_sample, state.speaking, state.engine_changed) == (-1, False, False)

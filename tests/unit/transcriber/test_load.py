@@ -1,4 +1,4 @@
-"""How often partials are worth it, and how many sessions fit, from what was measured."""
+"""The interval of partials and the capacity of a worker, from measurements."""
 
 import pytest
 
@@ -7,20 +7,20 @@ from tiro_transcriber.sessions.load import INTERVAL_SECONDS_MAX, INTERVAL_SECOND
 
 
 def load(threads: int = 2, slots: int = 64) -> SessionLoad:
-    """A worker that has measured nothing yet."""
+    """The load of a worker without measurements."""
     return SessionLoad(threads, slots, lambda: None)
 
 
-def test_a_worker_that_has_measured_nothing_takes_what_it_may() -> None:
-    """Without a measurement the slots count, and partials come as often as they may."""
+def test_a_worker_without_measurements_has_its_slots_as_capacity() -> None:
+    """Without measurements the capacity is the slots, and the interval of partials is the shortest."""
     fresh = load()
     assert fresh.capacity == 64
     assert fresh.has_capacity
     assert fresh.interval_seconds == INTERVAL_SECONDS_MIN
 
 
-def test_partials_stretch_with_the_number_of_speakers() -> None:
-    """The interval is what leaves the threads busy for 85 % of the time, between its bounds."""
+def test_the_interval_of_partials_grows_with_the_number_of_speakers() -> None:
+    """The interval keeps the threads busy for 85 % of the time, within its bounds."""
     busy = load()
     busy.processed(busy_seconds=0.4, audio_seconds=10.0)
     busy.decoded_partial(0.06)
@@ -37,8 +37,8 @@ def test_partials_stretch_with_the_number_of_speakers() -> None:
     assert busy.interval_seconds == INTERVAL_SECONDS_MIN
 
 
-def test_capacity_is_what_fits_at_the_longest_interval() -> None:
-    """Measured costs say how many sessions fit, at most the slots, at least one."""
+def test_capacity_is_the_number_of_sessions_at_the_longest_interval() -> None:
+    """The capacity follows from measured costs. It is at most the slots, and at least 1."""
     busy = load()
     busy.processed(busy_seconds=0.4, audio_seconds=10.0)
     busy.decoded_partial(0.06)
@@ -50,7 +50,7 @@ def test_capacity_is_what_fits_at_the_longest_interval() -> None:
 
 
 def test_a_full_worker_keeps_a_reserve_for_orphans() -> None:
-    """A new session is refused at capacity; one that has lost its worker is not, up to a quarter more."""
+    """At capacity a new session is refused. A session that has lost its worker is accepted up to a quarter more."""
     full = load(slots=4)
     with full.session(), full.session(), full.session(), full.session():
         assert (full.has_capacity, full.has_capacity_for_orphan) == (False, True)
@@ -60,8 +60,8 @@ def test_a_full_worker_keeps_a_reserve_for_orphans() -> None:
     assert reserve(2) == 1
 
 
-def test_a_worker_that_is_behind_takes_no_new_session() -> None:
-    """Work that waits over a second for a thread is a fact that no computation outweighs."""
+def test_a_worker_with_a_lag_takes_no_new_session() -> None:
+    """A worker whose calls wait over a second for a thread has no capacity, whatever the computed one."""
     behind = load()
     for _ in range(20):
         behind.waited(1.5)
@@ -70,8 +70,8 @@ def test_a_worker_that_is_behind_takes_no_new_session() -> None:
     assert behind.has_capacity_for_orphan
 
 
-def test_partials_wait_for_others_where_many_speak() -> None:
-    """One that speaks alone, or with no more than there are threads, waits for nobody."""
+def test_partials_are_batched_if_there_are_more_speakers_than_threads() -> None:
+    """With no more speakers than threads a partial does not wait for a batch."""
     busy = load(threads=2)
     for number in range(3):
         busy.speaking(number, speaking=True)
@@ -81,16 +81,16 @@ def test_partials_wait_for_others_where_many_speak() -> None:
     assert busy.batch_policy == BatchPolicy(4, INTERVAL_SECONDS_MIN / 8)
 
 
-def test_audio_is_heard_in_larger_turns_when_partials_are_rare() -> None:
-    """A fifth of the interval at a time."""
+def test_turns_of_audio_are_longer_if_partials_are_rare() -> None:
+    """The shortest turn is a fifth of the interval of partials."""
     busy = load()
     assert busy.turn_seconds_min == pytest.approx(INTERVAL_SECONDS_MIN / 5)
     busy.decoded_partial(60.0)
     assert busy.turn_seconds_min == pytest.approx(INTERVAL_SECONDS_MAX / 5)
 
 
-def test_calls_that_only_wait_say_nothing_of_capacity() -> None:
-    """An engine whose service does the work: the slots count, however long `finalize` waits for it."""
+def test_calls_of_a_remote_engine_do_not_affect_capacity() -> None:
+    """The capacity of an engine that only waits for a service is its slots, whatever the time of its calls."""
     waiting = SessionLoad(32, 64, lambda: None, only_waits=True)
     waiting.processed(busy_seconds=5.0, audio_seconds=2.0)
     waiting.decoded_partial(1.0)

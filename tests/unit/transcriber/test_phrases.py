@@ -1,4 +1,4 @@
-"""Which phrases are found in a text."""
+"""The search of phrases in a text."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from tiro_transcriber.pipeline.replacements.phrases import Phrases
 
 
 def replaced(text: str, *pairs: tuple[str, str]) -> str:
-    """The text with its phrases replaced."""
+    """The text with all found phrases replaced."""
     pieces, position = [], 0
     for match in Phrases(pairs).find(text).matches:
         pieces += [text[position : match.start], match.replacement]
@@ -41,7 +41,7 @@ def replaced(text: str, *pairs: tuple[str, str]) -> str:
     ],
 )
 def test_whole_words_are_replaced(text: str, pairs: list[tuple[str, str]], expected: str) -> None:
-    """Whatever their case; the longest phrase first, from left to right, once; punctuation around them stays."""
+    """Phrases match whole words in any case, the longest first, from left to right. Punctuation around them stays."""
     assert replaced(text, *pairs) == expected
 
 
@@ -58,7 +58,7 @@ def test_whole_words_are_replaced(text: str, pairs: list[tuple[str, str]], expec
     ids=["kanji", "across words", "in katakana", "katakana", "thai", "korean has spaces"],
 )
 def test_scripts_without_spaces(text: str, pairs: list[tuple[str, str]], expected: str) -> None:
-    """Each character is a word there, so a phrase is found wherever it is, but not within a run of katakana."""
+    """In scripts without spaces each character is a word, so phrases match anywhere, but not within katakana words."""
     assert replaced(text, *pairs) == expected
 
 
@@ -71,8 +71,8 @@ WORDS = st.sampled_from(["a", "b", "c", "d"])
         st.lists(WORDS, min_size=1, max_size=4).map(" ".join), st.text("XYZ", min_size=1, max_size=2)
     ),
 )
-def test_it_is_the_simple_way(text: list[str], pairs: dict[str, str]) -> None:
-    """The tree finds what trying each phrase at each word finds."""
+def test_the_search_equals_a_naive_search(text: list[str], pairs: dict[str, str]) -> None:
+    """The tree finds the same matches as a comparison of each phrase at each word."""
     expected, position = [], 0
     while position < len(text):
         fitting = [pair for pair in pairs if text[position : position + len(pair.split())] == pair.split()]
@@ -84,7 +84,7 @@ def test_it_is_the_simple_way(text: list[str], pairs: dict[str, str]) -> None:
 
 @given(st.text(), st.lists(st.tuples(st.text(), st.text(min_size=1))))
 def test_any_text_and_any_phrases(text: str, pairs: list[tuple[str, str]]) -> None:
-    """Nothing raises; matches lie in the text, one behind the other."""
+    """Any text and phrases give matches in the text, in order and without overlap."""
     found = Phrases(pairs).find(text, stable_end=len(text))
     position = 0
     for match in found.matches:

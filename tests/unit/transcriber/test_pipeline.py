@@ -1,4 +1,4 @@
-"""Stages that work, fail, and take too long."""
+"""Pipelines of stages that work, fail, and time out."""
 
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -22,13 +22,13 @@ PRIVATE = "the patient has diabetes"
 
 
 def spoken(text: str, second: int = 0) -> Segment:
-    """A segment of a second."""
+    """A segment of one second."""
     return Segment(text, second * SAMPLE_RATE, (second + 1) * SAMPLE_RATE)
 
 
 @dataclass
 class Scripted:
-    """A stage that does what a test says; its own type, too."""
+    """A stage with scripted behaviour, which is also its own stage type."""
 
     name: str
     change: Callable[[str], str]
@@ -47,7 +47,7 @@ class Scripted:
 
 
 def fails(text: str) -> str:
-    """A stage that cannot do it, and says so in words that must not get out."""
+    """Raise with the text in the message, which must not be logged."""
     raise ValueError(text)
 
 
@@ -59,12 +59,12 @@ async def threads() -> AsyncIterator[StageThreads]:
 
 
 async def opened(threads: StageThreads, *kinds: Scripted) -> Pipeline:
-    """A pipeline of these."""
+    """A pipeline of these stages."""
     return await Pipelines(threads, kinds).open(CONFIG, NO_OPTIONS)
 
 
 async def test_stages_run_in_order_on_their_own_threads(threads: StageThreads) -> None:
-    """Each gets what the one before it has made; one that the request does not ask for is not there."""
+    """Each stage gets the output of the one before it. A stage that the request does not need is left out."""
     first = Scripted("first", lambda text: text + " 1")
     absent = Scripted("absent", fails, opens=lambda: False)
     second = Scripted("second", lambda text: text + " 2")
@@ -77,8 +77,10 @@ async def test_stages_run_in_order_on_their_own_threads(threads: StageThreads) -
     assert threading.main_thread().name not in first.threads
 
 
-async def test_a_stage_that_fails_leaves_the_segment(threads: StageThreads, capsys: pytest.CaptureFixture[str]) -> None:
-    """The others go on; a warning names the stage and the time; neither it nor the log has anything of the text."""
+async def test_a_stage_that_fails_is_skipped_with_a_warning(
+    threads: StageThreads, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other stages run. The warning names stage and time, and neither it nor the log has the text."""
     pipeline = await opened(threads, Scripted("broken", fails), Scripted("other", str.upper))
     processed = await pipeline.process(spoken(PRIVATE, second=3))
     assert processed.segment.text == PRIVATE.upper()
@@ -93,7 +95,7 @@ async def test_a_stage_that_fails_leaves_the_segment(threads: StageThreads, caps
 
 
 async def test_a_partial_that_a_stage_fails_on_is_not_shown(threads: StageThreads) -> None:
-    """Words that were stable would change. The next one that the stage can do is."""
+    """Its stable words might change. The next partial without a failure is shown."""
     stage = Scripted("moody", lambda text: fails(text) if "bad" in text else text.upper())
     pipeline = await opened(threads, stage)
     assert await pipeline.process_partial(spoken("bad")) is None
@@ -102,8 +104,8 @@ async def test_a_partial_that_a_stage_fails_on_is_not_shown(threads: StageThread
     assert good.text == "GOOD"
 
 
-async def test_a_stage_that_does_not_open(threads: StageThreads) -> None:
-    """The transcript says so for every segment; partials go without the stage, which never changed one."""
+async def test_a_stage_that_cannot_be_opened(threads: StageThreads) -> None:
+    """Each segment has a failure of the stage. Partials are shown without it, as it never changed one."""
     pipeline = await opened(threads, Scripted("closed", str.upper, opens=lambda: bool(fails("no model"))))
     processed = await pipeline.process(spoken("text"))
     assert processed.segment.text == "text"
@@ -111,8 +113,8 @@ async def test_a_stage_that_does_not_open(threads: StageThreads) -> None:
     assert await pipeline.process_partial(spoken("partial")) == spoken("partial")
 
 
-async def test_a_stage_that_takes_too_long(threads: StageThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets nothing more while its call runs, and works again afterwards; others never wait for it."""
+async def test_a_stage_that_times_out(threads: StageThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage gets no segment while its late call runs, and works again afterwards. Others do not wait for it."""
     monkeypatch.setattr(module, "SEGMENT_SECONDS_MAX", 0.05)
     release, ended = threading.Event(), threading.Event()
 
@@ -140,8 +142,8 @@ async def test_a_stage_that_takes_too_long(threads: StageThreads, monkeypatch: p
     assert (await pipeline.process(spoken("again"))).segment.text == "AGAIN"
 
 
-async def test_all_threads_are_taken(threads: StageThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that found no thread in time was not made, so its stage is tried again with the next segment."""
+async def test_a_call_without_a_free_thread(threads: StageThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that gets no thread in time is a failure for its segment. The stage gets the next segment."""
     monkeypatch.setattr(module, "SEGMENT_SECONDS_MAX", 0.05)
     release = threading.Event()
 
@@ -160,15 +162,15 @@ async def test_all_threads_are_taken(threads: StageThreads, monkeypatch: pytest.
     assert (await pipeline.process(spoken("text"))).segment.text == "TEXT"
 
 
-async def test_dropped_text_passes_the_stages(threads: StageThreads) -> None:
-    """It is quoted in a warning: what a stage hides must not stand there."""
+async def test_dropped_text_is_processed_by_the_stages(threads: StageThreads) -> None:
+    """Dropped text is quoted in a warning, so a stage must be able to redact it."""
     pipeline = await opened(threads, Scripted("hide", lambda text: text.replace("Smith", "[name]")))
     dropped = await pipeline.process_dropped(DroppedText("Mr Smith", 0, SAMPLE_RATE, "no speech"))
     assert dropped == DroppedText("Mr [name]", 0, SAMPLE_RATE, "no speech")
 
 
-def test_failures_of_many_segments_are_one_for_each_stage() -> None:
-    """A transcript has one warning a stage, over all that the stage has left out."""
+def test_failures_of_many_segments_are_merged_for_each_stage() -> None:
+    """A transcript has one warning for each stage, over the times of all failures."""
     merged = by_stage(
         [
             StageFailure("a", "it failed", 20, 30),

@@ -1,4 +1,4 @@
-"""Replacements in the text and the words of segments, final and partial."""
+"""Replacements in text and words of finals and partials."""
 
 from dataclasses import replace
 
@@ -45,12 +45,12 @@ def stable_words(found: Segment) -> list[str]:
 
 
 def test_a_request_without_replacements_has_no_stage() -> None:
-    """It costs nothing."""
+    """Without replacements the stage is not opened."""
     assert ReplacementsType().open(RecognitionConfig(), NO_OPTIONS) is None
 
 
-def test_one_word_for_three() -> None:
-    """It spans them, with the lowest of their confidences, and keeps the punctuation around them."""
+def test_one_word_replaces_three() -> None:
+    """The new word has the times of all three, the lowest of their probabilities, and the punctuation around them."""
     before = segment('In "new york city", today.', probabilities=(0.9, 0.8, 0.6, 0.7, 0.95))
     after = stage(("new york city", "NYC")).process(before, is_final=True)
     assert after.text == 'In "NYC", today.'
@@ -59,30 +59,30 @@ def test_one_word_for_three() -> None:
     assert (after.start, after.end, after.language) == (0, 500, "en")
 
 
-def test_two_words_for_one_share_its_time() -> None:
-    """In proportion to their lengths, without a gap."""
+def test_two_words_replace_one() -> None:
+    """The new words share the time in proportion to their lengths, without a gap."""
     after = stage(("nyc", "New York")).process(segment("to NYC."), is_final=True)
     assert after.text == "to New York."
     assert spans(after) == [("to", 0, 100), ("New", 100, 137), ("York.", 137, 200)]
 
 
 def test_two_phrases_in_one_word() -> None:
-    """They are replaced both."""
+    """Both phrases of one word are replaced."""
     after = stage(("rome", "Roma"), ("milan", "Milano")).process(segment("Rome/Milan now"), is_final=True)
     assert after.text == "Roma/Milano now"
     assert spans(after) == [("Roma/Milano", 0, 100), ("now", 100, 200)]
 
 
 def test_a_phrase_across_words_without_spaces() -> None:
-    """The engine's words are not those of Unicode in scripts without spaces."""
+    """In scripts without spaces a phrase may end within a word of the engine."""
     words = (Word("北", 0, 10, 0.9), Word("京大学", 10, 40, 0.8), Word("です", 40, 60, 0.9))
     after = stage(("北京", "Beijing")).process(Segment("北京大学です", 0, 60, words, "ja"), is_final=True)
     assert after.text == "Beijing大学です"
     assert spans(after) == [("Beijing大学", 0, 40), ("です", 40, 60)]
 
 
-def test_words_that_are_not_those_of_the_text() -> None:
-    """Both are replaced, each for itself."""
+def test_words_that_differ_from_the_text() -> None:
+    """Phrases are replaced in text and words separately."""
     words = (Word("new", 0, 100, 0.9), Word("york", 100, 200, 0.9))
     after = stage(("new york", "NYC")).process(Segment("so new york!", 0, 200, words), is_final=True)
     assert after.text == "so NYC!"
@@ -90,19 +90,19 @@ def test_words_that_are_not_those_of_the_text() -> None:
 
 
 def test_a_segment_without_words() -> None:
-    """Its text alone is replaced."""
+    """The text of a segment without words is replaced."""
     after = stage(("new york", "NYC")).process(Segment("In New York.", 0, 200), is_final=True)
     assert (after.text, after.words) == ("In NYC.", ())
 
 
 def test_all_words_of_a_final_are_stable() -> None:
-    """Also those that begin a phrase."""
+    """Words of a final are stable, also those that begin a phrase."""
     after = stage(("new york", "NYC")).process(segment("to new"), is_final=True)
     assert stable_words(after) == ["to", "new"]
 
 
 def test_a_word_that_may_begin_a_phrase_is_not_stable() -> None:
-    """Not before the next word is stable, and says that it does not, or that the phrase is whole."""
+    """Such a word is stable once later stable words complete or exclude the phrase."""
     both = stage(("new york", "NYC"), ("new york city", "the city"))
     for text, stable, expected in [
         ("in new", 2, ["in"]),
@@ -118,8 +118,8 @@ def test_a_word_that_may_begin_a_phrase_is_not_stable() -> None:
         assert stable_words(found) == expected, (text, stable)
 
 
-def test_punctuation_counts_for_stability() -> None:
-    """A comma ends the search for a longer phrase."""
+def test_punctuation_ends_a_phrase() -> None:
+    """A comma excludes a longer phrase, so the words before it are stable."""
     both = stage(("new york", "NYC"), ("new york city", "the city"))
     assert stable_words(both.process(segment("new york, city", stable=2), is_final=False)) == ["NYC,"]
 
@@ -133,12 +133,12 @@ PAIRS = st.dictionaries(
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 4), st.lists(VOCABULARY, max_size=3)), max_size=6)
-"""Of a partial: how many more words have become stable, and what is guessed to follow them."""
+"""For each partial the number of further stable words, and the unstable words after them."""
 
 
 @given(words=st.lists(VOCABULARY, min_size=1, max_size=10), steps=STEPS, pairs=PAIRS)
 def test_stable_words_stay(words: list[str], steps: list[tuple[int, list[str]]], pairs: dict[str, str]) -> None:
-    """However a partial grows: stable words begin each later partial, and the final that keeps the engine's."""
+    """For any growth of a partial, stable words are the beginning of each later partial and of the final."""
     replacing = stage(*pairs.items())
     stable, seen = 0, list[str]()
     for more, guesses in steps:
@@ -160,8 +160,8 @@ def test_stable_words_stay(words: list[str], steps: list[tuple[int, list[str]]],
     ),
     is_final=st.booleans(),
 )
-def test_any_segment(text: list[str], pairs: list[tuple[str, str]], *, is_final: bool) -> None:
-    """Times stay in order and within the segment, and the words are those of the text."""
+def test_any_segment_stays_consistent(text: list[str], pairs: list[tuple[str, str]], *, is_final: bool) -> None:
+    """For any text and pairs times stay in order and within the segment, and words equal the text."""
     before = segment(" ".join(text))
     after = stage(*pairs).process(before, is_final=is_final)
     times = [time for word in after.words for time in (word.start, word.end)]

@@ -1,4 +1,4 @@
-"""In what pieces a session hears its line."""
+"""The turns in which a session takes its audio log."""
 
 from typing import Any, cast
 
@@ -11,19 +11,19 @@ from tiro_transcriber.sessions.input import QUEUED_MAX, AudioLogGap, SessionInpu
 FRAME = 1_600
 
 
-def line() -> SessionInput:
-    """A line of which nothing has come; nothing here asks for NATS."""
+def empty_input() -> SessionInput:
+    """An input without messages. These tests do not need NATS."""
     return SessionInput(cast("Any", None), first_sample=0, on_data=lambda: None)
 
 
 def frame(number: int, samples: int = FRAME) -> LiveInput:
-    """The frame of this number."""
+    """The frame with this number."""
     return LiveInput(first_sample=number * samples, pcm16=bytes(2 * samples))
 
 
 async def test_too_little_audio_waits_for_more() -> None:
-    """Until there is enough to be worth a turn; then all of it is taken, up to the most."""
-    short = line()
+    """Audio is taken once it reaches the minimum of a turn, up to its maximum."""
+    short = empty_input()
     await short.add(1, frame(0))
     assert short.take(10 * FRAME, samples_min=2 * FRAME) is None
     await short.add(2, frame(1))
@@ -34,27 +34,29 @@ async def test_too_little_audio_waits_for_more() -> None:
     assert short.waiting_samples == FRAME
 
 
-async def test_a_session_is_woken_for_what_is_worth_a_turn() -> None:
-    """Not for each message of audio: for as much as it wanted when it last looked, for a control, or a full queue."""
-    told: list[int] = []
-    woken = SessionInput(cast("Any", None), first_sample=0, on_data=lambda: told.append(woken.waiting_samples))
-    assert woken.take(10 * FRAME, samples_min=2 * FRAME) is None
-    await woken.add(1, frame(0))
-    assert told == []
-    await woken.add(2, frame(1))
-    assert told == [2 * FRAME]
-    assert woken.take(10 * FRAME, samples_min=5 * FRAME) is None
-    await woken.add(3, LiveInput(first_sample=2 * FRAME, finalize=Finalize()))
-    assert told == [2 * FRAME, 2 * FRAME]
-    assert woken.take(10 * FRAME, samples_min=QUEUED_MAX * FRAME) is not None
+async def test_a_session_is_notified_once_a_turn_is_due() -> None:
+    """A session is notified of audio that reaches its last minimum, of a control, and of a full queue."""
+    notified: list[int] = []
+    session_input = SessionInput(
+        cast("Any", None), first_sample=0, on_data=lambda: notified.append(session_input.waiting_samples)
+    )
+    assert session_input.take(10 * FRAME, samples_min=2 * FRAME) is None
+    await session_input.add(1, frame(0))
+    assert notified == []
+    await session_input.add(2, frame(1))
+    assert notified == [2 * FRAME]
+    assert session_input.take(10 * FRAME, samples_min=5 * FRAME) is None
+    await session_input.add(3, LiveInput(first_sample=2 * FRAME, finalize=Finalize()))
+    assert notified == [2 * FRAME, 2 * FRAME]
+    assert session_input.take(10 * FRAME, samples_min=QUEUED_MAX * FRAME) is not None
     for number in range(QUEUED_MAX):
-        await woken.add(4 + number, frame(2 + number, samples=FRAME))
-    assert len(told) == 3
+        await session_input.add(4 + number, frame(2 + number, samples=FRAME))
+    assert len(notified) == 3
 
 
 async def test_a_control_does_not_wait_for_audio() -> None:
-    """It is taken at once, with what little came before it."""
-    controlled = line()
+    """A control is taken at once, with the audio before it."""
+    controlled = empty_input()
     await controlled.add(1, frame(0))
     await controlled.add(2, LiveInput(first_sample=FRAME, finalize=Finalize()))
     turn = controlled.take(10 * FRAME, samples_min=5 * FRAME)
@@ -65,18 +67,18 @@ async def test_a_control_does_not_wait_for_audio() -> None:
     assert controlled.take(10 * FRAME, samples_min=5 * FRAME) is None
 
 
-async def test_a_sign_of_life_is_taken_at_once() -> None:
-    """A session whose streamer has nothing to send is not taken for dead."""
-    quiet = line()
+async def test_a_keep_alive_is_taken_at_once() -> None:
+    """Empty audio, by which a streamer shows that it is alive, is taken at once."""
+    quiet = empty_input()
     await quiet.add(1, LiveInput(first_sample=0, pcm16=b""))
     turn = quiet.take(10 * FRAME, samples_min=5 * FRAME)
     assert turn is not None
     assert (len(turn.samples), turn.control) == (0, None)
 
 
-async def test_tiny_frames_are_taken_when_there_is_no_room_for_more() -> None:
-    """What can wait is limited in messages, and must not wait for samples that find no room."""
-    tiny = line()
+async def test_tiny_frames_are_taken_when_the_queue_is_full() -> None:
+    """The queue is limited in messages: a full one is taken although it is below the minimum of samples."""
+    tiny = empty_input()
     for number in range(QUEUED_MAX):
         assert tiny.take(FRAME, samples_min=FRAME) is None
         await tiny.add(number + 1, frame(number, samples=1))
@@ -85,9 +87,9 @@ async def test_tiny_frames_are_taken_when_there_is_no_room_for_more() -> None:
     assert len(turn.samples) == QUEUED_MAX
 
 
-async def test_missing_audio_is_noticed() -> None:
-    """Nobody transcribes over a hole."""
-    broken = line()
+async def test_a_gap_in_the_audio_log_raises() -> None:
+    """Missing samples raise AudioLogGap."""
+    broken = empty_input()
     await broken.add(1, frame(0))
     await broken.add(2, frame(2))
     with pytest.raises(AudioLogGap, match="1600 is missing"):

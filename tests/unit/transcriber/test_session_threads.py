@@ -1,4 +1,4 @@
-"""In which order live sessions get a thread, and which partials are decoded in one batch."""
+"""The order in which calls of live sessions get a thread, and the batches of partials."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ from tiro_transcriber.engine.session_threads import (
 
 
 class Showing:
-    """A session that does nothing but want a partial."""
+    """A session that only wants a partial."""
 
     checkpoint_sample = 0
     wants_partial = True
@@ -34,34 +34,34 @@ class Showing:
         return []
 
     def decode_partial(self) -> list[SessionUpdate]:
-        """Show nothing."""
+        """Return no update."""
         return []
 
     def configure(self, recognition: RecognitionOptions, endpointing: Endpointing) -> None:
-        """Change nothing."""
+        """Do nothing."""
 
     def finalize(self) -> list[SessionUpdate]:
-        """End nothing."""
+        """Return no update."""
         return []
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class Decoding:
-    """Notes which sessions were decoded in one batch."""
+    """Records the batches of sessions that were decoded."""
 
     def __init__(self) -> None:
         self.groups: list[list[str]] = []
 
     def __call__(self, sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
-        """Note them."""
+        """Record the batch."""
         self.groups.append([cast("Showing", session).name for session in sessions])
         return [[] for _ in sessions]
 
 
 async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.Future[CallResult[None]]":
-    """Keep the one thread busy."""
+    """Keep the only thread busy until the event."""
     taken = threading.Event()
 
     def occupy() -> None:
@@ -73,8 +73,8 @@ async def occupied(threads: SessionThreads, until: threading.Event) -> "asyncio.
     return running
 
 
-async def test_priority_work_goes_before_partials() -> None:
-    """A final that comes later is decoded first; of the partials the one that is due longest; a withdrawn one never."""
+async def test_priority_calls_run_before_partials() -> None:
+    """A later final is decoded first, then partials by the time at which they are due. A cancelled one is not."""
     decoding, go = Decoding(), threading.Event()
     order: list[str] = []
     now = time.monotonic()
@@ -86,18 +86,18 @@ async def test_priority_work_goes_before_partials() -> None:
         first = await occupied(threads, go)
         late = threads.partial(Showing("late"), due=now)
         early = threads.partial(Showing("early"), due=now - 0.1)
-        withdrawn = threads.partial(Showing("withdrawn"), due=now - 0.2)
+        cancelled = threads.partial(Showing("cancelled"), due=now - 0.2)
         run_priority = asyncio.ensure_future(threads.run_priority(final))
         await asyncio.sleep(0)  # lets the task submit
-        assert withdrawn.cancel()
+        assert cancelled.cancel()
         go.set()
         await asyncio.gather(first, run_priority, asyncio.wrap_future(late), asyncio.wrap_future(early))
     assert order == ["final after 0 partials"]
     assert decoding.groups == [["early"], ["late"]]
 
 
-async def test_a_partial_that_is_overdue_does_not_wait_for_ever() -> None:
-    """In a burst of finals, the partials whose deadline is earlier than theirs go first; the others go after them."""
+async def test_an_overdue_partial_runs_before_later_finals() -> None:
+    """Partials with an earlier deadline than a final run before it, others after it."""
     decoding, go = Decoding(), threading.Event()
     shown: list[list[str]] = []
     now = time.monotonic()
@@ -113,8 +113,8 @@ async def test_a_partial_that_is_overdue_does_not_wait_for_ever() -> None:
     assert decoding.groups == [["overdue"], ["due"]]
 
 
-async def test_partials_that_wait_are_decoded_in_one_batch() -> None:
-    """As many as the engine wants, those that are due longest first."""
+async def test_waiting_partials_are_decoded_in_one_batch() -> None:
+    """A batch has up to the engine's number of partials, the longest due first."""
     decoding, go = Decoding(), threading.Event()
     async with open_session_threads(1, decoding, batch_size_max=2) as threads:
         first = await occupied(threads, go)
@@ -125,7 +125,7 @@ async def test_partials_that_wait_are_decoded_in_one_batch() -> None:
 
 
 async def test_a_partial_waits_for_its_batch() -> None:
-    """A thread that is free begins when as many are there as were expected, or when the time for that is over."""
+    """A free thread starts once the expected number of partials waits, or after a limit of time."""
     decoding = Decoding()
     async with open_session_threads(1, decoding, batch_size_max=4) as threads:
         expected = BatchPolicy(batch_size=2, seconds_max=3600.0)
@@ -137,7 +137,7 @@ async def test_a_partial_waits_for_its_batch() -> None:
 
 
 async def test_a_call_that_fails_fails_its_caller_only() -> None:
-    """An exception reaches whoever waits; the thread goes on."""
+    """The exception of a call is raised by its caller, and the thread continues."""
 
     def fail(sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
         raise ZeroDivisionError
@@ -154,8 +154,8 @@ class Faulty(Showing):
     """A session whose partials cannot be decoded."""
 
 
-async def test_a_session_whose_partial_fails_leaves_those_of_its_batch() -> None:
-    """The others are decoded without it; only its own caller gets the exception."""
+async def test_a_partial_that_fails_does_not_fail_its_batch() -> None:
+    """The other sessions of a batch are decoded without the faulty one, whose caller gets the exception."""
     decoding, go = Decoding(), threading.Event()
 
     def decode(sessions: Sequence[EngineSession]) -> list[list[SessionUpdate]]:
@@ -177,7 +177,7 @@ async def test_a_session_whose_partial_fails_leaves_those_of_its_batch() -> None
 
 @pytest.mark.parametrize("results", [[], [[], []]])
 async def test_an_engine_that_returns_too_few_or_too_many_results(results: list[list[SessionUpdate]]) -> None:
-    """Every caller gets an error instead of waiting for ever, and the thread goes on."""
+    """Every caller of the batch gets an error, and the thread continues."""
     go = threading.Event()
     async with open_session_threads(1, lambda _: results, batch_size_max=3) as threads:
         first = await occupied(threads, go)

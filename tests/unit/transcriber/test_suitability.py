@@ -1,4 +1,4 @@
-"""Which records a worker leaves to the others of its model, and for how long."""
+"""Records that a worker leaves to other workers of its model, and for how long."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,20 +28,20 @@ def job(language: str, number: int = 0) -> TranscriptionRecord:
 
 
 class Workers(Mirror[WorkerRecord]):
-    """Live workers, which come and go."""
+    """A mirror whose live workers a test sets."""
 
     def __init__(self) -> None:
         super().__init__()
         self.alive: list[WorkerRecord] = []
 
     def written_within(self, seconds: float) -> Iterator[WorkerRecord]:
-        """Those that are alive."""
+        """Return the live workers."""
         return iter(self.alive)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """A monotonic clock that moves only when it is told to."""
+    """A function that advances a fake monotonic clock."""
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
 
@@ -52,12 +52,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def worker(language: str, feature: Feature = Capability.CAPABILITY_BATCH) -> WorkerRecord:
-    """A worker that knows one language."""
+    """A worker with one language."""
     return WorkerRecord(engine="fake", model="m", language_codes=[language], capabilities=[feature])
 
 
 def of_english(workers: Workers) -> Suitability:
-    """That of a worker that knows English."""
+    """The suitability of a worker with English."""
     return Suitability(
         worker("en"),
         WorkerDirectory(workers),
@@ -66,16 +66,16 @@ def of_english(workers: Workers) -> Suitability:
     )
 
 
-def test_what_it_can_serve_is_its_own() -> None:
-    """Whoever else is alive."""
+def test_a_job_that_a_worker_can_serve_is_not_left() -> None:
+    """A worker claims a job that it can serve, whichever other workers are alive."""
     workers = Workers()
     assert not of_english(workers).leaves_to_others(job("en"))
     workers.alive = [worker("en"), worker("fi")]
     assert not of_english(workers).leaves_to_others(job("en"))
 
 
-def test_what_another_worker_can_serve_is_left_to_it(clock: Callable[[float], None]) -> None:
-    """However long that one takes."""
+def test_a_job_that_only_another_worker_can_serve_is_left(clock: Callable[[float], None]) -> None:
+    """Such a job is left to a live worker without a limit of time."""
     workers = Workers()
     workers.alive = [worker("en"), worker("fi")]
     checked = of_english(workers)
@@ -84,8 +84,8 @@ def test_what_another_worker_can_serve_is_left_to_it(clock: Callable[[float], No
     assert checked.leaves_to_others(job("fi"))
 
 
-def test_what_no_live_worker_can_serve_is_claimed_in_the_end(clock: Callable[[float], None]) -> None:
-    """Once the patience is over, in which the worker that could has not come back."""
+def test_a_job_that_no_live_worker_can_serve_is_claimed_after_a_time(clock: Callable[[float], None]) -> None:
+    """Such a job is left for `PATIENCE_SECONDS`, in which a suitable worker may return, and then claimed."""
     workers = Workers()
     workers.alive = [worker("en"), worker("fi", Capability.CAPABILITY_LIVE)]
     checked = of_english(workers)
@@ -96,8 +96,8 @@ def test_what_no_live_worker_can_serve_is_claimed_in_the_end(clock: Callable[[fl
     assert not checked.leaves_to_others(job("fi"))
 
 
-def test_a_worker_that_comes_back_begins_the_patience_anew(clock: Callable[[float], None]) -> None:
-    """A restart of the one worker that can serve a job does not fail the job."""
+def test_a_suitable_worker_restarts_the_time(clock: Callable[[float], None]) -> None:
+    """A restart of the only suitable worker does not lead to a claim by an unsuitable one."""
     workers = Workers()
     checked = of_english(workers)
     assert checked.leaves_to_others(job("fi"))
@@ -109,8 +109,10 @@ def test_a_worker_that_comes_back_begins_the_patience_anew(clock: Callable[[floa
     assert checked.leaves_to_others(job("fi"))
 
 
-def test_remembered_waits_are_bounded(clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest is forgotten and begins anew."""
+def test_the_number_of_remembered_jobs_is_limited(
+    clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the limit the oldest job is forgotten, and its time restarts."""
     monkeypatch.setattr(suitability, "WAITING_MAX", 2)
     checked = of_english(Workers())
     for number in range(3):
@@ -119,8 +121,8 @@ def test_remembered_waits_are_bounded(clock: Callable[[float], None], monkeypatc
     assert [checked.leaves_to_others(job("fi", number)) for number in (1, 2, 0)] == [False, False, True]
 
 
-def test_an_engine_gets_nothing_that_it_cannot_do() -> None:
-    """Also where a record was claimed all the same."""
+def test_an_engine_refuses_a_job_that_it_cannot_serve() -> None:
+    """A claimed job that the engine cannot serve is refused with the reason."""
     engine = FakeEngine("markers", frozenset({"en"}))
     engine.capabilities = replace(engine.capabilities, regions=frozenset({"eu-north-1"}))
     require_served(engine, TranscriptionRecord(config=RecognitionConfig(language_code="en", region="eu-north-1")))

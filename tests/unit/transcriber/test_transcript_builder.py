@@ -1,4 +1,4 @@
-"""The description of a transcript, besides its segments."""
+"""The transcript message: its language and warnings."""
 
 from tiro.speech.v1 import transcript_pb2
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
@@ -21,12 +21,12 @@ MODEL = ModelInfo("none", "none", "sha256:0")
 
 
 def builder(language: str = "", *, multilingual: bool = False) -> TranscriptBuilder:
-    """A builder that has no result yet."""
+    """A builder without results."""
     return TranscriptBuilder(RecognitionConfig(language_code=language), TranscriptionOptions(multilingual=multilingual))
 
 
 def test_the_first_language_detected_is_kept() -> None:
-    """Windows that follow are recognized in it; where the language changes it is detected anew each time."""
+    """Later windows use the first detected language. A multilingual job detects it for each window."""
     detected = WindowResult(DetectedLanguage("es", 0.9))
     one, several = builder(), builder(multilingual=True)
     for kind in (one, several):
@@ -37,7 +37,7 @@ def test_the_first_language_detected_is_kept() -> None:
 
 
 def test_warnings_of_a_part_are_those_of_the_whole() -> None:
-    """Their times are those of the whole recording; one about the whole part has none."""
+    """Warnings of a part get times of the whole recording. A warning without times stays so."""
     dropped = DroppedText("Thanks for watching!", SAMPLE_RATE, 3 * SAMPLE_RATE, "no speech probability 0.90")
     failure = StageFailure("replacements", "it failed", 2 * SAMPLE_RATE, 4 * SAMPLE_RATE)
     part = Transcript(
@@ -63,7 +63,7 @@ def test_warnings_of_a_part_are_those_of_the_whole() -> None:
 
 
 def test_a_silent_part_does_not_make_the_whole_silent() -> None:
-    """What is true of a part alone is not said of the whole."""
+    """NO_SPEECH of one part is not a warning of the whole transcript."""
     silent = Transcript(
         warnings=[transcript_pb2.Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found")]
     )

@@ -1,4 +1,4 @@
-"""Segments cut at pauses."""
+"""The split of segments at pauses."""
 
 from tiro_engines.interface import SAMPLE_RATE, Segment, Word
 from tiro_transcriber.jobs.turns import turns
@@ -15,7 +15,7 @@ def segment(text: str, *words: Word) -> Segment:
 
 
 def test_a_pause_ends_a_turn() -> None:
-    """Each turn has its own text, words and times; shorter gaps cut nothing."""
+    """A segment is split at a long pause. Each turn has its text, words and times."""
     whole = segment(
         "Good day. How are you?", word("Good", 0), word("day.", 0.5), word("How", 4), word("are", 4.4), word("you?", 5)
     )
@@ -26,14 +26,14 @@ def test_a_pause_ends_a_turn() -> None:
     assert second.language == "en"
 
 
-def test_text_without_spaces_stays_so() -> None:
-    """It is cut out of the segment's own text, not put together from its words."""
+def test_text_without_spaces_is_not_changed() -> None:
+    """The text of a turn is a part of the segment's text, not its words joined by spaces."""
     whole = segment("你好吗很好", word("你好", 0), word("吗", 0.3), word("很好", 5))
     assert [turn.text for turn in turns(whole)] == ["你好吗", "很好"]
 
 
-def test_what_cannot_be_cut_stays_whole() -> None:
-    """Without words, or with words that are not those of the text."""
+def test_a_segment_that_cannot_be_split_stays_whole() -> None:
+    """A segment without words, or with words that differ from its text, is not split."""
     silent = segment("No words.")
     assert turns(silent) == [silent]
     other = segment("Some text.", word("Other", 0), word("words.", 5))
