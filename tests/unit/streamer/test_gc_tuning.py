@@ -1,4 +1,4 @@
-"""What the streamer tells Python's garbage collector."""
+"""The streamer's tuning of Python's garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tiro_streamer.gc_tuning import SEARCHES_A_GENERATION, YOUNG_OBJECTS_MAX, tu
 
 @pytest.fixture(autouse=True)
 def leaves_the_collector_alone() -> Iterator[None]:
-    """Put it back as it was: the other tests share the process."""
+    """Restore the collector: other tests share the process."""
     before = gc.get_threshold()
     yield
     gc.unfreeze()
@@ -18,7 +18,7 @@ def leaves_the_collector_alone() -> Iterator[None]:
 
 
 class Cycle:
-    """Refers to itself, so that only the collector finds it once it is let go."""
+    """An object that refers to itself, so that only the collector frees it."""
 
     living = 0
 
@@ -30,19 +30,19 @@ class Cycle:
         Cycle.living -= 1
 
 
-def test_garbage_from_before_is_gone() -> None:
-    """What is garbage when the streamer starts is not kept for ever with what is not."""
+def test_garbage_of_the_start_is_collected() -> None:
+    """Garbage of the start is collected before the other objects are frozen."""
     Cycle()
     tune_garbage_collector()
     assert Cycle.living == 0
 
 
-def test_what_is_there_is_not_searched() -> None:
-    """A search has nothing to look at of what is there already, whatever generation it searches."""
+def test_objects_of_the_start_are_not_searched() -> None:
+    """Objects of the start are frozen: no collection of any generation searches them."""
     kept = Cycle()
     tune_garbage_collector()
     assert gc.get_freeze_count() > 0
-    assert not any(held is kept for held in gc.get_objects())
+    assert not any(each is kept for each in gc.get_objects())
     del kept
     gc.collect()
     assert Cycle.living == 1
@@ -51,8 +51,8 @@ def test_what_is_there_is_not_searched() -> None:
     assert Cycle.living == 0
 
 
-def test_what_sessions_leave_is_still_found() -> None:
-    """Cycles let go later are found by themselves, once so many objects have gathered."""
+def test_garbage_of_sessions_is_collected() -> None:
+    """Later cycles are collected automatically, once `YOUNG_OBJECTS_MAX` objects exist."""
     tune_garbage_collector()
     assert gc.isenabled()
     assert gc.get_threshold() == (YOUNG_OBJECTS_MAX, SEARCHES_A_GENERATION, SEARCHES_A_GENERATION)
