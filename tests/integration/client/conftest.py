@@ -1,4 +1,4 @@
-"""A deployment that speaks the contract, and a client of it."""
+"""A fake deployment that implements the contract, and a client of it."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,7 @@ def deployment() -> Deployment:
 
 @pytest.fixture
 async def address(deployment: Deployment) -> AsyncIterator[str]:
-    """Where the deployment is served."""
+    """The address of the deployment."""
     async with deployment.serving() as served:
         yield served
 

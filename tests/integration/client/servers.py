@@ -1,6 +1,6 @@
-"""gRPC servers that speak the contract and fail on request: they hold the client to its part of it.
+"""Fake gRPC servers that implement the contract, check the client's part of it, and inject faults.
 
-They keep nothing beyond a test and recognize nothing. Tiro's own services are tested with the client in `tests/e2e`.
+They do not recognize speech. Tiro's services are tested with the client in `tests/e2e`.
 """
 # ruff: noqa: D102, N802 - the methods are the contract's: it names and documents them
 
@@ -49,7 +49,7 @@ from tiro_formats.registry import writer_for
 from tiro_formats.whole import write_whole
 
 PART_BYTES = 100_000
-"""What the upload server commits at a time: not a multiple of the client's messages."""
+"""The unit in which the upload server commits bytes: not a multiple of the client's messages."""
 
 AWAY = unavailable(reasons.ERROR_REASON_NOT_READY, "the bus is away", retry_after=timedelta(milliseconds=10))
 FULL = resource_exhausted(reasons.ERROR_REASON_QUEUE_FULL, "the queue is full", retry_after=timedelta(milliseconds=10))
@@ -65,7 +65,7 @@ async def refuse(context: Context, error: TiroError) -> None:
 
 
 def seconds(value: float) -> Duration:
-    """Seconds as a message."""
+    """Seconds as a Duration."""
     duration = Duration()
     duration.FromNanoseconds(round(value * 1e9))
     return duration
@@ -73,20 +73,20 @@ def seconds(value: float) -> Duration:
 
 @dataclass
 class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
-    """Takes uploads, and breaks calls off after a number of bytes."""
+    """Accepts uploads, and breaks calls after a number of bytes."""
 
     break_after: list[int] = field(default_factory=list)
-    """How many bytes each of the next calls takes before it breaks off."""
+    """For each of the next calls the number of bytes after which it breaks."""
     lose_answers: int = 0
-    """The number of finished calls that break off instead of being answered."""
+    """Number of finished calls that break instead of being answered."""
     refusal: TiroError | None = None
-    """Why the recording is refused when it is finished."""
+    """The error that the end of the upload gets, if any."""
     size_bytes_max: int | None = None
-    """How much is taken before the upload is refused as too large."""
+    """Limit of bytes, beyond which the upload is refused as too large."""
     stored: bytearray = field(default_factory=bytearray)
     upload: Upload = field(default_factory=lambda: Upload(name=f"uploads/{uuid.uuid4()}", state=Upload.STATE_OPEN))
     offsets: list[int] = field(default_factory=list)
-    """Where each call began."""
+    """The offset at which each call started."""
     message_sizes: list[int] = field(default_factory=list)
     create_failures: list[TiroError] = field(default_factory=list)
     get_failures: list[TiroError] = field(default_factory=list)
@@ -158,40 +158,40 @@ class UploadServer(upload_service_pb2_grpc.UploadServiceServicer):
 
 @dataclass
 class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
-    """Answers with what a test put in, and fails as the test says."""
+    """Answers with data and errors that a test sets."""
 
     failures: list[TiroError] = field(default_factory=list)
-    """What the next calls with one answer end with."""
+    """Errors of the next unary calls."""
     refusals: dict[str, TiroError] = field(default_factory=dict)
-    """What the creation of jobs of these display names ends with."""
+    """Errors of the creation of jobs, by display name."""
     created: list[transcription_service_pb2.CreateTranscriptionRequest] = field(default_factory=list)
     display_names: dict[str, str] = field(default_factory=dict)
-    """Of the jobs that were created, by name."""
+    """Display names of created jobs, by name."""
     jobs: list[Transcription] = field(default_factory=list)
     events: list[transcription_service_pb2.WatchTranscriptionResponse] = field(default_factory=list)
     watch_break_after: list[int] = field(default_factory=list)
-    """After how many events each of the next watches breaks off."""
+    """For each of the next watches the number of events after which it breaks."""
     watched_after: list[int] = field(default_factory=list)
-    """Where each watch began."""
+    """The `after_sequence` of each watch."""
     watch_holds: bool = False
     """Whether a watch stays open after the last event."""
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a watch has sent all events and stays open."""
     watch_gates: dict[str, asyncio.Event] = field(default_factory=dict)
-    """What the watches of jobs of these display names wait for before they begin."""
+    """Events that watches wait for before they start, by display name of the job."""
     watch_refusal: TiroError | None = None
-    """Why a watch is refused."""
+    """The error of each watch, if any."""
     holds: bool = False
-    """Whether calls with one answer are not answered."""
+    """Whether unary calls are left without an answer."""
     cancelled: list[str] = field(default_factory=list)
-    """The names of the jobs that were cancelled."""
+    """Names of cancelled jobs."""
     deleted: list[str] = field(default_factory=list)
-    """The names of the jobs that were deleted."""
+    """Names of deleted jobs."""
     segments: list[Segment] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
     calls: int = 0
 
-    async def _fail_or_go_on(self, context: Context) -> None:
+    async def _record_call(self, context: Context) -> None:
         self.calls += 1
         self.metadata.append(dict(context.invocation_metadata() or ()))
         if self.failures:
@@ -203,7 +203,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
         self, request: transcription_service_pb2.CreateTranscriptionRequest, context: Context
     ) -> Transcription:
         self.created.append(request)
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         if request.transcription.display_name in self.refusals:
             await refuse(context, self.refusals[request.transcription.display_name])
         job = Transcription(name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED)
@@ -215,7 +215,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     async def GetTranscription(
         self, request: transcription_service_pb2.GetTranscriptionRequest, context: Context
     ) -> Transcription:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         for job in self.jobs:
             if job.name == request.name:
                 return job
@@ -225,14 +225,14 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     async def CancelTranscription(
         self, request: transcription_service_pb2.CancelTranscriptionRequest, context: Context
     ) -> Transcription:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         self.cancelled.append(request.name)
         return Transcription(name=request.name, state=Transcription.STATE_CANCELLED)
 
     async def RetryTranscription(
         self, request: transcription_service_pb2.RetryTranscriptionRequest, context: Context
     ) -> Transcription:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         return Transcription(
             name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED, retry_of=request.name
         )
@@ -240,20 +240,20 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     async def DeleteTranscription(
         self, request: transcription_service_pb2.DeleteTranscriptionRequest, context: Context
     ) -> Empty:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         self.deleted.append(request.name)
         return Empty()
 
     async def DeleteAudio(
         self, request: transcription_service_pb2.DeleteAudioRequest, context: Context
     ) -> Transcription:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         return Transcription(name=request.name, state=Transcription.STATE_SUCCEEDED, audio_deleted=True)
 
     async def ListTranscriptions(
         self, request: transcription_service_pb2.ListTranscriptionsRequest, context: Context
     ) -> transcription_service_pb2.ListTranscriptionsResponse:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         begin = int(request.page_token or 0)
         end = begin + request.page_size
         token = str(end) if end < len(self.jobs) else ""
@@ -284,7 +284,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     async def GetTranscript(
         self, request: transcription_service_pb2.GetTranscriptRequest, context: Context
     ) -> transcription_service_pb2.GetTranscriptResponse:
-        await self._fail_or_go_on(context)
+        await self._record_call(context)
         transcript = Transcript(engine="fake", model="words", segment_count=len(self.segments))
         writer = writer_for(request.format)
         if writer is not None:
@@ -307,13 +307,13 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
 
 @dataclass
 class EngineServer(engine_service_pb2_grpc.EngineServiceServicer):
-    """Lists what a test put in."""
+    """Lists engines that a test sets."""
 
     engines: list[Engine] = field(default_factory=list)
     failures: list[TiroError] = field(default_factory=list)
-    """What the next calls end with."""
+    """Errors of the next calls."""
     page_size_max: int = 100
-    """How many it gives at most, whatever it is asked for."""
+    """Limit of a page, whatever the requested size."""
 
     async def ListEngines(
         self, request: engine_service_pb2.ListEnginesRequest, context: Context
@@ -331,11 +331,11 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     """Answers each audio message with a partial, each finalize with a final, and the end with `session_ended`."""
 
     refusal: TiroError | None = None
-    """Why the session is refused."""
+    """The error of each session, if any."""
     cut_after: int | None = None
-    """After how many audio messages the session is cut short."""
+    """Number of audio messages after which the session breaks."""
     never_ends: bool = False
-    """Whether the last final never comes."""
+    """Whether the last final is never sent."""
     warning: str = ""
     """A warning about the last final. Empty: none."""
     idle_seconds_max: float = 60.0
@@ -343,9 +343,9 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     audio_received: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when audio has arrived."""
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the client sends no more."""
+    """Set when the client has ended its requests."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a session is over, for whatever reason."""
+    """Set when a session has ended for any reason."""
     kept_alive: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def StreamingTranscribe(
@@ -400,7 +400,7 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
         yield response(sequence=sequence, session_ended=ended)
 
     def _audio_seconds(self) -> float:
-        """How much audio of 16 bits has come. 0 for encodings without a rate."""
+        """Seconds of received 16-bit audio. 0 for encodings without a rate."""
         rate = self.received[0].config.format.sample_rate_hertz
         return sum(len(request.audio) for request in self.received) / 2 / rate if rate else 0.0
 
@@ -418,7 +418,7 @@ class Deployment:
     async def serving(
         self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
     ) -> AsyncIterator[str]:
-        """Serve while the context lasts. At its end calls are cut off. Gives the address."""
+        """Serve while the context lasts, and yield the address. At the end calls are aborted."""
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         upload_service_pb2_grpc.add_UploadServiceServicer_to_server(self.uploads, server)
         transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server(self.jobs, server)

@@ -1,4 +1,4 @@
-"""Many recordings at once, in one process."""
+"""Batches of recordings."""
 
 import asyncio
 import io
@@ -24,11 +24,11 @@ NOTICE_SECONDS_MAX = 10.0
 FILES = 12
 CONCURRENCY = 2
 WAITING = 3
-"""Transcripts that fit what may wait to be printed."""
+"""Number of transcripts that may wait to be printed."""
 
 
 class ObservedOutput(StdoutOutput):
-    """Sets `full` when it makes the batch wait."""
+    """An output that sets `full` when the batch has to wait."""
 
     def __init__(self, console: Console, recordings: Sequence[Recording]) -> None:
         super().__init__(console, "txt", recordings)
@@ -44,7 +44,7 @@ class ObservedOutput(StdoutOutput):
 async def test_transcripts_that_wait_to_be_printed_are_limited(
     client: AsyncClient, deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the first file takes long, no more files are begun than fit into memory. Then all are printed in order."""
+    """While the first job is slow, only as many files are submitted as may wait. Then all are printed in order."""
     succeeded = Transcription(state=Transcription.STATE_SUCCEEDED)
     deployment.jobs.events = [WatchTranscriptionResponse(sequence=1, state_changed=succeeded)]
     deployment.jobs.segments = [Segment(text="x" * 99)]

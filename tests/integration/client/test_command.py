@@ -32,7 +32,7 @@ END_SECONDS_MAX = 20.0
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -113,14 +113,16 @@ def silence(path: Path, length_seconds: float) -> Path:
 
 
 @pytest.mark.usefixtures("succeeding")
-async def test_one_file_goes_to_stdout(address: str, recordings: list[Path]) -> None:
-    """The transcript is all there is on stdout; without a terminal there are no bars."""
+async def test_one_transcript_is_printed_to_stdout(address: str, recordings: list[Path]) -> None:
+    """Stdout has the transcript only, and without a terminal there is no progress bar."""
     ended = await run(address, "transcribe", recordings[0])
     assert ended == Ended(exit_codes.OK, "Buenos días.\nAdiós.\n", "")
 
 
-async def test_many_files_go_to_a_folder(address: str, succeeding: Deployment, recordings: list[Path]) -> None:
-    """Each file has its transcripts in each format; one that is refused does not stop the others, and is reported."""
+async def test_many_transcripts_are_written_to_a_folder(
+    address: str, succeeding: Deployment, recordings: list[Path]
+) -> None:
+    """Each file has a transcript in each format. A refused file is reported and does not stop the others."""
     succeeding.jobs.refusals["two.mp3"] = invalid_argument(reasons.ERROR_REASON_NOT_AUDIO, "this is no recording")
     folder = recordings[0].parent / "out"
     ended = await run(address, "transcribe", *recordings, "--format", "srt,json", "-o", folder, "-j", "2")
@@ -135,12 +137,12 @@ async def test_many_files_go_to_a_folder(address: str, succeeding: Deployment, r
 
 @pytest.mark.usefixtures("succeeding")
 async def test_a_transcript_of_a_job(address: str, tmp_path: Path) -> None:
-    """`tiro jobs transcript` prints it, or writes it to a file, in a format and cut as asked for."""
+    """`tiro jobs transcript` prints the transcript of a job, or writes it to a file, with format and cue options."""
     job = str(uuid.uuid4())
     assert await run(address, "jobs", "transcript", job) == Ended(exit_codes.OK, "Buenos días.\nAdiós.\n", "")
     target = tmp_path / "talk.srt"
-    cut = ("--line-columns", "10", "--cue-lines", "1", "--reading-speed", "20")
-    ended = await run(address, "jobs", "transcript", job, "--format", "srt", *cut, "--output", target)
+    options = ("--line-columns", "10", "--cue-lines", "1", "--reading-speed", "20")
+    ended = await run(address, "jobs", "transcript", job, "--format", "srt", *options, "--output", target)
     assert ended == Ended(exit_codes.OK, "", "")
     assert [line for line in target.read_text().splitlines() if line.isdigit()] == ["1", "2", "3"]
     assert (await run(address, "jobs", "transcript", job, "--format", "doc")).code == exit_codes.USAGE
@@ -151,7 +153,7 @@ async def test_a_transcript_of_a_job(address: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("succeeding")
 async def test_a_missing_file_is_reported(address: str, recordings: list[Path]) -> None:
-    """A file that is not there fails by itself."""
+    """A missing file fails, and the others are transcribed."""
     missing = recordings[0].with_name("none.wav")
     ended = await run(address, "transcribe", missing, recordings[0])
     assert ended.code == exit_codes.FAILED
@@ -159,8 +161,8 @@ async def test_a_missing_file_is_reported(address: str, recordings: list[Path]) 
     assert ended.out.endswith("Buenos días.\nAdiós.\n")
 
 
-async def test_a_job_that_fails(address: str, deployment: Deployment, recordings: list[Path]) -> None:
-    """A failed job ends with its reason and the code for failed jobs."""
+async def test_a_failed_job_is_reported(address: str, deployment: Deployment, recordings: list[Path]) -> None:
+    """A failed job is reported with its reason, and the exit code is that of failed jobs."""
     failed = Transcription(state=Transcription.STATE_FAILED)
     failed.error.CopyFrom(invalid_argument(reasons.ERROR_REASON_AUDIO_UNDECODABLE, "undecodable").to_status())
     deployment.jobs.events = [WatchTranscriptionResponse(sequence=1, state_changed=failed)]
@@ -168,10 +170,10 @@ async def test_a_job_that_fails(address: str, deployment: Deployment, recordings
     assert ended == Ended(exit_codes.FAILED, "", f"{recordings[0]}: undecodable (AUDIO_UNDECODABLE)\n")
 
 
-async def test_a_job_that_cannot_be_followed_is_named(
+async def test_a_job_that_cannot_be_watched_is_named(
     address: str, deployment: Deployment, recordings: list[Path]
 ) -> None:
-    """The job continues without the command: its name leads to the transcript."""
+    """The error has the name of the job, which continues without the command."""
     deployment.jobs.watch_refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_INTERNAL, "broken")
     ended = await run(address, "transcribe", recordings[0])
     assert (ended.code, ended.out) == (exit_codes.INTERNAL, "")
@@ -179,7 +181,7 @@ async def test_a_job_that_cannot_be_followed_is_named(
 
 
 async def test_no_service(unused_address: str) -> None:
-    """Without a service there is one line that says what to look at, and a code of its own."""
+    """Without a service the error is one line with the setting to check, and the exit code is UNREACHABLE."""
     ended = await run(unused_address, "jobs", "list")
     assert ended.code == exit_codes.UNREACHABLE
     (line,) = ended.err.splitlines()
@@ -187,7 +189,7 @@ async def test_no_service(unused_address: str) -> None:
 
 
 async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
-    """A refused key has a code of its own."""
+    """With a refused key the exit code is UNAUTHENTICATED."""
     refused = TiroError(grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_API_KEY_INVALID, "not known")
     deployment.jobs.failures = [refused]
     ended = await run(address, "--api-key", "tiro_wrong", "jobs", "list")
@@ -196,7 +198,7 @@ async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
 
 
 async def test_interrupting_cancels_active_jobs(address: str, deployment: Deployment, recordings: list[Path]) -> None:
-    """Ctrl-C cancels the job and leaves no file behind."""
+    """Ctrl-C cancels active jobs, and writes no file."""
     deployment.jobs.watch_holds = True
     folder = recordings[0].parent / "out"
     async with tiro(address, "transcribe", recordings[0], "-o", folder) as process:
@@ -212,7 +214,7 @@ async def test_interrupting_cancels_active_jobs(address: str, deployment: Deploy
 async def test_interrupting_names_the_jobs_that_continue(
     address: str, deployment: Deployment, recordings: list[Path]
 ) -> None:
-    """A job that cannot be cancelled is named."""
+    """After Ctrl-C a job that cannot be cancelled is named."""
     deployment.jobs.watch_holds = True
     folder = recordings[0].parent / "out"
     async with tiro(address, "transcribe", recordings[0], "-o", folder) as process:
@@ -229,7 +231,7 @@ async def test_interrupting_names_the_jobs_that_continue(
 
 
 async def test_jobs_are_cancelled_and_deleted(address: str, deployment: Deployment) -> None:
-    """Several at a time; one that cannot be does not stop the others, and decides the exit code."""
+    """Several jobs can be cancelled at once. One that fails does not stop the others, and sets the exit code."""
     refusal = TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_TRANSCRIPTION_ENDED, "it is over")
     deployment.jobs.failures = [refusal]
     ended = await run(address, "jobs", "cancel", "one", "two")
@@ -243,13 +245,13 @@ async def test_jobs_are_cancelled_and_deleted(address: str, deployment: Deployme
 
 
 async def test_a_retry_prints_the_new_job(address: str) -> None:
-    """`jobs retry` gives the new job's name, for use in a script."""
+    """`jobs retry` prints the new job's name for scripts."""
     ended = await run(address, "jobs", "retry", "one")
     assert (ended.code, ended.out.startswith("transcriptions/"), "one" in ended.out) == (exit_codes.OK, True, False)
 
 
 async def test_jobs_as_json(address: str, deployment: Deployment) -> None:
-    """`jobs list --json` is a line of JSON for each job, as many as asked for."""
+    """`jobs list --json` prints a line of JSON for each job, up to the limit."""
     deployment.jobs.jobs = [
         Transcription(name=f"transcriptions/{index}", state=Transcription.STATE_RUNNING, audio_duration=seconds(2.5))
         for index in range(5)
@@ -264,8 +266,8 @@ async def test_jobs_as_json(address: str, deployment: Deployment) -> None:
 def offering(deployment: Deployment) -> Deployment:
     """A deployment with a free and a paid engine."""
     whisper = Engine.Model(name="base", language_codes=["de", "en", "es", "fi"], worker_count=1, free_job_slots=2)
-    able = ("BATCH", "WORD_TIME_OFFSETS", "TRANSLATION", "LANGUAGE_DETECTION")
-    whisper.capabilities[:] = [Engine.Capability.Value(f"CAPABILITY_{name}") for name in able]
+    names = ("BATCH", "WORD_TIME_OFFSETS", "TRANSLATION", "LANGUAGE_DETECTION")
+    whisper.capabilities[:] = [Engine.Capability.Value(f"CAPABILITY_{name}") for name in names]
     cloud = Engine.Model(name="streaming", language_codes=["en"], capabilities=[Engine.CAPABILITY_LIVE])
     cloud.price_per_minute.CopyFrom(Money(currency_code="USD", nanos=24_000_000))
     deployment.engines.engines = [
@@ -277,7 +279,7 @@ def offering(deployment: Deployment) -> Deployment:
 
 @pytest.mark.usefixtures("offering")
 async def test_engines_as_a_table(address: str) -> None:
-    """`engines` is a line for each model, with what it can do, who is free, and its price."""
+    """`engines` prints a line for each model: languages, capabilities, workers, free slots and price."""
     ended = await run(address, "engines")
     assert (ended.code, ended.err) == (exit_codes.OK, "")
     _, cloud, whisper = [line.split() for line in ended.out.splitlines()]
@@ -287,7 +289,7 @@ async def test_engines_as_a_table(address: str) -> None:
 
 @pytest.mark.usefixtures("offering")
 async def test_engines_as_json(address: str) -> None:
-    """`engines --json` is a line of JSON for each engine."""
+    """`engines --json` prints a line of JSON for each engine."""
     ended = await run(address, "engines", "--json")
     cloud, whisper = [json.loads(line) for line in ended.out.splitlines()]
     assert (whisper["name"], whisper["taken_by_default"], whisper["worker_count"]) == ("whisper", True, 1)
@@ -307,7 +309,7 @@ async def test_watching_a_job(address: str) -> None:
 
 
 async def test_listening_to_a_file(address: str, deployment: Deployment, speech: Path) -> None:
-    """A file is sent in its own format, a piece every tenth of a second, and each final is a line."""
+    """`listen FILE` sends a file in its own format, and prints a line for each final."""
     ended = await run(address, "listen", speech, "--language", "en")
     assert ended == Ended(exit_codes.OK, "[00:00.00 - 00:00.30] all 3\n", "")
     config = deployment.live.received[0].config
@@ -317,7 +319,7 @@ async def test_listening_to_a_file(address: str, deployment: Deployment, speech:
 async def test_replacements_from_options_and_a_file(
     address: str, deployment: Deployment, speech: Path, tmp_path: Path
 ) -> None:
-    """In the order given; a warning about a final goes to stderr."""
+    """Replacements are sent in the given order. A warning about a final is printed to stderr."""
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("new york = NYC\n\ntyro=Tyrone\n", encoding="utf-8-sig")
     deployment.live.warning = "a stage failed"
@@ -330,8 +332,8 @@ async def test_replacements_from_options_and_a_file(
     ]
 
 
-async def test_a_replacement_that_is_no_pair(address: str, speech: Path, tmp_path: Path) -> None:
-    """The line of the file is named; so is a file that cannot be read."""
+async def test_an_invalid_replacement_is_refused(address: str, speech: Path, tmp_path: Path) -> None:
+    """The error names the option, the line of the file, or the file that cannot be read."""
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("new york=NYC\ntyro\n")
     for option, named in [("tyro", "'tyro'"), (f"@{pairs}", "line 2"), (f"@{tmp_path}/none", "cannot be read")]:
@@ -340,10 +342,10 @@ async def test_a_replacement_that_is_no_pair(address: str, speech: Path, tmp_pat
         assert named in " ".join(ended.err.replace("│", " ").split())
 
 
-async def test_the_first_interrupt_waits_for_the_last_words(
+async def test_the_first_interrupt_waits_for_the_last_final(
     address: str, deployment: Deployment, tmp_path: Path
 ) -> None:
-    """Ctrl-C while listening ends the audio, prints the last final, and is no failure."""
+    """Ctrl-C ends the audio and prints the last final, with exit code 0."""
     async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
         await deployment.live.audio_received.wait()
         process.send_signal(signal.SIGINT)
@@ -353,7 +355,7 @@ async def test_the_first_interrupt_waits_for_the_last_words(
 
 
 async def test_the_second_interrupt_does_not_wait(address: str, deployment: Deployment, tmp_path: Path) -> None:
-    """Ctrl-C again ends at once when the last words do not come."""
+    """A second Ctrl-C ends the command while the last final is outstanding."""
     deployment.live.never_ends = True
     async with tiro(address, "listen", silence(tmp_path / "long.wav", 60)) as process:
         await deployment.live.audio_received.wait()
@@ -364,8 +366,8 @@ async def test_the_second_interrupt_does_not_wait(address: str, deployment: Depl
     assert ended.code == exit_codes.INTERRUPTED
 
 
-async def test_listening_to_what_cannot_be_streamed(address: str, tmp_path: Path) -> None:
-    """A file of another kind is refused in one line, and nothing is sent."""
+async def test_listening_to_a_file_that_cannot_be_streamed(address: str, tmp_path: Path) -> None:
+    """A file of another kind is refused in one line, before audio is sent."""
     path = tmp_path / "song.mp3"
     path.write_bytes(b"ID3\4")
     ended = await run(address, "listen", path)
@@ -374,7 +376,7 @@ async def test_listening_to_what_cannot_be_streamed(address: str, tmp_path: Path
 
 
 async def test_several_formats_need_a_folder(address: str, recordings: list[Path]) -> None:
-    """What cannot go to one stdout is refused before anything is sent."""
+    """Several formats without a folder are refused before a file is sent."""
     ended = await run(address, "transcribe", recordings[0], "-f", "srt,vtt")
     assert ended.code == exit_codes.USAGE
     assert "--output-dir" in ended.err

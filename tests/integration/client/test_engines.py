@@ -1,4 +1,4 @@
-"""Engines over real connections."""
+"""Lists of engines over a real connection."""
 
 from dataclasses import FrozenInstanceError
 from decimal import Decimal
@@ -15,7 +15,7 @@ LATER = 99
 
 
 async def test_engines_as_objects(client: AsyncClient, deployment: Deployment) -> None:
-    """All that a message says, under the names that other calls take."""
+    """All fields of a message are converted, with names that other calls accept."""
     message = engine_pb2.Engine.Model(
         name="large",
         language_codes=["en", "fi"],
@@ -43,11 +43,11 @@ async def test_engines_as_objects(client: AsyncClient, deployment: Deployment) -
     assert engine == Engine("house", taken_by_default=True, default_model="large", models=(model,), worker_count=2)
     assert engine.is_alive
     with pytest.raises(FrozenInstanceError):
-        engine.worker_count = 0  # type: ignore[misc] # that is what is tried
+        engine.worker_count = 0  # type: ignore[misc] # the assignment is under test
 
 
-async def test_what_is_not_said_and_what_is_not_known(client: AsyncClient, deployment: Deployment) -> None:
-    """No price is None, not nothing to pay; capabilities of a later service are left out."""
+async def test_missing_prices_and_unknown_capabilities(client: AsyncClient, deployment: Deployment) -> None:
+    """A missing price is None, and a price of 0 is 0. Unknown capabilities of a later service are left out."""
     free = engine_pb2.Engine.Model(name="free", price_per_minute=Money(currency_code="EUR"))
     bare = engine_pb2.Engine.Model(name="bare")
     bare.capabilities.append(LATER)  # type: ignore[arg-type] # the generated types know only what is there now
@@ -58,8 +58,8 @@ async def test_what_is_not_said_and_what_is_not_known(client: AsyncClient, deplo
     assert engine.models[0].capabilities == ()
 
 
-async def test_all_pages_are_read_and_a_failure_repeated(client: AsyncClient, deployment: Deployment) -> None:
-    """The caller sees neither."""
+async def test_all_pages_are_read_and_a_failed_call_is_repeated(client: AsyncClient, deployment: Deployment) -> None:
+    """The caller gets all engines, although there are several pages and a transient failure."""
     deployment.engines.engines = [engine_pb2.Engine(name=f"engines/e{number}") for number in range(5)]
     deployment.engines.page_size_max = 2
     deployment.engines.failures = [AWAY]

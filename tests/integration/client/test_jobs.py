@@ -68,8 +68,8 @@ def history() -> list[WatchTranscriptionResponse]:
     ]
 
 
-async def test_small_recordings_travel_inline(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
-    """A small file goes with the request that creates the job, under its name, with the options asked for."""
+async def test_small_recordings_are_sent_inline(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
+    """A small file is in the request that creates the job, with its name and the options."""
     path = tmp_path / "talk.wav"
     path.write_bytes(b"RIFF")
     job = await client.submit(
@@ -84,7 +84,7 @@ async def test_small_recordings_travel_inline(client: AsyncClient, deployment: D
 
 
 async def test_large_recordings_are_uploaded(client: AsyncClient, deployment: Deployment) -> None:
-    """What does not fit a request is uploaded first."""
+    """A recording that is too large for a request is uploaded first."""
     await client.submit(bytes(INLINE_BYTES_MAX + 1))
     (request,) = deployment.jobs.created
     assert request.transcription.upload == deployment.uploads.upload.name
@@ -92,7 +92,7 @@ async def test_large_recordings_are_uploaded(client: AsyncClient, deployment: De
 
 
 async def _write_to(pipe: Path, size: int) -> int:
-    """Write to a named pipe until all is written or its reader has gone. Returns the bytes that it took."""
+    """Write to a named pipe until all is written or its reader has closed it. Return the number of written bytes."""
 
     def write() -> int:
         written = 0
@@ -108,7 +108,7 @@ async def _write_to(pipe: Path, size: int) -> int:
 
 
 async def test_a_pipe_is_read_to_its_end(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
-    """A named pipe, as of a shell's process substitution, has no size beforehand: what it gives travels inline."""
+    """A named pipe, as of a shell's process substitution, has no known size: its content is sent inline."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     async with asyncio.TaskGroup() as tasks:
@@ -118,7 +118,7 @@ async def test_a_pipe_is_read_to_its_end(client: AsyncClient, deployment: Deploy
 
 
 async def test_an_endless_pipe_is_refused(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
-    """A pipe with more than a request may hold is not read to its end, which may never come."""
+    """A pipe with more bytes than a request may have is refused, and not read to its end."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writing = asyncio.create_task(_write_to(pipe, 16 * CONTENT_BYTES_MAX))
@@ -129,8 +129,8 @@ async def test_an_endless_pipe_is_refused(client: AsyncClient, deployment: Deplo
     assert deployment.jobs.created == []
 
 
-async def test_an_upload_can_be_named(client: AsyncClient, deployment: Deployment) -> None:
-    """A string that is the name of an upload is no path."""
+async def test_a_job_may_name_an_upload(client: AsyncClient, deployment: Deployment) -> None:
+    """A string with the name of an upload is not taken as a path."""
     await client.submit(deployment.uploads.upload.name)
     assert deployment.jobs.created[0].transcription.upload == deployment.uploads.upload.name
 
@@ -138,14 +138,14 @@ async def test_an_upload_can_be_named(client: AsyncClient, deployment: Deploymen
 @pytest.mark.parametrize(
     "uri", ["https://example.com/talk.mp3?signed=1", "http://example.com/a b.wav", "s3://talks/one.flac"]
 )
-async def test_a_recording_may_be_fetched(client: AsyncClient, deployment: Deployment, uri: str) -> None:
-    """A URI is passed on as it is; nothing is read here."""
+async def test_a_job_may_name_a_uri(client: AsyncClient, deployment: Deployment, uri: str) -> None:
+    """A URI is sent unchanged, and not read by the client."""
     await client.submit(uri)
     assert deployment.jobs.created[0].transcription.uri == uri
 
 
-async def test_options_travel_with_the_job(client: AsyncClient, deployment: Deployment) -> None:
-    """Those that are asked for, in the contract's terms; without any there is no options message."""
+async def test_options_are_sent_with_the_job(client: AsyncClient, deployment: Deployment) -> None:
+    """Set options are converted to the contract's fields. Without options there is no options message."""
     options = JobOptions(
         start_seconds=1.5,
         end_seconds=4,
@@ -168,8 +168,8 @@ async def test_options_travel_with_the_job(client: AsyncClient, deployment: Depl
         assert not plain.HasField(field)
 
 
-async def test_creating_is_repeated_under_one_id(client: AsyncClient, deployment: Deployment) -> None:
-    """A creation that was turned away is repeated with the same `request_id`, so that there is one job."""
+async def test_a_failed_creation_is_repeated_with_the_same_id(client: AsyncClient, deployment: Deployment) -> None:
+    """A creation with a transient error is repeated with the same `request_id`, so that there is one job."""
     deployment.jobs.failures = [AWAY, FULL]
     await client.submit(b"RIFF")
     ids = [request.request_id for request in deployment.jobs.created]
@@ -178,21 +178,21 @@ async def test_creating_is_repeated_under_one_id(client: AsyncClient, deployment
 
 
 async def test_the_caller_may_choose_the_id(client: AsyncClient, deployment: Deployment) -> None:
-    """A `request_id` of the caller's own is sent as it is."""
+    """The caller's `request_id` is sent unchanged."""
     await client.submit(b"RIFF", request_id="mine")
     assert deployment.jobs.created[0].request_id == "mine"
 
 
-async def test_retries_end(client: AsyncClient, deployment: Deployment) -> None:
-    """A service that stays away is tried a limited number of times."""
+async def test_retries_are_limited(client: AsyncClient, deployment: Deployment) -> None:
+    """A call to an unavailable service is made `CALL_ATTEMPTS_MAX` times."""
     deployment.jobs.failures = [AWAY] * 100
     with pytest.raises(Unavailable):
         await client.get(JOB)
     assert deployment.jobs.calls == CALL_ATTEMPTS_MAX
 
 
-async def test_what_cannot_pass_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
-    """An invalid request is made once, and the error has its violations."""
+async def test_a_permanent_error_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
+    """An invalid request is sent once, and the error has its violations."""
     deployment.jobs.failures = [
         invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model", field_path="transcription.config.model")
     ]
@@ -203,22 +203,22 @@ async def test_what_cannot_pass_is_not_repeated(client: AsyncClient, deployment:
     assert deployment.jobs.calls == 1
 
 
-async def test_a_service_that_is_not_there(unused_address: str) -> None:
+async def test_a_missing_service_is_unavailable(unused_address: str) -> None:
     """Without a service the error is `Unavailable`, within seconds."""
     async with AsyncClient(unused_address) as client:
         with pytest.raises(Unavailable):
             await client.get(JOB)
 
 
-async def test_the_key_goes_with_every_call(client: AsyncClient, deployment: Deployment) -> None:
-    """The API key travels as the services expect it."""
+async def test_the_api_key_is_sent_with_every_call(client: AsyncClient, deployment: Deployment) -> None:
+    """The API key is sent in the `authorization` metadata."""
     with pytest.raises(NotFound):
         await client.get(uuid.uuid4().hex)
     assert deployment.jobs.metadata[0]["authorization"] == "Bearer tiro_test"
 
 
-async def test_lists_go_over_all_pages(client: AsyncClient, deployment: Deployment) -> None:
-    """All jobs come, in order, however many pages they fill."""
+async def test_lists_read_all_pages(client: AsyncClient, deployment: Deployment) -> None:
+    """A list yields the jobs of all pages, in order."""
     names = [f"transcriptions/{uuid.uuid4()}" for _ in range(7)]
     deployment.jobs.jobs = [Transcription(name=name) for name in names]
     assert [job.name async for job in client.list(page_size=3)] == names
@@ -226,7 +226,7 @@ async def test_lists_go_over_all_pages(client: AsyncClient, deployment: Deployme
 
 
 async def test_a_job_may_be_given_by_its_bare_id(client: AsyncClient, deployment: Deployment) -> None:
-    """The id alone is enough to find a job."""
+    """A bare id is accepted instead of a job's name."""
     deployment.jobs.jobs = [Transcription(name=JOB)]
     assert (await client.get(JOB.removeprefix("transcriptions/"))).name == JOB
 
@@ -234,7 +234,7 @@ async def test_a_job_may_be_given_by_its_bare_id(client: AsyncClient, deployment
 async def test_watching_yields_all_events(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """Each event comes once, in order, as its own type, and the iteration ends with the job."""
+    """A watch yields each event once, in order, as its own type, and ends with the job."""
     deployment.jobs.events = history
     events = [event async for event in client.watch(JOB)]
     assert [event.sequence for event in events] == [1, 2, 3, 4, 5, 6]
@@ -245,7 +245,7 @@ async def test_watching_yields_all_events(
 
 
 async def test_watching_yields_the_progress_of_a_fetch(client: AsyncClient, deployment: Deployment) -> None:
-    """Of a recording that was given by its URL."""
+    """Progress of a job with a URI has the number of fetched bytes."""
     progress = WatchTranscriptionResponse.Progress(fetched_size=1_000_000)
     fetched = WatchTranscriptionResponse(sequence=2, progress=progress)
     ended = state_event(3, Transcription.STATE_SUCCEEDED)
@@ -257,7 +257,7 @@ async def test_watching_yields_the_progress_of_a_fetch(client: AsyncClient, depl
 async def test_a_broken_watch_is_resumed(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """After a break the watch continues after the last event: none is missed, none repeated."""
+    """A broken watch continues after its last event, without a missing or repeated one."""
     deployment.jobs.events = history
     deployment.jobs.watch_break_after = [2, 0, 1]
     events = [event async for event in client.watch(JOB)]
@@ -266,7 +266,7 @@ async def test_a_broken_watch_is_resumed(
 
 
 async def test_a_watch_survives_a_restart(deployment: Deployment, history: list[WatchTranscriptionResponse]) -> None:
-    """When the service goes and comes back at the same address, the watch continues where it was."""
+    """A watch continues after its last event when the service is restarted at the same address."""
     deployment.jobs.events, rest = history[:2], history[2:]
     deployment.jobs.watch_holds = True
     async with AsyncExitStack() as first, AsyncExitStack() as resources:
@@ -283,17 +283,17 @@ async def test_a_watch_survives_a_restart(deployment: Deployment, history: list[
 
 
 async def test_a_watch_that_is_refused_is_not_repeated(client: AsyncClient, deployment: Deployment) -> None:
-    """A job that does not exist is an error at once."""
+    """A job that does not exist raises NotFound without a retry."""
     deployment.jobs.watch_refusal = not_found(reasons.ERROR_REASON_TRANSCRIPTION_NOT_FOUND, "no such job")
     with pytest.raises(NotFound, match="no such job"):
         await anext(client.watch(JOB))
     assert deployment.jobs.watched_after == [0]
 
 
-async def test_events_of_a_later_service_are_stepped_over(
+async def test_unknown_kinds_of_events_are_skipped(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """An event of a kind that the client does not know is no error."""
+    """An event of a later service whose kind is unknown is skipped."""
     deployment.jobs.events = [history[0], WatchTranscriptionResponse(sequence=2), history[5]]
     assert [event.sequence async for event in client.watch(JOB)] == [1, 6]
 
@@ -301,7 +301,7 @@ async def test_events_of_a_later_service_are_stepped_over(
 async def test_waiting_ends_with_the_job(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """The wait ends with the terminal event, also when the service keeps the watch open."""
+    """A wait ends with the terminal event, even if the service keeps the watch open."""
     deployment.jobs.events = history
     deployment.jobs.watch_holds = True
     job = await client.wait(JOB)
@@ -309,7 +309,7 @@ async def test_waiting_ends_with_the_job(
 
 
 async def test_waiting_for_a_job_that_fails(client: AsyncClient, deployment: Deployment) -> None:
-    """A job that fails raises, with the job and the reason."""
+    """A wait for a failed job raises JobFailed with the job and the reason."""
     failed = state_event(2, Transcription.STATE_FAILED)
     error = invalid_argument(reasons.ERROR_REASON_AUDIO_UNDECODABLE, "nothing in it could be decoded")
     failed.state_changed.error.CopyFrom(error.to_status())
@@ -323,7 +323,7 @@ async def test_waiting_for_a_job_that_fails(client: AsyncClient, deployment: Dep
 async def test_waiting_has_a_limit(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """A job that does not end in time raises `DeadlineExceeded`."""
+    """A wait that reaches its limit raises `DeadlineExceeded`."""
     deployment.jobs.events = history[:2]
     deployment.jobs.watch_holds = True
     with pytest.raises(DeadlineExceeded, match=JOB):
@@ -331,7 +331,7 @@ async def test_waiting_has_a_limit(
 
 
 async def test_a_transcript_is_joined_from_its_pages(client: AsyncClient, deployment: Deployment) -> None:
-    """All segments come, in order, with their words and times in seconds."""
+    """A transcript has the segments of all pages in order, with words, and times in seconds."""
     word = Word(text="w", start_offset=seconds(1.25), end_offset=seconds(1.5), confidence=0.5)
     deployment.jobs.segments = [Segment(text=f"s{index}", words=[word]) for index in range(450)]
     transcript = await client.get_transcript(JOB)
@@ -342,23 +342,23 @@ async def test_a_transcript_is_joined_from_its_pages(client: AsyncClient, deploy
 
 
 async def test_a_transcript_as_text(client: AsyncClient, deployment: Deployment) -> None:
-    """A format gives text."""
+    """A transcript in a text format is a string."""
     deployment.jobs.segments = [Segment(text="Hello.", end_offset=seconds(1.5))]
     assert await client.get_transcript(JOB, format="txt") == "Hello.\n"
     assert "00:00:00,000 --> 00:00:01,500" in await client.get_transcript(JOB, format="srt")
 
 
-async def test_transcribe_does_it_all(
+async def test_transcribe_returns_the_transcript(
     client: AsyncClient, deployment: Deployment, history: list[WatchTranscriptionResponse]
 ) -> None:
-    """One call from recording to transcript."""
+    """`transcribe` submits a recording, waits, and returns the transcript."""
     deployment.jobs.events = history
     deployment.jobs.segments = [Segment(text="one"), Segment(text="two")]
     assert (await client.transcribe(b"RIFF")).text == "one two"
 
 
-async def test_a_slow_answer_is_not_waited_for(address: str, deployment: Deployment) -> None:
-    """A call that gets no answer in time raises `DeadlineExceeded`."""
+async def test_a_call_without_an_answer_times_out(address: str, deployment: Deployment) -> None:
+    """A call without an answer in time raises `DeadlineExceeded`."""
     deployment.jobs.holds = True
     async with AsyncClient(address, timeout_seconds=0.2) as client:
         with pytest.raises(DeadlineExceeded):
@@ -366,7 +366,7 @@ async def test_a_slow_answer_is_not_waited_for(address: str, deployment: Deploym
 
 
 async def test_the_last_error_has_the_delay_of_the_service(client: AsyncClient, deployment: Deployment) -> None:
-    """What the service says about trying again is on the error after the last try."""
+    """The error after the last attempt has the service's retry delay."""
     delay = timedelta(milliseconds=20)
     deployment.jobs.failures = [
         unavailable(reasons.ERROR_REASON_NO_WORKER, "no worker", retry_after=delay)

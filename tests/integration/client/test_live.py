@@ -42,13 +42,13 @@ def kinds(deployment: Deployment) -> list[str | None]:
 
 
 async def hung_up(deployment: Deployment) -> None:
-    """Wait until the service has noticed that the client has gone."""
+    """Wait until the service has noticed that the client has left."""
     async with asyncio.timeout(NOTICE_SECONDS_MAX):
         await deployment.live.left.wait()
 
 
-async def test_audio_goes_up_and_events_come_down(client: AsyncClient, deployment: Deployment) -> None:
-    """The config goes first, the audio follows in order, and each event comes as its own type to the last."""
+async def test_audio_is_sent_and_events_are_received(client: AsyncClient, deployment: Deployment) -> None:
+    """The config is sent first, then the audio in order. Each event is received as its own type."""
     events = [event async for event in client.stream(pieces(3), sample_rate=16000, language="en", hotwords=["Tiro"])]
     config = deployment.live.received[0].config
     assert config.format.encoding == AUDIO_ENCODING_LINEAR16
@@ -58,8 +58,8 @@ async def test_audio_goes_up_and_events_come_down(client: AsyncClient, deploymen
     assert [type(event) for event in events] == [SessionStarted, Partial, Partial, Partial, Final, SessionEnded]
 
 
-async def test_events_come_while_audio_is_sent(client: AsyncClient) -> None:
-    """The partial of a piece is there before the next piece is sent."""
+async def test_events_are_received_while_audio_is_sent(client: AsyncClient) -> None:
+    """The partial of a piece is received before the next piece is sent."""
     received = asyncio.Queue[str]()
 
     async def in_turn() -> AsyncIterator[bytes]:
@@ -72,7 +72,7 @@ async def test_events_come_while_audio_is_sent(client: AsyncClient) -> None:
             received.put_nowait(event.segment.text)
 
 
-async def test_finalize_makes_a_final_and_goes_on(client: AsyncClient) -> None:
+async def test_finalize_gives_a_final_and_the_session_continues(client: AsyncClient) -> None:
     """`finalize` is answered by a final while the session stays open for more."""
     async with client.open_stream(CONFIG) as live:
         events = aiter(live)
@@ -87,7 +87,7 @@ async def test_finalize_makes_a_final_and_goes_on(client: AsyncClient) -> None:
 
 
 async def test_replacements_are_changed(client: AsyncClient, deployment: Deployment) -> None:
-    """The config has them; a change takes their place, or takes them away."""
+    """The config has the replacements. An update replaces or removes them, or leaves them unchanged."""
     config = dataclasses.replace(CONFIG, replacements={"tyro": "Tiro"})
     async with client.open_stream(config) as live:
         await live.update(replacements={"new york": "NYC"})
@@ -103,7 +103,7 @@ async def test_replacements_are_changed(client: AsyncClient, deployment: Deploym
 
 
 async def test_large_audio_is_sent_in_several_messages(client: AsyncClient, deployment: Deployment) -> None:
-    """Audio over the message limit is split between samples, and nothing is sent for no audio."""
+    """Audio over the limit of a message is split between samples. Empty audio is not sent."""
     audio = bytes(range(256)) * (AUDIO_BYTES_MAX // 256 * 2) + b"\1\2"
     async with client.open_stream(CONFIG) as live:
         await live.send(audio)
@@ -115,8 +115,8 @@ async def test_large_audio_is_sent_in_several_messages(client: AsyncClient, depl
     assert b"".join(sent) == audio
 
 
-async def test_silence_on_our_side_is_bridged(client: AsyncClient, deployment: Deployment) -> None:
-    """While the caller sends nothing, keep-alives go out, as often as the service's limit asks for."""
+async def test_keep_alives_are_sent_while_the_caller_sends_nothing(client: AsyncClient, deployment: Deployment) -> None:
+    """A caller without audio keeps its session: keep-alives are sent within the service's idle time."""
     deployment.live.idle_seconds_max = 0.3
     async with client.open_stream(CONFIG) as live:
         assert isinstance(await anext(aiter(live)), SessionStarted)
@@ -124,8 +124,8 @@ async def test_silence_on_our_side_is_bridged(client: AsyncClient, deployment: D
             await deployment.live.kept_alive.wait()
 
 
-async def test_a_refused_session_says_why(client: AsyncClient, deployment: Deployment) -> None:
-    """A config that is not taken raises from the iteration, with the reason."""
+async def test_a_refused_session_raises_its_reason(client: AsyncClient, deployment: Deployment) -> None:
+    """A refused config raises from the iteration with its reason."""
     deployment.live.refusal = invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model")
     with pytest.raises(InvalidRequest) as raised:
         await anext(client.stream(pieces(3), sample_rate=16000, model="none"))
@@ -133,15 +133,15 @@ async def test_a_refused_session_says_why(client: AsyncClient, deployment: Deplo
 
 
 async def test_a_refusal_while_audio_is_sent_is_not_lost(client: AsyncClient, deployment: Deployment) -> None:
-    """The reason survives however the refusal and the audio under way meet (grpc/grpc#36066)."""
+    """The reason is raised even if audio is being sent when the refusal arrives (grpc/grpc#36066)."""
     deployment.live.refusal = invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model")
     for _ in range(30):
         with pytest.raises(InvalidRequest, match="no such model"):
             await anext(client.stream(pieces(20), sample_rate=16000))
 
 
-async def test_a_session_that_is_cut_says_why(client: AsyncClient, deployment: Deployment) -> None:
-    """What came before the cut is yielded, then the reason is raised; nothing is retried behind the caller's back."""
+async def test_a_broken_session_raises_its_reason(client: AsyncClient, deployment: Deployment) -> None:
+    """Events before the break are yielded, then its reason is raised. The session is not restarted."""
     deployment.live.cut_after = 2
     events = client.stream(pieces(100), sample_rate=16000)
     seen = [type(await anext(events)), type(await anext(events))]
@@ -153,7 +153,7 @@ async def test_a_session_that_is_cut_says_why(client: AsyncClient, deployment: D
 
 
 async def test_sending_after_the_end_is_an_error(client: AsyncClient, deployment: Deployment) -> None:
-    """After `end`, and after the service ended the session, sending raises `StreamClosed`."""
+    """`send` raises `StreamClosed` after `end`, and after the service has ended the session."""
     async with client.open_stream(CONFIG) as live:
         await live.end()
         with pytest.raises(StreamClosed):
@@ -169,7 +169,7 @@ async def test_sending_after_the_end_is_an_error(client: AsyncClient, deployment
 async def test_a_caller_that_does_not_read_is_named_as_the_cause(
     client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unread events stop the acknowledgements too. Sending then fails for the caller's own omission, and says so."""
+    """Unread events also stop acknowledgements. `send` then fails, and names the unread events."""
     monkeypatch.setattr("tiro_client.live.inbox.EVENTS_WAITING_MAX", 3)
     monkeypatch.setattr("tiro_client.live.outbox.ITEMS_MAX", 10)
     monkeypatch.setattr("tiro_client.live.outbox.SEND_SECONDS_MAX", 0.2)
@@ -182,7 +182,7 @@ async def test_a_caller_that_does_not_read_is_named_as_the_cause(
 async def test_a_service_that_accepts_nothing_is_named_as_the_cause(
     client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The events are read, and the service acknowledges nothing."""
+    """If events are read and the service acknowledges nothing, `send` fails and names the service."""
     monkeypatch.setattr("tiro_client.live.outbox.ITEMS_MAX", 10)
     monkeypatch.setattr("tiro_client.live.outbox.SEND_SECONDS_MAX", 0.2)
 
@@ -199,8 +199,8 @@ async def test_a_service_that_accepts_nothing_is_named_as_the_cause(
         await reading
 
 
-async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment: Deployment) -> None:
-    """An exception of the audio iterator reaches the caller, and the service learns that the client has gone."""
+async def test_an_exception_of_the_audio_ends_the_session(client: AsyncClient, deployment: Deployment) -> None:
+    """An exception of the audio iterator is raised by the stream, and ends the call to the service."""
 
     async def broken() -> AsyncIterator[bytes]:
         yield b"\0\0"
@@ -214,7 +214,7 @@ async def test_audio_that_fails_ends_the_session(client: AsyncClient, deployment
 
 
 async def test_leaving_early_abandons_the_session(client: AsyncClient, deployment: Deployment) -> None:
-    """Closing the iterator ends the call and stops reading the audio."""
+    """Closing the iterator of events ends the call, and closes the audio iterator."""
     closed = asyncio.Event()
 
     async def endless() -> AsyncGenerator[bytes, None]:
@@ -233,8 +233,8 @@ async def test_leaving_early_abandons_the_session(client: AsyncClient, deploymen
     await hung_up(deployment)
 
 
-async def test_cancelling_the_reader_is_not_mistaken_for_a_failure(client: AsyncClient, deployment: Deployment) -> None:
-    """A task that is cancelled while it reads ends cancelled."""
+async def test_a_cancelled_reader_is_cancelled(client: AsyncClient, deployment: Deployment) -> None:
+    """A task that is cancelled while it reads raises CancelledError, and the session ends."""
     started = asyncio.Event()
 
     async def read() -> None:

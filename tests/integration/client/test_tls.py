@@ -13,7 +13,7 @@ from tiro_client import AsyncClient, Unavailable
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """A certificate authority of the test's own."""
+    """A certificate authority."""
     return trustme.CA()
 
 
@@ -36,7 +36,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
 async def test_a_known_authority_is_trusted(
     deployment: Deployment, server_credentials: grpc.ServerCredentials, ca_file: Path
 ) -> None:
-    """With the CA file of the deployment, calls go over TLS."""
+    """Calls use TLS with the CA file of the deployment."""
     deployment.jobs.jobs = [Transcription(name="transcriptions/one")]
     async with (
         deployment.serving("localhost:0", server_credentials) as address,
@@ -45,8 +45,10 @@ async def test_a_known_authority_is_trusted(
         assert (await client.get("one")).name == "transcriptions/one"
 
 
-async def test_an_unknown_authority_is_not(deployment: Deployment, server_credentials: grpc.ServerCredentials) -> None:
-    """Without it, the service is not believed."""
+async def test_an_unknown_authority_is_not_trusted(
+    deployment: Deployment, server_credentials: grpc.ServerCredentials
+) -> None:
+    """Without the CA file the connection fails."""
     async with (
         deployment.serving("localhost:0", server_credentials) as address,
         AsyncClient(address, tls=True) as client,

@@ -1,4 +1,4 @@
-"""Uploads over real connections, whole and broken."""
+"""Uploads over real connections, with faults."""
 
 import secrets
 from pathlib import Path
@@ -23,8 +23,8 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_file_arrives_whole(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
-    """A file is sent in messages of one size, with its name and size announced and its digest at the end."""
+async def test_a_file_is_uploaded(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
+    """A file is sent in messages of one size. Name and size are announced, and the digest is sent at the end."""
     reported: list[tuple[int, int]] = []
     upload = await client.upload(recording, progress=lambda sent, total: reported.append((sent, total)))
     server = deployment.uploads
@@ -37,7 +37,7 @@ async def test_a_file_arrives_whole(client: AsyncClient, deployment: Deployment,
 
 
 async def test_a_broken_upload_is_resumed(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
-    """After each break the client continues from what was stored, and the digest of the whole is right."""
+    """After each break the client continues at the stored size, and the digest of the whole is right."""
     deployment.uploads.break_after = [2 * MESSAGE_BYTES, MESSAGE_BYTES]
     await client.upload(recording)
     assert bytes(deployment.uploads.stored) == CONTENT
@@ -46,8 +46,8 @@ async def test_a_broken_upload_is_resumed(client: AsyncClient, deployment: Deplo
     assert deployment.uploads.offsets == [0, first, second]
 
 
-async def test_bytes_are_uploaded_as_files_are(client: AsyncClient, deployment: Deployment) -> None:
-    """An upload of bytes in memory is resumed too."""
+async def test_an_upload_of_bytes_is_resumed(client: AsyncClient, deployment: Deployment) -> None:
+    """A broken upload of bytes in memory is resumed, too."""
     deployment.uploads.break_after = [MESSAGE_BYTES]
     await client.upload(CONTENT, display_name="memory")
     assert bytes(deployment.uploads.stored) == CONTENT
@@ -57,7 +57,7 @@ async def test_bytes_are_uploaded_as_files_are(client: AsyncClient, deployment: 
 async def test_an_upload_without_progress_is_given_up(
     client: AsyncClient, deployment: Deployment, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload of which nothing is ever stored ends with the error, after a limited number of tries."""
+    """An upload of which no byte is stored raises its error after `STREAM_ATTEMPTS_MAX` attempts."""
     monkeypatch.setattr("tiro_client.calls.retrying.WAIT_SECONDS_MAX", 0.02)
     deployment.uploads.break_after = [1] * 100
     monkeypatch.setattr("tests.integration.client.servers.PART_BYTES", 10 * MESSAGE_BYTES)
@@ -67,10 +67,10 @@ async def test_an_upload_without_progress_is_given_up(
     assert len(deployment.uploads.offsets) == STREAM_ATTEMPTS_MAX
 
 
-async def test_a_service_may_be_away_during_an_upload(
+async def test_an_upload_survives_an_unavailable_service(
     client: AsyncClient, deployment: Deployment, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call that asks what was stored is retried for as long as an upload may be interrupted."""
+    """The call that reads the stored size is retried for longer than other calls."""
     monkeypatch.setattr("tiro_client.calls.retrying.WAIT_SECONDS_MAX", 0.02)
     deployment.uploads.break_after = [2 * MESSAGE_BYTES]
     deployment.uploads.get_failures = [AWAY] * (CALL_ATTEMPTS_MAX + 1)
@@ -79,16 +79,20 @@ async def test_a_service_may_be_away_during_an_upload(
     assert len(deployment.uploads.offsets) == 2
 
 
-async def test_a_lost_answer_is_looked_up(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
-    """When the connection breaks after everything was stored, nothing is sent again."""
+async def test_an_upload_whose_answer_was_lost_is_not_repeated(
+    client: AsyncClient, deployment: Deployment, recording: Path
+) -> None:
+    """When the connection breaks after all bytes were stored, no byte is sent again."""
     deployment.uploads.lose_answers = 1
     upload = await client.upload(recording)
     assert upload.sha256 == deployment.uploads.upload.sha256
     assert deployment.uploads.offsets == [0]
 
 
-async def test_what_is_no_recording_is_refused(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
-    """The reason of a refusal reaches the caller, and the upload is not tried again."""
+async def test_a_refusal_is_raised_without_a_retry(
+    client: AsyncClient, deployment: Deployment, recording: Path
+) -> None:
+    """The reason of a refusal is raised, and the upload is not repeated."""
     deployment.uploads.refusal = invalid_argument(reasons.ERROR_REASON_NOT_AUDIO, "this is a text")
     with pytest.raises(InvalidRequest) as raised:
         await client.upload(recording)
@@ -97,7 +101,7 @@ async def test_what_is_no_recording_is_refused(client: AsyncClient, deployment: 
 
 
 async def test_a_refusal_while_bytes_are_sent(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
-    """An upload that is refused before its end raises the reason, and the rest is not sent."""
+    """An upload that is refused before its end raises the reason, and sends no further bytes."""
     deployment.uploads.size_bytes_max = MESSAGE_BYTES // 2
     with pytest.raises(InvalidRequest) as raised:
         await client.upload(recording)
@@ -105,10 +109,10 @@ async def test_a_refusal_while_bytes_are_sent(client: AsyncClient, deployment: D
     assert deployment.uploads.offsets == [0]
 
 
-async def test_a_refusal_that_was_lost_is_looked_up(
+async def test_a_lost_refusal_is_read_from_the_upload(
     client: AsyncClient, deployment: Deployment, recording: Path
 ) -> None:
-    """When the connection breaks instead of the refusal, the upload's record has it."""
+    """When the answer with a refusal is lost, its reason is read from the upload."""
     deployment.uploads.refusal = invalid_argument(reasons.ERROR_REASON_NOT_AUDIO, "this is a text")
     deployment.uploads.lose_answers = 1
     with pytest.raises(InvalidRequest) as raised:
@@ -116,8 +120,10 @@ async def test_a_refusal_that_was_lost_is_looked_up(
     assert raised.value.reason == "NOT_AUDIO"
 
 
-async def test_creating_is_repeated_under_one_id(client: AsyncClient, deployment: Deployment, recording: Path) -> None:
-    """An upload whose creation was turned away is created again with the same `request_id`."""
+async def test_a_failed_creation_is_repeated_with_the_same_id(
+    client: AsyncClient, deployment: Deployment, recording: Path
+) -> None:
+    """A creation with a transient error is repeated with the same `request_id`."""
     deployment.uploads.create_failures = [AWAY, AWAY]
     await client.upload(recording)
     assert len(deployment.uploads.request_ids) == 3
@@ -125,8 +131,8 @@ async def test_creating_is_repeated_under_one_id(client: AsyncClient, deployment
     assert deployment.uploads.request_ids[0]
 
 
-async def test_a_file_that_is_not_there(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
-    """A missing file is the operating system's error, and no upload is begun."""
+async def test_a_missing_file_is_an_error(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
+    """A missing file raises FileNotFoundError, and no upload is created."""
     with pytest.raises(FileNotFoundError):
         await client.upload(tmp_path / "none.wav")
     assert deployment.uploads.request_ids == []

@@ -1,4 +1,4 @@
-"""Links of the cluster rig: what they do to TCP connections."""
+"""Links of the cluster rig, and their effect on TCP connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -77,8 +77,8 @@ async def calling(port: int) -> AsyncIterator[Caller]:
         writer.transport.abort()
 
 
-async def test_it_forwards(proxy: Proxy, port: int) -> None:
-    """Both ways, on several connections."""
+async def test_a_link_forwards(proxy: Proxy, port: int) -> None:
+    """A link forwards both ways, on several connections."""
     async with calling(port) as one, calling(port) as other:
         await one.send(b"one")
         await other.send(b"other")
@@ -86,7 +86,7 @@ async def test_it_forwards(proxy: Proxy, port: int) -> None:
         assert await other.receive() == b"other"
 
 
-async def test_a_silent_link_holds_what_comes_until_it_heals(proxy: Proxy, port: int) -> None:
+async def test_a_silent_link_holds_data_until_it_heals(proxy: Proxy, port: int) -> None:
     """Connections stay open and new ones are accepted, without any data. After healing all data arrives."""
     async with calling(port) as before:
         await before.send(b"before")
@@ -128,14 +128,14 @@ async def test_connections_are_reset(proxy: Proxy, port: int) -> None:
 
 
 async def test_a_link_without_a_server_resets(proxy: Proxy) -> None:
-    """As a host does for a port without a listener."""
+    """A link without a server resets connections, as a host does for a port without a listener."""
     with pytest.raises(ConnectionResetError):
         async with calling(proxy.open("nowhere")) as caller:
             await caller.receive()
 
 
 async def test_a_slow_link_holds_each_piece(proxy: Proxy, port: int) -> None:
-    """Data is late, and arrives."""
+    """Data over a slow link arrives late."""
     proxy.set_delay(LINK, 3 * SILENT_SECONDS)
     async with calling(port) as caller:
         await caller.send(b"late")

@@ -37,7 +37,7 @@ async def greeting(url: str) -> bytes:
         await writer.wait_closed()
 
 
-async def test_a_cluster_goes_on_without_a_silent_node_and_has_it_back(tmp_path: Path) -> None:
+async def test_a_cluster_works_without_a_silent_node_which_catches_up(tmp_path: Path) -> None:
     """A silent node receives nothing past its links, and catches up once it is healed."""
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
