@@ -1,4 +1,4 @@
-"""Event lines and tails over a real NATS server that is killed and started again."""
+"""Event logs and their consumers on a real NATS server, which is also killed and restarted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -15,11 +15,11 @@ from tiro_core.messaging.operations import StoredMessage
 from tiro_core.messaging.reading.ordered_consumer import BATCH, DeliverFrom, OrderedConsumer, StreamState
 from tiro_core.settings import CoreSettings
 
-Line = EventLog[TranscriptionEvent]
+Log = EventLog[TranscriptionEvent]
 
 
-def line(bus: Bus, tenant: str) -> Line:
-    """A writer for the one line of these tests."""
+def event_log(bus: Bus, tenant: str) -> Log:
+    """A writer of the event log of these tests."""
     return EventLog(
         bus,
         topology.JOB_EVENTS,
@@ -29,8 +29,8 @@ def line(bus: Bus, tenant: str) -> Line:
     )
 
 
-async def append(writer: Line, count: int = 1) -> None:
-    """Write events that say nothing but their number."""
+async def append(writer: Log, count: int = 1) -> None:
+    """Append events without content."""
     for _ in range(count):
         await writer.append(lambda sequence: TranscriptionEvent(sequence=sequence))
 
@@ -42,11 +42,11 @@ def _number(entry: StoredMessage | StreamState) -> int | None:
 async def read(
     bus: Bus, tenant: str, count: int, *, after: int = 0, start: DeliverFrom = DeliverFrom.ALL
 ) -> list[int | None]:
-    """The numbers of the next events, None where the tail has caught up."""
+    """The sequences of the next events, None where the consumer has caught up."""
     subject = subjects.job_events(tenant, "job")
     found: list[int | None] = []
-    async with OrderedConsumer(bus, topology.JOB_EVENTS, subject, start=start, after_sequence=after) as tail:
-        async for entry in tail:
+    async with OrderedConsumer(bus, topology.JOB_EVENTS, subject, start=start, after_sequence=after) as consumer:
+        async for entry in consumer:
             found.append(_number(entry))
             if len(found) == count:
                 break
@@ -54,9 +54,9 @@ async def read(
 
 
 async def test_numbers_have_no_gaps_over_writers(bus: Bus, tenant: str) -> None:
-    """A writer that resumes goes on where the one before stopped."""
-    await append(line(bus, tenant), 3)
-    second = line(bus, tenant)
+    """A writer that resumes continues after the last event of the one before."""
+    await append(event_log(bus, tenant), 3)
+    second = event_log(bus, tenant)
     last = await second.resume()
     assert last is not None
     assert last.sequence == 3
@@ -65,8 +65,8 @@ async def test_numbers_have_no_gaps_over_writers(bus: Bus, tenant: str) -> None:
 
 
 async def test_a_replaced_writer_is_refused(bus: Bus, tenant: str) -> None:
-    """Once another writer has written, the first one's next event is refused, and so is every later one."""
-    first, second = line(bus, tenant), line(bus, tenant)
+    """Once another writer has appended, each append of the first one is Fenced."""
+    first, second = event_log(bus, tenant), event_log(bus, tenant)
     await append(first)
     await second.resume()
     await append(second)
@@ -75,27 +75,27 @@ async def test_a_replaced_writer_is_refused(bus: Bus, tenant: str) -> None:
             await append(first)
 
 
-async def test_an_empty_line_is_caught_up_at_once(bus: Bus, tenant: str) -> None:
-    """A tail of nothing says so, then waits."""
+async def test_a_consumer_of_an_empty_log_is_caught_up_at_once(bus: Bus, tenant: str) -> None:
+    """A consumer of an empty log reports that it has caught up, and then waits."""
     assert await read(bus, tenant, 1) == [None]
 
 
 async def test_more_than_a_batch_arrives_in_order(bus: Bus, tenant: str) -> None:
-    """A tail asks for the next batch by itself."""
+    """A consumer requests further batches."""
     count = 3 * BATCH + 7
-    await append(line(bus, tenant), count)
+    await append(event_log(bus, tenant), count)
     assert await read(bus, tenant, count) == list(range(1, count + 1))
 
 
-async def test_the_newest_only(bus: Bus, tenant: str) -> None:
-    """A tail may begin with the newest message of each subject."""
-    await append(line(bus, tenant), 5)
+async def test_a_consumer_may_start_with_the_newest_message(bus: Bus, tenant: str) -> None:
+    """With LAST_PER_SUBJECT a consumer starts with the newest message of each subject."""
+    await append(event_log(bus, tenant), 5)
     assert await read(bus, tenant, 2, start=DeliverFrom.LAST_PER_SUBJECT) == [5, None]
 
 
 async def test_a_cancelled_reader_loses_nothing(bus: Bus, tenant: str) -> None:
-    """A reader that is cancelled while it waits, whatever comes then, goes on with the next message."""
-    writer = line(bus, tenant)
+    """A reader that is cancelled while it waits loses no message, even if one arrives at that moment."""
+    writer = event_log(bus, tenant)
     seen: list[int] = []
     async with OrderedConsumer(bus, topology.JOB_EVENTS, subjects.job_events(tenant, "job")) as entries:
         assert await anext(entries) is StreamState.CAUGHT_UP
@@ -104,7 +104,7 @@ async def test_a_cancelled_reader_loses_nothing(bus: Bus, tenant: str) -> None:
             await append(writer)
             reading.cancel()
             [entry] = await asyncio.gather(reading, return_exceptions=True)
-            if isinstance(entry, StoredMessage):  # it was faster
+            if isinstance(entry, StoredMessage):  # it arrived before the cancellation
                 seen.append(TranscriptionEvent.FromString(entry.data).sequence)
         while len(seen) < 20:
             entry = await anext(entries)
@@ -113,9 +113,9 @@ async def test_a_cancelled_reader_loses_nothing(bus: Bus, tenant: str) -> None:
     assert seen == list(range(1, 21))
 
 
-async def test_a_tail_whose_consumer_was_lost_goes_on(bus: Bus, tenant: str) -> None:
-    """A consumer that somebody deletes, or a server forgets, is replaced, and nothing is lost or repeated."""
-    writer = line(bus, tenant)
+async def test_a_lost_consumer_is_replaced(bus: Bus, tenant: str) -> None:
+    """A consumer that was deleted on the server is replaced, and no message is lost or repeated."""
+    writer = event_log(bus, tenant)
     await append(writer)
     seen: list[int] = []
     async with OrderedConsumer(bus, topology.JOB_EVENTS, subjects.job_events(tenant, "job")) as entries:
@@ -141,16 +141,16 @@ def own_server(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 async def own_bus(own_server: NatsServer) -> AsyncIterator[Bus]:
-    """A connection to it."""
+    """A connection to the test's own server."""
     settings = CoreSettings.model_validate({"nats_url": own_server.url, "nats_monitor_url": own_server.monitor_url})
     async with open_bus(settings, "test") as bus:
         await topology.ensure_streams(bus, replicas=1)
         yield bus
 
 
-async def test_nothing_is_lost_over_a_restart(own_server: NatsServer, own_bus: Bus, tenant: str) -> None:
-    """NATS is killed under a writer and a reader: every event arrives once, in order."""
-    writer = line(own_bus, tenant)
+async def test_no_event_is_lost_over_a_restart_of_nats(own_server: NatsServer, own_bus: Bus, tenant: str) -> None:
+    """NATS is killed and restarted under a writer and a reader: every event arrives once and in order."""
+    writer = event_log(own_bus, tenant)
     subject = subjects.job_events(tenant, "job")
     seen: list[int] = []
     async with OrderedConsumer(own_bus, topology.JOB_EVENTS, subject) as entries:

@@ -1,4 +1,4 @@
-"""The inbox of a reader, over a real NATS server."""
+"""The inbox of a consumer, on a real NATS server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ SILENCE_SECONDS = 0.2
 
 @pytest.fixture
 async def inbox(bus: Bus) -> AsyncIterator[Inbox]:
-    """An open one, with nothing in it."""
+    """An open, empty inbox."""
     inbox = Inbox(bus.client, messages_max=MESSAGES_MAX, silence_seconds_max=SILENCE_SECONDS)
     await inbox.open()
     yield inbox
@@ -22,19 +22,19 @@ async def inbox(bus: Bus) -> AsyncIterator[Inbox]:
 
 
 async def send(bus: Bus, inbox: Inbox, numbers: range) -> None:
-    """Send messages that are numbers, and wait until they have come."""
+    """Send messages that are numbers, and wait until they have arrived."""
     for number in numbers:
         await bus.client.publish(inbox.subject, str(number).encode())
     await bus.client.flush()
 
 
 async def read(inbox: Inbox, count: int) -> list[int]:
-    """The numbers that come next."""
+    """The next numbers."""
     return [int((await inbox.next()).data) for _ in range(count)]
 
 
-async def test_what_has_come_is_read_in_order(bus: Bus, inbox: Inbox) -> None:
-    """What came before the reader waited and what comes while it does is read alike."""
+async def test_messages_are_read_in_order(bus: Bus, inbox: Inbox) -> None:
+    """Messages are read in order, whether they arrive before or during the wait."""
     await send(bus, inbox, range(3))
     reading = asyncio.create_task(read(inbox, 6))
     await asyncio.sleep(0)
@@ -42,8 +42,8 @@ async def test_what_has_come_is_read_in_order(bus: Bus, inbox: Inbox) -> None:
     assert await reading == list(range(6))
 
 
-async def test_silence_is_told_to_a_reader_who_waits(bus: Bus, inbox: Inbox) -> None:
-    """It counts from where the reader began to wait, whatever came before; the reader may go on."""
+async def test_a_silent_inbox_raises_in_a_waiting_reader(bus: Bus, inbox: Inbox) -> None:
+    """The limit of silence counts from the start of each wait. The reader may continue after the timeout."""
     for number in range(2):
         await send(bus, inbox, range(number, number + 1))
         assert await read(inbox, 1) == [number]
@@ -54,8 +54,8 @@ async def test_silence_is_told_to_a_reader_who_waits(bus: Bus, inbox: Inbox) -> 
         assert before_it.is_set()
 
 
-async def test_a_reader_who_was_away_is_told_no_silence(bus: Bus, inbox: Inbox) -> None:
-    """What comes late to nobody's harm is read."""
+async def test_a_message_after_a_timeout_is_read(bus: Bus, inbox: Inbox) -> None:
+    """A message that arrives after a timeout is read by the next call."""
     with pytest.raises(InboxTimeout):
         await inbox.next()
     await send(bus, inbox, range(1))
@@ -63,7 +63,7 @@ async def test_a_reader_who_was_away_is_told_no_silence(bus: Bus, inbox: Inbox) 
 
 
 async def test_a_cancelled_reader_loses_nothing(bus: Bus, inbox: Inbox) -> None:
-    """Also when a message and the cancellation come in the same turn of the loop."""
+    """No message is lost even if it and the cancellation come in the same turn of the event loop."""
     for number in range(MESSAGES_MAX):
         reading = asyncio.create_task(inbox.next())
         await asyncio.sleep(0)
@@ -78,8 +78,8 @@ async def test_a_cancelled_reader_loses_nothing(bus: Bus, inbox: Inbox) -> None:
             assert int(outcome.data) == number
 
 
-async def test_more_than_is_kept_is_told(bus: Bus, inbox: Inbox) -> None:
-    """A reader is told that something is missing, rather than given what is left."""
+async def test_an_overflow_raises(bus: Bus, inbox: Inbox) -> None:
+    """Beyond the limit of waiting messages the reader gets InboxOverflow, not the remaining messages."""
     await send(bus, inbox, range(MESSAGES_MAX + 1))
     with pytest.raises(InboxOverflow):
         await inbox.next()

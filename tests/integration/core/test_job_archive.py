@@ -1,4 +1,4 @@
-"""Jobs that are over move to the archive: found, listed, changed and removed there as before."""
+"""The archive of settled jobs: they are read, listed, changed and removed as before."""
 
 import asyncio
 import secrets
@@ -32,13 +32,13 @@ def record_of(tenant: str, job: str) -> TranscriptionRecord:
 
 
 def id_made_at(milliseconds: int) -> str:
-    """A UUIDv7 of that time."""
+    """A UUIDv7 of a time."""
     digits = f"{milliseconds:012x}7{secrets.randbits(76):019x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 async def ended(records: JobRecords, tenant: str, job: str = "") -> str:
-    """A job that is over; returns its key."""
+    """Create a settled job, and return its key."""
     record = record_of(tenant, job or new_id())
     key = subjects.record(tenant, record.transcription_id)
     await records.create(key, record)
@@ -46,7 +46,7 @@ async def ended(records: JobRecords, tenant: str, job: str = "") -> str:
 
 
 async def archived(records: JobRecords, tenant: str, job: str = "") -> str:
-    """A job in the archive; returns its key."""
+    """Create a job in the archive, and return its key."""
     key = await ended(records, tenant, job)
     assert await records.move_to_archive(key)
     assert await records.open.get(key) is None
@@ -54,12 +54,12 @@ async def archived(records: JobRecords, tenant: str, job: str = "") -> str:
 
 
 def mark_audio(record: TranscriptionRecord) -> None:
-    """Any change."""
+    """Change the record."""
     record.audio_deleted = True
 
 
 async def test_a_job_is_the_same_in_the_archive(records: JobRecords, tenant: str) -> None:
-    """It is read, changed and deleted by the same key."""
+    """An archived job is read, changed and deleted by the same key as before."""
     key = await archived(records, tenant)
     stored = await records.get(key)
     assert stored is not None
@@ -74,8 +74,8 @@ async def test_a_job_is_the_same_in_the_archive(records: JobRecords, tenant: str
         await records.mutate(key, mark_audio)
 
 
-async def test_what_is_not_settled_stays(records: JobRecords, tenant: str) -> None:
-    """A job that runs, is being removed, or whose callback is pending is not moved."""
+async def test_a_job_that_is_not_settled_is_not_archived(records: JobRecords, tenant: str) -> None:
+    """A job stays if it runs, is being removed, has a pending callback, or is a part or a shadow."""
     for change in (
         TranscriptionRecord(state=Transcription.STATE_RUNNING),
         TranscriptionRecord(removing=True),
@@ -94,7 +94,7 @@ async def test_what_is_not_settled_stays(records: JobRecords, tenant: str) -> No
 
 @pytest.mark.parametrize("gap_ms", [1000, 20 * 60 * 1000, DAY_MS], ids=["dense", "hourly", "sparse"])
 async def test_a_list_has_every_job_once_in_order(records: JobRecords, tenant: str, gap_ms: int) -> None:
-    """Whatever the gaps between jobs, pages of any size put together are all of them, the newest first."""
+    """For any gaps between jobs, pages of any size have all jobs, the newest first."""
     latest = present_moment() * round(NARROW_SECONDS * 1000)
     jobs = [id_made_at(latest - index * gap_ms - secrets.randbelow(gap_ms)) for index in range(40)]
     await asyncio.gather(*(archived(records, tenant, job) for job in jobs))
@@ -107,10 +107,10 @@ async def test_a_list_has_every_job_once_in_order(records: JobRecords, tenant: s
     assert await records.archive.newest(f"{tenant}-x", 10, None) == []
 
 
-async def test_buckets_of_many_are_read_in_narrow_ones(
+async def test_periods_with_many_jobs_are_read_in_narrow_ones(
     records: JobRecords, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order and the pages are the same."""
+    """Order and pages are the same if a period is divided into narrow ones."""
     monkeypatch.setattr("tiro_core.jobs.archive.MANY", 5)
     latest = present_moment() * round(NARROW_SECONDS * 1000)
     jobs = [id_made_at(latest - secrets.randbelow(DAY_MS // 4)) for _ in range(40)]
@@ -121,8 +121,8 @@ async def test_buckets_of_many_are_read_in_narrow_ones(
     assert await records.archive.newest(tenant, 10, expected[9]) == expected[10:20]
 
 
-async def test_the_last_job_of_a_bucket_takes_its_mark_along(records: JobRecords, tenant: str) -> None:
-    """A list looks at no bucket that is empty; one that is filled again is found again."""
+async def test_the_mark_of_a_period_is_removed_with_its_last_job(records: JobRecords, tenant: str) -> None:
+    """A list reads no empty period. A period that gets jobs again is found again."""
     keys = [await archived(records, tenant) for _ in range(2)]
     for key in keys:
         assert await records.archive._marks_of(tenant)
@@ -132,8 +132,8 @@ async def test_the_last_job_of_a_bucket_takes_its_mark_along(records: JobRecords
     assert await records.archive.newest(tenant, 10, None) == [key.partition(".")[2]]
 
 
-async def test_two_move_one_job(records: JobRecords, bus: Bus, tenant: str) -> None:
-    """Any number of services may move a job at once: it is in the archive once, and nowhere else."""
+async def test_concurrent_moves_of_one_job(records: JobRecords, bus: Bus, tenant: str) -> None:
+    """Several services may move a job at once: it is in the archive once, and not among open jobs."""
     key = await ended(records, tenant)
     await asyncio.gather(*(JobRecords(bus).move_to_archive(key) for _ in range(5)))
     while await records.open.get(key) is not None:
@@ -145,7 +145,7 @@ async def test_two_move_one_job(records: JobRecords, bus: Bus, tenant: str) -> N
 async def test_a_change_during_the_move_is_kept(
     records: JobRecords, bus: Bus, tenant: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process changes the job between two steps of its move: the change is kept, and the move ends later."""
+    """A change by another process between two steps of a move is kept, and a later move succeeds."""
     key = await ended(records, tenant)
     mover = JobRecords(bus)
     owner: object = mover.archive if step == "add" else mover.open
@@ -167,7 +167,7 @@ async def test_a_change_during_the_move_is_kept(
 async def test_a_mover_that_stalls_overwrites_nothing(
     records: JobRecords, bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It read the job, slept while another service moved it and a caller changed it in the archive, and goes on."""
+    """A mover that stalls while another one archives the job and a caller changes it keeps that change."""
     key = await ended(records, tenant)
     late = JobRecords(bus)
     add = late.archive.add
@@ -184,8 +184,8 @@ async def test_a_mover_that_stalls_overwrites_nothing(
     assert stored.value.audio_deleted
 
 
-def test_moments_of_ids_and_of_times_agree() -> None:
-    """A UUIDv7 begins with its time."""
+def test_periods_of_ids_and_of_times_agree() -> None:
+    """The period of a new UUIDv7 is the present one."""
     before = present_moment()
     assert before <= moment_of_id(new_id()) <= present_moment()
     assert moment_of(0) == 0

@@ -1,4 +1,4 @@
-"""Logs of a service whose parts fail in every way: no words, no locals, no credentials. A real process."""
+"""Logs of a service with faults of every kind: no words, no locals, no credentials. A real process."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ FAULTS = ("caught", "refused", "grouped", "exception_not_awaited", "thread_crash
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """What the service is started with."""
+    """The environment of the service."""
     return {"TIRO_NATS_URL": URL, "PYTHONPATH": str(ROOT)}
 
 
-def test_faults_are_logged_without_what_they_hold(environment: dict[str, str]) -> None:
-    """Each fault has its line, with the stack, and none has the words or the password."""
+def test_faults_are_logged_without_their_data(environment: dict[str, str]) -> None:
+    """Each fault has a line with its stack, and no line has the words or the password."""
     with running(MODULE, environment, ready="ready") as service:
         assert service.stop() == 1
         log = service.log
@@ -32,7 +32,7 @@ def test_faults_are_logged_without_what_they_hold(environment: dict[str, str]) -
     assert PASSWORD not in str(log)
     events = [line["event"] for line in log]
     assert set(FAULTS) <= set(events), events
-    assert "" not in events, "a line is no JSON"
+    assert "" not in events, "a line is not JSON"
     assert {line["service"] for line in log} == {"talkative"}
     caught = next(line for line in log if line["event"] == "caught")
     [exception] = caught["exception"]
@@ -42,8 +42,8 @@ def test_faults_are_logged_without_what_they_hold(environment: dict[str, str]) -
     assert next(line for line in log if line["event"] == "named")["error"] == f"ValueError: {WITHHELD}"
 
 
-def test_messages_that_quote_no_caller_are_shown(environment: dict[str, str]) -> None:
-    """Of connections and of Tiro's own errors, without the credentials in them."""
+def test_messages_without_callers_data_are_logged(environment: dict[str, str]) -> None:
+    """Messages of connection errors and of Tiro's own errors are logged, with credentials redacted."""
     with running(MODULE, environment, ready="ready") as service:
         [refused] = service.wait_for("refused")["exception"]
         assert refused["exc_value"] == "cannot reach nats://***@nats.invalid:4222"
@@ -51,16 +51,16 @@ def test_messages_that_quote_no_caller_are_shown(environment: dict[str, str]) ->
         assert "this message is Tiro's own" in service.wait_for("explained")["error"]
 
 
-def test_an_operator_may_ask_for_all_messages(environment: dict[str, str]) -> None:
-    """Messages of all exceptions come with a setting; local variables and credentials never do."""
+def test_a_setting_logs_all_messages(environment: dict[str, str]) -> None:
+    """A setting logs messages of all exceptions, but no local variables and no credentials."""
     with running(MODULE, {**environment, "TIRO_LOG_EXCEPTION_MESSAGES": "true"}, ready="ready") as service:
         [exception] = service.wait_for("caught")["exception"]
         assert exception["exc_value"] == f"cannot align {WORDS!r}"
         assert PASSWORD not in str(service.log)
 
 
-def test_the_console_shows_no_more(environment: dict[str, str]) -> None:
-    """Lines for people have the same: class, stack, no locals."""
+def test_the_console_format_has_the_same_limits(environment: dict[str, str]) -> None:
+    """Lines in the console format have the class and the stack, too, and no locals."""
     command = [sys.executable, "-m", MODULE]
     settings = {**environment, "TIRO_LOG_FORMAT": "console"}
     with subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True) as process:
@@ -77,7 +77,7 @@ def test_the_console_shows_no_more(environment: dict[str, str]) -> None:
 
 
 def test_an_error_in_one_setting_does_not_quote_the_others(environment: dict[str, str]) -> None:
-    """A setting that makes no sense is one plain line."""
+    """An invalid setting ends the service with one line, which names that setting only."""
     command = [sys.executable, "-m", MODULE]
     settings = {**environment, "TIRO_BLOB_STORE": "s3"}
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Followers of records that were cut off for longer than a deletion can be seen."""
+"""Watches of records after a disconnection that is longer than the lifetime of deletion markers."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ from tiro_core.settings import CoreSettings
 
 
 async def next_state(changes: Watch[WorkerRecord], keys: set[str]) -> object:
-    """The next thing that is no change. The keys of the changes before it are added."""
+    """The next state of the watch. Keys of changes before it are added to `keys`."""
     async for change in changes:
         if not isinstance(change, Change):
             return change
@@ -24,8 +24,10 @@ async def next_state(changes: Watch[WorkerRecord], keys: set[str]) -> object:
 
 
 @pytest.mark.filterwarnings("error")
-async def test_a_watch_restarts_and_a_mirror_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was deleted meanwhile, and left no marker, does not stay known."""
+async def test_a_watch_restarts_and_a_mirror_drops_deleted_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that was deleted meanwhile, without a marker, is not in the mirror any more."""
     monkeypatch.setattr("tiro_core.messaging.records.MARKER_SECONDS", 0.0)
     with running_nats(tmp_path) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url})
@@ -41,7 +43,7 @@ async def test_a_watch_restarts_and_a_mirror_forgets(tmp_path: Path, monkeypatch
                 assert await next_state(changes, keys) is CAUGHT_UP
                 await mirror.complete()
                 assert mirror.get("goes") is not None
-                await store.purge("goes")  # as if its marker had expired: the stream says nothing
+                await store.purge("goes")  # as if its marker had expired
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.start)
                 again: set[str] = set()

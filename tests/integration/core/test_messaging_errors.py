@@ -1,4 +1,4 @@
-"""What NATS answers and does not answer, as errors of our own."""
+"""Errors of messaging for answers, and missing answers, of NATS."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from tiro_core.server.background import keep_running
 from tiro_core.settings import CoreSettings
 
 
-async def test_a_server_that_has_no_jetstream_yet_is_away(tmp_path: Path) -> None:
-    """Nobody responds to a request to JetStream while it starts: reads of every kind may be tried again."""
+async def test_a_server_without_jetstream_is_unavailable(tmp_path: Path) -> None:
+    """While JetStream starts its requests have no responder: each kind of read raises BusUnavailable."""
     with running_nats(tmp_path, jetstream=False) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url})
         async with open_bus(settings, "test") as bus:
@@ -30,8 +30,8 @@ async def test_a_server_that_has_no_jetstream_yet_is_away(tmp_path: Path) -> Non
                 await purge(bus, topology.TASKS, "tiro.task.>")
 
 
-async def test_what_is_not_there_is_not_found(bus: Bus, tenant: str) -> None:
-    """A message that is missing is an answer; a stream that is missing is a fault."""
+async def test_a_missing_message_is_not_found(bus: Bus, tenant: str) -> None:
+    """A missing message raises NotFound, and a missing stream Rejected."""
     for from_any_replica in (True, False):
         with pytest.raises(NotFound):
             await last_message(bus, topology.BLOBS, f"tiro.blob.{tenant}.0", from_any_replica=from_any_replica)
@@ -41,8 +41,8 @@ async def test_what_is_not_there_is_not_found(bus: Bus, tenant: str) -> None:
         await publish(bus, f"tiro.event.{tenant}.job", b"", headers={"Nats-Expected-Stream": "ANOTHER"})
 
 
-async def test_an_account_that_is_full_refuses_writes(tmp_path: Path) -> None:
-    """A limit of the account comes as another error than one of the stream: both say that there is no room."""
+async def test_a_full_account_raises_stream_full(tmp_path: Path) -> None:
+    """NATS's error for the account's limit differs from the stream's. Both raise StreamFull."""
     with running_nats(tmp_path, account_bytes_max=512 * 1024) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url})
         async with open_bus(settings, "test") as bus:
@@ -53,8 +53,8 @@ async def test_an_account_that_is_full_refuses_writes(tmp_path: Path) -> None:
             assert full.value.limit is Limit.BYTES
 
 
-async def test_a_loop_goes_on_after_a_refused_write() -> None:
-    """One refused write of a background loop takes no service down."""
+async def test_a_background_loop_continues_after_a_refused_write() -> None:
+    """Refused writes do not end a background loop."""
     faults: list[MessagingError] = [StreamFull("full", Limit.BYTES), Rejected("no"), BusUnavailable("away")]
 
     async def run() -> None:
@@ -67,8 +67,8 @@ async def test_a_loop_goes_on_after_a_refused_write() -> None:
     assert not faults
 
 
-async def test_subjects_that_match_are_listed(bus: Bus, tenant: str) -> None:
-    """Each comes once."""
+async def test_matching_subjects_are_listed(bus: Bus, tenant: str) -> None:
+    """Each matching subject is listed once."""
     expected = {f"tiro.event.{tenant}.{index}" for index in range(25)}
     for subject in expected:
         await publish(bus, subject, b"")

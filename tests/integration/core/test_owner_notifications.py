@@ -1,4 +1,4 @@
-"""Notifications that a record was written by another process."""
+"""Notifications of a record's owner about writes by other processes."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tiro_core.messaging.connection import Bus
 
 
 async def test_every_owner_of_a_record_is_notified(bus: Bus, tenant: str) -> None:
-    """A process that stalled may have claimed a record twice: the end of one attempt takes nothing from the other."""
+    """A process may own a record twice after a stall. The end of one attempt keeps the other's notifications."""
     key = f"{tenant}.job"
     async with open_owner_notifications(bus, f"worker-{tenant}") as notifications:
         with notifications.of(key) as first:
@@ -17,4 +17,4 @@ async def test_every_owner_of_a_record_is_notified(bus: Bus, tenant: str) -> Non
             first.clear()
             await notify_owner(bus, notifications.worker_id, key)
             await first.wait()
-        await notify_owner(bus, notifications.worker_id, key)  # nobody waits: nothing happens
+        await notify_owner(bus, notifications.worker_id, key)  # without an owner: no effect

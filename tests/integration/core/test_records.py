@@ -1,4 +1,4 @@
-"""Records over a real NATS server: compare-and-set, deletion, watching, ownership."""
+"""Records on a real NATS server: compare-and-set, deletion, watches, ownership."""
 
 import asyncio
 import time
@@ -23,15 +23,15 @@ def store(bus: Bus) -> Workers:
     return RecordStore(bus, topology.REQUESTS_BUCKET, WorkerRecord)
 
 
-async def test_what_is_written_is_read(store: Workers, tenant: str) -> None:
-    """A record that was created is there for the next reader, and one that was not is None."""
+async def test_a_created_record_is_read(store: Workers, tenant: str) -> None:
+    """A created record is read, and a missing one is None."""
     assert await store.get(f"{tenant}.a") is None
     written = await store.create(f"{tenant}.a", WorkerRecord(worker_id="1"))
     assert await store.get(f"{tenant}.a") == written
 
 
 async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> None:
-    """Of two that create a record one wins, and its record stays."""
+    """The second creation of a record is a Conflict, and the first record stays."""
     await store.create(f"{tenant}.a", WorkerRecord(worker_id="1"))
     with pytest.raises(Conflict):
         await store.create(f"{tenant}.a", WorkerRecord(worker_id="2"))
@@ -40,8 +40,8 @@ async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> Non
     assert stored.value.worker_id == "1"
 
 
-async def test_a_purge_takes_what_was_read(store: Workers, tenant: str) -> None:
-    """A record that was written since stays; one that is gone can be created again."""
+async def test_a_purge_removes_the_revision_that_was_read(store: Workers, tenant: str) -> None:
+    """A purge keeps a record that was written since. A purged record can be created again."""
     first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
     second = await store.update(f"{tenant}.a", WorkerRecord(jobs=2), first)
     await store.purge(f"{tenant}.a", revision=first.revision)
@@ -51,8 +51,8 @@ async def test_a_purge_takes_what_was_read(store: Workers, tenant: str) -> None:
     await store.create(f"{tenant}.a", WorkerRecord(jobs=3))
 
 
-async def test_records_are_read_page_by_page_in_the_order_of_their_writes(store: Workers, tenant: str) -> None:
-    """Each once, by its last write, with the time of that; deletions too."""
+async def test_records_are_read_in_pages_in_the_order_of_writes(store: Workers, tenant: str) -> None:
+    """Pages have each record once, by its last write and with its time, deletions included."""
     begun = time.time()
     first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
     before = first.revision - 1
@@ -74,15 +74,15 @@ async def test_records_are_read_page_by_page_in_the_order_of_their_writes(store:
 
 
 async def test_an_update_needs_the_newest_revision(store: Workers, tenant: str) -> None:
-    """A write on top of an old revision is refused."""
+    """An update of an older revision is a Conflict."""
     first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
     await store.update(f"{tenant}.a", WorkerRecord(jobs=2), first)
     with pytest.raises(Conflict):
         await store.update(f"{tenant}.a", WorkerRecord(jobs=3), first)
 
 
-async def test_concurrent_changes_all_count(store: Workers, tenant: str) -> None:
-    """Changes that meet each other are made one after the other; none is lost."""
+async def test_concurrent_changes_are_all_applied(store: Workers, tenant: str) -> None:
+    """Concurrent changes of a record are applied one after the other, and none is lost."""
     await store.create(f"{tenant}.a", WorkerRecord())
 
     def count(record: WorkerRecord) -> None:
@@ -94,8 +94,8 @@ async def test_concurrent_changes_all_count(store: Workers, tenant: str) -> None
     assert stored.value.jobs == 5
 
 
-async def test_a_change_that_raises_changes_nothing(store: Workers, tenant: str) -> None:
-    """A change may look at the record and refuse."""
+async def test_a_change_that_raises_is_not_written(store: Workers, tenant: str) -> None:
+    """A change that raises leaves the record as it was."""
     written = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
 
     def refuse(record: WorkerRecord) -> None:
@@ -107,23 +107,23 @@ async def test_a_change_that_raises_changes_nothing(store: Workers, tenant: str)
     assert await store.get(f"{tenant}.a") == written
 
 
-async def test_a_record_can_be_deleted_and_created_again(store: Workers, tenant: str) -> None:
-    """A deleted record is None; only who knows its revision can write it, so a plain create is refused."""
+async def test_a_deleted_record_is_none(store: Workers, tenant: str) -> None:
+    """A deleted record is read as None."""
     await store.create(f"{tenant}.a", WorkerRecord())
     await store.delete(f"{tenant}.a")
     assert await store.get(f"{tenant}.a") is None
 
 
 async def test_keys_are_those_of_the_tenant(store: Workers, tenant: str) -> None:
-    """Listing one tenant's keys shows no other's."""
+    """A list of a tenant's keys has no other tenant's, even with a similar name."""
     await store.create(f"{tenant}.a", WorkerRecord())
     await store.create(f"{tenant}.b", WorkerRecord())
     await store.create(f"{tenant}x.c", WorkerRecord())
     assert sorted(await store.keys(tenant)) == [f"{tenant}.a", f"{tenant}.b"]
 
 
-async def test_a_watcher_sees_what_is_there_and_what_comes(store: Workers, tenant: str) -> None:
-    """First the records, then None, then every change, deletions included."""
+async def test_a_watch_yields_existing_records_and_changes(store: Workers, tenant: str) -> None:
+    """A watch yields the existing records, then CAUGHT_UP, then every change, deletions included."""
     await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
     seen = []
     async with store.watch(f"{tenant}.*") as changes:
@@ -142,7 +142,7 @@ def _owned(stored: object, store: RecordStore[TranscriptionRecord], key: str) ->
 
 
 async def test_an_owner_renews_and_changes(bus: Bus, tenant: str) -> None:
-    """The owner's writes go through as long as it owns the record."""
+    """The owner of a record renews its lease and updates the record."""
     store = RecordStore(bus, topology.REQUESTS_BUCKET, TranscriptionRecord)
     record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING, lease=new_lease("w", 1))
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
@@ -157,7 +157,7 @@ async def test_an_owner_renews_and_changes(bus: Bus, tenant: str) -> None:
 
 
 async def test_a_replaced_owner_is_refused(bus: Bus, tenant: str) -> None:
-    """A zombie cannot write: its first write after the epoch has changed raises."""
+    """The first write after a change of the epoch raises OwnershipLost."""
     store = RecordStore(bus, topology.REQUESTS_BUCKET, TranscriptionRecord)
     record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING)
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")
@@ -170,8 +170,8 @@ async def test_a_replaced_owner_is_refused(bus: Bus, tenant: str) -> None:
         await owned.renew()
 
 
-async def test_an_owner_lives_with_changes_beside_it(bus: Bus, tenant: str) -> None:
-    """A change by somebody else that leaves epoch and state alone is kept."""
+async def test_an_owner_keeps_changes_by_others(bus: Bus, tenant: str) -> None:
+    """A change by another process that keeps epoch and state is kept by the owner's next write."""
     store = RecordStore(bus, topology.REQUESTS_BUCKET, TranscriptionRecord)
     record = TranscriptionRecord(epoch=1, state=Transcription.STATE_RUNNING)
     owned = _owned(await store.create(f"{tenant}.a", record), store, f"{tenant}.a")

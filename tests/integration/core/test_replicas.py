@@ -1,4 +1,4 @@
-"""From one copy of every stream to three: an update, also while live sessions and several services are under way."""
+"""The change from one replica of every stream to three, also under live sessions and several services."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ DONE_SECONDS_MAX = 60.0
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
-    """Three nodes that are ready."""
+    """Three healthy nodes."""
     with running_cluster(tmp_path) as cluster:
         await cluster.wait_until_healthy()
         yield cluster
@@ -41,23 +41,23 @@ async def _connect(stack: AsyncExitStack, cluster: NatsCluster) -> Bus:
 
 @pytest.fixture
 async def bus(cluster: NatsCluster) -> AsyncIterator[Bus]:
-    """A connection to a cluster in which every stream has one copy."""
+    """A connection to a cluster in which every stream has one replica."""
     async with AsyncExitStack() as stack:
         bus = await _connect(stack, cluster)
         await ensure_streams(bus, 1)
         yield bus
 
 
-async def _copies(bus: Bus) -> dict[str, int]:
+async def _replica_counts(bus: Bus) -> dict[str, int]:
     return {str(info.config.name): info.config.num_replicas or 0 for info in await bus.jetstream.streams_info()}
 
 
-async def test_every_stream_gets_its_copies(bus: Bus) -> None:
-    """The stream of live audio too, which was written behind its acknowledgements: its numbers go on."""
+async def test_every_stream_gets_its_replicas(bus: Bus) -> None:
+    """Every stream gets three replicas. The stream of live audio is replaced and continues its sequence numbers."""
     before = await publish(bus, SUBJECT, b"old")
     await bus.jetstream.purge_stream(topology.LIVE_AUDIO)
     await ensure_streams(bus, 3)
-    assert set((await _copies(bus)).values()) == {3}
+    assert set((await _replica_counts(bus)).values()) == {3}
     audio = await bus.jetstream.stream_info(topology.LIVE_AUDIO)
     assert audio.config.persist_mode != PersistMode.ASYNC
     assert await publish(bus, SUBJECT, b"new") == before + 1
@@ -65,21 +65,21 @@ async def test_every_stream_gets_its_copies(bus: Bus) -> None:
     assert (await bus.jetstream.stream_info(topology.LIVE_AUDIO)).state.messages == 1
 
 
-async def test_live_audio_is_not_taken_away(bus: Bus) -> None:
-    """While a session has audio in the stream it stays as it is; services start, and it follows by itself."""
+async def test_a_stream_with_live_audio_is_not_replaced(bus: Bus) -> None:
+    """The stream keeps one replica while a session has audio in it. It gets three once it is empty."""
     await publish(bus, SUBJECT, b"speech")
     await ensure_streams(bus, 3)
-    assert {name for name, copies in (await _copies(bus)).items() if copies == 1} == {topology.LIVE_AUDIO}
+    assert {name for name, count in (await _replica_counts(bus)).items() if count == 1} == {topology.LIVE_AUDIO}
     assert (await bus.jetstream.get_last_msg(topology.LIVE_AUDIO, SUBJECT)).data == b"speech"
     assert await publish(bus, SUBJECT, b"more") == 2
     await bus.jetstream.purge_stream(topology.LIVE_AUDIO)
     async with asyncio.timeout(DONE_SECONDS_MAX):
         await replicate_audio_stream(bus, 3)
-    assert set((await _copies(bus)).values()) == {3}
+    assert set((await _replica_counts(bus)).values()) == {3}
 
 
-async def test_several_services_at_once(cluster: NatsCluster, bus: Bus) -> None:
-    """Services that start together bring the streams up to date once, and a writer and a reader go on meanwhile."""
+async def test_several_services_start_at_once(cluster: NatsCluster, bus: Bus) -> None:
+    """Services that start at once change the streams, while a writer and a reader continue."""
     read: list[bytes] = []
     async with AsyncExitStack() as stack:
         services = [await _connect(stack, cluster) for _ in range(SERVICES)]
@@ -104,13 +104,15 @@ async def test_several_services_at_once(cluster: NatsCluster, bus: Bus) -> None:
                 tasks.create_task(ensure_streams(service, 3))
             tasks.create_task(write())
     assert read == [str(number).encode() for number in range(FRAMES)]
-    copies = await _copies(bus)
-    assert {name for name, count in copies.items() if count == 1} <= {topology.LIVE_AUDIO}, copies
+    counts = await _replica_counts(bus)
+    assert {name for name, count in counts.items() if count == 1} <= {topology.LIVE_AUDIO}, counts
 
 
-async def test_a_session_that_begins_meanwhile(cluster: NatsCluster, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer that comes while the stream is replaced, by one of several services, waits for the new one."""
-    going = asyncio.Event()
+async def test_a_session_that_starts_during_the_replacement(
+    cluster: NatsCluster, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer waits while one of several services replaces the stream, which happens once."""
+    deleting = asyncio.Event()
     replaced = 0
     delete = JetStreamContext.delete_stream
 
@@ -118,8 +120,8 @@ async def test_a_session_that_begins_meanwhile(cluster: NatsCluster, bus: Bus, m
         nonlocal replaced
         if name == topology.LIVE_AUDIO:
             replaced += 1
-            going.set()
-            await asyncio.sleep(0.2)  # in which the writer finds that the stream has its subjects no more
+            deleting.set()
+            await asyncio.sleep(0.2)  # in this time the writer finds no stream for its subject
         return await delete(self, name)
 
     monkeypatch.setattr(JetStreamContext, "delete_stream", delete_and_note)
@@ -128,26 +130,26 @@ async def test_a_session_that_begins_meanwhile(cluster: NatsCluster, bus: Bus, m
         async with asyncio.timeout(DONE_SECONDS_MAX), asyncio.TaskGroup() as tasks:
             for service in services:
                 tasks.create_task(ensure_streams(service, 3))
-            await going.wait()
+            await deleting.wait()
             assert await publish_expecting(bus, topology.LIVE_AUDIO, SUBJECT, b"speech", last=0) == 1
     assert replaced == 1
-    assert set((await _copies(bus)).values()) == {3}
+    assert set((await _replica_counts(bus)).values()) == {3}
 
 
 @pytest.mark.parametrize("messages", [0, 1])
-async def test_a_service_that_died_in_the_middle(bus: Bus, messages: int) -> None:
-    """The stream that it took the subjects from is found by the next service: replaced, or given them back."""
+async def test_a_replacement_whose_service_died_is_finished(bus: Bus, messages: int) -> None:
+    """A stream without its subjects is replaced by the next service if it is empty, else it gets its subjects back."""
     for _ in range(messages):
         await publish(bus, SUBJECT, b"speech")
     info = await bus.jetstream.stream_info(topology.LIVE_AUDIO)
     await bus.jetstream.update_stream(replace(info.config, subjects=[PARKED_SUBJECT]))
     await ensure_streams(bus, 3)
     assert await publish(bus, SUBJECT, b"speech") == messages + 1
-    assert (await _copies(bus))[topology.LIVE_AUDIO] == (1 if messages else 3)
+    assert (await _replica_counts(bus))[topology.LIVE_AUDIO] == (1 if messages else 3)
 
 
-async def test_a_service_with_old_settings_takes_no_copies_away(bus: Bus) -> None:
-    """One that still asks for a single copy starts, and the streams keep theirs."""
+async def test_a_service_with_fewer_replicas_does_not_reduce_them(bus: Bus) -> None:
+    """A service whose setting is one replica starts, and streams keep three."""
     await ensure_streams(bus, 3)
     await ensure_streams(bus, 1)
-    assert set((await _copies(bus)).values()) == {3}
+    assert set((await _replica_counts(bus)).values()) == {3}

@@ -1,4 +1,4 @@
-"""Streams that earlier versions declared are gone once a service of this one has started."""
+"""Streams of earlier versions, which a start of a service deletes."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tiro_core.settings import CoreSettings
 
 
 async def test_retired_streams_are_deleted(tmp_path: Path) -> None:
-    """With what is in them; a deployment that never had them starts as well."""
+    """Retired streams are deleted with their messages. A deployment without them starts, too."""
     with running_nats(tmp_path) as nats:
         settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
         async with open_bus(settings, "test") as bus:

@@ -1,4 +1,4 @@
-"""What only the S3 store has: pages of keys, damage, a server that is away, credentials, other people's buckets."""
+"""The S3 store: pages of keys, damaged parts, outages, credentials, and objects in other buckets."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ ELSEWHERE = "elsewhere"
 
 @pytest.fixture
 def settings(core_settings: CoreSettings, s3_server: S3Server) -> CoreSettings:
-    """Settings that lead to the session's S3 server, with a bucket that is opened to jobs."""
+    """Settings of the S3 server, with two buckets from which jobs may fetch."""
     return core_settings.model_copy(update={**s3_server.settings, "fetch_s3_buckets": f"other, {ELSEWHERE}"})
 
 
@@ -30,8 +30,8 @@ def _store(settings: CoreSettings) -> S3BlobStore:
     return S3BlobStore(make_client(settings, settings.s3_bucket), "", read_patience_seconds=0)
 
 
-async def test_more_parts_than_one_request_lists_are_deleted(settings: CoreSettings, tenant: str) -> None:
-    """Deleting goes on over the pages of a listing."""
+async def test_a_blob_with_many_parts_is_deleted(settings: CoreSettings, tenant: str) -> None:
+    """A deletion covers all pages of a listing."""
     client = make_client(settings, BUCKET)
     count = KEYS_DELETED_AT_ONCE + 200
     await asyncio.gather(*(obstore.put_async(client, f"{tenant}/blob/{index}", b"x") for index in range(count)))
@@ -40,17 +40,17 @@ async def test_more_parts_than_one_request_lists_are_deleted(settings: CoreSetti
 
 
 @pytest.mark.parametrize("damaged", [b"", b"short", bytes(100)])
-async def test_a_damaged_part_is_noticed(settings: CoreSettings, tenant: str, damaged: bytes) -> None:
-    """Bytes that are not what was stored are never given to a reader."""
+async def test_a_damaged_part_raises(settings: CoreSettings, tenant: str, damaged: bytes) -> None:
+    """A part with other bytes than were stored raises PartMissing."""
     await obstore.put_async(make_client(settings, BUCKET), f"{tenant}/blob/0", damaged)
     with pytest.raises(PartMissing, match="damaged"):
         await _store(settings).get_part(f"{tenant}.blob", 0)
 
 
-async def test_a_write_whose_answer_was_lost_is_no_lost_race(
+async def test_a_conditional_write_whose_answer_was_lost_succeeds(
     settings: CoreSettings, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The write is tried again, is refused because of itself, and knows itself."""
+    """The repeated write is refused because of the first one, and recognizes its own bytes."""
     put, calls = obstore.put_async, 0
 
     async def put_and_lose(*arguments: object, **options: object) -> object:
@@ -67,8 +67,8 @@ async def test_a_write_whose_answer_was_lost_is_no_lost_race(
     assert await _store(settings).get_part(f"{tenant}.blob", 0) == b"once"
 
 
-async def test_a_server_that_is_away(core_settings: CoreSettings, s3_server: S3Server, tmp_path: Path) -> None:
-    """A reader without patience is told at once; a writer goes on when the server is back."""
+async def test_an_unavailable_server(core_settings: CoreSettings, s3_server: S3Server, tmp_path: Path) -> None:
+    """A read without retries raises StorageUnavailable at once. A write succeeds once the server is back."""
     with running_s3(tmp_path) as own:
         store = _store(core_settings.model_copy(update=own.settings))
         await store.put_part("t.blob", 0, b"before")
@@ -82,8 +82,8 @@ async def test_a_server_that_is_away(core_settings: CoreSettings, s3_server: S3S
         assert await store.get_part("t.blob", 1) == b"meanwhile"
 
 
-async def test_a_bucket_that_is_not_there(settings: CoreSettings, bus: Bus) -> None:
-    """A service does not start, and says why. One that runs meets a refusal, not a missing part."""
+async def test_a_missing_bucket(settings: CoreSettings, bus: Bus) -> None:
+    """A missing bucket raises CannotStart at the start. Later it raises StorageRefused, not PartMissing."""
     gone = settings.model_copy(update={"s3_bucket": "no-such-bucket"})
     with pytest.raises(CannotStart, match=r"s3://no-such-bucket .*NoSuchBucket"):
         async with open_blob_store(gone, bus):
@@ -96,14 +96,14 @@ async def test_a_bucket_that_is_not_there(settings: CoreSettings, bus: Bus) -> N
     ("credential", "code"),
     [
         (("AWS_SECRET_ACCESS_KEY", "wrong-secret"), "SignatureDoesNotMatch"),
-        (("AWS_ACCESS_KEY_ID", "nobody"), "InvalidAccessKeyId"),
+        (("AWS_ACCESS_KEY_ID", "unknown"), "InvalidAccessKeyId"),
         (("AWS_ACCESS_KEY_ID", READER_KEY), "AccessDenied"),
     ],
 )
 async def test_wrong_credentials(
     settings: CoreSettings, bus: Bus, monkeypatch: pytest.MonkeyPatch, credential: tuple[str, str], code: str
 ) -> None:
-    """A service does not start, and says why without saying the credentials."""
+    """Wrong credentials raise CannotStart with the server's code, without the credentials."""
     monkeypatch.setenv(*credential)
     with pytest.raises(CannotStart, match=code) as caught:
         async with open_blob_store(settings, bus):
@@ -112,7 +112,7 @@ async def test_wrong_credentials(
 
 
 async def test_an_object_is_read_from_any_offset(settings: CoreSettings, s3_server: S3Server, tenant: str) -> None:
-    """Over several ranges, with a key that is not plain, by whoever may only read."""
+    """An object with a key of special characters is read in several ranges, from any offset."""
     assert s3_server.make_bucket(ELSEWHERE)
     key, data = f"{tenant}/ä recording (1)+.wav", bytes(range(256)) * (RANGE_BYTES // 200)
     await obstore.put_async(make_client(settings, ELSEWHERE), key, data)
@@ -126,7 +126,7 @@ async def test_an_object_is_read_from_any_offset(settings: CoreSettings, s3_serv
 async def test_an_object_that_is_replaced_while_it_is_read(
     settings: CoreSettings, s3_server: S3Server, tenant: str
 ) -> None:
-    """Two recordings are never read as one."""
+    """An object that is replaced during a read raises, so that two recordings are not mixed."""
     assert s3_server.make_bucket(ELSEWHERE)
     client = make_client(settings, ELSEWHERE)
     await obstore.put_async(client, tenant, b"a" * 10)
@@ -152,7 +152,7 @@ async def test_an_object_that_is_replaced_while_it_is_read(
 async def test_objects_that_cannot_be_read(
     settings: CoreSettings, s3_server: S3Server, bucket: str, key: str, reason: str
 ) -> None:
-    """Each with its reason; the store of blobs is never open to jobs."""
+    """Objects that cannot be read raise their reasons. The bucket of blobs is forbidden."""
     assert s3_server.make_bucket(ELSEWHERE)
     with pytest.raises(TiroError) as caught:
         await open_object(settings, bucket, key)

@@ -1,4 +1,4 @@
-"""Services refuse a NATS server, or a cluster, that would lose what it has acknowledged."""
+"""The check of a NATS server or cluster: one that may lose acknowledged messages is refused."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,34 +24,34 @@ def cluster(tmp_path: Path) -> Iterator[NatsCluster]:
         yield cluster
 
 
-async def test_a_server_that_flushes_is_taken(core_settings: CoreSettings) -> None:
-    """`sync_interval: always` is what is asked for."""
+async def test_a_server_that_flushes_is_accepted(core_settings: CoreSettings) -> None:
+    """A server with `sync_interval: always` is accepted."""
     await _require(nats_monitor_url=core_settings.nats_monitor_url)
 
 
 async def test_a_server_that_does_not_flush_is_refused(tmp_path: Path) -> None:
-    """NATS's default is refused, with what to do about it, unless the deployment accepts it."""
+    """NATS's default is refused with the setting that is needed, unless the deployment allows it."""
     with running_nats(tmp_path, sync_interval="2m") as server:
         with pytest.raises(UnsafeServer, match="sync_interval: always"):
             await _require(nats_monitor_url=server.monitor_url)
         await _require(nats_monitor_url=server.monitor_url, allow_unsafe_nats=True)
 
 
-async def test_a_server_that_cannot_be_asked_is_refused() -> None:
-    """Not knowing is not good enough."""
+async def test_a_server_whose_monitor_does_not_answer_is_refused() -> None:
+    """A server whose setting is unknown is refused."""
     with pytest.raises(UnsafeServer, match="does not answer"):
         await _require(nats_monitor_url="http://127.0.0.1:1")
 
 
-async def test_the_free_space_is_known(core_settings: CoreSettings) -> None:
-    """The store's free space is what its limit leaves, and no more than the disk has."""
+async def test_the_free_space_is_reported(core_settings: CoreSettings) -> None:
+    """The free space of the store is within its limit."""
     state = await ServerMonitor(core_settings.nats_monitor_url).state()
     assert 0 < state.free_bytes <= 16 * 1024**3
     assert state.cluster_size == 1
 
 
-async def test_a_cluster_that_flushes_is_taken(cluster: NatsCluster) -> None:
-    """Every node is asked. One that is away does not hide the others: a majority flushes, and the room is known."""
+async def test_a_cluster_that_flushes_is_accepted(cluster: NatsCluster) -> None:
+    """All nodes are checked. With one node down a majority is enough, and the free space is known."""
     await cluster.wait_until_healthy()
     urls = ",".join(cluster.monitor_urls)
     state = await ServerMonitor(urls).state()
@@ -65,16 +65,16 @@ async def test_a_cluster_that_flushes_is_taken(cluster: NatsCluster) -> None:
     assert state.free_bytes > 0
 
 
-async def test_a_node_that_is_silent_does_not_hide_the_others(cluster: NatsCluster) -> None:
-    """A monitoring port that takes connections and says nothing is given up."""
+async def test_a_silent_node_does_not_hide_the_others(cluster: NatsCluster) -> None:
+    """A monitoring port that accepts connections and does not answer times out."""
     await cluster.wait_until_healthy()
     cluster.cut_off(cluster.nodes[1])
     state = await ServerMonitor(",".join(cluster.monitor_urls)).state()
     assert sorted(node.name for node in state.nodes) == ["n0", "n2"]
 
 
-async def test_a_cluster_of_which_too_little_is_known_is_refused(cluster: NatsCluster) -> None:
-    """One address of three is not enough, and the refusal says what to name."""
+async def test_a_cluster_without_a_known_majority_is_refused(cluster: NatsCluster) -> None:
+    """With one address of three nodes the cluster is refused, with the addresses that are needed."""
     await cluster.wait_until_healthy()
     with pytest.raises(UnsafeServer, match="only 1 of its 3 nodes answered; name the monitoring address of each"):
         await _require(nats_monitor_url=cluster.monitor_urls[0], nats_replicas=3)
@@ -82,7 +82,7 @@ async def test_a_cluster_of_which_too_little_is_known_is_refused(cluster: NatsCl
 
 
 async def test_a_cluster_that_does_not_flush_is_refused(tmp_path: Path) -> None:
-    """Replicas that share a power supply lose together what none of them has flushed."""
+    """Three replicas that do not flush are refused: a power cut may lose all of them."""
     with running_cluster(tmp_path, sync_interval="2m") as cluster:
         await cluster.wait_until_healthy()
         urls = ",".join(cluster.monitor_urls)

@@ -1,4 +1,4 @@
-"""A client, or a server, that says nothing any more and keeps its connection open: each notices the other's silence."""
+"""Keepalive of gRPC: a silent client or server, whose connection stays open, is detected by the other side."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -18,21 +18,21 @@ from tiro_core.settings import ServerSettings
 
 SERVICE = "tiro.test.Watching"
 PING_SECONDS = 1
-"""In these tests, on either side. Its answer may take as long."""
-NOTICED_SECONDS_MAX = 15.0
-"""Without the setting that matters it takes a minute."""
+"""Interval and timeout of pings in these tests, on both sides."""
+DETECTED_SECONDS_MAX = 15.0
+"""Limit of the detection. Without the settings it takes a minute."""
 QUIET_SECONDS = 4 * PING_SECONDS
-"""Long enough for the pings that gRPC allows without data, and one more."""
+"""Time for the number of pings that gRPC allows without data, and one more."""
 
 
 class Watching:
-    """A service whose one call says something at first, and then nothing until its caller is gone."""
+    """A service whose only call sends one response, and then nothing until its client has left."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
 
     async def watch(self, _request: Empty, _context: Any) -> AsyncIterator[Empty]:
-        """Serve one caller."""
+        """Serve one client."""
         try:
             yield Empty()
             await asyncio.Event().wait()
@@ -40,7 +40,7 @@ class Watching:
             self.ended.set()
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """As a server takes it."""
+        """The handler for a server."""
         method = grpc.unary_stream_rpc_method_handler(
             self.watch, request_deserializer=Empty.FromString, response_serializer=Empty.SerializeToString
         )
@@ -49,14 +49,14 @@ class Watching:
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    """What is between client and server."""
+    """The proxy between client and server."""
     with running_proxy() as proxy:
         yield proxy
 
 
 @asynccontextmanager
 async def _served(service: Watching, proxy: Proxy) -> AsyncIterator[str]:
-    """The service on a server of ours, and the address of a link to it."""
+    """Run the service on a server of Tiro's, and yield the address of a link to it."""
     settings = ServerSettings.model_validate({"auth": "off"})
     server, _, port = grpc_server.create_server(settings, "127.0.0.1:0", NoAuthentication(), (SERVICE,))
     server.add_generic_rpc_handlers((service.handler(),))
@@ -76,24 +76,24 @@ def _watch(channel: grpc.aio.Channel) -> Any:
     return call(Empty())
 
 
-async def test_a_silent_client_is_noticed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its call is ended, also after a long time in which there was nothing to say; a client that answers stays."""
+async def test_a_silent_client_is_detected(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call of a silent client ends. A client that answers pings keeps its call, also without data."""
     monkeypatch.setattr(grpc_server, "CLIENT_PING_SECONDS", PING_SECONDS)
     monkeypatch.setattr(grpc_server, "CLIENT_ANSWER_SECONDS_MAX", PING_SECONDS)
     service = Watching()
     async with _served(service, proxy) as address, grpc.aio.insecure_channel(address) as channel:
         call = _watch(channel)
         await call.read()
-        await asyncio.sleep(QUIET_SECONDS)  # the quiet itself
+        await asyncio.sleep(QUIET_SECONDS)  # the time without data is the subject
         assert not service.ended.is_set()
         proxy.set_mode("server", Mode.SILENT)
-        async with asyncio.timeout(NOTICED_SECONDS_MAX):
+        async with asyncio.timeout(DETECTED_SECONDS_MAX):
             await service.ended.wait()
         call.cancel()
 
 
-async def test_a_silent_server_is_noticed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call over the client library's channel fails, so that the library can connect again."""
+async def test_a_silent_server_is_detected(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call over the client library's channel fails with UNAVAILABLE, so that the library can reconnect."""
     monkeypatch.setattr(grpc_server, "KEEPALIVE_MIN_SECONDS", 0)
     monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", PING_SECONDS)
     monkeypatch.setattr(connection, "KEEPALIVE_TIMEOUT_SECONDS", PING_SECONDS)
@@ -101,14 +101,14 @@ async def test_a_silent_server_is_noticed(proxy: Proxy, monkeypatch: pytest.Monk
         call = _watch(channel)
         await call.read()
         proxy.set_mode("server", Mode.SILENT)
-        async with asyncio.timeout(NOTICED_SECONDS_MAX):
+        async with asyncio.timeout(DETECTED_SECONDS_MAX):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call.read()
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
-def test_silence_is_noticed_before_a_live_session_is_idle() -> None:
-    """A lost connection ends as one, rather than as a client that has nothing to say; the library pings as it may."""
+def test_silence_is_detected_before_a_live_session_is_idle() -> None:
+    """Keepalive is faster than the idle time of sessions. The library pings no more often than allowed."""
     idle_seconds_max = 30  # of the streamer, by default
     assert idle_seconds_max > grpc_server.CLIENT_PING_SECONDS + grpc_server.CLIENT_ANSWER_SECONDS_MAX
     assert connection.KEEPALIVE_SECONDS >= grpc_server.KEEPALIVE_MIN_SECONDS

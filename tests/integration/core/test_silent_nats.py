@@ -1,4 +1,4 @@
-"""A NATS server that says nothing any more and keeps its connections open: a host that is off, a cable that is cut."""
+"""A silent NATS server, whose connections stay open: as of a host without power, or a cut cable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -18,17 +18,17 @@ from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.topology import BLOBS, ensure_streams
 from tiro_core.settings import CoreSettings
 
-NOTICED_SECONDS_MAX = 20.0
-"""The aim is some 10 s; nats-py's own settings take 6 minutes."""
-WHILE_SECONDS_MAX = 2 * REQUEST_TIMEOUT_SECONDS
+DETECTED_SECONDS_MAX = 20.0
+"""Limit of the detection. The aim is 10 s; nats-py's defaults take 6 minutes."""
+REQUEST_SECONDS_MAX = 2 * REQUEST_TIMEOUT_SECONDS
 LINE_BYTES_MAX = 4096
-"""A command of more characters is an error to the server, after which it ends the connection."""
+"""Limit of a command. The server answers a longer one with an error, and closes the connection."""
 PIECE = b"x" * 512 * 1024
 
 
 @pytest.fixture
 def proxy(nats_server: NatsServer) -> Iterator[Proxy]:
-    """Two links to one server, as if it were two nodes."""
+    """A proxy for two links to one server, as of two nodes."""
     with running_proxy() as proxy:
         yield proxy
 
@@ -47,7 +47,7 @@ async def ports(proxy: Proxy, nats_server: NatsServer) -> list[int]:
 
 @pytest.fixture
 async def linked(ports: list[int], nats_server: NatsServer) -> AsyncIterator[Bus]:
-    """A connection over the first link, which knows of both."""
+    """A connection over the first link, with the addresses of both."""
     url = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
     settings = CoreSettings.model_validate({"nats_url": url, "nats_monitor_url": nats_server.monitor_url})
     async with AsyncExitStack() as stack:
@@ -57,32 +57,32 @@ async def linked(ports: list[int], nats_server: NatsServer) -> AsyncIterator[Bus
 
 
 async def _go_silent(proxy: Proxy) -> None:
-    """The node is off: no connection says anything, and another node takes new ones."""
+    """Silence the first link, and let the second one accept connections."""
     proxy.set_mode("first", Mode.SILENT)
     proxy.set_mode("second", Mode.FORWARD)
 
 
 async def _answers(bus: Bus) -> None:
     """Wait until JetStream answers again."""
-    async with asyncio.timeout(NOTICED_SECONDS_MAX):
+    async with asyncio.timeout(DETECTED_SECONDS_MAX):
         while True:
             try:
                 await bus.jetstream.account_info()
             except (NatsTimeoutError, OutboundBufferLimitError):
-                await asyncio.sleep(0.1)  # a full buffer refuses at once
+                await asyncio.sleep(0.1)  # a full buffer raises at once
                 continue
             return
 
 
-async def test_the_connection_goes_on_to_another_server(linked: Bus, proxy: Proxy) -> None:
-    """A silent server is noticed by its missing pongs, and another one of the list is taken."""
+async def test_a_client_reconnects_to_another_server(linked: Bus, proxy: Proxy) -> None:
+    """A silent server is detected by missing pongs, and the client connects to another address."""
     await linked.jetstream.account_info()
     await _go_silent(proxy)
     await _answers(linked)
 
 
-async def test_what_is_unsent_does_not_hold_the_connection(linked: Bus, proxy: Proxy) -> None:
-    """A connection that takes no more bytes is given up all the same: its buffer need not empty."""
+async def test_unsent_data_does_not_delay_the_reconnect(linked: Bus, proxy: Proxy) -> None:
+    """A connection with a full send buffer is closed without flushing it."""
     await _go_silent(proxy)
     async with asyncio.TaskGroup() as tasks:
         writes = [tasks.create_task(_write(linked, index)) for index in range(24)]
@@ -91,21 +91,21 @@ async def test_what_is_unsent_does_not_hold_the_connection(linked: Bus, proxy: P
             write.cancel()
 
 
-async def test_a_request_does_not_outlive_its_limit(linked: Bus, proxy: Proxy) -> None:
-    """A request that was sent into silence fails when its time is over, also behind a full buffer."""
+async def test_a_request_to_a_silent_server_times_out(linked: Bus, proxy: Proxy) -> None:
+    """A request to a silent server fails at its timeout, also while the send buffer is full."""
     proxy.set_mode("first", Mode.SILENT)
     async with asyncio.TaskGroup() as tasks:
         writes = [tasks.create_task(_write(linked, index)) for index in range(24)]
         await asyncio.sleep(0)
-        async with asyncio.timeout(WHILE_SECONDS_MAX):
+        async with asyncio.timeout(REQUEST_SECONDS_MAX):
             with pytest.raises(NatsTimeoutError):
                 await linked.jetstream.stream_info(BLOBS)
         for write in writes:
             write.cancel()
 
 
-async def test_a_writer_behind_a_full_buffer_can_be_cancelled(linked: Bus, proxy: Proxy) -> None:
-    """Cancelling what waits for room to send ends it."""
+async def test_a_writer_that_waits_for_a_full_buffer_can_be_cancelled(linked: Bus, proxy: Proxy) -> None:
+    """A publish that waits for space in the send buffer can be cancelled."""
     proxy.set_mode("first", Mode.SILENT)
     writes = [asyncio.create_task(_write(linked, index)) for index in range(24)]
     await asyncio.sleep(1)  # until the buffers of the kernel and of the proxy are full
@@ -124,27 +124,27 @@ async def _write(bus: Bus, index: int) -> None:
             await asyncio.sleep(0.1)  # as above
 
 
-async def test_a_server_that_refuses_us_for_a_while(tmp_path: Path) -> None:
-    """A connection that the server ends with an error, as when credentials expire, is made again when it lets us."""
+async def test_a_client_reconnects_after_its_credentials_were_refused(tmp_path: Path) -> None:
+    """After an authorization error, as of expired credentials, the client reconnects once they are accepted again."""
     right, wrong = "the-right-password", "another-password"
     with running_nats(tmp_path, password=right) as server:
         server.stop()
-        server.start()  # with the ports in its configuration that it took by itself: they cannot be changed below
+        server.start()  # now with its chosen ports in the configuration, which a reload may not change
         settings = CoreSettings.model_validate({"nats_url": server.url.replace("nats://", f"nats://tiro:{right}@")})
         async with open_bus(settings, "test") as bus:
             await bus.jetstream.account_info()
             server.change_password(wrong)
-            async with asyncio.timeout(NOTICED_SECONDS_MAX):
+            async with asyncio.timeout(DETECTED_SECONDS_MAX):
                 while bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
                     await asyncio.sleep(0.05)
             server.change_password(right)
             await _answers(bus)
 
 
-async def test_a_connection_that_the_server_ends_with_an_error(linked: Bus) -> None:
-    """It is made again: nats-py by itself would stay closed for ever, as after credentials that have expired."""
+async def test_a_client_reconnects_after_an_error_of_the_server(linked: Bus) -> None:
+    """After a connection that the server closed with an error the client reconnects, which nats-py itself does not."""
     await linked.client.publish("x" * LINE_BYTES_MAX, b"")
-    async with asyncio.timeout(NOTICED_SECONDS_MAX):
+    async with asyncio.timeout(DETECTED_SECONDS_MAX):
         while linked.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
             await asyncio.sleep(0)
     await _answers(linked)

@@ -1,4 +1,4 @@
-"""A service that is stopped ends, whatever its parts do: real processes."""
+"""The stop deadline of a service, whatever its parts do: real processes."""
 
 import subprocess
 import sys
@@ -21,14 +21,14 @@ END_SECONDS_MAX = 30
 
 @contextmanager
 def stuck(way: str, *, grace_seconds: str) -> Iterator[ServiceProcess]:
-    """A service that will be stuck in this way."""
+    """A service that hangs in this way when it is stopped."""
     environment = {"TIRO_STUCK": way, "TIRO_GRACE_SECONDS": grace_seconds, "PYTHONPATH": str(ROOT)}
     with running(MODULE, environment, ready="ready") as service:
         yield service
 
 
-def test_a_part_that_swallows_its_cancellation() -> None:
-    """The process ends when grace and margin are over, with a status of its own, and its log names the part."""
+def test_a_task_that_ignores_its_cancellation() -> None:
+    """The process ends after grace time and margin with EXIT_STOP_OVERDUE, and its log names the task."""
     with stuck("swallowing", grace_seconds=SHORT_SECONDS) as service:
         assert service.stop() == EXIT_STOP_OVERDUE
         tasks = service.wait_for("stop_overdue")["tasks"]
@@ -37,7 +37,7 @@ def test_a_part_that_swallows_its_cancellation() -> None:
 
 @pytest.mark.parametrize("signum", [SIGTERM, SIGINT])
 def test_a_second_signal_does_not_wait_for_the_grace(signum: Signals) -> None:
-    """The process ends at once, although the part swallows this cancellation as well."""
+    """A second signal ends the process at once, although the task ignores its cancellation."""
     with stuck("swallowing", grace_seconds=NEVER_SECONDS) as service:
         service.signal(SIGTERM)
         service.wait_for("stopping")
@@ -47,25 +47,25 @@ def test_a_second_signal_does_not_wait_for_the_grace(signum: Signals) -> None:
         assert service.wait_for("stop_overdue")["tasks"]
 
 
-def test_an_event_loop_that_is_wedged() -> None:
-    """Signals count although no callback runs any more; the log has the line at which the main thread is stuck."""
+def test_a_blocked_event_loop() -> None:
+    """Signals are handled while the event loop is blocked, and the log has the stack of the main thread."""
     with stuck("wedged", grace_seconds=NEVER_SECONDS) as service:
         service.wait_for("wedged")
         service.signal(SIGTERM)
-        service.signal(SIGINT)  # another one: the kernel makes one of two that are alike
+        service.signal(SIGINT)  # another signal: the kernel merges two equal pending ones
         assert service.wait() == EXIT_STOP_OVERDUE
         assert "_never_return" in service.wait_for("stop_overdue")["main_thread"]
 
 
-def test_a_thread_that_is_left_behind() -> None:
-    """A service that has closed everything ends although a thread of its own would keep the interpreter."""
+def test_a_thread_that_does_not_end() -> None:
+    """A process that has stopped ends although a thread would keep the interpreter running."""
     with stuck("thread", grace_seconds=SHORT_SECONDS) as service:
         assert service.stop() == EXIT_STOP_OVERDUE
         assert service.wait_for("stopped")
 
 
 def test_a_log_that_is_not_read() -> None:
-    """A process that cannot even write why it ends is ended by the kernel."""
+    """A process that cannot write its log is ended by SIGALRM."""
     environment = {"TIRO_STUCK": "unread", "TIRO_GRACE_SECONDS": SHORT_SECONDS, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", MODULE]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -80,8 +80,8 @@ def test_a_log_that_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("way", ["not", "handler"])
-def test_a_service_that_stops_in_order(way: str) -> None:
-    """Status 0, and the clock says nothing. A library that handles another signal does not take this one away."""
+def test_a_service_that_stops_in_time(way: str) -> None:
+    """A service that stops in time has status 0, also if a library handles another signal."""
     with stuck(way, grace_seconds=SHORT_SECONDS) as service:
         assert service.stop() == 0
         assert service.log[-1]["event"] == "stopped"

@@ -1,4 +1,4 @@
-"""Counts of audio sent outside, over a real NATS server."""
+"""Usage records of audio that is sent to clouds, on a real NATS server."""
 
 import asyncio
 
@@ -7,17 +7,17 @@ from tiro_core.routing.usage import UsageCounter, list_usage, open_usage_mirror,
 from tiro_core.settings import CoreSettings
 
 
-async def test_many_add_at_once_and_no_second_is_lost(bus: Bus, core_settings: CoreSettings, tenant: str) -> None:
-    """Over two connections, from nothing on."""
+async def test_concurrent_additions_are_all_counted(bus: Bus, core_settings: CoreSettings, tenant: str) -> None:
+    """Concurrent additions over two connections, starting without a record, are all counted."""
     async with open_bus(core_settings, "other") as other:
         counters = [UsageCounter(bus), UsageCounter(other)]
-        await asyncio.gather(*(counters[number % 2].add(tenant, "outside", 0.5) for number in range(40)))
+        await asyncio.gather(*(counters[number % 2].add(tenant, "cloud", 0.5) for number in range(40)))
     (record,) = await list_usage(bus, tenant=tenant)
-    assert (record.tenant, record.engine, record.day, record.seconds_sent) == (tenant, "outside", today(), 20.0)
+    assert (record.tenant, record.engine, record.day, record.seconds_sent) == (tenant, "cloud", today(), 20.0)
 
 
-async def test_a_mirror_has_the_engines_that_are_asked_for(bus: Bus, tenant: str) -> None:
-    """Of today, together; nothing of others."""
+async def test_a_mirror_sums_the_requested_engines(bus: Bus, tenant: str) -> None:
+    """A mirror returns today's sum of the requested engines of a tenant."""
     counter = UsageCounter(bus)
     await counter.add(tenant, "one", 1.0)
     await counter.add(tenant, "two", 2.0)

@@ -1,4 +1,4 @@
-"""Writes whose outcome their writer does not know: each happens once, and no writer takes its own for another's."""
+"""Writes whose answer is lost: each is applied once, and a writer does not take its own write for another's."""
 
 import asyncio
 
@@ -16,34 +16,34 @@ from tiro_core.messaging.records import RecordStore, Superseded
 
 @pytest.fixture
 def store(bus: Bus) -> RecordStore[WorkerRecord]:
-    """Any bucket will do."""
+    """A store of records in any bucket."""
     return RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, WorkerRecord)
 
 
 @pytest.fixture
 def log(bus: Bus, tenant: str) -> EventLog[TranscriptionEvent]:
-    """The writing end of an empty event log."""
+    """A writer of an empty event log."""
     subject = subjects.job_events(tenant, "job")
     return EventLog(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
 
 
 def subject_of(key: str) -> str:
-    """Where a record of these tests is."""
+    """The subject of a record."""
     return topology.bucket_subject(topology.LIVE_SESSIONS_BUCKET, key)
 
 
 def one_more(record: WorkerRecord) -> None:
-    """A change that must happen once."""
+    """A change that must be applied once."""
     record.jobs += 1
 
 
 def event(sequence: int) -> TranscriptionEvent:
-    """An event that says nothing but its number."""
+    """An event without content."""
     return TranscriptionEvent(sequence=sequence)
 
 
 async def test_a_lost_answer_is_not_a_conflict(bus: Bus, store: RecordStore[WorkerRecord], tenant: str) -> None:
-    """The write is found by its id, and is not done again."""
+    """A write whose answer was lost is found by its id, and not repeated."""
     key = f"{tenant}.a"
     await store.create(key, WorkerRecord())
     with losing_answer(bus, subject_of(key)):
@@ -54,10 +54,10 @@ async def test_a_lost_answer_is_not_a_conflict(bus: Bus, store: RecordStore[Work
     assert (newest.value.jobs, newest.revision) == (1, stored.revision)
 
 
-async def test_a_change_is_made_once_although_another_writer_follows(
+async def test_a_change_is_applied_once_although_another_writer_follows(
     bus: Bus, store: RecordStore[WorkerRecord], tenant: str
 ) -> None:
-    """A writer whose answer was lost finds its write beneath the next one's, and does not count twice."""
+    """A writer whose answer was lost finds its write before another writer's, and does not repeat it."""
     key = f"{tenant}.a"
     await store.create(key, WorkerRecord())
     other = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, WorkerRecord)
@@ -72,10 +72,8 @@ async def test_a_change_is_made_once_although_another_writer_follows(
     assert newest.value.jobs == 2
 
 
-async def test_a_writer_learns_that_its_write_was_superseded(
-    bus: Bus, store: RecordStore[WorkerRecord], tenant: str
-) -> None:
-    """It is told apart from a write that never happened."""
+async def test_a_superseded_write_raises_superseded(bus: Bus, store: RecordStore[WorkerRecord], tenant: str) -> None:
+    """A write that was stored and then overwritten raises Superseded. One that was not stored raises Conflict."""
     key = f"{tenant}.a"
     first = await store.create(key, WorkerRecord())
 
@@ -89,10 +87,10 @@ async def test_a_writer_learns_that_its_write_was_superseded(
     assert not isinstance(refused.value, Superseded)
 
 
-async def test_a_write_that_is_being_replicated_is_no_conflict(
+async def test_a_write_that_is_being_replicated_is_not_a_conflict(
     bus: Bus, store: RecordStore[WorkerRecord], log: EventLog[TranscriptionEvent], tenant: str
 ) -> None:
-    """Error 10164 comes also to the writer's own second try: its outcome is in doubt, and it is tried again."""
+    """Error 10164 may be caused by the writer's own first attempt, so the write is repeated."""
     key = f"{tenant}.a"
     await store.create(key, WorkerRecord())
     with refusing_as_under_way(bus, subject_of(key)) as published:
@@ -106,15 +104,17 @@ async def test_a_write_that_is_being_replicated_is_no_conflict(
 async def test_an_event_whose_answer_was_lost_is_written_once(
     bus: Bus, log: EventLog[TranscriptionEvent], tenant: str
 ) -> None:
-    """The numbers stay contiguous, and the writer is not fenced by itself."""
+    """Sequences stay contiguous, and a writer is not fenced by its own event."""
     with losing_answer(bus, subjects.job_events(tenant, "job")):
         await log.append(event)
     await log.append(event)
     assert log.sequence == 2
 
 
-async def test_a_cancelled_append_is_known(bus: Bus, log: EventLog[TranscriptionEvent], tenant: str) -> None:
-    """A writer that is cancelled while its event is on its way continues behind it: it has not been replaced."""
+async def test_a_writer_continues_after_a_cancelled_append(
+    bus: Bus, log: EventLog[TranscriptionEvent], tenant: str
+) -> None:
+    """A writer whose append was cancelled while it was stored continues after that event, and is not fenced."""
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
@@ -132,10 +132,10 @@ async def test_a_cancelled_append_is_known(bus: Bus, log: EventLog[Transcription
     assert log.sequence == 2
 
 
-async def test_an_event_that_is_given_up_is_found_later(
+async def test_a_writer_continues_after_an_append_that_timed_out(
     bus: Bus, log: EventLog[TranscriptionEvent], tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The event was stored although NATS gave no answer for as long as was waited: the next one follows it."""
+    """An event whose append timed out may be stored: the next event follows it."""
     monkeypatch.setattr("tiro_core.messaging.publishing.PATIENCE_SECONDS", 0.0)
     with losing_answer(bus, subjects.job_events(tenant, "job")), pytest.raises(Exception, match="did not answer"):
         await log.append(event)
@@ -143,10 +143,10 @@ async def test_an_event_that_is_given_up_is_found_later(
     assert log.sequence == 2
 
 
-async def test_a_writer_that_was_replaced_is_refused_also_when_in_doubt(
+async def test_a_replaced_writer_is_fenced_after_a_lost_answer(
     bus: Bus, log: EventLog[TranscriptionEvent], tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its own write is adopted."""
+    """After a lost answer a writer accepts its own event only: with another writer's event it is Fenced."""
     monkeypatch.setattr("tiro_core.messaging.publishing.PATIENCE_SECONDS", 0.0)
     subject = subjects.job_events(tenant, "job")
     other = EventLog(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda one: one.sequence)
