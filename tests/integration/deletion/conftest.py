@@ -1,4 +1,4 @@
-"""What takes part in a deletion: processes over connections of their own, and a look at what is left of a tenant."""
+"""Fixtures of the deletion tests: ingest services, maintenance, interruptions, and the leftovers of a tenant."""
 
 import asyncio
 import io
@@ -40,14 +40,14 @@ from tiro_ingest.uploads.store import Uploads
 from tiro_ingest.uploads.verification import UploadVerifier
 
 STEPS_MAX = 300
-"""More than any operation here has."""
+"""More steps than any operation here has."""
 RECORDING_PARTS = 3
 TTL_SECONDS = 3600.0
 BYTES_MAX = 64 * 1024 * 1024
 
 
 class Ingest:
-    """What an ingest service deletes and receives with, without its calls and loops."""
+    """The parts of an ingest service that receive and delete, without its calls and loops."""
 
     def __init__(self, bus: Bus, launcher: MediaLauncher) -> None:
         self.bus = bus
@@ -69,7 +69,7 @@ class Ingest:
 
 
 class Maintainer:
-    """The maintenance of the deployment, for which everything is old enough at once."""
+    """Maintenance without minimum ages."""
 
     def __init__(self, ingest: Ingest) -> None:
         ages = CheckAges(removal_seconds=0, orphan_seconds=0)
@@ -87,7 +87,7 @@ class Maintainer:
         self._progress = Progress()
 
     async def maintain(self, tenant: str) -> None:
-        """Finish removals that were left, check all records that were written since the last time, sweep the tenant."""
+        """Finish interrupted removals, check all records that were written since the last run, and sweep the tenant."""
         async for change in self._jobs.open.all(f"{tenant}.>"):
             self._expiry.on_change(change.key, change.value)
         await self._expiry.sweep()
@@ -95,26 +95,26 @@ class Maintainer:
         await self.sweep(tenant)
 
     async def sweep(self, tenant: str) -> None:
-        """Hold the tenant's blobs against the records."""
+        """Remove the tenant's blobs without a record."""
         sweeper = BlobSweeper(self._blobs, self._owners, SweepPolicy(orphan_seconds=0, confirm_seconds=0))
         await sweeper.sweep(Progress(), below=tenant)
 
 
 @dataclass
 class Leftovers:
-    """What is left of a tenant."""
+    """Data of a tenant that is left."""
 
     blobs: list[str]
     records: list[str]
     messages: list[str]
-    """In the streams of events, tasks and work that was given up."""
+    """Subjects in the streams of events, tasks and dead letters."""
 
     def __bool__(self) -> bool:
         return bool(self.blobs or self.records or self.messages)
 
 
 async def leftovers(bus: Bus, tenant: str) -> Leftovers:
-    """Look for everything that belongs to a tenant. Markers of deleted records are nothing."""
+    """All data of a tenant. Markers of deleted records do not count."""
     blobs = [one async for one in subjects_in(bus, topology.BLOBS, f"tiro.blob.{tenant}.>")]
     records: list[str] = []
     for bucket, kind in (
@@ -138,7 +138,7 @@ async def leftovers(bus: Bus, tenant: str) -> Leftovers:
 
 
 async def ended(work: Awaitable[object]) -> BaseException | None:
-    """Wait until some work has ended, and return how it failed."""
+    """Wait until work has ended, and return its exception, if any."""
     try:
         await work
     except asyncio.CancelledError:
@@ -153,12 +153,12 @@ NewTenant = Callable[[], str]
 
 @pytest.fixture
 def new_tenant(tenant: str) -> NewTenant:
-    """Gives tenants that no other run has."""
+    """A function that returns a new tenant at each call."""
     return lambda: f"{tenant}-{secrets.token_hex(3)}"
 
 
 class Stage:
-    """Where operations are interrupted: by another ingest service, that nothing interrupts."""
+    """Runs operations of an ingest service that is interrupted, beside another one that is not."""
 
     def __init__(
         self, settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, launcher: MediaLauncher, bus: Bus
@@ -172,14 +172,14 @@ class Stage:
 
     @asynccontextmanager
     async def interrupted(self, steps: Steps) -> AsyncIterator[Ingest]:
-        """An ingest service that is interrupted."""
+        """An ingest service whose operation is interrupted."""
         async with interrupted_bus(self.settings, self._monkeypatch, steps) as bus:
             yield Ingest(bus, self.launcher)
 
 
 @pytest.fixture
 async def launcher() -> AsyncIterator[MediaLauncher]:
-    """Starts decoders."""
+    """A launcher of decoders."""
     async with MediaLauncher() as launcher:
         yield launcher
 
@@ -192,7 +192,7 @@ def stage(core_settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, launcher
 
 @pytest.fixture(scope="session")
 def recording() -> bytes:
-    """A WAV file of some parts."""
+    """A WAV file of `RECORDING_PARTS` parts."""
     samples = np.random.default_rng(1).integers(-3000, 3000, RECORDING_PARTS * PART_BYTES // 2 - 1000, dtype=np.int16)
     sink = io.BytesIO()
     with wave.open(sink, "wb") as file:

@@ -1,4 +1,4 @@
-"""A job is deleted at every moment of fetching its recording."""
+"""Deletions of a job at every step of the fetch of its recording."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,13 +33,13 @@ from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_reque
 from tiro_ingest.settings import IngestSettings
 
 SAMPLE = 7
-"""Of the pairs of moments at which a fetcher is interrupted and dies, `make test` tries one in so many."""
+"""`make test` tries every seventh of the pairs of steps at which a fetch is interrupted and its process dies."""
 DELIVERY_SECONDS_MAX = 10.0
 
 
 @pytest.fixture
 async def url(recording: bytes) -> AsyncIterator[str]:
-    """Where the recording is."""
+    """The URL of the recording."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=recording)
@@ -56,14 +56,14 @@ async def url(recording: bytes) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def session(nats_server: NatsServer) -> AsyncIterator[ClientSession]:
-    """A client that may connect to this machine."""
+    """An HTTP session that may connect to this machine."""
     settings = settings_for(nats_server, outgoing_networks="127.0.0.0/8")
     async with new_session(open_connector(settings.outgoing_policy()), stall_seconds=5) as session:
         yield session
 
 
 class Scene:
-    """A job, a service that fetches its recording and is interrupted, and one that deletes it."""
+    """A job, a service whose fetch of the recording is interrupted, and one that deletes the job."""
 
     def __init__(self, stage: Stage, url: str, session: ClientSession, settings: IngestSettings) -> None:
         self._stage = stage
@@ -74,7 +74,7 @@ class Scene:
         self.fetching: asyncio.Task[BaseException | None] | None = None
 
     async def begin(self, tenant: str) -> None:
-        """Accept a job of a tenant of its own, as `CreateTranscription` does."""
+        """Create a job of a new tenant, as `CreateTranscription` does."""
         bus, jobs = self._stage.bus, self._stage.other.jobs
         asked = idempotent_request(tenant, "CreateTranscription", "mine", TranscriptionTask())
         self.tenant, self.job = tenant, await IdempotencyStore(bus).reserve(asked)
@@ -94,7 +94,7 @@ class Scene:
         await JobEventLog(bus, tenant, self.job).begin(record)
 
     async def fetch(self, steps: Steps) -> BaseException | None:
-        """Fetch the recording. Returns how that failed."""
+        """Fetch the recording. Return the exception, if any."""
         message = await self._message()
         async with self._stage.interrupted(steps) as ingest:
             downloader = Downloader(self._settings, self._session, uploads=ingest.uploads, intake=ingest.intake)
@@ -106,7 +106,7 @@ class Scene:
         await self._stage.other.remover.remove_job(self.tenant, self.job)
 
     async def delete_interrupted(self, steps: Steps) -> BaseException | None:
-        """Delete the job in a service that is interrupted. Returns how that failed."""
+        """Delete the job in a service that is interrupted. Return the exception, if any."""
         async with self._stage.interrupted(steps) as ingest:
             return await ended(ingest.remover.remove_job(self.tenant, self.job))
 
@@ -131,7 +131,7 @@ class Scene:
         return stored.value if stored else None
 
     async def _message(self) -> TaskMessage:
-        """The task message of the job, as its consumer delivers it, over a connection that nothing interrupts."""
+        """The task message of the job, read over a connection that is not interrupted."""
         bus, subject = self._stage.bus, subjects.fetch(self.tenant, self.job)
         task = TranscriptionTask(tenant=self.tenant, transcription_id=self.job)
         await enqueue(bus, subject, task.SerializeToString())
@@ -153,8 +153,8 @@ def scene(stage: Stage, url: str, session: ClientSession, nats_server: NatsServe
     return Scene(stage, url, session, settings_for(nats_server, fetch_attempts_max=1))
 
 
-async def test_deleted_at_every_step_of_being_fetched(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
-    """Once fetcher and remover have ended nothing is left, without any sweep: no upload either that it began later."""
+async def test_a_deletion_at_every_step_of_a_fetch(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
+    """After a deletion during a fetch nothing is left, without a sweep. An upload that it creates later is removed."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=scene.delete)
@@ -169,10 +169,10 @@ async def test_deleted_at_every_step_of_being_fetched(scene: Scene, bus: Bus, ne
     assert record.state == Transcription.STATE_QUEUED
 
 
-async def test_its_recording_is_deleted_at_every_step_of_being_fetched(
+async def test_a_deletion_of_the_recording_at_every_step_of_its_fetch(
     scene: Scene, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """The job is cancelled and stays; nothing of its recording does."""
+    """The cancelled job stays, and no byte of its recording is left."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: ended(scene.cancel_and_delete_audio()))
@@ -187,8 +187,8 @@ async def test_its_recording_is_deleted_at_every_step_of_being_fetched(
         assert not [one for one in left.records if topology.UPLOADS_BUCKET in one], f"deleted at step {number}: {left}"
 
 
-async def test_fetched_at_every_step_of_being_deleted(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
-    """A fetch that begins while the deletion is under way leaves nothing."""
+async def test_a_fetch_at_every_step_of_a_deletion(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
+    """A fetch during a deletion leaves nothing."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: scene.fetch(Steps()))
@@ -200,10 +200,10 @@ async def test_fetched_at_every_step_of_being_deleted(scene: Scene, bus: Bus, ne
 
 
 @pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=pytest.mark.long)])
-async def test_deleted_at_any_step_before_a_fetcher_dies_at_any_other(
+async def test_a_deletion_before_the_death_of_a_fetching_process(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant, share: int
 ) -> None:
-    """The maintenance finds the upload and the bytes that it has left."""
+    """Maintenance removes upload and bytes of a process that died after a deletion during its fetch."""
     deaths = 0
     steps = Steps()
     for interrupted_at in range(STEPS_MAX):
@@ -222,8 +222,10 @@ async def test_deleted_at_any_step_before_a_fetcher_dies_at_any_other(
     assert deaths
 
 
-async def test_a_recording_that_is_fetched_is_never_removed(scene: Scene, stage: Stage, new_tenant: NewTenant) -> None:
-    """However slowly it comes: the maintenance, for which everything is old enough, runs at every step."""
+async def test_maintenance_does_not_remove_a_recording_that_is_fetched(
+    scene: Scene, stage: Stage, new_tenant: NewTenant
+) -> None:
+    """Maintenance without minimum ages may run at any step of a fetch."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: stage.maintainer.maintain(scene.tenant))
@@ -235,10 +237,10 @@ async def test_a_recording_that_is_fetched_is_never_removed(scene: Scene, stage:
             break
 
 
-async def test_a_deletion_that_dies_at_any_step_is_finished(
+async def test_maintenance_finishes_a_deletion_whose_process_died(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """Once the job is marked. Before, nothing has happened to it."""
+    """A deletion is finished if the job was marked. Before that the job is unchanged."""
     finished = 0
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
@@ -247,7 +249,7 @@ async def test_a_deletion_that_dies_at_any_step_is_finished(
         await scene.delete_interrupted(steps)
         await stage.maintainer.maintain(scene.tenant)
         if await scene.record() is not None:
-            assert not finished, "a deletion that had begun was forgotten"
+            assert not finished, "a deletion that had begun was not finished"
         else:
             finished += 1
             left = await leftovers(bus, scene.tenant)
@@ -257,8 +259,8 @@ async def test_a_deletion_that_dies_at_any_step_is_finished(
     assert finished > number / 2
 
 
-async def test_deleted_at_every_step_of_being_deleted(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
-    """Two deletions at once do what one does."""
+async def test_a_deletion_at_every_step_of_another_deletion(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
+    """Two concurrent deletions leave nothing."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         assert await scene.fetch(Steps()) is None
@@ -270,34 +272,34 @@ async def test_deleted_at_every_step_of_being_deleted(scene: Scene, bus: Bus, ne
         assert not left, f"deleted again at step {number}: {left}"
 
 
-async def test_the_same_request_again_at_every_step_of_a_second_deletion(
+async def test_a_repeated_request_at_every_step_of_a_second_deletion(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """A job is deleted twice at once, and asked for again behind the first deletion: the second takes nothing of it."""
+    """A job that a repeated request creates after a first deletion is not affected by a second one."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         first = scene.job
 
-        async def delete_and_ask_again() -> None:
+        async def delete_and_create_again() -> None:
             if await scene.record() is not None:
                 await scene.delete()
             await scene.begin(scene.tenant)
 
-        steps = Steps(interrupt_at=number, interruption=delete_and_ask_again)
+        steps = Steps(interrupt_at=number, interruption=delete_and_create_again)
         async with stage.interrupted(steps) as ingest:
             await ended(ingest.remover.remove_job(scene.tenant, first))
         if not steps.has_interrupted:
             break
         asked = idempotent_request(scene.tenant, "CreateTranscription", "mine", TranscriptionTask())
         assert scene.job != first
-        assert await IdempotencyStore(bus).find(asked) == scene.job, f"asked again at step {number}"
+        assert await IdempotencyStore(bus).find(asked) == scene.job, f"requested again at step {number}"
         assert await scene.record() is not None
 
 
-async def test_a_cancelled_fetch_cleans_up_behind_a_deletion(
+async def test_a_cancelled_fetch_of_a_deleted_job_leaves_nothing(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """A service that is told to stop removes what it wrote of a job that was deleted, at every step."""
+    """A service that is stopped after a deletion, at any step of its fetch, removes the data that it wrote."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=scene.delete_and_stop)
@@ -310,10 +312,10 @@ async def test_a_cancelled_fetch_cleans_up_behind_a_deletion(
         assert not left, f"stopped at step {number}: {left}"
 
 
-async def test_a_refused_deletion_of_its_upload_does_not_disturb_a_fetch(
+async def test_a_refused_deletion_of_the_upload_does_not_affect_a_fetch(
     scene: Scene, stage: Stage, new_tenant: NewTenant
 ) -> None:
-    """Whenever it begins while the deletion is under way: an upload that a job needs is not hidden."""
+    """A fetch at any step of the refused deletion succeeds: an upload that a job needs is not hidden."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: scene.fetch(Steps()))
@@ -328,10 +330,10 @@ async def test_a_refused_deletion_of_its_upload_does_not_disturb_a_fetch(
         assert record.state == Transcription.STATE_QUEUED, f"fetched at step {number}: {record.error}"
 
 
-async def test_a_deletion_of_the_recording_that_dies_at_any_step_is_finished(
+async def test_maintenance_finishes_a_deletion_of_the_recording(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """Once the job says when its recording was deleted. Before, nothing has happened to it."""
+    """A deletion whose process died is finished if the job was marked. Before that the recording is unchanged."""
     finished = 0
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
@@ -345,7 +347,7 @@ async def test_a_deletion_of_the_recording_that_dies_at_any_step_is_finished(
         assert record is not None
         left = await leftovers(bus, scene.tenant)
         assert bool(left.blobs) != record.audio_deleted, f"died at step {number}: {left}"
-        assert record.audio_deleted >= bool(finished), "a deletion that had begun was forgotten"
+        assert record.audio_deleted >= bool(finished), "a deletion that had begun was not finished"
         finished += record.audio_deleted
         if not steps.has_died:
             break

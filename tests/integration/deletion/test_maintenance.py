@@ -1,4 +1,4 @@
-"""What maintenance finds, and who does it."""
+"""Maintenance: checks of records, and the lease on them."""
 
 import asyncio
 
@@ -28,8 +28,8 @@ from tiro_ingest.retention.record_checks import AGAIN_SECONDS, Aged, CheckAges, 
 DEADLINE_SECONDS = 30.0
 
 
-class Everything:
-    """A rule by which everything is due. It notes what it is applied to."""
+class AllDue:
+    """A rule by which all records of a tenant are due. It records its calls."""
 
     def __init__(self, tenant: str, *, waits_at: str = "") -> None:
         self._tenant = tenant
@@ -38,7 +38,7 @@ class Everything:
         self.applied: list[str] = []
 
     async def verdict(self, aged: Aged[UploadRecord]) -> Verdict:
-        """Of one tenant's only."""
+        """Return DUE for records of the tenant."""
         if aged.record.tenant != self._tenant:
             return Verdict.NOTHING
         if aged.record.upload_id == self.waits_at:
@@ -47,13 +47,13 @@ class Everything:
         return Verdict.DUE
 
     async def apply(self, aged: Aged[UploadRecord]) -> None:
-        """Note it."""
+        """Record the call."""
         self.applied.append(aged.record.upload_id)
 
 
 @pytest.fixture
 def records(bus: Bus) -> RecordStore[UploadRecord]:
-    """Uploads' records."""
+    """The store of upload records."""
     return RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
 
 
@@ -62,11 +62,11 @@ async def write(records: RecordStore[UploadRecord], tenant: str, upload: str) ->
     await records.put(subjects.record(tenant, upload), UploadRecord(tenant=tenant, upload_id=upload))
 
 
-async def test_each_record_is_looked_at_once_behind_its_last_write(
+async def test_each_record_is_checked_once_after_its_last_write(
     records: RecordStore[UploadRecord], tenant: str
 ) -> None:
-    """In the order of the writes; again only when it was written again, or when the check begins anew."""
-    rule, progress = Everything(tenant), Progress()
+    """Records are checked in the order of writes, and again after another write or a restart of the check."""
+    rule, progress = AllDue(tenant), Progress()
     check = RecordCheck("test", records, 0.0, rule)
     for name in ("b", "a", "c"):
         await write(records, tenant, name)
@@ -84,9 +84,9 @@ async def test_each_record_is_looked_at_once_behind_its_last_write(
     assert rule.applied == ["b", "a", "c", "b", "a", "c", "b"]
 
 
-async def test_a_record_that_is_not_old_enough_waits(records: RecordStore[UploadRecord], tenant: str) -> None:
-    """It is looked at when it is, and so is one that will be due in a moment."""
-    rule, progress = Everything(tenant, waits_at="b"), Progress()
+async def test_a_record_that_is_too_young_is_checked_later(records: RecordStore[UploadRecord], tenant: str) -> None:
+    """A record that is too young, or whose verdict is WAIT, is checked again later."""
+    rule, progress = AllDue(tenant, waits_at="b"), Progress()
     for name in ("a", "b", "c"):
         await write(records, tenant, name)
     await RecordCheck("test", records, 3600.0, rule).run(progress, 0.0)
@@ -99,8 +99,8 @@ async def test_a_record_that_is_not_old_enough_waits(records: RecordStore[Upload
     assert rule.applied == ["a", "b", "c"]
 
 
-async def test_a_reference_without_its_job_goes(stage: Stage, tenant: str) -> None:
-    """That of a job that is there stays."""
+async def test_a_reference_without_a_job_is_removed(stage: Stage, tenant: str) -> None:
+    """The reference of an existing job stays."""
     upload, job, other = new_id(), new_id(), new_id()
     for one in (job, other):
         await stage.other.references.add(tenant, upload, one)
@@ -114,8 +114,8 @@ async def test_a_reference_without_its_job_goes(stage: Stage, tenant: str) -> No
     ]
 
 
-async def test_a_request_that_created_nothing_is_forgotten(stage: Stage, tenant: str) -> None:
-    """One that led to an upload is not."""
+async def test_the_record_of_a_request_without_a_result_is_removed(stage: Stage, tenant: str) -> None:
+    """The record of a request that created an upload stays."""
     requests = IdempotencyStore(stage.bus)
     kept, lost = (idempotent_request(tenant, "CreateUpload", name, RequestRecord()) for name in ("kept", "lost"))
     upload = await requests.reserve(kept)
@@ -126,21 +126,21 @@ async def test_a_request_that_created_nothing_is_forgotten(stage: Stage, tenant:
     assert await requests.find(lost) is None
 
 
-async def test_a_request_that_is_repeated_is_not_forgotten(stage: Stage, tenant: str) -> None:
-    """It comes back while it is being forgotten, and creates what it has reserved before."""
+async def test_the_record_of_a_repeated_request_is_kept(stage: Stage, tenant: str) -> None:
+    """A request that is repeated while its record is being removed keeps its reserved id."""
     requests = IdempotencyStore(stage.bus)
-    asked = idempotent_request(tenant, "CreateUpload", "mine", RequestRecord())
-    reserved = await requests.reserve(asked)
-    stored = await RecordStore(stage.bus, topology.REQUESTS_BUCKET, RequestRecord).get(asked.key)
+    request = idempotent_request(tenant, "CreateUpload", "mine", RequestRecord())
+    reserved = await requests.reserve(request)
+    stored = await RecordStore(stage.bus, topology.REQUESTS_BUCKET, RequestRecord).get(request.key)
     assert stored is not None
-    assert await requests.reserve(asked) == reserved
+    assert await requests.reserve(request) == reserved
     check = request_check(stage.bus, stage.other.jobs, CheckAges())
-    await check.rule.apply(Aged(asked.key, stored.value, stored.revision))
-    assert await requests.find(asked) == reserved
+    await check.rule.apply(Aged(request.key, stored.value, stored.revision))
+    assert await requests.find(request) == reserved
 
 
-async def test_an_upload_that_is_stored_for_a_job_goes_without_one(stage: Stage, tenant: str) -> None:
-    """Unless a repeated request has come back to it meanwhile. One that a caller made for jobs to come stays."""
+async def test_an_upload_that_needs_a_job_is_removed_without_one(stage: Stage, tenant: str) -> None:
+    """Such an upload is removed unless a repeated request has renewed it. An upload of a caller stays."""
     uploads, remover = stage.other.uploads, stage.other.remover
     lost, repeated, own = new_id(), new_id(), new_id()
     for upload in (lost, repeated, own):
@@ -157,23 +157,23 @@ async def test_an_upload_that_is_stored_for_a_job_goes_without_one(stage: Stage,
     assert left.records == [f"{topology.UPLOADS_BUCKET}: {tenant}.{own}"]
 
 
-class Noting:
-    """A check that notes who runs it."""
+class RecordingCheck:
+    """A check that records its runs."""
 
     def __init__(self, name: str, ran: "asyncio.Queue[str]") -> None:
         self._name = name
         self._ran = ran
 
     async def run(self, progress: Progress, confirm_seconds: float) -> None:
-        """Note it, and where it continues."""
-        cursor = progress.cursor("noting", again_seconds=3600)
-        progress.advance("noting", f"{cursor}{self._name}")
+        """Record the cursor, and append the name of this check to it."""
+        cursor = progress.cursor("recording", again_seconds=3600)
+        progress.advance("recording", f"{cursor}{self._name}")
         await self._ran.put(cursor)
 
 
 @pytest.fixture
 async def unclaimed(bus: Bus) -> RecordStore[MaintenanceRecord]:
-    """The deployment, not maintained by any service of another test."""
+    """The store of maintenance records, without an owner from another test."""
     store = RecordStore(bus, topology.MAINTENANCE_BUCKET, MaintenanceRecord)
     await store.purge(KEY)
     return store
@@ -182,13 +182,13 @@ async def unclaimed(bus: Bus) -> RecordStore[MaintenanceRecord]:
 async def test_one_service_maintains_at_a_time(
     stage: Stage, unclaimed: RecordStore[MaintenanceRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When it stops another one continues where it was, for the same store."""
+    """When the owner stops another service continues at its cursor, for the same store."""
     monkeypatch.setattr(maintenance, "LEASE_SECONDS", 0.5)
     monkeypatch.setattr(maintenance, "RENEWAL_SECONDS", 0.1)
     ran: asyncio.Queue[str] = asyncio.Queue()
 
     def start(name: str) -> "asyncio.Task[None]":
-        runner = CheckRunner([Noting(name, ran)], interval_seconds=3600)
+        runner = CheckRunner([RecordingCheck(name, ran)], interval_seconds=3600)
         sweeper = BlobSweeper(stage.other.blobs, BlobOwners(stage.bus, stage.other.jobs), SweepPolicy())
         return asyncio.create_task(Maintenance(stage.bus, runner, sweeper).run())
 
@@ -200,7 +200,7 @@ async def test_one_service_maintains_at_a_time(
         async with unclaimed.watch(KEY) as changes:
             async for change in changes:
                 if isinstance(change, Change) and change.value is not None:
-                    assert change.value.epoch == 1, "another service has taken it from one that renews"
+                    assert change.value.epoch == 1, "another service has claimed a renewed lease"
                     renewals += 1
                 if renewals == 10:  # twice the length of a lease
                     break
@@ -214,11 +214,11 @@ async def test_one_service_maintains_at_a_time(
     assert stored is not None
     assert (stored.value.epoch, stored.value.store_id) == (2, store_id)
     assert not stored.value.HasField("lease")
-    assert stored.value.positions["noting"].cursor == "ab"
+    assert stored.value.positions["recording"].cursor == "ab"
 
 
-async def test_the_store_of_other_records_is_left_alone(stage: Stage) -> None:
-    """It belongs to the records that it was first swept for."""
+async def test_a_blob_store_of_another_deployment_is_not_swept(stage: Stage) -> None:
+    """A blob store belongs to the deployment that was first to sweep it."""
     sweeper = BlobSweeper(stage.other.blobs, BlobOwners(stage.bus, stage.other.jobs), SweepPolicy())
     await stage.other.blobs.delete(STORE_ID_KEY)
     assert await sweeper.belongs_to("these")

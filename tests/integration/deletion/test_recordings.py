@@ -1,4 +1,4 @@
-"""The recording of a live session is deleted at every moment of being kept."""
+"""Deletions of a live session's recording at every step of its storing."""
 
 import asyncio
 
@@ -19,20 +19,20 @@ from tiro_transcriber.sessions.recording import store_recording
 
 RATE_HZ = 16_000
 SECONDS = 40
-"""Three parts of audio."""
+"""Length of the recording: three parts of audio."""
 
 
 class Scene:
-    """A live session, an owner that keeps its recording and is interrupted, and another one that is not."""
+    """A live session, an owner that is interrupted while it stores the recording, and another one that is not."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._sessions = RecordStore(stage.bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self.session = SessionRecord()
-        self.keeping: asyncio.Task[BaseException | None] | None = None
+        self.storing: asyncio.Task[BaseException | None] | None = None
 
     async def begin(self, tenant: str) -> None:
-        """A session whose audio has come to its end."""
+        """Create a session whose audio has ended."""
         self.session = SessionRecord(
             tenant=tenant,
             session_id=new_id(),
@@ -47,13 +47,13 @@ class Scene:
             message = LiveInput(first_sample=second * RATE_HZ, pcm16=bytes([second]) * 2 * RATE_HZ)
             await publish(self._stage.bus, subject, message.SerializeToString())
 
-    async def keep(self, steps: Steps) -> BaseException | None:
-        """Keep the recording. Returns how that failed."""
+    async def store(self, steps: Steps) -> BaseException | None:
+        """Store the recording. Return the exception, if any."""
         async with self._stage.interrupted(steps) as ingest:
             return await ended(store_recording(ingest.bus, ingest.blobs, self.session, SECONDS * RATE_HZ))
 
-    async def keep_elsewhere(self) -> None:
-        """Keep the recording as the next owner, and end the session."""
+    async def store_as_next_owner(self) -> None:
+        """Store the recording as the next owner, and end the session."""
         await store_recording(self._stage.bus, self._stage.other.blobs, self.session, SECONDS * RATE_HZ)
         await self.end()
 
@@ -66,17 +66,17 @@ class Scene:
         await self._sessions.mutate(self._key, end)
 
     async def delete(self) -> None:
-        """The next owner has kept the recording and ended the session, and its caller deletes the recording."""
-        await self.keep_elsewhere()
+        """Store the recording as the next owner, end the session, and delete the recording as its caller."""
+        await self.store_as_next_owner()
         await self._stage.other.remover.remove_upload(self.session.tenant, self.session.session_id)
 
     async def delete_and_lose(self) -> None:
-        """The same; the audio goes, and the first owner notices that the session is another's."""
+        """As `delete`. Then remove the live audio, and cancel the first owner, as when it loses the session."""
         await self.delete()
         subject = subjects.live_audio(self.session.tenant, self.session.session_id)
         await purge(self._stage.bus, topology.LIVE_AUDIO, subject)
-        assert self.keeping is not None
-        self.keeping.cancel()
+        assert self.storing is not None
+        self.storing.cancel()
 
     @property
     def _key(self) -> str:
@@ -89,49 +89,49 @@ def scene(stage: Stage) -> Scene:
     return Scene(stage)
 
 
-async def test_deleted_at_every_step_of_being_kept(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
-    """By an owner that does not know yet that it was replaced: it writes no upload anew, and its parts go."""
+async def test_a_deletion_at_every_step_of_storing(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
+    """A replaced owner that still stores a deleted recording creates no upload, and removes its parts."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=scene.delete)
-        assert await scene.keep(steps) is None
+        assert await scene.store(steps) is None
         if not steps.has_interrupted:
             break
         left = await leftovers(bus, scene.session.tenant)
         assert not left, f"deleted at step {number}: {left}"
 
 
-async def test_an_owner_that_was_replaced_cleans_up_behind_a_deletion(
+async def test_a_cancelled_owner_of_a_deleted_recording_leaves_nothing(
     scene: Scene, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """It is cancelled, at every step."""
+    """An owner that was replaced and is cancelled, at any step, removes the parts of a deleted recording."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=scene.delete_and_lose)
-        scene.keeping = asyncio.create_task(scene.keep(steps))
-        await asyncio.wait((scene.keeping,))
+        scene.storing = asyncio.create_task(scene.store(steps))
+        await asyncio.wait((scene.storing,))
         if not steps.has_interrupted:
-            assert scene.keeping.result() is None
+            assert scene.storing.result() is None
             break
         left = await leftovers(bus, scene.session.tenant)
         assert not left, f"deleted at step {number}: {left}"
 
 
-async def test_an_owner_that_dies_at_any_step_leaves_nothing_behind(
+async def test_maintenance_removes_parts_of_an_owner_that_died(
     scene: Scene, stage: Stage, new_tenant: NewTenant
 ) -> None:
-    """Its parts stay as long as a next owner may come, and go when the session ends without its recording."""
+    """Parts stay while another owner may claim the session. They are removed if it ends without a recording."""
     swept = 0
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(die_at=number)
-        await scene.keep(steps)
+        await scene.store(steps)
         if not steps.has_died:
             break
         before = await leftovers(stage.bus, scene.session.tenant)
         await stage.maintainer.maintain(scene.session.tenant)
         assert (await leftovers(stage.bus, scene.session.tenant)).blobs == before.blobs
-        if before.records:  # the upload is there
+        if before.records:  # the upload exists
             continue
         await scene.end()
         swept += bool(before.blobs)
@@ -140,12 +140,14 @@ async def test_an_owner_that_dies_at_any_step_leaves_nothing_behind(
     assert swept
 
 
-async def test_a_recording_that_is_kept_is_never_removed(scene: Scene, stage: Stage, new_tenant: NewTenant) -> None:
-    """However slow its owner is: the maintenance, for which everything is old enough, runs at every step."""
+async def test_maintenance_does_not_remove_a_recording_that_is_stored(
+    scene: Scene, stage: Stage, new_tenant: NewTenant
+) -> None:
+    """Maintenance without minimum ages may run at any step of storing."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: stage.maintainer.maintain(scene.session.tenant))
-        assert await scene.keep(steps) is None
+        assert await scene.store(steps) is None
         await scene.end()
         await stage.maintainer.maintain(scene.session.tenant)
         tenant, upload_id = scene.session.tenant, scene.session.session_id

@@ -1,4 +1,4 @@
-"""The sweeper over both kinds of stores."""
+"""The sweeper on both kinds of blob stores."""
 
 from collections.abc import AsyncIterator
 
@@ -32,7 +32,7 @@ AT_ONCE = SweepPolicy(orphan_seconds=0, confirm_seconds=0)
 async def blobs(
     request: pytest.FixtureRequest, core_settings: CoreSettings, bus: Bus, s3_server: S3Server
 ) -> AsyncIterator[BlobStore]:
-    """Give one store after the other."""
+    """Each store in turn."""
     settings = core_settings
     if request.param == "s3":
         settings = settings.model_copy(update={**s3_server.settings, "s3_prefix": "sweeping/"})
@@ -51,8 +51,8 @@ async def stored(blobs: BlobStore, tenant: str) -> set[str]:
     return {part.key for part in page.parts}
 
 
-async def test_what_has_no_record_goes(bus: Bus, blobs: BlobStore, tenant: str) -> None:
-    """Of every kind of blob, the one that a record needs stays and the one that none does goes."""
+async def test_blobs_without_a_record_are_removed(bus: Bus, blobs: BlobStore, tenant: str) -> None:
+    """For each kind of blob, one with a record stays, and one without is removed."""
     jobs = JobRecords(bus)
     uploads = RecordStore(bus, topology.UPLOADS_BUCKET, UploadRecord)
     sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
@@ -89,39 +89,39 @@ async def test_what_has_no_record_goes(bus: Bus, blobs: BlobStore, tenant: str) 
     assert await stored(blobs, tenant) == set(kept)
 
 
-async def test_what_is_not_old_enough_stays(bus: Bus, blobs: BlobStore, tenant: str) -> None:
-    """Whatever its record, and the sweep comes back to it."""
+async def test_a_young_blob_is_swept_later(bus: Bus, blobs: BlobStore, tenant: str) -> None:
+    """A young blob without a record stays, and is removed by a later sweep."""
     key = upload_key(tenant, new_id())
     await blobs.put_part(key, 0, b"part")
     progress = Progress()
     await sweeper(bus, blobs, SweepPolicy(orphan_seconds=3600, confirm_seconds=0)).sweep(progress, below=tenant)
     assert await stored(blobs, tenant) == {key}
     if not blobs.lists_oldest_first:
-        progress = Progress()  # it begins anew with each pass
+        progress = Progress()  # it restarts with each pass
     await sweeper(bus, blobs).sweep(progress, below=tenant)
     assert not await stored(blobs, tenant)
 
 
-class Late(BlobOwners):
-    """Finds the record of an upload only after it was looked for once."""
+class LateOwners(BlobOwners):
+    """Owners whose upload record appears after the first look-up."""
 
     async def need(self, blob: BlobName) -> bool:
-        """As the store has it; then the record appears."""
+        """Look up the owner, and then create the record."""
         found = await super().need(blob)
         await self.uploads.put(subjects.record(blob.tenant, blob.resource), UploadRecord(state=Upload.STATE_READY))
         return found
 
 
-async def test_a_record_that_was_not_seen_at_once_saves_its_blob(bus: Bus, blobs: BlobStore, tenant: str) -> None:
-    """It is looked for twice: a leader that was just elected may not have it yet."""
+async def test_a_record_that_appears_late_keeps_its_blob(bus: Bus, blobs: BlobStore, tenant: str) -> None:
+    """Records are looked up twice: a leader that was just elected may lack the newest ones."""
     key = upload_key(tenant, new_id())
     await blobs.put_part(key, 0, b"part")
-    await BlobSweeper(blobs, Late(bus, JobRecords(bus)), AT_ONCE).sweep(Progress(), below=tenant)
+    await BlobSweeper(blobs, LateOwners(bus, JobRecords(bus)), AT_ONCE).sweep(Progress(), below=tenant)
     assert await stored(blobs, tenant) == {key}
 
 
-async def test_the_objects_of_others_in_a_bucket_stay(s3_server: S3Server, bus: Bus, tenant: str) -> None:
-    """Whatever their names, where the deployment has no prefix of its own."""
+async def test_other_objects_in_the_bucket_stay(s3_server: S3Server, bus: Bus, tenant: str) -> None:
+    """Without a prefix, objects that are not blobs stay, even with similar names."""
     settings = CoreSettings.model_validate(s3_server.settings)
     client = make_client(settings, settings.s3_bucket)
     names = [f"{tenant}/report", f"{tenant}/2026/1", f"{tenant}/{new_id()}/video/0", f"{tenant}/{new_id()}.audio/0"]

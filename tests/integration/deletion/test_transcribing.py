@@ -1,4 +1,4 @@
-"""A job is deleted, or cancelled, at every moment of being transcribed: whole, and in parts."""
+"""Deletions and cancellations of a job at every step of its transcription, whole and split."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,19 +50,19 @@ from tiro_transcriber.registration import describe
 
 WORDS = 120
 GAP_MS = 600
-"""Each word is a segment of its own: there are several pages of them."""
+"""With these gaps each word is a segment, which makes several pages of segments."""
 SECONDS = WORDS * 0.8
 PART_SECONDS = 30
 SAMPLE = 4
-"""`make test` tries one step in so many of what has many."""
+"""`make test` tries every fourth step of long operations."""
 PAIRS_SAMPLE = 41
-"""The same for pairs of steps."""
+"""`make test` tries every 41st pair of steps."""
 DELIVERY_SECONDS_MAX = 10.0
 
 
 @dataclass
 class Machine:
-    """What the workers of these tests share: an engine, and what they need besides."""
+    """Resources that the workers of these tests share."""
 
     host: EngineHost
     usage: UsageMeter
@@ -73,7 +73,7 @@ class Machine:
 
 @pytest.fixture
 async def machine(bus: Bus) -> AsyncIterator[Machine]:
-    """An engine that reads markers at once."""
+    """Resources of workers with the fake engine."""
     engine = find_engine("fake").load("markers", EngineSettings(models_dir="", catalogue=None, device="cpu"))
     async with AsyncExitStack() as stack:
         yield Machine(
@@ -86,7 +86,7 @@ async def machine(bus: Bus) -> AsyncIterator[Machine]:
 
 
 class Scene:
-    """A job, a worker that transcribes it and is interrupted, and an ingest service that deletes it."""
+    """A job, a worker whose transcription is interrupted, and an ingest service that deletes the job."""
 
     def __init__(self, stage: Stage, machine: Machine) -> None:
         self._stage = stage
@@ -98,7 +98,7 @@ class Scene:
         self.working: asyncio.Task[BaseException | None] | None = None
 
     async def begin(self, tenant: str, *, split: bool) -> None:
-        """Accept a job with its recording."""
+        """Create a job with its recording."""
         self.tenant, self.job = tenant, new_id()
         writer = BlobWriter(self.other.blobs, upload_key(tenant, self.job))
         await writer.write(self._audio)
@@ -128,7 +128,7 @@ class Scene:
         await JobEventLog(self._stage.bus, tenant, self.job).begin(record)
 
     async def transcribe(self, steps: Steps) -> BaseException | None:
-        """Transcribe the job. Others do the parts that it makes. Returns how that failed."""
+        """Transcribe the job, whose parts other workers do. Return the exception, if any."""
         message = await self._message()
         async with self._stage.interrupted(steps) as ingest, self._parts_done():
             return await ended(WorkRunner(self._work(ingest), grace_seconds=10).handle(message, Slot(lambda: None)))
@@ -158,7 +158,7 @@ class Scene:
 
     @property
     def key(self) -> str:
-        """The key of that."""
+        """The key of the job's record."""
         return subjects.record(self.tenant, self.job)
 
     def _work(self, ingest: Ingest) -> JobWork:
@@ -197,7 +197,7 @@ class Scene:
         )
 
     async def _message(self) -> TaskMessage:
-        """The task message of the job, as its consumer delivers it, over a connection that nothing interrupts."""
+        """The task message of the job, read over a connection that is not interrupted."""
         bus, record = self._stage.bus, await self.record()
         assert record is not None
         await enqueue_job(bus, record)
@@ -211,7 +211,7 @@ class Scene:
 
     @asynccontextmanager
     async def _parts_done(self) -> AsyncIterator[None]:
-        """Other workers do every part at once, and find nothing in it."""
+        """Let other workers do every part at once, without finding speech."""
         async with asyncio.TaskGroup() as tasks:
             doing = tasks.create_task(self._do_parts())
             yield
@@ -223,18 +223,18 @@ class Scene:
             async for change in changes:
                 if isinstance(change, Change) and change.value and change.value.state == Transcription.STATE_QUEUED:
                     try:
-                        await records.mutate(change.key, _do)
-                    except (KeyError, _Over):  # it was removed
+                        await records.mutate(change.key, _do_part)
+                    except (KeyError, _NotQueued):  # it was removed
                         continue
 
 
-class _Over(Exception):  # noqa: N818 - control flow
-    """The part needs no worker."""
+class _NotQueued(Exception):  # noqa: N818 - control flow
+    """The part needs no worker any more."""
 
 
-def _do(record: TranscriptionRecord) -> None:
+def _do_part(record: TranscriptionRecord) -> None:
     if record.removing or record.state != Transcription.STATE_QUEUED:
-        raise _Over
+        raise _NotQueued
     begin_attempt(record, "another")
     succeed(record, Transcript(engine="fake", model="markers"))
 
@@ -246,7 +246,7 @@ def scene(stage: Stage, machine: Machine) -> Scene:
 
 
 def steps_of(share: int) -> range:
-    """The steps at which an operation is interrupted."""
+    """Every `share`-th step."""
     return range(0, STEPS_MAX, share)
 
 
@@ -256,10 +256,10 @@ whole_and_split = pytest.mark.parametrize("split", [False, True], ids=["whole", 
 
 @sampled
 @whole_and_split
-async def test_deleted_at_every_step_of_being_transcribed(
+async def test_a_deletion_at_every_step_of_a_transcription(
     scene: Scene, bus: Bus, new_tenant: NewTenant, split: bool, share: int
 ) -> None:
-    """Once worker and remover have ended nothing is left, without any sweep."""
+    """After a deletion during a transcription nothing is left, without a sweep."""
     for number in steps_of(share):
         await scene.begin(new_tenant(), split=split)
         steps = Steps(interrupt_at=number, interruption=scene.delete)
@@ -274,10 +274,10 @@ async def test_deleted_at_every_step_of_being_transcribed(
 
 
 @sampled
-async def test_cancelled_at_every_step_of_being_split(
+async def test_a_cancellation_at_every_step_of_a_split(
     scene: Scene, bus: Bus, new_tenant: NewTenant, share: int
 ) -> None:
-    """Its parts go, wherever they are; the job and its recording stay."""
+    """All parts of a cancelled job are removed. The job and its recording stay."""
     for number in steps_of(share):
         await scene.begin(new_tenant(), split=True)
         steps = Steps(interrupt_at=number, interruption=lambda: ended(scene.cancel()))
@@ -293,10 +293,10 @@ async def test_cancelled_at_every_step_of_being_split(
 
 @sampled
 @whole_and_split
-async def test_a_stopped_worker_cleans_up_behind_a_deletion(
+async def test_a_stopped_worker_of_a_deleted_job_leaves_nothing(
     scene: Scene, bus: Bus, new_tenant: NewTenant, split: bool, share: int
 ) -> None:
-    """It is told to stop when the job is deleted, at every step: what it writes last goes as well."""
+    """A worker that is stopped after a deletion, at any step, removes the data that it wrote."""
     for number in steps_of(share):
         await scene.begin(new_tenant(), split=split)
         steps = Steps(interrupt_at=number, interruption=scene.delete_and_stop)
@@ -311,10 +311,10 @@ async def test_a_stopped_worker_cleans_up_behind_a_deletion(
 
 @pytest.mark.parametrize("share", [PAIRS_SAMPLE, pytest.param(SAMPLE, marks=pytest.mark.long)])
 @whole_and_split
-async def test_deleted_at_any_step_before_a_worker_dies_at_any_other(
+async def test_a_deletion_before_the_death_of_a_worker(
     scene: Scene, stage: Stage, new_tenant: NewTenant, split: bool, share: int
 ) -> None:
-    """The maintenance finds the parts, pages and audio that it has left."""
+    """Maintenance removes parts, pages and audio of a worker that died after a deletion."""
     deaths = 0
     steps = Steps()
     for interrupted_at in steps_of(SAMPLE):
@@ -335,10 +335,10 @@ async def test_deleted_at_any_step_before_a_worker_dies_at_any_other(
 
 @sampled
 @whole_and_split
-async def test_what_a_worker_writes_is_never_removed(
+async def test_maintenance_does_not_remove_data_of_a_running_job(
     scene: Scene, stage: Stage, new_tenant: NewTenant, split: bool, share: int
 ) -> None:
-    """However slow it is: the maintenance, for which everything is old enough, runs at every step of it."""
+    """Maintenance without minimum ages may run at any step of a transcription."""
     for number in steps_of(share):
         await scene.begin(new_tenant(), split=split)
         steps = Steps(interrupt_at=number, interruption=lambda: stage.maintainer.maintain(scene.tenant))
@@ -351,10 +351,10 @@ async def test_what_a_worker_writes_is_never_removed(
             break
 
 
-async def test_deleted_at_every_step_of_going_to_the_archive(
+async def test_a_deletion_at_every_step_of_archiving(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """A job that is deleted while it moves is neither here nor there."""
+    """A job that is deleted while it is archived is neither open nor in the archive."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant(), split=False)
         assert await scene.transcribe(Steps()) is None
@@ -368,10 +368,8 @@ async def test_deleted_at_every_step_of_going_to_the_archive(
     assert await scene.record() is not None
 
 
-async def test_archived_at_every_step_of_going_to_the_archive(
-    scene: Scene, stage: Stage, new_tenant: NewTenant
-) -> None:
-    """Two services move a job at once: it is in the archive, and nowhere else."""
+async def test_archiving_at_every_step_of_archiving(scene: Scene, stage: Stage, new_tenant: NewTenant) -> None:
+    """A job that two services archive at once is in the archive, and not among open jobs."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant(), split=False)
         assert await scene.transcribe(Steps()) is None

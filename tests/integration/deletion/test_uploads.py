@@ -1,4 +1,4 @@
-"""An upload is deleted at every moment of being written, and written at every moment of being deleted."""
+"""Deletions of an upload at every step of a write, and writes at every step of a deletion."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,12 +31,12 @@ from tiro_ingest.uploads.receiver import UploadReceiver
 from tiro_ingest.uploads.storage_guard import StorageGuard
 
 SAMPLE = 5
-"""Of the pairs of moments at which a writer is interrupted and dies, `make test` tries one in so many."""
+"""`make test` tries every fifth of the pairs of steps at which a write is interrupted and its process dies."""
 MESSAGE_BYTES = PART_BYTES // 2
 
 
 class Scene:
-    """An upload, a service that writes it and is interrupted, and one that deletes it."""
+    """An upload, a service whose write is interrupted, and one that deletes the upload."""
 
     def __init__(self, stage: Stage, recording: bytes) -> None:
         self._stage = stage
@@ -45,7 +45,7 @@ class Scene:
         self.tenant = self.upload = ""
 
     async def begin(self, tenant: str) -> None:
-        """Create an upload of a tenant of its own."""
+        """Create an upload of a new tenant."""
         self.tenant, self.upload = tenant, new_id()
         await self.other.uploads.create(tenant, self.upload, display_name="", size_bytes=0)
 
@@ -54,19 +54,19 @@ class Scene:
         await self.other.remover.remove_upload(self.tenant, self.upload)
 
     async def write(self, steps: Steps, *, finish: bool = True) -> BaseException | None:
-        """Write the upload. Returns how that failed."""
+        """Write the upload. Return the exception, if any."""
         async with self._stage.interrupted(steps) as ingest:
             return await self.write_with(ingest, finish=finish)
 
     async def write_with(self, ingest: Ingest, *, finish: bool = True) -> BaseException | None:
-        """The same by any service."""
+        """Write the upload by a service. Return the exception, if any."""
         monitor = ServerMonitor(self._stage.settings.nats_monitor_url)
         guard = StorageGuard(monitor, AccountMonitor(ingest.bus, 1), 0, replicas=1, holds_blobs=True)
         receiver = UploadReceiver(ingest.uploads, ingest.intake, guard, asyncio.Event(), idle_seconds=30)
         return await ended(receiver.receive(self.tenant, self._messages(finish=finish)))
 
     async def delete_interrupted(self, steps: Steps) -> BaseException | None:
-        """Delete the upload over a connection that is interrupted. Returns how that failed."""
+        """Delete the upload in a service that is interrupted. Return the exception, if any."""
         async with self._stage.interrupted(steps) as ingest:
             return await ended(ingest.remover.remove_upload(self.tenant, self.upload))
 
@@ -93,10 +93,8 @@ def scene(stage: Stage, recording: bytes) -> Scene:
 
 
 @pytest.mark.parametrize("finish", [True, False])
-async def test_deleted_at_every_step_of_being_written(
-    scene: Scene, bus: Bus, new_tenant: NewTenant, finish: bool
-) -> None:
-    """Once writer and remover have ended nothing is left, without any sweep. Also of a call that does not finish it."""
+async def test_a_deletion_at_every_step_of_a_write(scene: Scene, bus: Bus, new_tenant: NewTenant, finish: bool) -> None:
+    """After a deletion during a write nothing is left, without a sweep, whether or not the write is the last one."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=scene.delete)
@@ -108,8 +106,8 @@ async def test_deleted_at_every_step_of_being_written(
     assert number > 2 * RECORDING_PARTS
 
 
-async def test_written_at_every_step_of_being_deleted(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
-    """A call that comes while the deletion is under way is refused, or what it writes goes as well."""
+async def test_a_write_at_every_step_of_a_deletion(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
+    """A write during a deletion is refused, or its data is removed."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: scene.write_with(scene.other))
@@ -120,8 +118,8 @@ async def test_written_at_every_step_of_being_deleted(scene: Scene, bus: Bus, ne
         assert not await leftovers(bus, scene.tenant), f"written at step {number}"
 
 
-async def test_deleted_at_every_step_of_being_deleted(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
-    """Two deletions at once do what one does."""
+async def test_a_deletion_at_every_step_of_another_deletion(scene: Scene, bus: Bus, new_tenant: NewTenant) -> None:
+    """Two concurrent deletions leave nothing."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         assert await scene.write(Steps()) is None
@@ -132,10 +130,10 @@ async def test_deleted_at_every_step_of_being_deleted(scene: Scene, bus: Bus, ne
         assert not await leftovers(bus, scene.tenant), f"deleted again at step {number}"
 
 
-async def test_a_deletion_that_dies_at_any_step_is_finished(
+async def test_maintenance_finishes_a_deletion_whose_process_died(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """By the maintenance, once the upload is hidden. Before, nothing has happened to it."""
+    """A deletion is finished if the upload was hidden. Before that the upload is unchanged."""
     finished = 0
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
@@ -144,7 +142,7 @@ async def test_a_deletion_that_dies_at_any_step_is_finished(
         await scene.delete_interrupted(steps)
         await stage.maintainer.maintain(scene.tenant)
         if await scene.is_visible():
-            assert not finished, "a deletion that had begun was forgotten"
+            assert not finished, "a deletion that had begun was not finished"
         else:
             finished += 1
             assert not await leftovers(bus, scene.tenant), f"died at step {number}"
@@ -153,10 +151,10 @@ async def test_a_deletion_that_dies_at_any_step_is_finished(
     assert finished > number / 2
 
 
-async def test_a_writer_that_dies_at_any_step_leaves_nothing_behind_a_deletion(
+async def test_a_deletion_after_the_death_of_a_writer(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant
 ) -> None:
-    """The upload is deleted after the death of its writer."""
+    """A deletion after the death of a writer, at any step, leaves nothing."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(die_at=number)
@@ -169,10 +167,10 @@ async def test_a_writer_that_dies_at_any_step_leaves_nothing_behind_a_deletion(
 
 
 @pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=pytest.mark.long)])
-async def test_deleted_at_any_step_before_a_writer_dies_at_any_other(
+async def test_a_deletion_before_the_death_of_a_writer(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant, share: int
 ) -> None:
-    """What it stored in between, behind the deletion, has no record any more: the sweeper finds it."""
+    """The sweeper removes parts that a writer stored after the deletion and before its death."""
     swept = deaths = 0
     steps = Steps()
     for interrupted_at in range(STEPS_MAX):
@@ -190,14 +188,14 @@ async def test_deleted_at_any_step_before_a_writer_dies_at_any_other(
             assert not left, f"deleted at step {interrupted_at}, died at step {died_at}: {left}"
         if not steps.has_interrupted:
             break
-    assert swept, "no death left anything: the sweeper was not tried"
+    assert swept, "no death left a part: the sweeper was not tested"
     assert deaths > swept
 
 
-async def test_an_upload_that_is_written_is_never_removed(
+async def test_maintenance_does_not_remove_an_upload_that_is_written(
     scene: Scene, stage: Stage, new_tenant: NewTenant, recording: bytes
 ) -> None:
-    """However slow its writer is: the maintenance, for which everything is old enough, runs at every step of it."""
+    """Maintenance without minimum ages may run at any step of a write."""
     for number in range(STEPS_MAX):
         await scene.begin(new_tenant())
         steps = Steps(interrupt_at=number, interruption=lambda: stage.maintainer.maintain(scene.tenant))
