@@ -1,4 +1,4 @@
-"""Ingest inside the test's own event loop, reached over gRPC as callers reach it, with an API key."""
+"""Ingest in the test's event loop, called over gRPC with an API key."""
 
 import asyncio
 import io
@@ -56,7 +56,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 @asynccontextmanager
 async def refused(code: grpc.StatusCode, reason: str) -> AsyncIterator[list[grpc.aio.AioRpcError]]:
-    """Expect an error with this code and reason. It is in the list afterwards."""
+    """Expect an error with this code and reason. The list has it afterwards."""
     errors: list[grpc.aio.AioRpcError] = []
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         yield errors
@@ -74,12 +74,12 @@ class Ingest:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What every call has: a deadline and a key."""
+        """Options of every call: a deadline and the key."""
         return {"timeout": DEADLINE_SECONDS, "metadata": (("authorization", f"Bearer {self.key}"),)}
 
     @property
     def uploads(self) -> Any:
-        """The uploads' stub. Any, because the generated one knows only blocking calls."""
+        """The uploads' stub. Any, because the types of the generated one are of blocking calls."""
         return UploadServiceStub(self.channel)
 
     @property
@@ -93,13 +93,13 @@ class Ingest:
         return EngineServiceStub(self.channel)
 
     async def create(self, *, size_bytes: int = 0, request_id: str = "") -> Upload:
-        """Begin an upload."""
+        """Create an upload."""
         request = CreateUploadRequest(upload=Upload(size_bytes=size_bytes), request_id=request_id)
         upload: Upload = await self.uploads.CreateUpload(request, **self.options)
         return upload
 
     async def write(self, name: str, data: bytes, *, offset: int = 0, finish: bool = True, sha256: str = "") -> Upload:
-        """Write bytes, and finish the upload."""
+        """Write bytes, and finish the upload if `finish`."""
         requests = messages(name, data, offset=offset, finish=finish, sha256=sha256)
         upload: Upload = await self.uploads.WriteUpload(requests, **self.options)
         return upload
@@ -110,7 +110,7 @@ class Ingest:
         return upload
 
     async def upload(self, data: bytes) -> Upload:
-        """A finished upload."""
+        """Create, write and finish an upload."""
         return await self.write((await self.create()).name, data)
 
     async def transcribe(self, *, request_id: str = "", **fields: Any) -> Transcription:
@@ -125,8 +125,8 @@ def messages(
 ) -> list[WriteUploadRequest]:
     """The messages that write `data`.
 
-    Small data is one message, so that an early answer meets no message under way: grpc.aio sometimes reports such a
-    collision as INTERNAL instead of the answer.
+    Small data is one message, so that no message is under way when an early answer arrives: grpc.aio sometimes reports
+    that case as INTERNAL instead of the answer.
     """
     pieces = [data[at : at + MESSAGE_BYTES] for at in range(0, len(data), MESSAGE_BYTES)] or [b""]
     requests = [WriteUploadRequest(data=piece) for piece in pieces]
@@ -172,7 +172,7 @@ async def key(bus: Bus, tenant: str) -> str:
 
 @pytest.fixture
 async def start_ingest(nats_server: NatsServer, key: str) -> AsyncIterator[StartIngest]:
-    """Starts ingests with settings of the test's own. They stop at its end."""
+    """A function that starts an ingest with some settings. It stops at the end of the test."""
     async with AsyncExitStack() as stack:
 
         async def start(*, stopping: asyncio.Event | None = None, **changes: Any) -> Ingest:
@@ -186,7 +186,7 @@ async def start_ingest(nats_server: NatsServer, key: str) -> AsyncIterator[Start
 
 @pytest.fixture
 async def ingest(start_ingest: StartIngest) -> Ingest:
-    """A client of an ingest with the usual settings."""
+    """A client of an ingest with default settings."""
     return await start_ingest()
 
 
@@ -205,7 +205,7 @@ def speech() -> bytes:
 
 @pytest.fixture(scope="session")
 def long_recording() -> bytes:
-    """A recording of several parts and a piece of one, quickly made: noise does not shrink."""
+    """A recording of several parts, the last one incomplete. Noise, because it cannot be compressed."""
     samples = np.random.default_rng(7).integers(-3000, 3000, (1, 2 * PART_BYTES), dtype=np.int16)
     return wav(samples, 16_000)
 

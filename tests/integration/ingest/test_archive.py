@@ -1,4 +1,4 @@
-"""What callers see of a job does not change when it moves to the archive."""
+"""Calls for archived jobs, which answer as before the move."""
 
 import asyncio
 from typing import Any
@@ -35,12 +35,12 @@ from tiro_ingest.uploads.store import Uploads
 
 @pytest.fixture(autouse=True)
 def archived_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs that are over move with the next look."""
+    """Let ended jobs be archived without a wait."""
     monkeypatch.setattr("tiro_ingest.jobs.archiver.SETTLE_SECONDS", 0.0)
 
 
 async def cancelled(ingest: Ingest, speech: bytes) -> Transcription:
-    """A job that is over: no worker is needed for that."""
+    """A cancelled job, which needs no worker."""
     job = await ingest.transcribe(content=speech)
     over: Transcription = await ingest.jobs.CancelTranscription(
         CancelTranscriptionRequest(name=job.name), **ingest.options
@@ -49,7 +49,7 @@ async def cancelled(ingest: Ingest, speech: bytes) -> Transcription:
 
 
 async def until_archived(bus: Bus, tenant: str, job: Transcription) -> str:
-    """Wait until a job has moved, and return its key."""
+    """Wait until a job is archived, and return its key."""
     key = f"{tenant}.{job.name.removeprefix('transcriptions/')}"
     async with asyncio.timeout(DEADLINE_SECONDS), JobRecords(bus).open.watch(key) as changes:
         async for change in changes:
@@ -59,7 +59,7 @@ async def until_archived(bus: Bus, tenant: str, job: Transcription) -> str:
 
 
 async def names(ingest: Ingest, page_size: int = 0) -> list[str]:
-    """The names of all jobs, page by page."""
+    """The names of all jobs, read page by page."""
     found: list[str] = []
     token = ""
     while True:
@@ -71,10 +71,10 @@ async def names(ingest: Ingest, page_size: int = 0) -> list[str]:
             return found
 
 
-async def test_an_archived_job_is_read_followed_and_changed(
+async def test_an_archived_job_is_read_watched_and_changed(
     ingest: Ingest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """Every call answers as before the move."""
+    """Every call for an archived job answers as before the move."""
     job = await cancelled(ingest, speech)
     await until_archived(bus, tenant, job)
     assert await ingest.jobs.GetTranscription(GetTranscriptionRequest(name=job.name), **ingest.options) == job
@@ -89,8 +89,8 @@ async def test_an_archived_job_is_read_followed_and_changed(
     assert bare.audio_deleted
 
 
-async def test_lists_go_over_open_and_archived_jobs(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """The newest first, each once, in pages of any size."""
+async def test_lists_have_open_and_archived_jobs(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """A list has each job once, the newest first, in pages of any size."""
     jobs = []
     for index in range(7):
         job = await (cancelled(ingest, speech) if index % 2 else ingest.transcribe(content=speech))
@@ -105,15 +105,15 @@ async def test_lists_go_over_open_and_archived_jobs(ingest: Ingest, bus: Bus, te
 async def test_a_repeated_request_finds_its_job_in_the_archive(
     ingest: Ingest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """A `request_id` gives the same job for as long as that is kept."""
+    """A repeated `request_id` returns the same job after it was archived."""
     job = await ingest.transcribe(content=speech, request_id="once")
     await ingest.jobs.CancelTranscription(CancelTranscriptionRequest(name=job.name), **ingest.options)
     await until_archived(bus, tenant, job)
     assert (await ingest.transcribe(content=speech, request_id="once")).name == job.name
 
 
-async def test_an_archived_job_is_deleted_with_all_it_has(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """No record, no recording and no mark is left."""
+async def test_deletion_of_an_archived_job_leaves_nothing(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The deletion of an archived job removes record, recording and list entry."""
     job = await cancelled(ingest, speech)
     key = await until_archived(bus, tenant, job)
     await ingest.jobs.DeleteTranscription(DeleteTranscriptionRequest(name=job.name), **ingest.options)
@@ -122,10 +122,10 @@ async def test_an_archived_job_is_deleted_with_all_it_has(ingest: Ingest, bus: B
     assert not [one async for one in subjects_in(bus, topology.BLOBS, f"tiro.blob.{tenant}.>")]
 
 
-async def test_jobs_in_the_archive_expire(
+async def test_archived_jobs_expire(
     start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First the recording goes, then the job; a removal that was broken off is finished."""
+    """The recording of an archived job expires first, then the job. An interrupted removal is finished."""
     ingest = await start_ingest(audio_ttl_seconds=3600, transcription_ttl_seconds=7200)
     keys = [await until_archived(bus, tenant, await cancelled(ingest, speech)) for _ in range(2)]
     records, entries = JobRecords(bus), ExpiryEntries(bus)
@@ -137,14 +137,14 @@ async def test_jobs_in_the_archive_expire(
 
     test = asyncio.current_task()
 
-    async def broken_off(*arguments: Any, **options: Any) -> None:
+    async def interrupted(*arguments: Any, **options: Any) -> None:
         if asyncio.current_task() is test:
-            raise ConnectionError("broken off")
+            raise ConnectionError("interrupted")
         await purge_job_data(*arguments, **options)  # the ingest removes as well
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tiro_ingest.retention.remover.purge_job_data", broken_off)
-        with pytest.raises(ConnectionError, match="broken off"):
+        patch.setattr("tiro_ingest.retention.remover.purge_job_data", interrupted)
+        with pytest.raises(ConnectionError, match="interrupted"):
             await remover.remove_job(*keys[1].split("."))
     for hours, audio_deleted in ((0.1, False), (1.1, True)):
         _travel(monkeypatch, present, hours)
@@ -162,7 +162,7 @@ async def test_jobs_in_the_archive_expire(
 
 
 def _travel(monkeypatch: pytest.MonkeyPatch, present: int, hours: float) -> None:
-    """Have the expiry of the archive believe that so many hours have passed."""
+    """Advance the clock of the archive's expiry by some hours."""
     seconds = hours * 3600
     monkeypatch.setattr(
         "tiro_ingest.retention.expiry.present_moment", lambda: present + round(seconds / NARROW_SECONDS)

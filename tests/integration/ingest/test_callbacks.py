@@ -1,4 +1,4 @@
-"""Telling somebody over HTTP that a job is over."""
+"""Callbacks: HTTP requests that notify a receiver of the end of a job."""
 
 import asyncio
 import base64
@@ -28,17 +28,17 @@ SECRET = "a deployment's own"  # noqa: S105 - of a test
 
 @dataclass
 class Receiver:
-    """Answers callbacks as a test tells it."""
+    """A server that receives callbacks, and answers with statuses that a test sets."""
 
     answers: list[int] = field(default_factory=list)
-    """The statuses of the next answers; 200 after that. 0 does not answer."""
+    """Statuses of the next answers, 0 for no answer. After them it answers with 200."""
     received: asyncio.Queue[tuple[dict[str, str], bytes]] = field(default_factory=asyncio.Queue)
     url: str = ""
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set at the end of a test, for those that got no answer."""
+    """Set at the end of a test, to end requests without an answer."""
 
-    async def take(self, request: web.Request) -> web.Response:
-        """One callback."""
+    async def receive(self, request: web.Request) -> web.Response:
+        """Receive a callback."""
         await self.received.put((dict(request.headers), await request.read()))
         status = self.answers.pop(0) if self.answers else 200
         if not status:
@@ -47,17 +47,17 @@ class Receiver:
         return web.Response(status=status, headers=headers)
 
     async def next(self) -> tuple[dict[str, str], bytes]:
-        """The headers and the body of what comes next."""
+        """The headers and the body of the next callback."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await self.received.get()
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """Somebody who is called back."""
+    """A receiver on this machine."""
     receiver = Receiver()
     app = web.Application()
-    app.router.add_post("/hook", receiver.take)
+    app.router.add_post("/hook", receiver.receive)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -74,7 +74,7 @@ Calling = Callable[[], Awaitable[Ingest]]
 
 @pytest.fixture
 def calling(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -> Calling:
-    """Starts an ingest that may call back to this machine, and tries again soon."""
+    """A function that starts an ingest which may call this machine, with short retries."""
     monkeypatch.setattr("tiro_ingest.callbacks.sender.BACKOFF_SECONDS", 0.1)
     return lambda: start_ingest(callback_secrets=SECRET, outgoing_networks="127.0.0.0/8")
 
@@ -84,7 +84,7 @@ Settled = Callable[[str], Awaitable[Callback]]
 
 @pytest.fixture
 def settled(bus: Bus, tenant: str) -> Settled:
-    """Gives a job's callback, once it is no longer to be delivered."""
+    """A function that returns a job's callback once it is delivered or has failed."""
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
 
     async def settle(name: str) -> Callback:
@@ -100,18 +100,18 @@ def settled(bus: Bus, tenant: str) -> Settled:
     return settle
 
 
-async def test_the_end_of_a_job_is_told(
+async def test_the_end_of_a_job_is_sent(
     calling: Calling, receiver: Receiver, settled: Settled, tenant: str, speech: bytes
 ) -> None:
-    """A POST of the job as JSON, signed with the tenant's secret; the job says that it was delivered."""
+    """A callback is a POST of the job as JSON, signed with the tenant's secret. The job has its delivery."""
     ingest = await calling()
     job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
     assert job.callback.state == Callback.STATE_UNSPECIFIED
     await cancel(ingest, job.name)
     headers, body = await receiver.next()
-    told = json.loads(body)
-    assert (told["type"], told["data"]["name"]) == ("transcription.cancelled", job.name)
-    assert told["data"]["state"] == "STATE_CANCELLED"
+    sent = json.loads(body)
+    assert (sent["type"], sent["data"]["name"]) == ("transcription.cancelled", job.name)
+    assert sent["data"]["state"] == "STATE_CANCELLED"
     message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
     assert message_id == job.name.removeprefix("transcriptions/")
     key = base64.b64decode(tenant_secret(SECRET, tenant).removeprefix("whsec_"))
@@ -123,8 +123,8 @@ async def test_the_end_of_a_job_is_told(
     assert (await get(ingest, job.name)).callback == callback
 
 
-async def test_it_is_tried_again(calling: Calling, receiver: Receiver, settled: Settled, speech: bytes) -> None:
-    """After an error and after a redirect, which is not followed, with the same id; each try is told by the job."""
+async def test_a_callback_is_retried(calling: Calling, receiver: Receiver, settled: Settled, speech: bytes) -> None:
+    """A callback is retried after an error and after a redirect, with the same id. The job has each delivery."""
     receiver.answers = [500, 302]
     ingest = await calling()
     job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
@@ -136,10 +136,10 @@ async def test_it_is_tried_again(calling: Calling, receiver: Receiver, settled: 
     assert [bool(delivery.error) for delivery in callback.deliveries] == [True, True, False]
 
 
-async def test_who_is_gone_is_not_called_again(
+async def test_status_410_ends_the_retries(
     calling: Calling, receiver: Receiver, settled: Settled, speech: bytes
 ) -> None:
-    """410 ends it."""
+    """After a 410 the callback has failed."""
     receiver.answers = [410]
     ingest = await calling()
     job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
@@ -148,14 +148,14 @@ async def test_who_is_gone_is_not_called_again(
     assert (callback.state, len(callback.deliveries)) == (Callback.STATE_FAILED, 1)
 
 
-async def test_who_never_answers_does_not_hold_it(
+async def test_a_receiver_that_does_not_answer_is_retried(
     calling: Calling,
     receiver: Receiver,
     settled: Settled,
     speech: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A try ends after its time, and another one follows."""
+    """A delivery without an answer times out, and is retried."""
     monkeypatch.setattr("tiro_ingest.callbacks.delivery.TRY_SECONDS_MAX", 0.3)
     receiver.answers = [0]
     ingest = await calling()
@@ -169,7 +169,7 @@ async def test_who_never_answers_does_not_hold_it(
 async def test_a_private_address_is_not_called(
     start_ingest: StartIngest, receiver: Receiver, settled: Settled, speech: bytes
 ) -> None:
-    """Where the deployment does not allow it, nothing is sent, and the job says why."""
+    """A private address that the deployment does not allow is not called, and the delivery has the reason."""
     ingest = await start_ingest(callback_secrets=SECRET)
     job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
     await cancel(ingest, job.name)
@@ -179,14 +179,14 @@ async def test_a_private_address_is_not_called(
     assert receiver.received.empty()
 
 
-async def test_what_ended_while_nobody_called_is_called_later(
+async def test_another_ingest_delivers_pending_callbacks(
     start_ingest: StartIngest,
     calling: Calling,
     receiver: Receiver,
     settled: Settled,
     speech: bytes,
 ) -> None:
-    """A worker ends the job and no ingest sees it: the next one that starts finds it in the record."""
+    """A pending callback is delivered by an ingest that starts later, from the job's record."""
     stopping = asyncio.Event()
     first = await start_ingest(stopping=stopping, callback_secrets=SECRET, outgoing_networks="127.0.0.0/8")
     receiver.answers = [503] * 3
@@ -197,8 +197,8 @@ async def test_what_ended_while_nobody_called_is_called_later(
     assert (await settled(job.name)).state == Callback.STATE_DELIVERED
 
 
-async def test_what_cannot_be_called_is_refused(ingest: Ingest, start_ingest: StartIngest, speech: bytes) -> None:
-    """Where there is no secret to sign with, and where the address is none."""
+async def test_an_invalid_callback_is_refused(ingest: Ingest, start_ingest: StartIngest, speech: bytes) -> None:
+    """A job with a callback is refused without a signing secret, and with an invalid URL."""
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "CALLBACKS_DISABLED"):
         await ingest.transcribe(content=speech, callback={"uri": "https://example.com/hook"})
     signing = await start_ingest(callback_secrets=SECRET)
@@ -208,7 +208,7 @@ async def test_what_cannot_be_called_is_refused(ingest: Ingest, start_ingest: St
 
 
 def test_signatures_are_those_of_standard_webhooks() -> None:
-    """The example of the convention's own libraries; with two secrets there are two signatures."""
+    """The signature equals the example of Standard Webhooks' libraries. Two secrets give two signatures."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - public
     sent_at = datetime.fromtimestamp(1614265330, UTC)
     arguments = ("msg_p5jXN8AQM9LWM0D4loKWxJek", sent_at, '{"test": 2432232314}')

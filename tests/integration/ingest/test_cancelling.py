@@ -1,4 +1,4 @@
-"""Ending jobs that nobody wants any more."""
+"""Cancellation of jobs."""
 
 import grpc
 
@@ -26,13 +26,13 @@ async def cancel(ingest: Ingest, name: str) -> Transcription:
 
 
 async def watch(ingest: Ingest, name: str) -> list[Transcription.State.ValueType]:
-    """The states that a watcher is told, to the end."""
+    """The states that a watch returns, to the end."""
     call = ingest.jobs.WatchTranscription(WatchTranscriptionRequest(name=name), **ingest.options)
     return [event.state_changed.state async for event in call if event.HasField("state_changed")]
 
 
 async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobEventLog:
-    """Do what a worker does when it begins a job, and return its history."""
+    """Start a job as a worker does, and return its event log."""
     job = name.removeprefix("transcriptions/")
 
     def claim(record: TranscriptionRecord) -> None:
@@ -48,8 +48,8 @@ async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobEventLog
     return history
 
 
-async def test_a_job_that_waits_is_cancelled(ingest: Ingest, speech: bytes) -> None:
-    """It is CANCELLED at once, has an end and a time to go, and its watchers are told."""
+async def test_a_waiting_job_is_cancelled(ingest: Ingest, speech: bytes) -> None:
+    """A waiting job is CANCELLED at once, with an end and an expiry time, and its watchers get the state."""
     job = await ingest.transcribe(content=speech)
     cancelled = await cancel(ingest, job.name)
     assert cancelled.state == CANCELLED
@@ -58,14 +58,14 @@ async def test_a_job_that_waits_is_cancelled(ingest: Ingest, speech: bytes) -> N
     assert await watch(ingest, job.name) == [Transcription.STATE_QUEUED, CANCELLED]
 
 
-async def test_a_job_that_runs_is_taken_from_its_worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """Its worker is told to look, and whatever it still writes is refused."""
+async def test_a_running_job_is_cancelled(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The worker of a cancelled job is notified, and its writes are Fenced."""
     job = await ingest.transcribe(content=speech)
     async with open_owner_notifications(bus, "worker-1") as notifications:
-        with notifications.of(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as look:
+        with notifications.of(subjects.record(tenant, job.name.removeprefix("transcriptions/"))) as notified:
             history = await begin(bus, tenant, job.name, "worker-1")
             cancelled = await cancel(ingest, job.name)
-            await look.wait()
+            await notified.wait()
     assert cancelled.attempts[0].HasField("end_time")
     try:
         await history.append_progress(1.0)
@@ -76,8 +76,8 @@ async def test_a_job_that_runs_is_taken_from_its_worker(ingest: Ingest, bus: Bus
     assert await watch(ingest, job.name) == [Transcription.STATE_QUEUED, Transcription.STATE_RUNNING, CANCELLED]
 
 
-async def test_what_is_over_cannot_be_cancelled(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """Neither twice, nor a job that is not there, nor another tenant's."""
+async def test_cancellations_that_are_refused(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """An ended job, a missing one and another tenant's cannot be cancelled."""
     job = await ingest.transcribe(content=speech)
     async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
         await cancel(stranger, job.name)
@@ -88,8 +88,10 @@ async def test_what_is_over_cannot_be_cancelled(ingest: Ingest, stranger: Ingest
         await cancel(ingest, "transcriptions/00000000-0000-0000-0000-000000000000")
 
 
-async def test_a_cancellation_whose_service_died_is_told(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """The record says CANCELLED and the history does not: a watcher is told all the same."""
+async def test_a_cancellation_without_its_event_is_watched(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """A watch returns CANCELLED from the record if the service died before it wrote the event."""
     job = await ingest.transcribe(content=speech)
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     key = subjects.record(tenant, job.name.removeprefix("transcriptions/"))

@@ -1,4 +1,4 @@
-"""Whose audio may go to a cloud, and how much of it in a day, by the deployment's rules."""
+"""Consent to cloud engines, and their daily limits, by the deployment's rules."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ CONFIG = {"engine": CLOUD, "language_code": "en"}
 
 @pytest.fixture
 def rules(tenant: str, tmp_path: Path) -> Path:
-    """Give rules that let an hour of the test's tenant go there in a day."""
+    """Rules that allow the cloud for the test's tenant, up to an hour of audio a day."""
     file = tmp_path / "routing.toml"
     file.write_text(
         f'[[tenants]]\nname = "{tenant}"\nclouds = ["{CLOUD}"]\ncloud_seconds_a_day = 3600\n', encoding="utf-8"
@@ -27,16 +27,16 @@ def rules(tenant: str, tmp_path: Path) -> Path:
     return file
 
 
-async def test_without_rules_no_audio_goes_there(ingest: Ingest, speech: bytes) -> None:
-    """Also where the caller names the engine: it is the deployment's word."""
+async def test_without_rules_a_cloud_is_refused(ingest: Ingest, speech: bytes) -> None:
+    """A caller that names a cloud engine is refused unless the deployment's rules allow it."""
     async with refused(grpc.StatusCode.PERMISSION_DENIED, "CLOUD_NOT_ALLOWED"):
         await ingest.transcribe(content=speech, config=CONFIG)
 
 
-async def test_the_record_says_that_it_may(
+async def test_the_record_has_the_allowed_clouds(
     start_ingest: StartIngest, bus: Bus, tenant: str, rules: Path, speech: bytes
 ) -> None:
-    """For the cloud's worker to see; other engines' jobs do not say so."""
+    """The record of a job for a cloud allows that cloud, for its worker to check. Other jobs allow none."""
     ingest = await start_ingest(routing=rules)
     records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     for config, allowed in ((CONFIG, [CLOUD]), ({"engine": "fake"}, [])):
@@ -46,8 +46,10 @@ async def test_the_record_says_that_it_may(
         assert list(stored.value.allowed_clouds) == allowed
 
 
-async def test_a_days_limit(start_ingest: StartIngest, bus: Bus, tenant: str, rules: Path, speech: bytes) -> None:
-    """What has been sent today counts; the error says when the day is over."""
+async def test_the_daily_limit_of_a_tenant(
+    start_ingest: StartIngest, bus: Bus, tenant: str, rules: Path, speech: bytes
+) -> None:
+    """Beyond today's limit a job for a cloud is refused, with the time until the next day."""
     await UsageCounter(bus).add(tenant, CLOUD, 3600.0)
     ingest = await start_ingest(routing=rules)
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "CLOUD_LIMIT_REACHED") as errors:

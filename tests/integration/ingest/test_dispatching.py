@@ -1,4 +1,4 @@
-"""When jobs are offered to workers: as slots are free, and in a fair order."""
+"""The dispatcher: jobs are enqueued as slots are free, in a fair order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,26 +27,26 @@ WORKER = "worker-1"
 
 @dataclass
 class Worker:
-    """A worker with one slot, for an engine of the test's own."""
+    """A worker for the test's own engine."""
 
     bus: Bus
     engine: str
 
     async def register(self, job_slots: int = 1) -> None:
-        """Say that it is alive. Its record lasts as long as a test."""
+        """Write its record, which lasts as long as a test."""
         record = WorkerRecord(
             worker_id=WORKER, engine=self.engine, model=self.engine, language_codes=["en"], job_slots=job_slots
         )
         await RecordStore(self.bus, topology.WORKERS_BUCKET, WorkerRecord).put(WORKER, record)
 
     async def waiting(self) -> int:
-        """How many jobs are on offer."""
+        """The number of task messages in the queue."""
         every = subjects.tasks_of(self.engine, self.engine)
         info = await self.bus.jetstream.stream_info(topology.TASKS, subjects_filter=every)
         return len(info.state.subjects or {})
 
     async def fetch(self) -> tuple[Msg, str]:
-        """What is offered next: its message, and the job's key."""
+        """Fetch the next task message. Return it with the job's key."""
         consumer = await topology.ensure_task_consumer(self.bus, self.engine, self.engine)
         taking = await self.bus.jetstream.pull_subscribe_bind(consumer, topology.TASKS)
         [message] = await taking.fetch(1, timeout=DEADLINE_SECONDS)
@@ -55,7 +55,7 @@ class Worker:
         return message, subjects.record(task.tenant, task.transcription_id)
 
     async def take(self) -> tuple[Msg, str]:
-        """Claim what is offered next, unless it is over."""
+        """Claim the next job that is not ended. Return its message and key."""
         while True:
             message, key = await self.fetch()
             try:
@@ -66,7 +66,7 @@ class Worker:
                 return message, key
 
     async def finish(self, message: Msg, key: str) -> None:
-        """End a job."""
+        """Commit a job, and settle its message."""
         await self._change(key, lambda record: enter(record, Transcription.STATE_SUCCEEDED))
         await message.ack_sync()
 
@@ -82,33 +82,33 @@ class Worker:
 
 @pytest.fixture
 async def worker(bus: Bus, tenant: str) -> Worker:
-    """A worker that is alive."""
+    """A registered worker."""
     worker = Worker(bus, tenant)
     await worker.register()
     return worker
 
 
 async def submit(ingest: Ingest, worker: Worker, speech: bytes, **fields: Any) -> str:
-    """A job for the worker. Gives its id."""
+    """Submit a job for the worker, and return its id."""
     config = {"engine": worker.engine, "model": worker.engine}
     job = await ingest.transcribe(content=speech, config=config, **fields)
     return job.name.removeprefix("transcriptions/")
 
 
-async def test_one_job_is_offered_for_each_free_slot(ingest: Ingest, worker: Worker, speech: bytes) -> None:
-    """The others wait in the records until a job is over, and then go in the order of their creation."""
+async def test_one_job_is_enqueued_for_each_free_slot(ingest: Ingest, worker: Worker, speech: bytes) -> None:
+    """Other jobs wait until one has ended, and are then enqueued in the order of creation."""
     submitted = [await submit(ingest, worker, speech) for _ in range(3)]
     taken = []
     for _ in submitted:
         message, key = await worker.take()
         taken.append(key.partition(".")[2])
-        assert await worker.waiting() == 1, "it is the one that was taken"
+        assert await worker.waiting() == 1, "only the claimed job may have a message"
         await worker.finish(message, key)
     assert taken == submitted
 
 
-async def test_what_waits_is_counted(ingest: Ingest, worker: Worker, speech: bytes) -> None:
-    """The metric by which workers are scaled: jobs that no slot is free for, and none once they are taken."""
+async def test_the_metric_counts_waiting_jobs(ingest: Ingest, worker: Worker, speech: bytes) -> None:
+    """The metric for scaling counts jobs without a free slot, and is 0 once all are claimed."""
     for _ in range(3):
         await submit(ingest, worker, speech)
     message, key = await worker.take()
@@ -125,10 +125,10 @@ def _waiting_metric(worker: Worker) -> float | None:
     return REGISTRY.get_sample_value("tiro_ingest_jobs_waiting", labels)
 
 
-async def test_another_tenants_job_does_not_wait_behind_many(
+async def test_tenants_and_lanes_are_served_fairly(
     ingest: Ingest, stranger: Ingest, worker: Worker, speech: bytes
 ) -> None:
-    """The next free slot is the other tenant's, and an interactive job goes before all that is not."""
+    """An interactive job is first, then the job of the tenant with fewer jobs under way."""
     many = [await submit(ingest, worker, speech) for _ in range(4)]
     message, key = await worker.take()
     theirs = await submit(stranger, worker, speech)
@@ -142,16 +142,16 @@ async def test_another_tenants_job_does_not_wait_behind_many(
     assert order == [urgent, theirs, many[1]]
 
 
-async def test_a_cancelled_job_makes_room(ingest: Ingest, worker: Worker, speech: bytes) -> None:
-    """When the job on offer is cancelled, the next one is offered."""
+async def test_a_cancelled_job_releases_its_slot(ingest: Ingest, worker: Worker, speech: bytes) -> None:
+    """When the enqueued job is cancelled, the next one is enqueued."""
     first, second = [await submit(ingest, worker, speech) for _ in range(2)]
     await cancel(ingest, f"transcriptions/{first}")
     _, key = await worker.take()
     assert key.partition(".")[2] == second
 
 
-async def test_a_hint_that_is_lost_is_given_again(start_ingest: StartIngest, worker: Worker, speech: bytes) -> None:
-    """A job on offer that nobody claims is offered again after a while."""
+async def test_a_lost_task_message_is_enqueued_again(start_ingest: StartIngest, worker: Worker, speech: bytes) -> None:
+    """A job whose task message is lost is enqueued again after some time."""
     ingest = await start_ingest(reconcile_seconds=0.2)
     job = await submit(ingest, worker, speech)
     await worker.fetch()
@@ -160,10 +160,10 @@ async def test_a_hint_that_is_lost_is_given_again(start_ingest: StartIngest, wor
     assert key.partition(".")[2] == job
 
 
-async def test_jobs_that_waited_before_ingest_started_are_offered(
+async def test_jobs_that_waited_before_the_start_are_enqueued(
     start_ingest: StartIngest, worker: Worker, speech: bytes
 ) -> None:
-    """Another ingest service finds in the records what waits."""
+    """Another ingest that starts finds waiting jobs in their records."""
     first = await start_ingest()
     await worker.register(job_slots=0)
     submitted = [await submit(first, worker, speech) for _ in range(2)]
@@ -173,8 +173,10 @@ async def test_jobs_that_waited_before_ingest_started_are_offered(
     assert taken == set(submitted)
 
 
-async def test_a_tenant_cannot_let_any_number_wait(start_ingest: StartIngest, worker: Worker, speech: bytes) -> None:
-    """Beyond the limit a job is refused, with a time to come again; another tenant's is taken."""
+async def test_the_number_of_waiting_jobs_of_a_tenant_is_limited(
+    start_ingest: StartIngest, worker: Worker, speech: bytes
+) -> None:
+    """Beyond the limit a job is refused with QUEUE_FULL and a retry delay."""
     ingest = await start_ingest(jobs_waiting_max=1)
     await submit(ingest, worker, speech)
     await worker.take()

@@ -1,4 +1,4 @@
-"""Which engines there are, for whoever is about to ask for one: `ListEngines` while workers come and go."""
+"""`ListEngines`: engines of the catalogue and of live workers."""
 
 import asyncio
 from collections.abc import Callable
@@ -48,13 +48,13 @@ OPTIONS = (
 
 @pytest.fixture
 def workers(bus: Bus) -> RecordStore[WorkerRecord]:
-    """Where workers say that they are alive."""
+    """The records of live workers."""
     return RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
 
 
 @pytest.fixture
 async def own(start_ingest: StartIngest, tmp_path: Path, tenant: str) -> Ingest:
-    """An ingest whose catalogue has one engine, of the test's own: it is called like the tenant."""
+    """An ingest whose catalogue has one engine, with the name of the tenant."""
     catalogue = tmp_path / "catalogue.toml"
     catalogue.write_text(CATALOGUE.format(name=tenant))
     return await start_ingest(catalogue=catalogue, default_engine="")
@@ -81,8 +81,8 @@ async def page(ingest: Ingest, size: int = 0, token: str = "") -> ListEnginesRes
     return response
 
 
-async def when(ingest: Ingest, name: str, holds: Callable[[Engine | None], bool]) -> Engine | None:
-    """An engine as listed, None where it is not, as soon as something holds for it."""
+async def engine_when(ingest: Ingest, name: str, holds: Callable[[Engine | None], bool]) -> Engine | None:
+    """Wait until a condition holds for an engine as listed, None if it is not. Return it."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             found = {engine.name: engine for engine in (await page(ingest, 100)).engines}
@@ -92,8 +92,8 @@ async def when(ingest: Ingest, name: str, holds: Callable[[Engine | None], bool]
 
 
 async def test_an_engine_of_the_catalogue(own: Ingest, tenant: str) -> None:
-    """It is listed with all that the catalogue says, while nobody is alive to serve it."""
-    engine = await when(own, tenant, lambda engine: engine is not None)
+    """An engine of the catalogue is listed with its models although it has no live worker."""
+    engine = await engine_when(own, tenant, lambda engine: engine is not None)
     price = Money(currency_code="USD", nanos=24_000_000)
     models = [
         Engine.Model(
@@ -107,11 +107,11 @@ async def test_an_engine_of_the_catalogue(own: Ingest, tenant: str) -> None:
     assert engine == Engine(name=f"engines/{tenant}", taken_by_default=True, default_model="m", models=models)
 
 
-async def test_workers_come_and_go(own: Ingest, tenant: str, workers: RecordStore[WorkerRecord]) -> None:
-    """Each is counted at its model, with the room it has left, for as long as it is alive."""
+async def test_live_workers_are_counted(own: Ingest, tenant: str, workers: RecordStore[WorkerRecord]) -> None:
+    """Each live worker is counted at its model, with its free slots, until its record is deleted."""
     first = worker(tenant, "m", job_slots=4, session_slots=8)
     await workers.put(first.worker_id, first)
-    engine = await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 1)
+    engine = await engine_when(own, tenant, lambda engine: engine is not None and engine.worker_count == 1)
     assert engine is not None
     m, rest = engine.models
     assert (m.worker_count, m.free_job_slots, m.free_session_slots) == (1, 4, 8)
@@ -121,50 +121,48 @@ async def test_workers_come_and_go(own: Ingest, tenant: str, workers: RecordStor
     await workers.put(first.worker_id, first)
     second = worker(tenant, "house", job_slots=1)
     await workers.put(second.worker_id, second)
-    engine = await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 2)
+    engine = await engine_when(own, tenant, lambda engine: engine is not None and engine.worker_count == 2)
     assert engine is not None
-    assert [model.name for model in engine.models] == ["m", "l", "house"], "the catalogue's come first"
+    assert [model.name for model in engine.models] == ["m", "l", "house"], "models of the catalogue come first"
     m, _, house = engine.models
     assert (m.free_job_slots, m.free_session_slots) == (1, 6)
     assert (list(house.capabilities), house.price_per_minute.nanos) == ([BATCH, WORDS], 24_000_000)
 
     for gone in (first, second):
         await workers.delete(gone.worker_id)
-    engine = await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 0)
+    engine = await engine_when(own, tenant, lambda engine: engine is not None and engine.worker_count == 0)
     assert engine is not None
     assert [(model.name, model.worker_count) for model in engine.models] == [("m", 0), ("l", 0)]
 
 
-async def test_an_engine_that_only_a_worker_knows(
-    ingest: Ingest, tenant: str, workers: RecordStore[WorkerRecord]
-) -> None:
-    """It is listed while that worker lives, and its model is what a request without one gets."""
+async def test_an_engine_of_a_worker_only(ingest: Ingest, tenant: str, workers: RecordStore[WorkerRecord]) -> None:
+    """An engine that is not in the catalogue is listed while its worker is live, with that model as default."""
     record = worker(tenant, "large", session_slots=1)
     await workers.put(record.worker_id, record)
-    engine = await when(ingest, tenant, lambda engine: engine is not None)
+    engine = await engine_when(ingest, tenant, lambda engine: engine is not None)
     model = Engine.Model(
         name="large", language_codes=["en"], capabilities=[LIVE, WORDS], worker_count=1, free_session_slots=1
     )
     assert engine == Engine(name=f"engines/{tenant}", default_model="large", models=[model], worker_count=1)
     await workers.delete(record.worker_id)
-    assert await when(ingest, tenant, lambda engine: engine is None) is None
+    assert await engine_when(ingest, tenant, lambda engine: engine is None) is None
 
 
-async def test_a_worker_that_falls_silent_is_not_alive(
+async def test_a_silent_worker_is_not_counted(
     own: Ingest, tenant: str, workers: RecordStore[WorkerRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It need not say that it goes."""
+    """A worker whose record was not renewed in time is not counted."""
     record = worker(tenant, "m", job_slots=1)
     await workers.put(record.worker_id, record)
-    await when(own, tenant, lambda engine: engine is not None and engine.worker_count == 1)
-    # As if all the time that a worker may be silent had passed.
+    await engine_when(own, tenant, lambda engine: engine is not None and engine.worker_count == 1)
+    # As if the time within which a worker must renew its record had passed.
     monkeypatch.setattr(topology, "WORKER_EXPIRY_SECONDS", 0.0)
     [engine] = [item for item in (await page(own, 100)).engines if item.name == f"engines/{tenant}"]
     assert engine.worker_count == 0
 
 
-async def test_the_deployments_defaults_are_told(start_ingest: StartIngest) -> None:
-    """Where it has chosen others than the catalogue."""
+async def test_the_defaults_of_the_deployment_are_listed(start_ingest: StartIngest) -> None:
+    """Default engine and model of the deployment override those of the catalogue."""
     ingest = await start_ingest(default_engine="faster-whisper", default_model="tiny.en")
     found = {engine.name: engine for engine in (await page(ingest, 100)).engines}
     whisper, fake = found["engines/faster-whisper"], found["engines/fake"]
@@ -178,12 +176,12 @@ async def test_the_deployments_defaults_are_told(start_ingest: StartIngest) -> N
 async def test_engines_are_listed_by_name_in_pages(
     ingest: Ingest, tenant: str, workers: RecordStore[WorkerRecord]
 ) -> None:
-    """Every one is on one page, also when the last of a page goes before the next is read."""
+    """Every engine is on one page, even if the last one of a page is removed before the next page is read."""
     names = [f"{tenant}-{number}" for number in range(4)]
     records = {name: worker(name, "m", job_slots=1) for name in names}
     for record in records.values():
         await workers.put(record.worker_id, record)
-    await when(ingest, names[-1], lambda engine: engine is not None)
+    await engine_when(ingest, names[-1], lambda engine: engine is not None)
     seen: list[str] = []
     token = ""
     while True:
@@ -195,21 +193,21 @@ async def test_engines_are_listed_by_name_in_pages(
             break
         if seen[-1] == names[1]:
             await workers.delete(records[names[1]].worker_id)
-            await when(ingest, names[1], lambda engine: engine is None)
+            await engine_when(ingest, names[1], lambda engine: engine is None)
     assert seen == sorted(seen)
     assert [name for name in seen if name.startswith(tenant)] == names
 
 
-async def test_bad_requests(ingest: Ingest) -> None:
-    """A token of another list and a page that is too large are refused."""
+async def test_invalid_requests_are_refused(ingest: Ingest) -> None:
+    """A page token of another list and a too large page size are refused."""
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
         await page(ingest, token="AAAA")  # noqa: S106 - no password
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
         await page(ingest, 101)
 
 
-async def test_every_tenant_may_ask_and_nobody_else(ingest: Ingest, stranger: Ingest) -> None:
-    """A key is needed, and whose it is does not matter."""
+async def test_every_tenant_may_list_engines(ingest: Ingest, stranger: Ingest) -> None:
+    """Any tenant's key is accepted, and a call without a key is refused."""
     assert (await page(stranger, 100)).engines
     async with refused(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING"):
         await ingest.engines.ListEngines(ListEnginesRequest(), timeout=DEADLINE_SECONDS)

@@ -1,4 +1,4 @@
-"""What is never finished, or refused, goes when its time is over."""
+"""Expiry of uploads, and of parts."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ from tiro_core.messaging.subjects import record as record_key
 from tiro_core.messaging.topology import JOBS_BUCKET, UPLOADS_BUCKET
 
 TTL_SECONDS = 3.0
-"""Longer than what a test does with an upload may take on a busy machine."""
+"""Longer than a test needs for an upload on a busy machine."""
 
 
 async def _gone(bus: Bus, tenant: str, upload: Upload) -> None:
@@ -37,10 +37,10 @@ async def _gone(bus: Bus, tenant: str, upload: Upload) -> None:
                 return
 
 
-async def test_an_abandoned_upload_leaves_nothing_behind(
+async def test_an_abandoned_upload_expires(
     start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
-    """Its record and its parts are deleted after its time."""
+    """Record and parts of an abandoned upload are deleted after its time."""
     ingest = await start_ingest(upload_ttl_seconds=TTL_SECONDS, maintenance_interval_seconds=0.1)
     created = await ingest.create()
     written = await ingest.write(created.name, long_recording[: 2 * PART_BYTES], finish=False)
@@ -53,10 +53,10 @@ async def test_an_abandoned_upload_leaves_nothing_behind(
             await JetStreamBlobStore(bus).get_part(upload_key(tenant, created.name.removeprefix("uploads/")), index)
 
 
-async def test_a_refused_upload_goes_and_a_finished_one_stays(
+async def test_a_failed_upload_expires_and_a_ready_one_stays(
     start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """A failed upload tells why until its time is over; a READY one has no such time."""
+    """A failed upload can be read until it expires. A READY one has no short expiry time."""
     ingest: Ingest = await start_ingest(upload_ttl_seconds=TTL_SECONDS, maintenance_interval_seconds=0.1)
     ready = await ingest.upload(speech)
     failed = await ingest.create()
@@ -67,10 +67,10 @@ async def test_a_refused_upload_goes_and_a_finished_one_stays(
     assert (await ingest.get(ready.name)).sha256 == hashlib.sha256(speech).hexdigest()
 
 
-async def test_parts_live_as_long_as_their_job(ingest: Ingest, bus: Bus, tenant: str) -> None:
-    """However long ago they ended: the worker that merges them may be replaced, and the next one begins with the first.
+async def test_parts_are_kept_as_long_as_their_job(ingest: Ingest, bus: Bus, tenant: str) -> None:
+    """Parts do not expire before their job: the worker that merges them may be replaced, and the next one starts with
 
-    They go with the job.
+    the first part. They are deleted with the job.
     """
     records = RecordStore(bus, JOBS_BUCKET, TranscriptionRecord)
     blobs = JetStreamBlobStore(bus)

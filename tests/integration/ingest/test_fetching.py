@@ -1,4 +1,4 @@
-"""Recordings that are fetched by URL."""
+"""Fetches of recordings by URL."""
 
 import asyncio
 import errno
@@ -43,7 +43,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Host:
-    """Answers as a test tells it."""
+    """An HTTP host whose answer a test sets."""
 
     answer: Answer | None = None
     requests: list[dict[str, str]] = field(default_factory=list)
@@ -51,8 +51,8 @@ class Host:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def take(self, request: web.Request) -> web.StreamResponse:
-        """One request."""
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
         self.requests.append(dict(request.headers))
         self.asked.set()
         assert self.answer is not None
@@ -64,7 +64,7 @@ async def host() -> AsyncIterator[Host]:
     """A host on loopback."""
     host = Host()
     app = web.Application()
-    app.router.add_get("/audio", host.take)
+    app.router.add_get("/audio", host.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -86,12 +86,12 @@ async def fetching(start_ingest: StartIngest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="session")
 def long_speech(speech: bytes) -> bytes:
-    """A recording of several parts: what follows a WAV file's audio is left alone."""
+    """A recording of several parts. Bytes after a WAV file's audio are ignored."""
     return speech + bytes(2 * PART_BYTES)
 
 
 async def fetched(ingest: Ingest, name: str) -> tuple[list[int], Transcription]:
-    """The states told to a watcher until the job is no longer FETCHING, and the job then."""
+    """The watched states of a job until it is no longer FETCHING, and the job at that time."""
     states: list[int] = []
     async with asyncio.timeout(DEADLINE_SECONDS):
         async for event in ingest.jobs.WatchTranscription(WatchTranscriptionRequest(name=name), **ingest.options):
@@ -103,7 +103,7 @@ async def fetched(ingest: Ingest, name: str) -> tuple[list[int], Transcription]:
 
 
 async def test_a_recording_is_fetched_and_queued(fetching: Ingest, host: Host, speech: bytes) -> None:
-    """A watcher is told FETCHING, then QUEUED; the job knows how long its recording is, and shows no secrets."""
+    """A fetched job is FETCHING, then QUEUED with the duration of its recording. The query of its URL is not shown."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=speech)
@@ -133,8 +133,10 @@ async def test_a_recording_is_fetched_and_queued(fetching: Ingest, host: Host, s
         ("too large", "UPLOAD_TOO_LARGE", 1),
     ],
 )
-async def test_what_cannot_be_fetched_fails(fetching: Ingest, host: Host, kind: str, reason: str, asked: int) -> None:
-    """Each failure has its reason, and only what may pass is tried again."""
+async def test_a_failed_fetch_fails_the_job_with_its_reason(
+    fetching: Ingest, host: Host, kind: str, reason: str, asked: int
+) -> None:
+    """Each failure has its reason, and only transient ones are retried."""
     whole = {
         "missing": web.Response(status=404),
         "broken": web.Response(status=500),
@@ -183,15 +185,15 @@ async def test_a_cancelled_fetch_stops(fetching: Ingest, host: Host) -> None:
     assert states[-1] == Transcription.STATE_CANCELLED
 
 
-async def test_the_form_is_checked_at_once(ingest: Ingest) -> None:
-    """A URI of another scheme, or whose host cannot be spelled, is refused before anything is accepted."""
+async def test_an_invalid_uri_is_refused_at_once(ingest: Ingest) -> None:
+    """A URI with another scheme or an ambiguous host is refused when the job is created."""
     for uri in ("ftp://example.com/a", "http://0/a", "http://127.1/a", "http://2130706433/a"):
         async with refused(grpc.StatusCode.INVALID_ARGUMENT, "URI_INVALID"):
             await ingest.transcribe(uri=uri)
 
 
-async def test_a_cut_connection_is_resumed(fetching: Ingest, host: Host, long_speech: bytes) -> None:
-    """After a cut the rest is asked for, from what was stored, on the condition that it is still the same."""
+async def test_a_broken_connection_is_resumed(fetching: Ingest, host: Host, long_speech: bytes) -> None:
+    """After a broken connection the rest is requested from the stored size, if the ETag is unchanged."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         wanted = request.headers.get("Range")
@@ -201,7 +203,7 @@ async def test_a_cut_connection_is_resumed(fetching: Ingest, host: Host, long_sp
             return web.Response(status=206, body=long_speech[offset:], headers={"Content-Range": span})
         response = web.StreamResponse(headers={"Content-Length": str(len(long_speech)), "ETag": '"one"'})
         await response.prepare(request)
-        # More than one part by more than a client buffers: what it has not read when the cut comes is lost.
+        # More than one part plus the client's buffer, whose bytes are lost at the break.
         await response.write(long_speech[: PART_BYTES * 3 // 2])
         assert request.transport is not None
         request.transport.close()
@@ -216,8 +218,8 @@ async def test_a_cut_connection_is_resumed(fetching: Ingest, host: Host, long_sp
     ]
 
 
-async def test_what_has_passed_is_forgotten(fetching: Ingest, host: Host, speech: bytes) -> None:
-    """A host that answers with 500 once is asked again; a body without a length is taken."""
+async def test_a_transient_error_is_retried(fetching: Ingest, host: Host, speech: bytes) -> None:
+    """A fetch is retried after a 500. A body without a length is accepted."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(host.requests) == 1:
@@ -232,8 +234,8 @@ async def test_what_has_passed_is_forgotten(fetching: Ingest, host: Host, speech
     assert states[-1] == Transcription.STATE_QUEUED
 
 
-async def test_a_failed_fetch_is_retried(fetching: Ingest, host: Host, speech: bytes) -> None:
-    """The retry of a job whose fetch failed fetches again."""
+async def test_a_retried_job_is_fetched_again(fetching: Ingest, host: Host, speech: bytes) -> None:
+    """The retry of a job whose fetch has failed fetches the recording."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=404) if len(host.requests) == 1 else web.Response(body=speech)
@@ -249,7 +251,7 @@ async def test_a_failed_fetch_is_retried(fetching: Ingest, host: Host, speech: b
 async def test_a_stopped_ingest_hands_its_fetch_over(
     nats_server: NatsServer, start_ingest: StartIngest, key: str, host: Host, speech: bytes
 ) -> None:
-    """The fetch of an ingest that stops goes on at another one."""
+    """The fetch of an ingest that stops is continued by another one."""
 
     async def answer(_: web.Request) -> web.Response:
         if len(host.requests) == 1:
@@ -267,10 +269,10 @@ async def test_a_stopped_ingest_hands_its_fetch_over(
     assert len(host.requests) == 2
 
 
-async def test_a_host_may_ask_for_time(
+async def test_retry_after_is_respected(
     fetching: Ingest, host: Host, speech: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Retry-After is waited for."""
+    """A fetch waits for the time of the Retry-After header."""
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -288,12 +290,12 @@ async def test_a_host_may_ask_for_time(
     assert slept == [7.0]
 
 
-async def test_a_full_disk_is_waited_for(
+async def test_a_fetch_waits_for_a_full_disk(
     fetching: Ingest, host: Host, speech: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A recording that cannot be checked for want of room is fetched all the same, once there is some."""
+    """A recording that cannot be checked because the disk is full is fetched once there is space."""
     temporary_file = tempfile.TemporaryFile
-    full = iter([True, True])  # while it comes in, and when it is read back
+    full = iter([True, True])  # while it is received, and when it is read back
 
     def no_room(*args: Any, **options: Any) -> Any:
         if next(full, False):
@@ -309,8 +311,10 @@ async def test_a_full_disk_is_waited_for(
     assert states[-1] == Transcription.STATE_QUEUED
 
 
-async def test_a_lost_hint_is_made_up_for(start_ingest: StartIngest, host: Host, speech: bytes, bus: Bus) -> None:
-    """What is to be fetched is offered again when nothing was heard of it. It counts as waiting until then."""
+async def test_a_lost_fetch_message_is_enqueued_again(
+    start_ingest: StartIngest, host: Host, speech: bytes, bus: Bus
+) -> None:
+    """A fetch whose message is lost is enqueued again after some time. Its job counts as waiting."""
 
     async def answer(_: web.Request) -> web.Response:
         if len(host.requests) == 1:
@@ -333,7 +337,7 @@ async def test_a_lost_hint_is_made_up_for(start_ingest: StartIngest, host: Host,
 
 
 async def test_an_object_is_fetched(start_ingest: StartIngest, s3_server: S3Server, speech: bytes, tenant: str) -> None:
-    """From a bucket that the deployment has opened to jobs, and from no other."""
+    """Objects of an allowed bucket are fetched. Those of other buckets are forbidden."""
     assert s3_server.make_bucket(OPEN_BUCKET)
     client = make_client(CoreSettings.model_validate(s3_server.settings), OPEN_BUCKET)
     await obstore.put_async(client, tenant, speech)

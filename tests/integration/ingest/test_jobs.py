@@ -1,4 +1,4 @@
-"""Jobs: accepted, repeated, read, listed."""
+"""Creation, repetition, reads and lists of jobs."""
 
 import secrets
 import uuid
@@ -30,7 +30,7 @@ from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_reque
 
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 PAGE_JOBS = 70
-"""Of 33 kB each, they are more than a page."""
+"""Number of jobs of 33 kB that exceeds a page."""
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 
@@ -47,10 +47,10 @@ async def _list(ingest: Ingest, page_size: int = 0, page_token: str = "") -> Lis
 
 
 async def _stored(bus: Bus, stream: str, subject: str) -> list[bytes]:
-    """Everything that is on a subject now."""
+    """All messages on a subject."""
     found = []
-    async with OrderedConsumer(bus, stream, subject) as tail:
-        async for entry in tail:
+    async with OrderedConsumer(bus, stream, subject) as consumer:
+        async for entry in consumer:
             if isinstance(entry, StreamState):
                 break
             found.append(entry.data)
@@ -58,7 +58,7 @@ async def _stored(bus: Bus, stream: str, subject: str) -> list[bytes]:
 
 
 async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """The record and the first event are there when the caller hears of the job."""
+    """Record and first event are stored when the caller gets the answer."""
     upload = await ingest.upload(speech)
     config = RecognitionConfig(engine="faster-whisper", hotwords=["Cicero"], enable_word_time_offsets=True)
     job = await ingest.transcribe(upload=upload.name, display_name="a speech", config=config)
@@ -79,8 +79,8 @@ async def test_a_job_is_stored_before_it_is_answered(ingest: Ingest, bus: Bus, t
     assert TranscriptionEvent.FromString(first) == TranscriptionEvent(sequence=1, state_changed=stored.value)
 
 
-async def test_small_audio_comes_with_the_job(ingest: Ingest, speech: bytes) -> None:
-    """It becomes an upload, which the answer names instead."""
+async def test_inline_audio_becomes_an_upload(ingest: Ingest, speech: bytes) -> None:
+    """Audio in a request becomes an upload, which the answer names instead."""
     job = await ingest.transcribe(content=speech)
     assert not job.content
     upload = await ingest.get(job.upload)
@@ -89,14 +89,14 @@ async def test_small_audio_comes_with_the_job(ingest: Ingest, speech: bytes) -> 
 
 
 async def test_audio_too_large_for_a_message_is_refused(ingest: Ingest) -> None:
-    """More than 2 MiB has to be uploaded."""
+    """More than 2 MiB in a request is refused."""
     async with refused(INVALID, "INVALID_REQUEST") as errors:
         await ingest.transcribe(content=bytes(2 * 1024 * 1024 + 1))
     assert detail(errors[0], error_details_pb2.BadRequest).field_violations[0].field == "transcription.content"
 
 
 async def test_a_repeated_request_gives_the_same_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """Once, with one event, as long as the content is the same."""
+    """A repeated request returns the first job, with one event. With another content it is refused."""
     first = await ingest.transcribe(content=speech, request_id="mine")
     assert await ingest.transcribe(content=speech, request_id="mine") == first
     async with refused(INVALID, "REQUEST_ID_REUSED") as errors:
@@ -107,20 +107,20 @@ async def test_a_repeated_request_gives_the_same_job(ingest: Ingest, bus: Bus, t
     assert len(await _stored(bus, topology.JOB_EVENTS, subjects.job_events(tenant, job_id))) == 1
 
 
-async def test_a_repeated_request_finishes_what_a_crash_left(
+async def test_a_repeated_request_creates_the_job_of_a_crashed_one(
     ingest: Ingest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """A service that died after writing the request's record leaves an id; the job is created under it."""
+    """After a crash behind the request's record, the repeated request creates the job with the reserved id."""
     request = CreateTranscriptionRequest(transcription=Transcription(content=speech), request_id="mine")
     reserved = await IdempotencyStore(bus).reserve(idempotent_request(tenant, "CreateTranscription", "mine", request))
     job = await ingest.jobs.CreateTranscription(request, **ingest.options)
     assert job.name == f"transcriptions/{reserved}"
 
 
-async def test_a_repeated_request_announces_what_a_crash_did_not(
+async def test_a_repeated_request_writes_the_event_of_a_crashed_one(
     ingest: Ingest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """A service that died after writing the job's record is made up for: the first event is written."""
+    """After a crash behind the job's record, the repeated request writes the first event."""
     job = await ingest.transcribe(content=speech, request_id="mine")
     subject = subjects.job_events(tenant, job.name.removeprefix("transcriptions/"))
     await bus.jetstream.purge_stream(topology.JOB_EVENTS, subject=subject)
@@ -128,7 +128,7 @@ async def test_a_repeated_request_announces_what_a_crash_did_not(
     assert len(await _stored(bus, topology.JOB_EVENTS, subject)) == 1
 
 
-async def test_tenants_request_ids_do_not_meet(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+async def test_request_ids_are_separate_for_each_tenant(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
     """The same request_id of two tenants gives two jobs."""
     mine = await ingest.transcribe(content=speech, request_id="same")
     theirs = await stranger.transcribe(content=speech, display_name="other", request_id="same")
@@ -147,10 +147,10 @@ async def test_tenants_request_ids_do_not_meet(ingest: Ingest, stranger: Ingest,
         ),
     ],
 )
-async def test_what_nobody_knows_is_refused_by_name(
+async def test_an_unknown_engine_model_or_language_is_refused(
     ingest: Ingest, speech: bytes, config: RecognitionConfig, reason: str, field: str
 ) -> None:
-    """An unknown engine, model or language is told at once, and no job comes of it."""
+    """An unknown engine, model or language is refused with its field, and no job is created."""
     async with refused(INVALID, reason) as errors:
         await ingest.transcribe(content=speech, config=config)
     assert detail(errors[0], error_details_pb2.BadRequest).field_violations[0].field == field
@@ -158,7 +158,7 @@ async def test_what_nobody_knows_is_refused_by_name(
 
 
 async def test_a_job_needs_a_finished_upload(ingest: Ingest) -> None:
-    """Neither an upload that does not exist nor one that is still open will do."""
+    """A missing or open upload, and a job without a recording, are refused."""
     async with refused(NOT_FOUND, "UPLOAD_NOT_FOUND"):
         await ingest.transcribe(upload=f"uploads/{uuid.uuid4()}")
     created = await ingest.create()
@@ -168,10 +168,8 @@ async def test_a_job_needs_a_finished_upload(ingest: Ingest) -> None:
         await ingest.transcribe(display_name="nothing to transcribe")
 
 
-async def test_a_job_without_a_worker_says_what_it_waits_for(
-    start_ingest: StartIngest, bus: Bus, speech: bytes
-) -> None:
-    """Until a live worker offers its model. A worker's own engine is known although the catalogue has it not."""
+async def test_a_job_without_a_worker_has_what_it_waits_for(start_ingest: StartIngest, bus: Bus, speech: bytes) -> None:
+    """`waiting_for` names the model until a live worker offers it, in the catalogue or not."""
     engine = f"own-{secrets.token_hex(4)}"
     worker = WorkerRecord(worker_id=new_id(), engine=engine, model="large", language_codes=["en"])
     workers = RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord)
@@ -186,7 +184,7 @@ async def test_a_job_without_a_worker_says_what_it_waits_for(
 
 
 async def test_jobs_are_listed_newest_first_in_pages(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """Every job is on one page, and another tenant's on none."""
+    """Every job of the tenant is on one page, and no job of another tenant."""
     upload = await ingest.upload(speech)
     names = [(await ingest.transcribe(upload=upload.name)).name for _ in range(5)]
     await stranger.transcribe(content=speech)
@@ -202,7 +200,7 @@ async def test_jobs_are_listed_newest_first_in_pages(ingest: Ingest, stranger: I
 
 
 async def test_a_page_of_large_jobs_is_shorter(ingest: Ingest, speech: bytes) -> None:
-    """A client takes messages up to 4 MiB unless it says otherwise: each job is on one page all the same."""
+    """A page is limited in bytes below gRPC's default of 4 MiB, and each job is on one page."""
     upload = await ingest.upload(speech)
     pairs = [{"find": f"{number:080}", "replace": "x" * 80} for number in range(200)]
     names = [
@@ -221,14 +219,14 @@ async def test_a_page_of_large_jobs_is_shorter(ingest: Ingest, speech: bytes) ->
 
 
 @pytest.mark.parametrize("token", ["nonsense", "AAAA", "ümläut"])
-async def test_a_page_token_of_no_list_is_refused(ingest: Ingest, token: str) -> None:
-    """Whatever it is."""
+async def test_an_invalid_page_token_is_refused(ingest: Ingest, token: str) -> None:
+    """A token of any other form is INVALID_PAGE_TOKEN."""
     async with refused(INVALID, "INVALID_PAGE_TOKEN"):
         await _list(ingest, page_token=token)
 
 
 async def test_a_page_token_of_another_tenant_is_refused(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """A token belongs to the list it came from."""
+    """A token is valid for its tenant's list only."""
     upload = await ingest.upload(speech)
     for _ in range(2):
         await ingest.transcribe(upload=upload.name)
@@ -238,7 +236,7 @@ async def test_a_page_token_of_another_tenant_is_refused(ingest: Ingest, strange
 
 
 async def test_another_tenants_job_is_not_found(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """It cannot be read, watched, or its transcript read; nor can one that does not exist."""
+    """Reads and watches of another tenant's job, and of a missing one, are NOT_FOUND."""
     job = await ingest.transcribe(content=speech)
     for client, name in ((stranger, job.name), (ingest, f"transcriptions/{uuid.uuid4()}")):
         async with refused(NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
@@ -258,6 +256,6 @@ async def test_another_tenants_job_is_not_found(ingest: Ingest, stranger: Ingest
     ],
 )
 async def test_a_call_needs_a_key(ingest: Ingest, metadata: tuple[tuple[str, str], ...], reason: str) -> None:
-    """Without one, or with a wrong one, nothing is answered."""
+    """A call without a key or with a wrong one is UNAUTHENTICATED."""
     async with refused(grpc.StatusCode.UNAUTHENTICATED, reason):
         await ingest.jobs.ListTranscriptions(ListTranscriptionsRequest(), timeout=DEADLINE_SECONDS, metadata=metadata)

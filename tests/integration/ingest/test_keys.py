@@ -1,4 +1,4 @@
-"""`tiro keys`, and what a revoked key opens."""
+"""`tiro keys`, and calls with new and revoked keys."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tiro_ingest.admin import keys as command
 
 @pytest.fixture
 def keys(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs `tiro keys` with arguments."""
+    """A function that runs `tiro keys` with arguments."""
     monkeypatch.setenv("TIRO_NATS_URL", nats_server.url)
 
     def run(*arguments: str) -> Result:
@@ -34,7 +34,7 @@ def _listed(keys: Any, key_id: str) -> dict[str, Any]:
 
 
 def test_a_key_is_shown_once_and_listed_without_its_secret(keys: Any, tenant: str) -> None:
-    """`create` prints the key alone on its output, and no list has it."""
+    """`create` prints the key only, and no list has it."""
     created = keys("create", "--tenant", tenant, "--name", "laptop")
     assert created.exit_code == 0
     secret = created.stdout.strip()
@@ -45,8 +45,8 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(keys: Any, tenant: st
     assert secret not in listed.stdout + keys("list", "--json").stdout
 
 
-def test_programs_get_json(keys: Any, tenant: str) -> None:
-    """Each command has an answer for programs."""
+def test_each_command_has_json_output(keys: Any, tenant: str) -> None:
+    """With --json each command prints the key's record as JSON."""
     created = json.loads(keys("create", "--tenant", tenant, "--name", "robot", "--json").stdout)
     assert created["key"].startswith("tiro_")
     assert _listed(keys, created["key_id"]) == {**_without_key(created), "revoke_time": None}
@@ -59,34 +59,34 @@ def _without_key(created: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in created.items() if name != "key"}
 
 
-def test_mistakes_are_told_in_a_line(keys: Any) -> None:
-    """A tenant that cannot be called so, and a key that does not exist."""
-    for arguments, said in (
+def test_invalid_arguments_are_usage_errors(keys: Any) -> None:
+    """An invalid tenant name and an unknown key are usage errors, without a traceback."""
+    for arguments, message in (
         (("create", "--tenant", "a.b"), "a tenant's name"),
         (("revoke", "000000000000"), "there is no key '000000000000'"),
     ):
         result = keys(*arguments)
         assert result.exit_code == command.EXIT_USAGE
-        assert said in result.stderr
+        assert message in result.stderr
         assert "Traceback" not in result.output
 
 
-def test_without_nats_it_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within the time that it waits."""
-    monkeypatch.setenv("TIRO_NATS_URL", "nats://127.0.0.1:1")  # tcpmux: nothing listens there
+def test_the_command_ends_without_nats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without NATS the command ends after a limit of time, with the address in its message."""
+    monkeypatch.setenv("TIRO_NATS_URL", "nats://127.0.0.1:1")  # tcpmux, on which no server listens
     monkeypatch.setattr(command, "CONNECT_SECONDS_MAX", 0.5)
     result = CliRunner().invoke(command.app, ["list"])
     assert result.exit_code == command.EXIT_FAILED
     assert "NATS does not answer at nats://127.0.0.1:1" in result.stderr
 
 
-async def test_a_revoked_key_opens_nothing(ingest: Ingest, bus: Bus, tenant: str) -> None:
-    """A service that is running hears of a new key and of its end."""
+async def test_a_revoked_key_is_refused(ingest: Ingest, bus: Bus, tenant: str) -> None:
+    """A running service accepts a new key, and refuses it once it is revoked."""
     key, record = await ApiKeys(bus).create(tenant, "short-lived")
     await _until_known(ingest, key)
     await ApiKeys(bus).revoke(record.key_id)
     async with refused(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_REVOKED"):
-        while True:  # the service hears of it a moment later
+        while True:  # the service follows the keys with a short delay
             await _list(ingest, key)
 
 

@@ -1,4 +1,4 @@
-"""What a job's options may ask for."""
+"""Validation of a job's options."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ AMAZON = {"engine": "amazon-transcribe", "language_code": "en"}
 
 @pytest.fixture
 async def ingest(start_ingest: StartIngest, tmp_path: Path) -> Ingest:
-    """Give a client of an ingest that lets audio go to the cloud."""
+    """A client of an ingest whose rules allow the cloud engine."""
     rules = tmp_path / "routing.toml"
     rules.write_text('[[tenants]]\nname = "*"\nclouds = ["amazon-transcribe"]\n', encoding="utf-8")
     return await start_ingest(routing=rules)
@@ -36,18 +36,18 @@ async def ingest(start_ingest: StartIngest, tmp_path: Path) -> Ingest:
         ({"audio_start": {"seconds": 11}}, {}, "AUDIO_RANGE_EMPTY"),
     ],
 )
-async def test_what_cannot_be_done_is_refused_by_name(
+async def test_an_option_that_the_model_lacks_is_refused(
     ingest: Ingest, speech: bytes, options: dict[str, object], config: dict[str, str], reason: str
 ) -> None:
-    """Before anything is accepted, with the path of the option."""
+    """A job with an unsupported or contradictory option is refused with the path of the option."""
     async with refused(INVALID, reason) as errors:
         await ingest.transcribe(content=speech, options=options, config=config)
     (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
     assert violation.field == f"transcription.options.{next(iter(options))}"
 
 
-async def test_hotwords_of_a_model_that_takes_none(ingest: Ingest, speech: bytes) -> None:
-    """They are refused with the model's name; defaults, spelt out, are not."""
+async def test_hotwords_for_a_model_without_them(ingest: Ingest, speech: bytes) -> None:
+    """Hotwords are refused with the model's name. Options with default values are accepted."""
     async with refused(INVALID, "UNSUPPORTED_OPTION") as errors:
         await ingest.transcribe(content=speech, config={**AMAZON, "hotwords": ["Cicero"]})
     (violation,) = detail(errors[0], error_details_pb2.BadRequest).field_violations
@@ -58,7 +58,7 @@ async def test_hotwords_of_a_model_that_takes_none(ingest: Ingest, speech: bytes
 
 
 async def test_replacements(ingest: Ingest, speech: bytes) -> None:
-    """They are kept with the job; what is no phrase, too many, or too much together is refused by name."""
+    """Replacements are stored with the job. Invalid ones, too many, and too long ones are refused with their field."""
     pair = {"find": "tyro", "replace": "Tiro"}
     job = await ingest.transcribe(content=speech, config={"replacements": [pair]})
     assert [(kept.find, kept.replace) for kept in job.config.replacements] == [("tyro", "Tiro")]
@@ -76,8 +76,8 @@ async def test_replacements(ingest: Ingest, speech: bytes) -> None:
         assert violation.field == f"transcription.config.{field}"
 
 
-async def test_a_region_that_no_worker_allows(ingest: Ingest, speech: bytes) -> None:
-    """An engine that knows no regions allows none."""
+async def test_a_region_that_no_worker_has_is_refused(ingest: Ingest, speech: bytes) -> None:
+    """A region is refused by an engine without regions, and if it is malformed."""
     async with refused(INVALID, "REGION_NOT_ALLOWED") as errors:
         await ingest.transcribe(content=speech, config={"region": "eu-west-1"})
     assert detail(errors[0], error_details_pb2.ErrorInfo).metadata["regions"] == ""
@@ -98,14 +98,14 @@ async def test_a_region_that_no_worker_allows(ingest: Ingest, speech: bytes) -> 
         {"audio_start": {"seconds": -1}},
     ],
 )
-async def test_what_makes_no_sense_is_refused(ingest: Ingest, speech: bytes, options: dict[str, object]) -> None:
-    """By the rules of the contract."""
+async def test_invalid_values_are_refused(ingest: Ingest, speech: bytes, options: dict[str, object]) -> None:
+    """Values that break the contract's rules are INVALID_REQUEST."""
     async with refused(INVALID, "INVALID_REQUEST"):
         await ingest.transcribe(content=speech, options=options)
 
 
-async def test_options_are_kept_and_shown(ingest: Ingest, speech: bytes) -> None:
-    """A job says how it is transcribed, and so does its retry."""
+async def test_options_are_stored_and_returned(ingest: Ingest, speech: bytes) -> None:
+    """A job returns the options with which it was created."""
     asked = TranscriptionOptions(
         audio_start=duration(1), audio_end=duration(5), initial_prompt="Cicero", temperature=0.0, beam_size=1
     )

@@ -1,4 +1,4 @@
-"""Ingest as a process of its own: started, told to stop, and living through the loss of NATS."""
+"""Ingest as a process: start, stop, and outages of NATS."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ Start = Callable[..., ServiceProcess]
 
 @pytest.fixture
 def start(nats: NatsServer) -> Iterator[Start]:
-    """Starts ingest processes. They are gone at the end."""
+    """A function that starts an ingest process. It is killed at the end."""
     started: list[ServiceProcess] = []
 
     def start(**environment: str) -> ServiceProcess:
@@ -81,7 +81,7 @@ def _channel(service: ServiceProcess) -> grpc.Channel:
 def _health(channel: grpc.Channel) -> Iterator[int]:
     """The health answer and each change of it."""
     request = health_pb2.HealthCheckRequest(service="tiro.transcription.v1.UploadService")
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # Any, because its types do not know Watch
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # Any, because its types lack Watch
     for answer in stub.Watch(request, timeout=DEADLINE_SECONDS):
         yield answer.status
 
@@ -94,8 +94,8 @@ def _reason(error: Any) -> str:
     return str(info.reason)
 
 
-def test_it_waits_for_nats_and_is_ready_when_it_is_there(nats: NatsServer, start: Start) -> None:
-    """It says that it waits, listens nowhere meanwhile, and serves once NATS answers."""
+def test_ingest_waits_for_nats(nats: NatsServer, start: Start) -> None:
+    """Ingest logs that it waits for NATS, does not listen meanwhile, and serves once NATS answers."""
     nats.stop()
     service = start()
     service.wait_for("nats_disconnected")
@@ -107,8 +107,8 @@ def test_it_waits_for_nats_and_is_ready_when_it_is_there(nats: NatsServer, start
     assert service.log[-1]["event"] == "stopped"
 
 
-def test_it_can_be_stopped_while_it_waits(nats: NatsServer, start: Start) -> None:
-    """A signal ends the waiting, in order."""
+def test_ingest_can_be_stopped_while_it_waits_for_nats(nats: NatsServer, start: Start) -> None:
+    """A signal ends the wait with status 0."""
     nats.stop()
     service = start()
     service.wait_for("nats_disconnected")
@@ -116,8 +116,8 @@ def test_it_can_be_stopped_while_it_waits(nats: NatsServer, start: Start) -> Non
     assert "stopped_while_starting" in [line["event"] for line in service.log]
 
 
-def test_it_refuses_a_server_that_may_lose_jobs(tmp_path: Path, start: Start) -> None:
-    """Unless it is told that this is wanted."""
+def test_ingest_refuses_a_server_that_may_lose_jobs(tmp_path: Path, start: Start) -> None:
+    """A server that does not flush is refused, unless the setting allows it."""
     folder = tmp_path / "unsafe"
     folder.mkdir()
     with running_nats(folder, sync_interval="2m") as unsafe:
@@ -125,13 +125,13 @@ def test_it_refuses_a_server_that_may_lose_jobs(tmp_path: Path, start: Start) ->
         refusing = start(**addresses)
         assert "sync_interval" in refusing.wait_for("refused_to_start")["reason"]
         assert refusing.wait() == EXIT_REFUSED
-        told = start(**addresses, TIRO_ALLOW_UNSAFE_NATS="true")
-        told.wait_for("listening")
-        assert told.stop() == 0
+        allowing = start(**addresses, TIRO_ALLOW_UNSAFE_NATS="true")
+        allowing.wait_for("listening")
+        assert allowing.stop() == 0
 
 
-def test_it_lives_through_the_loss_of_nats(nats: NatsServer, start: Start, speech: bytes) -> None:
-    """Not ready while NATS is away, ready again when it is back, and what it accepted is there."""
+def test_ingest_survives_a_restart_of_nats(nats: NatsServer, start: Start, speech: bytes) -> None:
+    """Ingest is NOT_SERVING while NATS is down and SERVING afterwards, and accepted jobs are kept."""
     with _channel(start()) as channel:
         jobs = TranscriptionServiceStub(channel)
         health = _health(channel)
@@ -152,8 +152,8 @@ def test_it_lives_through_the_loss_of_nats(nats: NatsServer, start: Start, speec
         assert other.name > job.name
 
 
-def test_an_upload_lives_through_the_loss_of_nats(nats: NatsServer, start: Start, long_recording: bytes) -> None:
-    """A call that writes while NATS restarts waits for it or is told to go on later; the recording arrives whole."""
+def test_an_upload_survives_a_restart_of_nats(nats: NatsServer, start: Start, long_recording: bytes) -> None:
+    """A write during a restart of NATS waits, or fails with NOT_READY and can be resumed. No byte is lost."""
     with _channel(start()) as channel:
         uploads = UploadServiceStub(channel)
         upload = uploads.CreateUpload(CreateUploadRequest(), timeout=DEADLINE_SECONDS)
@@ -179,7 +179,7 @@ def test_an_upload_lives_through_the_loss_of_nats(nats: NatsServer, start: Start
 
 
 def test_sigterm_drains(nats: NatsServer, start: Start, speech: bytes, long_recording: bytes) -> None:
-    """WatcherLimit and writers are sent elsewhere at once, the upload goes on there, and the process ends with 0."""
+    """On SIGTERM watches and writes end with SHUTTING_DOWN, and the process with 0. The upload can be resumed."""
     service = start(TIRO_GRACE_SECONDS="20")
     with _channel(service) as channel:
         transcription = Transcription(content=speech, config=FAKE)
@@ -213,7 +213,7 @@ def test_sigterm_drains(nats: NatsServer, start: Start, speech: bytes, long_reco
 
 
 def test_reflection_names_the_services_and_metrics_count(start: Start, speech: bytes) -> None:
-    """A client without the protos finds them; Prometheus finds calls, bytes and jobs."""
+    """Reflection lists the services, and metrics count calls, bytes and jobs."""
     service = start()
     with _channel(service) as channel:
         names = ProtoReflectionDescriptorDatabase(channel).get_services()
@@ -229,8 +229,8 @@ def test_reflection_names_the_services_and_metrics_count(start: Start, speech: b
     assert 'tiro_grpc_calls_total{code="OK",method="CreateTranscription",reason=""} 1.0' in metrics
 
 
-def test_its_log_tells_ids_and_no_content(start: Start, speech: bytes) -> None:
-    """Lines about a job carry tenant, job and upload; none carries what callers call things."""
+def test_the_log_has_ids_and_no_content(start: Start, speech: bytes) -> None:
+    """Log lines about a job have tenant, job and upload. No line has a display name or a hotword."""
     service = start()
     with _channel(service) as channel:
         transcription = Transcription(
@@ -246,8 +246,8 @@ def test_its_log_tells_ids_and_no_content(start: Start, speech: bytes) -> None:
     assert "Codename" not in json.dumps(service.log)
 
 
-def test_help_tells_the_settings() -> None:
-    """With their defaults and what they mean."""
+def test_help_describes_the_settings() -> None:
+    """--help lists settings with their descriptions."""
     shown = subprocess.run([sys.executable, "-m", MODULE, "--help"], capture_output=True, text=True, check=True)
     assert "--upload-bytes-max" in shown.stdout
     assert "The largest recording accepted" in shown.stdout

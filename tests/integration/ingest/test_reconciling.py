@@ -1,4 +1,4 @@
-"""Jobs that were begun, and whose hint was lost, are offered again."""
+"""The reconciler: attempted jobs without a task message are enqueued again."""
 
 import pytest
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -14,13 +14,13 @@ from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
 
 ENGINE = "none"
-"""An engine without workers; the tenant's name is the model, so that no other test's jobs are met."""
+"""An engine without workers. The model is the tenant's name, so that each test has its own queue."""
 QUEUED = Transcription.STATE_QUEUED
 RUNNING = Transcription.STATE_RUNNING
 
 
 async def _store(bus: Bus, tenant: str, state: Transcription.State.ValueType, lease_seconds: float = 0) -> str:
-    """A job that was begun, and of which nobody tells a worker."""
+    """Store a job with an attempt and without a task message."""
     job = new_id()
     record = TranscriptionRecord(
         tenant=tenant,
@@ -35,10 +35,10 @@ async def _store(bus: Bus, tenant: str, state: Transcription.State.ValueType, le
     return job
 
 
-async def test_jobs_without_a_hint_are_offered(start_ingest: StartIngest, bus: Bus, tenant: str) -> None:
-    """What waits for its next attempt, before or after ingest has started, and what a lost worker left.
+async def test_jobs_without_a_task_message_are_enqueued(start_ingest: StartIngest, bus: Bus, tenant: str) -> None:
+    """Jobs that wait for an attempt, from before or after the start of ingest, and jobs of lost workers are enqueued.
 
-    Not what runs or is over.
+    Running and ended jobs are not.
     """
     waits = await _store(bus, tenant, QUEUED)
     lost = await _store(bus, tenant, RUNNING, lease_seconds=-1)

@@ -1,4 +1,4 @@
-"""What is no recording, or none that is taken: each has its own reason, and harms nothing else."""
+"""Refused recordings: each kind has its reason, and other uploads are not affected."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -75,14 +75,14 @@ def _clip(_: Path) -> bytes:
     ],
     ids=["empty", "text", "ffconcat", "sdp", "m3u8", "silent-video", "clip", "encrypted", "no-channel"],
 )
-async def test_what_is_no_recording_is_refused(
+async def test_an_invalid_recording_fails_its_upload(
     ingest: Ingest,
     bus: Bus,
     tenant: str,
     tmp_path: Path,
     case: tuple[Callable[[Path], bytes], str],
 ) -> None:
-    """The upload fails with the reason, says so ever after, and its bytes are gone."""
+    """An invalid recording is refused with its reason. Its upload is FAILED, and its bytes are deleted."""
     make, reason = case
     created = await ingest.create()
     async with refused(INVALID, reason):
@@ -97,14 +97,14 @@ async def test_what_is_no_recording_is_refused(
 
 
 async def test_inline_audio_is_checked_as_an_upload_is(ingest: Ingest) -> None:
-    """A job with text as its content is refused, also when it is repeated."""
+    """A job with text as its content is refused, also if the request is repeated."""
     for _ in range(2):
         async with refused(INVALID, "NOT_AUDIO"):
             await ingest.transcribe(content=b"This is a letter.", request_id="letter")
 
 
 async def test_a_recording_beyond_the_length_limit_is_refused(start_ingest: StartIngest) -> None:
-    """However few bytes it has: seconds of silence cost next to nothing as FLAC."""
+    """The limit is on seconds, not on bytes: silence as FLAC has few bytes."""
     ingest = await start_ingest(audio_seconds_max=5)
     silence = encoded(np.zeros((1, 6 * RATE_HZ), np.int16), RATE_HZ, container="flac", codec="flac")
     assert len(silence) < 10_000
@@ -112,8 +112,8 @@ async def test_a_recording_beyond_the_length_limit_is_refused(start_ingest: Star
         await ingest.upload(silence)
 
 
-async def test_a_truncated_mp3_is_taken_with_what_it_holds(ingest: Ingest) -> None:
-    """Half of a file is half of a recording; its length is that of its packets, not what a header promises."""
+async def test_a_truncated_mp3_is_accepted_with_its_real_length(ingest: Ingest) -> None:
+    """Half of an MP3 file has half the duration, measured from its packets and not read from its header."""
     whole = encoded(_tone(10), RATE_HZ, container="mp3", codec="mp3")
     upload = await ingest.upload(whole[: len(whole) // 2])
     assert upload.audio.codec.startswith("mp3")
@@ -121,15 +121,15 @@ async def test_a_truncated_mp3_is_taken_with_what_it_holds(ingest: Ingest) -> No
 
 
 @pytest.mark.parametrize("file", ["panel.ogg", "conversation.flac", "spanish.flac", "no_speech.flac"])
-async def test_every_sample_is_taken(ingest: Ingest, file: str) -> None:
-    """Recordings in other containers, with other rates and channels."""
+async def test_every_sample_file_is_accepted(ingest: Ingest, file: str) -> None:
+    """Recordings with several containers, rates and channels are accepted."""
     upload = await ingest.upload((SAMPLES / file).read_bytes())
     assert upload.state == Upload.STATE_READY
     assert upload.audio.channel_count == (2 if file == "conversation.flac" else 1)
 
 
-async def test_a_refused_upload_harms_no_other(ingest: Ingest, speech: bytes) -> None:
-    """A good upload that is under way beside bad ones arrives."""
+async def test_a_refused_upload_does_not_affect_another(ingest: Ingest, speech: bytes) -> None:
+    """A valid upload is accepted although invalid ones are refused meanwhile."""
     good = await ingest.create()
     for data in (b"", _text(Path())):
         with pytest.raises(grpc.aio.AioRpcError) as caught:

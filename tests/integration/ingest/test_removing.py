@@ -1,4 +1,4 @@
-"""Removing jobs and recordings: what goes, what stays, and what a crash in between leaves."""
+"""Removal of jobs, recordings and uploads: deletion, expiry, and interrupted removals."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -65,14 +65,14 @@ def bare(name: str) -> str:
 
 
 async def history_length(bus: Bus, tenant: str, name: str) -> int:
-    """How many events there are of a job."""
+    """The number of a job's events."""
     subject = subjects.job_events(tenant, bare(name))
     info = await bus.jetstream.stream_info(topology.JOB_EVENTS, subjects_filter=subject)
     return sum((info.state.subjects or {}).values())
 
 
 async def has_audio(bus: Bus, tenant: str, upload: str) -> bool:
-    """Whether the bytes of an upload are there."""
+    """Whether the bytes of an upload are stored."""
     try:
         await JetStreamBlobStore(bus).get_part(upload_key(tenant, bare(upload)), 0)
     except PartMissing:
@@ -90,10 +90,8 @@ async def deletion_of(bus: Bus, bucket: str, kind: Any, key: str) -> AsyncIterat
                 return
 
 
-async def test_a_deleted_job_is_gone_with_all_that_belongs_to_it(
-    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
-) -> None:
-    """Record, history, transcript, recording, hint and `request_id` are gone; the request may then be made anew."""
+async def test_deletion_of_a_job_removes_all_its_data(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """A deletion removes record, events, transcript, recording, task message, and the record of its request."""
     job = await ingest.transcribe(content=speech, request_id="once")
     blobs = JetStreamBlobStore(bus)
     await write_page(blobs, tenant, bare(job.name), epoch=1, index=0, segments=[])
@@ -105,17 +103,17 @@ async def test_a_deleted_job_is_gone_with_all_that_belongs_to_it(
     with pytest.raises(PartMissing):
         await blobs.get_part(transcript_key(tenant, bare(job.name), 1), 0)
     assert not await has_audio(bus, tenant, job.upload)
-    hint = subjects.task(job.config.engine, job.config.model, job.lane, tenant, bare(job.name))
+    task = subjects.task(job.config.engine, job.config.model, job.lane, tenant, bare(job.name))
     with pytest.raises(NotFoundError):
-        await bus.jetstream.get_msg(topology.TASKS, subject=hint)
+        await bus.jetstream.get_msg(topology.TASKS, subject=task)
     assert await RecordStore(bus, topology.REQUESTS_BUCKET, RequestRecord).keys(tenant) == []
     async with refused(grpc.StatusCode.NOT_FOUND, "TRANSCRIPTION_NOT_FOUND"):
         await delete(ingest, job.name)
     assert (await ingest.transcribe(content=speech, request_id="once")).name != job.name
 
 
-async def test_deleting_a_job_that_runs_stops_it(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """Its worker is refused, and leaves nothing in the history of a job that is gone."""
+async def test_deletion_of_a_running_job_stops_its_worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
+    """The worker of a deleted job is Fenced, and writes no event."""
     job = await ingest.transcribe(content=speech)
     history = await begin(bus, tenant, job.name, "worker-1")
     await delete(ingest, job.name)
@@ -124,8 +122,10 @@ async def test_deleting_a_job_that_runs_stops_it(ingest: Ingest, bus: Bus, tenan
     assert await history_length(bus, tenant, job.name) == 0
 
 
-async def test_a_shared_recording_goes_with_the_last_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """Of two jobs with one upload, the first takes nothing along, the second the bytes and the upload's record."""
+async def test_a_shared_upload_is_deleted_with_its_last_job(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """The upload of two jobs stays when the first one is deleted, and is deleted with the second."""
     upload = await ingest.upload(speech)
     one, two = [await ingest.transcribe(upload=upload.name) for _ in range(2)]
     await delete(ingest, one.name)
@@ -139,7 +139,7 @@ async def test_a_shared_recording_goes_with_the_last_job(ingest: Ingest, bus: Bu
 async def test_an_inline_recording_that_another_job_uses_stays(
     ingest: Ingest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """The upload that came of a job's own recording is kept for a second job, and goes with that one."""
+    """The upload of a job's inline recording is kept for a second job, and deleted with it."""
     first = await ingest.transcribe(content=speech)
     second = await ingest.transcribe(upload=first.upload)
     await delete(ingest, first.name)
@@ -148,8 +148,10 @@ async def test_an_inline_recording_that_another_job_uses_stays(
     assert not await has_audio(bus, tenant, first.upload)
 
 
-async def test_the_recording_may_go_before_the_job(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """Not while the job needs it; afterwards the job says that it is gone. Doing it twice does no harm."""
+async def test_the_recording_of_an_ended_job_can_be_deleted(
+    ingest: Ingest, bus: Bus, tenant: str, speech: bytes
+) -> None:
+    """The recording can be deleted once the job has ended, also twice. The job has `audio_deleted` then."""
     job = await ingest.transcribe(content=speech)
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPTION_NOT_ENDED"):
         await delete_audio(ingest, job.name)
@@ -161,7 +163,7 @@ async def test_the_recording_may_go_before_the_job(ingest: Ingest, bus: Bus, ten
 
 
 async def test_an_upload_that_is_needed_is_not_deleted(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """While a job that is not over needs it, it stays and can be used; then it goes, and the job says so."""
+    """An upload stays while an open job needs it. Then it can be deleted, and the job has `audio_deleted`."""
     upload = await ingest.upload(speech)
     job = await ingest.transcribe(upload=upload.name)
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_IN_USE"):
@@ -178,7 +180,7 @@ async def test_an_upload_that_is_needed_is_not_deleted(ingest: Ingest, stranger:
 
 
 async def test_jobs_and_recordings_expire(start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes) -> None:
-    """The recording goes first, then the job, each so long after its end as the job asked for."""
+    """Recording and job expire at the times after the end that the job has set."""
     ingest = await start_ingest()
     job = await ingest.transcribe(content=speech, audio_ttl={"nanos": 1}, ttl={"seconds": 3600})
     short = await ingest.transcribe(content=speech, ttl={"nanos": 1})
@@ -195,8 +197,8 @@ async def test_jobs_and_recordings_expire(start_ingest: StartIngest, bus: Bus, t
     assert not await has_audio(bus, tenant, short.upload)
 
 
-async def test_nothing_is_kept_for_longer_than_the_deployment_wants(start_ingest: StartIngest, speech: bytes) -> None:
-    """A job that asks for longer is refused."""
+async def test_the_time_to_keep_a_job_is_limited(start_ingest: StartIngest, speech: bytes) -> None:
+    """A job with a longer time than the deployment's limit is refused."""
     ingest = await start_ingest(ttl_seconds_max=60)
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
         await ingest.transcribe(content=speech, ttl={"seconds": 61})
@@ -205,7 +207,7 @@ async def test_nothing_is_kept_for_longer_than_the_deployment_wants(start_ingest
 async def test_an_upload_that_no_job_needs_expires(
     start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """One that a job needs stays although its time is over, and goes with the job."""
+    """An upload that a job needs stays beyond its time, and is deleted with the job."""
     ingest = await start_ingest(audio_ttl_seconds=3, maintenance_interval_seconds=0.1)
     used, unused = await ingest.upload(speech), await ingest.upload(speech)
     job = await ingest.transcribe(upload=used.name)
@@ -216,10 +218,10 @@ async def test_an_upload_that_no_job_needs_expires(
         await delete(ingest, job.name)
 
 
-async def test_a_removal_that_a_crash_left_is_finished(
+async def test_an_interrupted_removal_is_finished(
     start_ingest: StartIngest, bus: Bus, tenant: str, speech: bytes
 ) -> None:
-    """A job that is marked and still there is found by nobody, and goes when an ingest runs."""
+    """A job that is marked for removal is NOT_FOUND, and is removed by any ingest."""
     ingest = await start_ingest()
     job = await ingest.transcribe(content=speech)
     await cancel(ingest, job.name)

@@ -1,4 +1,4 @@
-"""A new job in place of one that has ended badly."""
+"""Retries of failed and cancelled jobs."""
 
 import grpc
 
@@ -17,7 +17,7 @@ async def retry(ingest: Ingest, name: str, request_id: str = "") -> Transcriptio
 
 
 async def test_a_retry_is_a_new_job_with_the_same_settings(ingest: Ingest, speech: bytes) -> None:
-    """It names the old one, has its recording and settings, and outlives it. The same request gives the same job."""
+    """A retry names the old job, has its recording and settings, and stays when the old one is deleted."""
     old = await ingest.transcribe(
         content=speech,
         display_name="a talk",
@@ -34,8 +34,8 @@ async def test_a_retry_is_a_new_job_with_the_same_settings(ingest: Ingest, speec
     assert (await ingest.get(new.upload)).committed_size == len(speech)
 
 
-async def test_only_what_has_ended_badly_is_retried(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """Not a job that waits, nor one without its recording, nor another tenant's."""
+async def test_retries_that_are_refused(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
+    """A waiting job, one without its recording, and another tenant's cannot be retried."""
     old = await ingest.transcribe(content=speech)
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPTION_NOT_ENDED"):
         await retry(ingest, old.name)

@@ -25,7 +25,7 @@ from tiro_ingest.uploads.writer import UploadWriter
 
 @pytest.fixture
 async def ingest(start_ingest: StartIngest, s3_server: S3Server) -> Ingest:
-    """A client of an ingest that has a bucket."""
+    """A client of an ingest with an S3 bucket."""
     return await start_ingest(**s3_server.settings)
 
 
@@ -34,8 +34,8 @@ def _store(server: S3Server) -> S3BlobStore:
     return S3BlobStore(make_client(settings, settings.s3_bucket), "", read_patience_seconds=0)
 
 
-async def test_a_broken_upload_goes_on(ingest: Ingest, long_recording: bytes) -> None:
-    """From the last part that is committed."""
+async def test_an_upload_is_resumed(ingest: Ingest, long_recording: bytes) -> None:
+    """An upload is resumed from its last committed part."""
     created = await ingest.create()
     broken = await ingest.write(created.name, long_recording[: 2 * PART_BYTES + 10], finish=False)
     assert broken.committed_size == 2 * PART_BYTES
@@ -44,8 +44,8 @@ async def test_a_broken_upload_goes_on(ingest: Ingest, long_recording: bytes) ->
     assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
 
 
-class _Overtaken:
-    """A store in which another writer's part comes in between a look and the write that relies on it."""
+class _OvertakenStore:
+    """A store in which another writer's part is stored between the read of a revision and the write that expects it."""
 
     def __init__(self, store: BlobStore, overtake: bytes) -> None:
         self._store = store
@@ -60,10 +60,12 @@ class _Overtaken:
         await self._store.put_part_expecting(key, index, data, revision=revision)
 
 
-async def test_the_same_bytes_do_not_let_an_older_writer_in(s3_server: S3Server, bus: Bus, tenant: str) -> None:
-    """A writer that sleeps before it replaces a part it has seen is refused, though the part was stored again alike.
+async def test_an_older_writer_is_refused_although_the_bytes_are_equal(
+    s3_server: S3Server, bus: Bus, tenant: str
+) -> None:
+    """A writer that stalls before it replaces a part is refused if the same bytes were stored again meanwhile.
 
-    An ETag that S3 computes from the part's bytes alone would let it write over the newer writer's.
+    With an ETag that S3 computes from the bytes alone the older writer would replace the newer one's part.
     """
     store = _store(s3_server)
     uploads = Uploads(bus, store, ttl_seconds=60, ready_ttl_seconds=60)
@@ -71,7 +73,7 @@ async def test_the_same_bytes_do_not_let_an_older_writer_in(s3_server: S3Server,
     record = await uploads.begin_writing(tenant, "upload", 0)
     same, stale = b"s" * PART_BYTES, b"o" * PART_BYTES
     await store.put_part(upload_key(tenant, "upload"), 0, same)
-    overtaken: BlobStore = _Overtaken(store, same)  # type: ignore[assignment] # the rest is the store's
+    overtaken: BlobStore = _OvertakenStore(store, same)  # type: ignore[assignment] # the rest is the store's
     spool = UploadSpool(SpoolSpace(None, bytes_max=0))
     writer = UploadWriter(uploads, overtaken, record, spool, bytes_max=10 * PART_BYTES)
     with pytest.raises(TiroError, match="UPLOAD_BUSY"):
@@ -81,10 +83,10 @@ async def test_the_same_bytes_do_not_let_an_older_writer_in(s3_server: S3Server,
     assert await store.get_part(upload_key(tenant, "upload"), 0) == same
 
 
-async def test_a_store_that_is_away_is_told(
+async def test_an_unavailable_store_is_reported(
     start_ingest: StartIngest, s3_server: S3Server, tmp_path: Path, long_recording: bytes
 ) -> None:
-    """A caller gets UNAVAILABLE with a reason of its own, and can finish the upload later."""
+    """A caller gets STORAGE_UNAVAILABLE with a retry delay, and can finish the upload later."""
     with running_s3(tmp_path) as own:
         ingest = await start_ingest(**own.settings)
         name = (await ingest.create()).name
@@ -98,8 +100,10 @@ async def test_a_store_that_is_away_is_told(
         assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
 
 
-async def test_recordings_need_no_room_in_nats(start_ingest: StartIngest, s3_server: S3Server, speech: bytes) -> None:
-    """The reserve still holds, since records are there; the size of a recording does not count."""
+async def test_recordings_do_not_count_for_space_in_nats(
+    start_ingest: StartIngest, s3_server: S3Server, speech: bytes
+) -> None:
+    """With S3 the size of a recording is not checked against NATS. The reserve for records still is."""
     ingest = await start_ingest(**s3_server.settings)
     assert (await ingest.create(size_bytes=2 * 1024**3)).state == Upload.STATE_OPEN
     full = await start_ingest(**s3_server.settings, storage_reserve_bytes=2**60)

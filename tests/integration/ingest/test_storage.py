@@ -1,4 +1,4 @@
-"""Room in the store, asked for at the door: of the account, and of streams that cannot be written."""
+"""Checks of storage before an upload is accepted: limits of the account, and streams that cannot be written."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,8 +37,8 @@ async def _ingest(url: str, monitor_url: str) -> AsyncIterator[Ingest]:
         yield Ingest(channel, port, key="")
 
 
-async def test_an_account_that_is_nearly_full(tmp_path: Path) -> None:
-    """What the account does not take is refused with STORAGE_FULL, although the server has room."""
+async def test_an_upload_beyond_the_limit_of_the_account(tmp_path: Path) -> None:
+    """An upload beyond the account's limit is refused with STORAGE_FULL, although the server has space."""
     with running_nats(tmp_path, account_bytes_max=ACCOUNT_MIB * MIB) as nats:
         async with _ingest(nats.url, nats.monitor_url) as ingest:
             async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL"):
@@ -47,7 +47,7 @@ async def test_an_account_that_is_nearly_full(tmp_path: Path) -> None:
 
 
 async def test_streams_that_cannot_be_written(tmp_path: Path) -> None:
-    """After a full disk nats-server writes a stream no more: callers are refused at once rather than time out."""
+    """After a full disk nats-server writes no stream: callers get STORAGE_UNAVAILABLE at once, not a timeout."""
     with running_cluster(tmp_path, size=1, disk_mib=DISK_MIB) as single:
         await single.wait_until_healthy()
         [monitor_url], [disk] = single.monitor_urls, single.disks
@@ -61,5 +61,5 @@ async def test_streams_that_cannot_be_written(tmp_path: Path) -> None:
                         await bus.jetstream.publish("tiro.blob.test.storage.0", bytes(MIB // 2))
             disk.free()
             async with refused(grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
-                while True:  # the state of the server is looked at every few seconds
+                while True:  # the state of the server is read every few seconds
                     await ingest.create()

@@ -1,4 +1,4 @@
-"""TLS, by settings."""
+"""TLS of ingest."""
 
 import asyncio
 from pathlib import Path
@@ -16,8 +16,8 @@ from tiro_core.server.grpc_server import ServerSettingsError
 from tiro_ingest.app import open_ingest
 
 
-async def test_calls_can_be_encrypted(start_ingest: StartIngest, tmp_path: Path) -> None:
-    """With a certificate and its key a caller who trusts the issuer is served, and one in the clear is not."""
+async def test_calls_over_tls(start_ingest: StartIngest, tmp_path: Path) -> None:
+    """With a certificate and its key a call over TLS is served, and a plain-text call fails."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
@@ -37,10 +37,8 @@ async def test_calls_can_be_encrypted(start_ingest: StartIngest, tmp_path: Path)
 @pytest.mark.parametrize(
     "changes", [{"tls_certificate": Path("chain.pem")}, {"auth": "off", "ingest_address": "0.0.0.0:0"}]
 )
-async def test_settings_that_would_leave_a_door_open_are_refused(
-    nats_server: NatsServer, changes: dict[str, object]
-) -> None:
-    """Half of TLS, and no authentication where others can reach it."""
+async def test_insecure_settings_are_refused(nats_server: NatsServer, changes: dict[str, object]) -> None:
+    """A certificate without its key, and no authentication beyond loopback, are refused."""
     with pytest.raises(BaseExceptionGroup) as caught:
         async with open_ingest(settings_for(nats_server, **changes), asyncio.Event()):
             pass

@@ -1,4 +1,4 @@
-"""Messages in the queues of ingest that nothing can be made of."""
+"""Messages in the queues of ingest that cannot be parsed."""
 
 import asyncio
 import json
@@ -19,23 +19,23 @@ from tiro_core.messaging.connection import Bus
 
 GARBAGE = b"\xff\xff no message"
 REJECTED = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED"
-"""NATS says so when a consumer rejects a message for good."""
+"""Subject of NATS's advisory about a message that its consumer has terminated."""
 
 
 class Host:
-    """Gives a recording, and takes callbacks."""
+    """An HTTP host that serves a recording and receives callbacks."""
 
     def __init__(self, speech: bytes) -> None:
         self.called = asyncio.Event()
         self.url = ""
         self._speech = speech
 
-    async def give(self, _: web.Request) -> web.Response:
-        """The recording."""
+    async def serve_recording(self, _: web.Request) -> web.Response:
+        """Serve the recording."""
         return web.Response(body=self._speech)
 
-    async def take(self, _: web.Request) -> web.Response:
-        """A callback."""
+    async def receive_callback(self, _: web.Request) -> web.Response:
+        """Receive a callback."""
         self.called.set()
         return web.Response()
 
@@ -45,7 +45,7 @@ async def host(speech: bytes) -> AsyncIterator[Host]:
     """A host on loopback."""
     host = Host(speech)
     app = web.Application()
-    app.add_routes([web.get("/audio", host.give), web.post("/hook", host.take)])
+    app.add_routes([web.get("/audio", host.serve_recording), web.post("/hook", host.receive_callback)])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -73,7 +73,7 @@ async def _is_called(ingest: Ingest, host: Host, speech: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue of ingest, and how to see that it is served."""
+    """A queue of ingest, and a check that it is served."""
 
     stream: str
     subject: Callable[[str, str], str]
@@ -85,10 +85,10 @@ CALLBACKS = Queue(topology.CALLBACKS, subjects.callback, _is_called)
 
 
 @pytest.mark.parametrize("queue", [FETCHES, CALLBACKS], ids=["fetches", "callbacks"])
-async def test_garbage_is_rejected_for_good(
+async def test_a_message_that_cannot_be_parsed_is_terminated(
     start_ingest: StartIngest, bus: Bus, speech: bytes, host: Host, queue: Queue
 ) -> None:
-    """It is not delivered again and again, and what comes behind it is served."""
+    """The message is terminated, so that it is not delivered again, and later messages are served."""
     rejected: asyncio.Queue[str] = asyncio.Queue()
 
     async def take(message: Msg) -> None:

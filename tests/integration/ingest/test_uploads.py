@@ -1,4 +1,4 @@
-"""Uploads: written in pieces, broken off, resumed, finished, refused."""
+"""Uploads: writes, resumption, concurrent writers, limits and expiry."""
 
 import asyncio
 import hashlib
@@ -46,8 +46,8 @@ def _id(upload: Upload) -> str:
     return upload.name.removeprefix("uploads/")
 
 
-async def test_a_finished_upload_says_what_it_is(ingest: Ingest, speech: bytes) -> None:
-    """Size, digest, container, codec, rate, channels and length are known once an upload is finished."""
+async def test_a_finished_upload_is_described(ingest: Ingest, speech: bytes) -> None:
+    """A finished upload has size, digest, container, codec, rate, channels and duration."""
     created = await ingest.create(size_bytes=len(speech))
     assert created.state == Upload.STATE_OPEN
     assert created.expire_time.ToSeconds() > created.create_time.ToSeconds()
@@ -58,14 +58,14 @@ async def test_a_finished_upload_says_what_it_is(ingest: Ingest, speech: bytes) 
     assert (upload.audio.container, upload.audio.codec) == ("wav", "pcm_s16le")
     assert (upload.audio.sample_rate_hertz, upload.audio.channel_count) == (16_000, 1)
     assert upload.audio.duration.ToTimedelta().total_seconds() == pytest.approx(10.102, abs=0.01)
-    assert upload.expire_time.ToSeconds() > created.expire_time.ToSeconds(), "it is kept for jobs to come"
+    assert upload.expire_time.ToSeconds() > created.expire_time.ToSeconds(), "a finished upload is kept for jobs"
     assert await ingest.get(upload.name) == upload
 
 
-async def test_the_bytes_come_back_as_they_went_in(
+async def test_the_stored_bytes_are_those_that_were_sent(
     ingest: Ingest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
-    """What is stored of an upload of several parts is what was sent."""
+    """The stored parts of an upload are the bytes that were sent."""
     upload = await ingest.upload(long_recording)
     blobs = JetStreamBlobStore(bus)
     stored = [part async for part in read_parts(blobs, upload_key(tenant, _id(upload)), upload.committed_size)]
@@ -74,7 +74,7 @@ async def test_the_bytes_come_back_as_they_went_in(
 
 
 async def test_a_call_that_ends_without_finishing_leaves_the_upload_open(ingest: Ingest, long_recording: bytes) -> None:
-    """What was stored is kept in whole parts, and the upload goes on from there."""
+    """Whole parts are kept, and the upload is resumed from them."""
     created = await ingest.create()
     upload = await ingest.write(created.name, long_recording[: 3 * PART_BYTES + 100], finish=False)
     assert (upload.state, upload.committed_size) == (Upload.STATE_OPEN, 3 * PART_BYTES)
@@ -85,7 +85,7 @@ async def test_a_call_that_ends_without_finishing_leaves_the_upload_open(ingest:
 async def test_a_broken_stream_can_be_resumed(
     start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
-    """A call that is cut off in the middle costs what was not yet stored, and nothing else."""
+    """After a broken call the upload is resumed from the stored bytes."""
     # grpcio 1.85 loses a cancellation once in a while (grpc#43462): then the idle time ends the call.
     ingest = await start_ingest(upload_idle_seconds=3)
     created = await ingest.create()
@@ -101,10 +101,10 @@ async def test_a_broken_stream_can_be_resumed(
     assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
 
 
-async def test_a_service_that_stops_records_what_it_stored(
+async def test_a_service_that_stops_commits_stored_bytes(
     start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
-    """Its writers are told at once to go on with another service, from what is committed."""
+    """Writers get SHUTTING_DOWN at once, and can resume at another service from the committed size."""
     stopping = asyncio.Event()
     ingest = await start_ingest(stopping=stopping)
     created = await ingest.create()
@@ -122,8 +122,8 @@ async def test_a_service_that_stops_records_what_it_stored(
 async def _stored(bus: Bus, tenant: str, upload: Upload, *, part: int) -> None:
     """Wait until a part is in the store."""
     subject = f"tiro.blob.{upload_key(tenant, _id(upload))}.{part}"
-    async with asyncio.timeout(DEADLINE_SECONDS), OrderedConsumer(bus, BLOBS, subject) as tail:
-        async for entry in tail:
+    async with asyncio.timeout(DEADLINE_SECONDS), OrderedConsumer(bus, BLOBS, subject) as consumer:
+        async for entry in consumer:
             if isinstance(entry, StoredMessage):
                 return
 
@@ -139,7 +139,7 @@ async def _record(bus: Bus, tenant: str, upload: Upload, wanted: Callable[[Uploa
 
 
 async def test_a_write_at_the_wrong_offset_is_refused(ingest: Ingest, speech: bytes) -> None:
-    """The error says where the upload goes on, and nothing is changed."""
+    """The error has the committed size, and the upload is unchanged."""
     created = await ingest.create()
     async with refused(CONFLICT, "WRITE_OFFSET_MISMATCH") as errors:
         await ingest.write(created.name, speech, offset=10)
@@ -148,7 +148,7 @@ async def test_a_write_at_the_wrong_offset_is_refused(ingest: Ingest, speech: by
 
 
 async def test_a_second_writer_replaces_the_first(ingest: Ingest, bus: Bus, tenant: str, long_recording: bytes) -> None:
-    """The newer call finishes the upload; what the older one still sends changes nothing in it."""
+    """The newer call finishes the upload. Later bytes of the older one are refused with UPLOAD_BUSY."""
     created = await ingest.create()
     older = ingest.uploads.WriteUpload(**ingest.options)
     await older.write(WriteUploadRequest(name=created.name, data=bytes(1000)))
@@ -164,10 +164,8 @@ async def test_a_second_writer_replaces_the_first(ingest: Ingest, bus: Bus, tena
     assert hashlib.sha256(b"".join(stored)).hexdigest() == hashlib.sha256(long_recording).hexdigest()
 
 
-async def test_what_an_older_writer_left_is_written_over(
-    ingest: Ingest, bus: Bus, tenant: str, long_recording: bytes
-) -> None:
-    """Parts that a broken call stored and never committed do not get into the recording."""
+async def test_uncommitted_parts_are_overwritten(ingest: Ingest, bus: Bus, tenant: str, long_recording: bytes) -> None:
+    """Parts that a broken call has stored but not committed are not in the recording."""
     created = await ingest.create()
     blobs = JetStreamBlobStore(bus)
     for index in range(2):
@@ -176,10 +174,10 @@ async def test_what_an_older_writer_left_is_written_over(
     assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
 
 
-async def test_an_older_writer_is_told_while_the_upload_is_open(
+async def test_an_older_writer_of_an_open_upload_is_refused(
     ingest: Ingest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
-    """A call that was replaced gets UPLOAD_BUSY, and the replacing one goes on undisturbed."""
+    """A replaced call gets UPLOAD_BUSY, and the newer writer is not affected."""
     created = await ingest.create()
     older = ingest.uploads.WriteUpload(**ingest.options)
     await older.write(WriteUploadRequest(name=created.name, data=long_recording[:1000]))
@@ -194,17 +192,17 @@ async def test_an_older_writer_is_told_while_the_upload_is_open(
     assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
 
 
-async def test_too_many_bytes_are_refused_while_they_come(
+async def test_bytes_over_the_limit_are_refused_during_the_call(
     start_ingest: StartIngest, bus: Bus, tenant: str, long_recording: bytes
 ) -> None:
-    """Beyond the size limit the call ends at once, and what was stored is deleted."""
+    """Beyond the size limit the call ends at once, and stored bytes are deleted."""
     ingest = await start_ingest(upload_bytes_max=3 * PART_BYTES)
     created = await ingest.create()
     call = ingest.uploads.WriteUpload(**ingest.options)
     for message in messages(created.name, long_recording[: 3 * PART_BYTES + 1], finish=False):
         await call.write(message)
     async with refused(INVALID, "UPLOAD_TOO_LARGE") as errors:
-        await call  # which is not half-closed: more could come
+        await call  # the call is not half-closed: it could send more
     assert detail(errors[0], error_details_pb2.ErrorInfo).metadata["upload_bytes_max"] == str(3 * PART_BYTES)
     upload = await ingest.get(created.name)
     assert upload.state == Upload.STATE_FAILED
@@ -214,7 +212,7 @@ async def test_too_many_bytes_are_refused_while_they_come(
 
 
 async def test_an_announced_size_beyond_the_limit_is_refused_at_once(start_ingest: StartIngest) -> None:
-    """CreateUpload names the field."""
+    """CreateUpload refuses a size beyond the limit with its field."""
     ingest = await start_ingest(upload_bytes_max=1000)
     async with refused(INVALID, "UPLOAD_TOO_LARGE") as errors:
         await ingest.create(size_bytes=1001)
@@ -232,15 +230,15 @@ async def test_another_size_than_announced_fails_the_upload(ingest: Ingest, spee
 
 
 async def test_another_digest_than_announced_fails_the_upload(ingest: Ingest, speech: bytes) -> None:
-    """Bytes that were changed on the way are not taken for the recording."""
+    """Bytes with another digest than announced fail the upload."""
     created = await ingest.create()
     async with refused(INVALID, "UPLOAD_MISMATCH"):
         await ingest.write(created.name, speech, sha256=hashlib.sha256(b"other").hexdigest())
     assert (await ingest.get(created.name)).state == Upload.STATE_FAILED
 
 
-async def test_a_finished_upload_takes_no_more(ingest: Ingest, speech: bytes) -> None:
-    """Writing to a READY upload changes nothing."""
+async def test_a_finished_upload_cannot_be_written(ingest: Ingest, speech: bytes) -> None:
+    """A write to a READY upload is refused, and the upload is unchanged."""
     upload = await ingest.upload(speech)
     async with refused(CONFLICT, "UPLOAD_FINISHED"):
         await ingest.write(upload.name, b"more", offset=upload.committed_size)
@@ -248,7 +246,7 @@ async def test_a_finished_upload_takes_no_more(ingest: Ingest, speech: bytes) ->
 
 
 async def test_an_unknown_upload_is_not_found(ingest: Ingest) -> None:
-    """Neither read nor written."""
+    """Reads and writes of an unknown upload are NOT_FOUND."""
     name = f"uploads/{uuid.uuid4()}"
     async with refused(grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"):
         await ingest.get(name)
@@ -257,7 +255,7 @@ async def test_an_unknown_upload_is_not_found(ingest: Ingest) -> None:
 
 
 async def test_another_tenants_upload_is_not_found(ingest: Ingest, stranger: Ingest, speech: bytes) -> None:
-    """It cannot be read, written or transcribed."""
+    """Another tenant's upload cannot be read, written or transcribed."""
     upload = await ingest.upload(speech)
     async with refused(grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"):
         await stranger.get(upload.name)
@@ -268,7 +266,7 @@ async def test_another_tenants_upload_is_not_found(ingest: Ingest, stranger: Ing
 
 
 async def test_a_repeated_request_id_gives_the_same_upload(ingest: Ingest) -> None:
-    """Unless something else is asked for under it."""
+    """A repeated request returns the same upload. With other fields it is refused."""
     first = await ingest.create(size_bytes=5, request_id="mine")
     assert await ingest.create(size_bytes=5, request_id="mine") == first
     async with refused(INVALID, "REQUEST_ID_REUSED"):
@@ -277,7 +275,7 @@ async def test_a_repeated_request_id_gives_the_same_upload(ingest: Ingest) -> No
 
 
 async def test_the_first_message_must_name_the_upload(ingest: Ingest) -> None:
-    """A call without messages, and one that begins with bytes, are refused by field."""
+    """A call without messages, and one without a name, are refused with the field."""
     for requests in ([], [WriteUploadRequest(data=b"bytes")]):
         async with refused(INVALID, "INVALID_REQUEST") as errors:
             await ingest.uploads.WriteUpload(requests, **ingest.options)
@@ -286,7 +284,7 @@ async def test_the_first_message_must_name_the_upload(ingest: Ingest) -> None:
 
 
 async def test_requests_that_break_a_rule_name_the_field(ingest: Ingest) -> None:
-    """The rules of the protos hold, in streams as well."""
+    """The rules of the protos are enforced in unary calls and in streams."""
     upload = Upload(display_name="x" * 256)
     async with refused(INVALID, "INVALID_REQUEST") as errors:
         await ingest.uploads.CreateUpload(CreateUploadRequest(upload=upload), **ingest.options)
@@ -298,7 +296,7 @@ async def test_requests_that_break_a_rule_name_the_field(ingest: Ingest) -> None
 
 
 async def test_a_silent_writer_is_ended(start_ingest: StartIngest) -> None:
-    """A call that sends nothing for the time it has ends; the upload can go on."""
+    """A call without a message within the idle time ends with SESSION_IDLE, and the upload stays open."""
     ingest = await start_ingest(upload_idle_seconds=0.2)
     created = await ingest.create()
     call = ingest.uploads.WriteUpload(**ingest.options)
@@ -308,8 +306,8 @@ async def test_a_silent_writer_is_ended(start_ingest: StartIngest) -> None:
     assert (await ingest.get(created.name)).state == Upload.STATE_OPEN
 
 
-async def test_without_room_nothing_is_accepted(start_ingest: StartIngest, speech: bytes) -> None:
-    """With less free space than is reserved, callers are told to come again later."""
+async def test_without_free_space_nothing_is_accepted(start_ingest: StartIngest, speech: bytes) -> None:
+    """With less free space than the reserve, calls get STORAGE_FULL with a retry delay."""
     ingest = await start_ingest(storage_reserve_bytes=2**60)
     async with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL") as errors:
         await ingest.create()
@@ -321,12 +319,12 @@ async def test_without_room_nothing_is_accepted(start_ingest: StartIngest, speec
 
 
 def _read_back() -> float:
-    """How many uploads were read back from the store."""
+    """The number of uploads that were read back from the store."""
     return REGISTRY.get_sample_value("tiro_ingest_uploads_read_back_total") or 0.0
 
 
-async def test_only_what_did_not_come_in_one_call_is_read_back(ingest: Ingest, long_recording: bytes) -> None:
-    """The bytes of an upload that came in one call are hashed and probed as they came."""
+async def test_an_upload_of_one_call_is_not_read_back(ingest: Ingest, long_recording: bytes) -> None:
+    """An upload of one call is hashed and probed as it is received. One of several calls is read back."""
     before = _read_back()
     upload = await ingest.upload(long_recording)
     assert upload.sha256 == hashlib.sha256(long_recording).hexdigest()
@@ -338,8 +336,8 @@ async def test_only_what_did_not_come_in_one_call_is_read_back(ingest: Ingest, l
     assert _read_back() == before + 1
 
 
-async def test_what_finds_no_room_on_the_disk_is_read_back(start_ingest: StartIngest, long_recording: bytes) -> None:
-    """Uploads that come in at once are kept there only up to a limit."""
+async def test_an_upload_beyond_the_spool_is_read_back(start_ingest: StartIngest, long_recording: bytes) -> None:
+    """An upload beyond the limit of the spool is read back from the store."""
     ingest = await start_ingest(spool_bytes_max=2 * PART_BYTES)
     before = _read_back()
     upload = await ingest.upload(long_recording)
@@ -347,10 +345,10 @@ async def test_what_finds_no_room_on_the_disk_is_read_back(start_ingest: StartIn
     assert _read_back() == before + 1
 
 
-async def test_an_upload_that_comes_slowly_does_not_expire(
+async def test_a_slow_upload_does_not_expire(
     start_ingest: StartIngest, bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is renewed as its bytes come, also when no part is complete for a long time."""
+    """The expiry time of an upload is renewed as bytes are received, even before a part is complete."""
     monkeypatch.setattr("tiro_ingest.uploads.store.RENEWAL_SECONDS_MAX", 0)
     ingest = await start_ingest()
     created = await ingest.create()
@@ -366,7 +364,7 @@ async def test_an_upload_that_comes_slowly_does_not_expire(
 
 
 async def test_a_request_id_can_be_used_again_once_its_upload_is_deleted(ingest: Ingest) -> None:
-    """The next one is an upload of its own."""
+    """After the deletion the same `request_id` creates another upload."""
     first = await ingest.create(request_id="mine")
     await ingest.uploads.DeleteUpload(DeleteUploadRequest(name=first.name), **ingest.options)
     second = await ingest.create(request_id="mine")

@@ -1,4 +1,4 @@
-"""Watching jobs and reading transcripts, with a worker played by the test."""
+"""Watches of jobs and reads of transcripts, with a fake worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -40,12 +40,12 @@ SUCCEEDED = Transcription.STATE_SUCCEEDED
 
 @dataclass
 class Worker:
-    """Does to one job what a worker does, without recognizing anything."""
+    """A fake worker of one job, which writes as a worker does."""
 
     bus: Bus
     tenant: str
     job: Transcription
-    line: EventLog[TranscriptionEvent]
+    log: EventLog[TranscriptionEvent]
 
     @property
     def job_id(self) -> str:
@@ -53,7 +53,7 @@ class Worker:
         return self.job.name.removeprefix("transcriptions/")
 
     async def begin(self) -> None:
-        """Claim the job, and say so."""
+        """Claim the job, and publish its state."""
 
         def claim(record: TranscriptionRecord) -> None:
             record.state = RUNNING
@@ -61,17 +61,17 @@ class Worker:
             record.attempts.append(Transcription.Attempt(worker_id="played", start_time=now()))
 
         record = await self._change(claim)
-        await self.line.resume()
-        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, state_changed=record))
+        await self.log.resume()
+        await self.log.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, state_changed=record))
 
-    async def tell(self, text: str) -> None:
-        """Write a segment and progress to the history."""
+    async def publish_segment(self, text: str) -> None:
+        """Publish a segment and progress."""
         page = TranscriptPage(segments=[Segment(text=text)])
-        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, segments=page))
-        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, transcribed_duration=duration(1)))
+        await self.log.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, segments=page))
+        await self.log.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, transcribed_duration=duration(1)))
 
     async def end(self, segments: int = 0) -> TranscriptionRecord:
-        """End the job in its record."""
+        """Write the transcript, and commit the job's record."""
         blobs = JetStreamBlobStore(self.bus)
         for index, first in enumerate(range(0, segments, SEGMENTS_PER_PAGE)):
             numbers = range(first, min(first + SEGMENTS_PER_PAGE, segments))
@@ -86,9 +86,9 @@ class Worker:
 
         return await self._change(succeed)
 
-    async def tell_end(self, record: TranscriptionRecord) -> None:
-        """Write the end to the history."""
-        await self.line.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, state_changed=record))
+    async def publish_end(self, record: TranscriptionRecord) -> None:
+        """Publish the end of the job."""
+        await self.log.append(lambda n: TranscriptionEvent(sequence=n, attempt=1, state_changed=record))
 
     async def _change(self, change: Callable[[TranscriptionRecord], None]) -> TranscriptionRecord:
         records = RecordStore(self.bus, topology.JOBS_BUCKET, TranscriptionRecord)
@@ -100,8 +100,8 @@ async def worker(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> Worker
     """A worker with a new job."""
     job = await ingest.transcribe(content=speech)
     subject = subjects.job_events(tenant, job.name.removeprefix("transcriptions/"))
-    line = EventLog(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
-    return Worker(bus, tenant, job, line)
+    log = EventLog(bus, topology.JOB_EVENTS, subject, TranscriptionEvent, lambda event: event.sequence)
+    return Worker(bus, tenant, job, log)
 
 
 def _watch(ingest: Ingest, job: Transcription, after_sequence: int = 0) -> AsyncIterator[WatchTranscriptionResponse]:
@@ -112,16 +112,16 @@ def _watch(ingest: Ingest, job: Transcription, after_sequence: int = 0) -> Async
     return responses
 
 
-async def test_a_watcher_sees_everything_in_order(ingest: Ingest, worker: Worker) -> None:
-    """States, segments and progress as they happen, without a gap, and then the stream ends."""
+async def test_a_watch_yields_all_events_in_order(ingest: Ingest, worker: Worker) -> None:
+    """A watch yields states, segments and progress as they are published, without a gap, and then ends."""
     seen = []
     async for response in _watch(ingest, worker.job):
         seen.append(response)
         if len(seen) == 1:
             assert response.state_changed.state == Transcription.STATE_QUEUED
             await worker.begin()
-            await worker.tell("hello")
-            await worker.tell_end(await worker.end())
+            await worker.publish_segment("hello")
+            await worker.publish_end(await worker.end())
     assert [response.sequence for response in seen] == [1, 2, 3, 4, 5]
     assert [response.WhichOneof("event") for response in seen] == [
         "state_changed",
@@ -136,17 +136,17 @@ async def test_a_watcher_sees_everything_in_order(ingest: Ingest, worker: Worker
     assert seen[4].state_changed.state == SUCCEEDED
 
 
-async def test_a_watcher_can_begin_anywhere(ingest: Ingest, worker: Worker) -> None:
-    """After any number it has seen; after the last one there is nothing, and the stream ends."""
+async def test_a_watch_can_start_after_any_event(ingest: Ingest, worker: Worker) -> None:
+    """A watch starts after a given sequence. After the last one it ends without an event."""
     await worker.begin()
-    await worker.tell("hello")
-    await worker.tell_end(await worker.end())
+    await worker.publish_segment("hello")
+    await worker.publish_end(await worker.end())
     assert [response.sequence async for response in _watch(ingest, worker.job, 3)] == [4, 5]
     assert [response.sequence async for response in _watch(ingest, worker.job, 5)] == []
 
 
-async def test_a_watcher_ends_although_the_last_event_is_missing(start_ingest: StartIngest, worker: Worker) -> None:
-    """A worker that died after ending the job in its record left no event: the record tells."""
+async def test_a_watch_ends_although_the_terminal_event_is_missing(start_ingest: StartIngest, worker: Worker) -> None:
+    """The end is read from the record if the worker died before it published the terminal event."""
     ingest = await start_ingest(watch_check_seconds=0.1)
     await worker.begin()
     watching = _watch(ingest, worker.job)
@@ -157,18 +157,18 @@ async def test_a_watcher_ends_although_the_last_event_is_missing(start_ingest: S
     assert seen[-1].state_changed.state == SUCCEEDED
 
 
-async def test_a_job_whose_history_is_gone_still_has_an_end(ingest: Ingest, worker: Worker, bus: Bus) -> None:
-    """Histories are kept for a shorter time than records."""
+async def test_a_watch_of_a_job_without_events_yields_its_end(ingest: Ingest, worker: Worker, bus: Bus) -> None:
+    """Events are kept for a shorter time than records: the end is then read from the record."""
     await worker.begin()
-    await worker.tell_end(await worker.end())
+    await worker.publish_end(await worker.end())
     subject = subjects.job_events(worker.tenant, worker.job_id)
     await bus.jetstream.purge_stream(topology.JOB_EVENTS, subject=subject)
     (only,) = [response async for response in _watch(ingest, worker.job)]
     assert only.state_changed.state == SUCCEEDED
 
 
-async def test_a_watcher_is_sent_elsewhere_when_the_service_stops(start_ingest: StartIngest, worker: Worker) -> None:
-    """At once, with a reason that tells a client to go on with another service."""
+async def test_a_watch_ends_when_the_service_stops(start_ingest: StartIngest, worker: Worker) -> None:
+    """A stopping service ends watches at once with SHUTTING_DOWN, so that clients continue at another one."""
     stopping = asyncio.Event()
     ingest = await start_ingest(stopping=stopping)
     watching = _watch(ingest, worker.job)
@@ -188,7 +188,7 @@ async def _transcript(
 
 @pytest.mark.parametrize("page_size", [1, 7, SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE + 3, 1000])
 async def test_a_transcript_is_read_in_pages_of_any_size(ingest: Ingest, worker: Worker, page_size: int) -> None:
-    """Every segment comes once, in order, whatever the pages it is stored in."""
+    """Pages of any size have every segment once and in order, whatever the stored pages."""
     total = SEGMENTS_PER_PAGE + 5 if page_size == 1 else 3 * SEGMENTS_PER_PAGE + 1
     await worker.begin()
     await worker.end(segments=total)
@@ -206,7 +206,7 @@ async def test_a_transcript_is_read_in_pages_of_any_size(ingest: Ingest, worker:
 
 
 async def test_an_empty_transcript_is_a_page_without_segments(ingest: Ingest, worker: Worker) -> None:
-    """Silence has a transcript, and nothing in it."""
+    """A transcript without segments is one empty page."""
     await worker.begin()
     await worker.end(segments=0)
     page = await _transcript(ingest, worker.job)
@@ -214,14 +214,14 @@ async def test_an_empty_transcript_is_a_page_without_segments(ingest: Ingest, wo
 
 
 async def test_a_job_that_has_not_succeeded_has_no_transcript(ingest: Ingest, worker: Worker) -> None:
-    """The error says where the job is instead."""
+    """The error has the state of the job."""
     async with refused(grpc.StatusCode.FAILED_PRECONDITION, "TRANSCRIPT_NOT_READY") as errors:
         await _transcript(ingest, worker.job)
     assert "QUEUED" in str(errors[0].details())
 
 
 async def test_a_page_token_of_another_transcript_is_refused(ingest: Ingest, worker: Worker) -> None:
-    """A token of the list of jobs leads nowhere in a transcript."""
+    """A token of another list is INVALID_PAGE_TOKEN."""
     await worker.begin()
     await worker.end(segments=2)
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
@@ -242,10 +242,8 @@ async def _written(ingest: Ingest, job: Transcription, kind: "TranscriptFormat.V
 
 
 @pytest.mark.parametrize("segments", [0, 52])
-async def test_a_transcript_is_written_in_pages_that_are_the_file(
-    ingest: Ingest, worker: Worker, segments: int
-) -> None:
-    """Pages of any size, also across stored ones, joined are the same file; the JSON is the transcript as segments."""
+async def test_pages_of_a_text_format_add_up_to_the_file(ingest: Ingest, worker: Worker, segments: int) -> None:
+    """Pages of any size, joined, are the same file. The JSON is that of the transcript and its segments."""
     await worker.begin()
     await worker.end(segments=segments)
     kinds = (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON)
@@ -256,30 +254,30 @@ async def test_a_transcript_is_written_in_pages_that_are_the_file(
     assert Parse(await _written(ingest, worker.job, TRANSCRIPT_FORMAT_JSON, 3), GetTranscriptResponse()) == expected
 
 
-async def test_formats_that_cannot_be_written_are_refused(ingest: Ingest, worker: Worker) -> None:
-    """Words were not timed, a number is no format, a token is another format's or of other subtitles."""
+async def test_invalid_formats_and_tokens_are_refused(ingest: Ingest, worker: Worker) -> None:
+    """Refused are `words` without word times, an unknown format, and a token of another format or other options."""
     await worker.begin()
     await worker.end(segments=3)
 
-    async def ask(kind: int, token: str = "", columns: int = 0) -> GetTranscriptResponse:
+    async def page_of(kind: int, token: str = "", columns: int = 0) -> GetTranscriptResponse:
         request = GetTranscriptRequest(name=worker.job.name, page_size=1, page_token=token)
-        request.format = kind  # type: ignore[assignment] # one of them is no format
+        request.format = kind  # type: ignore[assignment] # 99 is not a format
         request.subtitles.line_columns_max = columns
         response: GetTranscriptResponse = await ingest.jobs.GetTranscript(request, **ingest.options)
         return response
 
     invalid, failed = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
-    token = (await ask(TRANSCRIPT_FORMAT_TXT)).next_page_token
+    token = (await page_of(TRANSCRIPT_FORMAT_TXT)).next_page_token
     async with refused(failed, "UNSUPPORTED_OPTION"):
-        await ask(TRANSCRIPT_FORMAT_WORDS)
+        await page_of(TRANSCRIPT_FORMAT_WORDS)
     async with refused(invalid, "INVALID_REQUEST"):
-        await ask(99)
+        await page_of(99)
     for other in (0, TRANSCRIPT_FORMAT_TSV):
         async with refused(invalid, "INVALID_PAGE_TOKEN"):
-            await ask(other, token)
-    token = (await ask(TRANSCRIPT_FORMAT_SRT, columns=20)).next_page_token
-    assert (await ask(TRANSCRIPT_FORMAT_SRT, token, columns=20)).text.startswith("\n2\n")
+            await page_of(other, token)
+    token = (await page_of(TRANSCRIPT_FORMAT_SRT, columns=20)).next_page_token
+    assert (await page_of(TRANSCRIPT_FORMAT_SRT, token, columns=20)).text.startswith("\n2\n")
     async with refused(invalid, "INVALID_PAGE_TOKEN"):
-        await ask(TRANSCRIPT_FORMAT_SRT, token)
+        await page_of(TRANSCRIPT_FORMAT_SRT, token)
     async with refused(invalid, "INVALID_REQUEST"):
-        await ask(TRANSCRIPT_FORMAT_SRT, columns=9)
+        await page_of(TRANSCRIPT_FORMAT_SRT, columns=9)
