@@ -1,4 +1,4 @@
-"""The life of a job under random steps, crashes and redeliveries, against the table of legal steps."""
+"""The states of a job under random steps, crashes and redeliveries, checked against the table of transitions."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -38,26 +38,26 @@ ATTEMPTS_MAX = 4
 SUITABILITY = Suitability(
     WorkerRecord(), WorkerDirectory(Mirror()), feature=Capability.CAPABILITY_BATCH, patience_seconds=0.0
 )
-"""Of workers that can serve the job."""
+"""The suitability of workers that can serve the job."""
 
 
 @dataclass
-class Owner:
-    """A worker that believes to own the job, rightly or not."""
+class Claim:
+    """A worker's claim on the job, which may be lost."""
 
     owned: OwnedRecord[TranscriptionRecord]
-    history: JobEventLog
+    log: JobEventLog
 
 
 @dataclass
 class World:
-    """A job, the workers around it, and what should be true of it."""
+    """A job, its workers, and their expected state."""
 
     bus: Bus
     tenant: str
     job: str = field(default_factory=new_id)
-    owners: dict[int, Owner] = field(default_factory=dict)
-    rightful: int | None = None
+    claims: dict[int, Claim] = field(default_factory=dict)
+    current_owner: int | None = None
     """The worker that owns the job now."""
     state: "State.ValueType" = State.STATE_UNSPECIFIED
 
@@ -79,59 +79,59 @@ class World:
         self.state = State.STATE_QUEUED
 
     async def claim(self, worker: int, *, crash: bool) -> None:
-        """A task is delivered to a worker, which may die right after its claim."""
-        lapsed = self.rightful is None
+        """Deliver the task to a worker, which may crash right after its claim."""
+        is_free = self.current_owner is None
         outcome = await JobClaims(self.bus, f"worker-{worker}", SUITABILITY, ATTEMPTS_MAX).claim(self.key)
-        history = JobEventLog(self.bus, self.tenant, self.job)
+        log = JobEventLog(self.bus, self.tenant, self.job)
         match outcome:
             case Claimed(owned):
-                assert lapsed, "a job was taken from an owner whose lease had not run out"
-                self.rightful = worker
-                self.owners[worker] = Owner(owned, history)
+                assert is_free, "a job was claimed from an owner whose lease has not expired"
+                self.current_owner = worker
+                self.claims[worker] = Claim(owned, log)
                 if not crash:
-                    await history.take_over(owned.value)
+                    await log.take_over(owned.value)
             case Terminal(record):
                 assert record is not None
-                await history.ensure_terminal(record)
+                await log.ensure_terminal(record)
 
-    async def lapse(self) -> None:
-        """The owner has said nothing for longer than its lease."""
+    async def expire_lease(self) -> None:
+        """Let the owner's lease expire."""
 
-        def run_out(record: TranscriptionRecord) -> None:
+        def expire(record: TranscriptionRecord) -> None:
             if record.HasField("lease"):
                 record.lease.expire_time.CopyFrom(in_seconds(-1))
 
-        await self.records.mutate(self.key, run_out)
-        self.rightful = None
+        await self.records.mutate(self.key, expire)
+        self.current_owner = None
 
     async def progress(self, worker: int) -> None:
-        """A worker tells how far it is. One that was replaced, and whose heir has spoken, is refused."""
-        owner = self.owners.get(worker)
-        if owner is not None:
+        """Append progress by a worker. A worker is Fenced once its replacement has appended an event."""
+        held = self.claims.get(worker)
+        if held is not None:
             try:
-                await owner.history.append_progress(1.0)
+                await held.log.append_progress(1.0)
             except Fenced:
-                del self.owners[worker]
+                del self.claims[worker]
 
     async def end(self, worker: int, change: Callable[[TranscriptionRecord], None], *, crash: bool) -> None:
-        """A worker ends its attempt, and may die before the history says so."""
-        owner = self.owners.pop(worker, None)
-        if owner is None:
+        """End a worker's attempt. The worker may crash before it appends the event."""
+        held = self.claims.pop(worker, None)
+        if held is None:
             return
         epoch = (await self._read()).epoch
         try:
-            record = await owner.owned.update(change)
+            record = await held.owned.update(change)
         except OwnershipLost:
-            assert owner.owned.epoch != epoch or self.state in TERMINAL, "the owner was refused"
+            assert held.owned.epoch != epoch or self.state in TERMINAL, "the owner was refused"
             return
-        assert owner.owned.epoch >= epoch, "a worker that was replaced could write"
-        self.rightful = None
+        assert held.owned.epoch >= epoch, "a worker that was replaced could write"
+        self.current_owner = None
         if not crash:
-            await owner.history.resume()
-            await owner.history.append_state(record)
+            await held.log.resume()
+            await held.log.append_state(record)
 
     async def cancel(self) -> None:
-        """The caller does not want it any more."""
+        """Cancel the job, as its caller does."""
         over = self.state in TERMINAL
         try:
             await JobCanceller(self.bus, JetStreamBlobStore(self.bus)).cancel(self.tenant, self.job)
@@ -139,18 +139,18 @@ class World:
             assert over
         else:
             assert not over
-            self.rightful = None
+            self.current_owner = None
 
     async def check(self) -> None:
-        """The step that was done is in the table."""
+        """Check that the last step is a legal transition."""
         record = await self._read()
         assert record.state == self.state or record.state in TRANSITIONS[self.state], State.Name(record.state)
         assert (record.state == State.STATE_RUNNING) == record.HasField("lease")
         assert (record.state in TERMINAL) == record.HasField("end_time")
         self.state = record.state
 
-    async def check_history(self) -> None:
-        """Once a task for a job that is over was delivered, its history is whole: numbers, one end, the record's."""
+    async def check_log(self) -> None:
+        """Deliver the task again, and check the event log: no gap, and one terminal event that equals the record."""
         await self.claim(0, crash=False)
         await self.check()
         events = await self._events()
@@ -168,8 +168,10 @@ class World:
 
     async def _events(self) -> list[TranscriptionEvent]:
         events = []
-        async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, self.job)) as tail:
-            async for entry in tail:
+        async with OrderedConsumer(
+            self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, self.job)
+        ) as consumer:
+            async for entry in consumer:
                 if isinstance(entry, StreamState):
                     break
                 events.append(TranscriptionEvent.FromString(entry.data))
@@ -207,26 +209,26 @@ _steps: "st.SearchStrategy[Step]" = st.one_of(
     st.builds(_claim, _workers, _crashes),
     st.builds(_end, _workers, _endings, _crashes),
     st.builds(_progress, _workers),
-    st.just(World.lapse),
+    st.just(World.expire_lease),
     st.just(World.cancel),
 )
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, max_size=15))
-async def test_every_step_is_legal_and_every_end_is_told_once(bus: Bus, tenant: str, steps: list[Step]) -> None:
-    """Whatever happens in whatever order, the record follows the table, and the history tells of one end."""
+async def test_every_transition_is_legal_and_has_one_terminal_event(bus: Bus, tenant: str, steps: list[Step]) -> None:
+    """For any steps in any order the record follows the table, and the event log has one terminal event."""
     world = World(bus, tenant)
     await world.create()
     await world.check()
     for step in steps:
         await step(world)
         await world.check()
-    await world.check_history()
+    await world.check_log()
 
 
-def test_the_table_ends_where_a_job_is_over() -> None:
-    """Nothing leads out of a terminal state, and each state is reached from somewhere."""
+def test_the_table_of_transitions_is_complete() -> None:
+    """Terminal states have no transition, and each state is reached by one."""
     assert {state for state, following in TRANSITIONS.items() if not following} == TERMINAL
     reached = {state for following in TRANSITIONS.values() for state in following}
     assert reached == set(Transcription.State.values()) - {State.STATE_UNSPECIFIED}

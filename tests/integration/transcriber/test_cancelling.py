@@ -1,4 +1,4 @@
-"""Jobs that are cancelled or deleted while a worker has them."""
+"""Cancellation and deletion of running jobs."""
 
 import asyncio
 
@@ -22,42 +22,42 @@ from tiro_transcriber.settings import TranscriberSettings
 
 MODEL = "markers-30x"
 LONG_WORDS = 3000
-"""900 s of audio, which take this model 30 s."""
+"""Words of 900 s of audio, which this model transcribes in 30 s."""
 SOON_SECONDS = 20.0
 
 
 @pytest.fixture
 def settings(settings: TranscriberSettings) -> TranscriberSettings:
-    """A worker that takes its time, and has one slot."""
+    """Settings of a slow worker with one slot."""
     return settings.model_copy(update={"model": MODEL})
 
 
 @pytest.fixture
 async def running(jobs: Jobs, start_worker: Start) -> str:
-    """A long job of which the worker has told something."""
+    """A long job that is RUNNING and has an event."""
     await start_worker()
     job = await jobs.submit(recording(range(LONG_WORDS)), model=MODEL)
-    async with OrderedConsumer(jobs.bus, topology.JOB_EVENTS, subjects.job_events(jobs.tenant, job)) as tail:
-        async for entry in tail:
+    async with OrderedConsumer(jobs.bus, topology.JOB_EVENTS, subjects.job_events(jobs.tenant, job)) as consumer:
+        async for entry in consumer:
             if isinstance(entry, StoredMessage) and (await jobs.record(job)).state == Transcription.STATE_RUNNING:
                 break
     return job
 
 
-async def test_cancelling_frees_the_worker(jobs: Jobs, running: str) -> None:
-    """It leaves the job at once and takes the next one; nothing is told of the first after its end."""
+async def test_cancellation_releases_the_worker(jobs: Jobs, running: str) -> None:
+    """The worker of a cancelled job stops at once and claims the next one. No event follows the job's end."""
     cancelled = await JobCanceller(jobs.bus, jobs.blobs).cancel(jobs.tenant, running)
     assert cancelled.state == Transcription.STATE_CANCELLED
     following = await jobs.submit(recording(range(3)), model=MODEL)
     async with asyncio.timeout(SOON_SECONDS):
-        await jobs.history(following)
+        await jobs.events(following)
     assert (await jobs.record(following)).state == Transcription.STATE_SUCCEEDED
     assert (await jobs.record(running)) == cancelled
-    assert (await jobs.history(running))[-1].state_changed == cancelled
+    assert (await jobs.events(running))[-1].state_changed == cancelled
 
 
-async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, running: str) -> None:
-    """Neither events nor pages, also none that were under way."""
+async def test_deletion_of_a_running_job_leaves_no_data(jobs: Jobs, running: str) -> None:
+    """After the deletion no event and no page is left, not even one that was being written."""
     bus, tenant, blobs = jobs.bus, jobs.tenant, JetStreamBlobStore(jobs.bus)
     epoch = (await jobs.record(running)).epoch
     uploads = Uploads(bus, blobs, ttl_seconds=60, ready_ttl_seconds=60)
@@ -67,7 +67,7 @@ async def test_deleting_leaves_nothing_of_what_the_worker_wrote(jobs: Jobs, runn
     await remover.remove_job(tenant, running)
     following = await jobs.submit(recording(range(3)), model=MODEL)
     async with asyncio.timeout(SOON_SECONDS):
-        await jobs.history(following)
+        await jobs.events(following)
     assert await jobs.records.get(subjects.record(tenant, running)) is None
     info = await bus.jetstream.stream_info(topology.JOB_EVENTS, subjects_filter=subjects.job_events(tenant, running))
     assert not info.state.subjects

@@ -1,4 +1,4 @@
-"""Recordings whose channels are transcribed each for itself."""
+"""Recordings with separate channels."""
 
 import io
 import wave
@@ -16,7 +16,7 @@ LEFT, RIGHT = (1, 2, 3), (11, 12)
 
 
 def call() -> bytes:
-    """Two people, each on a channel, who speak in turns with pauses in which they are heard as segments."""
+    """A recording of two channels whose words alternate, with pauses that make each word a segment."""
     pause = np.zeros(16_000, np.int16)
     left = np.concatenate([*(piece for word in LEFT for piece in (encode([word]), pause, pause)), pause])
     right = np.concatenate([pause, *(piece for word in RIGHT for piece in (encode([word]), pause, pause))])
@@ -32,12 +32,12 @@ def call() -> bytes:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_each_channel_is_transcribed(jobs: Jobs) -> None:
-    """The segments of both come in the order of their time, and say in which channel they were heard."""
+async def test_each_channel_is_transcribed_separately(jobs: Jobs) -> None:
+    """Segments of both channels are in the order of their times, and have their channel."""
     job = await jobs.submit(
         call(), options=TranscriptionOptions(separate_channels=True), info=AudioInfo(channel_count=2)
     )
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == Transcription.STATE_SUCCEEDED
     page = await read_page(jobs.blobs, record.tenant, job, epoch=record.transcript_epoch, index=0)

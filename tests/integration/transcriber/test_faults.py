@@ -1,4 +1,4 @@
-"""What goes wrong between two writes: each fault is made to happen, over a real NATS server."""
+"""Injected faults of workers between two writes, on a real NATS server."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,16 +33,18 @@ from tiro_transcriber.sessions.worker import FAILURES_MAX
 from tiro_transcriber.settings import TranscriberSettings
 
 RATE = 16_000
-CUT_OFF = TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client is gone").to_status()
+CUT_OFF = TiroError(
+    grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_ABANDONED, "the client has left"
+).to_status()
 
 
 @pytest.mark.parametrize("subject", ["tiro.task.fake.markers.standard.x.y", "tiro.session.fake.markers.x.y"])
-async def test_a_hint_that_makes_no_sense_harms_nothing(jobs: Jobs, start_worker: Start, subject: str) -> None:
-    """It is thrown away, and the worker goes on with the next job."""
+async def test_a_task_message_that_cannot_be_parsed_is_discarded(jobs: Jobs, start_worker: Start, subject: str) -> None:
+    """Such a message is discarded, and the worker claims the next job."""
     await publish(jobs.bus, subject, b"\xff\xff\xff")
     await start_worker()
     job = await jobs.submit(recording(range(3)))
-    await jobs.history(job)
+    await jobs.events(job)
     assert (await jobs.record(job)).state == Transcription.STATE_SUCCEEDED
 
 
@@ -67,8 +69,10 @@ def slow_update(monkeypatch: pytest.MonkeyPatch, tenant: str, state: int, *, bef
     return under_way
 
 
-async def test_told_to_stop_while_claiming(jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The claim is stored and not yet acknowledged: the job is handed over, and the attempt does not count."""
+async def test_a_stop_during_a_claim_hands_the_job_over(
+    jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose claim is stored but not acknowledged is handed over, and the attempt does not count."""
     claiming = slow_update(monkeypatch, jobs.tenant, Transcription.STATE_RUNNING, before=False)
     stop = await start_worker()
     job = await jobs.submit(recording(range(3)))
@@ -79,30 +83,32 @@ async def test_told_to_stop_while_claiming(jobs: Jobs, start_worker: Start, monk
     assert record.attempts[-1].handed_over
 
 
-async def test_told_to_stop_while_committing(jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job that is done is committed, with its terminal event, rather than handed over."""
+async def test_a_stop_during_a_commit_commits_the_job(
+    jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is being committed is committed with its terminal event, not handed over."""
     committing = slow_update(monkeypatch, jobs.tenant, Transcription.STATE_SUCCEEDED, before=True)
     stop = await start_worker()
     job = await jobs.submit(recording(range(3)))
     await committing.wait()
     await stop()
     assert (await jobs.record(job)).state == Transcription.STATE_SUCCEEDED
-    assert (await jobs.history(job))[-1].state_changed.state == Transcription.STATE_SUCCEEDED
+    assert (await jobs.events(job))[-1].state_changed.state == Transcription.STATE_SUCCEEDED
 
 
 @pytest.fixture
 async def session(bus: Bus, tenant: str) -> Session:
-    """A session that is open."""
+    """An open session."""
     session = Session(bus, tenant)
     await session.open()
     return session
 
 
-@pytest.mark.parametrize("error", [None, CUT_OFF], ids=["in order", "with an error"])
-async def test_a_worker_dies_after_it_has_written_the_end(
+@pytest.mark.parametrize("error", [None, CUT_OFF], ids=["ended", "failed"])
+async def test_a_worker_that_died_after_the_end_event_is_replaced(
     session: Session, start_worker: Start, monkeypatch: pytest.MonkeyPatch, error: Status | None
 ) -> None:
-    """The next owner ends the record, with the error that the end has, and writes no other end."""
+    """The next owner ends the record with the error of the end event, and appends no second one."""
     update: Callable[..., Any] = OwnedRecord.update
     died = asyncio.Event()
 
@@ -112,7 +118,7 @@ async def test_a_worker_dies_after_it_has_written_the_end(
         change(value)
         if isinstance(value, SessionRecord) and value.state == SessionRecord.STATE_ENDED and not died.is_set():
             died.set()
-            raise BusUnavailable("killed here")
+            raise BusUnavailable("injected fault")
         return await update(self, change)
 
     monkeypatch.setattr(OwnedRecord, "update", dying)
@@ -133,8 +139,8 @@ async def test_a_worker_dies_after_it_has_written_the_end(
     assert newest == events[-1]
 
 
-async def test_a_request_to_finalize_is_answered_once(session: Session, start_worker: Start) -> None:
-    """A new owner meets the old requests in the line and knows that they are answered."""
+async def test_a_finalize_is_answered_once(session: Session, start_worker: Start) -> None:
+    """A new owner reads the old finalize in the audio log, and does not answer it again."""
     stop = await start_worker()
     await session.send(encode(range(3)))
     await session.finalize()
@@ -149,10 +155,10 @@ async def test_a_request_to_finalize_is_answered_once(session: Session, start_wo
     assert words(events) == numbered(0, 5)
 
 
-async def test_a_session_whose_streamer_died_frees_its_slot(
+async def test_a_session_whose_streamer_died_releases_its_slot(
     bus: Bus, tenant: str, settings: TranscriberSettings, start_worker: Start
 ) -> None:
-    """Nothing comes on the line, not even that the streamer is there: the session ends, and another has room."""
+    """A session whose audio log gets no message, not even a keep-alive, ends, and another one gets its slot."""
     settings.session_slots = 1
     settings.streamer_silence_seconds_max = 1
     await start_worker()
@@ -169,10 +175,10 @@ async def test_a_session_whose_streamer_died_frees_its_slot(
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_a_session_that_breaks_every_worker_is_given_up(
+async def test_a_session_that_fails_on_every_worker_ends_with_an_error(
     bus: Bus, tenant: str, start_worker: Start, monkeypatch: pytest.MonkeyPatch, *, fails: bool
 ) -> None:
-    """Whether the engine fails on it or workers are lost over it: after some of them it ends with an error."""
+    """A session ends with an error after a number of failures of the engine, or of lost workers."""
     monkeypatch.setattr("tiro_transcriber.sessions.worker.RETRY_SECONDS", 0.05)
     session = Session(bus, tenant)
     await session.open()
@@ -196,8 +202,8 @@ async def test_a_session_that_breaks_every_worker_is_given_up(
     assert "given up after 4" in events[-1].ended.error.message
 
 
-async def test_a_session_that_goes_forward_is_not_given_up(bus: Bus, tenant: str, start_worker: Start) -> None:
-    """However many workers a long session has lost, they no longer count once it has gone on."""
+async def test_progress_resets_the_failures_of_a_session(bus: Bus, tenant: str, start_worker: Start) -> None:
+    """The failure count of a session is 0 once its checkpoint has advanced."""
     session = Session(bus, tenant)
     await session.open()
 
@@ -217,8 +223,10 @@ async def test_a_session_that_goes_forward_is_not_given_up(bus: Bus, tenant: str
     assert words(await session.events()) == numbered(0, 3)
 
 
-async def test_a_final_that_slips_in_before_a_takeover(bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new owner begins behind it: no word twice."""
+async def test_a_final_of_the_old_owner_during_a_takeover(
+    bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new owner starts after a final that the old one appends during the takeover, so no word is repeated."""
     record = SessionRecord(tenant=tenant, session_id=new_id(), epoch=1, sample_rate_hertz=RATE)
     old = SessionOutput(bus, record)
     await old.take_over("old")
@@ -226,21 +234,21 @@ async def test_a_final_that_slips_in_before_a_takeover(bus: Bus, tenant: str, mo
         bus, SessionRecord(tenant=tenant, session_id=record.session_id, epoch=2, sample_rate_hertz=RATE)
     )
     read = new._read_log
-    slipped = asyncio.Event()
+    appended = asyncio.Event()
 
-    async def read_then_slip(*, from_checkpoint: bool) -> None:
+    async def read_then_append(*, from_checkpoint: bool) -> None:
         await read(from_checkpoint=from_checkpoint)
-        if not slipped.is_set():
-            slipped.set()
+        if not appended.is_set():
+            appended.set()
             await old._append(LiveEvent(final=Segment(text="w0"), resume_sample=RATE))
 
-    monkeypatch.setattr(new, "_read_log", read_then_slip)
+    monkeypatch.setattr(new, "_read_log", read_then_append)
     assert await new.take_over("new")
     assert (new.events.next_sample, new.events.final_count) == (RATE, 1)
 
 
-async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> None:
-    """What cannot be handed over is left to its lease: the process ends in order, within its grace."""
+async def test_a_worker_stops_without_nats(tmp_path: Path) -> None:
+    """A worker that cannot hand over leaves its claims to expire, and stops with status 0 within its grace time."""
     with running_nats(tmp_path) as nats:
         environment = {
             "TIRO_NATS_URL": nats.url,
@@ -254,13 +262,13 @@ async def test_nats_is_away_when_the_worker_is_told_to_stop(tmp_path: Path) -> N
             await asyncio.to_thread(nats.kill)
             await asyncio.to_thread(worker.wait_for, "nats_disconnected")
             assert await asyncio.to_thread(worker.stop) == 0
-            worker_said = [line["event"] for line in worker.log]
+            logged = [line["event"] for line in worker.log]
     assert SIGTERM.name in [line.get("signal") for line in worker.log]
-    assert "left_to_expire" in worker_said
+    assert "left_to_expire" in logged
 
 
-async def test_a_key_that_was_purged_with_other_tools_is_gone(bus: Bus, tenant: str) -> None:
-    """`nats kv purge` leaves another marker than our own deletion."""
+async def test_a_key_that_was_purged_by_nats_is_none(bus: Bus, tenant: str) -> None:
+    """The marker of `nats kv purge`, which differs from Tiro's own, is read as a deleted record."""
     store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
     key = subjects.record(tenant, new_id())
     await store.create(key, TranscriptionRecord(tenant=tenant, state=Transcription.STATE_SUCCEEDED))

@@ -1,4 +1,4 @@
-"""In which order a worker gives up what it owns: the next owner must not be there before this one is done."""
+"""The order of a hand-over: the task message is settled last, so that the next owner cannot come earlier."""
 
 import asyncio
 from typing import Any
@@ -18,45 +18,45 @@ State = Transcription.State
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the worker writes and settles, in order."""
+    """Writes and settlements of the worker, in order."""
     steps: list[str] = []
     update, append_state, retry = OwnedRecord.update, JobEventLog.append_state, TaskMessage.retry
 
-    async def noting_update(self: Any, change: Any) -> Any:
+    async def recording_update(self: Any, change: Any) -> Any:
         before = self.value.state
         value = await update(self, change)
         if value.state != before:
             steps.append(f"record {State.Name(value.state)}")
         return value
 
-    async def noting_append(self: Any, record: TranscriptionRecord) -> None:
+    async def recording_append(self: Any, record: TranscriptionRecord) -> None:
         await append_state(self, record)
         steps.append(f"log {State.Name(record.state)}")
 
-    async def noting_retry(self: Any, after_seconds: float = 0.0) -> None:
+    async def recording_retry(self: Any, after_seconds: float = 0.0) -> None:
         steps.append("message")
         await retry(self, after_seconds)
 
-    monkeypatch.setattr(OwnedRecord, "update", noting_update)
-    monkeypatch.setattr(JobEventLog, "append_state", noting_append)
-    monkeypatch.setattr(TaskMessage, "retry", noting_retry)
+    monkeypatch.setattr(OwnedRecord, "update", recording_update)
+    monkeypatch.setattr(JobEventLog, "append_state", recording_append)
+    monkeypatch.setattr(TaskMessage, "retry", recording_retry)
     return steps
 
 
 async def test_the_message_is_settled_last(
     jobs: Jobs, start_worker: Start, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job that is handed over is QUEUED in its record and on its event log before another worker can have it."""
+    """A job that is handed over is QUEUED in its record and event log before its message is settled."""
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
     transcribe = FakeEngine.transcribe
 
-    def noting(self: Any, window: Any, options: Any, emit: Any, cancelled: Any) -> Any:
+    def recording_transcribe(self: Any, window: Any, options: Any, emit: Any, cancelled: Any) -> Any:
         loop.call_soon_threadsafe(begun.set)
         cancelled.wait()
         return transcribe(self, window, options, emit, cancelled)
 
-    monkeypatch.setattr(FakeEngine, "transcribe", noting)
+    monkeypatch.setattr(FakeEngine, "transcribe", recording_transcribe)
     stop = await start_worker()
     await jobs.submit(recording(range(3)))
     await begun.wait()
@@ -66,7 +66,7 @@ async def test_the_message_is_settled_last(
 
 
 async def test_an_owner_that_was_replaced_writes_nothing(jobs: Jobs) -> None:
-    """A worker that hands over late cannot put QUEUED behind what the next owner has written."""
+    """A worker that hands over late cannot append QUEUED after an event of the next owner."""
     job = await jobs.submit(recording(range(3)))
     record = await jobs.record(job)
     late, owner = (JobEventLog(jobs.bus, jobs.tenant, job) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Jobs through a worker, over a real NATS server."""
+"""Jobs of a worker, on a real NATS server."""
 
 import asyncio
 
@@ -29,8 +29,8 @@ def reason_of(record: TranscriptionRecord) -> str:
     return str(info.reason)
 
 
-def words_told(events: list[TranscriptionEvent]) -> list[str]:
-    """The words of the last attempt, as a watcher would collect them."""
+def words_published(events: list[TranscriptionEvent]) -> list[str]:
+    """The words of the last attempt in the published events."""
     attempt = events[-1].attempt
     return [
         word
@@ -42,7 +42,7 @@ def words_told(events: list[TranscriptionEvent]) -> list[str]:
 
 
 async def words_stored(jobs: Jobs, record: TranscriptionRecord) -> list[str]:
-    """The words of the transcript in the store."""
+    """The words of the stored transcript."""
     words = []
     for page in range(-(-record.transcript.segment_count // SEGMENTS_PER_PAGE)):
         segments = await read_page(
@@ -54,13 +54,13 @@ async def words_stored(jobs: Jobs, record: TranscriptionRecord) -> list[str]:
 
 @pytest.mark.usefixtures("worker")
 async def test_a_job_becomes_a_transcript(jobs: Jobs) -> None:
-    """A queued job ends SUCCEEDED, with every word once, in the history and in the store."""
+    """A queued job becomes SUCCEEDED, with every word once in its events and in its transcript."""
     job = await jobs.submit(recording(range(40)))
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     record = await jobs.record(job)
     expected = [f"w{number}" for number in range(40)]
     assert record.state == SUCCEEDED
-    assert words_told(events) == expected
+    assert words_published(events) == expected
     assert await words_stored(jobs, record) == expected
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert record.transcript.engine == "fake"
@@ -71,14 +71,14 @@ async def test_a_job_becomes_a_transcript(jobs: Jobs) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_long_transcript_has_pages(jobs: Jobs) -> None:
-    """More segments than a page holds are stored on several, none lost between them."""
+async def test_a_long_transcript_has_several_pages(jobs: Jobs) -> None:
+    """More segments than a page has are stored in several pages without a loss."""
     audio = b"".join([recording([0])[:44], *(recording([n])[44:] + bytes(2 * 16_000) for n in range(130))])
     header = bytearray(audio[:44])
     header[4:8] = (len(audio) - 8).to_bytes(4, "little")
     header[40:44] = (len(audio) - 44).to_bytes(4, "little")
     job = await jobs.submit(bytes(header) + audio[44:])
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.transcript.segment_count > SEGMENTS_PER_PAGE
     assert await words_stored(jobs, record) == [f"w{n}" for n in range(130)]
@@ -86,9 +86,9 @@ async def test_a_long_transcript_has_pages(jobs: Jobs) -> None:
 
 @pytest.mark.usefixtures("worker")
 async def test_silence_is_an_empty_transcript_with_a_warning(jobs: Jobs) -> None:
-    """A recording without speech succeeds, has no segments, and says so."""
+    """A recording without speech has an empty transcript with a warning."""
     job = await jobs.submit(recording([])[:44] + bytes(32_000))
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == SUCCEEDED
     assert record.transcript.segment_count == 0
@@ -97,29 +97,27 @@ async def test_silence_is_an_empty_transcript_with_a_warning(jobs: Jobs) -> None
 
 @pytest.mark.usefixtures("worker")
 async def test_undecodable_audio_fails_at_once_and_is_parked(jobs: Jobs) -> None:
-    """What no attempt can decode fails with the audio's own reason after one, and a dead letter is left."""
+    """Undecodable audio fails after one attempt with its reason, and leaves a dead letter."""
     job = await jobs.submit(b"this is not a recording" * 100)
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == FAILED
     assert reason_of(record) == "NOT_AUDIO"
     assert len(record.attempts) == 1
-    async with OrderedConsumer(jobs.bus, topology.DEAD, subjects.dead(jobs.tenant, job)) as tail:
-        async for entry in tail:
+    async with OrderedConsumer(jobs.bus, topology.DEAD, subjects.dead(jobs.tenant, job)) as consumer:
+        async for entry in consumer:
             assert isinstance(entry, StoredMessage)
             assert DeadLetter.FromString(entry.data).record.transcription_id == job
             break
 
 
-async def test_a_fault_that_may_pass_is_tried_again(
-    jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A recording whose part is missing is tried as often as allowed; each attempt keeps its error."""
+async def test_a_transient_fault_is_retried(jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording with a missing part is attempted up to the limit, and each attempt has its error."""
     monkeypatch.setattr("tiro_transcriber.jobs.worker.BACKOFF_SECONDS", 0.05)
     job = await jobs.submit(recording(range(5)))
     await jobs.blobs.delete(upload_key(jobs.tenant, (await jobs.record(job)).upload_id))
     await start_worker()
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == FAILED
     assert reason_of(record) == "ENGINE_FAILED"
@@ -127,20 +125,20 @@ async def test_a_fault_that_may_pass_is_tried_again(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_repeated_hint_changes_nothing(jobs: Jobs) -> None:
-    """Offering a job again after its end leaves record and history as they are."""
+async def test_a_task_message_of_an_ended_job_changes_nothing(jobs: Jobs) -> None:
+    """A job that is enqueued after its end keeps its record and events."""
     job = await jobs.submit(recording(range(3)))
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     before = await jobs.record(job)
-    await jobs.offer(job)
+    await jobs.enqueue(job)
     other = await jobs.submit(recording(range(3)))
-    await jobs.history(other)
+    await jobs.events(other)
     assert await jobs.record(job) == before
-    assert await jobs.history(job) == events
+    assert await jobs.events(job) == events
 
 
-async def test_a_lost_workers_job_is_taken_over(jobs: Jobs, start_worker: Start) -> None:
-    """A job whose lease ran out is claimed with the next epoch; its history tells both attempts."""
+async def test_a_job_of_a_lost_worker_is_claimed(jobs: Jobs, start_worker: Start) -> None:
+    """A job whose lease has expired is claimed with the next epoch, as its second attempt."""
     audio = recording(range(10))
     job = await jobs.submit(audio)
     key = subjects.record(jobs.tenant, job)
@@ -153,21 +151,19 @@ async def test_a_lost_workers_job_is_taken_over(jobs: Jobs, start_worker: Start)
 
     await jobs.records.mutate(key, lost)
     await start_worker()
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == SUCCEEDED
     assert record.epoch == 2
     assert events[-1].attempt == 2
-    assert words_told(events) == [f"w{n}" for n in range(10)]
+    assert words_published(events) == [f"w{n}" for n in range(10)]
 
 
 @pytest.mark.parametrize(("ended", "reason"), [(0, "WORKER_CRASHED"), (1, "ATTEMPTS_EXHAUSTED")])
-async def test_a_job_with_too_many_attempts_is_given_up(
-    jobs: Jobs, start_worker: Start, *, ended: int, reason: str
-) -> None:
-    """A job that has broken as many workers as allowed is FAILED without being begun again.
+async def test_a_job_with_too_many_attempts_fails(jobs: Jobs, start_worker: Start, *, ended: int, reason: str) -> None:
+    """A job that has reached the limit of attempts is FAILED without another attempt.
 
-    When every counted attempt lost its worker, the reason says so; one that told its end makes it another reason.
+    The reason is WORKER_CRASHED if no counted attempt has an end, else ATTEMPTS_EXHAUSTED.
     """
     job = await jobs.submit(recording(range(3)))
 
@@ -177,20 +173,20 @@ async def test_a_job_with_too_many_attempts_is_given_up(
             attempt = record.attempts.add(worker_id="gone")
             if number < ended:
                 attempt.end_time.GetCurrentTime()
-        record.attempts.add(worker_id="told to stop", handed_over=True).end_time.GetCurrentTime()
+        record.attempts.add(worker_id="stopped", handed_over=True).end_time.GetCurrentTime()
         record.lease.CopyFrom(new_lease("gone", -1))
 
     await jobs.records.mutate(subjects.record(jobs.tenant, job), broken)
     await start_worker()
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == FAILED
     assert reason_of(record) == reason
     assert len(record.attempts) == 4
 
 
-async def test_a_terminal_event_that_was_never_told_is_told(jobs: Jobs, start_worker: Start) -> None:
-    """A worker may die between the commit and its event: the redelivered message makes up for it."""
+async def test_a_missing_terminal_event_is_appended(jobs: Jobs, start_worker: Start) -> None:
+    """The terminal event of a worker that died after the commit is appended when its message is redelivered."""
     job = await jobs.submit(recording(range(3)))
 
     def committed(record: TranscriptionRecord) -> None:
@@ -198,16 +194,16 @@ async def test_a_terminal_event_that_was_never_told_is_told(jobs: Jobs, start_wo
 
     await jobs.records.mutate(subjects.record(jobs.tenant, job), committed)
     await start_worker()
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     assert [event.state_changed.state for event in events] == [SUCCEEDED]
 
 
 async def test_a_stopped_worker_leaves_the_registry(jobs: Jobs, start_worker: Start) -> None:
-    """A worker is registered while it runs and withdrawn when it stops."""
+    """A worker is registered while it runs, and not after it was stopped."""
     others = await workers_alive(jobs.bus)
     stop = await start_worker()
     job = await jobs.submit(recording(range(3)))
-    await jobs.history(job)
+    await jobs.events(job)
     own = await workers_alive(jobs.bus) - others
     assert len(own) == 1
     await stop()
@@ -215,7 +211,7 @@ async def test_a_stopped_worker_leaves_the_registry(jobs: Jobs, start_worker: St
 
 
 async def test_killed_workers_lose_no_job(jobs: Jobs, nats_server: NatsServer) -> None:
-    """Two real worker processes, one killed while jobs are under way: every job ends once with all its words."""
+    """A real worker process is killed while jobs run: another one ends every job once, with all its words."""
     environment = {
         "TIRO_NATS_URL": nats_server.url,
         "TIRO_NATS_MONITOR_URL": nats_server.monitor_url,
@@ -229,7 +225,7 @@ async def test_killed_workers_lose_no_job(jobs: Jobs, nats_server: NatsServer) -
         first.kill()
         async with running_async("tiro_transcriber", environment, ready="ready"):
             for job in submitted:
-                events = await jobs.history(job)
+                events = await jobs.events(job)
                 record = await jobs.record(job)
                 assert record.state == SUCCEEDED
                 assert await words_stored(jobs, record) == [f"w{n}" for n in range(50)]

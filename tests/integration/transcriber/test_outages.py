@@ -1,4 +1,4 @@
-"""NATS goes away while a job is under way, and comes back: no attempt is lost, the worker keeps its job."""
+"""Outages of NATS while a job runs: no attempt is lost, and the worker keeps its job."""
 
 import asyncio
 import threading
@@ -25,20 +25,20 @@ from tiro_transcriber.jobs.claims import JobClaims
 SHORT_OUTAGE_SECONDS = 6.0
 LEASE_SECONDS = 3.0
 REDELIVERY_SECONDS = 4
-"""Instead of the usual ones. As there, a message is delivered again once its job's lease has run out."""
+"""Shorter than the usual times. As there, a message is delivered again after its job's lease has expired."""
 
 
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
-    """A server of the test's own, which it may kill."""
+    """A NATS server that the test may kill."""
     with running_nats(tmp_path) as server:
         yield server
 
 
-async def test_nats_goes_while_the_recording_is_read(
+async def test_an_outage_while_the_recording_is_read(
     nats_server: NatsServer, jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker waits and reads on: NATS being away is not the engine's failure."""
+    """The worker waits for NATS and continues to read: the job succeeds in its first attempt."""
     get_part = JetStreamBlobStore.get_part
     restarts: list[threading.Timer] = []
 
@@ -52,18 +52,18 @@ async def test_nats_goes_while_the_recording_is_read(
     job = await jobs.submit(recording(range(200)))
     monkeypatch.setattr(JetStreamBlobStore, "get_part", get_then_kill)
     await start_worker()
-    await jobs.history(job)
+    await jobs.events(job)
     restarts[0].join()
     record = await jobs.record(job)
     assert record.state == Transcription.STATE_SUCCEEDED
     assert len(record.attempts) == 1
 
 
-async def test_an_outage_longer_than_the_lease_leaves_the_job_with_its_worker(
+async def test_a_worker_keeps_its_job_over_an_outage_longer_than_the_lease(
     nats_server: NatsServer, jobs: Jobs, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner could not renew while NATS was away: another worker that comes first gives it the time to do so."""
-    under_way, another_came, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    """After an outage another worker that gets the message first leaves the owner time to renew its lease."""
+    under_way, other_claimed, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
     transcribe, claim, extend, renew = EngineHost.transcribe, JobClaims.claim, TaskMessage.extend, OwnedRecord.renew
 
     async def held(self: EngineHost, *arguments: Any) -> Any:
@@ -71,24 +71,24 @@ async def test_an_outage_longer_than_the_lease_leaves_the_job_with_its_worker(
         await go.wait()
         return await transcribe(self, *arguments)
 
-    async def noted_claim(self: JobClaims, key: str) -> Any:
+    async def recorded_claim(self: JobClaims, key: str) -> Any:
         outcome = await claim(self, key)
         if under_way.is_set():
-            another_came.set()
+            other_claimed.set()
         return outcome
 
     async def late_extend(self: TaskMessage) -> None:
-        await another_came.wait()
+        await other_claimed.wait()
         await extend(self)
 
     async def late_renew(self: OwnedRecord[TranscriptionRecord], *arguments: Any) -> None:
-        await another_came.wait()
+        await other_claimed.wait()
         await renew(self, *arguments)
 
     monkeypatch.setattr("tiro_transcriber.jobs.claims.LEASE_SECONDS", LEASE_SECONDS)
     monkeypatch.setattr(topology, "TASK_REDELIVERY_SECONDS", REDELIVERY_SECONDS)
     monkeypatch.setattr(EngineHost, "transcribe", held)
-    monkeypatch.setattr(JobClaims, "claim", noted_claim)
+    monkeypatch.setattr(JobClaims, "claim", recorded_claim)
     await start_worker()
     job = await jobs.submit(recording(range(5)))
     await under_way.wait()
@@ -97,16 +97,16 @@ async def test_an_outage_longer_than_the_lease_leaves_the_job_with_its_worker(
     monkeypatch.setattr(TaskMessage, "extend", late_extend)
     monkeypatch.setattr(OwnedRecord, "renew", late_renew)
     await asyncio.to_thread(nats_server.kill)
-    await asyncio.sleep(2 * LEASE_SECONDS)  # the outage itself
+    await asyncio.sleep(2 * LEASE_SECONDS)  # the outage
     await asyncio.to_thread(nats_server.start)
-    await another_came.wait()
+    await other_claimed.wait()
     go.set()
-    await jobs.history(job)
+    await jobs.events(job)
     assert len((await jobs.record(job)).attempts) == 1
 
 
 async def _until_alive(bus: Bus, count: int) -> None:
-    """Wait until so many workers are registered."""
+    """Wait until this number of workers is registered."""
     known: set[str] = set()
     async with RecordStore(bus, topology.WORKERS_BUCKET, WorkerRecord).watch(">") as changes:
         async for change in changes:

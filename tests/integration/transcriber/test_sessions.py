@@ -1,4 +1,4 @@
-"""Live sessions through a worker, over a real NATS server: what the streamer does is done by the test."""
+"""Live sessions of a worker, on a real NATS server. The test acts as the streamer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ UNREAD_MAX = 64
 
 
 class Session:
-    """A live session as its streamer sees it."""
+    """A live session, from the side of its streamer."""
 
     def __init__(self, bus: Bus, tenant: str) -> None:
         self._bus = bus
@@ -50,7 +50,7 @@ class Session:
     async def open(
         self, *, language: str = "", region: str = "", replacements: Mapping[str, str] = NO_REPLACEMENTS
     ) -> None:
-        """Write the record and offer the session."""
+        """Create the record, and enqueue the session."""
         record = SessionRecord(
             tenant=self.tenant,
             session_id=self.id,
@@ -70,22 +70,22 @@ class Session:
         await enqueue_session(self._bus, record)
 
     async def send(self, samples: np.ndarray) -> None:
-        """Put samples on the line in frames."""
+        """Append samples to the audio log, in frames."""
         for begin in range(0, len(samples), FRAME):
             frame = samples[begin : begin + FRAME]
             await self._put(LiveInput(pcm16=frame.astype("<i2").tobytes()))
             self.sent += len(frame)
 
     async def finalize(self) -> None:
-        """Ask for everything so far to become final."""
+        """Append a finalize."""
         await self._control(LiveInput(finalize=Finalize()))
 
     async def update(self, update: UpdateConfig) -> None:
-        """Ask to recognize differently."""
+        """Append a change of the config."""
         await self._control(LiveInput(update_config=update))
 
     async def pause(self) -> None:
-        """Say that nothing comes for now."""
+        """Append a pause: no audio comes for some time."""
         await self._put(LiveInput(pause=Pause()))
 
     async def end(self, end: EndOfAudio | None = None) -> None:
@@ -93,11 +93,11 @@ class Session:
         await self._put(LiveInput(end=end or EndOfAudio()))
 
     async def events(self, until: str = "ended", count: int = 1) -> list[LiveEvent]:
-        """The events from the first to the `count`th of one kind, however long that takes to come."""
+        """The events up to the `count`th of one kind, which is awaited."""
         found: list[LiveEvent] = []
         subject = subjects.live_events(self.tenant, self.id)
-        async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as tail:
-            async for entry in tail:
+        async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, subject) as consumer:
+            async for entry in consumer:
                 if isinstance(entry, StoredMessage):
                     found.append(LiveEvent.FromString(entry.data))
                     if sum(event.WhichOneof("event") == until for event in found) == count:
@@ -105,13 +105,13 @@ class Session:
         return found
 
     async def newest_event(self) -> LiveEvent:
-        """The newest event there is."""
+        """The newest event."""
         subject = subjects.live_events(self.tenant, self.id)
         message = await self._bus.jetstream.get_msg(topology.LIVE_EVENTS, subject=subject)
         return LiveEvent.FromString(message.data or b"")
 
     async def send_for_partial(self, samples: NDArray[np.int16]) -> LivePartial:
-        """Send samples, and return the first partial that comes then."""
+        """Send samples, and return the first partial after that."""
         partial: asyncio.Future[LivePartial] = asyncio.get_running_loop().create_future()
 
         async def receive(payload: bytes) -> None:
@@ -120,12 +120,12 @@ class Session:
 
         subject = subjects.live_partial(self.tenant, self.id)
         async with listening(self._bus, subject, receive, unread_max=UNREAD_MAX):
-            await self._bus.client.flush()  # the server knows now that we listen
+            await self._bus.client.flush()  # the server has the subscription now
             await self.send(samples)
             return await partial
 
-    async def heard(self, sample: int) -> int:
-        """Wait until the worker has heard everything before a sample, and return how far it is."""
+    async def processed(self, sample: int) -> int:
+        """Wait until the worker has processed all audio before a sample. Return the number of processed samples."""
         subscription = await self._bus.client.subscribe(subjects.live_progress(self.tenant, self.id))
         try:
             async for message in subscription.messages:
@@ -147,18 +147,18 @@ class Session:
 
 
 def words(events: Sequence[LiveEvent]) -> list[str]:
-    """All words of the finals."""
+    """The words of all finals."""
     return [word for event in events for word in event.final.text.split()]
 
 
 def numbered(begin: int, end: int) -> list[str]:
-    """The words that the fake engine reads for these numbers."""
+    """The words of the fake engine for these numbers."""
     return [f"w{number}" for number in range(begin, end)]
 
 
 @pytest.fixture
 async def session(bus: Bus, tenant: str) -> Session:
-    """A session that is open."""
+    """An open session."""
     session = Session(bus, tenant)
     await session.open()
     return session
@@ -168,7 +168,7 @@ Worker = Callable[[], Awaitable[None]]
 
 
 async def test_audio_becomes_finals(session: Session, worker: Worker) -> None:
-    """Every word becomes final once, events are numbered without gaps, the end has the totals."""
+    """Every word is in a final once, sequences have no gap, and the end event has the totals."""
     await session.send(encode(range(30)))
     await session.end()
     events = await session.events()
@@ -180,7 +180,7 @@ async def test_audio_becomes_finals(session: Session, worker: Worker) -> None:
 
 
 async def test_partials_come_before_finals(session: Session, worker: Worker) -> None:
-    """While someone speaks there is a partial that says after which event it comes."""
+    """A partial is published before the final, with the sequence of the event before it."""
     partial = await session.send_for_partial(encode(range(4)))
     assert partial.segment.text.startswith("w0")
     assert partial.after_sequence >= 1
@@ -189,7 +189,7 @@ async def test_partials_come_before_finals(session: Session, worker: Worker) -> 
 
 
 async def test_a_pause_ends_the_utterance(session: Session, worker: Worker) -> None:
-    """Silence after speech makes it final without being asked."""
+    """Silence after speech makes it final, without a finalize."""
     await session.send(encode(range(3)))
     await session.send(np.zeros(RATE, np.int16))
     events = await session.events(until="utterance_ended")
@@ -199,8 +199,8 @@ async def test_a_pause_ends_the_utterance(session: Session, worker: Worker) -> N
     await session.events()
 
 
-async def test_finalize_flushes_and_the_session_goes_on(session: Session, worker: Worker) -> None:
-    """Finalize makes everything before it final, the answer says so, and more can come."""
+async def test_finalize_gives_a_final_and_the_session_continues(session: Session, worker: Worker) -> None:
+    """A finalize makes all speech before it final, is answered, and the session continues."""
     await session.send(encode(range(3)))
     await session.finalize()
     events = await session.events(until="utterance_ended")
@@ -211,8 +211,8 @@ async def test_finalize_flushes_and_the_session_goes_on(session: Session, worker
     assert words(await session.events()) == numbered(0, 6)
 
 
-async def test_a_pause_by_the_clock_ends_the_utterance(session: Session, worker: Worker) -> None:
-    """Someone who pushes to talk stops sending: their streamer says so. A second pause says nothing new."""
+async def test_a_pause_message_ends_the_utterance(session: Session, worker: Worker) -> None:
+    """A pause message, as of push-to-talk, ends the utterance. A second one has no effect."""
     await session.send(encode(range(3)))
     await session.pause()
     events = await session.events(until="utterance_ended")
@@ -223,8 +223,8 @@ async def test_a_pause_by_the_clock_ends_the_utterance(session: Session, worker:
     await session.events()
 
 
-async def test_end_without_audio(session: Session, worker: Worker) -> None:
-    """A session that is ended at once has no finals and ends in order."""
+async def test_a_session_without_audio(session: Session, worker: Worker) -> None:
+    """A session without audio has no final, and ends without an error."""
     await session.end()
     events = await session.events()
     last = events[-1]
@@ -233,17 +233,17 @@ async def test_end_without_audio(session: Session, worker: Worker) -> None:
     assert not last.ended.HasField("error")
 
 
-async def test_a_caller_who_vanished_frees_the_worker(session: Session, worker: Worker) -> None:
-    """An end with an error ends the session at once with that error."""
+async def test_an_end_with_an_error_ends_the_session(session: Session, worker: Worker) -> None:
+    """The end of the audio with an error, as of a lost client, ends the session with that error."""
     await session.send(encode(range(3)))
-    gone = TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_IDLE, "the client is gone")
-    await session.end(EndOfAudio(error=gone.to_status()))
+    error = TiroError(grpc.StatusCode.CANCELLED, reasons.ERROR_REASON_SESSION_IDLE, "the client has left")
+    await session.end(EndOfAudio(error=error.to_status()))
     events = await session.events()
-    assert events[-1].ended.error.message == "the client is gone"
+    assert events[-1].ended.error.message == "the client has left"
 
 
-async def test_the_record_ends_and_the_audio_goes(session: Session, worker: Worker, bus: Bus) -> None:
-    """After the end the record is ENDED and nothing of the audio is kept."""
+async def test_the_audio_log_is_removed_at_the_end(session: Session, worker: Worker, bus: Bus) -> None:
+    """After the end the record is ENDED, and the audio log is removed."""
     await session.send(encode(range(3)))
     await session.end()
     await session.events()
@@ -261,10 +261,10 @@ async def test_the_record_ends_and_the_audio_goes(session: Session, worker: Work
     assert not info.state.subjects
 
 
-async def test_another_worker_goes_on_from_the_last_final(
+async def test_another_worker_continues_from_the_last_final(
     session: Session, worker: Worker, start_worker: Start, bus: Bus
 ) -> None:
-    """A worker that is told to stop hands its session over: no word is lost, none repeated."""
+    """A worker that is stopped hands its session over, and no word is lost or repeated."""
     await session.send(encode(range(5)))
     await session.finalize()
     await session.events(until="utterance_ended")
@@ -280,8 +280,8 @@ async def test_another_worker_goes_on_from_the_last_final(
     assert owners[1].owner_changed.first_sample > 0
 
 
-async def test_a_lost_workers_session_is_taken_over(bus: Bus, tenant: str, start_worker: Start) -> None:
-    """A session whose lease ran out is claimed with the next epoch."""
+async def test_a_session_of_a_lost_worker_is_claimed(bus: Bus, tenant: str, start_worker: Start) -> None:
+    """A session whose lease has expired is claimed with the next epoch."""
     session = Session(bus, tenant)
     await session.open()
 
@@ -299,8 +299,8 @@ async def test_a_lost_workers_session_is_taken_over(bus: Bus, tenant: str, start
     assert events[0].epoch == 2
 
 
-async def test_a_killed_workers_session_goes_on(session: Session, nats_server: NatsServer) -> None:
-    """A real worker process is killed in mid-sentence; another one loses and repeats no word."""
+async def test_a_session_of_a_killed_worker_continues(session: Session, nats_server: NatsServer) -> None:
+    """A real worker process is killed in mid-sentence: another one continues, and no word is lost or repeated."""
     environment = {
         "TIRO_NATS_URL": nats_server.url,
         "TIRO_NATS_MONITOR_URL": nats_server.monitor_url,
@@ -320,35 +320,33 @@ async def test_a_killed_workers_session_goes_on(session: Session, nats_server: N
         assert words(await session.events()) == numbered(0, 12)
 
 
-async def test_a_change_of_config_counts_from_its_place_on(session: Session, worker: Worker) -> None:
-    """An update is answered with the config in use, and changes what comes after it."""
+async def test_a_change_of_config_applies_from_its_position_on(session: Session, worker: Worker) -> None:
+    """A change is answered with the new config, and applies to the audio after it."""
     await session.send(encode(range(2)))
     await session.update(UpdateConfig(hotwords=Hotwords(phrases=["Tiro"]), endpointing=Endpointing(silence=SHORT)))
     await session.send(encode(range(2, 4), gap_ms=300))
     await session.end()
     events = await session.events()
-    [told] = [event for event in events if event.HasField("config_updated")]
-    assert told.answered_controls == 1
-    assert told.config_updated.sample == len(encode(range(2)))
-    assert list(told.config_updated.recognition.hotwords) == ["Tiro"]
-    assert told.config_updated.recognition.engine == "fake"
+    [updated] = [event for event in events if event.HasField("config_updated")]
+    assert updated.answered_controls == 1
+    assert updated.config_updated.sample == len(encode(range(2)))
+    assert list(updated.config_updated.recognition.hotwords) == ["Tiro"]
+    assert updated.config_updated.recognition.engine == "fake"
     finals = [event.final.text for event in events if event.HasField("final")]
-    assert finals[-1] == "w3"  # 300 ms end an utterance now
+    assert finals[-1] == "w3"  # a pause of 300 ms ends an utterance now
     assert words(events) == numbered(0, 4)
 
 
 async def test_a_language_that_the_engine_lacks_ends_the_session(session: Session, worker: Worker) -> None:
-    """What the streamer let through and the engine refuses is told as what it is."""
+    """A language that the streamer has accepted and the engine refuses ends the session with the engine's error."""
     await session.send(encode(range(2)))
     await session.update(UpdateConfig(language_code="xx"))
     events = await session.events()
     assert "xx" in events[-1].ended.error.message
 
 
-async def test_a_takeover_repeats_no_state_and_answers_no_control_twice(
-    session: Session, worker: Worker, start_worker: Start
-) -> None:
-    """In mid-utterance the next owner announces no speech anew, and goes on with the config that was told."""
+async def test_a_takeover_repeats_no_event(session: Session, worker: Worker, start_worker: Start) -> None:
+    """After a takeover in mid-utterance SpeechStarted and answers are not repeated, and the config is kept."""
     await session.update(UpdateConfig(hotwords=Hotwords(phrases=["Tiro"])))
     await session.send_for_partial(encode(range(3)))
     await worker()
@@ -359,25 +357,25 @@ async def test_a_takeover_repeats_no_state_and_answers_no_control_twice(
     events = await session.events()
     assert words(events) == numbered(0, 6)
     assert sum(event.HasField("speech_started_sample") for event in events) == 1
-    told = [event.config_updated for event in events if event.HasField("config_updated")]
-    assert [list(update.recognition.hotwords) for update in told] == [["Tiro"], ["Tiro"]]
-    assert told[1].endpointing.silence == SHORT
+    updates = [event.config_updated for event in events if event.HasField("config_updated")]
+    assert [list(update.recognition.hotwords) for update in updates] == [["Tiro"], ["Tiro"]]
+    assert updates[1].endpointing.silence == SHORT
 
 
 async def test_a_takeover_reads_from_the_checkpoint(
     session: Session, worker: Worker, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Audio that is final or silence is not read again."""
+    """The next owner does not read audio that is final or silence."""
     await session.send(np.zeros(20 * RATE, np.int16))
     await session.send(encode(range(3)))
     await session.finalize()
     await session.events(until="utterance_ended")
     await session.send(np.zeros(20 * RATE, np.int16))
-    heard = await session.heard(40 * RATE)
+    processed = await session.processed(40 * RATE)
     await worker()
     stored = await session.records.get(session.key)
     assert stored is not None
-    assert stored.value.checkpoint.sample > heard - 2 * RATE
+    assert stored.value.checkpoint.sample > processed - 2 * RATE
     read: list[int] = []
     real = LiveInput.FromString
 
@@ -397,7 +395,7 @@ async def test_a_takeover_reads_from_the_checkpoint(
 async def test_a_takeover_reads_the_events_after_the_checkpoint(
     session: Session, worker: Worker, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those before it are not read again, and nothing of them is forgotten."""
+    """The next owner does not read events before the checkpoint, and has their state."""
     for number in range(20):
         await session.send(encode([number]))
         await session.finalize()
@@ -426,9 +424,9 @@ async def test_a_takeover_reads_the_events_after_the_checkpoint(
     assert applied == list(range(last + 1, len(events) + 1))
 
 
-async def test_the_streamer_is_told_how_far_the_session_is(session: Session, worker: Worker) -> None:
-    """Progress comes while audio does, and while none does."""
+async def test_progress_is_published_to_the_streamer(session: Session, worker: Worker) -> None:
+    """Progress is published with audio, and also without."""
     await session.send(encode(range(5)))
-    assert await session.heard(session.sent) == session.sent
+    assert await session.processed(session.sent) == session.sent
     await session.end()
     await session.events()

@@ -1,4 +1,4 @@
-"""One long recording on several workers."""
+"""Split jobs: a long recording on several workers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.integration.transcriber.conftest import NO_REPLACEMENTS, Jobs, Start, recording
-from tests.integration.transcriber.test_jobs import reason_of, words_stored, words_told
+from tests.integration.transcriber.test_jobs import reason_of, words_published, words_stored
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
@@ -31,20 +31,20 @@ from tiro_transcriber.settings import TranscriberSettings
 MODEL = "markers-30x"
 WORDS = 300
 GAP_MS = 400
-"""Long enough to cut in."""
+"""Gaps that are long enough for a split."""
 WORD_SECONDS = 0.6
 SECONDS = WORDS * WORD_SECONDS
 
 
 @pytest.fixture
 def settings(settings: TranscriberSettings) -> TranscriberSettings:
-    """Workers that take their time, and cut what is longer than a minute into parts of half a minute."""
+    """Settings of slow workers, which split recordings over a minute into parts of 30 s."""
     return settings.model_copy(update={"model": MODEL, "split_seconds_min": 60.0, "part_seconds": 30})
 
 
 @pytest.fixture(autouse=True)
 async def dispatching(jobs: Jobs) -> AsyncIterator[None]:
-    """Somebody who offers what waits, as ingest does."""
+    """A dispatcher that enqueues waiting jobs, as ingest does."""
     async with open_worker_directory(jobs.bus) as workers, asyncio.TaskGroup() as tasks:
         dispatcher = Dispatcher(jobs.bus, workers, waiting_max=1000, again_seconds=30)
         follower = JobFollower(jobs.bus, [dispatcher, Reconciler(jobs.bus, 1.0)])
@@ -55,20 +55,20 @@ async def dispatching(jobs: Jobs) -> AsyncIterator[None]:
 
 
 async def submit(jobs: Jobs, replacements: Mapping[str, str] = NO_REPLACEMENTS) -> str:
-    """A long job, written as ingest does."""
+    """Submit a long job."""
     audio = recording(range(WORDS), gap_ms=GAP_MS)
     return await jobs.submit(audio, model=MODEL, seconds=SECONDS, replacements=replacements)
 
 
 async def parts_of(jobs: Jobs, job: str) -> list[TranscriptionRecord]:
-    """The parts that there are of a job."""
+    """The parts of a job."""
     keys = sorted(await jobs.records.keys(f"{jobs.tenant}.{job}"))
     found = [await jobs.records.get(key) for key in keys]
     return [stored.value for stored in found if stored is not None]
 
 
-async def until_cut(jobs: Jobs, job: str, ended: int) -> None:
-    """Wait until so many parts of a job are over."""
+async def until_parts_ended(jobs: Jobs, job: str, ended: int) -> None:
+    """Wait until this number of parts of a job has succeeded."""
     over = set()
     async with jobs.records.watch(f"{jobs.tenant}.{job}.*") as changes:
         async for change in changes:
@@ -79,8 +79,8 @@ async def until_cut(jobs: Jobs, job: str, ended: int) -> None:
                     return
 
 
-async def until_gone(jobs: Jobs, job: str) -> None:
-    """Wait until there are no parts of a job."""
+async def until_no_parts(jobs: Jobs, job: str) -> None:
+    """Wait until a job has no parts."""
     present: set[str] | None = None
     found: set[str] = set()
     async with jobs.records.watch(f"{jobs.tenant}.{job}.*") as changes:
@@ -94,7 +94,7 @@ async def until_gone(jobs: Jobs, job: str) -> None:
 
 
 async def start(jobs: Jobs, start_worker: Start, count: int) -> list[Callable[[], Awaitable[None]]]:
-    """Start workers, and wait until all are known."""
+    """Start workers, and wait until all are registered."""
     stops = [await start_worker() for _ in range(count)]
     alive = set()
     workers = RecordStore(jobs.bus, topology.WORKERS_BUCKET, WorkerRecord)
@@ -107,16 +107,16 @@ async def start(jobs: Jobs, start_worker: Start, count: int) -> list[Callable[[]
     return stops
 
 
-async def test_a_long_job_is_shared(jobs: Jobs, start_worker: Start) -> None:
-    """Two workers transcribe its parts: every word once, in order, at its time, and nothing of the parts is left."""
+async def test_a_long_job_is_split(jobs: Jobs, start_worker: Start) -> None:
+    """Two workers transcribe the parts: every word is there once, in order, at its time. The parts are removed."""
     await start(jobs, start_worker, 2)
     job = await submit(jobs)
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     record = await jobs.record(job)
     expected = [f"w{number}" for number in range(WORDS)]
     assert record.state == Transcription.STATE_SUCCEEDED
     assert record.split
-    assert words_told(events) == expected
+    assert words_published(events) == expected
     assert await words_stored(jobs, record) == expected
     segments = [segment for event in events for segment in event.segments.segments]
     starts = [word.start_offset.ToNanoseconds() / 1e9 for segment in segments for word in segment.words]
@@ -124,89 +124,89 @@ async def test_a_long_job_is_shared(jobs: Jobs, start_worker: Start) -> None:
     assert record.transcript.audio_duration.ToTimedelta().total_seconds() == pytest.approx(SECONDS, abs=0.2)
     assert (record.transcript.engine, record.transcript.language_code) == ("fake", "en")
     assert not record.transcript.warnings
-    await until_gone(jobs, job)
+    await until_no_parts(jobs, job)
     with pytest.raises(PartMissing):
         await jobs.blobs.get_part(upload_key(jobs.tenant, f"{job}.00000"), 0)
 
 
 async def test_stages_process_a_part_once(jobs: Jobs, start_worker: Start) -> None:
-    """On the worker that transcribes it: what was replaced there is not replaced again where parts come together."""
+    """Stages run on the worker of a part. Their output is not processed again in the merge."""
     await start(jobs, start_worker, 2)
     job = await submit(jobs, {"w10": "w11", "w11": "w12", "w290": "two hundred ninety"})
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     record = await jobs.record(job)
     expected = [f"w{number}" for number in range(WORDS)]
     expected[10:12] = ["w11", "w12"]
     expected[290:291] = ["two", "hundred", "ninety"]
     assert record.split
-    assert words_told(events) == expected
+    assert words_published(events) == expected
     assert await words_stored(jobs, record) == expected
 
 
-async def test_a_lone_worker_does_not_cut(jobs: Jobs, start_worker: Start) -> None:
-    """There is nobody to share with."""
+async def test_a_lone_worker_does_not_split(jobs: Jobs, start_worker: Start) -> None:
+    """A job is not split if there is only one worker."""
     await start(jobs, start_worker, 1)
     job = await submit(jobs)
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert (record.state, record.split) == (Transcription.STATE_SUCCEEDED, False)
 
 
-async def test_another_worker_goes_on_cutting_and_merging(jobs: Jobs, start_worker: Start) -> None:
-    """The worker that cuts is told to stop: another one goes on, and every word is there once."""
+async def test_another_worker_continues_a_split(jobs: Jobs, start_worker: Start) -> None:
+    """When the splitting worker is stopped another one continues, and every word is there once."""
     stops = await start(jobs, start_worker, 3)
     job = await submit(jobs)
-    await until_cut(jobs, job, ended=1)
+    await until_parts_ended(jobs, job, ended=1)
     owner = (await jobs.record(job)).lease.worker_id
     assert owner
     for stop in stops[:2]:
         await stop()
     await start_worker()
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == Transcription.STATE_SUCCEEDED
     assert await words_stored(jobs, record) == [f"w{number}" for number in range(WORDS)]
 
 
-async def test_cancelling_ends_the_parts(jobs: Jobs, start_worker: Start) -> None:
-    """With the job go its parts, wherever they are."""
+async def test_cancellation_removes_the_parts(jobs: Jobs, start_worker: Start) -> None:
+    """The parts of a cancelled job are removed, also running ones."""
     await start(jobs, start_worker, 2)
     job = await submit(jobs)
-    await until_cut(jobs, job, ended=1)
+    await until_parts_ended(jobs, job, ended=1)
     await JobCanceller(jobs.bus, jobs.blobs).cancel(jobs.tenant, job)
-    assert (await jobs.history(job))[-1].state_changed.state == Transcription.STATE_CANCELLED
+    assert (await jobs.events(job))[-1].state_changed.state == Transcription.STATE_CANCELLED
     following = await jobs.submit(recording(range(3)), model=MODEL)
-    await jobs.history(following)
+    await jobs.events(following)
     assert (await jobs.record(following)).state == Transcription.STATE_SUCCEEDED
-    await until_gone(jobs, job)
+    await until_no_parts(jobs, job)
 
 
 async def test_a_part_that_fails_for_good_fails_the_job(jobs: Jobs, start_worker: Start) -> None:
-    """The job has the part's reason, and the other parts go."""
+    """The job fails with the reason of the part, and all parts are removed."""
     await start(jobs, start_worker, 2)
     job = await submit(jobs)
-    await until_cut(jobs, job, ended=1)
+    await until_parts_ended(jobs, job, ended=1)
     last = (await parts_of(jobs, job))[-1]
-    refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, "it cannot be heard")
+    refusal = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_ENGINE_FAILED, "it cannot be transcribed")
 
     def fail(record: TranscriptionRecord) -> None:
         give_up(record, refusal.to_status())
 
     await jobs.records.mutate(subjects.record(jobs.tenant, last.transcription_id), fail)
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
-    assert (record.state, record.error.message) == (Transcription.STATE_FAILED, "it cannot be heard")
+    assert (record.state, record.error.message) == (Transcription.STATE_FAILED, "it cannot be transcribed")
     assert reason_of(record) == "ENGINE_FAILED"
-    await until_gone(jobs, job)
+    await until_no_parts(jobs, job)
 
 
-def piece(begin: int, samples: int = 16_000) -> AudioChunk:
-    """A second of silence, somewhere."""
+def chunk(begin: int, samples: int = 16_000) -> AudioChunk:
+    """A chunk of silence at a sample."""
     return AudioChunk(np.zeros(samples, np.int16), begin)
 
 
-async def test_an_owner_that_was_replaced_doubles_no_part(jobs: Jobs) -> None:
-    """Two workers cut for a moment: each part is there once, and none is left out."""
+async def test_two_owners_create_each_part_once(jobs: Jobs) -> None:
+    """While an old and a new owner split a job, each part is created once, and none is missing."""
     job = await submit(jobs)
     record = await jobs.record(job)
     async with (
@@ -214,21 +214,21 @@ async def test_an_owner_that_was_replaced_doubles_no_part(jobs: Jobs) -> None:
         open_parts(jobs.bus, jobs.blobs, record) as new,
     ):
         for begin in range(0, 64_000, 16_000):
-            await old.make(piece(begin))
-            await new.make(piece(begin))
+            await old.make(chunk(begin))
+            await new.make(chunk(begin))
         assert (old.count, new.count) == (4, 4)
-        await old.make(piece(64_000))
+        await old.make(chunk(64_000))
         with pytest.raises(PartsDiffer):
-            await new.make(piece(64_000, samples=8_000))
+            await new.make(chunk(64_000, samples=8_000))
     parts = await parts_of(jobs, job)
     assert [part.part.offset for part in parts] == [0, 16_000, 32_000, 48_000, 64_000]
 
 
-async def test_parts_of_a_job_that_is_over_are_removed(jobs: Jobs, start_worker: Start) -> None:
-    """The worker that ended the job died before it could: who is offered the job removes them."""
+async def test_parts_of_an_ended_job_are_removed(jobs: Jobs, start_worker: Start) -> None:
+    """Parts that an ended job has left are removed by the worker that gets its message."""
     job = await submit(jobs)
     async with open_parts(jobs.bus, jobs.blobs, await jobs.record(job)) as parts:
-        await parts.make(piece(0))
+        await parts.make(chunk(0))
 
     def end(record: TranscriptionRecord) -> None:
         record.split = True
@@ -236,4 +236,4 @@ async def test_parts_of_a_job_that_is_over_are_removed(jobs: Jobs, start_worker:
 
     await jobs.records.mutate(subjects.record(jobs.tenant, job), end)
     await start(jobs, start_worker, 1)
-    await until_gone(jobs, job)
+    await until_no_parts(jobs, job)

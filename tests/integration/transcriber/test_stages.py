@@ -1,4 +1,4 @@
-"""Stages in jobs and live sessions: replacements, stages that fail, and every way by which text leaves a worker."""
+"""Stages in jobs and live sessions: replacements, failures, and the outputs that must pass the stages."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from numpy.typing import NDArray
 
 from tests.integration.transcriber.conftest import Jobs, Start, pairs, recording
-from tests.integration.transcriber.test_jobs import words_stored, words_told
+from tests.integration.transcriber.test_jobs import words_published, words_stored
 from tests.integration.transcriber.test_sessions import Session, Worker, words
 from tiro.events.v1.live_pb2 import LivePartial, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
@@ -43,7 +43,7 @@ THREE = {"w1 w2": "one-two", "w4": "four and a half", "w5": "w6"}
 
 @dataclass(frozen=True)
 class Scripted:
-    """A stage that every request has, and its own type."""
+    """A stage of every request, which is also its own stage type."""
 
     change: Callable[[str], str]
     name = "scripted"
@@ -60,12 +60,12 @@ class Scripted:
 
 
 def hide(text: str) -> str:
-    """Hides what the fake engine says."""
+    """Hide the words of the fake engine."""
     return re.sub(r"w\d+", "[hidden]", text)
 
 
 def fail(text: str) -> str:
-    """Fails on the word 7."""
+    """Fail for word 7."""
     if "w7" in text:
         raise ValueError(text)
     return text.upper()
@@ -73,17 +73,17 @@ def fail(text: str) -> str:
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers have this stage alone."""
+    """Give workers this stage only."""
     monkeypatch.setattr("tiro_transcriber.app.STAGE_TYPES", (Scripted(request.param),))
 
 
 def spoken(begin: int, end: int) -> NDArray[np.int16]:
-    """Words with these numbers."""
+    """Samples of words with these numbers."""
     return encode(range(begin, end))
 
 
 async def everything(bus: Bus, stream: str, subject: str) -> bytes:
-    """All that is stored under a subject."""
+    """All messages on a subject, joined."""
     found = b""
     async with OrderedConsumer(bus, stream, subject) as log:
         async for entry in log:
@@ -95,7 +95,7 @@ async def everything(bus: Bus, stream: str, subject: str) -> bytes:
 
 @asynccontextmanager
 async def partials_of(bus: Bus, session: Session) -> AsyncIterator["asyncio.Queue[bytes]"]:
-    """The partials of a session from now on."""
+    """A queue with the partials of a session from now on."""
     found: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def take(message: Msg) -> None:
@@ -110,7 +110,7 @@ async def partials_of(bus: Bus, session: Session) -> AsyncIterator["asyncio.Queu
 
 
 async def record_at_end(session: Session) -> SessionRecord:
-    """The record of a session that has ended."""
+    """The record of a session, once it has ended."""
     async with session.records.watch(session.key) as changes:
         async for change in changes:
             if isinstance(change, Change) and change.value and change.value.state == SessionRecord.STATE_ENDED:
@@ -120,13 +120,13 @@ async def record_at_end(session: Session) -> SessionRecord:
 
 @pytest.mark.usefixtures("worker")
 async def test_replacements_in_a_job(jobs: Jobs) -> None:
-    """In what is published while it runs, and in what is stored, with the times of the words replaced."""
+    """Replacements are in the events and in the transcript, with the times of the replaced words."""
     job = await jobs.submit(recording(range(8)), replacements=THREE)
-    events = await jobs.history(job)
+    events = await jobs.events(job)
     record = await jobs.record(job)
     expected = ["w0", "one-two", "w3", "four", "and", "a", "half", "w6", "w6", "w7"]
     assert record.state == Transcription.STATE_SUCCEEDED
-    assert words_told(events) == expected
+    assert words_published(events) == expected
     assert await words_stored(jobs, record) == expected
     assert not record.transcript.warnings
     page = await read_page(jobs.blobs, record.tenant, job, epoch=record.transcript_epoch, index=0)
@@ -138,7 +138,7 @@ async def test_replacements_in_a_job(jobs: Jobs) -> None:
 
 
 async def test_replacements_in_a_session(bus: Bus, tenant: str, worker: Worker) -> None:
-    """In partials and finals. A change counts from its answer on; none at all is a change as well."""
+    """Replacements are in partials and finals. A change, also to none, applies from its answer on."""
     session = Session(bus, tenant)
     await session.open(replacements={"w1 w2": "one-two"})
     async with partials_of(bus, session) as partials:
@@ -160,7 +160,7 @@ async def test_replacements_in_a_session(bus: Bus, tenant: str, worker: Worker) 
 
 
 async def test_a_takeover_keeps_the_replacements(bus: Bus, tenant: str, start_worker: Start) -> None:
-    """Those that the caller has changed to, also where the change is before the checkpoint."""
+    """The next owner uses changed replacements, also if the change is before the checkpoint."""
     stop = await start_worker()
     session = Session(bus, tenant)
     await session.open(replacements={"w0": "zero"})
@@ -169,7 +169,7 @@ async def test_a_takeover_keeps_the_replacements(bus: Bus, tenant: str, start_wo
     await session.finalize()
     await session.events(until="utterance_ended")
     await session.send(spoken(3, 4))
-    await session.heard(session.sent)
+    await session.processed(session.sent)
     await stop()
     stored = await session.records.get(session.key)
     assert stored is not None
@@ -182,10 +182,10 @@ async def test_a_takeover_keeps_the_replacements(bus: Bus, tenant: str, start_wo
 
 @pytest.mark.usefixtures("stage", "worker")
 @pytest.mark.parametrize("stage", [fail], indirect=True)
-async def test_a_stage_that_fails_loses_no_job(jobs: Jobs) -> None:
-    """The segments that it could not do are as the engine gave them; the transcript has a warning with their time."""
+async def test_a_stage_that_fails_does_not_fail_the_job(jobs: Jobs) -> None:
+    """Segments on which a stage fails are those of the engine, and the transcript has a warning with their times."""
     job = await jobs.submit(recording([5, 7, 9], gap_ms=1000))
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == Transcription.STATE_SUCCEEDED
     assert await words_stored(jobs, record) == ["W5", "w7", "W9"]
@@ -196,8 +196,8 @@ async def test_a_stage_that_fails_loses_no_job(jobs: Jobs) -> None:
 
 @pytest.mark.usefixtures("stage")
 @pytest.mark.parametrize("stage", [fail], indirect=True)
-async def test_a_stage_that_fails_loses_no_word_of_a_session(bus: Bus, tenant: str, worker: Worker) -> None:
-    """The final is as the engine gave it, with a warning; the others are not touched."""
+async def test_a_stage_that_fails_loses_no_words_of_a_session(bus: Bus, tenant: str, worker: Worker) -> None:
+    """A final on which a stage fails is that of the engine, with a warning. Other finals are processed."""
     session = Session(bus, tenant)
     await session.open()
     for number in (5, 7, 9):
@@ -215,8 +215,8 @@ async def test_a_stage_that_fails_loses_no_word_of_a_session(bus: Bus, tenant: s
 
 @pytest.mark.usefixtures("stage")
 @pytest.mark.parametrize("stage", [hide], indirect=True)
-async def test_where_text_leaves_a_session(bus: Bus, tenant: str, worker: Worker) -> None:
-    """Partials, finals and the record have it from the stages alone; the context is the engine's own."""
+async def test_all_text_of_a_session_passes_the_stages(bus: Bus, tenant: str, worker: Worker) -> None:
+    """Partials, finals and the record have text of the stages only. The context is the engine's."""
     session = Session(bus, tenant)
     await session.open()
     async with partials_of(bus, session) as partials:
@@ -239,8 +239,8 @@ async def test_where_text_leaves_a_session(bus: Bus, tenant: str, worker: Worker
 
 @pytest.mark.usefixtures("stage", "worker")
 @pytest.mark.parametrize("stage", [hide], indirect=True)
-async def test_where_text_leaves_a_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events, pages, and the record with its warnings about text that was dropped."""
+async def test_all_text_of_a_job_passes_the_stages(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events, pages, and the record with its warnings about dropped text have text of the stages only."""
     transcribe = FakeEngine.transcribe
 
     def dropping(
@@ -251,11 +251,11 @@ async def test_where_text_leaves_a_job(jobs: Jobs, monkeypatch: pytest.MonkeyPat
         cancelled: threading.Event,
     ) -> WindowResult:
         result = transcribe(engine, window, options, emit, cancelled)
-        return replace(result, dropped=(DroppedText("w19", 0, 16_000, "nothing is said there"),))
+        return replace(result, dropped=(DroppedText("w19", 0, 16_000, "no speech"),))
 
     monkeypatch.setattr(FakeEngine, "transcribe", dropping)
     job = await jobs.submit(recording(range(10, 18)))
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert await words_stored(jobs, record) == ["[hidden]"] * 8
     (warning,) = record.transcript.warnings
@@ -267,7 +267,7 @@ async def test_where_text_leaves_a_job(jobs: Jobs, monkeypatch: pytest.MonkeyPat
 
 
 async def test_the_engine_waits_for_slow_stages(jobs: Jobs) -> None:
-    """No more segments wait than the limit; none is lost, and their order is that of the engine."""
+    """The number of waiting segments is limited. No segment is lost, and they stay in order."""
     begun, release = threading.Event(), threading.Event()
 
     def slow(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Two workers of one engine and model that are not alike: each takes what it can serve and leaves the rest."""
+"""Two workers of one engine and model with different capabilities: each claims only requests that it can serve."""
 
 import threading
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -38,7 +38,7 @@ SESSIONS = 8
 
 
 class LimitedEngine(FakeEngine):
-    """A fake engine that knows some languages and regions, and refuses others as real ones do."""
+    """A fake engine with some languages and regions, which refuses others as real engines do."""
 
     def __init__(self, languages: Collection[str], regions: Collection[str]) -> None:
         super().__init__("markers", frozenset(languages))
@@ -48,12 +48,12 @@ class LimitedEngine(FakeEngine):
     def transcribe(
         self, window: Window, options: RecognitionOptions, emit: Callable[[Segment], None], cancelled: threading.Event
     ) -> WindowResult:
-        """Transcribe in a region that it knows."""
+        """Transcribe, if the region is allowed."""
         self._require_region(options)
         return super().transcribe(window, options, emit, cancelled)
 
     def open_session(self, options: SessionOptions, start: int, context: CommittedContext | None = None) -> FakeSession:
-        """Open a session in a region that it knows."""
+        """Open a session, if the region is allowed."""
         self._require_region(options.recognition)
         return super().open_session(options, start, context)
 
@@ -63,7 +63,7 @@ class LimitedEngine(FakeEngine):
 
 
 class LimitedEngineType(FakeEngineType):
-    """Loads one."""
+    """The type of `LimitedEngine`."""
 
     def __init__(self, languages: Collection[str], regions: Collection[str]) -> None:
         self._languages = languages
@@ -76,8 +76,8 @@ class LimitedEngineType(FakeEngineType):
 
 FINNISH, ENGLISH = LimitedEngineType({"fi"}, set()), LimitedEngineType({"en"}, set())
 EUROPE, AMERICA = LimitedEngineType({"en"}, {"eu-north-1"}), LimitedEngineType({"en"}, {"us-east-1"})
-Asked = tuple[str, str]
-"""Language and region."""
+Request = tuple[str, str]
+"""Language and region of a request."""
 UNLIKE = pytest.mark.parametrize(
     ("kinds", "asked"),
     [((FINNISH, ENGLISH), (("fi", ""), ("en", ""))), ((EUROPE, AMERICA), (("", "eu-north-1"), ("", "us-east-1")))],
@@ -88,7 +88,7 @@ UNLIKE = pytest.mark.parametrize(
 
 @pytest.fixture
 def start_unlike(start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> StartUnlike:
-    """Starts a worker of each kind."""
+    """A function that starts a worker of each kind."""
 
     async def start(*kinds: EngineType) -> None:
         waiting = iter(kinds)
@@ -101,23 +101,23 @@ def start_unlike(start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> StartU
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that wait for no other one."""
+    """Workers that do not wait for more suitable ones."""
     monkeypatch.setattr(app, "JOB_PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(app, "SESSION_PATIENCE_SECONDS", 0.0)
 
 
 @UNLIKE
 async def test_each_job_goes_to_a_worker_that_can_serve_it(
-    jobs: Jobs, start_unlike: StartUnlike, kinds: Sequence[EngineType], asked: Sequence[Asked]
+    jobs: Jobs, start_unlike: StartUnlike, kinds: Sequence[EngineType], asked: Sequence[Request]
 ) -> None:
-    """Half of the jobs are for one of the two: all succeed at their first attempt."""
+    """Of jobs for either worker all succeed in their first attempt, each on the suitable worker."""
     await start_unlike(*kinds)
     submitted = []
     for number in range(JOBS):
         language, region = asked[number % 2]
         submitted.append(await jobs.submit(recording([number]), language=language, region=region))
     for number, job in enumerate(submitted):
-        await jobs.history(job)
+        await jobs.events(job)
         record = await jobs.record(job)
         assert record.state == Transcription.STATE_SUCCEEDED, record.error
         assert len(record.attempts) == 1
@@ -126,19 +126,19 @@ async def test_each_job_goes_to_a_worker_that_can_serve_it(
         worker_id: {number % 2 for number, job in enumerate(submitted) if await owner_of(jobs, job) == worker_id}
         for worker_id in {await owner_of(jobs, job) for job in submitted}
     }
-    assert sorted(map(sorted, by_worker.values())) == [[0], [1]], "each worker had only jobs that it can serve"
+    assert sorted(map(sorted, by_worker.values())) == [[0], [1]], "a worker has claimed a job that it cannot serve"
 
 
 async def owner_of(jobs: Jobs, job: str) -> str:
-    """The worker that a job has had."""
+    """The worker of a job's last attempt."""
     return (await jobs.record(job)).attempts[-1].worker_id
 
 
 @UNLIKE
 async def test_each_session_goes_to_a_worker_that_can_serve_it(
-    bus: Bus, tenant: str, start_unlike: StartUnlike, kinds: Sequence[EngineType], asked: Sequence[Asked]
+    bus: Bus, tenant: str, start_unlike: StartUnlike, kinds: Sequence[EngineType], asked: Sequence[Request]
 ) -> None:
-    """Half of the sessions are for one of the two: all are transcribed to their end."""
+    """Of sessions for either worker all are transcribed to their end."""
     await start_unlike(*kinds)
     sessions = [Session(bus, tenant) for _ in range(SESSIONS)]
     for number, session in enumerate(sessions):
@@ -164,10 +164,10 @@ async def test_each_session_goes_to_a_worker_that_can_serve_it(
 async def test_a_job_that_no_live_worker_can_serve_fails_with_the_reason(
     jobs: Jobs, start_unlike: StartUnlike, asked: dict[str, Any], reason: str
 ) -> None:
-    """Not as a fault of the engine, and at the first attempt."""
+    """The job fails in its first attempt with the reason, not with a fault of the engine."""
     await start_unlike(ENGLISH)
     job = await jobs.submit(recording(range(3)), **asked)
-    await jobs.history(job)
+    await jobs.events(job)
     record = await jobs.record(job)
     assert record.state == Transcription.STATE_FAILED
     assert reason_name(from_status(record.error).reason) == reason
@@ -182,7 +182,7 @@ async def test_a_job_that_no_live_worker_can_serve_fails_with_the_reason(
 async def test_a_session_that_no_live_worker_can_serve_ends_with_the_reason(
     bus: Bus, tenant: str, start_unlike: StartUnlike, asked: dict[str, Any], reason: str
 ) -> None:
-    """Not as a fault of the engine."""
+    """The session ends with the reason, not with a fault of the engine."""
     await start_unlike(ENGLISH)
     session = Session(bus, tenant)
     await session.open(**asked)

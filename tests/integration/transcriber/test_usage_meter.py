@@ -1,4 +1,4 @@
-"""What a worker counts, and that NATS being away loses none of it."""
+"""The usage meter of a worker, also during an outage of NATS."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from tiro_transcriber.engine.usage_meter import open_usage_meter
 
 @dataclass
 class Sending:
-    """What a meter sees of a session."""
+    """The part of a session that a meter reads."""
 
     seconds_sent: float = 0.0
 
 
 async def seconds(bus: Bus, tenant: str) -> float:
-    """What is written."""
+    """The written seconds of a tenant."""
     return sum(record.seconds_sent for record in await list_usage(bus, tenant=tenant))
 
 
 async def test_a_session_that_breaks_and_windows_are_counted(bus: Bus, tenant: str) -> None:
-    """Each second once, by the end of the worker."""
+    """Seconds of a failed session and of windows are counted once, and written by the end of the meter."""
     session = Sending()
-    async with open_usage_meter(bus, "outside", 5.0) as meter:
+    async with open_usage_meter(bus, "cloud", 5.0) as meter:
         with pytest.raises(RuntimeError), meter.counting(tenant, cast("EngineSession", session)):
             session.seconds_sent = 2.0
             raise RuntimeError
@@ -40,22 +40,22 @@ async def test_a_session_that_breaks_and_windows_are_counted(bus: Bus, tenant: s
     assert await seconds(bus, tenant) == 5.0
 
 
-async def test_nothing_is_written_where_nothing_is_sent(bus: Bus, tenant: str) -> None:
-    """An engine that runs here costs no write."""
-    async with open_usage_meter(bus, "here", 5.0) as meter:
+async def test_no_usage_is_written_if_no_audio_was_sent(bus: Bus, tenant: str) -> None:
+    """A local engine, which sends no audio, writes no usage."""
+    async with open_usage_meter(bus, "local", 5.0) as meter:
         with meter.counting(tenant, cast("EngineSession", Sending())):
             pass
     assert await list_usage(bus, tenant=tenant) == []
 
 
-async def test_nats_goes_and_comes_back(tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be written is written with what comes next."""
+async def test_usage_survives_an_outage_of_nats(tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Usage that could not be written is written with the next one."""
     monkeypatch.setattr(publishing, "PATIENCE_SECONDS", 1.0)
     with running_nats(tmp_path) as server:
         settings = CoreSettings.model_validate({"nats_url": server.url, "nats_monitor_url": server.monitor_url})
         async with open_bus(settings, "test", read_patience_seconds=1.0) as bus:
             await ensure_streams(bus, replicas=1)
-            async with open_usage_meter(bus, "outside", 20.0) as meter:
+            async with open_usage_meter(bus, "cloud", 20.0) as meter:
                 await asyncio.to_thread(server.kill)
                 meter.of(tenant)(1.0)
                 await meter._write()
