@@ -68,9 +68,9 @@ async def test_a_failed_upload_expires_and_a_ready_one_stays(
 
 
 async def test_parts_are_kept_as_long_as_their_job(ingest: Ingest, bus: Bus, tenant: str) -> None:
-    """Parts do not expire before their job: the worker that merges them may be replaced, and the next one starts with
+    """Parts do not expire before their job, with which they are deleted.
 
-    the first part. They are deleted with the job.
+    The worker that merges them may be replaced, and the next one starts with the first part.
     """
     records = RecordStore(bus, JOBS_BUCKET, TranscriptionRecord)
     blobs = JetStreamBlobStore(bus)
