@@ -83,8 +83,8 @@ class Client:
     async def be_refused(self, *requests: Request) -> Any:
         """Send everything, and return the error that comes back.
 
-        By gRPC's blocking client: where the server's refusal meets a message that is being sent, the asynchronous one
-        makes INTERNAL of it.
+        Uses gRPC's blocking client: if a refusal arrives while a message is being sent, the asynchronous one raises
+        INTERNAL instead.
         """
         return await asyncio.to_thread(self._be_refused, requests)
 
@@ -98,12 +98,12 @@ class Client:
 
 @dataclass
 class Conversation:
-    """All that came back."""
+    """All responses of a call."""
 
     responses: list[Response] = field(default_factory=list)
 
     def kinds(self) -> list[str]:
-        """What came, without partials and acknowledgements."""
+        """The kinds of responses, without partials and acknowledgements."""
         return [str(item.WhichOneof("response")) for item in self.numbered()]
 
     def numbered(self) -> list[Response]:
@@ -162,7 +162,7 @@ def engine() -> str:
 
 @pytest.fixture
 async def worker(bus: Bus, engine: str) -> AsyncIterator[ScriptedWorker]:
-    """A worker that is alive."""
+    """A registered worker."""
     async with running_worker(bus, engine) as worker:
         yield worker
 
@@ -210,5 +210,5 @@ async def start_streamer(nats_server: NatsServer, engine: str) -> AsyncIterator[
 
 @pytest.fixture
 async def client(start_streamer: StartStreamer, worker: ScriptedWorker) -> Client:
-    """A client of a streamer that knows of the worker."""
+    """A client of a streamer that has seen the worker."""
     return await start_streamer()

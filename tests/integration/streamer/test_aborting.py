@@ -1,4 +1,4 @@
-"""Connections that end their session before its time: only while it is theirs, and behind everything that is stored."""
+"""Connections that abort their session: only while they own it, and after all stored messages."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ TOO_SLOW = client_too_slow(0.5)
 
 @pytest.fixture
 async def record(bus: Bus, tenant: str) -> SessionRecord:
-    """A session that a worker has."""
+    """A session with a worker."""
     record = SessionRecord(
         tenant=tenant,
         session_id=new_id(),
@@ -95,7 +95,7 @@ async def test_a_connection_that_was_replaced_does_not_end_the_session(bus: Bus,
 
 
 async def test_a_connection_that_was_replaced_withdraws_nothing(bus: Bus, record: SessionRecord) -> None:
-    """Also while no worker has the session, which one that takes it over will need."""
+    """A replaced connection keeps a waiting session, which the new connection needs."""
     old = await written(bus, record)
 
     def give_back(session: SessionRecord) -> None:
@@ -114,8 +114,8 @@ async def test_a_connection_that_was_replaced_withdraws_nothing(bus: Bus, record
     assert kept.value.state == SessionRecord.STATE_WAITING
 
 
-async def test_the_end_says_what_is_before_it(bus: Bus, record: SessionRecord) -> None:
-    """It carries the samples and the controls of the log, and the reason."""
+async def test_the_end_has_the_position_of_the_log(bus: Bus, record: SessionRecord) -> None:
+    """The end message has the samples and the controls of the log, and the reason."""
     await abort(bus, record, await written(bus, record))
     last = (await stored(bus, record))[-1]
     assert (last.first_sample, last.first_control) == (FRAME_SAMPLES, 1)
@@ -123,7 +123,7 @@ async def test_the_end_says_what_is_before_it(bus: Bus, record: SessionRecord) -
 
 
 async def test_a_message_under_way_is_not_overtaken(bus: Bus, tenant: str) -> None:
-    """However far the last message is when the connection fails: it is before the end, and the end counts it."""
+    """A message that is being written when the connection fails is before the end, which counts it."""
     for turns in range(12):
         record = SessionRecord(tenant=tenant, session_id=new_id(), sample_rate_hertz=16_000)
         record.state, record.lease.worker_id = SessionRecord.STATE_ACTIVE, "a-worker"
@@ -151,7 +151,7 @@ def assert_contiguous(found: list[LiveInput]) -> None:
 
 
 async def test_without_a_worker_the_record_is_ended_here(bus: Bus, record: SessionRecord) -> None:
-    """Nobody else would: the record says why, and no audio stays."""
+    """Without a worker the streamer ends the record with the reason, and removes the audio."""
 
     def give_back(session: SessionRecord) -> None:
         session.state = SessionRecord.STATE_WAITING

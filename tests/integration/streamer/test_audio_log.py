@@ -39,8 +39,8 @@ async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
     return found
 
 
-async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> None:
-    """What waits is gathered into one message, but never across a control."""
+async def test_controls_keep_their_position(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> None:
+    """Waiting audio is joined into one message, but not across a control."""
     await audio_log.write(b"\1\0" * 10)
     await audio_log.write(b"\2\0" * 10)
     await audio_log.finalize()
@@ -59,7 +59,7 @@ async def test_controls_keep_their_place(bus: Bus, record: SessionRecord, audio_
 
 
 async def test_a_full_buffer_makes_the_reader_wait(audio_log: AudioLogWriter) -> None:
-    """While nothing can be stored, no more than the limit is taken; it goes on once there is room."""
+    """While nothing can be stored, input up to the limit is read. Reading continues once there is space."""
     await audio_log.write(bytes(BUFFER_BYTES))
     waiting = asyncio.create_task(audio_log.write(bytes(2)))
     done, _ = await asyncio.wait([waiting], timeout=0.05)
@@ -80,8 +80,8 @@ async def test_a_second_writer_is_refused(bus: Bus, record: SessionRecord, audio
     assert len(await stored(bus, record)) == 1
 
 
-async def test_a_cancelled_publisher_knows_where_the_line_ends(bus: Bus, record: SessionRecord) -> None:
-    """Wherever it is cancelled: what is on its way arrives and is counted, and nothing follows it."""
+async def test_a_cancelled_publisher_knows_the_end_of_the_log(bus: Bus, record: SessionRecord) -> None:
+    """A message that is under way at the cancellation is stored and counted, and none follows it."""
     for turns in range(12):
         session = SessionRecord(tenant=record.tenant, session_id=new_id(), sample_rate_hertz=16_000)
         audio_log = AudioLogWriter(bus, session, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)

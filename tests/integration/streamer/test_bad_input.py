@@ -1,4 +1,4 @@
-"""Input that is wrong, beside a session that is right: the one gets a clear error, the other all of its words."""
+"""Invalid input, beside a valid session: the first gets an error with a reason, the other all of its words."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -82,8 +82,8 @@ async def test_a_message_that_breaks_a_rule(client: Client, bad: Request, field:
     assert [item.field for item in violations] == [field]
 
 
-async def test_a_message_that_grpc_refuses(client: Client, worker: ScriptedWorker) -> None:
-    """What is larger than any message may be ends the call, and its session with it."""
+async def test_a_message_over_the_limit_of_grpc(client: Client, worker: ScriptedWorker) -> None:
+    """A message over gRPC's limit ends the call and its session."""
     before = set(worker.received)
     error = await client.be_refused(client.config(), Request(audio=bytes(8 * 1024 * 1024)))
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -99,7 +99,7 @@ async def test_no_config(client: Client, opening: tuple[Request, ...]) -> None:
 
 
 async def test_a_second_config(client: Client) -> None:
-    """It ends its own session only."""
+    """A second config ends its own session only."""
     error = await client.be_refused(client.config(), Request(audio=SECOND), client.config())
     assert reason_of(error) == "CONFIG_REPEATED"
 
@@ -111,13 +111,13 @@ async def test_odd_byte_counts(client: Client) -> None:
 
 
 async def test_finalize_on_an_empty_session(client: Client) -> None:
-    """Every wish is answered, without a final, and the session ends in order."""
+    """Every finalize is answered, without a final, and the session ends without an error."""
     conversation = await client.converse(client.config(), FINALIZE, FINALIZE)
     assert conversation.kinds() == ["session_started", "utterance_end", "utterance_end", "session_ended"]
     assert conversation.last.session_ended.final_count == 0
 
 
 async def test_half_close_at_once(client: Client) -> None:
-    """A session without audio ends in order."""
+    """A session without audio ends without an error."""
     conversation = await client.converse(client.config())
     assert conversation.kinds() == ["session_started", "session_ended"]

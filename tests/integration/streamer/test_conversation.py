@@ -1,4 +1,4 @@
-"""Sessions that go well, over a real NATS server."""
+"""Sessions without faults, on a real NATS server."""
 
 import io
 
@@ -47,7 +47,7 @@ def encoded(samples: NDArray[np.int16], rate: int, *, codec: str, container: str
 
 
 def session_of(worker: ScriptedWorker, conversation: Conversation) -> Received:
-    """What the worker got of a conversation's session."""
+    """The messages of a conversation's session that the worker has received."""
     return worker.received[conversation.responses[0].session_started.session_id]
 
 
@@ -65,7 +65,7 @@ async def test_audio_reaches_the_worker_and_its_words_come_back(client: Client, 
     assert conversation.last.session_ended.final_count == 1
 
 
-async def test_the_start_tells_what_is_used(client: Client, worker: ScriptedWorker) -> None:
+async def test_session_started_has_the_config_in_use(client: Client, worker: ScriptedWorker) -> None:
     """The first message has the session's config and limits, and the record has them as well."""
     endpointing = Endpointing(silence=duration(0.3))
     conversation = await client.converse(client.config(endpointing=endpointing))
@@ -79,8 +79,8 @@ async def test_the_start_tells_what_is_used(client: Client, worker: ScriptedWork
     assert record.enable_interim_results
 
 
-async def test_samples_may_be_cut_anywhere(client: Client, worker: ScriptedWorker) -> None:
-    """A message that ends within a sample loses nothing: the next one goes on with it."""
+async def test_samples_may_be_split_anywhere(client: Client, worker: ScriptedWorker) -> None:
+    """A message may end within a sample, which the next message continues."""
     samples = tone(0.1, RATE).tobytes()
     conversation = await client.converse(client.config(), *pieces(samples, 333))
     assert session_of(worker, conversation).pcm16 == samples
@@ -126,8 +126,8 @@ async def test_opus_is_decoded(client: Client, worker: ScriptedWorker) -> None:
     assert len(session_of(worker, conversation).pcm16) // 2 == pytest.approx(OPUS_RATE, abs=OPUS_FRAME)
 
 
-async def test_finalize_is_met_at_its_sample(client: Client, worker: ScriptedWorker) -> None:
-    """Finalize makes what was sent before it final, and the session goes on."""
+async def test_finalize_applies_at_its_sample(client: Client, worker: ScriptedWorker) -> None:
+    """Finalize makes the audio before it final, and the session continues."""
     call = await client.start()
     await call.write(Request(audio=bytes(FRAME_BYTES)))
     await call.write(Request(finalize=Finalize()))
@@ -157,7 +157,7 @@ async def test_finalize_waits_for_the_decoder(client: Client, worker: ScriptedWo
 
 
 async def test_a_session_without_audio(client: Client) -> None:
-    """Half-closing at once ends the session in order, without finals."""
+    """Half-closing at once ends the session without an error and without finals."""
     conversation = await client.converse(client.config())
     assert conversation.kinds() == ["session_started", "session_ended"]
     assert conversation.last.session_ended.final_count == 0
@@ -169,8 +169,8 @@ async def test_keep_alive_is_no_input(client: Client, worker: ScriptedWorker) ->
     assert [item.WhichOneof("input") for item in session_of(worker, conversation).inputs] == ["end"]
 
 
-async def test_partials_come_while_audio_is_arriving(client: Client) -> None:
-    """A partial comes back before the stream is half-closed, and says which event it comes after."""
+async def test_partials_are_sent_while_audio_arrives(client: Client) -> None:
+    """A partial is sent before the stream is half-closed, with the sequence of the event before it."""
     call = await client.start()
     await call.write(Request(audio=bytes(FRAME_BYTES)))
     partial = await read_until(call, "partial")
@@ -211,7 +211,7 @@ async def test_stored_audio_is_acknowledged(client: Client) -> None:
     assert rest[-1].HasField("session_ended")
 
 
-async def test_a_large_message_is_cut(client: Client, worker: ScriptedWorker) -> None:
+async def test_a_large_message_is_split(client: Client, worker: ScriptedWorker) -> None:
     """The largest message a client may send goes to the audio log in pieces that NATS takes."""
     samples = bytes(262_144)
     conversation = await client.converse(client.config(LINEAR16), Request(audio=samples))
@@ -222,7 +222,7 @@ async def test_a_large_message_is_cut(client: Client, worker: ScriptedWorker) ->
 
 
 async def test_a_final_has_its_warnings(client: Client, worker: ScriptedWorker) -> None:
-    """What went wrong with it comes with it."""
+    """Warnings about a final are sent with it."""
     worker.script.warning = "a stage failed"
     call = await client.start()
     await call.write(Request(audio=bytes(32_000)))

@@ -1,4 +1,4 @@
-"""Clients that come and go by the thousand, or never read: what they cost a real streamer process."""
+"""Thousands of short-lived clients, and clients that never read: their cost in a real streamer process."""
 
 import asyncio
 import urllib.request
@@ -54,7 +54,7 @@ async def impatient_streamer(nats_server: NatsServer, worker: ScriptedWorker) ->
 
 
 def resident_bytes(process: ServiceProcess) -> int:
-    """The memory that a process has."""
+    """The resident memory of a process, in bytes."""
     return int(psutil.Process(process.pid).memory_info().rss)
 
 
@@ -103,7 +103,7 @@ async def all_over_but(bus: Bus, engine: str, left: int) -> None:
 
 
 async def test_a_thousand_streams_that_are_dropped(streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus) -> None:
-    """They leave nothing behind, no session and no memory; a session beside them is served all the time."""
+    """A thousand dropped streams leave no session and no memory, and another session is served all the time."""
     async with connected(streamer.wait_for("listening")["address"], worker.record.engine) as client:
         neighbour = await client.start()
         await come_and_go(client, WARM_UP)
@@ -128,7 +128,7 @@ async def test_a_thousand_streams_that_are_dropped(streamer: ServiceProcess, wor
 async def test_a_client_that_never_reads_costs_no_memory(
     impatient_streamer: ServiceProcess, worker: ScriptedWorker, bus: Bus
 ) -> None:
-    """What it leaves unread waits in NATS; after the time for that it is cut off, and the session beside it is not."""
+    """Unread events wait in NATS. After a limit of time the client is disconnected, and another session is served."""
     async with connected(impatient_streamer.wait_for("listening")["address"], worker.record.engine) as client:
         neighbour = await client.start()
         call: Any = await client.start()

@@ -1,4 +1,4 @@
-"""Sessions that end before their time: the client, the worker or the service goes away."""
+"""Sessions that end early: the client, the worker or the service is lost."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -41,7 +41,7 @@ async def record_of(bus: Bus, session: SessionRecord) -> SessionRecord:
     return stored.value
 
 
-async def test_a_client_that_cancels_frees_its_worker(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
+async def test_a_client_that_cancels_releases_its_worker(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
     """The audio log ends with an error, so that the worker does not wait for more; the record is over."""
     call = await client.start()
     await call.write(FRAME)
@@ -53,10 +53,10 @@ async def test_a_client_that_cancels_frees_its_worker(client: Client, worker: Sc
     assert (await record_of(bus, received.record)).state == SessionRecord.STATE_ENDED
 
 
-async def test_a_client_whose_connection_breaks_frees_its_worker(
+async def test_a_broken_connection_releases_the_worker(
     nats_server: NatsServer, worker: ScriptedWorker, engine: str
 ) -> None:
-    """A connection that goes away is a client that goes away."""
+    """A broken connection ends its session, which cannot be resumed."""
     async with running_streamer(settings_for(nats_server), engine) as client:
         call = await client.start()
         await call.write(FRAME)
@@ -66,8 +66,8 @@ async def test_a_client_whose_connection_breaks_frees_its_worker(
     assert received.inputs[-1].HasField("end")
 
 
-async def test_a_silent_client_is_let_go(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """Nothing from the client for the idle time ends the session; what was said before is transcribed."""
+async def test_a_silent_client_loses_its_session(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """A client that sends nothing for the idle time loses its session. Audio before is transcribed."""
     client = await start_streamer(idle_seconds_max=0.5)
     call = await client.start()
     await call.write(FRAME)
@@ -87,13 +87,15 @@ async def test_keep_alive_keeps_a_session(start_streamer: StartStreamer, worker:
     assert (await read_until(call, "session_ended")).session_ended.final_count == 0
 
 
-async def test_a_client_without_a_config_is_let_go(start_streamer: StartStreamer) -> None:
-    """A client that opens a stream and says nothing does not keep it."""
+async def test_a_stream_without_a_config_is_ended(start_streamer: StartStreamer) -> None:
+    """A stream without a message is ended after the idle time."""
     client = await start_streamer(idle_seconds_max=0.2)
     assert reason_of(await error_of(client.open())) == "SESSION_IDLE"
 
 
-async def test_a_client_that_does_not_read_is_let_go(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+async def test_a_client_that_does_not_read_loses_its_session(
+    start_streamer: StartStreamer, worker: ScriptedWorker
+) -> None:
     """A client that leaves its finals unread loses the session, and its worker is free again."""
     worker.script.finals_per_input = 200
     worker.script.final_text = "x" * 50_000
@@ -131,7 +133,7 @@ async def test_an_error_comes_after_the_finals_before_it(client: Client, worker:
     assert reason_of(await error_of(call)) == "SESSION_FAILED"
 
 
-async def test_a_worker_that_is_gone_for_good(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
+async def test_a_lost_worker_without_a_replacement(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
     """When the worker is gone and no other one takes over, the client gets an error that asks it to try again."""
     async with running_worker(bus, engine) as worker:
         client = await start_streamer(takeover_seconds_max=0.5)
@@ -143,10 +145,10 @@ async def test_a_worker_that_is_gone_for_good(start_streamer: StartStreamer, bus
     assert received.record.state == SessionRecord.STATE_ACTIVE
 
 
-async def test_a_session_that_was_moved_and_that_nobody_takes(
+async def test_a_moved_session_that_no_worker_claims(
     start_streamer: StartStreamer, bus: Bus, worker: ScriptedWorker
 ) -> None:
-    """Its worker has given it to another engine and is alive; the client is not left waiting for that one for ever."""
+    """A session that was moved to an engine without workers ends with an error, although its last worker is alive."""
     client = await start_streamer(takeover_seconds_max=1.0)
     call = await client.start()
     received = await worker.only_session()
@@ -161,7 +163,9 @@ async def test_a_session_that_was_moved_and_that_nobody_takes(
     assert reason_of(await error_of(call)) == "SESSION_FAILED"
 
 
-async def test_sessions_under_way_get_the_grace(nats_server: NatsServer, worker: ScriptedWorker, engine: str) -> None:
+async def test_sessions_under_way_get_the_grace_time(
+    nats_server: NatsServer, worker: ScriptedWorker, engine: str
+) -> None:
     """A streamer that stops takes no new session, and lets the others end by themselves."""
     async with AsyncExitStack() as after:
         async with open_streamer(settings_for(nats_server, grace_seconds=20), asyncio.Event()) as address:
@@ -173,7 +177,7 @@ async def test_sessions_under_way_get_the_grace(nats_server: NatsServer, worker:
 
 
 async def _end_late(client: Client, call: Any, late: Any) -> None:
-    """Once the streamer is stopping: find the door shut, then end the session."""
+    """Once the streamer is stopping, check that it refuses sessions, then end the session."""
     await late.write(client.config())
     assert reason_of(await error_of(late)) == "SHUTTING_DOWN"
     await call.write(FRAME)
@@ -181,10 +185,10 @@ async def _end_late(client: Client, call: Any, late: Any) -> None:
     assert (await read_until(call, "session_ended")).session_ended.final_count == 1
 
 
-async def test_sessions_beyond_the_grace_are_ended(
+async def test_sessions_beyond_the_grace_time_are_ended(
     nats_server: NatsServer, worker: ScriptedWorker, engine: str
 ) -> None:
-    """After the grace the session ends with a reason that tells the client to go elsewhere."""
+    """After the grace time the session ends with a reason for which a client connects to another streamer."""
     async with AsyncExitStack() as after:
         async with open_streamer(settings_for(nats_server, grace_seconds=0.2), asyncio.Event()) as address:
             client = await after.enter_async_context(connected(address, engine))

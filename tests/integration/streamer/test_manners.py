@@ -1,4 +1,4 @@
-"""What an operator sees of a streamer: health, reflection, metrics."""
+"""Health, reflection and metrics of a streamer."""
 
 import asyncio
 import urllib.request
@@ -31,7 +31,7 @@ async def test_health_is_watched_until_the_end(nats_server: NatsServer) -> None:
 
 
 async def test_reflection_names_the_service(nats_server: NatsServer) -> None:
-    """Tools can find out what there is to call."""
+    """Reflection lists the streaming service."""
     async with (
         open_streamer(settings_for(nats_server), asyncio.Event()) as address,
         grpc.aio.insecure_channel(address) as channel,

@@ -23,7 +23,7 @@ GONE = "gone"
 
 @pytest.fixture
 async def workers(bus: Bus, worker: ScriptedWorker) -> AsyncIterator[WorkerDirectory]:
-    """Give who is alive: one scripted worker, which takes nothing."""
+    """The live workers: one scripted worker, which claims no session."""
     worker.script.claims = False
     async with open_worker_directory(bus) as directory:
         yield directory
@@ -60,14 +60,16 @@ async def is_enqueued(bus: Bus, record: SessionRecord, engine: str) -> bool:
 
 
 async def create(bus: Bus, record: SessionRecord) -> SessionAssignment:
-    """Write the record, without a hint."""
+    """Write the record, without enqueuing the session."""
     key = subjects.record(record.tenant, record.session_id)
     await RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord).create(key, record)
     return SessionAssignment(bus, record)
 
 
-async def test_it_goes_to_an_alternative_that_has_room(bus: Bus, workers: WorkerDirectory, engine: str) -> None:
-    """The record first, then the hint; the other alternatives stay."""
+async def test_a_session_moves_to_an_alternative_with_free_slots(
+    bus: Bus, workers: WorkerDirectory, engine: str
+) -> None:
+    """The record is changed first, then the session is enqueued. Other alternatives stay."""
     nobody, somebody = Route(engine="nobody", model="counter"), Route(engine=engine, model="counter")
     record = session(nobody, somebody)
     assert await (await create(bus, record)).move(workers)
@@ -77,8 +79,8 @@ async def test_it_goes_to_an_alternative_that_has_room(bus: Bus, workers: Worker
     assert not await is_enqueued(bus, record, GONE)
 
 
-async def test_without_one_it_is_enqueued_once_more(bus: Bus, workers: WorkerDirectory) -> None:
-    """Whoever has moved it there may have died before the hint."""
+async def test_without_an_alternative_the_session_is_enqueued_again(bus: Bus, workers: WorkerDirectory) -> None:
+    """The process that moved the session may have died before it enqueued it."""
     record = session(Route(engine="nobody", model="counter"))
     offer = await create(bus, record)
     assert not await offer.move(workers)
@@ -88,10 +90,10 @@ async def test_without_one_it_is_enqueued_once_more(bus: Bus, workers: WorkerDir
 
 
 @pytest.mark.parametrize("state", [SessionRecord.STATE_ACTIVE, SessionRecord.STATE_ENDED])
-async def test_a_session_that_a_worker_holds_or_that_is_over_stays(
+async def test_an_active_or_ended_session_does_not_move(
     bus: Bus, workers: WorkerDirectory, engine: str, state: "SessionRecord.State.ValueType"
 ) -> None:
-    """The worker moves it itself, where that is needed."""
+    """An active session is moved by its worker only."""
     record = session(Route(engine=engine, model="counter"))
     record.state = state
     record.lease.CopyFrom(new_lease("a worker", 30.0))

@@ -1,4 +1,4 @@
-"""The client library against a streamer: of several connections to a session one has it, and no client is misled."""
+"""Several connections of the client library to one session: one owns it, and the others get an error."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -50,8 +50,8 @@ async def taken_over(client: Client, live: LiveStream) -> Any:
     return call
 
 
-async def test_a_client_that_is_alone_goes_on(client: Client, worker: ScriptedWorker, live: LiveStream) -> None:
-    """Told that its session goes on elsewhere, it resumes it, since nobody else has it: nothing is lost or repeated."""
+async def test_a_client_without_a_rival_resumes(client: Client, worker: ScriptedWorker, live: LiveStream) -> None:
+    """A client whose session seems to have another owner resumes it if there is none. No word is lost or repeated."""
     (await taken_over(client, live)).cancel()
     await live.send(SECOND)
     await until(live, SessionResumed)
@@ -63,7 +63,7 @@ async def test_a_client_that_is_alone_goes_on(client: Client, worker: ScriptedWo
 
 
 async def test_two_clients_with_one_token(client: Client, worker: ScriptedWorker, live: LiveStream) -> None:
-    """Each takes the session over from the other one. The older one gives up first, and says why."""
+    """Two clients take the session over from each other. The older one stops first, with the reason."""
     first = await taken_over(client, live)
     await live.send(SECOND)
     await until(live, SessionResumed)
@@ -77,8 +77,10 @@ async def test_two_clients_with_one_token(client: Client, worker: ScriptedWorker
     assert (await read_all(second)).last.HasField("session_ended")
 
 
-async def test_an_end_that_is_not_its_own(client: Client, worker: ScriptedWorker, live: LiveStream) -> None:
-    """Another client has ended the session. This one has more to say: it is not told that all is well."""
+async def test_a_session_that_another_client_has_ended(
+    client: Client, worker: ScriptedWorker, live: LiveStream
+) -> None:
+    """A client that has more audio gets an error when another client has ended the session."""
     other = await taken_over(client, live)
     await other.done_writing()
     assert (await read_all(other)).last.HasField("session_ended")

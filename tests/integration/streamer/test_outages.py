@@ -1,4 +1,4 @@
-"""Sessions and what they share: NATS that comes and goes, tenants that do not meet."""
+"""Outages of NATS, isolation of tenants, and a streamer as a process."""
 
 import asyncio
 from pathlib import Path
@@ -55,8 +55,8 @@ async def test_no_sample_is_lost_when_nats_restarts(tmp_path: Path, engine: str)
     assert conversation.last.session_ended.audio_duration.ToTimedelta().total_seconds() == 6.0
 
 
-async def test_tenants_do_not_meet(nats_server: NatsServer, bus: Bus, worker: ScriptedWorker, engine: str) -> None:
-    """Each tenant's session is on subjects of its own; a missing or wrong key opens nothing."""
+async def test_tenants_are_isolated(nats_server: NatsServer, bus: Bus, worker: ScriptedWorker, engine: str) -> None:
+    """Each tenant's session has subjects of its own. A missing or wrong key is refused."""
     keys = ApiKeys(bus)
     one, _ = await keys.create("tenant-one", "a test")
     two, _ = await keys.create("tenant-two", "a test")
@@ -102,7 +102,7 @@ async def test_a_real_process_serves_and_stops(nats_server: NatsServer, worker: 
 
 
 async def test_a_process_waits_for_nats(tmp_path: Path, engine: str) -> None:
-    """Without NATS it says so and waits; SIGTERM ends the waiting; with NATS it becomes ready by itself."""
+    """Without NATS a streamer logs that it waits, and can be stopped. With NATS it becomes ready."""
     with running_nats(tmp_path) as nats:
         environment = environment_for(nats)
         nats.stop()

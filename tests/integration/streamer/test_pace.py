@@ -1,4 +1,4 @@
-"""Clients that are faster, slower or more of them than they should be."""
+"""The pace of clients: bursts, lag, pauses and changes of the config."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,9 @@ async def _burst(call: Any, seconds: int) -> None:
     await call.done_writing()
 
 
-async def test_a_burst_is_slowed_to_what_is_heard(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+async def test_a_burst_is_slowed_to_the_pace_of_the_worker(
+    start_streamer: StartStreamer, worker: ScriptedWorker
+) -> None:
     """A client that sends faster than a worker processes is read no further than the lead, and loses nothing."""
     client = await start_streamer(lead_seconds_max=5)
     worker.script.reports_progress = False
@@ -51,8 +53,8 @@ async def test_a_burst_is_slowed_to_what_is_heard(start_streamer: StartStreamer,
     assert len(received.pcm16) == LONG * len(SECOND)
 
 
-async def test_lag_is_told_to_be_over(client: Client, worker: ScriptedWorker) -> None:
-    """The end of a lag is reported to a client that was told of the lag."""
+async def test_the_end_of_a_lag_is_reported(client: Client, worker: ScriptedWorker) -> None:
+    """A client that got a lag gets its end."""
     worker.script.reports_progress = False
     call = await client.start()
     await call.write(Request(audio=3 * SECOND))
@@ -64,8 +66,8 @@ async def test_lag_is_told_to_be_over(client: Client, worker: ScriptedWorker) ->
     await read_all(call)
 
 
-async def test_a_pause_by_the_clock_is_written_once(client: Client, worker: ScriptedWorker) -> None:
-    """A client that is there and sends nothing after speech pauses; keep-alives are no speech."""
+async def test_a_pause_is_written_once(client: Client, worker: ScriptedWorker) -> None:
+    """One pause is written for a client that sends no audio after speech, also if it sends keep-alives."""
     call = await client.start()
     await call.write(Request(audio=SECOND))
     await read_until(call, "final")  # the scripted worker's answer to a pause
@@ -78,7 +80,7 @@ async def test_a_pause_by_the_clock_is_written_once(client: Client, worker: Scri
 
 
 async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, worker: ScriptedWorker) -> None:
-    """It is met at its sample, answered with the config in use, and counted among the controls that are stored."""
+    """A change applies at its sample, is answered with the config in use, and counts as a stored control."""
     call = await client.start()
     update = streaming.UpdateConfig(
         hotwords=streaming.Hotwords(phrases=["Tiro"]),
@@ -99,8 +101,8 @@ async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, w
     assert [message.update_config for message in received.inputs if message.HasField("update_config")] == [update]
 
 
-async def test_a_language_that_nobody_speaks(client: Client, worker: ScriptedWorker) -> None:
-    """A change to it ends the session; what was good before it is transcribed first."""
+async def test_a_change_to_an_unknown_language(client: Client, worker: ScriptedWorker) -> None:
+    """The session ends with an error, after the audio before the change was transcribed."""
     error = await client.be_refused(
         client.config(),
         Request(audio=SECOND),
@@ -112,7 +114,7 @@ async def test_a_language_that_nobody_speaks(client: Client, worker: ScriptedWor
 
 @pytest.mark.parametrize("channels", [2, 6])
 async def test_channels_are_mixed(client: Client, worker: ScriptedWorker, channels: int) -> None:
-    """Interleaved channels become one, however the messages are cut."""
+    """Interleaved channels are mixed to one, for any boundaries of messages."""
     frames = b"".join((1000 * (1 + number % channels)).to_bytes(2, "little") for number in range(channels * 16_000))
     announced = client.config().config.format
     announced.channel_count = channels

@@ -1,4 +1,4 @@
-"""Input that cannot be served: each kind with its own reason, and the good part before it is transcribed."""
+"""Refused sessions and input: each kind has its reason, and valid audio before it is transcribed."""
 
 from collections.abc import Sequence
 
@@ -68,7 +68,7 @@ async def sessions_of(bus: Bus, engine: str) -> Sequence[SessionRecord]:
         ),
     ],
 )
-async def test_a_config_that_is_wrong(client: Client, config: StreamingConfig, field: str) -> None:
+async def test_an_invalid_config_is_refused(client: Client, config: StreamingConfig, field: str) -> None:
     """The error names the field that breaks a rule."""
     error = await client.be_refused(Request(config=config))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
@@ -84,8 +84,10 @@ async def test_a_config_that_is_wrong(client: Client, config: StreamingConfig, f
         (RecognitionConfig(language_code="fr"), "UNSUPPORTED_LANGUAGE"),
     ],
 )
-async def test_what_nobody_knows(client: Client, asked: RecognitionConfig, reason: str) -> None:
-    """An unknown engine, model or language is refused by name."""
+async def test_an_unknown_engine_model_or_language_is_refused(
+    client: Client, asked: RecognitionConfig, reason: str
+) -> None:
+    """An unknown engine, model or language is refused with its field."""
     recognition = RecognitionConfig(engine=client.engine)
     recognition.MergeFrom(asked)
     error = await client.be_refused(client.config(recognition=recognition))
@@ -107,8 +109,10 @@ async def test_what_nobody_knows(client: Client, asked: RecognitionConfig, reaso
     ],
     ids=["word times", "hotwords", "region"],
 )
-async def test_what_the_model_cannot_do(client: Client, asked: RecognitionConfig, reason: str, field: str) -> None:
-    """An option is refused by name before there is a session."""
+async def test_an_option_that_the_model_lacks_is_refused(
+    client: Client, asked: RecognitionConfig, reason: str, field: str
+) -> None:
+    """An option that the model lacks is refused with its field, before a session is created."""
     recognition = RecognitionConfig(engine=client.engine)
     recognition.MergeFrom(asked)
     error = await client.be_refused(client.config(recognition=recognition))
@@ -119,8 +123,8 @@ async def test_what_the_model_cannot_do(client: Client, asked: RecognitionConfig
         assert info_of(error, error_details_pb2.ErrorInfo).metadata["regions"] == "eu-west-1"
 
 
-async def test_what_the_model_can_do(client: Client, worker: ScriptedWorker) -> None:
-    """Hotwords and a region that it has; word times that are only a wish are left out: `session_started` shows it."""
+async def test_an_option_that_the_model_has_is_accepted(client: Client, worker: ScriptedWorker) -> None:
+    """Hotwords and an allowed region are accepted. Optional word times are left out, as `session_started` shows."""
     asked = RecognitionConfig(
         engine=client.engine,
         hotwords=["Tiro"],
@@ -160,7 +164,7 @@ async def test_a_change_in_mid_session_that_the_worker_cannot_serve(
     none: UpdateConfig,
     some: UpdateConfig,
 ) -> None:
-    """It is refused by name; taking all of them away is not."""
+    """Such a change is refused with its field. The removal of all hotwords is accepted."""
     worker.record.capabilities.remove(capability)
     await worker.register()
     client = await start_streamer()
@@ -172,10 +176,10 @@ async def test_a_change_in_mid_session_that_the_worker_cannot_serve(
     assert kinds.count("update_config") == 1
 
 
-async def test_replacements_with_a_worker_that_is_older_than_they_are(
+async def test_replacements_with_an_older_worker_are_refused(
     start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus, engine: str
 ) -> None:
-    """One of several is enough: it may get the session, and would ignore them."""
+    """One older worker is enough: it may get the session, and would ignore the replacements."""
     async with running_worker(bus, engine) as older:
         older.record.capabilities.remove(Capability.CAPABILITY_REPLACEMENTS)
         await older.register()
@@ -197,7 +201,7 @@ async def test_a_header_of_another_rate(client: Client) -> None:
 
 
 @pytest.mark.parametrize("announced", [FLAC, OPUS])
-async def test_bytes_that_are_something_else(client: Client, announced: AudioFormat) -> None:
+async def test_text_as_compressed_audio_is_refused(client: Client, announced: AudioFormat) -> None:
     """Text that is announced as compressed audio is refused."""
     error = await client.be_refused(client.config(announced), Request(audio=b"this is no audio at all " * 100))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "AUDIO_FORMAT_MISMATCH")
@@ -214,7 +218,7 @@ async def test_half_a_sample_at_the_end(client: Client, worker: ScriptedWorker) 
 
 
 async def test_a_session_that_is_too_long(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """What fits is transcribed to the sample, the rest is refused."""
+    """Audio up to the limit is transcribed to the sample. More is refused."""
     client = await start_streamer(session_seconds_max=1.0)
     call = await client.start()
     await call.write(Request(audio=bytes(2 * 20_000)))
@@ -224,7 +228,7 @@ async def test_a_session_that_is_too_long(start_streamer: StartStreamer, worker:
 
 
 async def test_no_worker(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
-    """A stream for a known model that no worker offers live is refused at the door, with a delay to try again."""
+    """A stream for a known model without a live worker is refused at once, with a retry delay."""
     async with running_worker(bus, engine, session_slots=0):
         client = await start_streamer()
         error = await client.be_refused(client.config())
@@ -234,7 +238,7 @@ async def test_no_worker(start_streamer: StartStreamer, bus: Bus, engine: str) -
 
 
 async def test_no_capacity(start_streamer: StartStreamer, bus: Bus, engine: str) -> None:
-    """A session that no worker takes is refused with a delay, and none takes it later."""
+    """A session that no worker claims in time is refused with a retry delay, and cannot be claimed later."""
     async with running_worker(bus, engine, session_slots=1, sessions=1) as worker:
         worker.script.claims = False
         client = await start_streamer(claim_seconds_max=30, claim_seconds_full=0.3)
@@ -247,7 +251,7 @@ async def test_no_capacity(start_streamer: StartStreamer, bus: Bus, engine: str)
 
 
 async def test_no_free_decoder(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """A compressed stream beyond the deployment's decoding processes is refused; others go on."""
+    """A compressed stream beyond the limit of decoding processes is refused. Others continue."""
     client = await start_streamer(decoders_max=1, decoder_start_seconds_max=0.2)
     first = await client.start(client.config(FLAC))
     error = await client.be_refused(client.config(FLAC))

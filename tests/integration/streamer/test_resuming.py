@@ -1,4 +1,4 @@
-"""Sessions that go on over another connection."""
+"""Sessions that are resumed over another connection."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ FINALIZE = Request(finalize=streaming.Finalize())
 
 
 def window(seconds: float = 30) -> Duration:
-    """How long a session waits for its client."""
+    """A resume window, as a Duration."""
     duration = Duration()
     duration.FromMilliseconds(round(seconds * 1000))
     return duration
@@ -51,7 +51,7 @@ def resume(started: Response, after_sequence: int = 1, **changes: Any) -> Reques
 
 
 async def begin(client: Client, **changes: Any) -> tuple[Any, Response]:
-    """A call with a session that can be resumed, and its `session_started`."""
+    """A call with a resumable session, and its `session_started`."""
     call = client.open()
     await call.write(client.config(resume_window=window(), **changes))
     started = await call.read()
@@ -68,7 +68,7 @@ async def stored(call: Any, seconds: float) -> streaming.AudioAck:
 
 
 async def reopened(client: Client, request: Request) -> tuple[Any, streaming.SessionResumed]:
-    """A new call that resumes, and where it goes on."""
+    """A new call that resumes, and its `session_resumed`."""
     call = client.open()
     await call.write(request)
     answer = await call.read()
@@ -76,8 +76,8 @@ async def reopened(client: Client, request: Request) -> tuple[Any, streaming.Ses
     return call, answer.session_resumed
 
 
-async def test_a_lost_connection_costs_nothing(client: Client, worker: ScriptedWorker) -> None:
-    """After a cancelled call another one goes on: nothing is lost or repeated, of audio, controls or events."""
+async def test_a_session_is_resumed_after_a_lost_connection(client: Client, worker: ScriptedWorker) -> None:
+    """After a cancelled call another one resumes. No audio, control or event is lost or repeated."""
     call, started = await begin(client)
     await call.write(Request(audio=SECOND))
     await call.write(FINALIZE)
@@ -96,8 +96,8 @@ async def test_a_lost_connection_costs_nothing(client: Client, worker: ScriptedW
     assert received.pcm16 == 2 * SECOND
 
 
-async def test_missed_events_are_told_again(client: Client, worker: ScriptedWorker) -> None:
-    """A client that has seen nothing but the start gets everything after it, once."""
+async def test_missed_events_are_sent_again(client: Client, worker: ScriptedWorker) -> None:
+    """A client that has only the first event gets all later ones, once."""
     call, started = await begin(client)
     for _ in range(3):
         await call.write(Request(audio=SECOND))
@@ -110,8 +110,8 @@ async def test_missed_events_are_told_again(client: Client, worker: ScriptedWork
     assert [item.sequence for item in conversation.numbered()] == list(range(2, 9))
 
 
-async def test_the_old_connection_is_cut_off(client: Client, worker: ScriptedWorker) -> None:
-    """Where both connections live, the newer one has the session; the older one gets an error and harms nothing."""
+async def test_the_old_connection_is_ended(client: Client, worker: ScriptedWorker) -> None:
+    """If both connections are open the newer one owns the session. The older one gets an error, and has no effect."""
     old, started = await begin(client)
     await old.write(Request(audio=SECOND))
     await stored(old, 1)
@@ -125,8 +125,8 @@ async def test_the_old_connection_is_cut_off(client: Client, worker: ScriptedWor
     assert (await worker.only_session()).pcm16 == 2 * SECOND
 
 
-async def test_a_complete_session_can_be_heard_to_its_end(client: Client, worker: ScriptedWorker) -> None:
-    """A connection that was lost after half-close, before the last words came: resuming gives the rest."""
+async def test_the_rest_of_a_complete_session_can_be_read(client: Client, worker: ScriptedWorker) -> None:
+    """A connection that was lost between half-close and the last events can be resumed for the rest."""
     call, started = await begin(client)
     await call.write(Request(audio=SECOND))
     await call.done_writing()
@@ -137,8 +137,8 @@ async def test_a_complete_session_can_be_heard_to_its_end(client: Client, worker
     assert (await read_all(call)).kinds() == ["final", "session_ended"]
 
 
-async def test_flac_comes_again_from_its_start(client: Client, worker: ScriptedWorker) -> None:
-    """An encoding that cannot be taken up in the middle is sent again; what is stored is skipped."""
+async def test_flac_is_sent_again_from_its_start(client: Client, worker: ScriptedWorker) -> None:
+    """A compressed stream is sent again from its start, and stored samples are skipped."""
     mulaw = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_MULAW, sample_rate_hertz=8000)
     call, started = await begin(client, audio_format=mulaw)
     data = bytes(range(256)) * 50
@@ -164,10 +164,10 @@ async def test_flac_comes_again_from_its_start(client: Client, worker: ScriptedW
         ({"session_id": "not an id"}, "INVALID_REQUEST"),
     ],
 )
-async def test_what_resumes_nothing(
+async def test_an_invalid_resume_is_refused(
     client: Client, worker: ScriptedWorker, changes: dict[str, Any], reason: str
 ) -> None:
-    """A wrong token, id or number is refused by name, and the session beside it goes on."""
+    """A wrong token, id or sequence is refused with its field, and the session continues."""
     call, started = await begin(client)
     await call.write(Request(audio=SECOND))
     error = await client.be_refused(resume(started, **changes))
@@ -186,15 +186,15 @@ async def test_a_session_that_cannot_be_resumed(client: Client, worker: Scripted
     assert received.inputs[-1].end.HasField("error")
 
 
-async def test_a_resume_in_the_middle(client: Client, worker: ScriptedWorker) -> None:
-    """Only the first message resumes."""
+async def test_a_later_resume_message_is_refused(client: Client, worker: ScriptedWorker) -> None:
+    """A resume must be the first message."""
     _, started = await begin(client)
     error = await client.be_refused(client.config(), resume(started))
     assert reason_of(error) == "CONFIG_REPEATED"
 
 
-async def test_a_client_that_stays_away(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
-    """When the window is over the session ends, and its record says why."""
+async def test_a_session_ends_after_its_resume_window(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
+    """A session whose client does not return ends after the window, and its record has the reason."""
     call = client.open()
     await call.write(client.config(resume_window=window(0.3)))
     started = await call.read()
@@ -212,7 +212,7 @@ async def test_a_client_that_stays_away(client: Client, worker: ScriptedWorker, 
 
 
 async def test_a_cancelled_session_does_not_wait(client: Client, worker: ScriptedWorker) -> None:
-    """A client that says that it is done ends its session at once, whatever its window."""
+    """A cancel ends a session at once, whatever its window."""
     call, _ = await begin(client)
     await call.write(Request(audio=SECOND))
     await stored(call, 1)
@@ -223,8 +223,10 @@ async def test_a_cancelled_session_does_not_wait(client: Client, worker: Scripte
     await received.ended.wait()
 
 
-async def test_a_full_house_keeps_nobody(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """Beyond the sessions that may wait, one that loses its client ends with its connection."""
+async def test_the_number_of_detached_sessions_is_limited(
+    start_streamer: StartStreamer, worker: ScriptedWorker
+) -> None:
+    """Beyond the limit of detached sessions, one that loses its client ends with its connection."""
     client = await start_streamer(detached_max=0)
     call, _ = await begin(client)
     await call.write(Request(audio=SECOND))
@@ -253,10 +255,10 @@ async def test_another_tenants_session_is_not_found(
     call.cancel()
 
 
-async def test_a_streamer_that_stops_sends_its_clients_on(
+async def test_clients_of_a_stopping_streamer_resume_at_another(
     nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, engine: str
 ) -> None:
-    """SIGTERM: a client that can move is asked to at once, and goes on through another streamer."""
+    """On SIGTERM clients of resumable sessions get an error at once, and resume at another streamer."""
     other = await start_streamer()
     environment = _environment(nats_server)
     async with (
@@ -276,7 +278,7 @@ async def test_a_streamer_that_stops_sends_its_clients_on(
 async def test_a_streamer_that_is_killed_loses_nothing(
     nats_server: NatsServer, start_streamer: StartStreamer, worker: ScriptedWorker, engine: str
 ) -> None:
-    """Kill -9 in mid-session: through another streamer the session goes on, audio and events without a seam."""
+    """After kill -9 a session is resumed at another streamer. No audio and no event is lost or repeated."""
     other = await start_streamer()
     async with (
         running_async("tiro_streamer", _environment(nats_server), ready="listening") as process,
@@ -298,7 +300,7 @@ async def _begin_when_known(client: Client) -> tuple[Any, Response]:
 
 
 async def _finish_elsewhere(other: Client, started: Response, worker: ScriptedWorker) -> None:
-    """Send what is not stored of two seconds and a third one, and see that each sample came once."""
+    """Send the unstored rest of two seconds and a third second, and check that each sample is stored once."""
     call, position = await reopened(other, resume(started))
     audio = 3 * SECOND
     await call.write(Request(audio=audio[position.audio_offset.ToMilliseconds() * 32 :]))

@@ -1,4 +1,4 @@
-"""Clients that are silent, or do not read: for a session that can be resumed that is a lost connection, not its end."""
+"""Clients that are silent or do not read: for a resumable session that is a lost connection, not its end."""
 
 import asyncio
 
@@ -33,10 +33,10 @@ FLOOD_FINAL = "x" * 50_000
 FLAC = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_FLAC, sample_rate_hertz=16_000)
 
 
-async def test_a_session_outlives_the_silence_of_its_client(
+async def test_a_session_survives_the_silence_of_its_client(
     start_streamer: StartStreamer, worker: ScriptedWorker
 ) -> None:
-    """The client learns of it, resumes and sends more: no sample is lost or repeated."""
+    """A silent client gets an error, resumes and sends more. No sample is lost or repeated."""
     client = await start_streamer(idle_seconds_max=IDLE_SECONDS)
     call, started = await begin(client)
     await call.write(Request(audio=SECOND))
@@ -56,7 +56,7 @@ async def test_a_session_outlives_the_silence_of_its_client(
 async def test_a_client_that_stays_silent_loses_its_session(
     start_streamer: StartStreamer, worker: ScriptedWorker
 ) -> None:
-    """When the window is over as well, the session ends, and a client that comes later gets no clean end."""
+    """After the window the session ends, and a client that resumes later gets an error."""
     client = await start_streamer(idle_seconds_max=IDLE_SECONDS)
     call = client.open()
     await call.write(client.config(resume_window=window(0.3)))
@@ -84,10 +84,10 @@ def detached(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return kept
 
 
-async def test_a_session_outlives_a_client_that_does_not_read(
+async def test_a_session_survives_a_client_that_does_not_read(
     start_streamer: StartStreamer, worker: ScriptedWorker, detached: asyncio.Event
 ) -> None:
-    """A network that takes nothing looks the same. What was not sent comes once the client has resumed."""
+    """A client that does not read is detached, as for a blocked network. Unsent events are sent after a resume."""
     client = await start_streamer(write_seconds_max=0.5)
     call, started = await begin(client)
     worker.script.finals_per_input, worker.script.final_text = FLOOD_FINALS, FLOOD_FINAL
@@ -106,8 +106,8 @@ async def test_a_session_outlives_a_client_that_does_not_read(
     assert rest[-1].HasField("session_ended")
 
 
-async def test_a_resumed_session_is_not_behind(client: Client, worker: ScriptedWorker) -> None:
-    """What was processed before is no lag, although the new connection has not seen any progress yet."""
+async def test_a_resumed_session_has_no_lag(client: Client, worker: ScriptedWorker) -> None:
+    """A resumed session reports no lag for audio that was processed before."""
     worker.script.reports_progress = False
     call, started = await begin(client)
     await call.write(Request(audio=5 * SECOND))
@@ -132,7 +132,7 @@ async def complete(client: Client, worker: ScriptedWorker) -> Response:
 
 
 async def test_audio_for_a_session_whose_audio_has_ended(client: Client, complete: Response) -> None:
-    """Its client gets the events that it has missed, and an error instead of the end: the audio was not taken."""
+    """A client that sends audio after the end gets the missed events, and an error instead of SessionEnded."""
     call, position = await reopened(client, resume(complete))
     assert (position.audio_offset.ToMilliseconds(), position.audio_ended) == (1000, True)
     await call.write(Request(audio=SECOND))
@@ -141,8 +141,8 @@ async def test_audio_for_a_session_whose_audio_has_ended(client: Client, complet
     assert received.kinds() == ["final", "utterance_end"]
 
 
-async def test_the_end_comes_once_the_client_has_half_closed(client: Client, complete: Response) -> None:
-    """Until then it may have more to send. Controls and signs of life are no audio."""
+async def test_session_ended_is_sent_after_the_half_close(client: Client, complete: Response) -> None:
+    """A resumed client gets SessionEnded after its half-close. Controls and keep-alives before it are allowed."""
     call, _ = await reopened(client, resume(complete))
     assert (await read_until(call, "utterance_end")).sequence == 3
     await call.write(Request(keep_alive=KeepAlive()))
@@ -152,7 +152,7 @@ async def test_the_end_comes_once_the_client_has_half_closed(client: Client, com
 
 
 async def test_a_session_whose_audio_has_ended_can_be_cancelled(client: Client, complete: Response) -> None:
-    """There is nothing left to end."""
+    """A cancel of a session whose audio has ended is accepted."""
     call, _ = await reopened(client, resume(complete))
     await call.write(Request(cancel=Cancel()))
     assert reason_of(await error_of(call)) == "SESSION_ABANDONED"
@@ -162,7 +162,7 @@ async def test_a_session_whose_audio_has_ended_can_be_cancelled(client: Client, 
 async def test_compressed_audio_that_is_sent_again(
     client: Client, worker: ScriptedWorker, more_seconds: int, ends_well: bool
 ) -> None:
-    """A client that sends it from the start may repeat what is stored, and no more."""
+    """A client may send the stored audio again from the start, and no more."""
     audio = encoded(tone(1.0, 16_000), 16_000, codec="flac", container="flac")
     call, started = await begin(client, audio_format=FLAC)
     await call.write(Request(audio=audio))
@@ -181,7 +181,7 @@ async def test_compressed_audio_that_is_sent_again(
 
 
 async def test_an_old_connection_gets_no_clean_end(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """The newer one has ended the session. The older one has sent nothing since, and has more to say."""
+    """When the newer connection has ended the session the older one gets an error, as it may have more audio."""
     old, started = await begin(await start_streamer())
     await old.write(Request(audio=SECOND))
     await read_until(old, "final")  # of its pause: from here on it writes only a sign of life now and then

@@ -1,4 +1,4 @@
-"""A store that does not answer, takes no more, or has lost what it had: what a session makes of it."""
+"""Sessions on a store that does not answer, is full, or has lost data."""
 
 import asyncio
 import gc
@@ -59,8 +59,8 @@ async def running(nats: NatsServer, engine: str) -> AsyncIterator[tuple[Bus, Scr
             yield bus, worker, client
 
 
-async def test_a_session_outlives_a_store_that_does_not_answer(tmp_path: Path, engine: str) -> None:
-    """NATS is stopped for longer than a request may take, in the middle of a session: every sample arrives once."""
+async def test_a_session_survives_a_store_that_does_not_answer(tmp_path: Path, engine: str) -> None:
+    """NATS is suspended in mid-session for longer than a request's timeout: every sample is stored once."""
     samples = tone(6.0, RATE).tobytes()
     frames = pieces(samples, FRAME_BYTES)
     with running_nats(tmp_path) as nats:
@@ -85,7 +85,7 @@ async def test_a_session_outlives_a_store_that_does_not_answer(tmp_path: Path, e
 
 
 async def fill(bus: Bus) -> None:
-    """Store until the account takes no more, not even a small message."""
+    """Store messages until the account is full, even for a small one."""
     numbers = itertools.count()
     for size in FILLERS_BYTES:
         with pytest.raises(StreamFull):
@@ -93,8 +93,8 @@ async def fill(bus: Bus) -> None:
                 await publish(bus, f"tiro.blob.filler.{next(numbers)}", bytes(size))
 
 
-async def test_a_store_that_takes_no_more_is_named(tmp_path: Path, engine: str) -> None:
-    """The account's limit is reached: a session under way ends with STORAGE_FULL, and new ones are refused with it."""
+async def test_a_full_account_is_reported(tmp_path: Path, engine: str) -> None:
+    """At the account's limit a session under way ends with STORAGE_FULL, and new ones are refused with it."""
     with running_nats(tmp_path, account_bytes_max=ACCOUNT_BYTES) as nats:
         async with running(nats, engine) as (bus, _, client):
             call, _ = await begin(client)
@@ -114,8 +114,8 @@ def small(tmp_path: Path) -> Iterator[NatsCluster]:
 
 
 @pytest.mark.long
-async def test_a_disk_that_is_full(small: NatsCluster, nats_server: NatsServer, engine: str) -> None:
-    """NATS does not say so: a session under way ends with STORAGE_FULL, and new ones are refused with it."""
+async def test_a_full_disk_is_reported(small: NatsCluster, nats_server: NatsServer, engine: str) -> None:
+    """NATS reports no full disk, but a session under way ends with STORAGE_FULL, and new ones are refused with it."""
     [disk] = small.disks
     settings = settings_for(nats_server, nats_url=small.url, nats_monitor_url=small.monitor_urls[0])
     async with (
@@ -125,7 +125,7 @@ async def test_a_disk_that_is_full(small: NatsCluster, nats_server: NatsServer, 
     ):
         call = await client.start()
         await asyncio.to_thread(disk.fill)
-        sending = asyncio.create_task(speak_on(call))
+        sending = asyncio.create_task(speak_in_real_time(call))
         error = await error_of(call)
         assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")
         sending.cancel()
@@ -133,7 +133,7 @@ async def test_a_disk_that_is_full(small: NatsCluster, nats_server: NatsServer, 
         assert (refused.code(), reason_of(refused)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")
 
 
-async def speak_on(call: Any) -> None:
+async def speak_in_real_time(call: Any) -> None:
     """Send audio in real time, until cancelled or the call ends."""
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         while True:
@@ -142,14 +142,14 @@ async def speak_on(call: Any) -> None:
 
 
 async def lose_last_message(bus: Bus, session: SessionRecord) -> int:
-    """Have the store lose the end of a session's audio log, as a full disk does. Returns where the log ends then."""
+    """Let the store lose the end of a session's audio log, as on a full disk. Return the position of its end."""
     position = await find_position(bus, session.tenant, session.session_id)
     await bus.jetstream.delete_msg(topology.LIVE_AUDIO, position.sequence)
     return (await find_position(bus, session.tenant, session.session_id)).samples
 
 
 async def test_a_store_that_has_lost_audio(client: Client, worker: ScriptedWorker, bus: Bus) -> None:
-    """Nobody else has the session: its client resumes it from where the store has it."""
+    """The client of a session whose audio was lost resumes it from the stored position."""
     call, started = await begin(client)
     for seconds in (1, 2):
         await call.write(Request(audio=SECOND))
@@ -168,7 +168,7 @@ async def test_a_store_that_has_lost_audio(client: Client, worker: ScriptedWorke
 async def test_lost_audio_of_a_session_that_cannot_be_resumed(
     client: Client, worker: ScriptedWorker, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends with what has happened. A full disk would be reported by another name."""
+    """The session ends with an error about the lost audio, not with STORAGE_FULL."""
     monkeypatch.setattr(live_session, "STORE_SECONDS_MAX", 0.1)
     call = await client.start()
     await call.write(Request(audio=SECOND))
@@ -179,10 +179,10 @@ async def test_lost_audio_of_a_session_that_cannot_be_resumed(
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
 
 
-async def test_a_write_that_fails_after_its_connection_is_gone(
+async def test_a_write_that_fails_after_its_connection_ended_is_logged(
     tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its fault is logged by the task that writes: nobody else is left to ask for it."""
+    """The writing task logs its fault if the connection that would raise it has ended."""
     monkeypatch.setattr(publishing, "PATIENCE_SECONDS", 0.5)
     unretrieved: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unretrieved.append(context))

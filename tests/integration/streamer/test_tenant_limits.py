@@ -1,4 +1,4 @@
-"""What one tenant may take of a streamer: the others are served all the same."""
+"""Shares of a tenant at a streamer: other tenants are served beyond them."""
 
 import asyncio
 import secrets
@@ -40,7 +40,7 @@ async def tenants(
         yield clients[0], clients[1]
 
 
-async def test_one_tenant_does_not_take_all_watchers(tenants: tuple[Client, Client]) -> None:
+async def test_a_tenant_has_a_share_of_the_watchers(tenants: tuple[Client, Client]) -> None:
     """A second watcher of the first tenant is refused, one of the other tenant is served."""
     calls, watching = [], []
     for client in tenants:
@@ -66,8 +66,8 @@ def session_of(bus: Bus, tenant: str) -> tuple[SessionRecord, AudioLogWriter]:
     return record, AudioLogWriter(bus, record, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
 
 
-async def test_one_tenant_does_not_take_all_detached_sessions(bus: Bus) -> None:
-    """A session beyond the share of its tenant is not kept, and the reason says so; one of another tenant is."""
+async def test_a_tenant_has_a_share_of_the_detached_sessions(bus: Bus) -> None:
+    """A session beyond its tenant's share is not detached, and ends with that reason. Another tenant's is detached."""
     async with open_detached_sessions(sessions_max=2, share=0.5) as detached:
         detached.keep(*session_of(bus, "greedy"))
         with pytest.raises(TiroError) as caught:

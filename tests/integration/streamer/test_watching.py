@@ -1,4 +1,4 @@
-"""Following a session in which another client speaks."""
+"""Watches of a session in which another client speaks."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ FINALIZE = Request(finalize=streaming.Finalize())
 
 
 def watch(client: Client, session_id: str, after_sequence: int = 0, *, partials: bool = False) -> Any:
-    """A call that follows a session."""
+    """A call that watches a session."""
     request = streaming.WatchSessionRequest(
         session_id=session_id, after_sequence=after_sequence, enable_interim_results=partials
     )
@@ -38,7 +38,7 @@ def watch(client: Client, session_id: str, after_sequence: int = 0, *, partials:
 
 
 async def watched(call: Any) -> list[Response]:
-    """Everything that comes."""
+    """All responses of a watch."""
     return [response.event async for response in call]
 
 
@@ -57,8 +57,10 @@ async def speak(call: Any) -> int:
     return int((await read_until(call, "utterance_end")).sequence)
 
 
-async def test_everyone_sees_the_same(client: Client, start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """From the first event, in the middle, or after the end, here or at another streamer: no gap, no repetition."""
+async def test_all_watchers_get_the_same_events(
+    client: Client, start_streamer: StartStreamer, worker: ScriptedWorker
+) -> None:
+    """A watch from any event, also after the end or at another streamer, has no gap and no repetition."""
     call, session = await begin(client)
     other = await start_streamer()
     early = asyncio.create_task(watched(watch(client, session)))
@@ -78,7 +80,7 @@ async def test_everyone_sees_the_same(client: Client, start_streamer: StartStrea
 
 
 async def test_partials_only_when_wanted(client: Client, worker: ScriptedWorker) -> None:
-    """Who asks for partials gets those that come after the events seen; the others get finals and states."""
+    """A watcher with interim results gets partials after its last event. Others get finals and states."""
     call, session = await begin(client)
     with_partials = watch(client, session, partials=True)
     first = await with_partials.read()
@@ -92,8 +94,8 @@ async def test_partials_only_when_wanted(client: Client, worker: ScriptedWorker)
     assert not any(event.HasField("partial") for event in await without)
 
 
-async def test_a_session_that_ends_badly_ends_so_for_all(client: Client, worker: ScriptedWorker) -> None:
-    """Watchers get what the speaker gets: the events, then the error."""
+async def test_watchers_get_the_error_of_the_session(client: Client, worker: ScriptedWorker) -> None:
+    """Watchers get the same events and the same error as the speaker."""
     worker.script.fails_with = Status(code=13, message="the engine broke")
     call, session = await begin(client)
     follow = watch(client, session)
@@ -110,10 +112,10 @@ async def test_a_session_that_ends_badly_ends_so_for_all(client: Client, worker:
     [(new_id(), 0, "SESSION_NOT_FOUND"), ("nonsense", 0, "INVALID_REQUEST"), ("", 7, "SEQUENCE_OUT_OF_RANGE")],
     ids=["unknown", "no id", "beyond the end"],
 )
-async def test_what_cannot_be_followed(
+async def test_an_invalid_watch_is_refused(
     client: Client, worker: ScriptedWorker, session: str, after: int, reason: str
 ) -> None:
-    """An unknown session, no id at all, a number from the future: each is refused by name."""
+    """An unknown session, a missing id, and a sequence beyond the log are refused with a reason."""
     call, own = await begin(client)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await watched(watch(client, session or own, after))
@@ -122,8 +124,8 @@ async def test_what_cannot_be_followed(
     await read_all(call)
 
 
-async def test_there_is_room_for_so_many(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
-    """One too many is refused with a time to come again; when one leaves there is room."""
+async def test_the_number_of_watchers_is_limited(start_streamer: StartStreamer, worker: ScriptedWorker) -> None:
+    """A watcher beyond the limit is refused with a retry delay. When one leaves another is accepted."""
     client = await start_streamer(watchers_max=1)
     call, session = await begin(client)
     first = watch(client, session)
@@ -141,7 +143,9 @@ async def test_there_is_room_for_so_many(start_streamer: StartStreamer, worker: 
     assert await watched(watch(client, session))
 
 
-async def test_a_session_that_nobody_took(start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus) -> None:
+async def test_a_watch_of_a_session_that_no_worker_claimed(
+    start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus
+) -> None:
     """A watcher of a session that was refused gets the reason."""
     worker.script.claims = False
     client = await start_streamer(claim_seconds_max=0.3)
