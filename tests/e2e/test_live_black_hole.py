@@ -31,7 +31,7 @@ from tiro_engines.interface import SAMPLE_RATE
 
 LINK = "speaker"
 IDLE_SECONDS = 3
-"""After which silence the streamer gives a connection up."""
+"""Idle time after which the streamer closes a connection."""
 FRAME_SECONDS = 0.1
 WORDS_BEFORE = 5
 WORDS_AFTER = 5
@@ -46,7 +46,7 @@ def proxy() -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Tiro with the fake engine. No test harms it."""
+    """Tiro with the fake engine. Tests do not stop its processes."""
     settings = {
         "TIRO_ENGINE": "fake",
         "TIRO_DEFAULT_ENGINE": "fake",
@@ -67,14 +67,14 @@ async def connected(stack: Stack, proxy: Proxy) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 async def client(stack: Stack, proxy: Proxy) -> AsyncIterator[AsyncClient]:
-    """A client with the defaults."""
+    """A client with default settings."""
     async with connected(stack, proxy) as client:
         yield client
 
 
 @dataclass
 class Speaker:
-    """Speaks one numbered word after the other until told to end, and keeps what comes back."""
+    """Speaks numbered words until it is stopped, and records the events."""
 
     live: LiveStream
     spoken: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Speaker:
         """Speak and read to the end of the session.
 
         Raises:
-            TiroError: What the reader got.
+            TiroError: The error that the reader got.
         """
         speaking = asyncio.create_task(self._speak())
         try:
@@ -110,7 +110,7 @@ class Speaker:
         return [word for event in self.events if isinstance(event, Final) for word in event.segment.text.split()]
 
     def count(self, kind: type[LiveEvent]) -> int:
-        """How many events of a kind have come."""
+        """The number of events of a kind."""
         return sum(isinstance(event, kind) for event in self.events)
 
     def _last_text(self) -> list[str]:
@@ -134,14 +134,14 @@ class Speaker:
 async def speak_over_a_black_hole(
     client: AsyncClient, proxy: Proxy, *, silent_seconds: float, resume_seconds: float
 ) -> tuple[Speaker, TiroError | None]:
-    """Speak, have the network forward nothing for a time, speak on, and end. Gives the error as well that came."""
+    """Speak, silence the network for some time, continue, and end. Return the speaker and the error, if any."""
     config = LiveConfig(sample_rate=SAMPLE_RATE, engine="fake", resume_seconds=resume_seconds)
     async with client.open_stream(config) as live:
         speaker = Speaker(live)
         running = asyncio.create_task(speaker.run())
         await speaker.until_shown(WORDS_BEFORE)
         proxy.set_mode(LINK, Mode.SILENT)
-        await asyncio.sleep(silent_seconds)  # the length of the outage is what is tested
+        await asyncio.sleep(silent_seconds)  # the length of the outage is the subject
         proxy.set_mode(LINK, Mode.FORWARD)
         error: TiroError | None = None
         try:
@@ -155,8 +155,8 @@ async def speak_over_a_black_hole(
     return speaker, error
 
 
-async def test_an_outage_that_nobody_notices(client: AsyncClient, proxy: Proxy) -> None:
-    """Shorter than the idle limit: the same connection goes on, and brings what was said meanwhile."""
+async def test_an_outage_that_no_side_detects(client: AsyncClient, proxy: Proxy) -> None:
+    """After an outage shorter than the idle time the same connection continues, and no word is lost."""
     speaker, error = await speak_over_a_black_hole(client, proxy, silent_seconds=1, resume_seconds=20)
     assert error is None
     assert speaker.words == speaker.spoken
@@ -167,9 +167,9 @@ async def test_an_outage_that_nobody_notices(client: AsyncClient, proxy: Proxy) 
 async def test_an_outage_longer_than_the_idle_limit(
     stack: Stack, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, client_notices: bool
 ) -> None:
-    """The streamer gives the connection up and keeps the session. The client resumes it: no word is lost or repeated.
+    """The streamer closes the connection and keeps the session. The client resumes it, and no word is lost or repeated.
 
-    A client that has noticed calls again; one that has not is told by the connection that works again.
+    A client that has detected the outage reconnects. One that has not gets the error once the connection works again.
     """
     ping_seconds = 1 if client_notices else 60
     monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", ping_seconds)
@@ -180,12 +180,12 @@ async def test_an_outage_longer_than_the_idle_limit(
     assert speaker.words == speaker.spoken
     assert speaker.count(SessionEnded) == 1
     [resumed] = [event for event in speaker.events if isinstance(event, SessionResumed)]
-    # The network was silent for longer than this after the client could notice.
+    # The network was silent for longer than this after the client could detect it.
     assert resumed.away_seconds > 1 or not client_notices
 
 
 async def test_an_outage_longer_than_the_session_waits(client: AsyncClient, proxy: Proxy) -> None:
-    """The session is lost, which its caller learns: it does not look as if all that was said had been transcribed."""
+    """The session is lost, and its caller gets an error instead of SessionEnded."""
     speaker, error = await speak_over_a_black_hole(client, proxy, silent_seconds=7, resume_seconds=1)
     assert error is not None
     assert speaker.count(SessionEnded) == 0

@@ -14,7 +14,7 @@ SESSIONS = 6
 KILLS = 3
 WORDS_A_TURN = 10
 WORDS_APART = 1000
-"""Between the first words of two sessions: no word is spoken in both."""
+"""Distance of the first words of two sessions, so that no word is in both."""
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ class Speaker:
 
     @property
     def workers_changed(self) -> int:
-        """How often another worker has taken over."""
+        """The number of takeovers by another worker."""
         return sum(isinstance(event, WorkerChanged) for event in self._events)
 
     async def speak(self) -> None:
-        """Go on with the sentence, and wait until its last word is shown."""
+        """Continue the sentence, and wait until its last word is shown."""
         numbers = range(self._next, self._next + WORDS_A_TURN)
         self._next = numbers.stop
         await self._live.send(encode(numbers).tobytes())

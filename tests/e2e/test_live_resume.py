@@ -1,4 +1,4 @@
-"""The client library carries a session over its streamer's death: real processes, the fake engine."""
+"""The client library resumes sessions after the death of a streamer: real processes, the fake engine."""
 
 import asyncio
 from contextlib import aclosing
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.xdist_group("fake stack")
 
 
 def words_of(events: list[LiveEvent]) -> list[str]:
-    """All words of the finals."""
+    """The words of all finals."""
     return [word for event in events if isinstance(event, Final) for word in event.segment.text.split()]
 
 
 async def test_a_killed_streamer_costs_a_pause(fake_stack: Stack) -> None:
-    """Killed in mid-sentence and started again: one iterator, every word and every number once."""
+    """A streamer is killed in mid-sentence and restarted: one iterator yields every word and sequence once."""
     samples = encode(WORDS)
     half = len(samples) // 2
     async with (
@@ -57,7 +57,7 @@ async def test_a_killed_streamer_costs_a_pause(fake_stack: Stack) -> None:
 
 
 async def test_others_follow_a_session(fake_stack: Stack) -> None:
-    """A second client sees what the speaker sees, from the beginning, over a restart of the streamer."""
+    """A second client gets the same events as the speaker, from the first one, over a restart of the streamer."""
     samples = encode(WORDS).tobytes()
     async with (
         AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client,
@@ -79,7 +79,7 @@ async def test_others_follow_a_session(fake_stack: Stack) -> None:
 
 
 async def test_a_kept_recording_can_be_transcribed_again(fake_stack: Stack) -> None:
-    """With `keep_recording` the session's end names an upload, and a job reads the same words from it."""
+    """With `keep_recording` the end of a session names an upload, and a job on it gives the same words."""
     samples = encode(WORDS).tobytes()
     config = LiveConfig(sample_rate=16_000, engine="fake", keep_recording=True)
     async with AsyncClient(fake_stack.address, streaming_address=fake_stack.streaming_address) as client:
