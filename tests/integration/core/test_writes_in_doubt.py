@@ -9,7 +9,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionEvent
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.errors import BusUnavailable, Conflict
 from tiro_core.messaging.event_log import EventLog, Fenced
 from tiro_core.messaging.records import RecordStore, Superseded
 
@@ -137,7 +137,7 @@ async def test_a_writer_continues_after_an_append_that_timed_out(
 ) -> None:
     """An event whose append timed out may be stored: the next event follows it."""
     monkeypatch.setattr("tiro_core.messaging.publishing.PATIENCE_SECONDS", 0.0)
-    with losing_answer(bus, subjects.job_events(tenant, "job")), pytest.raises(Exception, match="did not answer"):
+    with losing_answer(bus, subjects.job_events(tenant, "job")), pytest.raises(BusUnavailable, match="did not answer"):
         await log.append(event)
     await log.append(event)
     assert log.sequence == 2
@@ -155,7 +155,7 @@ async def test_a_replaced_writer_is_fenced_after_a_lost_answer(
         await other.resume()
         await other.append(event)
 
-    with losing_answer(bus, subject, another_takes_over), pytest.raises(Exception, match="did not answer"):
+    with losing_answer(bus, subject, another_takes_over), pytest.raises(BusUnavailable, match="did not answer"):
         await log.append(event)
     with pytest.raises(Fenced):
         await log.append(event)

@@ -25,6 +25,7 @@ from tiro_streamer.settings import StreamerSettings
 RATE = 16_000
 LINEAR16 = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=RATE)
 Request = streaming.StreamingTranscribeRequest
+UNKNOWN_SESSION = "01890a5d-ac96-774b-bcce-b302099a8057"
 Response = streaming.StreamingTranscribeResponse
 
 

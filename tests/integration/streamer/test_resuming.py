@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from tests.integration.streamer.conftest import (
+    UNKNOWN_SESSION,
     Client,
     Conversation,
     Request,
@@ -159,7 +160,7 @@ async def test_flac_is_sent_again_from_its_start(client: Client, worker: Scripte
     ("changes", "reason"),
     [
         ({"resume_token": "x" * 32}, "RESUME_TOKEN_INVALID"),
-        ({"session_id": new_id()}, "SESSION_NOT_FOUND"),
+        ({"session_id": UNKNOWN_SESSION}, "SESSION_NOT_FOUND"),
         ({"after_sequence": 99}, "SEQUENCE_OUT_OF_RANGE"),
         ({"session_id": "not an id"}, "INVALID_REQUEST"),
     ],

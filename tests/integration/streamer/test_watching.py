@@ -8,6 +8,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 
 from tests.integration.streamer.conftest import (
+    UNKNOWN_SESSION,
     Client,
     Request,
     Response,
@@ -19,7 +20,6 @@ from tests.integration.streamer.conftest import (
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1 import streaming_pb2 as streaming
-from tiro_core.ids import new_id
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import Change, RecordStore
@@ -109,7 +109,7 @@ async def test_watchers_get_the_error_of_the_session(client: Client, worker: Scr
 
 @pytest.mark.parametrize(
     ("session", "after", "reason"),
-    [(new_id(), 0, "SESSION_NOT_FOUND"), ("nonsense", 0, "INVALID_REQUEST"), ("", 7, "SEQUENCE_OUT_OF_RANGE")],
+    [(UNKNOWN_SESSION, 0, "SESSION_NOT_FOUND"), ("nonsense", 0, "INVALID_REQUEST"), ("", 7, "SEQUENCE_OUT_OF_RANGE")],
     ids=["unknown", "no id", "beyond the end"],
 )
 async def test_an_invalid_watch_is_refused(

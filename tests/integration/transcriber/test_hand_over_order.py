@@ -10,6 +10,7 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.leases.owned_record import OwnedRecord
+from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.queues.work_queue import TaskMessage
 from tiro_engines.fake.engine import FakeEngine
 
@@ -72,5 +73,5 @@ async def test_an_owner_that_was_replaced_writes_nothing(jobs: Jobs) -> None:
     late, owner = (JobEventLog(jobs.bus, jobs.tenant, job) for _ in range(2))
     await late.hold_position()
     await owner.take_over(record)
-    with pytest.raises(Exception, match=job):
+    with pytest.raises(Fenced, match=job):
         await late.append_state(record)
