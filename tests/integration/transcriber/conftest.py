@@ -1,19 +1,20 @@
-"""A transcriber with the fake engine, and jobs as ingest creates them."""
+"""A transcriber with the fake engine, with jobs as ingest creates them and a session as a streamer opens it."""
 
 import asyncio
 import hashlib
 import io
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from types import MappingProxyType
 
 import pytest
 
+from tests.integration.transcriber.live_session import Session
+from tests.integration.transcriber.replacements import NO_REPLACEMENTS, pairs
 from tests.support.nats import NatsServer
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.audio_pb2 import AudioInfo
-from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.interface import PART_BYTES
@@ -43,14 +44,6 @@ def recording(words: Sequence[int], *, gap_ms: int = 100) -> bytes:
         target.setframerate(16_000)
         target.writeframes(encode(words, gap_ms=gap_ms).tobytes())
     return file.getvalue()
-
-
-NO_REPLACEMENTS: Mapping[str, str] = MappingProxyType({})
-
-
-def pairs(replacements: Mapping[str, str]) -> list[Replacement]:
-    """Replacements as messages of the contract."""
-    return [Replacement(find=find, replace=text) for find, text in replacements.items()]
 
 
 class Jobs:
@@ -142,6 +135,14 @@ def jobs(bus: Bus, tenant: str) -> Jobs:
 
 
 @pytest.fixture
+async def session(bus: Bus, tenant: str) -> Session:
+    """An open session."""
+    session = Session(bus, tenant)
+    await session.open()
+    return session
+
+
+@pytest.fixture
 def settings(nats_server: NatsServer) -> TranscriberSettings:
     """Settings of a transcriber with the fake engine, on free ports."""
     return TranscriberSettings.model_validate(
@@ -155,15 +156,16 @@ def settings(nats_server: NatsServer) -> TranscriberSettings:
     )
 
 
-Start = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
+Worker = Callable[[], Awaitable[None]]
+Start = Callable[[], Awaitable[Worker]]
 
 
 @pytest.fixture
 async def start_worker(settings: TranscriberSettings, bus: Bus) -> AsyncIterator[Start]:
     """A function that starts a worker, and returns a function that stops it. All are stopped at the end."""
-    stops: list[Callable[[], Awaitable[None]]] = []
+    stops: list[Worker] = []
 
-    async def start() -> Callable[[], Awaitable[None]]:
+    async def start() -> Worker:
         stopping = asyncio.Event()
         serving = asyncio.create_task(serve(settings, stopping))
 
@@ -180,7 +182,7 @@ async def start_worker(settings: TranscriberSettings, bus: Bus) -> AsyncIterator
 
 
 @pytest.fixture
-async def worker(start_worker: Start) -> Callable[[], Awaitable[None]]:
+async def worker(start_worker: Start) -> Worker:
     """A running worker. A call of the fixture stops it."""
     return await start_worker()
 

@@ -11,7 +11,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
-from tests.integration.transcriber.test_sessions import Session, numbered, words
+from tests.integration.transcriber.live_session import Session, numbered, words
 from tests.support.nats import running_nats
 from tests.support.processes import running_async
 from tiro.events.v1.live_pb2 import EndOfAudio, LiveEvent, SessionRecord
@@ -94,14 +94,6 @@ async def test_a_stop_during_a_commit_commits_the_job(
     await stop()
     assert (await jobs.record(job)).state == Transcription.STATE_SUCCEEDED
     assert (await jobs.events(job))[-1].state_changed.state == Transcription.STATE_SUCCEEDED
-
-
-@pytest.fixture
-async def session(bus: Bus, tenant: str) -> Session:
-    """An open session."""
-    session = Session(bus, tenant)
-    await session.open()
-    return session
 
 
 @pytest.mark.parametrize("error", [None, CUT_OFF], ids=["ended", "failed"])

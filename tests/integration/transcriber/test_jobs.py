@@ -3,15 +3,15 @@
 import asyncio
 
 import pytest
-from google.rpc import error_details_pb2
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording, workers_alive
+from tests.integration.transcriber.transcripts import reason_of, words_published, words_stored
 from tests.support.nats import NatsServer
 from tests.support.processes import running_async
-from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionEvent, TranscriptionRecord
+from tiro.events.v1.transcription_pb2 import DeadLetter, TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.keys import upload_key
-from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, read_page
+from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE
 from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.operations import StoredMessage
@@ -20,36 +20,6 @@ from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
 SUCCEEDED = Transcription.STATE_SUCCEEDED
 FAILED = Transcription.STATE_FAILED
 RUNNING = Transcription.STATE_RUNNING
-
-
-def reason_of(record: TranscriptionRecord) -> str:
-    """The reason of a record's error."""
-    info = error_details_pb2.ErrorInfo()
-    record.error.details[0].Unpack(info)
-    return str(info.reason)
-
-
-def words_published(events: list[TranscriptionEvent]) -> list[str]:
-    """The words of the last attempt in the published events."""
-    attempt = events[-1].attempt
-    return [
-        word
-        for event in events
-        if event.attempt == attempt
-        for segment in event.segments.segments
-        for word in segment.text.split()
-    ]
-
-
-async def words_stored(jobs: Jobs, record: TranscriptionRecord) -> list[str]:
-    """The words of the stored transcript."""
-    words = []
-    for page in range(-(-record.transcript.segment_count // SEGMENTS_PER_PAGE)):
-        segments = await read_page(
-            jobs.blobs, record.tenant, record.transcription_id, epoch=record.transcript_epoch, index=page
-        )
-        words += [word for segment in segments for word in segment.text.split()]
-    return words
 
 
 @pytest.mark.usefixtures("worker")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
-from tests.integration.transcriber.test_jobs import words_stored
+from tests.integration.transcriber.transcripts import words_stored
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.clock import duration

@@ -7,8 +7,9 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.integration.transcriber.conftest import NO_REPLACEMENTS, Jobs, Start, recording
-from tests.integration.transcriber.test_jobs import reason_of, words_published, words_stored
+from tests.integration.transcriber.conftest import Jobs, Start, recording
+from tests.integration.transcriber.replacements import NO_REPLACEMENTS
+from tests.integration.transcriber.transcripts import reason_of, words_published, words_stored
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons

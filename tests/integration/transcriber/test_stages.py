@@ -12,9 +12,10 @@ import pytest
 from nats.aio.msg import Msg
 from numpy.typing import NDArray
 
-from tests.integration.transcriber.conftest import Jobs, Start, pairs, recording
-from tests.integration.transcriber.test_jobs import words_published, words_stored
-from tests.integration.transcriber.test_sessions import Session, Worker, words
+from tests.integration.transcriber.conftest import Jobs, Start, Worker, recording
+from tests.integration.transcriber.live_session import Session, words
+from tests.integration.transcriber.replacements import pairs
+from tests.integration.transcriber.transcripts import words_published, words_stored
 from tiro.events.v1.live_pb2 import LivePartial, SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.integration.transcriber.conftest import Jobs, Start, recording
-from tests.integration.transcriber.test_jobs import words_stored
-from tests.integration.transcriber.test_sessions import Session, numbered, words
+from tests.integration.transcriber.live_session import Session, numbered, words
+from tests.integration.transcriber.transcripts import words_stored
 from tiro.transcription.v1.transcription_pb2 import Transcription, TranscriptionOptions
 from tiro_core.errors import from_status, reason_name
 from tiro_core.messaging.connection import Bus
