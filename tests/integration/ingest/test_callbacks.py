@@ -13,9 +13,8 @@ import grpc
 import pytest
 from aiohttp import web
 
+from tests.integration.ingest.calls import cancel, get
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
-from tests.integration.ingest.test_cancelling import cancel
-from tests.integration.ingest.test_removing import get
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Callback
 from tiro_core.messaging import subjects, topology

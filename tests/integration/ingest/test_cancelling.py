@@ -3,15 +3,13 @@
 import grpc
 import pytest
 
+from tests.integration.ingest.calls import begin, cancel
 from tests.integration.ingest.conftest import Ingest, refused
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro.transcription.v1.transcription_service_pb2 import CancelTranscriptionRequest, WatchTranscriptionRequest
-from tiro_core.clock import now
-from tiro_core.jobs.event_log import JobEventLog
+from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionRequest
 from tiro_core.jobs.states import enter
 from tiro_core.leases.notifications import open_owner_notifications
-from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
@@ -20,33 +18,10 @@ from tiro_core.messaging.records import RecordStore
 CANCELLED = Transcription.STATE_CANCELLED
 
 
-async def cancel(ingest: Ingest, name: str) -> Transcription:
-    """Cancel a job."""
-    job: Transcription = await ingest.jobs.CancelTranscription(CancelTranscriptionRequest(name=name), **ingest.options)
-    return job
-
-
 async def watch(ingest: Ingest, name: str) -> list[Transcription.State.ValueType]:
     """The states that a watch returns, to the end."""
     call = ingest.jobs.WatchTranscription(WatchTranscriptionRequest(name=name), **ingest.options)
     return [event.state_changed.state async for event in call if event.HasField("state_changed")]
-
-
-async def begin(bus: Bus, tenant: str, name: str, worker_id: str) -> JobEventLog:
-    """Start a job as a worker does, and return its event log."""
-    job = name.removeprefix("transcriptions/")
-
-    def claim(record: TranscriptionRecord) -> None:
-        enter(record, Transcription.STATE_RUNNING)
-        record.epoch += 1
-        record.lease.CopyFrom(new_lease(worker_id, 60))
-        record.attempts.append(Transcription.Attempt(worker_id=worker_id, start_time=now()))
-
-    records = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
-    stored = await records.mutate(subjects.record(tenant, job), claim)
-    history = JobEventLog(bus, tenant, job)
-    await history.take_over(stored.value)
-    return history
 
 
 async def test_a_waiting_job_is_cancelled(ingest: Ingest, speech: bytes) -> None:

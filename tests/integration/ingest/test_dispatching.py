@@ -10,8 +10,8 @@ from google.rpc import error_details_pb2
 from nats.aio.msg import Msg
 from prometheus_client import REGISTRY
 
+from tests.integration.ingest.calls import cancel
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, detail, refused
-from tests.integration.ingest.test_cancelling import cancel
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription

@@ -13,6 +13,7 @@ import obstore
 import pytest
 from aiohttp import web
 
+from tests.integration.ingest.calls import cancel
 from tests.integration.ingest.conftest import (
     DEADLINE_SECONDS,
     Ingest,
@@ -21,7 +22,6 @@ from tests.integration.ingest.conftest import (
     running_ingest,
     settings_for,
 )
-from tests.integration.ingest.test_cancelling import cancel
 from tests.support.nats import NatsServer
 from tests.support.s3 import BUCKET, S3Server
 from tiro.speech.v1.error_reason_pb2 import ErrorReason

@@ -9,15 +9,12 @@ import grpc
 import pytest
 from nats.js.errors import NotFoundError
 
+from tests.integration.ingest.calls import begin, cancel, delete, delete_audio, get
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
-from tests.integration.ingest.test_cancelling import begin, cancel
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import (
-    DeleteAudioRequest,
-    DeleteTranscriptionRequest,
-    GetTranscriptionRequest,
     ListTranscriptionsRequest,
 )
 from tiro.transcription.v1.upload_service_pb2 import DeleteUploadRequest
@@ -31,26 +28,9 @@ from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.records import Change, RecordStore
 
 
-async def delete(ingest: Ingest, name: str) -> None:
-    """Delete a job."""
-    await ingest.jobs.DeleteTranscription(DeleteTranscriptionRequest(name=name), **ingest.options)
-
-
-async def delete_audio(ingest: Ingest, name: str) -> Transcription:
-    """Delete a job's recording."""
-    job: Transcription = await ingest.jobs.DeleteAudio(DeleteAudioRequest(name=name), **ingest.options)
-    return job
-
-
 async def delete_upload(ingest: Ingest, name: str) -> None:
     """Delete an upload."""
     await ingest.uploads.DeleteUpload(DeleteUploadRequest(name=name), **ingest.options)
-
-
-async def get(ingest: Ingest, name: str) -> Transcription:
-    """Read a job."""
-    job: Transcription = await ingest.jobs.GetTranscription(GetTranscriptionRequest(name=name), **ingest.options)
-    return job
 
 
 async def listed(ingest: Ingest) -> list[str]:

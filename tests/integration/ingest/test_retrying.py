@@ -2,9 +2,8 @@
 
 import grpc
 
+from tests.integration.ingest.calls import cancel, delete, delete_audio
 from tests.integration.ingest.conftest import Ingest, refused
-from tests.integration.ingest.test_cancelling import cancel
-from tests.integration.ingest.test_removing import delete, delete_audio
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import RetryTranscriptionRequest
 

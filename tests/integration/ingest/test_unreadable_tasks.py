@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from nats.aio.msg import Msg
 
+from tests.integration.ingest.calls import cancel
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest
-from tests.integration.ingest.test_cancelling import cancel
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.transcription_service_pb2 import WatchTranscriptionRequest
 from tiro_core.ids import new_id
