@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import MODELS
-from tests.support.stack import Stack, running_stack
+from tests.support.nats import NatsServer
+from tests.support.stack import Stack, running_stack, service_environment
 from tiro_client import AsyncClient
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
-
-
 FAKE = {"TIRO_ENGINE": "fake", "TIRO_DEFAULT_ENGINE": "fake"}
+
+
+def environment(nats: NatsServer, **settings: str) -> dict[str, str]:
+    """Environment of any service, each on a free port, with the fake engine."""
+    return {**service_environment(nats), "TIRO_ENGINE": "fake", **settings}
 
 
 @pytest.fixture(scope="session")

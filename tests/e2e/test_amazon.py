@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.e2e.live_audio import paced
 from tests.e2e.speech import wav
-from tests.e2e.test_live import paced
 from tests.support.stack import Stack, running_stack
 from tests.support.transcribe_service.account import OTHER_REGION, engine_environment
 from tests.support.transcribe_service.failures import (

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.e2e.test_starting import environment
+from tests.e2e.conftest import environment
 from tests.support.cluster.link import Mode
 from tests.support.cluster.nats import NatsCluster, running_cluster
 from tests.support.cluster.proxy import Proxy, running_proxy

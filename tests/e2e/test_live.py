@@ -1,13 +1,11 @@
 """Live speech is transcribed while it is spoken: real processes, real tiny.en."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import pairwise
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tests.e2e.live_audio import at_once, paced
 from tests.e2e.speech import encoded, error_rate, pcm16
 from tiro_client import (
     AsyncClient,
@@ -22,25 +20,8 @@ from tiro_client import (
 )
 
 RATE = 16_000
-FRAME_SECONDS = 0.1
 
 pytestmark = pytest.mark.xdist_group("tiny.en stack")
-
-
-async def paced(samples: NDArray[np.int16], *, speed: float = 1.0) -> AsyncIterator[bytes]:
-    """Samples in real time, or `speed` times as fast."""
-    frame = int(RATE * FRAME_SECONDS)
-    begun = asyncio.get_running_loop().time()
-    for index, begin in enumerate(range(0, len(samples), frame)):
-        due = begun + index * FRAME_SECONDS / speed
-        await asyncio.sleep(due - asyncio.get_running_loop().time())
-        yield samples[begin : begin + frame].tobytes()
-
-
-async def at_once(data: bytes, size: int = 4000) -> AsyncIterator[bytes]:
-    """Bytes without delay."""
-    for begin in range(0, len(data), size):
-        yield data[begin : begin + size]
 
 
 def text_of(events: list[LiveEvent]) -> str:

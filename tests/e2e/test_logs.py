@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import environment
+from tests.e2e.live_audio import at_once
 from tests.e2e.speech import wav
-from tests.e2e.test_live import at_once
-from tests.e2e.test_starting import environment
 from tests.support.faulty_service import MARK, MARKED_WORD
 from tests.support.nats import NatsServer, running_nats
 from tests.support.processes import ServiceProcess, running

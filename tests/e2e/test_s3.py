@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import free_port
+from tests.e2e.conftest import environment
 from tests.e2e.speech import wav
-from tests.e2e.test_starting import environment
 from tests.support.nats import NatsServer
 from tests.support.processes import ServiceProcess, running
 from tests.support.s3 import BUCKET, SECRET_KEY, S3Server

@@ -9,28 +9,12 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import free_port, is_serving
+from tests.e2e.conftest import environment
 from tests.support.nats import NatsServer, running_nats
 from tests.support.processes import ServiceProcess, running
-from tests.support.stack import ANY_PORT, READY
+from tests.support.stack import READY
 
 SECONDS_MAX = 60
-
-
-def environment(nats: NatsServer, **settings: str) -> dict[str, str]:
-    """Environment of any service, each on a free port."""
-    return {
-        "TIRO_NATS_URL": nats.url,
-        "TIRO_NATS_MONITOR_URL": nats.monitor_url,
-        "TIRO_AUTH": "off",
-        "TIRO_ENGINE": "fake",
-        "TIRO_INGEST_ADDRESS": ANY_PORT,
-        "TIRO_STREAMER_ADDRESS": ANY_PORT,
-        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
-        "TIRO_INGEST_METRICS_ADDRESS": "",
-        "TIRO_STREAMER_METRICS_ADDRESS": "",
-        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
-        **settings,
-    }
 
 
 @pytest.mark.parametrize("name", READY)

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.e2e.test_starting import environment
+from tests.e2e.conftest import environment
 from tests.support.nats import NatsServer, running_nats
 from tests.support.processes import ServiceProcess, running
 from tests.support.stack import READY

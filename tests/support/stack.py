@@ -56,6 +56,21 @@ def restart_process(service: ServiceProcess, name: str) -> None:
     service.wait_for(READY[name])
 
 
+def service_environment(nats: NatsServer) -> dict[str, str]:
+    """Environment of any service, each on a free port."""
+    return {
+        "TIRO_NATS_URL": nats.url,
+        "TIRO_NATS_MONITOR_URL": nats.monitor_url,
+        "TIRO_AUTH": "off",
+        "TIRO_INGEST_ADDRESS": ANY_PORT,
+        "TIRO_STREAMER_ADDRESS": ANY_PORT,
+        "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
+        "TIRO_INGEST_METRICS_ADDRESS": "",
+        "TIRO_STREAMER_METRICS_ADDRESS": "",
+        "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
+    }
+
+
 @contextmanager
 def running_stack(
     folder: Path, settings: Mapping[str, str], *, transcribers: int = 1, more: Sequence[Mapping[str, str]] = ()
@@ -70,24 +85,10 @@ def running_stack(
     """
     with ExitStack() as stack:
         nats = stack.enter_context(running_nats(folder))
-        environment = {
-            "TIRO_NATS_URL": nats.url,
-            "TIRO_NATS_MONITOR_URL": nats.monitor_url,
-            "TIRO_AUTH": "off",
-            "TIRO_INGEST_METRICS_ADDRESS": "",
-            "TIRO_STREAMER_METRICS_ADDRESS": "",
-            "TIRO_TRANSCRIBER_METRICS_ADDRESS": "",
-            "TIRO_TRANSCRIBER_HEALTH_ADDRESS": ANY_PORT,
-            **settings,
-        }
+        environment = {**service_environment(nats), **settings}
         others_settings: list[Mapping[str, str]] = [{}] * (transcribers - 1) + list(more)
         # All start before the first is waited for: most of a start is imports.
-        services = {
-            name: stack.enter_context(
-                starting(f"tiro_{name}", {**environment, f"TIRO_{name.upper()}_ADDRESS": ANY_PORT})
-            )
-            for name in READY
-        }
+        services = {name: stack.enter_context(starting(f"tiro_{name}", environment)) for name in READY}
         others = [
             stack.enter_context(starting("tiro_transcriber", {**environment, **each})) for each in others_settings
         ]
