@@ -14,9 +14,7 @@ from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIng
 from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro.transcription.v1.transcription_service_pb2 import (
-    ListTranscriptionsRequest,
-)
+from tiro.transcription.v1.transcription_service_pb2 import ListTranscriptionsRequest
 from tiro.transcription.v1.upload_service_pb2 import DeleteUploadRequest
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.jetstream import JetStreamBlobStore
