@@ -25,8 +25,8 @@ from tiro_streamer.settings import StreamerSettings
 RATE = 16_000
 LINEAR16 = AudioFormat(encoding=AudioEncoding.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=RATE)
 Request = streaming.StreamingTranscribeRequest
-UNKNOWN_SESSION = "01890a5d-ac96-774b-bcce-b302099a8057"
 Response = streaming.StreamingTranscribeResponse
+UNKNOWN_SESSION = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 def reason_of(error: Any) -> str:
@@ -213,3 +213,15 @@ async def start_streamer(nats_server: NatsServer, engine: str) -> AsyncIterator[
 async def client(start_streamer: StartStreamer, worker: ScriptedWorker) -> Client:
     """A client of a streamer that has seen the worker."""
     return await start_streamer()
+
+
+def environment_for(nats: NatsServer) -> dict[str, str]:
+    """The environment of a streamer process."""
+    return {
+        "TIRO_NATS_URL": nats.url,
+        "TIRO_NATS_MONITOR_URL": nats.monitor_url,
+        "TIRO_STREAMER_ADDRESS": "127.0.0.1:0",
+        "TIRO_STREAMER_METRICS_ADDRESS": "127.0.0.1:0",
+        "TIRO_AUTH": "off",
+        "TIRO_GRACE_SECONDS": "0.5",
+    }

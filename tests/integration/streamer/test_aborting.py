@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.integration.streamer.test_audio_log import BUFFER_BYTES, stored
+from tests.integration.streamer.audio_log import BUFFER_BYTES, stored
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_core.errors import reason_name

@@ -4,16 +4,14 @@ import asyncio
 
 import pytest
 
+from tests.integration.streamer.audio_log import BUFFER_BYTES, stored
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro_core.ids import new_id
-from tiro_core.messaging import subjects, topology
+from tiro_core.messaging import subjects
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.publishing import publish
-from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_streamer.audio_log.writer import AudioLogWriter
-
-BUFFER_BYTES = 64 * 1024
 
 
 @pytest.fixture
@@ -26,17 +24,6 @@ def record(tenant: str) -> SessionRecord:
 def audio_log(bus: Bus, record: SessionRecord) -> AudioLogWriter:
     """Its audio log, with nothing on it."""
     return AudioLogWriter(bus, record, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
-
-
-async def stored(bus: Bus, record: SessionRecord) -> list[LiveInput]:
-    """What is on the log."""
-    found = []
-    async with OrderedConsumer(bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id)) as tail:
-        async for entry in tail:
-            if isinstance(entry, StreamState):
-                break
-            found.append(LiveInput.FromString(entry.data))
-    return found
 
 
 async def test_controls_keep_their_position(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> None:

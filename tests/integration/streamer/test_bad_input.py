@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 
+from tests.integration.streamer.audio import encoded, tone
 from tests.integration.streamer.conftest import Client, Request, info_of, pieces, read_all, reason_of
-from tests.integration.streamer.test_conversation import encoded, tone
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.streaming.v1 import streaming_pb2 as streaming

@@ -10,8 +10,16 @@ import grpc
 import psutil
 import pytest
 
-from tests.integration.streamer.conftest import Client, Request, connected, error_of, read_all, read_until, reason_of
-from tests.integration.streamer.test_outages import environment_for
+from tests.integration.streamer.conftest import (
+    Client,
+    Request,
+    connected,
+    environment_for,
+    error_of,
+    read_all,
+    read_until,
+    reason_of,
+)
 from tests.support.nats import NatsServer
 from tests.support.processes import ServiceProcess, running_async
 from tests.support.scripted_worker import ScriptedWorker

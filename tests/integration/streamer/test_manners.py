@@ -9,8 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.integration.streamer.conftest import Request, connected, settings_for
-from tests.integration.streamer.test_outages import environment_for
+from tests.integration.streamer.conftest import Request, connected, environment_for, settings_for
 from tests.support.nats import NatsServer
 from tests.support.processes import running_async
 from tests.support.scripted_worker import ScriptedWorker

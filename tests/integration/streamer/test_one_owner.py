@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.streamer.conftest import RATE, Client, Request, read_all, read_until
-from tests.integration.streamer.test_resuming import SECOND
+from tests.integration.streamer.resuming import SECOND
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro_client import (

@@ -3,9 +3,11 @@
 import asyncio
 from pathlib import Path
 
+from tests.integration.streamer.audio import tone
 from tests.integration.streamer.conftest import (
     Request,
     connected,
+    environment_for,
     error_of,
     pieces,
     read_all,
@@ -13,7 +15,6 @@ from tests.integration.streamer.conftest import (
     running_streamer,
     settings_for,
 )
-from tests.integration.streamer.test_conversation import tone
 from tests.support.nats import NatsServer, running_nats
 from tests.support.processes import running_async
 from tests.support.scripted_worker import ScriptedWorker, running_worker
@@ -74,18 +75,6 @@ async def test_tenants_are_isolated(nats_server: NatsServer, bus: Bus, worker: S
             assert reason_of(await error_of(client.open())) == "API_KEY_INVALID"
 
 
-def environment_for(nats: NatsServer) -> dict[str, str]:
-    """The environment of a streamer process."""
-    return {
-        "TIRO_NATS_URL": nats.url,
-        "TIRO_NATS_MONITOR_URL": nats.monitor_url,
-        "TIRO_STREAMER_ADDRESS": "127.0.0.1:0",
-        "TIRO_STREAMER_METRICS_ADDRESS": "127.0.0.1:0",
-        "TIRO_AUTH": "off",
-        "TIRO_GRACE_SECONDS": "0.5",
-    }
-
-
 async def test_a_real_process_serves_and_stops(nats_server: NatsServer, worker: ScriptedWorker, engine: str) -> None:
     """A streamer process serves a session; at SIGTERM a running one is ended after the grace, and it exits with 0."""
     async with running_async("tiro_streamer", environment_for(nats_server), ready="listening") as process:
@@ -96,9 +85,9 @@ async def test_a_real_process_serves_and_stops(nats_server: NatsServer, worker: 
             status = await asyncio.to_thread(process.stop)
             assert reason_of(await error_of(call)) == "SHUTTING_DOWN"
         assert status == 0
-        said = [line for line in process.log if line["event"] == "session_owned"]
-        assert said
-        assert all(line["tenant"] == "default" and line["session"] for line in said)
+        owned = [line for line in process.log if line["event"] == "session_owned"]
+        assert owned
+        assert all(line["tenant"] == "default" and line["session"] for line in owned)
 
 
 async def test_a_process_waits_for_nats(tmp_path: Path, engine: str) -> None:

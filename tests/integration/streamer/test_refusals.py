@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
+from tests.integration.streamer.audio import encoded, tone
 from tests.integration.streamer.conftest import (
     LINEAR16,
     Client,
@@ -18,7 +19,6 @@ from tests.integration.streamer.conftest import (
     read_until,
     reason_of,
 )
-from tests.integration.streamer.test_conversation import encoded, tone
 from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat

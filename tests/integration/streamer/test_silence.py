@@ -5,6 +5,7 @@ import asyncio
 import grpc
 import pytest
 
+from tests.integration.streamer.audio import encoded, tone
 from tests.integration.streamer.conftest import (
     Client,
     Request,
@@ -17,8 +18,7 @@ from tests.integration.streamer.conftest import (
     read_until,
     reason_of,
 )
-from tests.integration.streamer.test_conversation import encoded, tone
-from tests.integration.streamer.test_resuming import FINALIZE, SECOND, begin, reopened, resume, stored, window
+from tests.integration.streamer.resuming import FINALIZE, SECOND, begin, reopened, resume, stored, window
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat

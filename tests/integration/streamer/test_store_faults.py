@@ -12,6 +12,8 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.integration.streamer.audio import tone
+from tests.integration.streamer.audio_log import BUFFER_BYTES
 from tests.integration.streamer.conftest import (
     Client,
     Request,
@@ -22,9 +24,7 @@ from tests.integration.streamer.conftest import (
     running_streamer,
     settings_for,
 )
-from tests.integration.streamer.test_audio_log import BUFFER_BYTES
-from tests.integration.streamer.test_conversation import tone
-from tests.integration.streamer.test_resuming import SECOND, begin, reopened, resume, stored
+from tests.integration.streamer.resuming import SECOND, begin, reopened, resume, stored
 from tests.support.cluster.nats import NatsCluster, running_cluster
 from tests.support.nats import NatsServer, running_nats
 from tests.support.scripted_worker import ScriptedWorker, running_worker

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 import grpc
 import pytest
 
+from tests.integration.streamer.audio_log import BUFFER_BYTES
 from tests.integration.streamer.conftest import Client, connected, read_all, reason_of, settings_for
-from tests.integration.streamer.test_audio_log import BUFFER_BYTES
-from tests.integration.streamer.test_resuming import window
-from tests.integration.streamer.test_watching import begin, watch, watched
+from tests.integration.streamer.resuming import window
+from tests.integration.streamer.watching import begin, watch, watched
 from tests.support.nats import NatsServer
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord

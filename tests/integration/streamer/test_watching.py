@@ -11,12 +11,12 @@ from tests.integration.streamer.conftest import (
     UNKNOWN_SESSION,
     Client,
     Request,
-    Response,
     StartStreamer,
     read_all,
     read_until,
     reason_of,
 )
+from tests.integration.streamer.watching import begin, watch, watched
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1 import streaming_pb2 as streaming
@@ -26,28 +26,6 @@ from tiro_core.messaging.records import Change, RecordStore
 
 SECOND = bytes(32_000)
 FINALIZE = Request(finalize=streaming.Finalize())
-
-
-def watch(client: Client, session_id: str, after_sequence: int = 0, *, partials: bool = False) -> Any:
-    """A call that watches a session."""
-    request = streaming.WatchSessionRequest(
-        session_id=session_id, after_sequence=after_sequence, enable_interim_results=partials
-    )
-    follow: Any = client.stub.WatchSession
-    return follow(request, metadata=client.metadata)
-
-
-async def watched(call: Any) -> list[Response]:
-    """All responses of a watch."""
-    return [response.event async for response in call]
-
-
-async def begin(client: Client) -> tuple[Any, str]:
-    """A call with a session, and the session's id."""
-    call = client.open()
-    await call.write(client.config())
-    started = await call.read()
-    return call, started.session_started.session_id
 
 
 async def speak(call: Any) -> int:
