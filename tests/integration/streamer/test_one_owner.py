@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.integration.streamer.conftest import RATE, Client, Request, read_all, read_until
@@ -67,7 +68,7 @@ async def test_two_clients_with_one_token(client: Client, worker: ScriptedWorker
     first = await taken_over(client, live)
     await live.send(SECOND)
     await until(live, SessionResumed)
-    with pytest.raises(Exception, match="continues on another connection"):
+    with pytest.raises(grpc.aio.AioRpcError, match="continues on another connection"):
         await read_all(first)
     second = await taken_over(client, live)
     await live.send(SECOND)
