@@ -1,7 +1,7 @@
 """A network that forwards nothing, while both ends of a live session believe that they are connected.
 
-Real processes and the fake engine, whose words are numbered: each is to come once, and in order. A speaker goes on
-speaking, as into a microphone; the times are shorter than the defaults and in the same order (see docs/live.md).
+Real processes and the fake engine, whose words are numbered: each must come once, and in order. A speaker continues to
+speak, as into a microphone. The times are shorter than the defaults, and in the same order (see docs/live.md).
 """
 
 import asyncio

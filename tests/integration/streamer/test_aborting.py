@@ -78,7 +78,7 @@ async def abort(bus: Bus, record: SessionRecord, audio_log: AudioLogWriter) -> N
 
 
 async def test_a_connection_that_was_replaced_does_not_end_the_session(bus: Bus, record: SessionRecord) -> None:
-    """Another connection has taken the log over, and this one fails before it knows: the session goes on there."""
+    """A connection that fails after another one has taken the log over does not end the session."""
     old = await written(bus, record)
     new = log_of(bus, record, await find_position(bus, record.tenant, record.session_id))
     await new.take_over()

@@ -176,7 +176,7 @@ async def test_partials_that_are_out_of_date_are_dropped(client: Client, worker:
 
 
 async def test_stored_audio_is_acknowledged(client: Client) -> None:
-    """The client learns how much is stored while the session goes on, and all of it before the end."""
+    """The client gets acknowledgements of stored audio during the session, and for all audio before the end."""
     call = await client.start()
     await call.write(Request(audio=bytes(FRAME_BYTES)))
     assert (await read_until(call, "audio_ack")).audio_ack.offset == duration_of(1600, RATE)

@@ -40,7 +40,7 @@ GROWTH_BYTES_MAX = 24 * 1024 * 1024
 """What a process may have grown by. A thousand sessions of 50 kB each would be twice as much."""
 FLOOD_FINALS = 400
 FLOOD_FINAL = "x" * 200_000
-"""With as many of them, 80 MB that nobody reads."""
+"""The text of each final of a client that does not read: 80 MB altogether."""
 
 
 @pytest.fixture

@@ -153,13 +153,15 @@ async def test_a_moved_session_that_no_worker_claims(
     call = await client.start()
     received = await worker.only_session()
 
-    def to_nobody(record: SessionRecord) -> None:
-        record.recognition.engine = "nobody"
+    def to_an_engine_without_workers(record: SessionRecord) -> None:
+        record.recognition.engine = "none"
         record.state = SessionRecord.STATE_WAITING
         record.ClearField("lease")
 
     store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
-    await store.mutate(subjects.record(received.record.tenant, received.record.session_id), to_nobody)
+    await store.mutate(
+        subjects.record(received.record.tenant, received.record.session_id), to_an_engine_without_workers
+    )
     assert reason_of(await error_of(call)) == "SESSION_FAILED"
 
 

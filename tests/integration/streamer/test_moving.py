@@ -70,18 +70,18 @@ async def test_a_session_moves_to_an_alternative_with_free_slots(
     bus: Bus, workers: WorkerDirectory, engine: str
 ) -> None:
     """The record is changed first, then the session is enqueued. Other alternatives stay."""
-    nobody, somebody = Route(engine="nobody", model="counter"), Route(engine=engine, model="counter")
-    record = session(nobody, somebody)
+    without_workers, with_slots = Route(engine="none", model="counter"), Route(engine=engine, model="counter")
+    record = session(without_workers, with_slots)
     assert await (await create(bus, record)).move(workers)
     moved = await stored(bus, record)
-    assert (moved.recognition.engine, list(moved.alternatives)) == (engine, [nobody])
+    assert (moved.recognition.engine, list(moved.alternatives)) == (engine, [without_workers])
     assert await is_enqueued(bus, record, engine)
     assert not await is_enqueued(bus, record, GONE)
 
 
 async def test_without_an_alternative_the_session_is_enqueued_again(bus: Bus, workers: WorkerDirectory) -> None:
     """The process that moved the session may have died before it enqueued it."""
-    record = session(Route(engine="nobody", model="counter"))
+    record = session(Route(engine="none", model="counter"))
     offer = await create(bus, record)
     assert not await offer.move(workers)
     assert not await offer.move(workers)
