@@ -41,6 +41,9 @@ from tiro_ingest.uploads.verification import UploadVerifier
 
 STEPS_MAX = 300
 """More steps than any operation here has."""
+EVERY_STEP_SECONDS_MAX = 1800
+"""How long a test may take that interrupts an operation at every one of its steps, or at every pair of them."""
+EVERY_STEP = (pytest.mark.long, pytest.mark.timeout(EVERY_STEP_SECONDS_MAX))
 RECORDING_PARTS = 3
 TTL_SECONDS = 3600.0
 BYTES_MAX = 64 * 1024 * 1024

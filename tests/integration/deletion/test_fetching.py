@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 
-from tests.integration.deletion.conftest import STEPS_MAX, NewTenant, Stage, ended, leftovers
+from tests.integration.deletion.conftest import EVERY_STEP, STEPS_MAX, NewTenant, Stage, ended, leftovers
 from tests.integration.ingest.conftest import settings_for
 from tests.support.interleaving import Steps
 from tests.support.nats import NatsServer
@@ -199,7 +199,7 @@ async def test_a_fetch_at_every_step_of_a_deletion(scene: Scene, bus: Bus, new_t
         assert not left, f"fetched at step {number}: {left}"
 
 
-@pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=EVERY_STEP)])
 async def test_a_deletion_before_the_death_of_a_fetching_process(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant, share: int
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.deletion.conftest import STEPS_MAX, Ingest, NewTenant, Stage, ended, leftovers
+from tests.integration.deletion.conftest import EVERY_STEP, STEPS_MAX, Ingest, NewTenant, Stage, ended, leftovers
 from tests.integration.transcriber.conftest import recording as markers
 from tests.support.interleaving import Steps
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
@@ -250,7 +250,7 @@ def steps_of(share: int) -> range:
     return range(0, STEPS_MAX, share)
 
 
-sampled = pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=pytest.mark.long)])
+sampled = pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=EVERY_STEP)])
 whole_and_split = pytest.mark.parametrize("split", [False, True], ids=["whole", "split"])
 
 
@@ -309,7 +309,7 @@ async def test_a_stopped_worker_of_a_deleted_job_leaves_nothing(
         assert not left, f"stopped at step {number}: {left}"
 
 
-@pytest.mark.parametrize("share", [PAIRS_SAMPLE, pytest.param(SAMPLE, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [PAIRS_SAMPLE, pytest.param(SAMPLE, marks=EVERY_STEP)])
 @whole_and_split
 async def test_a_deletion_before_the_death_of_a_worker(
     scene: Scene, stage: Stage, new_tenant: NewTenant, split: bool, share: int

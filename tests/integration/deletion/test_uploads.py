@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.deletion.conftest import (
+    EVERY_STEP,
     RECORDING_PARTS,
     STEPS_MAX,
     Ingest,
@@ -166,7 +167,7 @@ async def test_a_deletion_after_the_death_of_a_writer(
             break
 
 
-@pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [SAMPLE, pytest.param(1, marks=EVERY_STEP)])
 async def test_a_deletion_before_the_death_of_a_writer(
     scene: Scene, stage: Stage, bus: Bus, new_tenant: NewTenant, share: int
 ) -> None:
