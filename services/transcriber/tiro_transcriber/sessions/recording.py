@@ -4,6 +4,8 @@ The upload has the session's id: a worker that takes over during the copying wri
 """
 
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from tiro.events.v1.live_pb2 import LiveInput, SessionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
@@ -20,11 +22,11 @@ from tiro_core.leases.shielding import with_deadline
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict, MessagingError
-from tiro_core.messaging.operations import StoredMessage
-from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer
+from tiro_core.messaging.errors import BusUnavailable, Conflict, MessagingError
 from tiro_core.messaging.records import RecordStore
+from tiro_transcriber.sessions.input import AudioLogGap
 from tiro_transcriber.sessions.shadow import start_shadow
+from tiro_transcriber.sessions.stored_log import newest_message, stored_messages
 
 CLEAN_UP_SECONDS_MAX = 2.0
 """How long the deletion of an unneeded copy may take. Otherwise it is left to the sweeper."""
@@ -51,10 +53,10 @@ class AudioKeeper:
                 is not compared with a shadow.
 
         Returns:
-            The id of the upload that the client asked for. Empty: it did not ask.
+            The id of the upload that the client asked for. Empty: it did not ask, or the audio log has a gap.
 
         Raises:
-            StorageUnavailable: The audio cannot be kept now, and the client wants it.
+            StorageUnavailable, BusUnavailable: The audio cannot be kept now, and the client wants it.
         """
         is_shadowed = record.HasField("shadow") and is_whole
         if not (record.keep_recording or is_shadowed):
@@ -70,11 +72,13 @@ class AudioKeeper:
     async def _store(self, record: SessionRecord, samples: int) -> str:
         try:
             return await store_recording(self._bus, self._blobs, record, samples)
-        except StorageUnavailable as error:
+        except AudioLogGap as gap:  # no other worker has more of it
+            log.error("recording_not_kept", reason=str(gap))  # noqa: TRY400 - a line says it all
+        except (StorageUnavailable, BusUnavailable) as error:
             if record.keep_recording and record.failure_count < self._failures_max:
                 raise
             log.error("recording_not_kept", reason=str(error))  # noqa: TRY400 - a line says it all
-            return ""
+        return ""
 
 
 async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, samples: int) -> str:
@@ -84,10 +88,15 @@ async def store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, sa
         bus: The connection.
         blobs: The store of the upload's bytes.
         session: The session of the log.
-        samples: The number of its samples.
+        samples: The number of its samples. The upload has fewer where the log's end is lost.
 
     Returns:
         The upload's id. Empty: an owner before has stored it, and it was deleted since.
+
+    Raises:
+        AudioLogGap: The log has lost more than its end.
+        StorageUnavailable: The upload cannot be written.
+        BusUnavailable: NATS stayed away.
     """
     try:
         return await _store_recording(bus, blobs, session, samples)
@@ -104,17 +113,11 @@ async def _store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, s
         digest.update(data)
         await writer.write(data)
 
+    samples, newest = await _find_end(bus, session, samples)
     await write(wav_header(session.sample_rate_hertz, samples))
-    missing = samples * SAMPLE_BYTES
-    subject = subjects.live_audio(session.tenant, session.session_id)
-    async with OrderedConsumer(bus, topology.LIVE_AUDIO, subject) as line:
-        async for message in line:
-            if isinstance(message, StoredMessage):
-                data = LiveInput.FromString(message.data).pcm16[:missing]
-                missing -= len(data)
-                await write(data)
-            if not missing:
-                break
+    async with aclosing(_audio(bus, session, samples, newest)) as audio:
+        async for data in audio:
+            await write(data)
     await writer.finish()
     record = _record(session, samples, size=writer.size, sha256=digest.hexdigest())
     key = subjects.record(session.tenant, session.session_id)
@@ -125,6 +128,52 @@ async def _store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, s
             await blobs.delete(upload_key(session.tenant, session.session_id))
             return ""
     return session.session_id
+
+
+async def _find_end(bus: Bus, session: SessionRecord, samples: int) -> tuple[int, int]:
+    """Where the recording of a session with so many samples ends: a full disk may have taken the end of its log.
+
+    Returns:
+        How many samples it has, and the sequence of the log's newest message.
+
+    Raises:
+        AudioLogGap: There are none.
+        BusUnavailable: NATS stayed away.
+    """
+    newest = await newest_message(bus, topology.LIVE_AUDIO, subjects.live_audio(session.tenant, session.session_id))
+    if newest is None:
+        raise AudioLogGap("the audio log is empty")
+    message = LiveInput.FromString(newest.data)
+    stored = message.first_sample + len(message.pcm16) // SAMPLE_BYTES
+    if not stored:
+        raise AudioLogGap("the audio log has no audio")
+    if stored < samples:
+        log.warning("recording_cut_short", samples=stored, missing=samples - stored)
+    return min(samples, stored), newest.sequence
+
+
+async def _audio(bus: Bus, session: SessionRecord, samples: int, newest: int) -> AsyncGenerator[bytes]:
+    """The first samples of a log, each once.
+
+    Raises:
+        AudioLogGap: One of them is missing.
+        BusUnavailable: NATS stayed away, or the log is gone.
+    """
+    position = 0
+    subject = subjects.live_audio(session.tenant, session.session_id)
+    async with aclosing(stored_messages(bus, topology.LIVE_AUDIO, subject, after=0, up_to=newest)) as messages:
+        async for message in messages:
+            entry = LiveInput.FromString(message.data)
+            if entry.first_sample > position:
+                break
+            data = entry.pcm16[
+                SAMPLE_BYTES * (position - entry.first_sample) : SAMPLE_BYTES * (samples - entry.first_sample)
+            ]
+            position += len(data) // SAMPLE_BYTES
+            yield data
+            if position == samples:
+                return
+    raise AudioLogGap(f"sample {position} is missing in the audio log")
 
 
 async def _is_stored(bus: Bus, session: SessionRecord) -> bool:
