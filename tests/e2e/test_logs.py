@@ -1,7 +1,7 @@
 """Logs of a deployment with many faults: no word of a recording, no caller's data and no secret is in them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,6 +27,12 @@ NAME = "Patient Smith"
 HOTWORD = "Diabetes"
 CALLBACK = "https://user-of-callback:secret-of-callback@127.0.0.1/path-of-callback?key=key-of-callback"
 CALLBACK_SECRET = "secret-that-signs-callbacks"  # noqa: S105 - the deployment is ours
+OTHER_WORKER = "other transcriber"
+ROUTING = """
+[[policies]]
+name = "two-models"
+routes = [{ engine = "fake", model = "markers" }, { engine = "fake", model = "markers-30x" }]
+"""
 WORDS = range(MARKED_WORD - 2, MARKED_WORD + 1)
 CANARIES = [
     PASSWORD,
@@ -55,8 +61,10 @@ def _url(nats: NatsServer, password: str = PASSWORD) -> str:
 
 
 @pytest.fixture
-def services(nats: NatsServer, s3_server: S3Server) -> Iterator[dict[str, ServiceProcess]]:
+def services(nats: NatsServer, s3_server: S3Server, tmp_path: Path) -> Iterator[dict[str, ServiceProcess]]:
     """All services, with API keys, recordings in S3, faults for marked input, and debug logs."""
+    rules = tmp_path / "routing.toml"
+    rules.write_text(ROUTING, encoding="utf-8")
     settings = environment(
         nats,
         TIRO_NATS_URL=_url(nats),
@@ -65,14 +73,17 @@ def services(nats: NatsServer, s3_server: S3Server) -> Iterator[dict[str, Servic
         TIRO_CALLBACK_SECRETS=CALLBACK_SECRET,
         TIRO_LOG_LEVEL="debug",
         TIRO_S3_PREFIX="logs",
+        TIRO_ROUTING=str(rules),
         PYTHONPATH=str(ROOT),
         **s3_server.environment,
     )
     with ExitStack() as stack:
-        modules = {name: f"tests.support.faulty_service tiro_{name}" for name in READY}
-        yield {
-            name: stack.enter_context(running(module, settings, ready=READY[name])) for name, module in modules.items()
-        }
+
+        def start(name: str, **more: str) -> ServiceProcess:
+            module = f"tests.support.faulty_service tiro_{name}"
+            return stack.enter_context(running(module, {**settings, **more}, ready=READY[name]))
+
+        yield {**{name: start(name) for name in READY}, OTHER_WORKER: start("transcriber", TIRO_MODEL="markers-30x")}
 
 
 async def _key(nats: NatsServer) -> str:
@@ -80,6 +91,18 @@ async def _key(nats: NatsServer) -> str:
     async with open_bus(settings, "test") as bus:
         key, _ = await ApiKeys(bus).create("acme", NAME)
     return key
+
+
+async def _fails_live(client: AsyncClient, pcm: bytes) -> None:
+    """Send audio, then nothing until the session has failed on a partial."""
+
+    async def speech() -> AsyncIterator[bytes]:
+        yield pcm
+        await asyncio.Event().wait()
+
+    with pytest.raises(TiroError):
+        async for _ in client.stream(speech(), sample_rate=16_000, engine="two-models"):
+            pass
 
 
 async def test_logs_have_no_data_of_callers_and_no_secret(
@@ -103,6 +126,7 @@ async def test_logs_have_no_data_of_callers_and_no_secret(
         with pytest.raises(TiroError):
             async for _ in client.stream(at_once(pcm), sample_rate=16_000):
                 pass
+        await asyncio.gather(*(_fails_live(client, pcm) for _ in range(2)))
         await _wait_for(services["ingest"], "callback_tried")
     async with AsyncClient(address, api_key="tiro_" + "wrong" * 8) as client:
         with pytest.raises(TiroError):
@@ -116,7 +140,8 @@ async def test_logs_have_no_data_of_callers_and_no_secret(
     logs = {name: str(service.log) for name, service in services.items()}
     assert "internal_error" in logs["ingest"]
     assert "internal_error" in logs["streamer"]
-    assert "session_broken" in logs["transcriber"]
+    for event in ("session_broken", "partials_decoded_one_by_one", "session_moved"):
+        assert event in logs["transcriber"]
     found = [(name, canary) for name, log in logs.items() for canary in [*CANARIES, key, "wrongwrong"] if canary in log]
     assert not found
     assert not [line for service in services.values() for line in service.log if not line["event"]]

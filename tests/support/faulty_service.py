@@ -26,6 +26,9 @@ _METHODS = {
     ],
 }
 
+BATCH_SECONDS_MAX = 5.0
+"""How long the partial of one live session waits for that of another one."""
+
 
 def _fail_on_mark(name: str, *arguments: object, **named: object) -> None:
     shown = f"{arguments} {named}"
@@ -58,11 +61,25 @@ def _patch(target: str) -> None:
     setattr(owner, name, failing)
 
 
+def _decode_partials_in_pairs() -> None:
+    """Have the partials of two live sessions decoded in one batch whenever both are due."""
+    from tiro_engines.fake.engine import FakeEngine  # noqa: PLC0415 - the other services do not need it
+    from tiro_transcriber.engine import session_threads  # noqa: PLC0415
+    from tiro_transcriber.sessions.load import SessionLoad  # noqa: PLC0415
+
+    policy = session_threads.BatchPolicy(2, BATCH_SECONDS_MAX)
+    session_threads.PARTIAL_SECONDS = BATCH_SECONDS_MAX  # the first one is not overdue while it waits
+    FakeEngine.partial_batch_size_max = 2
+    setattr(SessionLoad, "batch_policy", property(lambda _: policy))  # noqa: B010 - a property is not assigned to
+
+
 def main() -> None:
     """Patch a service and run it."""
     service = sys.argv.pop(1)
     for target in _METHODS[service]:
         _patch(target)
+    if service == "tiro_transcriber":
+        _decode_partials_in_pairs()
     runpy.run_module(service, run_name="__main__", alter_sys=True)
 
 

@@ -124,7 +124,7 @@ class WorkRunner(Generic[C, R]):
         try:
             task = self._work.task_of(message.data)
         except DecodeError as error:
-            log.error("task_unreadable", subject=message.subject, error=repr(error))  # noqa: TRY400 - a line says it all
+            log.error("task_unreadable", subject=message.subject, error=error)  # noqa: TRY400 - a line says it all
             await message.reject()
             return
         with structlog.contextvars.bound_contextvars(tenant=task.tenant, **{self._work.kind: task.id}):

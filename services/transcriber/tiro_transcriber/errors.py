@@ -45,7 +45,7 @@ def explain(cause: BaseException) -> tuple[Status, bool]:
 
 def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
     """The error that a caller gets when a service that the engine needs fails or refuses."""
-    log.warning("engine_fault", error=repr(cause))
+    log.warning("engine_fault", error=cause)
     if isinstance(cause, EngineUnavailable):
         return TiroError(grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_ENGINE_UNAVAILABLE, str(cause))
     return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_ENGINE_REFUSED, str(cause))

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 from tiro_engines.fake.engine import FakeEngine
 from tiro_engines.fake.session import FakeSession
@@ -70,3 +71,31 @@ async def test_a_session_is_closed_if_its_caller_was_cancelled_after_the_open() 
             await opening
     [session] = engine.sessions
     assert session.closed.is_set()
+
+
+class RefusingEngine(SlowEngine):
+    """An engine that quotes what it got."""
+
+    def open_session(
+        self, options: SessionOptions, start: int, context: CommittedContext | None = None
+    ) -> OpenedSession:
+        """Fail once it may."""
+        self.opening.set()
+        self.go_on.wait()
+        raise ValueError(f"{context} is too long")
+
+
+async def test_the_fault_of_an_abandoned_opening_is_logged_as_an_exception() -> None:
+    """Not as its text, which may quote the session: the log withholds the messages of exceptions."""
+    engine = RefusingEngine()
+    with capture_logs() as logs:
+        async with open_engine_host(engine, job_slots=1, session_threads=1) as host:
+            context = CommittedContext("the patient has diabetes", 0, 0)
+            opening = asyncio.create_task(host.open_session(SessionOptions(), 0, context))
+            await asyncio.to_thread(engine.opening.wait)
+            opening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await opening
+            engine.go_on.set()
+    [line] = [line for line in logs if line["event"] == "abandoned_opening_failed"]
+    assert isinstance(line["error"], ValueError)

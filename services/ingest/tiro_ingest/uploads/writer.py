@@ -167,7 +167,7 @@ class UploadWriter:
             async with asyncio.timeout(SETTLE_SECONDS_MAX):
                 await self._settle()
         except Exception as failure:  # noqa: BLE001 - the upload continues at the last commit, and `error` is passed on
-            log.warning("upload_not_settled", after=repr(error), error=repr(failure))
+            log.warning("upload_not_settled", after=error, error=failure)
 
     async def _commit(self) -> None:
         if self._whole_parts() != self.record.committed_size:

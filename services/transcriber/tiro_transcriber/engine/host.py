@@ -73,7 +73,7 @@ def _close_session(opening: "Future[CallResult[EngineSession]]") -> None:
     if opening.cancelled():
         return
     if (error := opening.exception()) is not None:
-        log.warning("abandoned_opening_failed", error=repr(error))
+        log.warning("abandoned_opening_failed", error=error)
     else:
         opening.result().result.close()
 

@@ -186,7 +186,7 @@ class SessionThreads:
         if error is not None and len(batch) == 1:
             batch[0].future.set_exception(error)
         elif error is not None:
-            log.warning("partials_decoded_one_by_one", sessions=len(batch), reason=repr(error))
+            log.warning("partials_decoded_one_by_one", sessions=len(batch), reason=error)
             for call in batch:
                 if (own := self._decode_batch([call])) is not None:
                     call.future.set_exception(own)

@@ -44,6 +44,11 @@ class SessionMover:
 
         If the worker dies between the steps, the next one that gets the message passes the session on.
 
+        Args:
+            owned: The session.
+            to: The alternative.
+            why: For the log: without the message of an exception, which may quote the session.
+
         Raises:
             OwnershipLost: The session has another owner, or is over.
             BusUnavailable: NATS did not answer.

@@ -154,7 +154,7 @@ class SessionAttempt:
         """Move the session to another engine if it needs one and has one; otherwise let another worker try."""
         log.error("session_broken", epoch=self._owned.epoch, exc_info=cause)
         if (route := self._work.mover.next_engine(self._owned.value, cause)) is not None:
-            await self._work.mover.move(self._owned, route, repr(cause))
+            await self._work.mover.move(self._owned, route, type(cause).__name__)
             return None
         await self._owned.update(lambda record: self._give_back(record, failures=1))
         metrics.SESSIONS.labels("broken").inc()
