@@ -19,16 +19,17 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_pb2 import Transcription
-from tiro_core.errors import TiroError
+from tiro_core.errors import TiroError, from_status
 from tiro_core.ids import new_id
 from tiro_core.leases.owned_record import OwnedRecord, new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
+from tiro_core.messaging.operations import purge
 from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_engines.fake.markers import encode
-from tiro_transcriber.sessions.output import SessionOutput
+from tiro_transcriber.sessions.output import EventsLost, SessionOutput
 from tiro_transcriber.sessions.worker import FAILURES_MAX
 from tiro_transcriber.settings import TranscriberSettings
 
@@ -96,6 +97,15 @@ async def test_a_stop_during_a_commit_commits_the_job(
     assert (await jobs.events(job))[-1].state_changed.state == Transcription.STATE_SUCCEEDED
 
 
+async def ended_record(session: Session) -> SessionRecord:
+    """The record of a session, once it has ended."""
+    async with session.records.watch(session.key) as changes:
+        async for change in changes:
+            if isinstance(change, Change) and change.value and change.value.state == SessionRecord.STATE_ENDED:
+                return change.value
+    raise AssertionError("unreachable: a watch does not end")
+
+
 @pytest.mark.parametrize("error", [None, CUT_OFF], ids=["ended", "failed"])
 async def test_a_worker_that_died_after_the_end_event_is_replaced(
     session: Session, start_worker: Start, monkeypatch: pytest.MonkeyPatch, error: Status | None
@@ -119,11 +129,7 @@ async def test_a_worker_that_died_after_the_end_event_is_replaced(
     await session.finalize()
     await session.events("utterance_ended")
     await session.end(EndOfAudio(error=error))
-    async with session.records.watch(session.key) as changes:
-        async for change in changes:
-            if isinstance(change, Change) and change.value and change.value.state == SessionRecord.STATE_ENDED:
-                assert change.value.HasField("error") == (error is not None)
-                break
+    assert (await ended_record(session)).HasField("error") == (error is not None)
     events = await session.events()
     assert words(events) == numbered(0, 3)
     assert sum(event.HasField("ended") for event in events) == 1
@@ -228,15 +234,45 @@ async def test_a_final_of_the_old_owner_during_a_takeover(
     read = new._read_log
     appended = asyncio.Event()
 
-    async def read_then_append(*, from_checkpoint: bool) -> None:
-        await read(from_checkpoint=from_checkpoint)
+    async def read_then_append(*, from_checkpoint: bool) -> bool:
+        is_whole = await read(from_checkpoint=from_checkpoint)
         if not appended.is_set():
             appended.set()
             await old._append(LiveEvent(final=Segment(text="w0"), resume_sample=RATE))
+        return is_whole
 
     monkeypatch.setattr(new, "_read_log", read_then_append)
     assert await new.take_over("new")
     assert (new.events.next_sample, new.events.final_count) == (RATE, 1)
+
+
+async def test_a_session_whose_events_are_gone_ends(session: Session, start_worker: Start, bus: Bus) -> None:
+    """The next owner knows from the checkpoint that there were events, and does not number new ones from 1."""
+    stop = await start_worker()
+    await session.send(encode(range(3)))
+    await session.finalize()
+    before = (await session.events("utterance_ended"))[-1].sequence
+    await stop()
+    await purge(bus, topology.LIVE_EVENTS, subjects.live_events(session.tenant, session.id))
+    await start_worker()
+    [ended] = await session.events()
+    assert ended.sequence == before + 1
+    assert from_status(ended.ended.error).reason == reasons.ERROR_REASON_SESSION_FAILED
+    assert (await ended_record(session)).error == ended.ended.error
+
+
+@pytest.mark.parametrize("sequences", [(2, 3), (1, 3)], ids=["first", "middle"])
+async def test_a_log_that_lacks_an_event_ends_its_session(bus: Bus, tenant: str, sequences: tuple[int, ...]) -> None:
+    """Without a checkpoint, the state of the session cannot be learned from a log with a gap."""
+    record = SessionRecord(tenant=tenant, session_id=new_id(), epoch=2, sample_rate_hertz=RATE)
+    for sequence in sequences:
+        event = LiveEvent(sequence=sequence, epoch=1, speech_started_sample=sequence)
+        await publish(bus, subjects.live_events(tenant, record.session_id), event.SerializeToString())
+    output = SessionOutput(bus, record)
+    with pytest.raises(EventsLost):
+        await output.take_over("new")
+    await output.end(0, CUT_OFF)
+    assert output.events.sequence == sequences[-1] + 1
 
 
 async def test_a_worker_stops_without_nats(tmp_path: Path) -> None:

@@ -28,8 +28,10 @@ async def events(bus: Bus, record: SessionRecord) -> AsyncGenerator[LiveEvent]:
             if isinstance(message, StreamState):
                 continue
             event = LiveEvent.FromString(message.data)
-            if event.sequence <= last:  # stored twice, around a change of the stream's leader
-                continue
+            if event.sequence <= last:
+                if event.HasField("ended"):  # no repetition: the reader would be gone
+                    raise session_failed("events of the session are lost")
+                continue  # stored twice, around a change of the stream's leader
             if not last and event.sequence > 1:
                 raise history_gone()
             if event.sequence != last + 1:

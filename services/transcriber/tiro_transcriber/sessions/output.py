@@ -4,7 +4,10 @@ All texts of a session leave the worker through this module, after they have pas
 exception is the context of a final: the next owner's engine needs its text as the engine wrote it.
 """
 
+import asyncio
+import random
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from google.rpc.status_pb2 import Status
 
@@ -23,7 +26,6 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.event_log import EventLog, Fenced
 from tiro_core.messaging.operations import broadcast
-from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_engines.interface import (
     SAMPLE_RATE,
     CommittedContext,
@@ -38,9 +40,16 @@ from tiro_engines.interface import (
 from tiro_transcriber.engine.conversion import to_proto
 from tiro_transcriber.pipeline.pipeline import Pipeline
 from tiro_transcriber.sessions.event_state import EventState
+from tiro_transcriber.sessions.stored_log import newest_message, stored_messages
 
 TAKE_OVER_TRIES_MAX = 5
 """How often a take-over is tried again because the owner before has written once more."""
+TAKE_OVER_WAIT_SECONDS_MAX = 0.1
+"""The longest wait between two of these tries. The wait is random: an owner that writes regularly does not win always."""
+
+
+class EventsLost(Exception):  # noqa: N818 - reads as the condition it reports
+    """The event log lacks events of the session: they have expired, or were deleted. The session cannot continue."""
 
 
 class SessionOutput:
@@ -69,16 +78,21 @@ class SessionOutput:
             Whether the session continues: False when an owner before has published its end.
 
         Raises:
+            EventsLost: The log lacks events of owners before. Only `end` may be called after that.
             Fenced: An owner before has written in between at every try.
+            BusUnavailable: NATS stayed away.
         """
         for remaining in reversed(range(TAKE_OVER_TRIES_MAX)):
             # The last try reads the whole log rather than the checkpoint.
-            await self._read_log(from_checkpoint=remaining > 0)
+            is_whole = await self._read_log(from_checkpoint=remaining > 0)
             if self.events.ended is not None:
                 return False
+            if not is_whole:
+                raise EventsLost(f"events of the session are lost; the last one known is {self.events.sequence}")
             try:
                 await self._append(LiveEvent(owner_changed=self._owner_changed(worker_id)))
             except Fenced:  # the owner before has written once more
+                await asyncio.sleep(random.uniform(0, TAKE_OVER_WAIT_SECONDS_MAX))  # noqa: S311 - keeps no secret
                 continue
             return True
         raise Fenced(self._subject)
@@ -224,19 +238,29 @@ class SessionOutput:
         self._revision = 0
         if event.sequence == self.events.sequence + 1:
             self.events.apply(event, self._log.stream_sequence)
-        else:  # the event before it was stored as well, although its write was reported as uncertain
-            await self._read_log(from_checkpoint=True)
+        elif not await self._read_log(from_checkpoint=True):
+            # The event before it was stored as well, although its write was reported as uncertain.
+            raise EventsLost(f"events of the session are lost before {event.sequence}")
 
-    async def _read_log(self, *, from_checkpoint: bool) -> None:
-        """Read the event log to its end."""
+    async def _read_log(self, *, from_checkpoint: bool) -> bool:
+        """Read the event log to its end. Returns whether it has all events."""
+        newest = await newest_message(self._bus, topology.LIVE_EVENTS, self._subject)
+        end = newest.sequence if newest is not None else 0
         checkpoint = self._record.checkpoint
-        known = checkpoint.events if from_checkpoint and checkpoint.HasField("events") else None
-        self.events.restart(known)
+        known = checkpoint.events
+        self.events.restart(known if from_checkpoint and 0 < known.stream_sequence <= end else None)
         self.events.settle(checkpoint.sample)
+        is_whole = True
         after = self.events.stream_sequence
-        async with OrderedConsumer(self._bus, topology.LIVE_EVENTS, self._subject, after_sequence=after) as log:
-            async for entry in log:
-                if isinstance(entry, StreamState):
-                    self._log.resume_at(self.events.sequence, self.events.stream_sequence)
-                    return
-                self.events.apply(LiveEvent.FromString(entry.data), entry.sequence)
+        log = stored_messages(self._bus, topology.LIVE_EVENTS, self._subject, after=after, up_to=end)
+        async with aclosing(log) as entries:
+            async for entry in entries:
+                event = LiveEvent.FromString(entry.data)
+                is_whole &= event.sequence <= self.events.sequence + 1
+                self.events.apply(event, entry.sequence)
+        if self.events.sequence < known.sequence:
+            is_whole = False
+            self.events.restart(known)
+            self.events.settle(checkpoint.sample)
+        self._log.resume_at(self.events.sequence, end)
+        return is_whole and (self.events.sequence > 0 or not checkpoint.sample)

@@ -26,7 +26,7 @@ from tiro_transcriber.sessions.claims import SessionClaims
 from tiro_transcriber.sessions.engine_run import EngineRun
 from tiro_transcriber.sessions.load import SessionLoad
 from tiro_transcriber.sessions.mover import SessionMover
-from tiro_transcriber.sessions.output import SessionOutput
+from tiro_transcriber.sessions.output import EventsLost, SessionOutput
 from tiro_transcriber.sessions.recording import AudioKeeper
 
 FAILURES_MAX = 4
@@ -118,12 +118,18 @@ class SessionAttempt:
             await self._serve(record)
 
     async def _serve(self, record: SessionRecord) -> None:
-        if not await self._output.take_over(self._work.worker_id):
-            self._error = self._output.error  # an owner before has published the end, but not written the record
-            return
+        give_up = ""
+        try:
+            if not await self._output.take_over(self._work.worker_id):
+                self._error = self._output.error  # an owner before has published the end, but not written the record
+                return
+        except EventsLost as lost:
+            log.error("session_events_lost", reason=str(lost))  # noqa: TRY400 - a line says it all
+            give_up = str(lost)
         if record.failure_count >= FAILURES_MAX:
-            message = f"given up after {record.failure_count} workers were lost over this session or failed on it"
-            failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, message)
+            give_up = f"given up after {record.failure_count} workers were lost over this session or failed on it"
+        if give_up:
+            failed = TiroError(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_SESSION_FAILED, give_up)
             self._error, self._samples = failed.to_status(), self._output.events.next_sample
         else:
             self._error, self._samples = await self._work.engine_run.run(record, self._output, self._checkpoint)
