@@ -135,7 +135,7 @@ class SessionEnded(LiveEvent):
     audio_seconds: float
     final_count: int
     upload: str = ""
-    """`uploads/{id}` of the recording. Empty unless `keep_recording` was set and there was audio."""
+    """`uploads/{id}` of the recording. Empty unless `keep_recording` was set, there was audio, and it could be kept."""
 
 
 def event_from_proto(response: streaming_pb2.StreamingTranscribeResponse) -> LiveEvent | None:

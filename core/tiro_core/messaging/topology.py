@@ -62,8 +62,10 @@ AUDIO_STREAM_CHECK_SECONDS = 30.0
 WORKER_EXPIRY_SECONDS = 10
 """A worker that has not renewed its record for this long counts as dead."""
 
+LIVE_AGE_SECONDS = 24 * 3600.0
+"""How long what live sessions write is kept: audio, events, task messages. No session may last as long."""
+
 _DAY = 24 * 3600.0
-_LIVE_AGE = 1 * _DAY
 _HISTORY_AGE = 30 * _DAY
 _REQUEST_AGE = 400 * _DAY
 _USAGE_AGE = 400 * _DAY
@@ -111,9 +113,9 @@ _STREAMS = [
     replace(_WORK, name=TASKS, subjects=[subjects.TASKS], max_msgs=1_000_000),
     replace(_WORK, name=CALLBACKS, subjects=[subjects.CALLBACKS], max_msgs=1_000_000),
     replace(_WORK, name=FETCHES, subjects=[subjects.FETCHES], max_msgs=1_000_000),
-    replace(_WORK, name=SESSIONS, subjects=[subjects.SESSIONS], max_msgs=100_000, max_age=_LIVE_AGE),
+    replace(_WORK, name=SESSIONS, subjects=[subjects.SESSIONS], max_msgs=100_000, max_age=LIVE_AGE_SECONDS),
     replace(_HISTORY, name=JOB_EVENTS, subjects=[subjects.JOB_EVENTS], max_age=_HISTORY_AGE),
-    replace(_HISTORY, name=LIVE_EVENTS, subjects=[subjects.LIVE_EVENTS], max_age=_LIVE_AGE),
+    replace(_HISTORY, name=LIVE_EVENTS, subjects=[subjects.LIVE_EVENTS], max_age=LIVE_AGE_SECONDS),
     replace(_HISTORY, name=BLOBS, subjects=[subjects.BLOBS], max_msgs_per_subject=1),
     replace(_HISTORY, name=DEAD, subjects=[subjects.DEAD], max_age=_HISTORY_AGE, max_msgs_per_subject=1),
     _bucket(JOBS_BUCKET),
@@ -129,7 +131,7 @@ _STREAMS = [
     _bucket(API_KEYS_BUCKET),
     _bucket(USAGE_BUCKET, max_age=_USAGE_AGE),
 ]
-_AUDIO = replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=_LIVE_AGE)
+_AUDIO = replace(_HISTORY, name=LIVE_AUDIO, subjects=[subjects.LIVE_AUDIO], max_age=LIVE_AGE_SECONDS)
 
 
 async def ensure_streams(bus: Bus, replicas: int) -> None:

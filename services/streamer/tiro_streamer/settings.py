@@ -3,7 +3,11 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from tiro_core.messaging.topology import LIVE_AGE_SECONDS
 from tiro_core.settings import ServerSettings
+
+SESSION_MARGIN_SECONDS = 4 * 3600.0
+"""How much longer than the oldest session its events are kept: time to read them all after its end."""
 
 
 class StreamerSettings(ServerSettings):
@@ -14,6 +18,12 @@ class StreamerSettings(ServerSettings):
     streamer_address: str = Field("127.0.0.1:50052", description="host:port of gRPC")
     streamer_metrics_address: str = Field("127.0.0.1:9102", description="host:port of /metrics; empty: none")
     session_seconds_max: float = Field(4 * 3600, gt=0, le=24 * 3600, description="The longest live session, in audio")
+    session_age_seconds_max: float = Field(
+        12 * 3600,
+        gt=0,
+        le=LIVE_AGE_SECONDS - SESSION_MARGIN_SECONDS,
+        description="The longest live session by the clock, with its pauses, from its first connection",
+    )
     idle_seconds_max: float = Field(
         30,
         gt=0,

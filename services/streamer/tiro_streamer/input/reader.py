@@ -1,13 +1,17 @@
 """The input of a connection: the client's audio is decoded, and written with the controls to the audio log."""
 
+import asyncio
+
 from tiro_core.audio.errors import AudioError, AudioTooLongError
 from tiro_core.audio.pcm import SAMPLE_BYTES
+from tiro_core.clock import seconds_until
 from tiro_core.errors import TiroError
 from tiro_streamer.audio_log.interface import AudioSink
 from tiro_streamer.context.session import SessionContext
 from tiro_streamer.errors import first_fault, is_connection_lost
 from tiro_streamer.input.config_update import check_update
 from tiro_streamer.input.decoders.factory import open_decoder
+from tiro_streamer.input.decoders.interface import Decoder
 from tiro_streamer.input.requests import RequestStream
 
 
@@ -35,6 +39,7 @@ class RequestReader:
         self._samples_to_skip = audio_log.position.samples if from_start else 0
         settings = context.streamer.settings
         self._seconds_max = settings.session_seconds_max
+        self._age_seconds_max = settings.session_age_seconds_max
         self._samples_max = int(settings.session_seconds_max * context.record.sample_rate_hertz)
 
     async def run(self) -> None:
@@ -68,22 +73,43 @@ class RequestReader:
             start_seconds_max=settings.decoder_start_seconds_max,
         )
         async with decoding as decoder:
-            async for request in self._requests:
-                kind = request.WhichOneof("request")
-                if kind == "audio":
-                    await decoder.write(request.audio)
-                elif kind == "finalize":
-                    await decoder.settle()
-                    await self._audio_log.finalize()
-                elif kind == "update_config":
-                    check_update(context.streamer.resolver, context.record.recognition, request.update_config)
-                    await decoder.settle()
-                    await self._audio_log.update_config(request.update_config)
-                elif kind == "cancel":
-                    raise SessionCancelled
+            await self._read_while_young(decoder)
             # A lost connection looks like a half-close, but an acknowledgement cannot be sent over it.
             await context.client.confirm(context.responses.of_stored(self._audio_log.position))
             await decoder.end()
+
+    async def _read_while_young(self, decoder: Decoder) -> None:
+        """Read until the client half-closes.
+
+        Raises:
+            AudioTooLongError: The session has lasted too long by the clock.
+        """
+        left = None
+        if not self._audio_log.position.ended:
+            left = self._age_seconds_max + seconds_until(self._context.record.create_time)
+        try:
+            async with asyncio.timeout(left) as limit:
+                await self._read_requests(decoder)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise AudioTooLongError(f"a session lasts {self._age_seconds_max:g} s at most") from None
+
+    async def _read_requests(self, decoder: Decoder) -> None:
+        context = self._context
+        async for request in self._requests:
+            kind = request.WhichOneof("request")
+            if kind == "audio":
+                await decoder.write(request.audio)
+            elif kind == "finalize":
+                await decoder.settle()
+                await self._audio_log.finalize()
+            elif kind == "update_config":
+                check_update(context.streamer.resolver, context.record.recognition, request.update_config)
+                await decoder.settle()
+                await self._audio_log.update_config(request.update_config)
+            elif kind == "cancel":
+                raise SessionCancelled
 
     async def _write(self, pcm16: bytes) -> None:
         """Write decoded samples, up to the longest session, without those that are stored already."""

@@ -45,7 +45,7 @@ from tiro_transcriber.sessions.stored_log import newest_message, stored_messages
 TAKE_OVER_TRIES_MAX = 5
 """How often a take-over is tried again because the owner before has written once more."""
 TAKE_OVER_WAIT_SECONDS_MAX = 0.1
-"""The longest wait between two of these tries. The wait is random: an owner that writes regularly does not win always."""
+"""The longest wait between two of these tries. It is random: an owner that writes regularly does not win every time."""
 
 
 class EventsLost(Exception):  # noqa: N818 - reads as the condition it reports

@@ -69,7 +69,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_AUDIO_TOO_SHORT: _ErrorReason.ValueType  # 33
     """The recording is shorter than a tenth of a second."""
     ERROR_REASON_AUDIO_TOO_LONG: _ErrorReason.ValueType  # 34
-    """The recording, or the live session, is longer than the deployment accepts."""
+    """The recording, or the live session, is longer than the deployment accepts: a session in audio, or by the clock."""
     ERROR_REASON_AUDIO_UNDECODABLE: _ErrorReason.ValueType  # 35
     """The recording could be opened, but nothing in it could be decoded."""
     ERROR_REASON_DECODE_TIMEOUT: _ErrorReason.ValueType  # 36
@@ -231,7 +231,7 @@ ERROR_REASON_NO_AUDIO_STREAM: ErrorReason.ValueType  # 32
 ERROR_REASON_AUDIO_TOO_SHORT: ErrorReason.ValueType  # 33
 """The recording is shorter than a tenth of a second."""
 ERROR_REASON_AUDIO_TOO_LONG: ErrorReason.ValueType  # 34
-"""The recording, or the live session, is longer than the deployment accepts."""
+"""The recording, or the live session, is longer than the deployment accepts: a session in audio, or by the clock."""
 ERROR_REASON_AUDIO_UNDECODABLE: ErrorReason.ValueType  # 35
 """The recording could be opened, but nothing in it could be decoded."""
 ERROR_REASON_DECODE_TIMEOUT: ErrorReason.ValueType  # 36

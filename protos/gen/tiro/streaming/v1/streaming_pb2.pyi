@@ -490,7 +490,7 @@ class SessionStarted(_message.Message):
 
     @_builtins.property
     def duration_max(self) -> _duration_pb2.Duration:
-        """The longest session that the deployment accepts."""
+        """The longest session that the deployment accepts, in audio. There is a limit by the clock besides."""
 
     @_builtins.property
     def idle_max(self) -> _duration_pb2.Duration:
@@ -844,7 +844,7 @@ class SessionEnded(_message.Message):
     """The number of finals."""
     upload_id: _builtins.str
     """The id of the upload with the session's audio. Empty unless the config asked for `keep_recording` and there was
-    audio.
+    audio, or if the store has lost audio. If it has lost the end only, the upload is shorter than `audio_duration`.
     """
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
