@@ -25,8 +25,9 @@ from tiro_core.leases.owned_record import OwnedRecord, new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
-from tiro_core.messaging.operations import purge
+from tiro_core.messaging.operations import purge, subjects_in
 from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.queues.work_queue import TaskMessage
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_engines.fake.markers import encode
 from tiro_transcriber.sessions.output import EventsLost, SessionOutput
@@ -135,6 +136,35 @@ async def test_a_worker_that_died_after_the_end_event_is_replaced(
     assert sum(event.HasField("ended") for event in events) == 1
     newest = await session.newest_event()
     assert newest == events[-1]
+
+
+async def test_the_audio_of_a_worker_that_died_after_the_end_is_removed(
+    session: Session, start_worker: Start, monkeypatch: pytest.MonkeyPatch, bus: Bus
+) -> None:
+    """The record says ENDED, and the audio is still there: the next worker that gets the message removes it."""
+    died, settled = asyncio.Event(), asyncio.Event()
+    acknowledge = TaskMessage.acknowledge
+
+    async def acknowledging(self: TaskMessage) -> None:
+        await acknowledge(self)
+        if session.id in self.subject:
+            settled.set()
+
+    async def dying(*arguments: Any, **named: Any) -> None:
+        if not died.is_set():
+            died.set()
+            raise BusUnavailable("killed here")
+        await purge(*arguments, **named)
+
+    monkeypatch.setattr("tiro_transcriber.sessions.worker.purge", dying)
+    monkeypatch.setattr(TaskMessage, "acknowledge", acknowledging)
+    await start_worker()
+    await session.send(encode(range(3)))
+    await session.end()
+    await settled.wait()
+    assert died.is_set()
+    audio = subjects.live_audio(session.tenant, session.id)
+    assert not [name async for name in subjects_in(bus, topology.LIVE_AUDIO, audio)]
 
 
 async def test_a_finalize_is_answered_once(session: Session, start_worker: Start) -> None:

@@ -76,7 +76,13 @@ class SessionWork:
         return SessionAttempt(self, claim)
 
     async def finish(self, record: SessionRecord | None) -> None:
-        """Do nothing: the end of a session is in its event log before it is in its record."""
+        """Remove the audio of a session that has ended: its owner may have died before it did."""
+        if record is not None:
+            await self.remove_audio(record)
+
+    async def remove_audio(self, record: SessionRecord) -> None:
+        """Remove what is on a session's audio log."""
+        await purge(self.bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id))
 
     async def redirect(self, record: SessionRecord) -> None:
         """Pass on a session that another engine serves by now."""
@@ -151,7 +157,7 @@ class SessionAttempt:
                 record.error.CopyFrom(self._error)
 
         record = await self._owned.update(end)
-        await purge(self._work.bus, topology.LIVE_AUDIO, subjects.live_audio(record.tenant, record.session_id))
+        await self._work.remove_audio(record)
         metrics.SESSIONS.labels("cut_short" if self._error else "ended").inc()
         reason = self._error.message if self._error else ""
         log.info("session_ended", samples=self._samples, finals=self._output.events.final_count, reason=reason)
