@@ -31,15 +31,17 @@ from tests.support.nats import NatsServer, running_nats
 from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
 from tiro_core.ids import new_id
-from tiro_core.messaging import publishing, topology
+from tiro_core.messaging import publishing, subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.errors import StreamFull
+from tiro_core.messaging.operations import subjects_in
 from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
 from tiro_streamer.audio_log.position import find_position
 from tiro_streamer.audio_log.writer import AudioLogWriter
-from tiro_streamer.session import live_session
+from tiro_streamer.records.assignment import SessionAssignment
+from tiro_streamer.session import abort, live_session
 
 RATE = 16_000
 FRAME_BYTES = 3200
@@ -196,6 +198,41 @@ async def test_lost_audio_of_a_session_that_cannot_be_resumed(
     await call.write(Request(audio=SECOND))
     error = await error_of(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("fails_first", [True, False], ids=["failed", "under way"])
+async def test_a_session_that_cannot_be_enqueued(
+    tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch, *, fails_first: bool
+) -> None:
+    """The client disconnects while NATS is suspended: the fault is logged, and nothing is enqueued afterwards."""
+    monkeypatch.setattr(publishing, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(abort, "ABORT_SECONDS_MAX", 0.1)
+    unretrieved: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unretrieved.append(context))
+    record = SessionRecord(tenant=tenant, session_id=new_id(), sample_rate_hertz=RATE)
+    with running_nats(tmp_path) as nats, logged("session_not_enqueued") as failed:
+        settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
+        async with open_bus(settings, "test") as bus:
+            await ensure_streams(bus, replicas=1)
+            audio_log = AudioLogWriter(bus, record, buffer_bytes_max=BUFFER_BYTES, lead_seconds_max=60)
+            assignment = SessionAssignment(bus, record)
+            nats.signal(SIGSTOP)
+            publishing_task = asyncio.create_task(assignment.publish())
+            await asyncio.sleep(0)
+            publishing_task.cancel()
+            await asyncio.wait([publishing_task])
+            if fails_first:
+                await failed.wait()
+            await abort.abort_session(bus, record, assignment, audio_log, asyncio.CancelledError())
+            await audio_log.close()
+            assert not [task for task in asyncio.all_tasks() if task.get_name() == "session-enqueued"]
+            del assignment, publishing_task
+            gc.collect()
+            nats.signal(SIGCONT)
+            await bus.client.flush()
+            enqueued = subjects.session("*", "*", tenant, record.session_id)
+            assert not [name async for name in subjects_in(bus, topology.SESSIONS, enqueued)]
+    assert not unretrieved
 
 
 async def test_a_write_that_fails_after_its_connection_ended_is_logged(

@@ -8,9 +8,10 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.leases.owned_record import lease_seconds_left
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.errors import Conflict, MessagingError
 from tiro_core.messaging.queues.tasks import enqueue_session
 from tiro_core.messaging.records import RecordStore
 from tiro_core.routing.availability import ModelAvailability
@@ -19,6 +20,8 @@ from tiro_core.routing.workers import WorkerDirectory
 from tiro_core.sessions.engine_change import move, next_route
 from tiro_streamer.errors import no_worker
 from tiro_streamer.settings import StreamerSettings
+
+log = get_logger()
 
 
 class _Unchanged(Exception):  # noqa: N818 - control flow of this module
@@ -72,6 +75,7 @@ class SessionAssignment:
         self._store = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
         self._key = subjects.record(record.tenant, record.session_id)
         self._publishing: asyncio.Task[None] | None = None
+        self._failure: MessagingError | None = None
 
     async def publish(self) -> None:
         """Create the record and enqueue the session.
@@ -80,8 +84,16 @@ class SessionAssignment:
             StreamFull: NATS has no room for the message.
             BusUnavailable: NATS did not answer.
         """
-        self._publishing = asyncio.create_task(self._publish_whole(), name="session-enqueued")
+        self._publishing = asyncio.create_task(self._recording_failure(), name="session-enqueued")
         await asyncio.shield(self._publishing)
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """Give up publishing what is not published by now: NATS does not answer, or the session is over."""
+        if self._publishing is not None:
+            self._publishing.cancel()
+            await asyncio.wait([self._publishing])
 
     async def withdraw(self, error: Status) -> bool:
         """End the session unless a worker owns it, so that none claims it later. Returns whether it has ended.
@@ -93,7 +105,7 @@ class SessionAssignment:
             BusUnavailable: NATS did not answer.
         """
         if self._publishing is not None:
-            await asyncio.gather(self._publishing, return_exceptions=True)  # `publish` has raised what went wrong
+            await asyncio.wait([self._publishing])
 
         def end(record: SessionRecord) -> None:
             if _is_held_or_ended(record):
@@ -149,6 +161,14 @@ class SessionAssignment:
                 return False
         await enqueue_session(self._bus, stored.value)
         return route is not None
+
+    async def _recording_failure(self) -> None:
+        """Publish. A failure is kept for the caller, and logged, since that may be gone."""
+        try:
+            await self._publish_whole()
+        except MessagingError as failure:
+            self._failure = failure
+            log.warning("session_not_enqueued", error=failure)
 
     async def _publish_whole(self) -> None:
         """Publish to the end even if the caller is cancelled: a record written after `withdraw` would stay."""

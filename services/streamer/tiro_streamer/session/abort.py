@@ -50,6 +50,8 @@ async def abort_session(
         log.warning("session_left", reason=reason_name(fault.reason), error=repr(error))
     else:
         log.info("session_aborted", reason=reason_name(fault.reason), message=fault.message)
+    finally:
+        await assignment.close()
 
 
 def _for_record(cause: BaseException) -> TiroError:
