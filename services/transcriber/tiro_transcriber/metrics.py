@@ -21,6 +21,9 @@ SESSION_CAPACITY = Gauge("tiro_session_capacity", "Live sessions that this worke
 SESSION_LAG = Gauge("tiro_session_lag_seconds", "How long live audio waits for a thread: 95th percentile of 5 s")
 SESSION_PARTIAL_INTERVAL = Gauge("tiro_session_partial_interval_seconds", "From one partial of a session to the next")
 SESSION_PARTIALS = Counter("tiro_session_partials_total", "Partials decoded")
+SESSION_MESSAGES_DROPPED = Counter(
+    "tiro_session_messages_dropped_total", "Partials and reports of progress that were dropped while NATS was away"
+)
 SESSIONS_TAKEN_OVER = Counter("tiro_sessions_taken_over_total", "Live sessions taken over from another worker")
 SESSIONS = Counter("tiro_sessions_total", "Live sessions that left this worker, by outcome", ["outcome"])
 CLOUD_AUDIO_SECONDS = Counter(

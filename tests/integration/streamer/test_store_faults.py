@@ -3,15 +3,14 @@
 import asyncio
 import gc
 import itertools
-from collections.abc import AsyncIterator, Iterator, MutableMapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import grpc
 import pytest
-import structlog
 
 from tests.integration.streamer.audio import tone
 from tests.integration.streamer.audio_log import BUFFER_BYTES
@@ -27,6 +26,7 @@ from tests.integration.streamer.conftest import (
 )
 from tests.integration.streamer.resuming import SECOND, begin, reopened, resume, stored
 from tests.support.cluster.nats import NatsCluster, running_cluster
+from tests.support.log_lines import logged
 from tests.support.nats import NatsServer, running_nats
 from tests.support.scripted_worker import ScriptedWorker, running_worker
 from tiro.events.v1.live_pb2 import SessionRecord
@@ -58,24 +58,6 @@ async def running(nats: NatsServer, engine: str) -> AsyncIterator[tuple[Bus, Scr
         await ensure_streams(bus, replicas=1)
         async with running_worker(bus, engine) as worker, running_streamer(settings_for(nats), engine) as client:
             yield bus, worker, client
-
-
-@contextmanager
-def logged(event: str) -> Iterator[asyncio.Event]:
-    """Set once a line with this event is logged."""
-    found = asyncio.Event()
-
-    def note(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if line["event"] == event:
-            found.set()
-        return line
-
-    processors = structlog.get_config()["processors"]
-    processors.insert(0, note)
-    try:
-        yield found
-    finally:
-        processors.remove(note)
 
 
 async def test_a_session_survives_a_store_that_does_not_answer(tmp_path: Path, engine: str) -> None:

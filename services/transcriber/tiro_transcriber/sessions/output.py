@@ -24,6 +24,7 @@ from tiro.events.v1.live_pb2 import (
 from tiro.events.v1.route_pb2 import Route
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.event_log import EventLog, Fenced
 from tiro_core.messaging.operations import broadcast
 from tiro_engines.interface import (
@@ -37,6 +38,7 @@ from tiro_engines.interface import (
     SpeechStarted,
     UtteranceEnd,
 )
+from tiro_transcriber import metrics
 from tiro_transcriber.engine.conversion import to_proto
 from tiro_transcriber.pipeline.pipeline import Pipeline
 from tiro_transcriber.sessions.event_state import EventState
@@ -156,7 +158,7 @@ class SessionOutput:
     async def publish_progress(self, processed_sample: int) -> None:
         """Publish the processed sample, without waiting: the next one replaces it."""
         message = LiveProgress(epoch=self._record.epoch, processed_sample=processed_sample)
-        await broadcast(self._bus, self._progress_subject, message.SerializeToString())
+        await self._broadcast(self._progress_subject, message.SerializeToString())
 
     async def end(self, sample_count: int, error: Status | None, upload_id: str = "") -> None:
         """Publish the end of the session, unless an owner before has published it."""
@@ -220,7 +222,14 @@ class SessionOutput:
             revision=self._revision,
             segment=to_proto(processed, with_words=self._with_words),
         )
-        await broadcast(self._bus, self._partial_subject, message.SerializeToString())
+        await self._broadcast(self._partial_subject, message.SerializeToString())
+
+    async def _broadcast(self, subject: str, payload: bytes) -> None:
+        """Send a message that the next one replaces. It is dropped where too much waits for NATS already."""
+        try:
+            await broadcast(self._bus, subject, payload)
+        except BusUnavailable:
+            metrics.SESSION_MESSAGES_DROPPED.inc()
 
     def _stages(self) -> Pipeline:
         if self._pipeline is None:
