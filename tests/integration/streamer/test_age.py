@@ -3,7 +3,7 @@
 import grpc
 
 from tests.integration.streamer.conftest import Request, StartStreamer, error_of, read_all, read_until, reason_of
-from tests.integration.streamer.test_resuming import SECOND, begin, reopened, resume, stored
+from tests.integration.streamer.resuming import SECOND, begin, reopened, resume, stored
 from tests.support.scripted_worker import ScriptedWorker
 
 TOO_LONG = (grpc.StatusCode.RESOURCE_EXHAUSTED, "AUDIO_TOO_LONG")

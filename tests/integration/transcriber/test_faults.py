@@ -25,9 +25,10 @@ from tiro_core.leases.owned_record import OwnedRecord, new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
-from tiro_core.messaging.operations import purge, subjects_in
+from tiro_core.messaging.operations import StoredMessage, purge, subjects_in
 from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.queues.work_queue import TaskMessage
+from tiro_core.messaging.reading.ordered_consumer import CAUGHT_UP, OrderedConsumer, StreamState
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_engines.fake.markers import encode
 from tiro_transcriber.sessions.output import EventsLost, SessionOutput
@@ -303,6 +304,35 @@ async def test_a_log_that_lacks_an_event_ends_its_session(bus: Bus, tenant: str,
         await output.take_over("new")
     await output.end(0, CUT_OFF)
     assert output.events.sequence == sequences[-1] + 1
+
+
+async def test_a_takeover_over_a_lagging_replica_misses_no_event(
+    bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The consumer reports that it has caught up before the newest event, which the leader has: the owner waits for it.
+
+    The server chooses the replica of a consumer, so the lag is simulated in the consumer.
+    """
+    record = SessionRecord(tenant=tenant, session_id=new_id(), epoch=1, sample_rate_hertz=RATE)
+    old = SessionOutput(bus, record)
+    await old.take_over("old")
+    await old._append(LiveEvent(final=Segment(text="w0"), resume_sample=RATE))
+    following = OrderedConsumer.__anext__
+    caught_up: list[OrderedConsumer] = []
+
+    async def behind(self: OrderedConsumer) -> StoredMessage | StreamState:
+        if self in caught_up:
+            return await following(self)
+        caught_up.append(self)
+        return CAUGHT_UP
+
+    monkeypatch.setattr(OrderedConsumer, "__anext__", behind)
+    monkeypatch.setattr("tiro_transcriber.sessions.output.TAKE_OVER_TRIES_MAX", 1)
+    record.epoch = 2
+    new = SessionOutput(bus, record)
+    assert await new.take_over("new")
+    assert caught_up
+    assert (new.events.next_sample, new.events.final_count) == (RATE, 1)
 
 
 async def test_a_worker_stops_without_nats(tmp_path: Path) -> None:
