@@ -31,7 +31,7 @@ def audio(*seconds: int) -> bytes:
 
 
 class Scene:
-    """A session whose audio has ended, and what keeps its recording."""
+    """A session whose audio has ended."""
 
     def __init__(self, bus: Bus, tenant: str) -> None:
         self.bus = bus
@@ -48,7 +48,7 @@ class Scene:
             await publish(self.bus, self.subject, message.SerializeToString())
 
     async def keep(self, samples: int) -> str:
-        """Keep the recording of a session that had so many samples."""
+        """Keep the recording of a session with this number of samples."""
         return await AudioKeeper(self.bus, self.blobs, failures_max=FAILURES_MAX).keep(
             self.session, samples, is_whole=True
         )
@@ -75,7 +75,7 @@ def scene(bus: Bus, tenant: str) -> Scene:
 
 
 async def test_a_log_whose_end_is_lost(scene: Scene) -> None:
-    """The recording has what there is, and the log of the service says what is missing."""
+    """The recording has the audio that is stored, and a log line has the number of missing samples."""
     await scene.store(0, 1)
     with capture_logs() as logs:
         assert await scene.keep(2 * RATE_HZ + 1) == scene.session.session_id
@@ -85,7 +85,7 @@ async def test_a_log_whose_end_is_lost(scene: Scene) -> None:
 
 @pytest.mark.parametrize("seconds", [(), (1, 2), (0, 2)], ids=["all", "the beginning", "the middle"])
 async def test_a_log_that_has_lost_more(scene: Scene, seconds: tuple[int, ...]) -> None:
-    """A recording with a gap is none: the session ends without one."""
+    """A recording with a gap is not kept: the session ends without one."""
     await scene.store(*seconds)
     with capture_logs() as logs:
         assert await scene.keep(3 * RATE_HZ) == ""
@@ -100,7 +100,7 @@ async def test_a_message_that_was_stored_twice(scene: Scene) -> None:
 
 
 async def test_a_log_that_goes_while_it_is_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the reader has seen and never gets ends the attempt, rather than hold its slot."""
+    """A reader whose next message was deleted gives up within a limit, rather than hold its slot."""
     monkeypatch.setattr(stored_log, "NEXT_SECONDS_MAX", 0.5)
     await scene.store(*range(3))
     newest = stored_log.newest_message

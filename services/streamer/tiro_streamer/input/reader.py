@@ -73,16 +73,16 @@ class RequestReader:
             start_seconds_max=settings.decoder_start_seconds_max,
         )
         async with decoding as decoder:
-            await self._read_while_young(decoder)
+            await self._read_up_to_age(decoder)
             # A lost connection looks like a half-close, but an acknowledgement cannot be sent over it.
             await context.client.confirm(context.responses.of_stored(self._audio_log.position))
             await decoder.end()
 
-    async def _read_while_young(self, decoder: Decoder) -> None:
+    async def _read_up_to_age(self, decoder: Decoder) -> None:
         """Read until the client half-closes.
 
         Raises:
-            AudioTooLongError: The session has lasted too long by the clock.
+            AudioTooLongError: The session has reached its longest age.
         """
         left = None
         if not self._audio_log.position.ended:

@@ -131,13 +131,18 @@ async def _store_recording(bus: Bus, blobs: BlobStore, session: SessionRecord, s
 
 
 async def _find_end(bus: Bus, session: SessionRecord, samples: int) -> tuple[int, int]:
-    """Where the recording of a session with so many samples ends: a full disk may have taken the end of its log.
+    """Find the end of a recording: NATS loses the end of an audio log on a full disk.
+
+    Args:
+        bus: The connection.
+        session: The session of the log.
+        samples: The number of its samples.
 
     Returns:
-        How many samples it has, and the sequence of the log's newest message.
+        The number of samples up to the end, and the sequence of the log's newest message.
 
     Raises:
-        AudioLogGap: There are none.
+        AudioLogGap: The log has no samples.
         BusUnavailable: NATS stayed away.
     """
     newest = await newest_message(bus, topology.LIVE_AUDIO, subjects.live_audio(session.tenant, session.session_id))
@@ -153,7 +158,7 @@ async def _find_end(bus: Bus, session: SessionRecord, samples: int) -> tuple[int
 
 
 async def _audio(bus: Bus, session: SessionRecord, samples: int, newest: int) -> AsyncGenerator[bytes]:
-    """The first samples of a log, each once.
+    """Read the first samples of a log, each once.
 
     Raises:
         AudioLogGap: One of them is missing.

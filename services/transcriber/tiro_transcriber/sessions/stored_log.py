@@ -1,4 +1,4 @@
-"""A session's log as it is stored now: its newest message, and what is before it."""
+"""The log of a session as it is stored: its newest message, and the messages before it."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,7 +10,7 @@ from tiro_core.messaging.publishing import read_patiently
 from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 
 NEXT_SECONDS_MAX = 30.0
-"""How long a message may take that the stream's leader has. A replica that is behind catches up sooner."""
+"""How long a reader waits for a message that the stream's leader has. A replica that lags catches up sooner."""
 
 
 async def newest_message(bus: Bus, stream: str, subject: str) -> StoredMessage | None:
@@ -31,17 +31,17 @@ async def newest_message(bus: Bus, stream: str, subject: str) -> StoredMessage |
 async def stored_messages(
     bus: Bus, stream: str, subject: str, *, after: int, up_to: int
 ) -> AsyncGenerator[StoredMessage]:
-    """The messages of a log, in order.
+    """Read the messages of a log, in order.
 
     Args:
         bus: The connection.
         stream: Where the log is.
         subject: Its subject.
-        after: The sequence in the stream before the first one.
-        up_to: The sequence of the last one.
+        after: The sequence in the stream after which reading begins.
+        up_to: The sequence of the last message.
 
     Raises:
-        BusUnavailable: The next one did not come within `NEXT_SECONDS_MAX`: NATS is away, or it was deleted.
+        BusUnavailable: A message did not arrive within `NEXT_SECONDS_MAX`: NATS is away, or the message was deleted.
     """
     if up_to <= after:
         return
