@@ -17,7 +17,7 @@ async def test_a_session_ends_at_its_age(start_streamer: StartStreamer, worker: 
     assert (await read_until(call, "final")).final.segment.text == "16000"
     error = await error_of(call)
     assert (error.code(), reason_of(error)) == TOO_LONG
-    assert "1 s" in error.details()
+    assert error.details() == "a session lasts 1 s at most"
     await (await worker.only_session()).ended.wait()
 
 

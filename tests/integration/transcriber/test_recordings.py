@@ -62,7 +62,7 @@ class Scene:
         parts = read_parts(self.blobs, upload_key(tenant, upload_id), upload.value.committed_size)
         data = b"".join([bytes(part) async for part in parts])
         with wave.open(io.BytesIO(data)) as file:
-            samples = file.readframes(file.getnframes())
+            samples: bytes = file.readframes(file.getnframes())
             assert file.getnframes() == len(samples) // 2
         assert upload.value.audio.duration.ToTimedelta().total_seconds() == len(samples) / 2 / RATE_HZ
         return samples

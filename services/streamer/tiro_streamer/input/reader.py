@@ -87,8 +87,9 @@ class RequestReader:
         left = None
         if not self._audio_log.position.ended:
             left = self._age_seconds_max + seconds_until(self._context.record.create_time)
+        limit = asyncio.timeout(left)
         try:
-            async with asyncio.timeout(left) as limit:
+            async with limit:
                 await self._read_requests(decoder)
         except TimeoutError:
             if not limit.expired():
