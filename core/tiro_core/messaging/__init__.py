@@ -1,1 +1,5 @@
-"""NATS JetStream as Tiro uses it: records, event logs, work queues, broadcasts."""
+"""NATS JetStream as Tiro uses it: records, event logs, broadcasts, and the connection.
+
+In packages of their own: `reading` (consumers), `queues` (work queues), `streams` (changes of streams), `monitoring`
+(the state of the servers).
+"""

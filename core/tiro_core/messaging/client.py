@@ -88,9 +88,16 @@ class NatsClient(Client):
         await super()._attempt_reconnect()
 
     async def _connect_to_server(self, s: Srv) -> None:
-        """Connect to one server, and close the connection of a try that failed. nats-py would leave it open."""
+        """Connect to one server, and close the connection of a try that failed. nats-py would leave it open.
+
+        nats-py also drops a cancellation that meets a refused connection, and tries the next server.
+        """
         self._abort_connection()
-        await super()._connect_to_server(s)
+        await preserving_cancellation(super()._connect_to_server(s))
+
+    async def _process_connect_init(self) -> None:
+        """Greet the server. nats-py drops a cancellation that meets an error here as well."""
+        await preserving_cancellation(super()._process_connect_init())
 
     def _abort_connection(self) -> None:
         if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:  # noqa: SLF001 - as above
