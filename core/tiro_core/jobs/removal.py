@@ -8,10 +8,14 @@ from tiro_core.blobs.interface import BlobStore
 from tiro_core.blobs.keys import parts_key, transcripts_key, upload_key
 from tiro_core.jobs import transitions
 from tiro_core.leases.notifications import notify_owner
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Unreadable
 from tiro_core.messaging.operations import purge
 from tiro_core.messaging.records import RecordStore, Stored
+
+log = get_logger()
 
 
 async def purge_job_data(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> None:
@@ -67,10 +71,12 @@ async def remove_parts(bus: Bus, blobs: BlobStore, tenant: str, job: str) -> Non
     marked: list[str] = []
     for key in await records.keys(f"{tenant}.{job}"):
         try:
-            part = await mark_for_deletion(bus, records, key)
+            await mark_for_deletion(bus, records, key)
         except KeyError:  # removed before
             continue
-        await _purge_messages(bus, tenant, part.transcription_id)
+        except Unreadable as error:  # no worker can have it
+            log.warning("unreadable_part_removed", reason=str(error))
+        await _purge_messages(bus, tenant, key.removeprefix(f"{tenant}."))
         marked.append(key)
     await blobs.delete(parts_key(tenant, job))
     for key in marked:

@@ -2,8 +2,8 @@
 
 The rules of every owner:
 
-* A message that cannot be read is rejected, and not delivered again.
-** The record is written first, then the log of its events, and the message is settled last. So the next owner does not
+* A message that cannot be read, or whose record cannot be, is rejected, and not delivered again.
+* The record is written first, then the log of its events, and the message is settled last. So the next owner does not
   begin before this one has ended.
 * An owner that is stopped hands its work over at once, also when it is cancelled while it claims.
 * An owner that was replaced, or that gets no answer from NATS, leaves the record as it is. The lease expires, and the
@@ -27,7 +27,7 @@ from tiro_core.leases.claims import Claimed, Deferred, Refusal, Terminal, WrongM
 from tiro_core.leases.owned_record import OwnershipLost
 from tiro_core.leases.shielding import shielded, with_deadline
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.errors import BusUnavailable, Conflict, MessagingError, StreamFull
+from tiro_core.messaging.errors import BusUnavailable, Conflict, MessagingError, StreamFull, Unreadable
 from tiro_core.messaging.event_log import Fenced
 from tiro_core.messaging.queues.work_queue import Slot, TaskMessage
 
@@ -130,6 +130,9 @@ class WorkRunner(Generic[C, R]):
         with structlog.contextvars.bound_contextvars(tenant=task.tenant, **{self._work.kind: task.id}):
             try:
                 await self._claim_and_run(task, message, slot)
+            except Unreadable as error:
+                log.error("work_unreadable", kind=self._work.kind, reason=str(error))  # noqa: TRY400 - as above
+                await message.reject()
             except (MessagingError, OwnershipLost) as error:
                 await self._leave(task, error)
 

@@ -9,6 +9,7 @@ No error of nats-py leaves this package. Callers catch `MessagingError`, or one 
 | `StreamFull` | a limit of the stream, the account or the disk is reached | free space |
 | `Conflict` | another writer has written to the subject first | a new read |
 | `NotFound` | there is no such message | nothing |
+| `Unreadable` | a stored message cannot be decoded | an operator, who restores or deletes it |
 | `Rejected` | NATS refuses the request | an operator |
 """
 
@@ -96,6 +97,10 @@ class Conflict(MessagingError):  # noqa: N818 - the loser of a race has made no 
 
 class NotFound(MessagingError):  # noqa: N818 - reads as the condition it reports
     """There is no such message."""
+
+
+class Unreadable(MessagingError):  # noqa: N818 - reads as the condition it reports
+    """A stored record or event cannot be decoded: it is damaged, or other software wrote it."""
 
 
 class Rejected(MessagingError):  # noqa: N818 - reads as the condition it reports

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from google.protobuf.message import Message
 
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.decoding import decode
 from tiro_core.messaging.errors import Conflict, InDoubt, MessagingError, NotFound
 from tiro_core.messaging.operations import StoredMessage, last_message
 from tiro_core.messaging.publishing import WRITE_ID, new_write_id, publish_expecting, read_patiently
@@ -42,7 +43,11 @@ class EventLog(Generic[E]):
         """The number of the last event, 0 before the first."""
 
     async def resume(self) -> E | None:
-        """Continue where the log ends, and return its last event."""
+        """Continue where the log ends, and return its last event.
+
+        Raises:
+            Unreadable: That event cannot be decoded.
+        """
         newest = await self._newest()
         if newest is None:
             return None
@@ -119,7 +124,7 @@ class EventLog(Generic[E]):
         return True
 
     def _continue_after(self, newest: StoredMessage) -> E:
-        event = self._type.FromString(newest.data)
+        event = decode(self._type, newest, self._stream)
         self.resume_at(self._sequence_of(event), newest.sequence)
         return event
 

@@ -9,9 +9,11 @@ from typing import Generic, Self, TypeVar
 
 from google.protobuf.message import Message
 
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict, NotFound
+from tiro_core.messaging.decoding import decode
+from tiro_core.messaging.errors import Conflict, NotFound, Unreadable
 from tiro_core.messaging.operations import StoredMessage, last_message, purge, subjects_in
 from tiro_core.messaging.publishing import EXPIRES, WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
 from tiro_core.messaging.reading.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
@@ -32,6 +34,8 @@ _DELETED = "DEL"
 _WRITES_BEFORE = "Tiro-Writes-Before"
 
 M = TypeVar("M", bound=Message)
+
+log = get_logger()
 
 
 class Superseded(Conflict):
@@ -74,6 +78,7 @@ class RecordStore(Generic[M]):
 
         Raises:
             BusUnavailable: NATS did not answer.
+            Unreadable: The record cannot be decoded.
         """
         subject = self._subject(key)
         try:
@@ -82,7 +87,7 @@ class RecordStore(Generic[M]):
             return None
         if _OPERATION in message.headers:  # deleted by Tiro, or purged with NATS's own tools
             return None
-        return Stored(self._type.FromString(message.data), message.sequence, _writes_of(message))
+        return Stored(decode(self._type, message, self._stream), message.sequence, _writes_of(message))
 
     async def create(self, key: str, value: M) -> Stored[M]:
         """Write a record that does not exist yet.
@@ -193,14 +198,16 @@ class RecordStore(Generic[M]):
                     yield change
 
     async def written_after(self, revision: int, *, limit: int) -> Sequence[Change[M]]:
-        """The records whose last write comes after a revision, deletions included, in the order of these writes.
+        """The records whose last write comes after a revision, in the order of these writes.
+
+        Deleted records are included, and those that cannot be decoded: neither have a value.
 
         Args:
             revision: Begin after this revision. 0: at the oldest write.
             limit: The most records to return. Fewer are returned only when there are no more.
         """
         found = await read_page(self._bus, self._stream, self._subject(">"), after=revision, limit=limit)
-        return [_change(message, self._type, len(self._subject(""))) for message in found]
+        return [self._readable_change(message) or self._change(message, None) for message in found]
 
     def watch(self, keys: str) -> "Watch[M]":
         """The records that match `keys` (wildcards as in subjects), then every change to them; see `Watch`."""
@@ -211,7 +218,19 @@ class RecordStore(Generic[M]):
             start=DeliverFrom.LAST_PER_SUBJECT,
             restart_after_seconds=MARKER_SECONDS / 2,
         )
-        return Watch(consumer, self._type, len(self._subject("")))
+        return Watch(consumer, self._readable_change)
+
+    def _readable_change(self, message: StoredMessage) -> Change[M] | None:
+        """The change that a message describes. None where it cannot be decoded, which is logged and counted."""
+        try:
+            value = None if _OPERATION in message.headers else decode(self._type, message, self._stream)
+        except Unreadable as error:
+            log.error("record_skipped", reason=str(error))  # noqa: TRY400 - a line says it all
+            return None
+        return self._change(message, value)
+
+    def _change(self, message: StoredMessage, value: M | None) -> Change[M]:
+        return Change(message.subject[len(self._subject("")) :], value, message.sequence, message.stored_at)
 
     def _subject(self, key: str) -> str:
         return topology.bucket_subject(self._bucket, key)
@@ -227,13 +246,12 @@ class Watch(Generic[M]):
 
     `CAUGHT_UP` comes once every record that existed at the start has come. A watcher that was cut off for longer than
     `MARKER_SECONDS`, so that it may have missed deletions, gets `RESTARTED`: then every record comes again, followed by
-    `CAUGHT_UP`. A record that did not come again was deleted.
+    `CAUGHT_UP`. A record that did not come again was deleted. A write that cannot be decoded does not come.
     """
 
-    def __init__(self, consumer: OrderedConsumer, message_type: type[M], prefix_length: int) -> None:
+    def __init__(self, consumer: OrderedConsumer, readable_change: Callable[[StoredMessage], Change[M] | None]) -> None:
         self._consumer = consumer
-        self._type = message_type
-        self._prefix_length = prefix_length
+        self._readable_change = readable_change
 
     async def __aenter__(self) -> Self:
         await self._consumer.__aenter__()
@@ -248,16 +266,13 @@ class Watch(Generic[M]):
         return self
 
     async def __anext__(self) -> Change[M] | StreamState:
-        message = await anext(self._consumer)
-        if isinstance(message, StreamState):
-            return message
-        return _change(message, self._type, self._prefix_length)
-
-
-def _change(message: StoredMessage, message_type: type[M], prefix_length: int) -> Change[M]:
-    deleted = _OPERATION in message.headers
-    value = None if deleted else message_type.FromString(message.data)
-    return Change(message.subject[prefix_length:], value, message.sequence, message.stored_at)
+        while True:
+            message = await anext(self._consumer)
+            if isinstance(message, StreamState):
+                return message
+            change = self._readable_change(message)
+            if change is not None:
+                return change
 
 
 __all__ = [

@@ -16,7 +16,7 @@ from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.errors import TiroError, invalid_argument, reason_from_name, resource_exhausted, unavailable
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.errors import BusUnavailable, Conflict, Limit, StreamFull
+from tiro_core.messaging.errors import BusUnavailable, Conflict, Limit, StreamFull, Unreadable
 
 RETRY_AFTER = timedelta(seconds=1)
 """When a caller may try again after a temporary fault."""
@@ -72,6 +72,12 @@ def _conflict(error: Conflict) -> TiroError:
     return TiroError(grpc.StatusCode.ABORTED, reasons.ERROR_REASON_CONFLICT, message, retry_after=RETRY_AFTER)
 
 
+def _unreadable(error: Unreadable) -> TiroError:
+    log.error("record_unreadable", reason=str(error))
+    message = "what is stored of the resource cannot be read: an operator must restore or delete it"
+    return TiroError(grpc.StatusCode.DATA_LOSS, reasons.ERROR_REASON_RECORD_UNREADABLE, message)
+
+
 _TABLE: Sequence[tuple[type[Exception], Callable[[Any], TiroError]]] = (
     (AudioTooLongError, _too_long),
     (AudioError, _bad_audio),
@@ -79,6 +85,7 @@ _TABLE: Sequence[tuple[type[Exception], Callable[[Any], TiroError]]] = (
     (StreamFull, _no_room),
     (BusUnavailable, _no_bus),
     (Conflict, _conflict),
+    (Unreadable, _unreadable),
 )
 """The error for each kind of exception; the first entry that fits is used."""
 

@@ -14,6 +14,8 @@ from tiro_core.blobs.errors import storage_unavailable
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.errors import TiroError, reason_from_name
 from tiro_core.logs.logger import get_logger
+from tiro_core.messaging.errors import Unreadable
+from tiro_core.server.caller_errors import for_caller
 from tiro_engines.interface import Engine, EngineRefused, EngineUnavailable, UnsupportedLanguage
 
 _MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
@@ -27,8 +29,8 @@ def explain(cause: BaseException) -> tuple[Status, bool]:
     if isinstance(cause, AudioError):
         error = TiroError(grpc.StatusCode.INVALID_ARGUMENT, reason_from_name(cause.reason), str(cause))
         return error.to_status(), isinstance(cause, _MAY_PASS)
-    if isinstance(cause, TiroError):
-        return cause.to_status(), False
+    if isinstance(cause, TiroError | Unreadable):
+        return for_caller(cause).to_status(), False
     if isinstance(cause, UnsupportedLanguage):
         return unsupported_language(cause).to_status(), False
     if isinstance(cause, StorageUnavailable):

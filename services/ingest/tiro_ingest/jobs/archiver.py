@@ -9,6 +9,7 @@ from tiro_core.jobs.records import JobRecords, is_settled
 from tiro_core.jobs.removal import remove_parts
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Unreadable
 from tiro_ingest.jobs.due_keys import DueKeys
 from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
 
@@ -60,6 +61,13 @@ class JobArchiver:
                 raise
 
     async def move(self, key: str) -> None:
+        """Move a job, if it is settled. One whose records cannot be read stays: a write to it has it tried again."""
+        try:
+            await self._move(key)
+        except Unreadable as error:
+            log.warning("job_not_archived", key=key, reason=str(error))
+
+    async def _move(self, key: str) -> None:
         """Move a job, if it is settled: first its parts are removed, then its expiry entry is added."""
         stored = await self._records.open.get(key)
         if stored is None or not is_settled(stored.value):

@@ -7,6 +7,9 @@ from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError, not_found
 from tiro_core.jobs.records import JobRecords
+from tiro_core.logs.logger import get_logger
+from tiro_core.messaging.errors import Unreadable
+from tiro_core.messaging.records import Stored
 from tiro_core.messaging.subjects import record as record_key
 from tiro_ingest.jobs.index import OpenJobs
 from tiro_ingest.resources.names import transcription_name
@@ -17,6 +20,8 @@ PAGE_BYTES_MAX = 2 * 1024 * 1024
 """The most bytes of records on a page. gRPC clients accept messages up to 4 MiB by default."""
 READS_AT_ONCE = 32
 """Records that are read at the same time for a page."""
+
+log = get_logger()
 
 
 class Transcriptions:
@@ -40,8 +45,8 @@ class Transcriptions:
     async def list(self, tenant: str, page_size: int, token: str) -> tuple[Sequence[TranscriptionRecord], str]:
         """A page of a tenant's jobs, the newest first, and the token of the next page, empty on the last.
 
-        A page is shorter than requested where its jobs are large, or some are being removed. A job that another ingest
-        service has just accepted may be missing.
+        A page is shorter than requested where its jobs are large, being removed, or unreadable. A job that another
+        ingest service has just accepted may be missing.
 
         Raises:
             TiroError: INVALID_ARGUMENT; the token is not one that this service returned.
@@ -68,7 +73,7 @@ class Transcriptions:
         size = 0
         for first in range(0, len(ids), READS_AT_ONCE):
             some = ids[first : first + READS_AT_ONCE]
-            stored = await asyncio.gather(*(self._records.get(record_key(tenant, job_id)) for job_id in some))
+            stored = await asyncio.gather(*(self._read_for_list(record_key(tenant, job_id)) for job_id in some))
             for index, item in enumerate(stored, first):
                 if item is None or item.value.removing:
                     continue
@@ -77,6 +82,14 @@ class Transcriptions:
                     return found, index
                 found.append(item.value)
         return found, len(ids)
+
+    async def _read_for_list(self, key: str) -> Stored[TranscriptionRecord] | None:
+        """A record. None where it is missing, or cannot be read: that is no reason to fail the list."""
+        try:
+            return await self._records.get(key)
+        except Unreadable as error:
+            log.warning("job_not_listed", reason=str(error))
+            return None
 
 
 def no_transcription(job_id: str) -> TiroError:

@@ -10,7 +10,8 @@ from tiro_core.jobs.states import TERMINAL
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import BusUnavailable
+from tiro_core.messaging.decoding import decode
+from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.event_log import EventLog
 from tiro_core.messaging.reading.ordered_consumer import OrderedConsumer, StreamState
 from tiro_core.server.interruptible import until_stopping
@@ -61,7 +62,7 @@ class JobWatcher:
                 if entry is None or isinstance(entry, StreamState):  # silence, or the end of the stored events
                     event = await self._missing_end(job, max(seen, after_sequence))
                 else:
-                    event = TranscriptionEvent.FromString(entry.data)
+                    event = decode(TranscriptionEvent, entry, topology.JOB_EVENTS)
                 if event is None or event.sequence <= seen:
                     continue
                 seen = event.sequence
@@ -89,7 +90,7 @@ class JobWatcher:
                 lambda event: event.sequence,
             )
             await line.resume()
-        except BusUnavailable as error:
+        except MessagingError as error:
             log.debug("job_not_looked_at", error=repr(error))
             return None
         if line.sequence > seen:

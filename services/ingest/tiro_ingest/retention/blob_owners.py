@@ -7,10 +7,14 @@ from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.keys import BlobKind, BlobName
 from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Unreadable
 from tiro_core.messaging.records import RecordStore, Stored
 from tiro_core.messaging.subjects import record as record_key
+
+log = get_logger()
 
 
 class BlobOwners:
@@ -30,7 +34,14 @@ class BlobOwners:
         self._sessions = RecordStore(bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
 
     async def need(self, blob: BlobName) -> bool:
-        """Whether a blob has a record that needs it."""
+        """Whether a blob has a record that needs it. A record that cannot be read may: an operator may restore it."""
+        try:
+            return await self._has_owner(blob)
+        except Unreadable as error:
+            log.warning("blob_kept", tenant=blob.tenant, owner=blob.owner_id, reason=str(error))
+            return True
+
+    async def _has_owner(self, blob: BlobName) -> bool:
         if blob.part:
             return await self._is_part_needed(blob)
         if blob.kind is BlobKind.TRANSCRIPT:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tiro_core.blobs.interface import NOTHING, BlobStore, PartConflict, StoredPart
+from tiro_core.blobs.interface import NOTHING, BlobStore, PartConflict, PartMissing, StoredPart
 from tiro_core.blobs.keys import STORE_ID_KEY, BlobName, blob_name
 from tiro_core.logs.logger import get_logger
 from tiro_ingest.metrics import SWEEP_LAG_SECONDS, SWEPT_BLOBS, SWEPT_PARTS
@@ -54,10 +54,8 @@ class BlobSweeper:
                 elsewhere.
         """
         while True:
-            if await self.belongs_to(store_id):
+            if await self._may_sweep(store_id):
                 await self.sweep(progress)
-            else:
-                log.error("blob_store_of_others", key=STORE_ID_KEY, note="it is not swept: see docs/operations.md")
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def sweep(self, progress: Progress, *, below: str = "") -> None:
@@ -109,6 +107,16 @@ class BlobSweeper:
         SWEPT_PARTS.inc(len(parts))
         if parts and self._blobs.lists_oldest_first:
             SWEEP_LAG_SECONDS.set(max(0.0, time.time() - parts[-1].stored_at - self._policy.orphan_seconds))
+
+    async def _may_sweep(self, store_id: str) -> bool:
+        note = "it is not swept: see docs/operations.md"
+        try:
+            if await self.belongs_to(store_id):
+                return True
+            log.error("blob_store_of_others", key=STORE_ID_KEY, note=note)
+        except PartMissing as error:
+            log.error("blob_store_unidentified", reason=str(error), note=note)  # noqa: TRY400 - a line says it all
+        return False
 
     async def belongs_to(self, store_id: str) -> bool:
         """Whether the store belongs to these records. A store without an id gets theirs."""

@@ -11,7 +11,7 @@ from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
 from tiro_core.jobs.time_buckets import NARROW_IN_WIDE, NARROW_SECONDS, bucket_tokens, present_moment, wide_bucket
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.errors import MessagingError
+from tiro_core.messaging.errors import MessagingError, Unreadable
 from tiro_ingest.jobs.due_keys import DueKeys
 from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
 from tiro_ingest.retention.remover import Remover
@@ -56,6 +56,8 @@ class Expiry:
         for key in list(self._due.take_due(time.time_ns())):
             try:
                 await remove_due(self._records, self._remover, key)
+            except Unreadable as error:  # a record that an operator writes is due again
+                log.warning("removal_not_possible", key=key, reason=str(error))
             except (MessagingError, StorageUnavailable) as error:
                 log.warning("removal_failed", key=key, error=repr(error), again_in_seconds=INTERVAL_SECONDS)
                 self._due.schedule(key, time.time_ns())
@@ -95,7 +97,11 @@ class ArchiveExpiry:
 
     async def _apply(self, entry: str) -> None:
         tenant, job = entry.split(".")[-2:]
-        record = await remove_due(self._records, self._remover, f"{tenant}.{job}", has_entry=True)
+        try:
+            record = await remove_due(self._records, self._remover, f"{tenant}.{job}", has_entry=True)
+        except Unreadable as error:  # its entry stays, and is tried again by the next service that starts
+            log.warning("removal_not_possible", key=f"{tenant}.{job}", reason=str(error))
+            return
         if record is not None:
             await self._entries.add(tenant, job, next_due_seconds(record))
         await self._entries.remove(entry)

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from tiro_core.errors import TiroError
 from tiro_core.logs.logger import get_logger
+from tiro_core.messaging.errors import Unreadable
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_ingest.metrics import CHECKS_APPLIED
 from tiro_ingest.retention.progress import Progress
@@ -112,7 +113,7 @@ class RecordCheck(Generic[M]):
             if time.time() - change.written_at < self.age_seconds:
                 break
             aged = None if change.value is None else Aged(change.key, change.value, change.revision)
-            verdict = Verdict.NOTHING if aged is None else await self.rule.verdict(aged)
+            verdict = Verdict.NOTHING if aged is None else await self._verdict(aged)
             if verdict is Verdict.WAIT:
                 break
             if aged is not None and verdict is Verdict.DUE:
@@ -121,14 +122,25 @@ class RecordCheck(Generic[M]):
         await self._apply(due, confirm_seconds)
         return done
 
+    async def _verdict(self, aged: Aged[M]) -> Verdict:
+        """The rule's verdict. Nothing is due where a record that it depends on cannot be read."""
+        try:
+            return await self.rule.verdict(aged)
+        except Unreadable as error:
+            log.warning("check_not_possible", check=self.name, key=aged.key, reason=str(error))
+            return Verdict.NOTHING
+
     async def _apply(self, due: Sequence[Aged[M]], confirm_seconds: float) -> None:
         if due:
             await asyncio.sleep(confirm_seconds)
         for aged in due:
-            if await self.rule.verdict(aged) is not Verdict.DUE:
+            if await self._verdict(aged) is not Verdict.DUE:
                 continue
             try:
                 await self.rule.apply(aged)
+            except Unreadable as error:
+                log.warning("check_not_applied", check=self.name, key=aged.key, reason=str(error))
+                continue
             except TiroError as error:  # the record's owner, or another service, was faster
                 log.debug("check_overtaken", check=self.name, key=aged.key, error=str(error))
                 continue

@@ -136,6 +136,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The tenant has reached a limit of one tenant; `limit` in the metadata names it: `calls`, `watchers` or
     `detached_sessions`. `google.rpc.RetryInfo` says when to try again.
     """
+    ERROR_REASON_RECORD_UNREADABLE: _ErrorReason.ValueType  # 68
+    """A stored record or event of the resource is damaged; an operator must restore or delete it."""
     ERROR_REASON_SESSION_RESUMED_ELSEWHERE: _ErrorReason.ValueType  # 70
     """The session continues on another connection."""
     ERROR_REASON_SESSION_ABANDONED: _ErrorReason.ValueType  # 71
@@ -298,6 +300,8 @@ ERROR_REASON_TENANT_LIMIT_REACHED: ErrorReason.ValueType  # 67
 """The tenant has reached a limit of one tenant; `limit` in the metadata names it: `calls`, `watchers` or
 `detached_sessions`. `google.rpc.RetryInfo` says when to try again.
 """
+ERROR_REASON_RECORD_UNREADABLE: ErrorReason.ValueType  # 68
+"""A stored record or event of the resource is damaged; an operator must restore or delete it."""
 ERROR_REASON_SESSION_RESUMED_ELSEWHERE: ErrorReason.ValueType  # 70
 """The session continues on another connection."""
 ERROR_REASON_SESSION_ABANDONED: ErrorReason.ValueType  # 71
