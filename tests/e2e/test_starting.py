@@ -60,6 +60,22 @@ def test_a_server_that_may_lose_jobs_is_refused(name: str, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
+def test_a_client_port_for_the_monitoring_port(nats_server: NatsServer) -> None:
+    """Status 3 and one line, which names the setting."""
+    address = nats_server.url.replace("nats://", "http://")
+    done = subprocess.run(
+        [sys.executable, "-m", "tiro_ingest"],
+        env={**os.environ, **environment(nats_server, TIRO_NATS_MONITOR_URL=address)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert f"{address} (TIRO_NATS_MONITOR_URL) does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", READY)
 def test_replicas_that_a_single_server_cannot_have(name: str, nats_server: NatsServer) -> None:
     """A stream that NATS refuses ends a service with the server's message and status 2."""

@@ -1,21 +1,15 @@
 """The state of NATS nodes by their monitoring ports: whether they flush, free space, streams they cannot write."""
 
 import asyncio
-import json
 import shutil
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from tiro_core.logs.logger import get_logger
+from tiro_core.messaging.monitoring.answers import Health, Routes, Server, ask
 
-TIMEOUT_SECONDS = 2.0
-"""How long one node may take to answer."""
 FRESH_SECONDS = 5.0
 """How long one state of the nodes is reused."""
 STALE_SECONDS = 15.0
@@ -25,8 +19,6 @@ NODES_MAX = 16
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _WRITE_ERROR = "write error"
 """The error that nats-server reports on `/healthz`, until a restart, when it could not write a stream's file."""
-
-log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +102,7 @@ class ServerMonitor:
     async def _ask_all(self) -> ServerState:
         nodes, faults = await self._ask([*self._urls, *self._found])
         if nodes and len(nodes) < max(node.cluster_size for node in nodes.values()):
-            self._found |= self._neighbours(nodes.values())
+            self._found |= _neighbours(nodes.values(), [url for url in self._urls if url not in faults])
             more, _ = await self._ask(self._found)
             nodes |= more
         if not nodes:
@@ -125,53 +117,42 @@ class ServerMonitor:
         faults = {url: answer for url, answer in zip(asked, answers, strict=True) if isinstance(answer, str)}
         return nodes, faults
 
-    def _neighbours(self, nodes: Iterable[NodeState]) -> set[str]:
-        """The monitoring addresses of further nodes that these report, if all have the monitoring port of the first."""
-        first = urlsplit(self._urls[0])
-        hosts = {host for node in nodes for host in node.peers} - {urlsplit(url).hostname for url in self._urls}
-        return {f"{first.scheme}://{f'[{host}]' if ':' in host else host}:{first.port}" for host in hosts}
+
+def _neighbours(nodes: Iterable[NodeState], answering: Sequence[str]) -> set[str]:
+    """The monitoring addresses of further nodes that these report, if all have the port of the first that answers."""
+    if not answering:
+        return set()
+    first = urlsplit(answering[0])
+    hosts = {host for node in nodes for host in node.peers} - {urlsplit(url).hostname for url in answering}
+    return {f"{first.scheme}://{f'[{host}]' if ':' in host else host}:{first.port}" for host in hosts}
 
 
 def _fetch(url: str) -> NodeState | str:
-    """The state of one node, or why it does not answer."""
+    """The state of one node, or why it is not known."""
     try:
-        server = _get(f"{url}/varz")
-        routes = _get(f"{url}/routez").get("routes") or []
-        health = _get(f"{url}/healthz?details=true")
-    except (OSError, ValueError) as error:
+        server = ask(url, "/varz", Server)
+        routes = ask(url, "/routez", Routes).routes or []
+        health = ask(url, "/healthz?details=true", Health)
+    except OSError as error:
         return f"{url}: {error}"
-    jetstream = server.get("jetstream", {})
-    config = jetstream.get("config", {})
+    jetstream = server.jetstream
     return NodeState(
-        name=str(server.get("server_name", url)),
-        server_id=str(server.get("server_id", url)),
-        flushes_always=bool(config.get("sync_always")),
-        free_bytes=_free_bytes(url, config, jetstream.get("stats", {})),
-        cluster_size=int(jetstream.get("meta", {}).get("cluster_size", 1)),
-        unwritable=frozenset(_unwritable(health)),
-        peers=frozenset(str(route["ip"]) for route in routes if route.get("ip")),
+        name=server.server_name,
+        server_id=server.server_id,
+        flushes_always=jetstream.config.sync_always,
+        free_bytes=_free_bytes(url, server),
+        cluster_size=jetstream.meta.cluster_size,
+        unwritable=frozenset(
+            fault.stream for fault in health.errors or [] if fault.stream and _WRITE_ERROR in fault.error
+        ),
+        peers=frozenset(route.ip for route in routes if route.ip),
     )
 
 
-def _get(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the operator's own setting
-            read = json.load(answer)
-    except urllib.error.HTTPError as error:  # an unhealthy node says 503, with the same body
-        with error:
-            read = json.load(error)
-    return read if isinstance(read, dict) else {}
-
-
-def _free_bytes(url: str, config: dict[str, Any], stats: dict[str, Any]) -> int:
-    free = int(config.get("max_storage", 0)) - int(stats.get("storage", 0))
-    store = Path(config.get("store_dir", ""))
-    if urlsplit(url).hostname in _LOOPBACK and store.is_dir():
-        free = min(free, shutil.disk_usage(store).free)
+def _free_bytes(url: str, server: Server) -> int:
+    config = server.jetstream.config
+    free = config.max_storage - server.jetstream.stats.storage
+    if urlsplit(url).hostname in _LOOPBACK and config.store_dir:
+        with suppress(OSError):  # it is not on this machine after all, or not for this user to see
+            free = min(free, shutil.disk_usage(config.store_dir).free)
     return free
-
-
-def _unwritable(health: dict[str, Any]) -> Iterable[str]:
-    for error in health.get("errors") or []:
-        if _WRITE_ERROR in str(error.get("error", "")) and error.get("stream"):
-            yield str(error["stream"])
