@@ -80,22 +80,32 @@ class RecordStore(Generic[M]):
             BusUnavailable: NATS did not answer.
             Unreadable: The record cannot be decoded.
         """
-        subject = self._subject(key)
-        try:
-            message = await read_patiently(self._bus, lambda: last_message(self._bus, self._stream, subject))
-        except NotFound:
-            return None
-        if _OPERATION in message.headers:  # deleted by Tiro, or purged with NATS's own tools
+        message = await self._newest(key)
+        if message is None or _OPERATION in message.headers:  # deleted by Tiro, or purged with NATS's own tools
             return None
         return Stored(decode(self._type, message, self._stream), message.sequence, _writes_of(message))
 
-    async def create(self, key: str, value: M) -> Stored[M]:
+    async def _newest(self, key: str) -> StoredMessage | None:
+        subject = self._subject(key)
+        try:
+            return await read_patiently(self._bus, lambda: last_message(self._bus, self._stream, subject))
+        except NotFound:
+            return None
+
+    async def create(self, key: str, value: M, *, over_marker: bool = False) -> Stored[M]:
         """Write a record that does not exist yet.
 
+        Args:
+            key: The key of the record.
+            value: The record.
+            over_marker: Write it also where the marker of a deletion is not expired yet.
+
         Raises:
-            Conflict: The record exists.
+            Conflict: The record exists, or its marker does and `over_marker` is not set.
         """
-        return await self._write(key, value, revision=0, writes_before=())
+        newest = await self._newest(key) if over_marker else None
+        marker = newest.sequence if newest and _OPERATION in newest.headers else 0
+        return await self._write(key, value, revision=marker, writes_before=())
 
     async def update(self, key: str, value: M, stored: Stored[M]) -> Stored[M]:
         """Replace a record that was read or written before.

@@ -1,7 +1,7 @@
 """The seconds of audio that were sent to cloud engines, by tenant, engine and day. Workers count them."""
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from tiro.events.v1.usage_pb2 import UsageRecord
@@ -9,7 +9,10 @@ from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Conflict
 from tiro_core.messaging.mirror import Mirror, open_mirror
-from tiro_core.messaging.records import RecordStore
+from tiro_core.messaging.records import RecordStore, Superseded
+
+ADD_TRIES_MAX = 10
+"""The most changes of one count, each tried as often as `RecordStore.mutate` does, before it is left to the caller."""
 
 
 def today() -> str:
@@ -29,6 +32,7 @@ class UsageCounter:
         Raises:
             BusUnavailable: NATS did not answer. The seconds may have been counted.
             StreamFull: NATS has no room for the count.
+            Conflict: Other workers were faster at every try.
         """
         day = today()
         key = subjects.usage(tenant, engine, day)
@@ -36,18 +40,27 @@ class UsageCounter:
         def count(record: UsageRecord) -> None:
             record.seconds_sent += seconds
 
-        while True:  # each conflict is another worker's success
+        first = UsageRecord(tenant=tenant, engine=engine, day=day, seconds_sent=seconds)
+        for _ in range(ADD_TRIES_MAX):  # each conflict is another worker's success
             try:
                 await self._records.mutate(key, count)
+            except KeyError:
+                if not await self._create(key, first):
+                    continue
             except Conflict:
                 continue
-            except KeyError:
-                first = UsageRecord(tenant=tenant, engine=engine, day=day, seconds_sent=seconds)
-                with suppress(Conflict):
-                    await self._records.create(key, first)
-                    return
-            else:
-                return
+            return
+        raise Conflict(key)
+
+    async def _create(self, key: str, first: UsageRecord) -> bool:
+        """Write the first count of a day, also of one whose count an operator has deleted. Returns whether it is."""
+        try:
+            await self._records.create(key, first, over_marker=True)
+        except Superseded:  # written, and others have added to it since
+            return True
+        except Conflict:
+            return False
+        return True
 
 
 class UsageMirror:

@@ -40,6 +40,18 @@ async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> Non
     assert stored.value.worker_id == "1"
 
 
+async def test_a_record_is_created_over_its_deletion(store: Workers, tenant: str) -> None:
+    """Where that is asked for. A record that is there stays."""
+    stored = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
+    await store.delete(f"{tenant}.a", stored)
+    with pytest.raises(Conflict):
+        await store.create(f"{tenant}.a", WorkerRecord(jobs=2))
+    created = await store.create(f"{tenant}.a", WorkerRecord(jobs=3), over_marker=True)
+    assert await store.get(f"{tenant}.a") == created
+    with pytest.raises(Conflict):
+        await store.create(f"{tenant}.a", WorkerRecord(jobs=4), over_marker=True)
+
+
 async def test_a_purge_removes_the_revision_that_was_read(store: Workers, tenant: str) -> None:
     """A purge keeps a record that was written since. A purged record can be created again."""
     first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))

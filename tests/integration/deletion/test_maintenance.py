@@ -217,6 +217,25 @@ async def test_one_service_maintains_at_a_time(
     assert stored.value.positions["recording"].cursor == "ab"
 
 
+async def test_a_deployment_whose_record_an_operator_has_deleted(
+    stage: Stage, unclaimed: RecordStore[MaintenanceRecord]
+) -> None:
+    """It is maintained again at once, though the deletion can still be seen."""
+    await unclaimed.create(KEY, MaintenanceRecord())
+    await unclaimed.delete(KEY)
+    ran: asyncio.Queue[str] = asyncio.Queue()
+    sweeper = BlobSweeper(stage.other.blobs, BlobOwners(stage.bus, stage.other.jobs), SweepPolicy())
+    running = asyncio.create_task(
+        Maintenance(stage.bus, CheckRunner([Noting("a", ran)], interval_seconds=3600), sweeper).run()
+    )
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await ran.get() == ""
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
+
+
 async def test_a_blob_store_of_another_deployment_is_not_swept(stage: Stage) -> None:
     """A blob store belongs to the deployment that was first to sweep it."""
     sweeper = BlobSweeper(stage.other.blobs, BlobOwners(stage.bus, stage.other.jobs), SweepPolicy())

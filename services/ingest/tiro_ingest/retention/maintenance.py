@@ -23,6 +23,8 @@ LEASE_SECONDS = 15.0
 """How long the service that maintains the deployment may be silent before another one takes over."""
 RENEWAL_SECONDS = 5.0
 """How often it renews its lease, and saves its positions."""
+CREATE_RETRY_SECONDS = 1.0
+"""The wait after another service was faster to create the record."""
 RELEASE_SECONDS_MAX = 2.0
 """How long a service that stops may take to release its lease."""
 
@@ -66,9 +68,9 @@ class Maintenance:
 
     async def _create(self) -> None:
         try:
-            await self._records.create(KEY, MaintenanceRecord())
+            await self._records.create(KEY, MaintenanceRecord(), over_marker=True)
         except Conflict:  # another service has created it
-            return
+            await asyncio.sleep(CREATE_RETRY_SECONDS)
 
     async def _maintain(self, owned: Owned) -> None:
         progress = Progress(owned.value)
