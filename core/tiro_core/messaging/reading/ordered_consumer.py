@@ -6,7 +6,6 @@ pulls, notices a gap or silence, and begins again after the last message it has 
 
 import asyncio
 import json
-import time
 from enum import Enum
 from math import inf
 from types import TracebackType
@@ -20,6 +19,7 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
 from tiro_core.messaging.operations import StoredMessage
+from tiro_core.messaging.reading.contact import Contact
 from tiro_core.messaging.reading.inbox import Inbox, InboxOverflow, InboxTimeout
 
 BATCH = 64
@@ -79,6 +79,10 @@ class _Restart(Exception):  # noqa: N818 - control flow of this module
     """The consumer on the server can no longer be used."""
 
 
+class _CutOff(Exception):  # noqa: N818 - as above
+    """The server was not reached for so long that deletions may have been missed."""
+
+
 class OrderedConsumer:
     """Iterates over messages, with `CAUGHT_UP` once, and `RESTARTED` when it has to begin again from its start."""
 
@@ -113,7 +117,7 @@ class OrderedConsumer:
         self._stored_at = 0.0
         self._headers_only = headers_only
         self._restart_after_seconds = restart_after_seconds
-        self._last_contact = inf
+        self._contact = Contact()
         self._caught_up = False
         self._pending = 0
         self._name = ""
@@ -134,9 +138,6 @@ class OrderedConsumer:
 
     async def __anext__(self) -> StoredMessage | StreamState:
         while True:
-            if self._has_expired():
-                self._last, self._last_contact, self._caught_up = 0, inf, False
-                return RESTARTED
             try:
                 inbox = self._inbox or await self._open()
                 if not self._caught_up and not self._pending:
@@ -144,16 +145,16 @@ class OrderedConsumer:
                     return CAUGHT_UP
                 message = await self._next(inbox)
                 return StoredMessage(message.subject, message.data, message.headers or {}, self._last, self._stored_at)
+            except _CutOff:
+                await self._close()
+                self._last, self._contact, self._caught_up = 0, Contact(), False
+                return RESTARTED
             except ConnectionClosedError as error:
                 raise BusUnavailable("the connection to NATS was closed") from error
             except (_Restart, InboxTimeout, InboxOverflow, Error, OSError) as reason:
                 log.debug("consumer_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
                 await self._close()
                 await asyncio.sleep(RETRY_SECONDS)
-
-    def _has_expired(self) -> bool:
-        """Whether the server has been silent for so long that deletions may have been missed."""
-        return self._inbox is None and time.monotonic() - self._last_contact > self._restart_after_seconds
 
     async def _open(self) -> Inbox:
         self._inbox = inbox = Inbox(self._bus.client, messages_max=UNREAD_MAX, silence_seconds_max=SILENCE_SECONDS_MAX)
@@ -172,7 +173,10 @@ class OrderedConsumer:
         )
         info = await self._bus.jetstream.add_consumer(self._stream, config)
         self._name, self._pending = info.name, info.num_pending or 0
-        self._last_contact = time.monotonic()
+        created = info.created.timestamp()
+        if self._contact.seconds_until(created) > self._restart_after_seconds:
+            raise _CutOff
+        self._contact.answered(created)
         return inbox
 
     def _begin(self) -> tuple[DeliverPolicy, int | None]:
@@ -190,7 +194,7 @@ class OrderedConsumer:
             if self._outstanding <= BATCH // 2:
                 await self._request(inbox.subject)
             message = await inbox.next()
-            self._last_contact = time.monotonic()
+            self._contact.received()
             status = message.headers.get(_STATUS) if message.headers else None
             if status is None:
                 self._take_message(message)
