@@ -18,11 +18,13 @@ async def serve(_settings: CoreSettings, stopping: asyncio.Event) -> None:
     """Hang at the stop in the way that TIRO_STUCK names."""
     way = os.environ["TIRO_STUCK"]
     async with asyncio.TaskGroup() as tasks:
-        part = tasks.create_task(_swallow() if way == "swallowing" else asyncio.sleep(0), name="stubborn")
+        part = tasks.create_task(_swallow() if way in ("swallowing", "failing") else asyncio.sleep(0), name="stubborn")
         if way == "handler":
             # As a library might. asyncio then takes over the socket through which signals arrive.
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, log.info, "another signal")
         log.info("ready")
+        if way == "failing":
+            tasks.create_task(_fail(), name="failing")
         if way == "wedged":
             asyncio.get_running_loop().call_soon(_never_return)
         await stopping.wait()
@@ -46,6 +48,11 @@ async def _swallow() -> None:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             log.info("swallowed")
+
+
+async def _fail() -> None:
+    await asyncio.sleep(0)
+    raise ValueError("a part has failed")
 
 
 def _never_return() -> None:

@@ -9,7 +9,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -88,8 +88,30 @@ def _message(problem: ErrorDetails) -> str:
     return problem["msg"].removeprefix("Value error, ")
 
 
+class _Stopping(asyncio.Event):
+    """Set by the first signal. The main task waits for it while the service serves.
+
+    When that wait is cancelled a part of the service has failed, and its task group ends the others. There is no signal
+    then that starts the clock, and without it a part that does not end would keep a service that serves no more.
+    """
+
+    def __init__(self, clock: StopClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._main = asyncio.current_task()
+
+    async def wait(self) -> Literal[True]:
+        try:
+            return await super().wait()
+        except asyncio.CancelledError:
+            if asyncio.current_task() is self._main and not self.is_set():
+                log.error("part_failed", note="the service stops; its error comes when all parts have ended")  # noqa: TRY400
+                self._clock.failing()
+            raise
+
+
 async def _until_signalled(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]], clock: StopClock) -> None:
-    stopping = asyncio.Event()
+    stopping = _Stopping(clock)
     main = asyncio.current_task()
 
     def stop(signum: signal.Signals) -> None:

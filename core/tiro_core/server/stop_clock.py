@@ -70,14 +70,22 @@ class StopClock:
             for signum in self._signals:
                 loop.call_soon_threadsafe(handle, signum)
 
+    def failing(self) -> None:
+        """Start the clock, unless it runs already: a part of the service has failed, and the others are being ended."""
+        self._start(self._grace_seconds + STOP_MARGIN_SECONDS)
+
     def ending(self) -> None:
         """Start the clock, unless it runs already: the service has ended, and only closing is left."""
         with self._lock:
-            began_already = self._deadline is not None
             self._loop = None
-        if not began_already:
-            self._set(STOP_MARGIN_SECONDS)
-            self._sender.send(b"\0")  # wakes the thread, which reads the deadline again
+        self._start(STOP_MARGIN_SECONDS)
+
+    def _start(self, seconds: float) -> None:
+        with self._lock:
+            if self._deadline is not None:
+                return
+            self._set(seconds)
+        self._sender.send(b"\0")  # wakes the thread, which reads the deadline again
 
     def _in_main_thread(self, number: int, _frame: FrameType | None) -> None:
         """Pass on a signal that the socket did not get: a library's `loop.add_signal_handler` has replaced it."""

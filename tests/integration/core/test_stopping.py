@@ -35,6 +35,15 @@ def test_a_task_that_ignores_its_cancellation() -> None:
         assert any(task.startswith("stubborn: _swallow > sleep") for task in tasks), tasks
 
 
+def test_a_part_that_fails_beside_one_that_does_not_end() -> None:
+    """Without a signal the process ends as well: it serves no more, and a supervisor can start it again."""
+    with stuck("failing", grace_seconds=SHORT_SECONDS) as service:
+        assert service.wait() == EXIT_STOP_OVERDUE
+        assert service.wait_for("part_failed")
+        tasks = service.wait_for("stop_overdue")["tasks"]
+        assert any(task.startswith("stubborn: _swallow > sleep") for task in tasks), tasks
+
+
 @pytest.mark.parametrize("signum", [SIGTERM, SIGINT])
 def test_a_second_signal_does_not_wait_for_the_grace(signum: Signals) -> None:
     """A second signal ends the process at once, although the task ignores its cancellation."""

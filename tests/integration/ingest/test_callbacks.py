@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import grpc
 import pytest
@@ -133,6 +134,25 @@ async def test_a_callback_is_retried(calling: Calling, receiver: Receiver, settl
     callback = await settled(job.name)
     assert [delivery.http_status for delivery in callback.deliveries] == [500, 302, 200]
     assert [bool(delivery.error) for delivery in callback.deliveries] == [True, True, False]
+
+
+async def test_a_fault_of_the_service_has_an_end(
+    start_ingest: StartIngest, receiver: Receiver, settled: Settled, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job says that its callback could not be sent, and the callback fails when its time is over."""
+
+    async def fail(*_: object) -> NoReturn:
+        raise ValueError("a fault of the service")
+
+    monkeypatch.setattr("tiro_ingest.callbacks.sender.BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr("tiro_ingest.callbacks.delivery.CallbackClient.deliver", fail)
+    ingest = await start_ingest(callback_secrets=SECRET, outgoing_networks="127.0.0.0/8", callback_seconds_max=1)
+    job = await ingest.transcribe(content=speech, callback={"uri": receiver.url})
+    await cancel(ingest, job.name)
+    callback = await settled(job.name)
+    assert callback.state == Callback.STATE_FAILED
+    assert len(callback.deliveries) > 1
+    assert {delivery.error for delivery in callback.deliveries} == {"the service could not send it"}
 
 
 async def test_status_410_ends_the_retries(

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord, TranscriptionTask
 from tiro.transcription.v1.transcription_pb2 import Callback
-from tiro_core.clock import seconds_until
+from tiro_core.clock import now, seconds_until
 from tiro_core.leases.claims import Claimed, Refusal, Terminal
 from tiro_core.leases.runner import Retry, Task
 from tiro_core.logs.logger import get_logger
@@ -103,8 +103,7 @@ class CallbackAttempt:
     async def run(self) -> None:
         """Send the callback once."""
         self._delivery, is_worth_another = await self._client.deliver(self._record)
-        is_late = -seconds_until(self._record.end_time) > self._seconds_max
-        self._state = _state(self._delivery, again=is_worth_another and not is_late)
+        self._state = _state(self._delivery, again=is_worth_another and not self._is_late())
 
     async def commit(self) -> Retry | None:
         """Write the delivery into the job's record. A callback that was not accepted is tried again later."""
@@ -119,12 +118,17 @@ class CallbackAttempt:
         return self._later() if self._state == Callback.STATE_PENDING else None
 
     async def fail(self, cause: BaseException) -> Retry | None:
-        """Try again later, after a fault of the service."""
+        """Write into the job's record that the service has failed, and try again later, unless that is too late."""
         log.error("callback_failed", exc_info=cause)
-        return self._later()
+        self._delivery = Callback.Delivery(time=now(), error="the service could not send it")
+        self._state = _state(self._delivery, again=not self._is_late())
+        return await self.commit()
 
     async def hand_over(self) -> None:
         """Do nothing: another sender tries at once."""
+
+    def _is_late(self) -> bool:
+        return -seconds_until(self._record.end_time) > self._seconds_max
 
     def _later(self) -> Retry:
         return Retry(backoff(self._tries, first_seconds=BACKOFF_SECONDS, seconds_max=BACKOFF_SECONDS_MAX))

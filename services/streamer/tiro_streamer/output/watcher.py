@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from tiro.events.v1.live_pb2 import LiveEvent
 from tiro_core.logs.logger import get_logger
-from tiro_core.messaging.errors import BusUnavailable
+from tiro_core.messaging.errors import MessagingError
 from tiro_engines.backoff import backoff
 from tiro_streamer.context.session import SessionContext
 from tiro_streamer.errors import from_worker, session_failed
@@ -91,6 +91,6 @@ class SessionWatcher:
                             else session_failed("the session has ended")
                         )
                     return
-            except BusUnavailable as error:
+            except MessagingError as error:
                 log.debug("session_not_checked", error=repr(error))
             await asyncio.sleep(backoff(checks, first_seconds=CHECK_SECONDS, seconds_max=CHECK_SECONDS_MAX))
