@@ -1,4 +1,4 @@
-"""Ports that are named as monitoring ports of NATS, and answer as none, or are cut off while they answer."""
+"""Monitoring ports of NATS that give incomplete answers, and other ports in their place."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ async def address(request: pytest.FixtureRequest) -> AsyncIterator[str]:
 
 
 async def test_the_state_is_unknown(address: str) -> None:
-    """It is one error, which names the port and does not quote the answer."""
+    """A bad answer is one error of one line, which names the port and does not quote the answer."""
     with pytest.raises(OSError, match=address) as caught:
         await ServerMonitor(address).state()
     assert "secret" not in str(caught.value)
@@ -58,14 +58,14 @@ async def test_the_state_is_unknown(address: str) -> None:
 
 
 async def test_other_nodes_count(address: str, nats_server: NatsServer) -> None:
-    """One bad port does not hide a node that answers."""
+    """A bad answer, or a bad address, does not hide a node that answers."""
     state = await ServerMonitor(f"{address},http://127.0.0.1:port,{nats_server.monitor_url}").state()
     assert state.silent == (address, "http://127.0.0.1:port")
     assert len(state.nodes) == 1
 
 
 async def test_a_streamer_goes_on(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its watch over the store looks again."""
+    """The store watch of a streamer continues to ask."""
     monkeypatch.setattr(store_watch, "FRESH_SECONDS", 0.01)
     looks = asyncio.Semaphore(0)
 
@@ -81,7 +81,7 @@ async def test_a_streamer_goes_on(address: str, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_the_client_port_is_refused(nats_server: NatsServer) -> None:
-    """A service that is given NATS's client port for its monitoring port says so in one line."""
+    """NATS's client port in place of the monitoring port is refused in one line, which names the setting."""
     address = f"http://127.0.0.1:{urlsplit(nats_server.url).port}"
     settings = CoreSettings.model_validate({"nats_url": nats_server.url, "nats_monitor_url": address})
     with pytest.raises(UnsafeServer, match="TIRO_NATS_MONITOR_URL") as caught:

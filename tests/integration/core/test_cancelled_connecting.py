@@ -25,7 +25,7 @@ ENDS_SECONDS_MAX = 10.0
 async def test_it_ends_connecting(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, owner: object, step: str
 ) -> None:
-    """Connecting does not go on to the next try."""
+    """A cancelled connection attempt ends, also where its current try fails at that moment."""
     connecting: asyncio.Task[None]
     meets = True
 

@@ -41,7 +41,7 @@ async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> Non
 
 
 async def test_a_record_is_created_over_its_deletion(store: Workers, tenant: str) -> None:
-    """Where that is asked for. A record that is there stays."""
+    """`over_marker` creates a record over the marker of its deletion, and replaces no record."""
     stored = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
     await store.delete(f"{tenant}.a", stored)
     with pytest.raises(Conflict):

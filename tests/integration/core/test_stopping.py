@@ -36,7 +36,7 @@ def test_a_task_that_ignores_its_cancellation() -> None:
 
 
 def test_a_part_that_fails_beside_one_that_does_not_end() -> None:
-    """Without a signal the process ends as well: it serves no more, and a supervisor can start it again."""
+    """Without a signal the process ends as well, when grace and margin are over, so that it can be started again."""
     with stuck("failing", grace_seconds=SHORT_SECONDS) as service:
         assert service.wait() == EXIT_STOP_OVERDUE
         assert service.wait_for("part_failed")

@@ -1,4 +1,4 @@
-"""Records that are damaged, or that other software wrote: they stop no reader of other records."""
+"""Records that are damaged, or that other software wrote."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def _spoil(bus: Bus, key: str) -> None:
 
 
 async def test_its_reader_gets_an_error(bus: Bus, store: RecordStore[WorkerRecord], tenant: str) -> None:
-    """The error names the record, and does not quote it."""
+    """Reading such a record raises an error that names it and does not quote it."""
     await _spoil(bus, f"{tenant}.a")
     for read in (store.get(f"{tenant}.a"), store.mutate(f"{tenant}.a", lambda _: None)):
         with pytest.raises(Unreadable, match=rf"{tenant}\.a is no WorkerRecord") as caught:
@@ -34,8 +34,8 @@ async def test_its_reader_gets_an_error(bus: Bus, store: RecordStore[WorkerRecor
         assert "no record" not in str(caught.value)
 
 
-async def test_the_log_of_events_says_so(bus: Bus, tenant: str) -> None:
-    """The next writer of an event log gets an error that it can catch."""
+async def test_an_event_log_that_cannot_be_resumed(bus: Bus, tenant: str) -> None:
+    """Resuming an event log whose last event cannot be decoded raises `Unreadable`."""
     subject = f"tiro.event.{tenant}.job"
     await bus.jetstream.publish(subject, GARBAGE)
     log = EventLog(bus, topology.JOB_EVENTS, subject, WorkerRecord, lambda event: event.jobs)
@@ -44,7 +44,7 @@ async def test_the_log_of_events_says_so(bus: Bus, tenant: str) -> None:
 
 
 async def test_watchers_skip_it(bus: Bus, store: RecordStore[WorkerRecord], tenant: str) -> None:
-    """Also where it was readable before."""
+    """Watches and mirrors skip such a record, also where it was readable before."""
     await _spoil(bus, f"{tenant}.a")
     await store.put(f"{tenant}.b", WorkerRecord(jobs=1))
     assert [change.key async for change in store.all(f"{tenant}.*")] == [f"{tenant}.b"]
@@ -59,7 +59,7 @@ async def test_watchers_skip_it(bus: Bus, store: RecordStore[WorkerRecord], tena
 
 
 async def test_a_page_has_it_without_a_value(bus: Bus, store: RecordStore[WorkerRecord], tenant: str) -> None:
-    """So a page is as long as without it, and its reader gets past a page of nothing else."""
+    """A page contains such a record without a value, so that its reader gets past it."""
     first = await store.create(f"{tenant}.a", WorkerRecord(jobs=1))
     await _spoil(bus, f"{tenant}.b")
     await store.put(f"{tenant}.c", WorkerRecord(jobs=2))

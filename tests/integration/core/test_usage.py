@@ -25,7 +25,7 @@ async def test_concurrent_additions_are_all_counted(bus: Bus, core_settings: Cor
 
 
 async def test_a_count_that_an_operator_has_deleted(bus: Bus, tenant: str) -> None:
-    """It begins anew, though its deletion can still be seen."""
+    """A count that was deleted begins again at zero, before the marker of its deletion expires."""
     counter = UsageCounter(bus)
     await counter.add(tenant, "outside", 1.0)
     await RecordStore(bus, topology.USAGE_BUCKET, UsageRecord).delete(usage(tenant, "outside", today()))
@@ -36,7 +36,7 @@ async def test_a_count_that_an_operator_has_deleted(bus: Bus, tenant: str) -> No
 
 
 async def test_others_that_are_always_faster(bus: Bus, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adding has an end: what is not counted is an error, and its caller's again."""
+    """An addition that other writers always precede ends with an error, for its caller to keep the seconds."""
 
     async def refuse(*_: object, **__: object) -> NoReturn:
         raise Conflict("another writer was faster")

@@ -220,13 +220,13 @@ async def test_one_service_maintains_at_a_time(
 async def test_a_deployment_whose_record_an_operator_has_deleted(
     stage: Stage, unclaimed: RecordStore[MaintenanceRecord]
 ) -> None:
-    """It is maintained again at once, though the deletion can still be seen."""
+    """Maintenance continues at once, before the marker of the deletion expires."""
     await unclaimed.create(KEY, MaintenanceRecord())
     await unclaimed.delete(KEY)
     ran: asyncio.Queue[str] = asyncio.Queue()
     sweeper = BlobSweeper(stage.other.blobs, BlobOwners(stage.bus, stage.other.jobs), SweepPolicy())
     running = asyncio.create_task(
-        Maintenance(stage.bus, CheckRunner([Noting("a", ran)], interval_seconds=3600), sweeper).run()
+        Maintenance(stage.bus, CheckRunner([RecordingCheck("a", ran)], interval_seconds=3600), sweeper).run()
     )
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):

@@ -139,7 +139,7 @@ async def test_a_callback_is_retried(calling: Calling, receiver: Receiver, settl
 async def test_a_fault_of_the_service_has_an_end(
     start_ingest: StartIngest, receiver: Receiver, settled: Settled, speech: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job says that its callback could not be sent, and the callback fails when its time is over."""
+    """A callback that the service cannot send is retried until its time is over, and then fails with a reason."""
 
     async def fail(*_: object) -> NoReturn:
         raise ValueError("a fault of the service")

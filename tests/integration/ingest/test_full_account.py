@@ -1,4 +1,4 @@
-"""A worker and an ingest whose every write is refused: the JetStream account has no room."""
+"""A worker and an ingest whose writes are all refused, because the JetStream account is full."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, SAMPLES, StartIngest
-from tests.integration.ingest.test_cancelling import cancel
+from tests.integration.ingest.calls import cancel
 from tests.support.nats import NatsServer, running_nats
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.jobs.records import JobRecords
@@ -126,7 +126,7 @@ async def test_both_outlive_refused_writes(
     tenant: str,
     may_archive: asyncio.Event,
 ) -> None:
-    """Each tries again until there is room, and does then what it could not do before."""
+    """Both retry until there is room; then the worker is registered again and the job is archived."""
     async with asyncio.timeout(2 * DEADLINE_SECONDS):
         await _next_registration(bus)
         ingest = await start_ingest()

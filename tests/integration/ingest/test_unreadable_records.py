@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
-from tests.integration.ingest.test_cancelling import cancel
+from tests.integration.ingest.calls import cancel
 from tests.support.nats import NatsServer, running_nats
 from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptionRequest, ListTranscriptionsRequest
 from tiro_core.blobs.jetstream import JetStreamBlobStore
@@ -71,7 +71,7 @@ async def _is_serving(ingest: Ingest, speech: bytes) -> None:
 async def test_ingest_starts_and_serves(
     start_ingest: StartIngest, bus: Bus, tenant: str, spoilt: str, speech: bytes
 ) -> None:
-    """Each bucket has such a record. Its caller gets an error that says what is wrong, and all others are served."""
+    """Ingest starts with one such record in each bucket. Reading it is an error of its own; other jobs are served."""
     await _spoil_all(bus, tenant, spoilt)
     ingest = await start_ingest()
     await _is_serving(ingest, speech)
@@ -80,7 +80,7 @@ async def test_ingest_starts_and_serves(
 
 
 async def test_ingest_goes_on(start_ingest: StartIngest, bus: Bus, tenant: str, spoilt: str, speech: bytes) -> None:
-    """The records appear while it serves, one of them in place of an open job's."""
+    """Ingest continues when such records appear while it serves, one of them in place of an open job's."""
     ingest = await start_ingest()
     job = await ingest.transcribe(content=speech)
     before = _met()
@@ -94,7 +94,7 @@ async def test_ingest_goes_on(start_ingest: StartIngest, bus: Bus, tenant: str, 
 
 
 async def test_a_store_whose_id_is_damaged_is_left_alone(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not known whose it is: nothing is swept, and the sweeper goes on when its id is whole again."""
+    """A blob store with a damaged id is not swept. The sweeper continues once the id is restored."""
     monkeypatch.setattr("tiro_ingest.retention.blob_sweeper.INTERVAL_SECONDS", 0.05)
     blobs = JetStreamBlobStore(bus)
     asked, swept = asyncio.Semaphore(0), asyncio.Event()
