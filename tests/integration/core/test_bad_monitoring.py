@@ -34,7 +34,7 @@ BAD = {
 }
 
 
-@pytest.fixture(params=BAD.values(), ids=BAD)
+@pytest.fixture(params=list(BAD.values()), ids=list(BAD))
 async def address(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A port that gives one bad answer to all requests."""
 

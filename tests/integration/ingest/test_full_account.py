@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from tests.integration.ingest.conftest import DEADLINE_SECONDS, SAMPLES, StartIngest
 from tests.integration.ingest.calls import cancel
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, SAMPLES, StartIngest
 from tests.support.nats import NatsServer, running_nats
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.jobs.records import JobRecords

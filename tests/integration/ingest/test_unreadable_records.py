@@ -8,8 +8,8 @@ import grpc
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
 from tests.integration.ingest.calls import cancel
+from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, StartIngest, refused
 from tests.support.nats import NatsServer, running_nats
 from tiro.transcription.v1.transcription_service_pb2 import GetTranscriptionRequest, ListTranscriptionsRequest
 from tiro_core.blobs.jetstream import JetStreamBlobStore
