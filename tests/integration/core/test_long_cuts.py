@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.nats import NatsServer, running_nats
+from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import open_bus
@@ -15,6 +16,7 @@ from tiro_core.messaging.mirror import Mirror
 from tiro_core.messaging.reading.contact import CREDIT_SECONDS_MAX, Contact
 from tiro_core.messaging.records import CAUGHT_UP, RESTARTED, Change, RecordStore, Watch
 from tiro_core.settings import CoreSettings
+from tiro_ingest.jobs.follower import JobFollower
 
 
 async def next_state(changes: Watch[WorkerRecord], keys: set[str]) -> object:
@@ -64,6 +66,33 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
     """A server of the test's own."""
     with running_nats(tmp_path) as server:
         yield server
+
+
+async def test_the_follower_of_jobs_forgets(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its observers are notified of a job whose deletion it has missed."""
+    monkeypatch.setattr("tiro_core.messaging.records.MARKER_SECONDS", 0.0)
+    deleted: asyncio.Queue[str] = asyncio.Queue()
+
+    class Observer:
+        def on_change(self, key: str, record: TranscriptionRecord | None) -> None:
+            if record is None:
+                deleted.put_nowait(key)
+
+    async with open_bus(CoreSettings.model_validate({"nats_url": server.url}), "test") as bus:
+        await topology.ensure_streams(bus, replicas=1)
+        store = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+        for key in ("t.stays", "t.goes"):
+            await store.put(key, TranscriptionRecord(tenant="t"))
+        follower = JobFollower(bus, [Observer()])
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(follower.run())
+            await follower.complete()
+            await store.purge("t.goes")  # as if its marker had expired: the stream has no message of it
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.start)
+            assert await deleted.get() == "t.goes"
+            following.cancel()
+        assert deleted.empty()
 
 
 @pytest.mark.parametrize(

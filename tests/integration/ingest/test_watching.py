@@ -30,6 +30,7 @@ from tiro_core.clock import duration, now
 from tiro_core.jobs.transcript_pages import SEGMENTS_PER_PAGE, write_page
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Rejected
 from tiro_core.messaging.event_log import EventLog
 from tiro_core.messaging.records import RecordStore
 from tiro_core.messaging.subjects import record as record_key
@@ -154,6 +155,30 @@ async def test_a_watch_ends_although_the_terminal_event_is_missing(start_ingest:
     await worker.end()
     seen += [response async for response in watching]
     assert [response.sequence for response in seen] == [1, 2, 3]
+    assert seen[-1].state_changed.state == SUCCEEDED
+
+
+async def test_a_refused_read_does_not_end_a_watch(
+    start_ingest: StartIngest, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that NATS refuses while the watch looks for the end is repeated at a later check."""
+    resume, refusals = EventLog.resume, 0
+
+    async def refused_once(self: EventLog[TranscriptionEvent]) -> TranscriptionEvent | None:
+        nonlocal refusals
+        refusals += 1
+        if refusals == 1:
+            raise Rejected("no")
+        return await resume(self)
+
+    ingest = await start_ingest(watch_check_seconds=0.1)
+    await worker.begin()
+    watching = _watch(ingest, worker.job)
+    seen = [await anext(watching), await anext(watching)]
+    await worker.end()
+    monkeypatch.setattr("tiro_ingest.jobs.watcher.EventLog.resume", refused_once)
+    seen += [response async for response in watching]
+    assert refusals > 1
     assert seen[-1].state_changed.state == SUCCEEDED
 
 

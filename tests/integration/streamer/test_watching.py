@@ -22,7 +22,9 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.errors import Rejected
 from tiro_core.messaging.records import Change, RecordStore
+from tiro_streamer.records.history import find_session
 
 SECOND = bytes(32_000)
 FINALIZE = Request(finalize=streaming.Finalize())
@@ -135,6 +137,35 @@ async def test_a_watch_of_a_session_that_no_worker_claimed(
         await read_all(call)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await follow
+    assert reason_of(caught.value) == "NO_CAPACITY"
+
+
+async def test_a_refused_read_does_not_end_a_watch(
+    start_streamer: StartStreamer, worker: ScriptedWorker, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read of the session's record that NATS refuses is repeated at a later check."""
+    refusals = 0
+
+    async def refused_once(*arguments: Any) -> SessionRecord:
+        nonlocal refusals
+        refusals += 1
+        if refusals == 1:
+            raise Rejected("no")
+        return await find_session(*arguments)
+
+    monkeypatch.setattr("tiro_streamer.output.watcher.CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("tiro_streamer.output.watcher.find_session", refused_once)
+    worker.script.claims = False
+    client = await start_streamer(claim_seconds_max=0.3)
+    call = client.open()
+    await call.write(client.config())
+    session = await _waiting(bus, client.engine)
+    follow = asyncio.create_task(watched(watch(client, session)))
+    with pytest.raises(grpc.aio.AioRpcError):
+        await read_all(call)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await follow
+    assert refusals > 1
     assert reason_of(caught.value) == "NO_CAPACITY"
 
 
