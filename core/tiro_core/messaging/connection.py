@@ -1,6 +1,7 @@
 """The connection to NATS: opened once, restored after each loss, and its state logged."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,11 +55,19 @@ class Bus:
         """Whether there is a connection to a server."""
         return self.client.is_connected
 
+    async def change_server(self) -> bool:
+        """Connect to the next server of the list. Returns False, and does nothing, where there is no other one."""
+        if len(self.client.server_pool) == 1 or not self.client.is_connected:
+            return False
+        await self.client.force_reconnect()
+        return True
+
 
 @asynccontextmanager
 async def open_bus(settings: CoreSettings, service: str, *, read_patience_seconds: float = 0.0) -> AsyncIterator[Bus]:
     """A connection while the context lasts. Waits without a limit for a server to connect to."""
     client = NatsClient()
+    servers = settings.nats_url.split(",")
     bus = Bus(client, read_patience_seconds=read_patience_seconds)
     reporter = _Reporter(settings.nats_url)
 
@@ -68,7 +77,9 @@ async def open_bus(settings: CoreSettings, service: str, *, read_patience_second
 
     try:
         await client.connect(
-            servers=settings.nats_url.split(","),
+            servers=random.sample(servers, len(servers)),
+            # The servers are tried in turn: the one that the connection is lost to, or leaves, is the last one.
+            dont_randomize=True,
             name=service,
             user_credentials=str(settings.nats_credentials) if settings.nats_credentials else None,
             max_reconnect_attempts=-1,

@@ -1,11 +1,13 @@
 """The readiness checks of every service: the leaders of its streams, a store that can be written, the bucket in S3."""
 
+import time
 from collections.abc import Iterable
 
 from tiro_core.blobs.interface import BlobStore
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.monitoring.liveness import silent_streams
+from tiro_core.messaging.monitoring.isolation import IsolationWatch
+from tiro_core.messaging.monitoring.liveness import stream_faults
 from tiro_core.messaging.monitoring.monitor import FRESH_SECONDS, ServerMonitor
 from tiro_core.server.readiness import LIMIT_SECONDS, CheckFailed, Readiness
 from tiro_core.settings import CoreSettings
@@ -23,15 +25,21 @@ log = get_logger()
 
 
 def add_streams_check(readiness: Readiness, bus: Bus, streams: Iterable[str]) -> None:
-    """Have a service ready only while the leaders of these streams answer."""
+    """Have a service ready only while these streams can be used.
+
+    The service connects to another server where they cannot be used through the present one.
+    """
     names = tuple(streams)
+    isolation = IsolationWatch(bus)
 
     async def check() -> None:
         if not bus.is_connected:
             raise CheckFailed("there is no connection to NATS")
-        silent = await silent_streams(bus, names, LIMIT_SECONDS)
-        if silent:
-            raise CheckFailed("JetStream: " + "; ".join(f"{name}: {fault}" for name, fault in silent.items()))
+        begun = time.monotonic()
+        faults = await stream_faults(bus, names, LIMIT_SECONDS)
+        await isolation.note(faults.values(), begun)
+        if faults:
+            raise CheckFailed("JetStream: " + "; ".join(f"{name}: {fault.reason}" for name, fault in faults.items()))
 
     # All streams together have `LIMIT_SECONDS`, so the check itself ends in time and names those that did not answer.
     readiness.add("nats", check, every_seconds=STREAMS_INTERVAL_SECONDS, limit_seconds=2 * LIMIT_SECONDS)

@@ -53,6 +53,7 @@ from tiro_ingest.retention.maintenance import Maintenance
 from tiro_ingest.retention.orphan_checks import part_check, reference_check, request_check
 from tiro_ingest.retention.record_checks import Check, CheckAges, CheckRunner
 from tiro_ingest.retention.remover import Remover
+from tiro_ingest.retention.session_checks import session_checks
 from tiro_ingest.retention.upload_checks import upload_checks
 from tiro_ingest.settings import IngestSettings
 from tiro_ingest.shadows.originals import Originals
@@ -313,6 +314,7 @@ def _maintenance(resources: Resources, storage: _Storage) -> Maintenance:
         reference_check(bus, records, storage.references, ages),
         request_check(bus, records, ages),
         *upload_checks(bus, storage.uploads, storage.references, storage.remover, ages),
+        *session_checks(bus, ages),
     ]
     runner = CheckRunner(checks, interval_seconds=resources.settings.maintenance_interval_seconds)
     return Maintenance(bus, runner, BlobSweeper(blobs, BlobOwners(bus, records), SweepPolicy()))

@@ -32,6 +32,7 @@ from tiro_ingest.retention.orphan_checks import part_check, reference_check, req
 from tiro_ingest.retention.progress import Progress
 from tiro_ingest.retention.record_checks import Check, CheckAges, CheckRunner
 from tiro_ingest.retention.remover import Remover
+from tiro_ingest.retention.session_checks import session_checks
 from tiro_ingest.retention.upload_checks import upload_checks
 from tiro_ingest.uploads.intake import UploadIntake
 from tiro_ingest.uploads.references import UploadReferences
@@ -81,6 +82,7 @@ class Maintainer:
             reference_check(ingest.bus, ingest.jobs, ingest.references, ages),
             request_check(ingest.bus, ingest.jobs, ages),
             *upload_checks(ingest.bus, ingest.uploads, ingest.references, ingest.remover, ages),
+            *session_checks(ingest.bus, ages),
         ]
         self._jobs = ingest.jobs
         self._checks = CheckRunner(checks, interval_seconds=1, confirm_seconds=0)

@@ -5,16 +5,21 @@ import asyncio
 import pytest
 
 from tests.integration.deletion.conftest import Stage, leftovers
+from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.maintenance_pb2 import MaintenanceRecord
-from tiro.events.v1.transcription_pb2 import RequestRecord, TranscriptionRecord
+from tiro.events.v1.transcription_pb2 import Lease, RequestRecord, TranscriptionRecord
 from tiro.events.v1.upload_pb2 import UploadRecord
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.blobs.keys import STORE_ID_KEY
 from tiro_core.clock import in_seconds
 from tiro_core.ids import new_id
+from tiro_core.leases.owned_record import new_lease
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
+from tiro_core.messaging.operations import subjects_in
+from tiro_core.messaging.publishing import publish
 from tiro_core.messaging.records import Change, RecordStore
 from tiro_ingest.resources.idempotency import IdempotencyStore, idempotent_request
 from tiro_ingest.retention import maintenance
@@ -177,6 +182,46 @@ async def unclaimed(bus: Bus) -> RecordStore[MaintenanceRecord]:
     store = RecordStore(bus, topology.MAINTENANCE_BUCKET, MaintenanceRecord)
     await store.purge(KEY)
     return store
+
+
+def session_record(tenant: str, state: SessionRecord.State.ValueType, lease: Lease | None = None) -> SessionRecord:
+    """A live session of a model that no worker serves."""
+    config = RecognitionConfig(engine="none", model="markers")
+    return SessionRecord(tenant=tenant, session_id=new_id(), state=state, recognition=config, lease=lease)
+
+
+async def test_a_session_without_a_worker_is_enqueued_again(stage: Stage, tenant: str) -> None:
+    """A session that waits, or has lost its owner, is enqueued. One that has an owner, or is over, is not."""
+    sessions = RecordStore(stage.bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+    lost = [
+        session_record(tenant, SessionRecord.STATE_WAITING),
+        session_record(tenant, SessionRecord.STATE_ACTIVE, new_lease("gone", -1)),
+    ]
+    served = [
+        session_record(tenant, SessionRecord.STATE_ACTIVE, new_lease("alive", 60)),
+        session_record(tenant, SessionRecord.STATE_ENDED),
+    ]
+    for record in (*lost, *served):
+        await sessions.create(subjects.record(tenant, record.session_id), record)
+    for _ in range(2):  # the second time they are in the queue
+        await stage.maintainer.maintain(tenant)
+    of_tenant = subjects.session("none", "markers", tenant, "*")
+    enqueued = {subject.split(".")[-1] async for subject in subjects_in(stage.bus, topology.SESSIONS, of_tenant)}
+    assert enqueued == {record.session_id for record in lost}
+
+
+async def test_the_audio_of_a_session_that_is_over_is_removed(stage: Stage, tenant: str) -> None:
+    """The audio of a session that has an owner stays."""
+    sessions = RecordStore(stage.bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
+    over = session_record(tenant, SessionRecord.STATE_ENDED)
+    served = session_record(tenant, SessionRecord.STATE_ACTIVE, new_lease("alive", 60))
+    for record in (over, served):
+        await sessions.create(subjects.record(tenant, record.session_id), record)
+        await publish(stage.bus, subjects.live_audio(tenant, record.session_id), b"audio")
+    await stage.maintainer.maintain(tenant)
+    of_tenant = subjects.live_audio(tenant, "*")
+    left = [subject async for subject in subjects_in(stage.bus, topology.LIVE_AUDIO, of_tenant)]
+    assert left == [subjects.live_audio(tenant, served.session_id)]
 
 
 async def test_one_service_maintains_at_a_time(

@@ -132,6 +132,7 @@ def environment_on(cluster: NatsCluster) -> dict[str, str]:
         "TIRO_NATS_MONITOR_URL": ",".join(cluster.monitor_urls),
         "TIRO_NATS_REPLICAS": str(len(cluster.nodes)),
         "TIRO_AUTH": "off",
+        "TIRO_MAINTENANCE_INTERVAL_SECONDS": "5",
         "TIRO_ENGINE": "fake",
         "TIRO_DEFAULT_ENGINE": "fake",
         "TIRO_INGEST_METRICS_ADDRESS": "",
