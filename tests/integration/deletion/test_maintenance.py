@@ -191,7 +191,7 @@ def session_record(tenant: str, state: SessionRecord.State.ValueType, lease: Lea
 
 
 async def test_a_session_without_a_worker_is_enqueued_again(stage: Stage, tenant: str) -> None:
-    """A session that waits, or has lost its owner, is enqueued. One that has an owner, or is over, is not."""
+    """A session that waits, or has lost its owner, is enqueued. One that is served, over or broken is not."""
     sessions = RecordStore(stage.bus, topology.LIVE_SESSIONS_BUCKET, SessionRecord)
     lost = [
         session_record(tenant, SessionRecord.STATE_WAITING),
@@ -201,7 +201,8 @@ async def test_a_session_without_a_worker_is_enqueued_again(stage: Stage, tenant
         session_record(tenant, SessionRecord.STATE_ACTIVE, new_lease("alive", 60)),
         session_record(tenant, SessionRecord.STATE_ENDED),
     ]
-    for record in (*lost, *served):
+    broken = SessionRecord(tenant=tenant, session_id=new_id(), state=SessionRecord.STATE_WAITING)  # without an engine
+    for record in (*lost, *served, broken):
         await sessions.create(subjects.record(tenant, record.session_id), record)
     for _ in range(2):  # the second time they are in the queue
         await stage.maintainer.maintain(tenant)

@@ -34,9 +34,11 @@ class _WithoutWorker:
         self._bus = bus
 
     async def verdict(self, aged: Aged[SessionRecord]) -> Verdict:
-        """Check the state and the lease."""
-        is_served = aged.record.state == SessionRecord.STATE_ENDED or lease_seconds_left(aged.record) > 0
-        return Verdict.NOTHING if is_served else Verdict.DUE
+        """Check the state and the lease. A record without an engine belongs to no queue."""
+        record = aged.record
+        is_served = record.state == SessionRecord.STATE_ENDED or lease_seconds_left(record) > 0
+        has_queue = bool(record.recognition.engine and record.recognition.model)
+        return Verdict.DUE if has_queue and not is_served else Verdict.NOTHING
 
     async def apply(self, aged: Aged[SessionRecord]) -> None:
         """Enqueue the session, unless it is in the queue."""
