@@ -83,8 +83,15 @@ class NatsClient(Client):
         await self._process_op_err(error)
 
     async def _attempt_reconnect(self) -> None:
-        """Connect again. nats-py would first wait without a limit until the lost connection has sent its buffer."""
+        """Connect again. nats-py would first wait without a limit until the lost connection has sent its buffer.
+
+        Requests whose answers the lost connection would have brought time out at once, to be tried again over the next
+        one. nats-py lets them wait to the end of their limits.
+        """
         self._abort_connection()
+        for answer in self._resp_map.values():
+            if not answer.done():
+                answer.set_exception(nats.errors.TimeoutError())
         await super()._attempt_reconnect()
 
     async def _connect_to_server(self, s: Srv) -> None:

@@ -37,7 +37,7 @@ def add_streams_check(readiness: Readiness, bus: Bus, streams: Iterable[str]) ->
             raise CheckFailed("there is no connection to NATS")
         begun = time.monotonic()
         faults = await stream_faults(bus, names, LIMIT_SECONDS)
-        await isolation.note(faults.values(), begun)
+        await isolation.note(faults.values(), len(names), begun)
         if faults:
             raise CheckFailed("JetStream: " + "; ".join(f"{name}: {fault.reason}" for name, fault in faults.items()))
 
