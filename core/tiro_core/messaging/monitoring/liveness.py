@@ -13,7 +13,7 @@ from nats.js.api import ClusterInfo
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import MessagingError, translated
 
-CONTACT_SECONDS_MAX = 4.0
+CONTACT_SECONDS_MAX = 3.0
 """How long ago a leader may have had contact to a replica that counts. Leaders send heartbeats every second."""
 
 
