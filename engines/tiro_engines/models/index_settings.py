@@ -14,6 +14,7 @@ from pathlib import Path
 from tiro_engines.models.source import SourceFailed
 
 PYPI = "https://pypi.org/simple"
+"""Python's public index: the default of pip and uv, where a site configures no other one."""
 SITE_FILE = Path("/etc/pip.conf")
 _SECTIONS = ("download", "global")
 """Sections of pip's files, the more specific one first."""

@@ -16,7 +16,12 @@ from tiro_core.routing.workers import WorkerDirectory
 from tiro_engines.fake.engine import FakeEngine
 from tiro_engines.interface import Capability, Feature
 from tiro_transcriber.engine import suitability
-from tiro_transcriber.engine.suitability import Suitability, require_served
+from tiro_transcriber.engine.suitability import (
+    WRONG_WORKER_SECONDS,
+    Suitability,
+    require_served,
+    wrong_worker_retry,
+)
 
 PATIENCE_SECONDS = 300.0
 
@@ -134,3 +139,11 @@ def test_an_engine_refuses_a_job_that_it_cannot_serve() -> None:
         with pytest.raises(TiroError) as caught:
             require_served(engine, TranscriptionRecord(config=config, options=options))
         assert caught.value.reason == reason
+
+
+def test_messages_of_two_workers_do_not_stay_in_step() -> None:
+    """The delays differ: with equal ones NATS could deliver each message to the wrong worker at every turn."""
+    delays = [wrong_worker_retry().total_seconds() for _ in range(100)]
+    assert len(set(delays)) > 1
+    assert min(delays) >= 0.5 * WRONG_WORKER_SECONDS
+    assert max(delays) <= 1.5 * WRONG_WORKER_SECONDS

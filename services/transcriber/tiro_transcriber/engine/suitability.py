@@ -1,5 +1,6 @@
 """The requests that this worker's engine can serve, and those that it leaves to other workers of its model."""
 
+import random
 import time
 from collections import OrderedDict
 from datetime import timedelta
@@ -20,8 +21,8 @@ JOB_PATIENCE_SECONDS = 300.0
 """How long a job waits while no live worker can serve it, because a suitable one may be restarting."""
 SESSION_PATIENCE_SECONDS = 15.0
 """The same for a live session, whose client waits: less than the time that a streamer waits for a new owner."""
-WRONG_WORKER_RETRY = timedelta(milliseconds=250)
-"""The delay after which the task message of a record that this worker cannot serve is delivered again."""
+WRONG_WORKER_SECONDS = 0.25
+"""The mean delay after which the task message of a record that this worker cannot serve is delivered again."""
 WAITING_MAX = 10_000
 """The most records whose wait is remembered. A further one replaces the oldest, whose wait begins again."""
 
@@ -73,6 +74,15 @@ class Suitability:
         if len(self._waiting_since) > WAITING_MAX:
             self._waiting_since.popitem(last=False)
         return True
+
+
+def wrong_worker_retry() -> timedelta:
+    """The delay of one such message, chosen at random between half and one and a half times the mean.
+
+    NATS delivers to the waiting workers in turn. With equal delays, two messages for two unlike workers could be
+    delivered to the wrong one of them at every turn, without an end.
+    """
+    return timedelta(seconds=WRONG_WORKER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
 
 def require_served(engine: Engine, record: TranscriptionRecord | SessionRecord) -> None:

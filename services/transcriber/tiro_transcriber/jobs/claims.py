@@ -14,7 +14,7 @@ from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
-from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
+from tiro_transcriber.engine.suitability import Suitability, wrong_worker_retry
 
 LEASE_SECONDS = 15.0
 """The lease of a job: how long its owner may be silent. Shorter than the redelivery time of its task message."""
@@ -42,7 +42,7 @@ class JobClaims:
             return Terminal(None)
         if record.state in TERMINAL:
             return Terminal(record)
-        return Deferred(WRONG_WORKER_RETRY) if self._suitability.leaves_to_others(record) else None
+        return Deferred(wrong_worker_retry()) if self._suitability.leaves_to_others(record) else None
 
     def begin(self, record: TranscriptionRecord) -> bool:
         """Begin an attempt, or fail a job that has none left."""

@@ -9,7 +9,7 @@ from tiro_core.leases.owned_record import OwnedRecord
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import RecordStore
-from tiro_transcriber.engine.suitability import WRONG_WORKER_RETRY, Suitability
+from tiro_transcriber.engine.suitability import Suitability, wrong_worker_retry
 from tiro_transcriber.sessions.load import SessionLoad
 
 LEASE_SECONDS = 3.0
@@ -43,7 +43,7 @@ class SessionClaims:
         if (wanted.engine, wanted.model) != (self._worker.engine, self._worker.model):
             return WrongModel(record)
         if self._suitability.leaves_to_others(record):
-            return Deferred(WRONG_WORKER_RETRY)
+            return Deferred(wrong_worker_retry())
         has_capacity = self._load.has_capacity_for_orphan if record.epoch else self._load.has_capacity
         return None if has_capacity else Deferred(NO_CAPACITY_RETRY)
 
