@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support.interleaving import Steps, interrupted_bus
 from tests.support.nats import NatsServer, running_nats
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.event_log import EventLog, Fenced
-from tiro_core.messaging.operations import StoredMessage
+from tiro_core.messaging.operations import StoredMessage, purge
 from tiro_core.messaging.reading.ordered_consumer import BATCH, DeliverFrom, OrderedConsumer, StreamState
+from tiro_core.messaging.reading.pages import read_page
 from tiro_core.settings import CoreSettings
+
+STEPS_MAX = 20
+"""More steps than reading a page has."""
 
 Log = EventLog[TranscriptionEvent]
 
@@ -73,6 +79,24 @@ async def test_a_replaced_writer_is_refused(bus: Bus, tenant: str) -> None:
     for _ in range(2):
         with pytest.raises(Fenced):
             await append(first)
+
+
+async def test_a_log_that_is_deleted_at_every_step_of_a_reader(
+    core_settings: CoreSettings, monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: str
+) -> None:
+    """A reader does not wait for events that were deleted after the server has counted them."""
+    for number in range(STEPS_MAX):
+        log_of = f"{tenant}-{number}"
+        await append(event_log(bus, log_of), 3)
+        subject = subjects.job_events(log_of, "job")
+        deletion = partial(purge, bus, topology.JOB_EVENTS, subject)
+        steps = Steps(interrupt_at=number, interruption=deletion)
+        async with interrupted_bus(core_settings, monkeypatch, steps) as reader:
+            page = await read_page(reader, topology.JOB_EVENTS, subject, after=0, limit=10)
+        if not steps.has_interrupted:
+            assert len(page) == 3
+            return
+    raise AssertionError(f"a reader has more than {STEPS_MAX} steps")
 
 
 async def test_a_consumer_of_an_empty_log_is_caught_up_at_once(bus: Bus, tenant: str) -> None:

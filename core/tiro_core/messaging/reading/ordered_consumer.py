@@ -210,6 +210,8 @@ class OrderedConsumer:
         if status == _HEARTBEAT:
             return
         description = (message.headers or {}).get("Description", "")
+        if status in _REQUEST_ENDED and not self._caught_up:
+            raise _Restart("the messages that were pending have been deleted")
         if status in _REQUEST_ENDED or (status == _CONFLICT and description == _BATCH_COMPLETED):
             pending = (message.headers or {}).get("Nats-Pending-Messages", "0")
             self._outstanding = max(0, self._outstanding - int(pending))
