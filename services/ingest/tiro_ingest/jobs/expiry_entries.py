@@ -1,13 +1,43 @@
-"""Expiry entries: the due times of archived jobs, as keys that begin with the time."""
+"""Expiry entries: the due times of archived jobs, as keys that begin with the time.
+
+The first three tokens of a key are the moment at which its job is due (see `time_buckets`), four, two and two hexadecimal
+digits. So the entries of a span of time are found by one, two or three tokens.
+"""
 
 from collections.abc import AsyncIterator
 
 from tiro.events.v1.transcription_pb2 import ExpiryEntry, TranscriptionRecord
-from tiro_core.jobs.time_buckets import bucket_tokens, moment_of
+from tiro_core.jobs.time_buckets import moment_of
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.operations import subjects_in
 from tiro_core.messaging.records import RecordStore
+
+WIDEST = 1 << 16
+"""The moments of a bucket of one token: 50 days."""
+_LENGTHS = (WIDEST, 1 << 8, 1)
+"""The moments of buckets of one, two and three tokens: 50 days, 4 h 40 min and 65.536 s."""
+
+
+def widest_bucket(moment: int, present: int) -> tuple[str, int]:
+    """The longest bucket that begins at a moment and has passed.
+
+    Args:
+        moment: A moment.
+        present: The present moment. Its bucket, which has not passed, is returned where it is `moment`.
+
+    Returns:
+        The tokens of the bucket, and its length in moments.
+    """
+    tokens = _tokens(moment).split(".")
+    for count, length in enumerate(_LENGTHS[:-1], 1):
+        if moment % length == 0 and moment + length <= present:
+            return ".".join(tokens[:count]), length
+    return ".".join(tokens), 1
+
+
+def _tokens(moment: int) -> str:
+    return f"{moment >> 16:04x}.{moment >> 8 & 0xFF:02x}.{moment & 0xFF:02x}"
 
 
 class ExpiryEntries:
@@ -19,10 +49,10 @@ class ExpiryEntries:
 
     async def add(self, tenant: str, job: str, due_seconds: float) -> None:
         """Add an entry for a job with its due time, in seconds of Unix time."""
-        await self._records.put(f"{bucket_tokens(moment_of(due_seconds) + 1)}.{tenant}.{job}", ExpiryEntry())
+        await self._records.put(f"{_tokens(moment_of(due_seconds) + 1)}.{tenant}.{job}", ExpiryEntry())
 
     async def due_in(self, bucket: str) -> AsyncIterator[str]:
-        """The keys of the entries in a bucket: one or two tokens."""
+        """The keys of the entries in a bucket of one to three tokens."""
         prefix = topology.bucket_subject(topology.EXPIRY_BUCKET, "")
         found = [
             subject[len(prefix) :]

@@ -1,6 +1,7 @@
 """`request_id`: the same id gives the same resource, also when answers were lost or the service died in between."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -81,16 +82,16 @@ class IdempotencyStore:
         if not request.key:
             return new_id()
         for _ in range(RESERVE_TRIES_MAX):
+            with suppress(Conflict):  # most requests are first ones, so their record is not read before it is written
+                record = RequestRecord(resource_id=new_id(), fingerprint=request.fingerprint)
+                return (await self._records.create(request.key, record)).value.resource_id
             known = await self._records.get(request.key)
-            try:
-                if known is None:
-                    record = RequestRecord(resource_id=new_id(), fingerprint=request.fingerprint)
-                    return (await self._records.create(request.key, record)).value.resource_id
-                if known.value.fingerprint != request.fingerprint:
-                    raise _reused()
-                return (await self._records.update(request.key, known.value, known)).value.resource_id
-            except Conflict:
+            if known is None:
                 continue
+            if known.value.fingerprint != request.fingerprint:
+                raise _reused()
+            with suppress(Conflict):
+                return (await self._records.update(request.key, known.value, known)).value.resource_id
         raise Conflict(request.key)
 
     async def release(self, key: str, resource_id: str) -> None:

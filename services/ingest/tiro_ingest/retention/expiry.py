@@ -9,11 +9,11 @@ from tiro_core.clock import after, seconds_until
 from tiro_core.errors import TiroError
 from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import TERMINAL
-from tiro_core.jobs.time_buckets import NARROW_IN_WIDE, NARROW_SECONDS, bucket_tokens, present_moment, wide_bucket
+from tiro_core.jobs.time_buckets import NARROW_SECONDS, present_moment
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import MessagingError, Unreadable
 from tiro_ingest.jobs.due_keys import DueKeys
-from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
+from tiro_ingest.jobs.expiry_entries import WIDEST, ExpiryEntries, next_due_seconds, widest_bucket
 from tiro_ingest.retention.remover import Remover
 
 INTERVAL_SECONDS = 1.0
@@ -70,8 +70,9 @@ class ArchiveExpiry:
         self._records = records
         self._remover = remover
         self._entries = entries
-        self._next = max(0, present_moment() - round(LOOK_BACK_SECONDS / NARROW_SECONDS))
-        """The first moment that may have entries left."""
+        oldest = max(0, present_moment() - round(LOOK_BACK_SECONDS / NARROW_SECONDS))
+        self._next = oldest // WIDEST * WIDEST
+        """The first moment that may have entries left. It begins a longest bucket, so that few buckets are read."""
 
     async def run(self) -> None:
         """Remove jobs and recordings when they are due, until cancelled."""
@@ -80,20 +81,19 @@ class ArchiveExpiry:
             await asyncio.sleep(ARCHIVE_INTERVAL_SECONDS)
 
     async def sweep(self) -> None:
-        """Remove the jobs that are due, bucket by bucket: wide buckets where all of their time has passed.
+        """Remove the jobs that are due, bucket by bucket: the longest ones whose time has passed.
 
         Raises:
             MessagingError, StorageUnavailable: The next sweep continues.
         """
         now = present_moment()
         while self._next <= now:
-            is_whole = self._next % NARROW_IN_WIDE == 0 and self._next + NARROW_IN_WIDE <= now
-            bucket = wide_bucket(self._next) if is_whole else bucket_tokens(self._next)
+            bucket, length = widest_bucket(self._next, now)
             async for entry in self._entries.due_in(bucket):
                 await self._apply(entry)
             if self._next == now:  # entries may still be added to this bucket
                 return
-            self._next += NARROW_IN_WIDE if is_whole else 1
+            self._next += length
 
     async def _apply(self, entry: str) -> None:
         tenant, job = entry.split(".")[-2:]
