@@ -1,6 +1,7 @@
 """The writing end of a job's event log: states, progress, segments. Its writer is the job's owner."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tiro.events.v1.transcription_pb2 import TranscriptionEvent, TranscriptionRecord, TranscriptPage
 from tiro.speech.v1.transcript_pb2 import Segment
@@ -59,13 +60,9 @@ class JobEventLog:
         )
 
     async def begin(self, record: TranscriptionRecord) -> None:
-        """Append the first event of a job, unless that was done before."""
-        if await self.resume() is not None:
-            return
-        try:
+        """Append the first event of a job, unless the log has one."""
+        with suppress(Fenced):  # the same request came twice, or a worker has begun
             await self.append_state(record)
-        except Fenced:
-            return  # a worker has begun already, or the same request came twice
 
     async def take_over(self, record: TranscriptionRecord) -> None:
         """Append the first event of a new owner. Events that the owner before writes meanwhile come before it."""

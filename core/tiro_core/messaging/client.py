@@ -43,13 +43,20 @@ class NatsClient(Client):
             nats.errors.TimeoutError: There was no answer. `timeout` includes sending, which waits for room in the
             buffer.
         """
+        answer = preserving_cancellation(super().request(subject, payload, timeout, old_style, headers))
+        if self._has_room(len(payload)):
+            return await answer  # the message is sent without a wait, so nats-py's own limit is enough
         try:
             async with asyncio.timeout(timeout):
-                return await preserving_cancellation(super().request(subject, payload, timeout, old_style, headers))
+                return await answer
         except nats.errors.TimeoutError:
             raise
         except TimeoutError:
             raise nats.errors.TimeoutError from None
+
+    def _has_room(self, payload_bytes: int) -> bool:
+        """Whether the send buffer has room for a message, with any headers."""
+        return self.pending_data_size + payload_bytes < self._max_pending_size // 2
 
     async def close(self) -> None:
         """Close the connection. Messages that the server does not receive within `LAST_FLUSH_SECONDS` are dropped."""

@@ -13,9 +13,9 @@ No error of nats-py leaves this package. Callers catch `MessagingError`, or one 
 | `Rejected` | NATS refuses the request | an operator |
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager
 from enum import Enum
+from types import TracebackType
 
 from nats.errors import (
     ConnectionClosedError,
@@ -115,17 +115,26 @@ class Rejected(MessagingError):  # noqa: N818 - reads as the condition it report
         self.code = code
 
 
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
+class _Translation(AbstractContextManager[None]):
+    """A class, because a generator would cost each request as much as parsing its answer."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Error | OSError):
+            raise translate(error) from error
+
+
+_TRANSLATION = _Translation()
+
+
+def translated() -> AbstractContextManager[None]:
     """Translate errors of nats-py that the context raises.
 
     Raises:
         MessagingError: The error of the table above.
     """
-    try:
-        yield
-    except (Error, OSError) as error:
-        raise translate(error) from error
+    return _TRANSLATION
 
 
 def translate(error: Exception) -> MessagingError:

@@ -42,7 +42,7 @@ async def last_message(bus: Bus, stream: str, subject: str, *, from_any_replica:
         NotFound: There is no message.
         BusUnavailable: NATS did not answer.
     """
-    async with translated():
+    with translated():
         found = await bus.jetstream.get_msg(stream, subject=subject, direct=from_any_replica)
     return StoredMessage(found.subject or subject, found.data or b"", found.headers or {}, found.seq or 0)
 
@@ -59,7 +59,7 @@ async def purge(bus: Bus, stream: str, subject: str, *, up_to: int | None = None
     Raises:
         BusUnavailable: NATS did not answer.
     """
-    async with translated():
+    with translated():
         # The server deletes the messages before a sequence.
         await bus.jetstream.purge_stream(stream, subject=subject, seq=None if up_to is None else up_to + 1)
 
@@ -83,7 +83,7 @@ async def subjects_in(bus: Bus, stream: str, subject_filter: str) -> AsyncIterat
 async def _subjects_page(bus: Bus, stream: str, subject_filter: str, offset: int) -> tuple[list[str], int]:
     """A page of subjects, and the number of all of them."""
     request = json.dumps({"subjects_filter": subject_filter, "offset": offset}).encode()
-    async with translated():
+    with translated():
         # nats-py's own `stream_info` cannot ask for a further page.
         answer = await bus.jetstream._api_request(  # noqa: SLF001
             f"$JS.API.STREAM.INFO.{stream}", request, timeout=REQUEST_TIMEOUT_SECONDS
@@ -97,7 +97,7 @@ async def broadcast(bus: Bus, subject: str, payload: bytes) -> None:
     Raises:
         BusUnavailable: NATS is away, and the buffer of unsent messages is full.
     """
-    async with translated():
+    with translated():
         await bus.client.publish(subject, payload)
 
 
@@ -117,11 +117,11 @@ async def listening(
     async def take(message: Msg) -> None:  # a callback: iterating over messages would make a task of each
         await receive(message.data)
 
-    async with translated():
+    with translated():
         subscription = await bus.client.subscribe(subject, cb=take, pending_msgs_limit=unread_max)
     try:
         yield
     finally:
         if bus.is_connected:
-            async with translated():
+            with translated():
                 await subscription.unsubscribe()

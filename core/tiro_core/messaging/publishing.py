@@ -94,7 +94,7 @@ async def publish(
     """
 
     async def store() -> int:
-        async with translated():
+        with translated():
             stored = await bus.jetstream.publish(subject, payload, headers=headers, msg_ttl=expires_in_seconds)
         return stored.seq
 
@@ -136,7 +136,7 @@ async def publish_expecting(
 
     async def store() -> int:
         try:
-            async with translated():
+            with translated():
                 return (await bus.jetstream.publish(subject, payload, headers=expecting)).seq
         except Conflict:
             newest = await _newest(bus, stream, subject)

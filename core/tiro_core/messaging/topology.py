@@ -148,7 +148,7 @@ async def ensure_streams(bus: Bus, replicas: int) -> None:
     async def ensure() -> None:
         nonlocal reported
         try:
-            async with translated():
+            with translated():
                 await delete_retired_streams(bus.jetstream)
                 for config in _STREAMS:
                     await ensure_stream(bus.jetstream, replace(config, num_replicas=replicas))
@@ -171,7 +171,7 @@ async def replicate_audio_stream(bus: Bus, replicas: int) -> None:
     """
     while True:
         try:
-            async with translated():
+            with translated():
                 if await ensure_audio_stream(bus.jetstream, replace(_AUDIO, num_replicas=replicas)):
                     return
         except StreamRefused as refused:  # a running service continues with the stream as it is

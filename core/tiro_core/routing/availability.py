@@ -50,7 +50,10 @@ class ModelAvailability:
     @property
     def whole(self) -> Offer:
         """The union of the offers. A capability of `OF_ALL_WORKERS` is in it only where every offer has it."""
-        offers = self.offers
+        return self.union(self.offers)
+
+    def union(self, offers: Sequence[Offer]) -> Offer:
+        """The same, of the offers that a caller has."""
         known = self.known.features & _SET_BY_OPERATORS if self.known else frozenset[Feature]()
         missing = frozenset[Feature]().union(*(OF_ALL_WORKERS - offer.features for offer in offers))
         return Offer(

@@ -49,10 +49,12 @@ class RecognitionResolver:
         config.engine = asked.engine or self._default_engine
         config.model = asked.model or self._model_of(config.engine, field_path)
         self._require_known(config, field_path)
-        features = self._availability(config).whole.features
-        if config.word_time_offsets_optional and Capability.CAPABILITY_WORD_TIME_OFFSETS not in features:
+        model = self._availability(config)
+        if config.word_time_offsets_optional and not _has_word_times(model):
             config.enable_word_time_offsets = False
-        self.require_served(config, NO_OPTIONS, config_path=field_path)
+        refusal = unserved_by_all(config, NO_OPTIONS, model, config_path=field_path)
+        if refusal is not None:
+            raise refusal
         return config
 
     def require_served(
@@ -127,3 +129,7 @@ class RecognitionResolver:
             field_path=f"{field_path}.engine",
             engines=",".join(known),
         )
+
+
+def _has_word_times(model: ModelAvailability) -> bool:
+    return any(Capability.CAPABILITY_WORD_TIME_OFFSETS in offer.features for offer in model.offers)

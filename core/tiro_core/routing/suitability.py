@@ -44,14 +44,10 @@ def unserved(
     Returns:
         INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
     """
-    needed = RecognitionConfig()
-    needed.CopyFrom(config)
-    if config.word_time_offsets_optional:
-        needed.enable_word_time_offsets = False
     return (
         _unsupported_language(config, offer, whole, f"{config_path}.language_code")
         or _region_not_allowed(config, offer, f"{config_path}.region")
-        or unsupported_option(needed, offer.features, model=config.model, path=config_path)
+        or unsupported_option(_needed(config), offer.features, model=config.model, path=config_path)
         or unsupported_option(options, offer.features, model=config.model, path=options_path)
     )
 
@@ -65,15 +61,18 @@ def unserved_by_all(
     options_path: str = "options",
 ) -> TiroError | None:
     """Why no single offer of a model serves a request. None where one does. For the arguments see `unserved`."""
-    whole = model.whole
+    offers = model.offers
+    whole = model.union(offers)
 
     def refusal(offer: Offer) -> TiroError | None:
         return unserved(config, options, offer, whole, config_path=config_path, options_path=options_path)
 
     if (together := refusal(whole)) is not None:
         return together
+    if len(offers) == 1:  # it is the whole
+        return None
     lacking: set[str] = set()
-    for offer in model.offers:
+    for offer in offers:
         if (alone := refusal(offer)) is None:
             return None
         lacking.add(alone.message)
@@ -89,6 +88,16 @@ def serving(
     """Those of a model's live workers that can serve a request."""
     whole = ModelAvailability(None, workers).whole
     return [worker for worker in workers if unserved(config, options, offer_of(worker), whole) is None]
+
+
+def _needed(config: RecognitionConfig) -> RecognitionConfig:
+    """A config without options that are optional."""
+    if not config.word_time_offsets_optional:
+        return config
+    needed = RecognitionConfig()
+    needed.CopyFrom(config)
+    needed.enable_word_time_offsets = False
+    return needed
 
 
 def _unsupported_language(config: RecognitionConfig, offer: Offer, whole: Offer, field_path: str) -> TiroError | None:

@@ -32,7 +32,7 @@ class AccountMonitor:
             BusUnavailable: JetStream does not answer.
         """
         if self._seen_at is None or time.monotonic() - self._seen_at > FRESH_SECONDS:
-            async with translated():
+            with translated():
                 self._free = self._free_in(await self._bus.jetstream.account_info())
             self._seen_at = time.monotonic()
         return self._free

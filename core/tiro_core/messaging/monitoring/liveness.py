@@ -41,8 +41,9 @@ async def stream_faults(bus: Bus, streams: Iterable[str], limit_seconds: float) 
 
 async def _fault(bus: Bus, stream: str, limit_seconds: float) -> StreamFault | None:
     try:
-        async with asyncio.timeout(limit_seconds), translated():
-            info = await bus.jetstream.stream_info(stream)
+        async with asyncio.timeout(limit_seconds):
+            with translated():
+                info = await bus.jetstream.stream_info(stream)
     except TimeoutError:
         return StreamFault("no answer")
     except MessagingError as error:

@@ -39,7 +39,7 @@ class TaskMessage:
         Raises:
             BusUnavailable: NATS is away. The message is delivered again.
         """
-        async with translated():
+        with translated():
             await self._message.ack()
 
     async def retry(self, after_seconds: float = 0.0) -> None:
@@ -48,7 +48,7 @@ class TaskMessage:
         Raises:
             BusUnavailable: NATS is away. The message is delivered again when its redelivery time is over.
         """
-        async with translated():
+        with translated():
             await self._message.nak(delay=after_seconds)
 
     async def reject(self) -> None:
@@ -57,7 +57,7 @@ class TaskMessage:
         Raises:
             BusUnavailable: NATS is away. The message is delivered again.
         """
-        async with translated():
+        with translated():
             await self._message.term()
 
     async def extend(self) -> None:
@@ -66,7 +66,7 @@ class TaskMessage:
         Raises:
             BusUnavailable: NATS is away.
         """
-        async with translated():
+        with translated():
             await self._message.in_progress()
 
 

@@ -1,7 +1,7 @@
 """Expiry entries: the due times of archived jobs, as keys that begin with the time.
 
-The first three tokens of a key are the moment at which its job is due (see `time_buckets`), four, two and two hexadecimal
-digits. So the entries of a span of time are found by one, two or three tokens.
+The first three tokens of a key are the moment at which its job is due (see `time_buckets`): four, two and two
+hexadecimal digits. So the entries of a span of time are found by one, two or three tokens.
 """
 
 from collections.abc import AsyncIterator
