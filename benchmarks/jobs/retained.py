@@ -35,7 +35,7 @@ from tiro_core.jobs.archive import JobArchive
 from tiro_core.messaging.connection import open_bus
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.settings import CoreSettings
-from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries
 
 WRITES_AT_ONCE = 256
 PAGES_MEASURED = 30
@@ -138,7 +138,7 @@ async def _fill(nats: NatsServer, jobs: int, days: float) -> None:
 
         async def write() -> None:
             for record in records:
-                await entries.add(record.tenant, record.transcription_id, next_due_seconds(record))
+                await entries.add_next(record)
                 await archive.add(record)
 
         async with asyncio.TaskGroup() as tasks:

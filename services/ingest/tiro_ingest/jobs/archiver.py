@@ -11,7 +11,7 @@ from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import Unreadable
 from tiro_ingest.jobs.due_keys import DueKeys
-from tiro_ingest.jobs.expiry_entries import ExpiryEntries, next_due_seconds
+from tiro_ingest.jobs.expiry_entries import ExpiryEntries
 
 SETTLE_SECONDS = 60.0
 """How long a job stays in the bucket of open jobs after its end, for work on it that is still under way."""
@@ -75,6 +75,6 @@ class JobArchiver:
         record = stored.value
         if record.split:
             await remove_parts(self._bus, self._blobs, record.tenant, record.transcription_id)
-        await self._entries.add(record.tenant, record.transcription_id, next_due_seconds(record))
+        await self._entries.add_next(record)
         if await self._records.move_to_archive(key):
             log.debug("job_archived", tenant=record.tenant, job=record.transcription_id)

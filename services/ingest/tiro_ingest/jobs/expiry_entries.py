@@ -51,6 +51,12 @@ class ExpiryEntries:
         """Add an entry for a job with its due time, in seconds of Unix time."""
         await self._records.put(f"{_tokens(moment_of(due_seconds) + 1)}.{tenant}.{job}", ExpiryEntry())
 
+    async def add_next(self, record: TranscriptionRecord) -> None:
+        """Add an entry for the next due time of a job that is over, if it has one."""
+        due_seconds = next_due_seconds(record)
+        if due_seconds is not None:
+            await self.add(record.tenant, record.transcription_id, due_seconds)
+
     async def due_in(self, bucket: str) -> AsyncIterator[str]:
         """The keys of the entries in a bucket of one to three tokens."""
         prefix = topology.bucket_subject(topology.EXPIRY_BUCKET, "")
@@ -68,11 +74,12 @@ class ExpiryEntries:
         await self._records.purge(key)
 
 
-def next_due_seconds(record: TranscriptionRecord) -> float:
-    """The next due time of a job that is over: first its recording expires, then the job.
+def next_due_seconds(record: TranscriptionRecord) -> float | None:
+    """The next due time of a job that is over: first its recording expires, then the job. None: it has none.
 
     A recording is removed in two steps: `audio_expire_time` is set to the present, then `audio_deleted` once it is
     removed.
     """
-    due = record.expire_time if record.audio_deleted else record.audio_expire_time
-    return due.ToNanoseconds() / 1e9
+    if record.audio_deleted:
+        return record.expire_time.ToNanoseconds() / 1e9 if record.HasField("expire_time") else None
+    return record.audio_expire_time.ToNanoseconds() / 1e9 if record.HasField("audio_expire_time") else None

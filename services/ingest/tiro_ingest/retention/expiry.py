@@ -103,7 +103,7 @@ class ArchiveExpiry:
             log.warning("removal_not_possible", key=f"{tenant}.{job}", reason=str(error))
             return
         if record is not None:
-            await self._entries.add(tenant, job, next_due_seconds(record))
+            await self._entries.add_next(record)
         await self._entries.remove(entry)
 
 
@@ -139,7 +139,8 @@ def _due_ns(record: TranscriptionRecord) -> int | None:
         return after(record.create_time, record.ttl).ToNanoseconds()
     if record.HasField("part"):
         return None  # a part is kept while its job is open
-    return round(next_due_seconds(record) * 1e9) if record.state in TERMINAL else None
+    due_seconds = next_due_seconds(record) if record.state in TERMINAL else None
+    return None if due_seconds is None else round(due_seconds * 1e9)
 
 
 def _is_job_due(record: TranscriptionRecord) -> bool:
