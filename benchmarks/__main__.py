@@ -29,7 +29,7 @@ BENCHMARKS = {
     "batch": Benchmark("benchmarks.batch.throughput", "Jobs through the system against the engine alone"),
     "batch-accuracy": Benchmark("benchmarks.batch.accuracy", "Text of recordings against plain faster-whisper"),
     "jobs": Benchmark("benchmarks.jobs.throughput", "Jobs around the engine"),
-    "jobs-retained": Benchmark("benchmarks.jobs.retained", "Ingest with a million retained jobs"),
+    "jobs-retained": Benchmark("benchmarks.jobs.retained", "Ingest with many retained jobs"),
     "jobs-memory": Benchmark("benchmarks.jobs.memory", "Memory of large jobs"),
     "blobs": Benchmark("benchmarks.blobs.throughput", "Recordings into the store and out again"),
     "live": Benchmark("benchmarks.live.latency", "Live streams on one machine"),
