@@ -162,9 +162,8 @@ def test_an_upload_survives_a_restart_of_nats(nats: NatsServer, start: Start, lo
             requests = messages(upload.name, long_recording)
             yield from requests[:5]
             nats.kill()
-            yield from requests[5:7]
             nats.start()
-            yield from requests[7:]
+            yield from requests[5:]
 
         try:
             upload = uploads.WriteUpload(interrupted(), timeout=DEADLINE_SECONDS)
