@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,18 +159,29 @@ def test_an_upload_survives_a_restart_of_nats(nats: NatsServer, start: Start, lo
         uploads = UploadServiceStub(channel)
         upload = uploads.CreateUpload(CreateUploadRequest(), timeout=DEADLINE_SECONDS)
 
+        restarting = threading.Lock()
+        restarted = threading.Event()
+
+        def restart() -> None:
+            with restarting:
+                if not restarted.is_set():
+                    nats.start()
+                    restarted.set()
+
         def interrupted() -> Iterator[WriteUploadRequest]:
             requests = messages(upload.name, long_recording)
             yield from requests[:5]
             nats.kill()
-            nats.start()
-            yield from requests[5:]
+            yield from requests[5:7]
+            restart()
+            yield from requests[7:]
 
         try:
             upload = uploads.WriteUpload(interrupted(), timeout=DEADLINE_SECONDS)
         except grpc.RpcError as error:
             if _reason(error) != "NOT_READY":
                 raise
+            restart()  # gRPC does not continue the iterator of a call that has failed
             upload = uploads.GetUpload(GetUploadRequest(name=upload.name), timeout=DEADLINE_SECONDS)
             rest = messages(upload.name, long_recording[upload.committed_size :], offset=upload.committed_size)
             upload = uploads.WriteUpload(iter(rest), timeout=DEADLINE_SECONDS)
