@@ -13,8 +13,6 @@ from pathlib import Path
 
 from tiro_engines.models.source import SourceFailed
 
-PYPI = "https://pypi.org/simple"
-"""Python's public index: the default of pip and uv, where a site configures no other one."""
 SITE_FILE = Path("/etc/pip.conf")
 _SECTIONS = ("download", "global")
 """Sections of pip's files, the more specific one first."""
@@ -26,21 +24,21 @@ _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 class IndexSettings:
     """The address of the index."""
 
-    url: str
-    """The URL of its simple API. It may have a user and a password."""
+    url: str = ""
+    """The URL of its simple API. It may have a user and a password. Empty: Python's public index, as for pip and uv."""
     certificates: str = ""
     """A file of certificate authorities. Empty: the default ones."""
 
 
 def read_index_settings() -> IndexSettings:
-    """The index of pip's settings, else of uv's, else PyPI.
+    """The index of pip's settings, else of uv's, else the public one.
 
     Raises:
         SourceFailed: pip's `no-index` or uv's `UV_NO_INDEX` is set.
     """
     if {_of_pip("no-index").lower(), os.environ.get("UV_NO_INDEX", "").lower()} & _TRUE:
         raise SourceFailed("the settings of pip or uv have no-index")
-    return IndexSettings(_of_pip("index-url") or _of_uv() or PYPI, _of_pip("cert"))
+    return IndexSettings(_of_pip("index-url") or _of_uv(), _of_pip("cert"))
 
 
 def _of_uv() -> str:

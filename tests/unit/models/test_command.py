@@ -75,7 +75,7 @@ def test_pull_fails_with_the_reasons(small: FakeHub, no_wheels: FakeIndex, tmp_p
     result = CliRunner().invoke(app, ["pull", "thing", "--models-dir", str(tmp_path)])
     assert result.exit_code == 1
     assert "404" in result.stderr
-    assert "has no package thing-part1" in result.stderr
+    assert "/simple/thing-part1/" in result.stderr
 
 
 def test_pull_of_an_unknown_model(tmp_path: Path) -> None:

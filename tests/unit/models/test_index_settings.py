@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tiro_engines.models import index_settings
-from tiro_engines.models.index_settings import PYPI, IndexSettings, read_index_settings
+from tiro_engines.models.index_settings import IndexSettings, read_index_settings
 from tiro_engines.models.source import SourceFailed
 
 SITE, OTHER = "https://packages.example/simple", "https://other.example/simple"
@@ -28,9 +28,9 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_the_default_is_pypi(unconfigured: None) -> None:
-    """Without settings the index is PyPI with the default certificates."""
-    assert read_index_settings() == IndexSettings(PYPI)
+def test_the_default(unconfigured: None) -> None:
+    """Without settings the index is the public one with the default certificates."""
+    assert read_index_settings() == IndexSettings(url="", certificates="")
 
 
 @pytest.mark.parametrize("value", [SITE, f"site={SITE}"])

