@@ -42,6 +42,11 @@ class JobArchive:
         key = _key(tenant, job)
         return await self._records.get(key) if key else None
 
+    async def get_many(self, tenant: str, jobs: Sequence[str]) -> dict[str, Stored[TranscriptionRecord]]:
+        """Read records by the ids of their jobs; see `RecordStore.get_many`."""
+        found = await self._records.get_many([_key(tenant, job) for job in jobs])
+        return {stored.value.transcription_id: stored for stored in found.values()}
+
     async def mutate(
         self, tenant: str, job: str, change: Callable[[TranscriptionRecord], None]
     ) -> Stored[TranscriptionRecord]:

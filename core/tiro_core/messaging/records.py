@@ -16,6 +16,7 @@ from tiro_core.messaging.decoding import decode
 from tiro_core.messaging.errors import Conflict, NotFound, Unreadable
 from tiro_core.messaging.operations import StoredMessage, last_message, purge, subjects_in
 from tiro_core.messaging.publishing import EXPIRES, WRITE_ID, new_write_id, publish, publish_expecting, read_patiently
+from tiro_core.messaging.reading.last_messages import last_messages
 from tiro_core.messaging.reading.ordered_consumer import CAUGHT_UP, RESTARTED, DeliverFrom, OrderedConsumer, StreamState
 from tiro_core.messaging.reading.pages import read_page
 
@@ -84,6 +85,29 @@ class RecordStore(Generic[M]):
         if message is None or _OPERATION in message.headers:  # deleted by Tiro, or purged with NATS's own tools
             return None
         return Stored(decode(self._type, message, self._stream), message.sequence, _writes_of(message))
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, Stored[M]]:
+        """Read records with one request from any replica, which may miss what was written a moment ago.
+
+        Args:
+            keys: The keys, at most `last_messages.SUBJECTS_MAX`.
+
+        Returns:
+            The records by key. Those that are missing, or cannot be decoded, are left out.
+
+        Raises:
+            BusUnavailable: NATS did not answer.
+        """
+        if not keys:
+            return {}
+        subjects = [self._subject(key) for key in keys]
+        found = await read_patiently(self._bus, lambda: last_messages(self._bus, self._stream, subjects))
+        changes = (self._readable_change(message) for message in found.values())
+        return {
+            change.key: Stored(change.value, change.revision, _writes_of(found[self._subject(change.key)]))
+            for change in changes
+            if change is not None and change.value is not None
+        }
 
     async def _newest(self, key: str) -> StoredMessage | None:
         subject = self._subject(key)

@@ -11,7 +11,10 @@ from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.leases.owned_record import OwnedRecord, OwnershipLost, lease_seconds_left, new_lease
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
-from tiro_core.messaging.errors import Conflict
+from tiro_core.messaging.errors import BusUnavailable, Conflict, Rejected
+from tiro_core.messaging.operations import purge
+from tiro_core.messaging.publishing import publish
+from tiro_core.messaging.reading.last_messages import SUBJECTS_MAX
 from tiro_core.messaging.records import Change, RecordStore
 
 Workers = RecordStore[WorkerRecord]
@@ -28,6 +31,31 @@ async def test_a_created_record_is_read(store: Workers, tenant: str) -> None:
     assert await store.get(f"{tenant}.a") is None
     written = await store.create(f"{tenant}.a", WorkerRecord(worker_id="1"))
     assert await store.get(f"{tenant}.a") == written
+
+
+async def test_many_records_are_read_with_one_request(store: Workers, bus: Bus, tenant: str) -> None:
+    """Records are read by their keys. Those that are missing, deleted or unreadable are left out."""
+    keys = [f"{tenant}.{number}" for number in range(100)]
+    written = {key: await store.create(key, WorkerRecord(worker_id=key)) for key in keys}
+    assert await store.get_many([*keys, f"{tenant}.missing"]) == written
+    await store.delete(keys[0], written[keys[0]])
+    await store.purge(keys[1])
+    await publish(bus, topology.bucket_subject(topology.REQUESTS_BUCKET, keys[2]), b"\xff")
+    assert set(await store.get_many(keys)) == set(keys[3:])
+    assert await store.get_many([f"{tenant}.missing"]) == {}
+    assert await store.get_many([]) == {}
+
+
+async def test_reading_many_records_fails_as_reading_one_does(store: Workers, bus: Bus, tenant: str) -> None:
+    """A request that the server refuses is `Rejected`. A stream that does not answer is unavailable."""
+    keys = [f"{tenant}.{number}" for number in range(SUBJECTS_MAX + 1)]
+    await asyncio.gather(*(store.put(key, WorkerRecord()) for key in keys))
+    with pytest.raises(Rejected, match="413"):
+        await store.get_many(keys)
+    subject = topology.bucket_subject(topology.REQUESTS_BUCKET, f"{tenant}.>")
+    await purge(bus, topology.bucket_stream(topology.REQUESTS_BUCKET), subject)  # maintenance reads all records
+    with pytest.raises(BusUnavailable):
+        await RecordStore(bus, "no-bucket", WorkerRecord).get_many(keys[:1])
 
 
 async def test_the_second_creator_is_refused(store: Workers, tenant: str) -> None:

@@ -30,6 +30,10 @@ class OpenJobs:
         else:
             self._ids[tenant].add(job_id)
 
+    def has(self, tenant: str, job_id: str) -> bool:
+        """Whether a job is known to be open."""
+        return job_id in self._ids.get(tenant, ())
+
     def newest(self, tenant: str, count: int, before: str | None) -> list[str]:
         """At most `count` ids, the newest first; with `before`, only ids that are older than that one."""
         if tenant not in self._ids:

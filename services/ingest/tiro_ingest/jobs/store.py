@@ -72,8 +72,7 @@ class Transcriptions:
         found: list[TranscriptionRecord] = []
         size = 0
         for first in range(0, len(ids), READS_AT_ONCE):
-            some = ids[first : first + READS_AT_ONCE]
-            stored = await asyncio.gather(*(self._read_for_list(record_key(tenant, job_id)) for job_id in some))
+            stored = await self._read_some(tenant, ids[first : first + READS_AT_ONCE])
             for index, item in enumerate(stored, first):
                 if item is None or item.value.removing:
                     continue
@@ -82,6 +81,16 @@ class Transcriptions:
                     return found, index
                 found.append(item.value)
         return found, len(ids)
+
+    async def _read_some(self, tenant: str, ids: Sequence[str]) -> Sequence[Stored[TranscriptionRecord] | None]:
+        """The records of these jobs: those that are not open together, the others one by one, from their leader."""
+        settled = [job_id for job_id in ids if not self._open_jobs.has(tenant, job_id)]
+        archived = await self._records.archive.get_many(tenant, settled)
+
+        async def read(job_id: str) -> Stored[TranscriptionRecord] | None:
+            return archived.get(job_id) or await self._read_for_list(record_key(tenant, job_id))
+
+        return await asyncio.gather(*map(read, ids))
 
     async def _read_for_list(self, key: str) -> Stored[TranscriptionRecord] | None:
         """A record. None where it is missing, or cannot be read: that is no reason to fail the list."""
