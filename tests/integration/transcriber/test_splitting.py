@@ -13,13 +13,14 @@ from tests.integration.transcriber.transcripts import reason_of, words_published
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
+from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.blobs.interface import PartMissing
 from tiro_core.blobs.keys import upload_key
 from tiro_core.errors import TiroError
-from tiro_core.jobs.transitions import cancel, give_up
+from tiro_core.jobs.transitions import begin_attempt, cancel, give_up, succeed
 from tiro_core.messaging import subjects, topology
-from tiro_core.messaging.records import CAUGHT_UP, Change, RecordStore
+from tiro_core.messaging.records import CAUGHT_UP, Change, RecordStore, Stored
 from tiro_core.routing.workers import open_worker_directory
 from tiro_ingest.dispatch.dispatcher import Dispatcher
 from tiro_ingest.dispatch.reconciler import Reconciler
@@ -35,6 +36,7 @@ GAP_MS = 400
 """Gaps that are long enough for a split."""
 WORD_SECONDS = 0.6
 SECONDS = WORDS * WORD_SECONDS
+DEADLINE_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -223,6 +225,33 @@ async def test_two_owners_create_each_part_once(jobs: Jobs) -> None:
             await new.make(chunk(64_000, samples=8_000))
     parts = await parts_of(jobs, job)
     assert [part.part.offset for part in parts] == [0, 16_000, 32_000, 48_000, 64_000]
+
+
+async def test_a_part_may_end_before_its_maker_gets_the_answer(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is over before the write of its record is answered stays over."""
+    record = await jobs.record(await submit(jobs))
+    create = RecordStore.create
+
+    def end(part: TranscriptionRecord) -> None:
+        begin_attempt(part, "another")
+        succeed(part, Transcript())
+
+    async with open_parts(jobs.bus, jobs.blobs, record) as parts:
+
+        async def answer_late(
+            store: RecordStore[TranscriptionRecord], key: str, value: TranscriptionRecord
+        ) -> Stored[TranscriptionRecord]:
+            written = await create(store, key, value)
+            await store.mutate(key, end)
+            await parts.ended(0)
+            return written
+
+        monkeypatch.setattr(RecordStore, "create", answer_late)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await parts.make(chunk(0))
+            part = await parts.ended(0)
+        assert part is not None
+        assert part.state == Transcription.STATE_SUCCEEDED
 
 
 async def test_parts_of_an_ended_job_are_removed(jobs: Jobs, start_worker: Start) -> None:

@@ -78,7 +78,8 @@ class Parts:
         except Conflict:
             await self._accept(index, chunk)
         else:
-            await self._take(index, record)
+            # The part may have changed since: what `follow` has read is newer.
+            self._known.setdefault(index, record)
 
     async def _accept(self, index: int, chunk: AudioChunk) -> None:
         """Accept the part with this index that an owner before has made, which had not noticed that it was replaced.
@@ -135,9 +136,7 @@ class Parts:
 
     async def _take(self, index: int, record: TranscriptionRecord) -> None:
         async with self._changed:
-            known = self._known.get(index)
-            if known is None or record.epoch >= known.epoch:
-                self._known[index] = record
+            self._known[index] = record
             self._changed.notify_all()
 
     def _unfinished(self) -> int:
