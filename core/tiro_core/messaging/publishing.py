@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable, Conflict, InDoubt, NotFound, translated
 from tiro_core.messaging.operations import StoredMessage, last_message
@@ -29,6 +30,8 @@ EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPIRES = "Nats-TTL"
 """The seconds until the message expires, a whole number."""
 WRITE_ID = "Tiro-Write-Id"
+
+log = get_logger()
 
 # Together they identify a write as well as a random number would, without a system call for each.
 _PROCESS_ID = secrets.token_hex(8)
@@ -50,10 +53,11 @@ async def with_patience(call: Callable[[], Awaitable[T]], seconds: float) -> T:
     for tries in itertools.count(1):
         try:
             return await call()
-        except BusUnavailable:
+        except BusUnavailable as error:
             delay = backoff(tries, first_seconds=RETRY_SECONDS, seconds_max=RETRY_SECONDS_MAX)
             if time.monotonic() + delay > deadline:
                 raise
+            log.debug("nats_retry", tries=tries, reason=repr(error))
             await asyncio.sleep(delay)
     raise AssertionError("unreachable: the loop ends with a return or an error")
 
