@@ -18,7 +18,7 @@ from tiro_ingest.resources.paging import page_token, position_of
 PAGE_SIZE_DEFAULT = 50
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 """The most bytes of records on a page. gRPC clients accept messages up to 4 MiB by default."""
-READS_AT_ONCE = 32
+READS_AT_ONCE = 64
 """Records that are read at the same time for a page."""
 
 log = get_logger()
