@@ -7,7 +7,7 @@ of time are found by a prefix. A mark `<tenant>.<wide>` says that a wide bucket 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 
 from tiro.events.v1.transcription_pb2 import ArchiveMark, TranscriptionRecord
@@ -22,8 +22,10 @@ MANY = 1000
 """A wide bucket of a tenant in which one process has counted this number of jobs is marked as one that holds many."""
 COUNTED_MAX = 4096
 """The most wide buckets whose jobs a process counts: the latest ones."""
+READ_FIRST = 2
+"""Buckets whose keys are listed first, at the same time."""
 READ_AT_ONCE = 8
-"""Buckets whose keys are listed at the same time."""
+"""Buckets whose keys are then listed at the same time."""
 
 _MANY = "many"
 
@@ -173,5 +175,9 @@ def _key(tenant: str, job: str) -> str:
         return ""
 
 
-def _chunks(buckets: Sequence[str]) -> list[Sequence[str]]:
-    return [buckets[first : first + READ_AT_ONCE] for first in range(0, len(buckets), READ_AT_ONCE)]
+def _chunks(buckets: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The buckets to list at the same time: the first ones alone, because they often hold enough jobs for a page."""
+    first, count = 0, READ_FIRST
+    while first < len(buckets):
+        yield buckets[first : first + count]
+        first, count = first + count, READ_AT_ONCE
