@@ -37,8 +37,9 @@ def engines(
 
     spoken: the language, or the number of languages.
 
-    can: words with times, translation to English, language detection, hotwords, an initial prompt, a temperature, a
-    beam size, a voice activity filter that can be turned off, replacements.
+    can: the options that the model takes. words: words with times. to-en: translation to English. detects: language
+    detection. prompt: an initial prompt. temp: a temperature. beam: a beam size. vad-off: a voice activity filter that
+    can be turned off. Others are named as the option.
 
     alive: the number of live workers. jobs, live: how many more of these they take now.
 

@@ -1,12 +1,23 @@
-"""Converting between the engine's samples and the contract's times."""
+"""Converting between the contract's messages and the engine's objects, which have samples instead of times."""
 
 from typing import TypeAlias
 
 from tiro.speech.v1 import transcript_pb2
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.clock import duration_of
-from tiro_engines.interface import SAMPLE_RATE, DroppedText, Segment, Word
+from tiro_engines.interface import SAMPLE_RATE, DroppedText, RecognitionOptions, Segment, Word
 
 _Timed: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
+
+
+def recognition_options(config: RecognitionConfig) -> RecognitionOptions:
+    """The engine's options of recognition, which recordings and live sessions share."""
+    return RecognitionOptions(
+        language=config.language_code or None,
+        hotwords=tuple(config.hotwords),
+        word_timestamps=config.enable_word_time_offsets,
+        region=config.region,
+    )
 
 
 def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcript_pb2.Segment:

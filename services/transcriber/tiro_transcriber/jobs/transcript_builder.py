@@ -1,5 +1,7 @@
 """Building the description of a transcript, without its segments, from the results of its windows or parts."""
 
+from dataclasses import replace
+
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_DAMAGED_AUDIO,
@@ -21,7 +23,7 @@ from tiro_engines.interface import (
     RecognitionOptions,
     WindowResult,
 )
-from tiro_transcriber.engine.conversion import shift
+from tiro_transcriber.engine.conversion import recognition_options, shift
 from tiro_transcriber.jobs.audio_range import DecodeOutcome
 
 _OF_A_PART = frozenset({WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED, WARNING_REASON_STAGE_FAILED})
@@ -51,12 +53,12 @@ class TranscriptBuilder:
         Where the language may change, it is detected for each window.
         """
         detected = self._language.code if self._language and not self._multilingual else None
-        return RecognitionOptions(
-            language=self._config.language_code or detected,
-            hotwords=tuple(self._config.hotwords),
-            word_timestamps=self._config.enable_word_time_offsets or self._by_channel,
+        asked = recognition_options(self._config)
+        return replace(
+            asked,
+            language=asked.language or detected,
+            word_timestamps=asked.word_timestamps or self._by_channel,
             decoding=self._decoding,
-            region=self._config.region,
         )
 
     def add(self, result: WindowResult) -> None:

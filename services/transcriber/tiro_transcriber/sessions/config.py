@@ -4,6 +4,7 @@ from tiro.events.v1.live_pb2 import LiveConfigUpdated, SessionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming
 from tiro_engines.interface import Endpointing, RecognitionOptions, SessionOptions
+from tiro_transcriber.engine.conversion import recognition_options
 
 
 class SessionConfig:
@@ -54,12 +55,7 @@ class SessionConfig:
     @property
     def recognition(self) -> RecognitionOptions:
         """The engine's options of recognition."""
-        return RecognitionOptions(
-            language=self._recognition.language_code or None,
-            hotwords=tuple(self._recognition.hotwords),
-            word_timestamps=self._recognition.enable_word_time_offsets,
-            region=self._recognition.region,
-        )
+        return recognition_options(self._recognition)
 
     @property
     def endpointing(self) -> Endpointing:
