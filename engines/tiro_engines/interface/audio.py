@@ -1,7 +1,10 @@
 """The format of the audio that engines process."""
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:  # ingest knows the interface, and needs no arrays: numpy would cost it 10 MB
+    import numpy as np
+    from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
 """In Hz. Every engine processes mono float32 samples in [-1, 1] at this rate."""
@@ -9,5 +12,5 @@ SAMPLE_RATE = 16_000
 WINDOW_SECONDS_MAX = 600
 """The longest window that `Engine.transcribe` gets: it bounds memory, and the time that a cancellation takes."""
 
-Samples = NDArray[np.float32]
+Samples: TypeAlias = "NDArray[np.float32]"
 """Shape (n,), mono, `SAMPLE_RATE`."""
