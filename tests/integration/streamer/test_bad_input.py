@@ -70,16 +70,29 @@ async def test_another_codec_than_announced(client: Client, announced: AudioForm
     ("bad", "field"),
     [
         (Request(audio=bytes(AUDIO_BYTES_MAX + 1)), "audio"),
-        (Request(audio=b""), "audio"),
         (Request(), "request"),
     ],
 )
 async def test_a_message_that_breaks_a_rule(client: Client, bad: Request, field: str) -> None:
-    """A frame over the limit, one without audio, and an empty message: refused, naming the field."""
+    """A frame over the limit, and a message without a request: refused, naming the field."""
     error = await client.be_refused(client.config(), Request(audio=SECOND), bad)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     violations = info_of(error, error_details_pb2.BadRequest).field_violations
     assert [item.field for item in violations] == [field]
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "data"), [(None, lambda: SECOND), (FLAC, flac), (OPUS, opus)], ids=["LINEAR16", "FLAC", "OGG_OPUS"]
+)
+async def test_messages_without_audio_change_nothing(
+    client: Client, audio_format: AudioFormat | None, data: Callable[[], bytes]
+) -> None:
+    """Empty audio messages at the beginning, in between and at the end are no input."""
+    silent = Request(audio=b"")
+    audio = [request for piece in pieces(data(), 4000) for request in (piece, silent)]
+    config = client.config(audio_format) if audio_format else client.config()
+    conversation = await client.converse(config, silent, *audio)
+    assert conversation.last.session_ended.audio_duration.ToMilliseconds() == pytest.approx(1000, abs=20)
 
 
 async def test_a_message_over_the_limit_of_grpc(client: Client, worker: ScriptedWorker) -> None:

@@ -101,7 +101,8 @@ class RequestReader:
         async for request in self._requests:
             kind = request.WhichOneof("request")
             if kind == "audio":
-                await decoder.write(request.audio)
+                if request.audio:  # an empty message is a sign of life
+                    await decoder.write(request.audio)
             elif kind == "finalize":
                 await decoder.settle()
                 await self._audio_log.finalize()

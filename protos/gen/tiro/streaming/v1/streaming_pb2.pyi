@@ -36,7 +36,9 @@ class StreamingTranscribeRequest(_message.Message):
     UPDATE_CONFIG_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
-    """The next audio, in the config's format: at most 256 KiB a message. 20 ms to 200 ms a message is a good size."""
+    """The next audio, in the config's format: at most 256 KiB a message. 20 ms to 200 ms a message is a good size. An
+    empty message is a sign of life, as keep_alive is.
+    """
     @_builtins.property
     def config(self) -> Global___StreamingConfig:
         """The config of the session. The first message, and only the first."""
