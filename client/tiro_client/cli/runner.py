@@ -26,6 +26,9 @@ def run(command: Coroutine[Any, Any, int]) -> None:
     except OSError as error:
         notes().print(f"tiro: {describe_os_error(error)}")
         code = exit_codes.USAGE
+    except UnicodeEncodeError as error:
+        notes().print(f"tiro: {describe_unicode_error(error)}")
+        code = exit_codes.USAGE
     except KeyboardInterrupt:
         code = exit_codes.INTERRUPTED
     raise typer.Exit(code)
@@ -40,6 +43,11 @@ def describe(error: TiroError) -> str:
             f"({ADDRESS_VARIABLE}, {STREAMING_ADDRESS_VARIABLE})?"
         )
     return text
+
+
+def describe_unicode_error(error: UnicodeEncodeError) -> str:
+    """The text that cannot be sent, in one line: an argument of the command line may be any bytes."""
+    return f"not valid UTF-8: {error.object.encode('utf-8', 'replace').decode()!r}"
 
 
 def describe_os_error(error: OSError) -> str:

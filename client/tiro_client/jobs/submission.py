@@ -5,8 +5,11 @@ import errno
 import os
 import re
 import stat
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_client.jobs.job import Job
@@ -18,8 +21,9 @@ from tiro_client.uploads.upload_client import UploadClient
 
 INLINE_BYTES_MAX = 1024 * 1024
 """A file up to this size travels in the request that creates its job. A larger one is uploaded."""
-CONTENT_BYTES_MAX = 2 * 1024 * 1024
-"""The contract's limit on audio in the request. It applies to files that cannot be uploaded, such as named pipes."""
+PIPE_BYTES_MAX = 8 * 1024**3
+"""The most bytes that are read from a pipe, into a temporary file."""
+PIPE_READ_BYTES = 1024 * 1024
 DISPLAY_NAME_MAX = 255
 """Characters of a display name that the contract allows."""
 _URI = re.compile(r"(https?|s3)://.*", re.DOTALL | re.IGNORECASE)
@@ -35,9 +39,9 @@ def display_name_of(source: Source) -> str:
         return source.display_name
     if isinstance(source, bytes) or _is_upload_name(source):
         return ""
-    if is_uri(source):
-        return Path(re.split(r"[?#]", str(source))[0]).name[:DISPLAY_NAME_MAX]
-    return Path(source).name[:DISPLAY_NAME_MAX]
+    name = Path(re.split(r"[?#]", str(source))[0] if is_uri(source) else source).name
+    # A file's name may be any bytes; the contract's texts are UTF-8.
+    return os.fsencode(name).decode("utf-8", "replace")[:DISPLAY_NAME_MAX]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +80,59 @@ class Submission:
         return await jobs.create(transcription, self.request_id)
 
     async def _add_file(self, transcription: Transcription, uploads: UploadClient, path: Path) -> None:
-        content = await asyncio.to_thread(_read_inline, path)
-        if content is None:
-            transcription.upload = await self._send(uploads, path)
-        else:
+        content = await asyncio.to_thread(_content_of, path)
+        if isinstance(content, bytes):
             transcription.content = content
+        else:
+            with content:
+                transcription.upload = await self._send(uploads, content)
 
-    async def _send(self, uploads: UploadClient, content: Path | bytes) -> str:
+    async def _send(self, uploads: UploadClient, content: bytes | BinaryIO) -> str:
         upload = await uploads.upload(
             content, display_name=self.display_name, request_id=self.request_id, progress=self.progress
         )
         return upload.name
 
 
-def _read_inline(path: Path) -> bytes | None:
-    """The content of a file that is small enough for the request. None for one that has to be uploaded.
+def _content_of(path: Path) -> bytes | BinaryIO:
+    """The content of a file that is small enough for the request, or else the open file, which has to be uploaded.
 
     Raises:
-        OSError: The file cannot be read. EFBIG: it is too large for the request, and cannot be uploaded, because an
-            upload reads a file again after a lost connection, and needs its size.
+        OSError: The file cannot be read. EFBIG: a pipe has more than `PIPE_BYTES_MAX`.
     """
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        is_regular = stat.S_ISREG(status.st_mode)
-        if is_regular and status.st_size > INLINE_BYTES_MAX:
-            return None
-        limit = INLINE_BYTES_MAX if is_regular else CONTENT_BYTES_MAX
-        content = file.read(limit + 1)
-    if len(content) <= limit:
-        return content
-    if is_regular:
-        return None
-    raise OSError(errno.EFBIG, f"not a regular file, so limited to {CONTENT_BYTES_MAX // 1024**2} MiB", str(path))
+    file = path.open("rb")
+    try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return _content_of_pipe(file, path)
+        content = file.read(INLINE_BYTES_MAX + 1)
+    except BaseException:
+        file.close()
+        raise
+    if len(content) > INLINE_BYTES_MAX:
+        return file
+    file.close()
+    return content
+
+
+def _content_of_pipe(pipe: BinaryIO, path: Path) -> bytes | BinaryIO:
+    """The content of a pipe, or a temporary file with it: an upload reads again what a lost connection has not sent.
+
+    Raises:
+        OSError: EFBIG: the pipe has more than `PIPE_BYTES_MAX`. Or the temporary file cannot be written.
+    """
+    with pipe:
+        content = pipe.read(INLINE_BYTES_MAX + 1)
+        if len(content) <= INLINE_BYTES_MAX:
+            return content
+        with ExitStack() as failing:
+            copy = failing.enter_context(tempfile.TemporaryFile())
+            while content:
+                copy.write(content)
+                if copy.tell() > PIPE_BYTES_MAX:
+                    raise OSError(errno.EFBIG, f"more than {PIPE_BYTES_MAX // 1024**3} GiB from a pipe", str(path))
+                content = pipe.read(PIPE_READ_BYTES)
+            failing.pop_all()
+            return copy
 
 
 def is_uri(source: str | Path) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import grpc
 
@@ -41,7 +41,12 @@ class UploadClient:
         self._stub = UploadServiceStub(connection.channel)
 
     async def upload(
-        self, source: Path | bytes, *, display_name: str, request_id: str | None, progress: ProgressCallback | None
+        self,
+        source: Path | bytes | BinaryIO,
+        *,
+        display_name: str,
+        request_id: str | None,
+        progress: ProgressCallback | None,
     ) -> Upload:
         """Send a whole recording. A lost connection is replaced."""
         async with open_source(source) as opened:

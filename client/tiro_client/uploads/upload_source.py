@@ -44,14 +44,17 @@ class UploadSource:
 
 
 @asynccontextmanager
-async def open_source(source: Path | bytes) -> AsyncIterator[UploadSource]:
-    """A file, or bytes, to upload.
+async def open_source(source: Path | bytes | BinaryIO) -> AsyncIterator[UploadSource]:
+    """A file, or bytes, to upload. An open file stays open.
 
     Raises:
         OSError: The file cannot be opened.
     """
     if isinstance(source, bytes):
         yield UploadSource(io.BytesIO(source), len(source))
+        return
+    if not isinstance(source, Path):
+        yield UploadSource(source, await asyncio.to_thread(source.seek, 0, io.SEEK_END))
         return
     file = await asyncio.to_thread(source.open, "rb")
     try:

@@ -1,7 +1,9 @@
 """A fake deployment that implements the contract, and a client of it."""
 
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,11 @@ def unused_address() -> Iterator[str]:
         # Bound and not listening: connections are refused, and no other process gets the port.
         reserved.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{reserved.getsockname()[1]}"
+
+
+@pytest.fixture
+def old_name(tmp_path: Path) -> Path:
+    """A file whose name is in Latin-1, as old archives have it."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/Jos\xe9.wav"))
+    path.write_bytes(b"speech")
+    return path

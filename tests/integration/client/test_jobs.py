@@ -31,7 +31,8 @@ from tiro_client import (
     Unavailable,
 )
 from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX
-from tiro_client.jobs.submission import CONTENT_BYTES_MAX, INLINE_BYTES_MAX
+from tiro_client.jobs import submission
+from tiro_client.jobs.submission import INLINE_BYTES_MAX
 from tiro_core.errors import invalid_argument, not_found, unavailable
 
 JOB = f"transcriptions/{uuid.uuid4()}"
@@ -107,26 +108,41 @@ async def _write_to(pipe: Path, size: int) -> int:
     return await asyncio.to_thread(write)
 
 
-async def test_a_pipe_is_read_to_its_end(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
-    """A named pipe, as of a shell's process substitution, has no known size: its content is sent inline."""
+@pytest.mark.parametrize("size", [5, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1, 3 * INLINE_BYTES_MAX + 5])
+async def test_a_pipe_is_read_to_its_end(
+    client: AsyncClient, deployment: Deployment, tmp_path: Path, size: int
+) -> None:
+    """A pipe, as of a shell's process substitution, has no known size. A large recording in it is uploaded."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_write_to(pipe, INLINE_BYTES_MAX + 5))
+        tasks.create_task(_write_to(pipe, size))
         await client.submit(pipe)
-    assert len(deployment.jobs.created[0].transcription.content) == INLINE_BYTES_MAX + 5
+    (request,) = deployment.jobs.created
+    sent = request.transcription.content or deployment.uploads.stored
+    assert len(sent) == size
+    assert bool(request.transcription.upload) == (size > INLINE_BYTES_MAX)
 
 
-async def test_an_endless_pipe_is_refused(client: AsyncClient, deployment: Deployment, tmp_path: Path) -> None:
-    """A pipe with more bytes than a request may have is refused, and not read to its end."""
+async def test_an_endless_pipe_is_refused(
+    client: AsyncClient, deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe with more bytes than `PIPE_BYTES_MAX` is refused, and not read to its end."""
+    monkeypatch.setattr(submission, "PIPE_BYTES_MAX", 2 * INLINE_BYTES_MAX)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writing = asyncio.create_task(_write_to(pipe, 16 * CONTENT_BYTES_MAX))
-    with pytest.raises(OSError, match="not a regular file") as raised:
+    writing = asyncio.create_task(_write_to(pipe, 16 * INLINE_BYTES_MAX))
+    with pytest.raises(OSError, match="from a pipe") as raised:
         await client.submit(pipe)
     assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(pipe))
-    assert await writing < 2 * CONTENT_BYTES_MAX
+    assert await writing < 8 * INLINE_BYTES_MAX
     assert deployment.jobs.created == []
+
+
+async def test_a_file_name_may_be_any_bytes(client: AsyncClient, deployment: Deployment, old_name: Path) -> None:
+    """A name that is no UTF-8 is shown with replacement characters."""
+    await client.submit(old_name)
+    assert deployment.jobs.created[0].transcription.display_name == "Jos\N{REPLACEMENT CHARACTER}.wav"
 
 
 async def test_a_job_may_name_an_upload(client: AsyncClient, deployment: Deployment) -> None:

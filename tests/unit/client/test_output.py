@@ -73,6 +73,18 @@ def test_a_folder_output_creates_its_folder_and_writes_each_format(tmp_path: Pat
     assert (folder / "one.txt").read_text() == "Hello\n"
 
 
+def test_names_that_are_as_long_as_allowed(tmp_path: Path) -> None:
+    """A name of 255 bytes is written. Longer ones are cut between characters, and stay apart."""
+    exact, long, other = Path(f"{'x' * 251}.mp3"), Path(f"{'é' * 127}.a"), Path(f"{'é' * 126}è.a")
+    output = FolderOutput(tmp_path, ["txt"], output_names([exact, long, other]))
+    for path in (exact, long, other):
+        output.add(path, texts_of(path.name))
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert f"{'x' * 251}.txt" in written
+    assert len(written) == 3
+    assert all(len(name.encode()) <= 255 and name.endswith(".txt") for name in written)
+
+
 def test_a_failed_file_writes_nothing(tmp_path: Path) -> None:
     """A file without a transcript creates no output and no folder."""
     FolderOutput(tmp_path / "out", ["txt"], {ONE: "one"}).add(ONE, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import clock
-from tiro_client.cli.runner import describe
+from tiro_client.cli.runner import describe, describe_unicode_error
 from tiro_client.cli.transcribe.output import Output
 from tiro_client.cli.transcribe.progress import FileProgress, ProgressBoard
 from tiro_client.cli.transcribe.recordings import Recording, displayed
@@ -91,6 +91,8 @@ class Batch:
                 self._failed(recording, describe(error), exit_codes.exit_code_of(error))
             except OSError as error:
                 self._failed(recording, error.strerror or str(error), exit_codes.USAGE)
+            except UnicodeEncodeError as error:
+                self._failed(recording, describe_unicode_error(error), exit_codes.USAGE)
 
     async def _transcribe(self, recording: Recording) -> None:
         with self.board.file(recording) as progress:

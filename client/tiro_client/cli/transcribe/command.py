@@ -29,7 +29,8 @@ def transcribe(
     context: typer.Context,
     *,
     files: Annotated[
-        list[str], typer.Argument(help="Recordings in any format that FFmpeg reads: files, or URLs to fetch.")
+        list[str],
+        typer.Argument(help="Recordings in any format that FFmpeg reads: files, URLs to fetch, or - for stdin."),
     ],
     formats: Annotated[
         list[str] | None,
@@ -80,6 +81,8 @@ def parse_formats(given: Sequence[str]) -> list[TextFormat]:
 
 def _output(recordings: Sequence[Recording], formats: Sequence[TextFormat], folder: Path | None) -> Output:
     if folder is not None:
+        if folder.exists() and not folder.is_dir():
+            raise typer.BadParameter(f"{folder} is a file, not a folder", param_hint="--output-dir")
         try:
             return FolderOutput(folder, formats, output_names(recordings))
         except OutputClash as clash:

@@ -1,6 +1,8 @@
 """The output of transcripts: to files, each written atomically, or to stdout in the order of the command line."""
 
 import asyncio
+import hashlib
+import os
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,11 @@ from tiro_formats.writer import TextFormat
 WAITING_CHARACTERS_MAX = 64 * 1024 * 1024
 """Text that waits in memory to be printed after a file that takes longer. Beyond it no further file is begun."""
 
+FILE_NAME_BYTES_MAX = 255
+"""The longest file name of Linux's file systems."""
+DIGEST_CHARACTERS = 8
+"""Of the digest that keeps names apart that are cut."""
+
 Texts = Mapping[TextFormat, str]
 """A transcript in each requested format."""
 
@@ -25,13 +32,23 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    draft = path.with_name(f".tiro-{secrets.token_hex(8)}.part")  # short: the file's own name may be as long as allowed
     try:
         with draft.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _fitting(name: str, suffix: str) -> str:
+    """A file name, cut where it would be longer than file systems allow. What is cut off is replaced by its digest."""
+    encoded = os.fsencode(name)
+    if len(encoded) + len(suffix) <= FILE_NAME_BYTES_MAX:
+        return name + suffix
+    digest = hashlib.sha256(encoded).hexdigest()[:DIGEST_CHARACTERS]
+    kept = encoded[: FILE_NAME_BYTES_MAX - len(suffix) - DIGEST_CHARACTERS - 1].decode("utf-8", "ignore")
+    return f"{kept}-{digest}{suffix}"
 
 
 class FolderOutput:
@@ -55,7 +72,8 @@ class FolderOutput:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         for name in self.formats:
-            write_atomically(self._folder / f"{self._names[recording]}{WRITERS[name].file_suffix}", texts[name])
+            file_name = _fitting(self._names[recording], WRITERS[name].file_suffix)
+            write_atomically(self._folder / file_name, texts[name])
 
 
 class StdoutOutput:

@@ -1,12 +1,18 @@
 """The recordings that `tiro transcribe` is given: files, and URIs that the service fetches."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+import typer
+
+from tiro_client.cli.standard_input import STANDARD_INPUT, standard_input
 from tiro_client.jobs.submission import is_uri
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 Recording = Path | str
 """A file, or a URI."""
@@ -17,7 +23,15 @@ class OutputClash(ValueError):  # noqa: N818 - the name says that it is an error
 
 
 def recording_of(text: str) -> Recording:
-    """The recording that an argument of the command line names."""
+    """The recording that an argument of the command line names: a file, a URI, or `-` for standard input.
+
+    Raises:
+        typer.BadParameter: It is a URI that is not fetched, or standard input is a terminal.
+    """
+    if text == STANDARD_INPUT:
+        return standard_input()
+    if _SCHEME.match(text) and not is_uri(text):
+        raise typer.BadParameter(f"{text}: only http, https and s3 addresses are fetched", param_hint="FILES")
     return text if is_uri(text) else Path(text)
 
 
