@@ -1,14 +1,17 @@
 """Files as live audio."""
 
 import array
+import asyncio
+import os
 import struct
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tiro_client.cli.live import audio_source
-from tiro_client.cli.live.audio_source import AudioSourceError, PacedAudio
+from tiro_client.cli.live.audio_source import AudioSourceError, PacedAudio, PipedAudio
 from tiro_client.cli.live.file_audio import open_audio_file
 from tiro_client.live.config import AudioEncoding
 
@@ -40,6 +43,27 @@ def write_wave(path: Path, samples: list[int], *, channels: int = 1, rate: int =
     return path
 
 
+def ogg_page(payload: bytes, position: int) -> bytes:
+    """A page of an Ogg stream, without a valid checksum, which is not read here."""
+    return b"OggS" + struct.pack("<BBqIIIB", 0, 0, position, 1, 0, 0, 1) + bytes([len(payload)]) + payload
+
+
+def chunk(name: bytes, body: bytes, size: int | None = None) -> bytes:
+    """A chunk of a RIFF file, with another size than its own if one is given."""
+    return name + struct.pack("<I", len(body) if size is None else size) + body + bytes(len(body) % 2)
+
+
+def wav_header(tag: int, bits: int, *, rate: int = 8000, channels: int = 1, rest: bytes = b"") -> bytes:
+    """A WAV file up to its samples, without a length."""
+    frame = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * frame, frame, bits) + rest
+    return b"RIFF\x00\x00\x00\x00WAVE" + chunk(b"fmt ", form) + chunk(b"data", b"", 0)
+
+
+EXTENSIBLE = struct.pack("<HHIH", 22, 16, 0, 1) + bytes.fromhex("000000001000800000aa00389b71")
+"""What WAVE_FORMAT_EXTENSIBLE adds to a format: 16 valid bits, no positions, and the GUID of PCM."""
+
+
 def test_wave_samples_come_in_pieces_of_a_tenth_of_a_second(tmp_path: Path) -> None:
     """A WAV file is sent as all of its samples, without its header."""
     samples = [index % 1000 for index in range(2000)]
@@ -48,6 +72,76 @@ def test_wave_samples_come_in_pieces_of_a_tenth_of_a_second(tmp_path: Path) -> N
     pieces = list(audio.pieces)
     assert [len(piece) for piece in pieces] == [1600, 1600, 800]
     assert array.array("h", b"".join(pieces)).tolist() == samples
+
+
+@pytest.mark.parametrize("magic", [b"RIFF", b"RF64"])
+@pytest.mark.parametrize("size", [0, 6, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36])
+def test_wave_files_of_streams_have_no_length(tmp_path: Path, magic: bytes, size: int) -> None:
+    """A size that says nothing means all that follows. Behind samples of a known size other chunks may follow."""
+    path = tmp_path / "a.wav"
+    samples = struct.pack("<3h", 1, -2, 3)
+    header = (
+        magic + struct.pack("<I", size) + b"WAVE" + chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16))
+    )
+    notes = chunk(b"LIST", b"odd")
+    path.write_bytes(header + notes + chunk(b"data", samples, size) + (notes if size == len(samples) else b""))
+    audio = open_audio_file(path)
+    assert (audio.encoding, audio.sample_rate) == (AudioEncoding.LINEAR16, 8000)
+    assert b"".join(audio.pieces) == samples
+
+
+def test_wave_files_of_more_than_two_channels(tmp_path: Path) -> None:
+    """WAVE_FORMAT_EXTENSIBLE with PCM is read. A frame that is cut off is left out."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_header(0xFFFE, 16, channels=3, rest=EXTENSIBLE) + struct.pack("<7h", 1, 2, 3, 10, 20, 30, 7))
+    assert array.array("h", b"".join(open_audio_file(path).pieces)).tolist() == [2, 20]
+
+
+async def through_pipe(tmp_path: Path, content: bytes) -> tuple[PacedAudio | PipedAudio, bytes]:
+    """The source of a pipe with this content, and all of its audio."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.to_thread(pipe.write_bytes, content))
+        audio = await asyncio.to_thread(open_audio_file, pipe)
+        return audio, b"".join([piece async for piece in audio.chunks()])
+
+
+async def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """Audio from a pipe is whole, in any format."""
+    samples = struct.pack("<300h", *range(300))
+    audio, sent = await through_pipe(tmp_path, wav_header(1, 16) + samples)
+    assert (audio.encoding, audio.sample_rate, sent) == (AudioEncoding.LINEAR16, 8000, samples)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "rate"),
+    [
+        ((SAMPLES / "spanish.flac").read_bytes(), AudioEncoding.FLAC, 22050),
+        (b"fLaC" + bytes(14) + struct.pack(">Q", 8000 << 44) + bytes(5000), AudioEncoding.FLAC, 8000),
+        (ogg_page(b"OpusHead" + bytes(11), 0) + ogg_page(bytes(200), 0), AudioEncoding.OGG_OPUS, 48_000),
+    ],
+    ids=["FLAC", "FLAC without a length", "Opus"],
+)
+async def test_compressed_audio_of_a_pipe_needs_no_length(
+    tmp_path: Path, content: bytes, encoding: AudioEncoding, rate: int
+) -> None:
+    """Compressed audio from a pipe is sent as it comes."""
+    audio, sent = await through_pipe(tmp_path, content)
+    assert (audio.encoding, audio.sample_rate, sent) == (encoding, rate, content)
+
+
+async def test_a_pipe_that_cannot_be_read_fails() -> None:
+    """The error of a read is the source's."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"first"
+        raise OSError("unplugged")
+
+    chunks = PipedAudio(AudioEncoding.FLAC, 8000, pieces(), is_paced=False).chunks()
+    assert await anext(chunks) == b"first"
+    with pytest.raises(OSError, match="unplugged"):
+        await anext(chunks)
 
 
 def test_channels_are_mixed(tmp_path: Path) -> None:
@@ -64,11 +158,6 @@ def test_flac_is_sent_as_it_is() -> None:
     assert (audio.encoding, audio.sample_rate) == (AudioEncoding.FLAC, 22050)
     assert b"".join(pieces) == path.read_bytes()
     assert len(pieces) == pytest.approx(105, abs=2)
-
-
-def ogg_page(payload: bytes, position: int) -> bytes:
-    """A page of an Ogg stream, without a valid checksum, which is not read here."""
-    return b"OggS" + struct.pack("<BBqIIIB", 0, 0, position, 1, 0, 0, 1) + bytes([len(payload)]) + payload
 
 
 def test_opus_is_paced_by_its_last_page(tmp_path: Path) -> None:
@@ -90,7 +179,12 @@ def test_opus_is_paced_by_its_last_page(tmp_path: Path) -> None:
         (b"RIFF\x04\x00\x00\x00WAVE", "not a WAV file"),
         (b"RIFF", "truncated"),
         (b"fLaC\x00\x00", "truncated"),
-        (b"fLaC" + bytes(60), "no duration"),
+        (b"RIFF\x04\x00\x00\x00AVI " + bytes(60), "another header"),
+        (wav_header(1, 16, rate=0), "format is not given"),
+        (wav_header(3, 32), "format 3"),
+        (b"RIFF\x00\x00\x00\x00WAVELIST\xff\xff\xff\x7f", "2147483647 bytes"),
+        (b"fLaC" + bytes(60), "no sample rate"),
+        (b"fLaC" + bytes(14) + struct.pack(">Q", 8000 << 44) + bytes(40), "no duration"),
         (ogg_page(b"\x01vorbis" + bytes(20), 0), "takes WAV"),
         (ogg_page(b"OpusHead" + bytes(11), 0), "no duration"),
     ],

@@ -1,13 +1,16 @@
 """Audio files as sources of live audio: WAV as samples, FLAC and Ogg Opus unchanged."""
 
 import array
+import os
+import stat
 import struct
 import sys
-import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from tiro_client.cli.live.audio_source import CHUNK_SECONDS, AudioSourceError, PacedAudio
+from tiro_client.cli.live.audio_source import CHUNK_SECONDS, AudioSourceError, PacedAudio, PipedAudio
+from tiro_client.cli.live.wav_header import RIFF_MAGICS, NotWav, read_wav_header
 from tiro_client.live.config import AudioEncoding
 
 _SAMPLE_BYTES = 2
@@ -15,49 +18,91 @@ _FLAC_MAGIC = b"fLaC"
 _FLAC_HEADER_BYTES = 26
 _OGG_MAGIC = b"OggS"
 _OPUS_RATE = 48000
-_OPUS_HEAD_WITHIN_BYTES = 64
+_HEAD_BYTES = 64
+"""The first bytes, by which a format is known: Opus names itself within them."""
+PIPE_PIECE_BYTES = 1024
+"""Bytes of compressed audio from a pipe in one message: a third of a second of Opus at 24 kbit/s."""
 _OGG_PAGE_BYTES_MAX = 65_307
 """The largest Ogg page (RFC 3533, section 6)."""
 _GRANULE_OFFSET = 6
 """Offset of a page's granule position: 8 bytes, little-endian."""
 
 
-def open_audio_file(path: Path) -> PacedAudio:
-    """A file as live audio in real time.
+def open_audio_file(path: Path) -> PacedAudio | PipedAudio:
+    """A file as live audio in real time. Compressed audio from a pipe is sent as it comes.
 
     Raises:
         AudioSourceError: The file has a format that a live stream does not accept.
         OSError: It cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(_OPUS_HEAD_WITHIN_BYTES)
-    if head.startswith(b"RIFF"):
-        return _wave_audio(path)
+    file = path.open("rb")
+    try:
+        return _audio_of(path, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _audio_of(path: Path, file: BinaryIO) -> PacedAudio | PipedAudio:
+    is_pipe = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    stream = _Stream(file)
+    head = stream.peek(_HEAD_BYTES)
+    if head.startswith(RIFF_MAGICS):
+        return _wav_audio(path, stream, is_pipe=is_pipe)
     if head.startswith(_FLAC_MAGIC):
         rate, seconds = _flac_duration(path, head)
-        return PacedAudio(AudioEncoding.FLAC, rate, _paced_bytes(path, seconds))
-    if head.startswith(_OGG_MAGIC) and b"OpusHead" in head:
-        return PacedAudio(AudioEncoding.OGG_OPUS, _OPUS_RATE, _paced_bytes(path, _ogg_opus_seconds(path)))
-    raise AudioSourceError(
-        f"{path}: a live stream takes WAV (16-bit PCM), FLAC or Ogg Opus; `tiro transcribe` accepts other formats"
-    )
+        encoding = AudioEncoding.FLAC
+    elif head.startswith(_OGG_MAGIC) and b"OpusHead" in head:
+        rate, seconds = _OPUS_RATE, None if is_pipe else _ogg_opus_seconds(path)
+        encoding = AudioEncoding.OGG_OPUS
+    else:
+        raise AudioSourceError(
+            f"{path}: a live stream takes WAV (16-bit PCM), FLAC or Ogg Opus; `tiro transcribe` accepts other formats"
+        )
+    if is_pipe:
+        return PipedAudio(encoding, rate, stream.pieces(PIPE_PIECE_BYTES), is_paced=False)
+    if seconds is None:
+        raise AudioSourceError(f"{path}: the FLAC header has no duration, so the file cannot be sent in real time")
+    return PacedAudio(encoding, rate, _paced_bytes(stream, path.stat().st_size, seconds))
 
 
-def _wave_audio(path: Path) -> PacedAudio:
+class _Stream:
+    """A file that is read once, from its beginning: a pipe cannot be read again."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._peeked = b""
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, which stay to be read. Fewer than `size` only at the end."""
+        self._peeked += self._file.read(size - len(self._peeked))
+        return self._peeked
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes. Fewer than `size` only at the end."""
+        peeked, self._peeked = self._peeked[:size], self._peeked[size:]
+        return peeked + self._file.read(size - len(peeked)) if len(peeked) < size else peeked
+
+    def pieces(self, size: int, *, total: int | None = None) -> Iterator[bytes]:
+        """The rest in pieces of this size, and then the end of the file. `total`: the most bytes of all pieces."""
+        with self._file:
+            left = total
+            while piece := self.read(size if left is None else min(size, left)):
+                yield piece
+                left = None if left is None else left - len(piece)
+
+
+def _wav_audio(path: Path, stream: _Stream, *, is_pipe: bool) -> PacedAudio | PipedAudio:
     try:
-        with wave.open(str(path), "rb") as opened:
-            rate, channels, width = opened.getframerate(), opened.getnchannels(), opened.getsampwidth()
-    except (wave.Error, EOFError) as error:
-        raise AudioSourceError(f"{path}: not a WAV file with PCM samples: {str(error) or 'it is truncated'}") from None
-    if width != _SAMPLE_BYTES:
-        raise AudioSourceError(f"{path}: has {width * 8}-bit samples; a live stream takes 16-bit samples")
-    return PacedAudio(AudioEncoding.LINEAR16, rate, _wave_pieces(path, rate, channels))
-
-
-def _wave_pieces(path: Path, rate: int, channels: int) -> Iterator[bytes]:
-    with wave.open(str(path), "rb") as opened:
-        while frames := opened.readframes(round(rate * CHUNK_SECONDS)):
-            yield _mixed(frames, channels)
+        header = read_wav_header(stream)
+    except NotWav as error:
+        raise AudioSourceError(f"{path}: not a WAV file with 16-bit PCM samples: {error}") from None
+    frame_bytes = _SAMPLE_BYTES * header.channels
+    pieces = stream.pieces(round(header.rate * CHUNK_SECONDS) * frame_bytes, total=header.data_bytes)
+    mixed = (_mixed(piece[: len(piece) // frame_bytes * frame_bytes], header.channels) for piece in pieces)
+    if is_pipe:
+        return PipedAudio(AudioEncoding.LINEAR16, header.rate, mixed, is_paced=True)
+    return PacedAudio(AudioEncoding.LINEAR16, header.rate, mixed)
 
 
 def _mixed(frames: bytes, channels: int) -> bytes:
@@ -73,25 +118,24 @@ def _mixed(frames: bytes, channels: int) -> bytes:
     return mean.tobytes()
 
 
-def _paced_bytes(path: Path, seconds: float) -> Iterator[bytes]:
+def _paced_bytes(stream: _Stream, size: int, seconds: float) -> Iterator[bytes]:
     """The file's bytes in equal pieces over its duration: compressed audio has no fixed bit rate."""
-    size = path.stat().st_size
-    piece_bytes = max(1, round(size * CHUNK_SECONDS / seconds))
-    with path.open("rb") as file:
-        while piece := file.read(piece_bytes):
-            yield piece
+    return stream.pieces(max(1, round(size * CHUNK_SECONDS / seconds)))
 
 
-def _flac_duration(path: Path, head: bytes) -> tuple[int, float]:
-    """Sample rate and duration in seconds, from STREAMINFO, the first metadata block (RFC 9639, section 8.2)."""
+def _flac_duration(path: Path, head: bytes) -> tuple[int, float | None]:
+    """Sample rate and duration in seconds, from STREAMINFO, the first metadata block (RFC 9639, section 8.2).
+
+    An encoder that writes to a pipe does not know the duration: None.
+    """
     if len(head) < _FLAC_HEADER_BYTES:
         raise AudioSourceError(f"{path}: the FLAC header is truncated")
     # 20 bits of sample rate, 3 of channels, 5 of sample size, 36 of total samples.
     (packed,) = struct.unpack(">Q", head[18:26])
     rate, samples = packed >> 44, packed & (2**36 - 1)
-    if not rate or not samples:
-        raise AudioSourceError(f"{path}: the FLAC header has no duration, so the file cannot be sent in real time")
-    return rate, samples / rate
+    if not rate:
+        raise AudioSourceError(f"{path}: the FLAC header has no sample rate")
+    return rate, samples / rate if samples else None
 
 
 def _ogg_opus_seconds(path: Path) -> float:

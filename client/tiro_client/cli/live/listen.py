@@ -20,6 +20,7 @@ from tiro_client.cli.live.session_display import show
 from tiro_client.cli.option_groups import with_option_groups
 from tiro_client.cli.recognition_arguments import RecognitionArguments
 from tiro_client.cli.runner import run
+from tiro_client.cli.standard_input import STANDARD_INPUT, standard_input
 from tiro_client.live.config import RESUME_SECONDS, LiveConfig
 from tiro_client.live.stream import transcribe_stream
 from tiro_client.tasks import cancel_and_wait
@@ -31,7 +32,7 @@ def listen(
     *,
     file: Annotated[
         Path | None,
-        typer.Argument(help="WAV, FLAC or Ogg Opus file, sent in real time. Default: the microphone."),
+        typer.Argument(help="WAV, FLAC or Ogg Opus file, sent in real time; or - for stdin. Default: the microphone."),
     ] = None,
     recognition: RecognitionArguments,
     freeze_stable: Annotated[
@@ -52,6 +53,8 @@ def listen(
         resume_seconds=resume_seconds,
         **recognition.keywords(),
     )
+    if file == Path(STANDARD_INPUT):
+        file = standard_input()
     run(_listen(options_of(context), file, config))
 
 
