@@ -55,19 +55,30 @@ class ClientSettings:
             environment: The environment variables.
 
         Raises:
-            ValueError: An address has no port.
+            ValueError: An address is no host and port, or the key has characters that no key has.
         """
         given = address or environment.get(ADDRESS_VARIABLE)
         streaming = streaming_address or environment.get(STREAMING_ADDRESS_VARIABLE)
         return cls(
             address=_checked(given or DEFAULT_ADDRESS),
             streaming_address=_checked(streaming or given or DEFAULT_STREAMING_ADDRESS),
-            api_key=api_key or environment.get(API_KEY_VARIABLE) or None,
+            api_key=_checked_key(api_key or environment.get(API_KEY_VARIABLE) or ""),
             tls_ca=_tls_ca(environment.get(TLS_CA_VARIABLE) if tls is None else tls),
         )
 
 
+def _checked_key(key: str) -> str | None:
+    """A key without the line break that files of secrets end with. None for an empty one."""
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("an API key has printable ASCII characters only")
+    return key or None
+
+
 def _checked(address: str) -> str:
+    scheme, separator, _ = address.partition("://")
+    if separator:
+        raise ValueError(f"an address is host:port, without {scheme}://, not {address!r}")
     _, separator, port = address.rpartition(":")
     if not separator or not port.isdecimal():
         raise ValueError(f"an address is host:port, not {address!r}")

@@ -5,10 +5,16 @@ from typing import Any
 
 from rich.console import Console
 
+PIPED_COLUMNS = 1000
+"""In a pipe a line is as long as it needs to be: a program that reads a table wants whole names, and one line a row."""
+
 
 def results() -> Console:
     """The console for results. It writes text unchanged: no markup, no highlighting, no wrapping."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPED_COLUMNS
+    return console
 
 
 def notes() -> Console:

@@ -13,8 +13,6 @@ from tiro_client.cli.console import print_json, results
 from tiro_client.cli.runner import run
 from tiro_client.engines.models import Capability, Engine, EngineModel, Price
 
-_PIPED_COLUMNS = 1000
-"""In a pipe a line is as long as it needs to be: a program that reads it wants one line per model."""
 _SHORT_NAMES = {
     Capability.WORD_TIMESTAMPS: "words",
     Capability.TRANSLATION: "to-en",
@@ -56,8 +54,6 @@ async def _list(options: ClientOptions, *, as_json: bool) -> int:
         for engine in found:
             print_json(console, engine_to_dict(engine))
     else:
-        if not console.is_terminal:
-            console.width = _PIPED_COLUMNS
         console.print(_table(found))
     return exit_codes.OK
 

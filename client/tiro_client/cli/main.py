@@ -30,6 +30,7 @@ def build_app() -> typer.Typer:
         cls=PluginGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         help=f"Self-hosted speech to text.\n\n{exit_codes.HELP}",
     )
     app.callback()(_common)

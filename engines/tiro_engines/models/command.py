@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as ProgressBars
-from rich.table import Table
+from rich.table import Column, Table
 
 from tiro_engines.catalogue import Model, UnknownNameError, load_catalogue
 from tiro_engines.interface import ModelUnavailable
@@ -21,6 +21,8 @@ FAILED = 1
 USAGE = 2
 """Exit code: no such model."""
 
+PIPED_COLUMNS = 1000
+"""The width of a table in a pipe, in which nothing is cut off."""
 _LANGUAGES_SHOWN_MAX = 3
 _MEGABYTE = 1_000_000
 
@@ -40,14 +42,18 @@ ModelsDir = Annotated[
 @app.command("list")
 def list_models(models_dir: ModelsDir) -> None:
     """List the models of the catalogue, and whether they are on this machine."""
-    table = Table("engine", "model", "languages", "size", "state", "source")
+    names = (Column("engine", no_wrap=True), Column("model", no_wrap=True))  # they are typed by people
+    table = Table(*names, "languages", "size", "state", "source")
     for engine in load_catalogue().engines.values():
         store = ModelStore(models_dir, engine)
         for model in engine.models.values():
             table.add_row(
                 engine.name, model.name, _languages(model), _size(model), _state(store, model), _sources(model)
             )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_COLUMNS
+    console.print(table)
 
 
 @app.command("pull")

@@ -347,6 +347,17 @@ class LiveServer(streaming_pb2_grpc.StreamingServiceServicer):
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a session has ended for any reason."""
     kept_alive: asyncio.Event = field(default_factory=asyncio.Event)
+    watched: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a session is watched that does not end."""
+
+    async def WatchSession(
+        self, request: streaming_pb2.WatchSessionRequest, context: Context
+    ) -> AsyncIterator[streaming_pb2.WatchSessionResponse]:
+        started = streaming_pb2.SessionStarted(session_id=request.session_id)
+        event = streaming_pb2.StreamingTranscribeResponse(sequence=1, session_started=started)
+        yield streaming_pb2.WatchSessionResponse(event=event)
+        self.watched.set()
+        await asyncio.Event().wait()
 
     async def StreamingTranscribe(
         self, requests: AsyncIterator[streaming_pb2.StreamingTranscribeRequest], context: Context

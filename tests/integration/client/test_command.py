@@ -40,11 +40,14 @@ class Ended:
 
 
 @asynccontextmanager
-async def tiro(address: str, *arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def tiro(
+    address: str, *arguments: str | Path, stdin: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A running command. It is killed when the test ends before it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIRO_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tiro_client", *map(str, arguments)),
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**environment, "TIRO_ADDRESS": address},
@@ -57,10 +60,15 @@ async def tiro(address: str, *arguments: str | Path) -> AsyncIterator[asyncio.su
             await process.wait()
 
 
-async def end_of(process: asyncio.subprocess.Process) -> Ended:
-    """Wait for a command's end."""
+async def end_of(process: asyncio.subprocess.Process, sent: bytes | None = None) -> Ended:
+    """Wait for a command's end.
+
+    Args:
+        process: The command.
+        sent: What it reads from standard input.
+    """
     async with asyncio.timeout(END_SECONDS_MAX):
-        out, err = await process.communicate()
+        out, err = await process.communicate(sent)
     assert process.returncode is not None
     assert b"Traceback" not in err
     return Ended(process.returncode, out.decode(), err.decode())
@@ -161,6 +169,52 @@ async def test_a_missing_file_is_reported(address: str, recordings: list[Path]) 
     assert ended.out.endswith("Buenos días.\nAdiós.\n")
 
 
+async def test_a_name_that_is_no_utf8_does_not_stop_the_others(
+    address: str, succeeding: Deployment, recordings: list[Path], old_name: Path
+) -> None:
+    """File names may be any bytes. An address that cannot be sent fails alone."""
+    folder = recordings[0].parent / "out"
+    address_of_bytes = os.fsdecode(b"https://example.com/Ren\xe9.wav")
+    ended = await run(address, "transcribe", recordings[0], old_name, address_of_bytes, recordings[1], "-o", folder)
+    assert ended.code == exit_codes.FAILED
+    assert ended.err.count("not valid UTF-8") == 1
+    assert "3 of 4 files transcribed, 1 failed" in ended.err
+    assert sorted(os.fsencode(path.name) for path in folder.iterdir()) == [b"Jos\xe9.txt", b"one.txt", b"two.txt"]
+    shown = {request.transcription.display_name for request in succeeding.jobs.created}
+    assert shown == {"one.wav", "two.mp3", "Jos\N{REPLACEMENT CHARACTER}.wav"}
+
+
+async def test_an_option_that_is_no_utf8_is_refused(address: str, recordings: list[Path]) -> None:
+    """An option that cannot be sent is quoted."""
+    ended = await run(address, "transcribe", recordings[0], "--hotword", os.fsdecode(b"Jos\xe9"))
+    assert ended.code == exit_codes.USAGE
+    assert "not valid UTF-8: 'Jos?'" in ended.err
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+async def test_standard_input_is_transcribed(address: str, succeeding: Deployment, size: int) -> None:
+    """`-` reads a recording of any size from a pipe."""
+    async with tiro(address, "transcribe", "-", stdin=asyncio.subprocess.PIPE) as process:
+        ended = await end_of(process, bytes(size))
+    assert ended == Ended(exit_codes.OK, "Buenos días.\nAdiós.\n", "")
+    sent = succeeding.jobs.created[0].transcription.content or succeeding.uploads.stored
+    assert len(sent) == size
+
+
+@pytest.mark.parametrize("command", ["transcribe", "listen"])
+async def test_standard_input_that_is_a_terminal_is_refused(address: str, command: str) -> None:
+    """`-` without a pipe is a usage error, and does not wait for somebody to type a recording."""
+    ours, terminal = os.openpty()
+    try:
+        async with tiro(address, command, "-", stdin=terminal) as process:
+            ended = await end_of(process)
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert ended.code == exit_codes.USAGE
+    assert "standard input is a terminal" in " ".join(ended.err.split())
+
+
 async def test_a_failed_job_is_reported(address: str, deployment: Deployment, recordings: list[Path]) -> None:
     """A failed job is reported with its reason, and the exit code is that of failed jobs."""
     failed = Transcription(state=Transcription.STATE_FAILED)
@@ -237,11 +291,28 @@ async def test_jobs_are_cancelled_and_deleted(address: str, deployment: Deployme
     ended = await run(address, "jobs", "cancel", "one", "two")
     assert (ended.code, ended.out) == (exit_codes.FAILED, "transcriptions/two cancelled\n")
     assert ended.err == "transcriptions/one: it is over (TRANSCRIPTION_ENDED)\n"
-    ended = await run(address, "jobs", "delete", "one")
+    ended = await run(address, "jobs", "delete", "--yes", "one")
     assert (ended.code, ended.out) == (exit_codes.OK, "transcriptions/one deleted\n")
     assert deployment.jobs.deleted == ["transcriptions/one"]
-    ended = await run(address, "jobs", "delete", "--audio-only", "two")
+    ended = await run(address, "jobs", "delete", "-y", "--audio-only", "two")
     assert ended.out == "transcriptions/two has no recording any more\n"
+
+
+async def test_a_deletion_is_confirmed(address: str, deployment: Deployment) -> None:
+    """Without a terminal nobody can be asked, so `--yes` is required."""
+    async with tiro(address, "jobs", "delete", "one", stdin=asyncio.subprocess.DEVNULL) as process:
+        ended = await end_of(process)
+    assert ended.code == exit_codes.USAGE
+    assert "--yes" in ended.err
+    assert deployment.jobs.deleted == []
+
+
+async def test_jobs_in_a_pipe_have_whole_names(address: str, deployment: Deployment) -> None:
+    """A table that is read by a program has one line for each job, with nothing cut off."""
+    name = "a recording with a rather long name, as people give them, and one more clause.wav"
+    deployment.jobs.jobs = [Transcription(name=f"transcriptions/{uuid.uuid4()}", display_name=name)]
+    ended = await run(address, "jobs", "list")
+    assert [line.rstrip().endswith(name) for line in ended.out.splitlines()] == [False, True]
 
 
 async def test_a_retry_prints_the_new_job(address: str) -> None:
@@ -316,6 +387,13 @@ async def test_listening_to_a_file(address: str, deployment: Deployment, speech:
     assert (config.format.sample_rate_hertz, config.recognition.language_code) == (8000, "en")
 
 
+async def test_listening_to_standard_input(address: str, deployment: Deployment, speech: Path) -> None:
+    """`-` sends the audio of a pipe as it comes."""
+    async with tiro(address, "listen", "-", stdin=asyncio.subprocess.PIPE) as process:
+        ended = await end_of(process, await asyncio.to_thread(speech.read_bytes))
+    assert ended == Ended(exit_codes.OK, "[00:00.00 - 00:00.30] all 3\n", "")
+
+
 async def test_replacements_from_options_and_a_file(
     address: str, deployment: Deployment, speech: Path, tmp_path: Path
 ) -> None:
@@ -366,6 +444,15 @@ async def test_the_second_interrupt_does_not_wait(address: str, deployment: Depl
     assert ended.code == exit_codes.INTERRUPTED
 
 
+async def test_one_interrupt_ends_watching(address: str, deployment: Deployment) -> None:
+    """Ctrl-C stops following a session that goes on."""
+    async with tiro(address, "watch", str(uuid.uuid4())) as process:
+        await deployment.live.watched.wait()
+        process.send_signal(signal.SIGINT)
+        ended = await end_of(process)
+    assert ended == Ended(exit_codes.INTERRUPTED, "", "")
+
+
 async def test_listening_to_a_file_that_cannot_be_streamed(address: str, tmp_path: Path) -> None:
     """A file of another kind is refused in one line, before audio is sent."""
     path = tmp_path / "song.mp3"
@@ -373,6 +460,28 @@ async def test_listening_to_a_file_that_cannot_be_streamed(address: str, tmp_pat
     ended = await run(address, "listen", path)
     assert ended.code == exit_codes.USAGE
     assert ended.err.startswith(f"tiro: {path}: a live stream takes WAV")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("transcribe", "ftp://example.com/a.wav"), "only http, https and s3"),
+        (("transcribe", "a.wav", "-o", __file__), "is a file, not a folder"),
+        (("--address", "http://127.0.0.1:50051", "engines"), "without http://"),
+        (("--api-key", "tiro_\u00fc", "engines"), "printable ASCII"),
+    ],
+)
+async def test_a_wrong_argument_is_explained(address: str, arguments: tuple[str, ...], why: str) -> None:
+    """A wrong argument is a usage error with its reason."""
+    ended = await run(address, *arguments)
+    assert ended.code == exit_codes.USAGE
+    assert why in " ".join(re.sub(r"[\u2500-\u257f]", " ", ended.err).split())
+
+
+async def test_help_has_a_short_name(address: str) -> None:
+    """`-h` is `--help`, for every command."""
+    for arguments in ((), ("transcribe",), ("jobs", "list")):
+        assert (await run(address, *arguments, "-h")).code == exit_codes.OK
 
 
 async def test_several_formats_need_a_folder(address: str, recordings: list[Path]) -> None:

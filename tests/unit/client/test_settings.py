@@ -34,6 +34,15 @@ def test_the_key_comes_from_the_environment() -> None:
     assert ClientSettings.resolve(environment=environment).api_key == "tiro_env"
     assert ClientSettings.resolve(api_key="tiro_own", environment=environment).api_key == "tiro_own"
     assert ClientSettings.resolve(environment={"TIRO_API_KEY": ""}).api_key is None
+    assert ClientSettings.resolve(environment={"TIRO_API_KEY": "tiro_env\r\n"}).api_key == "tiro_env"
+
+
+@pytest.mark.parametrize("key", ["tiro_ü", "tiro_a\ntiro_b", "tiro_\udce9"])
+def test_a_key_has_printable_ascii_characters(key: str) -> None:
+    """Other characters cannot be sent. The error does not show the key."""
+    with pytest.raises(ValueError, match="printable ASCII") as refused:
+        ClientSettings.resolve(api_key=key, environment={})
+    assert key not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,7 @@ def test_tls(tls: str | bool | None, variable: str | None, expected: object) -> 
     assert ClientSettings.resolve(tls=tls, environment=environment).tls_ca == expected
 
 
-@pytest.mark.parametrize("address", ["localhost", "https://host", "host:"])
+@pytest.mark.parametrize("address", ["localhost", "https://host", "http://host:1", "host:"])
 def test_an_address_needs_a_port(address: str) -> None:
     """An address without a port is refused at once."""
     with pytest.raises(ValueError, match="host:port"):

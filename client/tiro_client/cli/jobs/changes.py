@@ -37,7 +37,9 @@ def delete_jobs(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete jobs with their transcripts and recordings. Jobs that have not ended are cancelled."""
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise typer.BadParameter("nobody can be asked for confirmation here: say --yes", param_hint="--yes")
         what = "the recordings of " if audio_only else ""
         typer.confirm(f"Delete {what}{len(jobs)} job{'s' if len(jobs) > 1 else ''}?", abort=True, err=True)
     run(_change(options_of(context), jobs, _delete_audio if audio_only else _delete))

@@ -13,11 +13,11 @@ LAST_FINALS_SECONDS = 10.0
 """How long to wait for the last finals after Ctrl-C."""
 
 
-async def show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Event) -> None:
-    """Show events to the session's end, or for `LAST_FINALS_SECONDS` after Ctrl-C."""
+async def show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Event | None = None) -> None:
+    """Show events to the session's end, or for `LAST_FINALS_SECONDS` after `interrupted` was set."""
     try:
         async with asyncio.timeout(None) as timeout:
-            limiting = asyncio.create_task(_limit_after(interrupted, timeout), name="last-finals")
+            limiting = asyncio.create_task(_limit_after(interrupted or asyncio.Event(), timeout), name="last-finals")
             try:
                 async with aclosing(events):
                     with view_on(results()) as view:

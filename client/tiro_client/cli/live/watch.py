@@ -6,7 +6,6 @@ import typer
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.client_options import ClientOptions, options_of
-from tiro_client.cli.interrupts import first_interrupt
 from tiro_client.cli.live.session_display import show
 from tiro_client.cli.runner import run
 
@@ -23,6 +22,5 @@ def watch(
 
 async def _watch(options: ClientOptions, session: str, after: int) -> int:
     async with options.client() as client:
-        with first_interrupt() as interrupted:
-            await show(client.watch_session(session, after_sequence=after), interrupted)
+        await show(client.watch_session(session, after_sequence=after))
     return exit_codes.OK
