@@ -6,6 +6,7 @@ pulls, notices a gap or silence, and begins again after the last message it has 
 
 import asyncio
 import json
+from contextlib import suppress
 from enum import Enum
 from math import inf
 from types import TracebackType
@@ -33,6 +34,8 @@ SILENCE_SECONDS_MAX = 3 * HEARTBEAT_SECONDS
 """The silence, without even a heartbeat, after which the consumer counts as dead."""
 INACTIVE_SECONDS = 60.0
 """The time after which the server deletes the consumer of a reader that died."""
+CREATE_SECONDS_MAX = 2.0
+"""How long a server may take to create the consumer, before another try: servers drop requests in an election."""
 RETRY_SECONDS = 0.25
 
 _REQUEST = json.dumps(
@@ -153,7 +156,7 @@ class OrderedConsumer:
                 raise BusUnavailable("the connection to NATS was closed") from error
             except (_Restart, InboxTimeout, InboxOverflow, Error, OSError) as reason:
                 log.debug("consumer_restart", stream=self._stream, subject=self._subject, reason=repr(reason))
-                await self._close()
+                await self._abandon()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _open(self) -> Inbox:
@@ -171,7 +174,7 @@ class OrderedConsumer:
             mem_storage=True,
             num_replicas=1,
         )
-        info = await self._bus.jetstream.add_consumer(self._stream, config)
+        info = await self._bus.jetstream.add_consumer(self._stream, config, timeout=CREATE_SECONDS_MAX)
         self._name, self._pending = info.name, info.num_pending or 0
         created = info.created.timestamp()
         if self._contact.seconds_until(created) > self._restart_after_seconds:
@@ -226,6 +229,17 @@ class OrderedConsumer:
         self._last = stored
         self._stored_at = stored_ns / _NANOS
         self._outstanding -= 1
+
+    async def _abandon(self) -> None:
+        """Leave a consumer that is of no use, without waiting for its deletion: its server may be the one that failed.
+
+        During an election nobody answers, and the wait would keep the reader from the next leader for seconds.
+        """
+        name, self._name = self._name, ""
+        await self._close()
+        if name and self._bus.is_connected:
+            with suppress(Error, OSError):  # the server deletes it after INACTIVE_SECONDS
+                await self._bus.client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
 
     async def _close(self) -> None:
         inbox, self._inbox = self._inbox, None
