@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from tiro_core.logs.logger import get_logger
+from tiro_core.messaging.client import REQUEST_TIMEOUT_SECONDS
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable, Conflict, InDoubt, NotFound, translated
 from tiro_core.messaging.operations import StoredMessage, last_message
@@ -30,6 +31,11 @@ EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPIRES = "Nats-TTL"
 """The seconds until the message expires, a whole number."""
 WRITE_ID = "Tiro-Write-Id"
+
+SMALL_BYTES_MAX = 64 * 1024
+SMALL_SECONDS_MAX = 2.0
+"""How long one try of a conditional write up to that size waits for its answer. Servers drop requests in an election: a
+live session that waited longer would notice the new leader later. A try that is repeated too early does no harm."""
 
 log = get_logger()
 
@@ -141,7 +147,7 @@ async def publish_expecting(
     async def store() -> int:
         try:
             with translated():
-                return (await bus.jetstream.publish(subject, payload, headers=expecting)).seq
+                return (await bus.jetstream.publish(subject, payload, _try_seconds(payload), headers=expecting)).seq
         except Conflict:
             newest = await _newest(bus, stream, subject)
             if newest is not None and newest.headers.get(WRITE_ID) == write_id:
@@ -155,6 +161,10 @@ async def publish_expecting(
         return await with_patience(store, PATIENCE_SECONDS)
     except BusUnavailable as error:
         raise InDoubt(str(error)) from error
+
+
+def _try_seconds(payload: bytes) -> float:
+    return SMALL_SECONDS_MAX if len(payload) <= SMALL_BYTES_MAX else REQUEST_TIMEOUT_SECONDS
 
 
 async def _newest(bus: Bus, stream: str, subject: str) -> StoredMessage | None:
