@@ -1,5 +1,7 @@
 """Exit statuses of services, and the error of a service that refuses to start."""
 
+EXIT_CRASHED = 1
+"""An error that Tiro does not expect ended the service. The log has it."""
 EXIT_SETTINGS = 2
 """The settings are not valid, or this machine cannot meet them."""
 EXIT_UNSAFE = 3

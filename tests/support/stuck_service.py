@@ -6,10 +6,16 @@ import signal
 import sys
 import threading
 import time
+from types import ModuleType
+from typing import Any
+
+from obstore.store import MemoryStore
 
 from tiro_core.logs.logger import get_logger
 from tiro_core.server.lifecycle import run_service
 from tiro_core.settings import CoreSettings
+
+FINALIZATION_SECONDS = 1.0
 
 log = get_logger()
 
@@ -39,7 +45,34 @@ async def serve(_settings: CoreSettings, stopping: asyncio.Event) -> None:
             log.info("this line is never written")
         if way == "thread":
             threading.Thread(target=_never_return, name="left behind").start()
+        if way == "native_thread":
+            await _call_from_a_native_thread()
         part.cancel()
+
+
+async def _call_from_a_native_thread() -> None:
+    """Get an answer from a library's native thread that has not left Python when the interpreter is finalized.
+
+    Python ends such a thread by unwinding its stack, and a native frame that does not allow it aborts the process. Both
+    sides are slowed down, so that it happens each time.
+    """
+    loop = asyncio.get_running_loop()
+    deliver = loop.call_soon_threadsafe
+
+    def deliver_slowly(*arguments: Any, **options: Any) -> None:
+        deliver(*arguments, **options)
+        time.sleep(FINALIZATION_SECONDS / 2)
+
+    loop.call_soon_threadsafe = deliver_slowly  # type: ignore[method-assign, assignment]
+    await MemoryStore().put_async("key", b"value")
+    sys.modules["slow"] = _SlowToFinalize("slow")
+
+
+class _SlowToFinalize(ModuleType):
+    """A module whose end delays the finalization of the interpreter."""
+
+    def __del__(self) -> None:
+        time.sleep(FINALIZATION_SECONDS)
 
 
 async def _swallow() -> None:

@@ -6,10 +6,12 @@ has the details. A second signal cancels everything. A service that does not end
 """
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,7 +23,7 @@ from tiro_core.logs.redaction import Redactor, secrets_of
 from tiro_core.logs.setup import configure_logging, log_lost_tasks, log_uncaught_exceptions
 from tiro_core.server.stop_clock import StopClock
 from tiro_core.settings import CoreSettings
-from tiro_core.startup import EXIT_SETTINGS, CannotStart
+from tiro_core.startup import EXIT_CRASHED, EXIT_SETTINGS, CannotStart
 
 S = TypeVar("S", bound=CoreSettings)
 T = TypeVar("T")
@@ -36,7 +38,7 @@ class StoppedEarly(Exception):  # noqa: N818 - it is an outcome that was asked f
     """A signal to stop came before the service had started."""
 
 
-def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
+def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> NoReturn:
     """Run a service as the process's main program.
 
     Args:
@@ -56,15 +58,31 @@ def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.E
     clock = StopClock(settings.grace_seconds)
     clock.start()
     try:
+        status = _run(settings, serve, clock)
+    except Exception:  # noqa: BLE001 - the hook logs it
+        sys.excepthook(*sys.exc_info())
+        status = EXIT_CRASHED
+    logging.shutdown()
+    # Everything is closed, and the interpreter is not finalized: a native thread of a library that is about to return
+    # from Python would abort the process then (Python before 3.14 ends it with `pthread_exit`, through Rust's frames).
+    os._exit(status)
+
+
+def _run(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]], clock: StopClock) -> int:
+    """Run a service to its end. Returns the exit status."""
+    refusals: list[CannotStart] = []
+    try:
         asyncio.run(_until_signalled(settings, serve, clock))
     except* CannotStart as group:
         refusals = _leaves(group)
-        for refusal in refusals:
-            log.critical("refused_to_start", reason=str(refusal))
-        sys.exit(max(refusal.exit_status for refusal in refusals))
     finally:
-        clock.ending()  # threads that other code left behind may keep the interpreter from ending
-    log.info("stopped")
+        clock.ending()  # only the log is left to be written, which may not be read
+    if not refusals:
+        log.info("stopped")
+        return 0
+    for refusal in refusals:
+        log.critical("refused_to_start", reason=str(refusal))
+    return max(refusal.exit_status for refusal in refusals)
 
 
 def _read_settings(name: str, settings_type: type[S]) -> S:

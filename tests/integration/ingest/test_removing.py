@@ -68,6 +68,17 @@ async def deletion_of(bus: Bus, bucket: str, kind: Any, key: str) -> AsyncIterat
                 return
 
 
+@asynccontextmanager
+async def deletion_of_audio(bus: Bus, tenant: str, name: str) -> AsyncIterator[None]:
+    """Wait at the end until a job's record says that its recording is deleted, the last step of the deletion."""
+    jobs = RecordStore(bus, topology.JOBS_BUCKET, TranscriptionRecord)
+    async with asyncio.timeout(DEADLINE_SECONDS), jobs.watch(subjects.record(tenant, bare(name))) as changes:
+        yield
+        async for change in changes:
+            if isinstance(change, Change) and change.value is not None and change.value.audio_deleted:
+                return
+
+
 async def test_deletion_of_a_job_removes_all_its_data(ingest: Ingest, bus: Bus, tenant: str, speech: bytes) -> None:
     """A deletion removes record, events, transcript, recording, task message, and the record of its request."""
     job = await ingest.transcribe(content=speech, request_id="once")
@@ -164,9 +175,10 @@ async def test_jobs_and_recordings_expire(start_ingest: StartIngest, bus: Bus, t
     short = await ingest.transcribe(content=speech, ttl={"nanos": 1})
     assert job.audio_ttl.nanos == 1
     assert short.audio_ttl.nanos == 1, "a recording does not outlive its job"
-    async with deletion_of(bus, topology.UPLOADS_BUCKET, UploadRecord, subjects.record(tenant, bare(job.upload))):
+    async with deletion_of_audio(bus, tenant, job.name):
         await cancel(ingest, job.name)
     assert (await get(ingest, job.name)).audio_deleted
+    assert not await has_audio(bus, tenant, job.upload)
     key = subjects.record(tenant, bare(short.name))
     async with deletion_of(bus, topology.JOBS_BUCKET, TranscriptionRecord, key):
         await cancel(ingest, short.name)
