@@ -26,6 +26,7 @@ from tiro_client.jobs.subtitle_options import SubtitleOptions
 from tiro_client.live.config import AudioEncoding, LiveConfig
 from tiro_client.live.events import (
     AudioAck,
+    ConfigRefused,
     ConfigUpdated,
     EngineChanged,
     Final,
@@ -51,6 +52,7 @@ __all__ = [
     "AudioAck",
     "AudioEncoding",
     "Capability",
+    "ConfigRefused",
     "ConfigUpdated",
     "DeadlineExceeded",
     "Engine",

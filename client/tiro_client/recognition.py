@@ -28,7 +28,7 @@ class Recognition:
     model: str = ""
     """Name of the engine's model. Empty: the deployment's default."""
     language: str = ""
-    """ISO 639 code of the spoken language, such as `en`. Empty: it is detected, if the model can."""
+    """BCP 47 tag of the spoken language, such as `en` or `en-US`. Empty or `auto`: it is detected, if the model can."""
     hotwords: Sequence[str] = ()
     """Words and phrases that are likely to occur."""
     word_timestamps: bool | None = None

@@ -37,7 +37,7 @@ class Segment:
     words: tuple[Word, ...] = ()
     """Empty where there are no word timestamps."""
     language: str = ""
-    """ISO 639 code."""
+    """The requested tag, or else the detected language, an ISO 639 code."""
     channel: int = 0
     """The audio channel, counted from 1. 0 where the channels were mixed."""
 
@@ -78,7 +78,7 @@ class TranscriptInfo:
     model_digest: str
     """`sha256:<hex>` of the weights."""
     language: str
-    """ISO 639 code. Empty when there was no speech to detect it from."""
+    """The requested tag, or else the detected language. Empty when there was no speech to detect it from."""
     language_confidence: float | None
     """The probability of the detected language, 0 to 1. None when the caller gave the language."""
     audio_seconds: float

@@ -9,6 +9,8 @@ from tests.e2e.live_audio import at_once, paced
 from tests.e2e.speech import encoded, error_rate, pcm16
 from tiro_client import (
     AsyncClient,
+    ConfigRefused,
+    ConfigUpdated,
     Final,
     LiveConfig,
     LiveEvent,
@@ -88,6 +90,26 @@ async def test_finalize_answers_at_once(client: AsyncClient) -> None:
         await live.end()
         events += [event async for event in live]
     assert error_rate(text_of(events), "dictation.wav") <= 0.3
+
+
+async def test_a_refused_update_changes_nothing(client: AsyncClient) -> None:
+    """Updates that cannot be served are events with the reason. The next one does not repeat them, and words come."""
+    samples = pcm16("dictation.wav")
+    async with client.open_stream(LiveConfig(sample_rate=RATE, language="en-US", speech_threshold=0.6)) as live:
+        await live.update(language="es")
+        await live.update(silence_seconds=60)
+        events = [await anext(live) for _ in range(3)]
+        refused = [event for event in events if isinstance(event, ConfigRefused)]
+        assert [event.error.reason for event in refused] == ["UNSUPPORTED_LANGUAGE", "INVALID_REQUEST"]
+        await live.update(utterance_seconds_max=12)
+        await live.send(samples.tobytes())
+        await live.end()
+        events += [event async for event in live]
+    [updated] = [event for event in events if isinstance(event, ConfigUpdated)]
+    assert (updated.language, updated.silence_seconds, updated.utterance_seconds_max) == ("en-US", None, 12)
+    assert updated.speech_threshold == pytest.approx(0.6)
+    assert {event.segment.language for event in events if isinstance(event, Final)} == {"en-US"}
+    assert error_rate(text_of(events), "dictation.wav") <= 0.15
 
 
 async def test_silence_gives_no_text(client: AsyncClient) -> None:

@@ -14,6 +14,7 @@ from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from tiro.events.v1.live_pb2 import (
+    LiveConfigRefused,
     LiveConfigUpdated,
     LiveEnded,
     LiveEvent,
@@ -246,6 +247,9 @@ class _Session:
             changed.recognition.hotwords[:] = message.update_config.hotwords.phrases
             changed.recognition.replacements.extend(message.update_config.replacements.pairs)
             await self._append(LiveEvent(config_updated=changed, answered_controls=message.first_control + 1))
+        elif kind == "refused_update":
+            refused = LiveConfigRefused(sample=self._samples, error=message.refused_update)
+            await self._append(LiveEvent(config_refused=refused, answered_controls=message.first_control + 1))
         elif kind == "pause":
             await self._final()
         else:

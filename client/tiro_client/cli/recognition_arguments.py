@@ -17,7 +17,9 @@ class RecognitionArguments:
     language: Annotated[
         str,
         typer.Option(
-            "--language", "-l", help="Spoken language, such as `en`. Default: it is detected, if the model can."
+            "--language",
+            "-l",
+            help="Spoken language, such as `en` or `en-US`. Default: it is detected, if the model can.",
         ),
     ] = ""
     hotwords: Annotated[

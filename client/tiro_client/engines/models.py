@@ -62,7 +62,7 @@ class EngineModel:
     name: str
     """The value for `model=`."""
     languages: tuple[str, ...]
-    """ISO 639 codes, sorted."""
+    """ISO 639 codes, and tags with a region where the model distinguishes it; sorted."""
     capabilities: tuple[Capability, ...]
     """The capabilities. Those that this client does not know are left out."""
     price_per_minute: Price | None

@@ -52,7 +52,7 @@ class Job:
     engine: str
     model: str
     language: str
-    """ISO 639 code of the requested language. Empty when it is detected."""
+    """BCP 47 tag of the requested language. Empty when it is detected."""
     upload: str
     """`uploads/{id}`."""
     waiting_for: str

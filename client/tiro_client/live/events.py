@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiro.streaming.v1 import streaming_pb2
+from tiro_client.calls.error_details import from_status
+from tiro_client.errors import TiroError
 from tiro_client.timing import seconds_of
 from tiro_client.transcript import Segment, TranscriptWarning
 
@@ -121,6 +123,15 @@ class ConfigUpdated(LiveEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigRefused(LiveEvent):
+    """A change of the configuration was refused. The session goes on with the configuration as it was."""
+
+    offset_seconds: float
+    error: TiroError
+    """Why it was refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lag(LiveEvent):
     """The service is behind the audio that it received, or has caught up."""
 
@@ -181,6 +192,10 @@ def _updated(sequence: int, updated: streaming_pb2.ConfigUpdated) -> ConfigUpdat
     )
 
 
+def _refused(sequence: int, refused: streaming_pb2.ConfigRefused) -> ConfigRefused:
+    return ConfigRefused(sequence, seconds_of(refused.offset), from_status(refused.error))
+
+
 def _ended(sequence: int, ended: streaming_pb2.SessionEnded) -> SessionEnded:
     upload = f"uploads/{ended.upload_id}" if ended.upload_id else ""
     return SessionEnded(sequence, seconds_of(ended.audio_duration), ended.final_count, upload)
@@ -198,6 +213,7 @@ _CONVERTERS: Mapping[str, Callable[[int, Any], LiveEvent]] = {
     "engine_changed": lambda sequence, it: EngineChanged(sequence, seconds_of(it.offset), it.engine, it.model),
     "session_ended": _ended,
     "config_updated": _updated,
+    "config_refused": _refused,
     "lag": lambda sequence, it: Lag(sequence, seconds_of(it.behind)),
 }
 """The converters, by the kind of the message."""

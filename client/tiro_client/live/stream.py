@@ -9,7 +9,7 @@ from tiro.streaming.v1.streaming_pb2 import Finalize, StreamingTranscribeRequest
 from tiro_client.calls.connection import Connection
 from tiro_client.errors import DeadlineExceeded, StreamClosed
 from tiro_client.live.config import LiveConfig, LiveUpdate
-from tiro_client.live.events import LiveEvent
+from tiro_client.live.events import ConfigRefused, ConfigUpdated, LiveEvent
 from tiro_client.live.inbox import Inbox
 from tiro_client.live.outbox import outbox_for
 from tiro_client.live.session import LiveSession
@@ -48,6 +48,7 @@ class LiveStream:
             utterance_seconds_max=config.utterance_seconds_max,
             speech_threshold=config.speech_threshold,
         )
+        self._used_endpointing = self._endpointing
         frame_bytes = config.frame_bytes or 1
         self._piece_bytes = AUDIO_BYTES_MAX - AUDIO_BYTES_MAX % frame_bytes
         self._inbox = Inbox()
@@ -99,12 +100,14 @@ class LiveStream:
         utterance_seconds_max: float | None = None,
         speech_threshold: float | None = None,
     ) -> None:
-        """Change the configuration for the audio that is sent next. `ConfigUpdated` confirms it. None: no change.
+        """Change the configuration for the audio that is sent next. None: no change.
+
+        `ConfigUpdated` confirms it. `ConfigRefused` says that it cannot be served; then the session goes on without it.
 
         Args:
             hotwords: The hotwords that replace the current ones. `()` for none.
             replacements: The replacements that replace the current ones. `{}` for none.
-            language: ISO 639 code. Empty: it is detected, if the model can.
+            language: BCP 47 tag. Empty or `auto`: it is detected, if the model can.
             silence_seconds: Silence after speech that ends an utterance, 0.1 to 5 s.
             utterance_seconds_max: The longest utterance, 5 to 25 s.
             speech_threshold: The probability of speech above which audio counts as speech, 0.1 to 0.95.
@@ -154,7 +157,20 @@ class LiveStream:
         event = await self._inbox.get()
         if event is None:
             raise StopAsyncIteration
+        self._note(event)
         return event
+
+    def _note(self, event: LiveEvent) -> None:
+        """Note the endpointing that the service uses: a change of it that was refused is not sent again."""
+        match event:
+            case ConfigUpdated():
+                self._used_endpointing = LiveUpdate(
+                    silence_seconds=event.silence_seconds,
+                    utterance_seconds_max=event.utterance_seconds_max,
+                    speech_threshold=event.speech_threshold,
+                )
+            case ConfigRefused():
+                self._endpointing = self._used_endpointing
 
     async def _put(self, request: StreamingTranscribeRequest) -> None:
         try:

@@ -17,7 +17,7 @@ class Offer:
     """The capabilities of one live worker with its model, or those of the model in the catalogue."""
 
     languages: frozenset[str]
-    """ISO 639 codes."""
+    """As in `Capabilities.languages`."""
     features: frozenset[Feature]
     regions: frozenset[str] = frozenset()
     """The regions that a request may choose. Empty where the engine has no regions."""

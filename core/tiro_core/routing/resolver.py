@@ -8,6 +8,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import invalid_argument
 from tiro_core.routing.availability import ModelAvailability
+from tiro_core.routing.language_tags import normalized
 from tiro_core.routing.options import require_size
 from tiro_core.routing.suitability import NO_OPTIONS, unserved_by_all
 from tiro_core.routing.workers import WorkerDirectory
@@ -30,7 +31,7 @@ class RecognitionResolver:
         self._default_model = default_model
 
     def resolve(self, asked: RecognitionConfig, field_path: str) -> RecognitionConfig:
-        """The config of a request with engine and model set.
+        """The config of a request with engine and model set, and with its language tag normalized.
 
         Optional word times are left out where no live worker of the model has them.
 
@@ -46,6 +47,7 @@ class RecognitionResolver:
         require_size(asked, field_path)
         config = RecognitionConfig()
         config.CopyFrom(asked)
+        config.language_code = normalized(asked.language_code)
         config.engine = asked.engine or self._default_engine
         config.model = asked.model or self._model_of(config.engine, field_path)
         self._require_known(config, field_path)

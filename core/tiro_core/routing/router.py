@@ -12,6 +12,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.clock import until_midnight
 from tiro_core.errors import TiroError, invalid_argument, resource_exhausted
 from tiro_core.logs.logger import get_logger
+from tiro_core.routing.language_tags import closest_language, normalized
 from tiro_core.routing.resolver import RecognitionResolver
 from tiro_core.routing.rules import Policy, Route, Routing
 from tiro_core.routing.workers import WorkerDirectory
@@ -206,7 +207,7 @@ def _message(config: RecognitionConfig) -> RouteMessage:
 
 
 def _require_language(route: Route, asked: RecognitionConfig) -> None:
-    if route.languages and asked.language_code not in route.languages:
+    if route.languages and closest_language(normalized(asked.language_code), route.languages) is None:
         named = ", ".join(sorted(route.languages))
         raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, f"the policy has it for {named} alone")
 

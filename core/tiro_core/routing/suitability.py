@@ -12,6 +12,7 @@ from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.errors import TiroError, invalid_argument
 from tiro_core.routing.availability import ModelAvailability, Offer, offer_of
+from tiro_core.routing.language_tags import closest_language, suggestion
 from tiro_core.routing.options import unsupported_option
 from tiro_engines.interface import Capability
 
@@ -102,8 +103,12 @@ def _needed(config: RecognitionConfig) -> RecognitionConfig:
 
 def _unsupported_language(config: RecognitionConfig, offer: Offer, whole: Offer, field_path: str) -> TiroError | None:
     asked = config.language_code
-    if asked and asked not in offer.languages:
-        message = f"model {config.model!r} does not know the language {asked!r}"
+    if asked and closest_language(asked, offer.languages) is None:
+        meant = suggestion(asked, offer.languages)
+        message = (
+            f"model {config.model!r} does not know the language {asked!r}{f'; was {meant!r} meant?' if meant else ''}"
+            f" It knows {', '.join(sorted(offer.languages))}."
+        )
     elif not asked and len(whole.languages) > 1 and Capability.CAPABILITY_LANGUAGE_DETECTION not in offer.features:
         message = f"model {config.model!r} does not detect languages: name the one that is spoken"
     else:

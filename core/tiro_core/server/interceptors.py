@@ -7,19 +7,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
-import protovalidate
 import structlog
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 from prometheus_client import Counter, Gauge, Histogram
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro_core.errors import FieldViolation, TiroError, reason_name, resource_exhausted
+from tiro_core.errors import TiroError, reason_name, resource_exhausted
 from tiro_core.logs.logger import get_logger
 from tiro_core.server.auth.tenant import Authenticator, current_tenant, set_tenant
 from tiro_core.server.caller_errors import RETRY_AFTER, for_caller
 from tiro_core.server.interception import AroundInterceptor, Context
 from tiro_core.server.tenant_limit import TenantLimit
+from tiro_core.server.validation import require_valid
 
 ABORT_SECONDS_MAX = 1.0
 """How long the end of a call waits for a client that does not read."""
@@ -152,9 +152,6 @@ class IdentityInterceptor(AroundInterceptor):
 class ValidationInterceptor(AroundInterceptor):
     """Checks every request against the rules in its proto."""
 
-    def __init__(self) -> None:
-        self._validator = protovalidate.Validator()
-
     def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
         """Do nothing around the call: `on_request` checks each request."""
         return _nothing()
@@ -165,25 +162,10 @@ class ValidationInterceptor(AroundInterceptor):
         Raises:
             TiroError: INVALID_ARGUMENT with the fields that break a rule.
         """
-        if not isinstance(request, Message):
-            return
-        broken = self._validator.collect_violations(request)
-        if broken:
-            violations = [FieldViolation(_path(item), item.proto.message) for item in broken]
-            message = "; ".join(f"{item.field or 'request'}: {item.description}" for item in violations)
-            raise TiroError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                reasons.ERROR_REASON_INVALID_REQUEST,
-                message,
-                violations=violations,
-            )
+        if isinstance(request, Message):
+            require_valid(request)
 
 
 @asynccontextmanager
 async def _nothing() -> AsyncIterator[None]:
     yield
-
-
-def _path(violation: protovalidate.Violation) -> str:
-    path = violation.proto.field
-    return ".".join(element.field_name for element in path.elements) if path else ""

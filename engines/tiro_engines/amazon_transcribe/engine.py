@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from tiro_engines.amazon_transcribe.connection import Connection
-from tiro_engines.amazon_transcribe.languages import locales_by_language
+from tiro_engines.amazon_transcribe.languages import locales_by_tag
 from tiro_engines.amazon_transcribe.recording import transcribe_window
 from tiro_engines.amazon_transcribe.service import Service
 from tiro_engines.amazon_transcribe.session import AmazonSession
@@ -40,7 +40,7 @@ class AmazonEngine:
 
     def __init__(self, settings: AmazonSettings) -> None:
         self._settings = settings
-        self._locales = locales_by_language(settings.preferred_locales)
+        self._locales = locales_by_tag(settings.preferred_locales)
         self._service = Service(settings)
         digest = hashlib.sha256(f"{NAME}/{MODEL}/{settings.region}".encode()).hexdigest()
         self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")

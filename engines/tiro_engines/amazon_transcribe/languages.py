@@ -22,8 +22,8 @@ def language_of(locale: str) -> str:
     return locale.partition("-")[0]
 
 
-def locales_by_language(preferred: Iterable[str] = ()) -> Mapping[str, str]:
-    """The locale of each language.
+def locales_by_tag(preferred: Iterable[str] = ()) -> Mapping[str, str]:
+    """The locale of each language, as `en`, and of each locale itself, as `en-GB`.
 
     Args:
         preferred: Locales that a deployment wants instead of the usual ones.
@@ -36,4 +36,4 @@ def locales_by_language(preferred: Iterable[str] = ()) -> Mapping[str, str]:
         if locale not in LOCALES:
             raise ValueError(f"the service has no language {locale!r}")
         chosen[language_of(locale)] = locale
-    return chosen
+    return chosen | {locale: locale for locale in LOCALES}

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tiro_engines.amazon_transcribe.languages import LOCALES, language_of, locales_by_language
+from tiro_engines.amazon_transcribe.languages import LOCALES, language_of, locales_by_tag
 from tiro_engines.errors import SettingsError
 
 CATCH_UP_PACE = 2.0
@@ -50,7 +50,7 @@ class AmazonSettings(BaseSettings):
         languages = {language_of(locale) for locale in found}
         if any(locale not in LOCALES for locale in found) or len(languages) < len(found) or len(found) == 1:
             raise ValueError("TIRO_AMAZON_IDENTIFY: two or more locales of the service, at most one of each language")
-        locales_by_language(self.preferred_locales)
+        locales_by_tag(self.preferred_locales)
         if found and (self.vocabulary or self.vocabulary_filter):
             raise ValueError(
                 "TIRO_AMAZON_IDENTIFY cannot be combined with a vocabulary or a filter: these are of one language"

@@ -24,7 +24,8 @@ class Capabilities:
     """The capabilities of an engine with the model that it has loaded."""
 
     languages: frozenset[str]
-    """ISO 639-1 codes (639-3 where there is none), as in `en`, `es`, `haw`."""
+    """ISO 639-1 codes (639-3 where there is none), as in `en`, `es`, `haw`; also tags with a region, as `en-GB`, where
+    the model distinguishes it. The engine gets only these, whatever tag a request has."""
     features: frozenset[Feature]
     """Values of `Capability`. The engine never gets an option that needs another one."""
     regions: frozenset[str] = frozenset()

@@ -24,7 +24,7 @@ class RecognitionOptions:
     """The options of recognition that windows and sessions share."""
 
     language: str | None = None
-    """ISO 639 code. None detects it."""
+    """One of `Capabilities.languages`. None detects it."""
     hotwords: tuple[str, ...] = ()
     """Words and phrases that are likely to be said."""
     word_timestamps: bool = True

@@ -157,6 +157,28 @@ async def test_an_unknown_engine_model_or_language_is_refused(
     assert not (await _list(ingest)).transcriptions
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"), [("EN", "en"), ("en_us", "en-US"), ("zh-hans-cn", "zh-Hans-CN"), ("auto", ""), ("cmn", "cmn")]
+)
+async def test_a_language_is_named_by_any_tag(ingest: Ingest, speech: bytes, asked: str, kept: str) -> None:
+    """A tag with a region or a script names the model's language. The job has the tag in the usual letter case."""
+    config = RecognitionConfig(engine="faster-whisper", model="base", language_code=asked)
+    assert (await ingest.transcribe(content=speech, config=config)).config.language_code == kept
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("english", "en"), ("jp", "ja"), ("tlh", None), ("no tag", None)])
+async def test_a_language_that_was_probably_meant_is_named(
+    ingest: Ingest, speech: bytes, asked: str, meant: str | None
+) -> None:
+    """The refusal has the languages of the model, and the one that was probably meant."""
+    config = RecognitionConfig(engine="faster-whisper", model="base", language_code=asked)
+    async with refused(INVALID, "UNSUPPORTED_LANGUAGE") as errors:
+        await ingest.transcribe(content=speech, config=config)
+    message = errors[0].details() or ""
+    assert (f"was {meant!r} meant?" in message) == (meant is not None)
+    assert " de, el, en, es," in message
+
+
 async def test_a_job_needs_a_finished_upload(ingest: Ingest) -> None:
     """A missing or open upload, and a job without a recording, are refused."""
     async with refused(NOT_FOUND, "UPLOAD_NOT_FOUND"):

@@ -17,6 +17,8 @@ from tests.integration.streamer.conftest import (
 from tests.support.scripted_worker import ScriptedWorker
 from tiro.speech.v1.recognition_pb2 import Replacement
 from tiro.streaming.v1 import streaming_pb2 as streaming
+from tiro_core.clock import duration
+from tiro_core.errors import from_status, reason_name
 
 SECOND = bytes(32_000)
 LONG = 600
@@ -101,15 +103,52 @@ async def test_a_change_of_config_is_answered_and_acknowledged(client: Client, w
     assert [message.update_config for message in received.inputs if message.HasField("update_config")] == [update]
 
 
-async def test_a_change_to_an_unknown_language(client: Client, worker: ScriptedWorker) -> None:
-    """The session ends with an error, after the audio before the change was transcribed."""
-    error = await client.be_refused(
-        client.config(),
-        Request(audio=SECOND),
-        Request(update_config=streaming.UpdateConfig(language_code="xx")),
-    )
-    assert "xx" in error.details()
-    assert len((await worker.only_session()).pcm16) == len(SECOND)
+@pytest.mark.parametrize(
+    ("update", "reason", "field"),
+    [
+        (streaming.UpdateConfig(language_code="xx"), "UNSUPPORTED_LANGUAGE", "update_config.language_code"),
+        (
+            streaming.UpdateConfig(hotwords=streaming.Hotwords(phrases=101 * ["Tiro"])),
+            "INVALID_REQUEST",
+            "update_config.hotwords.phrases",
+        ),
+        (
+            streaming.UpdateConfig(endpointing=streaming.Endpointing(silence=duration(60))),
+            "INVALID_REQUEST",
+            "update_config.endpointing.silence",
+        ),
+        (
+            streaming.UpdateConfig(
+                replacements=streaming.Replacements(pairs=4 * [Replacement(find="x", replace=10_000 * "y")])
+            ),
+            "INVALID_REQUEST",
+            "update_config.replacements",
+        ),
+    ],
+)
+async def test_a_change_that_cannot_be_served(
+    client: Client, worker: ScriptedWorker, update: streaming.UpdateConfig, reason: str, field: str
+) -> None:
+    """The change is answered with the reason and counts as a control; the session goes on with its config."""
+    call = await client.start()
+    await call.write(Request(audio=SECOND))
+    await call.write(Request(update_config=update))
+    refused = await read_until(call, "config_refused")
+    assert refused.sequence
+    assert refused.config_refused.offset.seconds == 1
+    error = from_status(refused.config_refused.error)
+    assert reason_name(error.reason) == reason
+    assert error.violations[0].field.startswith(field)
+    await call.write(Request(audio=SECOND))
+    await call.write(Request(update_config=streaming.UpdateConfig(language_code="ES")))
+    await read_until(call, "config_updated")
+    while (await read_until(call, "audio_ack")).audio_ack.control_count != 2:
+        pass
+    await call.done_writing()
+    assert (await read_all(call)).kinds()[-2:] == ["final", "session_ended"]
+    received = await worker.only_session()
+    assert len(received.pcm16) == 2 * len(SECOND)
+    assert sum(message.HasField("update_config") for message in received.inputs) == 1
 
 
 @pytest.mark.parametrize("channels", [2, 6])

@@ -25,6 +25,7 @@ from tiro.speech.v1.audio_pb2 import AudioEncoding, AudioFormat
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig, Replacement
 from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, Replacements, StreamingConfig, UpdateConfig
 from tiro_core.clock import duration
+from tiro_core.errors import from_status, reason_name
 from tiro_core.messaging import topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import CAUGHT_UP, RecordStore
@@ -63,7 +64,7 @@ async def sessions_of(bus: Bus, engine: str) -> Sequence[SessionRecord]:
             "config.endpointing.silence",
         ),
         (
-            StreamingConfig(format=LINEAR16, recognition=RecognitionConfig(language_code="English")),
+            StreamingConfig(format=LINEAR16, recognition=RecognitionConfig(language_code=65 * "x")),
             "config.recognition.language_code",
         ),
     ],
@@ -168,10 +169,15 @@ async def test_a_change_in_mid_session_that_the_worker_cannot_serve(
     worker.record.capabilities.remove(capability)
     await worker.register()
     client = await start_streamer()
-    error = await client.be_refused(client.config(), Request(update_config=none), Request(update_config=some))
-    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_OPTION")
-    [violation] = info_of(error, error_details_pb2.BadRequest).field_violations
+    conversation = await client.converse(
+        client.config(), Request(update_config=none), Request(update_config=some), Request(audio=bytes(3200))
+    )
+    [refused] = [item.config_refused for item in conversation.responses if item.HasField("config_refused")]
+    error = from_status(refused.error)
+    assert reason_name(error.reason) == "UNSUPPORTED_OPTION"
+    [violation] = error.violations
     assert [f"update_config.{changed.name}" for changed, _ in some.ListFields()] == [violation.field]
+    assert conversation.kinds()[-1] == "session_ended"
     kinds = [message.WhichOneof("input") for message in (await worker.only_session()).inputs]
     assert kinds.count("update_config") == 1
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from tests.integration.transcriber.replacements import NO_REPLACEMENTS, pairs
@@ -72,6 +73,10 @@ class Session:
     async def update(self, update: UpdateConfig) -> None:
         """Append a change of the config."""
         await self._control(LiveInput(update_config=update))
+
+    async def refuse_update(self, error: Status) -> None:
+        """Append a change of the config that the streamer has refused."""
+        await self._control(LiveInput(refused_update=error))
 
     async def pause(self) -> None:
         """Append a pause: no audio comes for some time."""

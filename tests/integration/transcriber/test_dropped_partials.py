@@ -39,7 +39,7 @@ async def test_they_do_not_fit(tmp_path: Path, tenant: str) -> None:
         settings = CoreSettings.model_validate({"nats_url": nats.url, "nats_monitor_url": nats.monitor_url})
         async with open_bus(settings, "test") as bus, open_stage_threads() as threads:
             output = SessionOutput(bus, SessionRecord(tenant=tenant, session_id=new_id(), sample_rate_hertz=16_000))
-            output.use(await Pipelines(threads, []).open(RecognitionConfig(), NO_OPTIONS))
+            output.use(RecognitionConfig(), await Pipelines(threads, []).open(RecognitionConfig(), NO_OPTIONS))
             await asyncio.to_thread(nats.kill)
             await away.wait()
             await fill(bus)

@@ -41,6 +41,17 @@ async def test_a_job_becomes_a_transcript(jobs: Jobs) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+async def test_a_transcript_has_the_tag_that_was_asked_for(jobs: Jobs) -> None:
+    """The engine gets its own language; transcript and segments have the request's tag."""
+    job = await jobs.submit(recording(range(3)), language="en-GB")
+    events = await jobs.events(job)
+    record = await jobs.record(job)
+    assert record.state == SUCCEEDED
+    assert record.transcript.language_code == "en-GB"
+    assert {segment.language_code for event in events for segment in event.segments.segments} == {"en-GB"}
+
+
+@pytest.mark.usefixtures("worker")
 async def test_a_long_transcript_has_several_pages(jobs: Jobs) -> None:
     """More segments than a page has are stored in several pages without a loss."""
     audio = b"".join([recording([0])[:44], *(recording([n])[44:] + bytes(2 * 16_000) for n in range(130))])

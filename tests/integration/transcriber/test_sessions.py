@@ -2,6 +2,8 @@
 
 import grpc
 import numpy as np
+import pytest
+from google.rpc.status_pb2 import Status
 
 from tests.integration.transcriber.conftest import Worker
 from tests.integration.transcriber.live_session import RATE, Session, numbered, words
@@ -9,7 +11,7 @@ from tiro.events.v1.live_pb2 import EndOfAudio, SessionRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro.streaming.v1.streaming_pb2 import Endpointing, Hotwords, UpdateConfig
 from tiro_core.clock import duration
-from tiro_core.errors import TiroError
+from tiro_core.errors import TiroError, from_status, reason_name
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.records import Change
@@ -129,12 +131,45 @@ async def test_a_change_of_config_applies_from_its_position_on(session: Session,
     assert words(events) == numbered(0, 4)
 
 
-async def test_a_language_that_the_engine_lacks_ends_the_session(session: Session, worker: Worker) -> None:
-    """A language that the streamer has accepted and the engine refuses ends the session with the engine's error."""
+async def test_a_language_that_the_engine_lacks_is_refused(session: Session, worker: Worker) -> None:
+    """A language that the streamer has accepted and the engine refuses is answered so, and the session goes on."""
     await session.send(encode(range(2)))
-    await session.update(UpdateConfig(language_code="xx"))
+    await session.update(UpdateConfig(language_code="xx", endpointing=Endpointing(silence=duration(0.1))))
+    await session.send(encode(range(2, 4)))
+    await session.end()
     events = await session.events()
-    assert "xx" in events[-1].ended.error.message
+    [refused] = [event for event in events if event.HasField("config_refused")]
+    assert refused.answered_controls == 1
+    assert refused.config_refused.sample == len(encode(range(2)))
+    error = from_status(refused.config_refused.error)
+    assert (reason_name(error.reason), "xx" in error.message) == ("UNSUPPORTED_LANGUAGE", True)
+    assert not any(event.HasField("config_updated") for event in events)
+    assert not events[-1].ended.HasField("error")
+    assert words(events) == numbered(0, 4)
+
+
+async def test_a_refused_change_is_told_in_its_place(session: Session, worker: Worker) -> None:
+    """A change that the streamer has refused is an event, which counts as the answer to the client's control."""
+    await session.send(encode(range(2)))
+    await session.refuse_update(Status(code=3, message="no such language"))
+    await session.update(UpdateConfig(hotwords=Hotwords(phrases=["Tiro"])))
+    await session.send(encode(range(2, 4)))
+    await session.end()
+    events = await session.events()
+    [refused] = [event for event in events if event.HasField("config_refused")]
+    assert (refused.answered_controls, refused.config_refused.error.message) == (1, "no such language")
+    [updated] = [event for event in events if event.HasField("config_updated")]
+    assert updated.answered_controls == 2
+    assert words(events) == numbered(0, 4)
+
+
+@pytest.mark.parametrize(("asked", "named"), [("en-US", "en-US"), ("EN_us", "en-US"), ("", "en")])
+async def test_finals_have_the_tag_that_was_asked_for(session: Session, worker: Worker, asked: str, named: str) -> None:
+    """The engine gets its own language, and finals have the client's tag again."""
+    await session.update(UpdateConfig(language_code=asked))
+    await session.send(encode(range(2)))
+    await session.end()
+    assert {event.final.language_code for event in await session.events() if event.HasField("final")} == {named}
 
 
 async def test_progress_is_published_to_the_streamer(session: Session, worker: Worker) -> None:

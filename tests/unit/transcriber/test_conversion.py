@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_engines.interface import Segment, Word
 from tiro_transcriber.engine.conversion import from_proto, to_proto
 
@@ -24,7 +25,7 @@ def segments(draw: st.DrawFn) -> Segment:
 @given(segment=segments(), offset=SAMPLES)
 def test_a_segment_of_a_part_has_the_times_of_the_whole(segment: Segment, offset: int) -> None:
     """A segment of a part that is stored and read has the same fields, and times that are exact to the sample."""
-    moved = from_proto(to_proto(segment, with_words=True), offset)
+    moved = from_proto(to_proto(segment, RecognitionConfig(enable_word_time_offsets=True)), offset)
     assert (moved.start, moved.end) == (segment.start + offset, segment.end + offset)
     assert [(word.start, word.end) for word in moved.words] == [
         (word.start + offset, word.end + offset) for word in segment.words

@@ -17,6 +17,7 @@ from tiro_transcriber.jobs.audio_range import DecodeOutcome
 from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
 from tiro_transcriber.pipeline.failures import StageFailure
 
+LANGUAGES = frozenset({"de", "en", "es"})
 MODEL = ModelInfo("none", "none", "sha256:0")
 
 
@@ -30,10 +31,10 @@ def test_the_first_language_detected_is_kept() -> None:
     detected = WindowResult(DetectedLanguage("es", 0.9))
     one, several = builder(), builder(multilingual=True)
     for kind in (one, several):
-        assert kind.options().language is None
+        assert kind.options(LANGUAGES).language is None
         kind.add(detected)
-    assert (one.options().language, several.options().language) == ("es", None)
-    assert builder("de").options().language == "de"
+    assert (one.options(LANGUAGES).language, several.options(LANGUAGES).language) == ("es", None)
+    assert builder("de").options(LANGUAGES).language == "de"
 
 
 def test_warnings_of_a_part_are_those_of_the_whole() -> None:

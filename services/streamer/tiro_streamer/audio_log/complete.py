@@ -1,5 +1,7 @@
 """The sink of a session whose audio has ended: a client that resumes such a session can only read."""
 
+from google.rpc.status_pb2 import Status
+
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_streamer.audio_log.position import LogPosition
 from tiro_streamer.errors import audio_has_ended
@@ -25,6 +27,9 @@ class CompleteAudioLog:
         """Do nothing: see the class."""
 
     async def update_config(self, update: UpdateConfig) -> None:
+        """Do nothing: see the class."""
+
+    async def refuse_update(self, error: Status) -> None:
         """Do nothing: see the class."""
 
     async def end(self) -> None:

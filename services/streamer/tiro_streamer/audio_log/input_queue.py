@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
+from google.rpc.status_pb2 import Status
+
 from tiro.events.v1.live_pb2 import EndOfAudio
 from tiro.streaming.v1.streaming_pb2 import Finalize, UpdateConfig
 from tiro_core.audio.pcm import SAMPLE_BYTES
@@ -14,7 +16,8 @@ CHUNK_BYTES_MAX = 128 * 1024
 ITEMS_MAX = 64
 """The most items that wait: controls, and the audio between them. Then the client is not read."""
 
-Control: TypeAlias = Finalize | UpdateConfig | EndOfAudio
+Control: TypeAlias = Finalize | UpdateConfig | Status | EndOfAudio
+"""A control of the client. A `Status` is the error of a change of the config that was refused."""
 
 
 class InputQueue:

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from google.rpc.status_pb2 import Status
+
 from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_streamer.audio_log.position import LogPosition
 
@@ -24,6 +26,9 @@ class AudioSink(Protocol):
 
     async def update_config(self, update: UpdateConfig) -> None:
         """Accept a change of the configuration from here on."""
+
+    async def refuse_update(self, error: Status) -> None:
+        """Accept a change of the configuration that was refused, for the worker to say so in its place."""
 
     async def end(self) -> None:
         """Accept the end of the audio. Nothing may follow it."""

@@ -10,7 +10,7 @@ from tiro_core.messaging.errors import NotFound
 from tiro_core.messaging.operations import last_message
 from tiro_core.messaging.publishing import with_patience
 
-CONTROLS = ("finalize", "update_config")
+CONTROLS = ("finalize", "update_config", "refused_update")
 """The kinds of input that count as controls of the client."""
 
 

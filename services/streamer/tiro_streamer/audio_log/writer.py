@@ -99,6 +99,10 @@ class AudioLogWriter:
         """Accept a change of the configuration from here on."""
         await self._queue.put_control(update)
 
+    async def refuse_update(self, error: Status) -> None:
+        """Accept a change of the configuration that was refused, for the worker to say so in its place."""
+        await self._queue.put_control(error)
+
     async def end(self) -> None:
         """Accept the end of the audio. Nothing may follow it."""
         await self._queue.put_control(EndOfAudio())
@@ -241,5 +245,7 @@ def _fill(message: LiveInput, item: bytes | Control) -> None:
             message.finalize.CopyFrom(item)
         case UpdateConfig():
             message.update_config.CopyFrom(item)
+        case Status():
+            message.refused_update.CopyFrom(item)
         case EndOfAudio():
             message.end.CopyFrom(item)

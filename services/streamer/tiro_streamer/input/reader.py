@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tiro.streaming.v1.streaming_pb2 import UpdateConfig
 from tiro_core.audio.errors import AudioError, AudioTooLongError
 from tiro_core.audio.pcm import SAMPLE_BYTES
 from tiro_core.clock import seconds_until
@@ -9,7 +10,7 @@ from tiro_core.errors import TiroError
 from tiro_streamer.audio_log.interface import AudioSink
 from tiro_streamer.context.session import SessionContext
 from tiro_streamer.errors import first_fault, is_connection_lost
-from tiro_streamer.input.config_update import check_update
+from tiro_streamer.input.config_update import refusal
 from tiro_streamer.input.decoders.factory import open_decoder
 from tiro_streamer.input.decoders.interface import Decoder
 from tiro_streamer.input.requests import RequestStream
@@ -97,7 +98,6 @@ class RequestReader:
             raise AudioTooLongError(f"a session lasts {self._age_seconds_max:g} s at most") from None
 
     async def _read_requests(self, decoder: Decoder) -> None:
-        context = self._context
         async for request in self._requests:
             kind = request.WhichOneof("request")
             if kind == "audio":
@@ -107,11 +107,17 @@ class RequestReader:
                 await decoder.settle()
                 await self._audio_log.finalize()
             elif kind == "update_config":
-                check_update(context.streamer.resolver, context.record.recognition, request.update_config)
                 await decoder.settle()
-                await self._audio_log.update_config(request.update_config)
+                await self._update_config(request.update_config)
             elif kind == "cancel":
                 raise SessionCancelled
+
+    async def _update_config(self, update: UpdateConfig) -> None:
+        refused = refusal(self._context.streamer.resolver, self._context.record.recognition, update)
+        if refused is None:
+            await self._audio_log.update_config(update)
+        else:
+            await self._audio_log.refuse_update(refused)
 
     async def _write(self, pcm16: bytes) -> None:
         """Write decoded samples, up to the longest session, without those that are stored already."""

@@ -52,6 +52,10 @@ class ResponseBuilder:
             response.utterance_end.finalized = event.utterance_ended.finalized
         elif kind == "config_updated":
             self._config_updated(event.config_updated, response.config_updated)
+        elif kind == "config_refused":
+            refused = event.config_refused
+            response.config_refused.offset.CopyFrom(duration_of(refused.sample, self._rate_hz))
+            response.config_refused.error.CopyFrom(refused.error)
         elif kind == "ended":
             response.session_ended.audio_duration.CopyFrom(duration_of(event.ended.sample_count, self._rate_hz))
             response.session_ended.final_count = event.ended.final_count

@@ -5,29 +5,42 @@ from typing import TypeAlias
 from tiro.speech.v1 import transcript_pb2
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.clock import duration_of
+from tiro_core.routing.language_tags import closest_language
 from tiro_engines.interface import SAMPLE_RATE, DroppedText, RecognitionOptions, Segment, Word
 
 _Timed: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
 
 
-def recognition_options(config: RecognitionConfig) -> RecognitionOptions:
-    """The engine's options of recognition, which recordings and live sessions share."""
+def recognition_options(config: RecognitionConfig, languages: frozenset[str]) -> RecognitionOptions:
+    """The engine's options of recognition, which recordings and live sessions share.
+
+    Args:
+        config: The config of the request.
+        languages: The engine's languages. A tag that means none of them is passed on, for the engine to refuse.
+    """
+    tag = config.language_code
     return RecognitionOptions(
-        language=config.language_code or None,
+        language=closest_language(tag, languages) or tag or None,
         hotwords=tuple(config.hotwords),
         word_timestamps=config.enable_word_time_offsets,
         region=config.region,
     )
 
 
-def to_proto(segment: Segment, *, with_words: bool, channel: int = 0) -> transcript_pb2.Segment:
-    """The contract's message of a segment. `channel` counts from 1; 0 where channels were mixed."""
+def to_proto(segment: Segment, config: RecognitionConfig, *, channel: int = 0) -> transcript_pb2.Segment:
+    """The contract's message of a segment.
+
+    Args:
+        segment: The engine's segment.
+        config: The config of the request: the language that it names, and whether it asks for words.
+        channel: The channel, from 1. 0: all channels mixed.
+    """
     return transcript_pb2.Segment(
         text=segment.text,
         start_offset=duration_of(segment.start, SAMPLE_RATE),
         end_offset=duration_of(segment.end, SAMPLE_RATE),
-        words=[_word(word) for word in segment.words] if with_words else [],
-        language_code=segment.language,
+        words=[_word(word) for word in segment.words] if config.enable_word_time_offsets else [],
+        language_code=config.language_code or segment.language,
         channel=channel,
     )
 

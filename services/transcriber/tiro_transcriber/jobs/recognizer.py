@@ -127,7 +127,9 @@ class Recognizer:
             window = Window(pcm16_to_float32(chunk.samples), chunk.offset, run.on_audio_sent)
             with metrics.step("engine"):
                 try:
-                    result = await self._host.transcribe(window, run.builder.options(), run.emit)
+                    result = await self._host.transcribe(
+                        window, run.builder.options(self._host.engine.capabilities.languages), run.emit
+                    )
                 finally:
                     self._usage.write_soon()
             run.builder.add(result)

@@ -47,13 +47,16 @@ class TranscriptBuilder:
         self._language: DetectedLanguage | None = None
         self._warnings: list[Warning] = []
 
-    def options(self) -> RecognitionOptions:
+    def options(self, languages: frozenset[str]) -> RecognitionOptions:
         """The options for the next window, with the requested language, or else the first one that was detected.
 
         Where the language may change, it is detected for each window.
+
+        Args:
+            languages: The engine's languages.
         """
         detected = self._language.code if self._language and not self._multilingual else None
-        asked = recognition_options(self._config)
+        asked = recognition_options(self._config, languages)
         return replace(
             asked,
             language=asked.language or detected,

@@ -129,8 +129,7 @@ class TranscriptWriter:
         processed = await self._pipeline.process(entry.segment)
         if processed.failures:
             self._failures = by_stage([*self._failures, *processed.failures])
-        with_words = self._record.config.enable_word_time_offsets
-        return to_proto(processed.segment, with_words=with_words, channel=entry.channel)
+        return to_proto(processed.segment, self._record.config, channel=entry.channel)
 
     async def _store_page(self) -> None:
         record = self._record

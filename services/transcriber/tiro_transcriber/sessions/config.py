@@ -3,6 +3,7 @@
 from tiro.events.v1.live_pb2 import LiveConfigUpdated, SessionRecord
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.streaming.v1 import streaming_pb2 as streaming
+from tiro_core.routing.language_tags import normalized
 from tiro_engines.interface import Endpointing, RecognitionOptions, SessionOptions
 from tiro_transcriber.engine.conversion import recognition_options
 
@@ -10,9 +11,16 @@ from tiro_transcriber.engine.conversion import recognition_options
 class SessionConfig:
     """The config in use."""
 
-    def __init__(self, record: SessionRecord, current: LiveConfigUpdated | None) -> None:
-        """`current` is the last config that earlier owners have published. None: the record's."""
+    def __init__(self, record: SessionRecord, current: LiveConfigUpdated | None, languages: frozenset[str]) -> None:
+        """Begin with the config that is in use.
+
+        Args:
+            record: The session.
+            current: The last config that earlier owners have published. None: the record's.
+            languages: The engine's languages.
+        """
         self._record = record
+        self._languages = languages
         self._recognition = RecognitionConfig()
         self._recognition.CopyFrom(current.recognition if current else record.recognition)
         # The earlier owner may have been another engine's worker.
@@ -20,8 +28,13 @@ class SessionConfig:
         self._endpointing = streaming.Endpointing()
         self._endpointing.CopyFrom(current.endpointing if current else record.endpointing)
 
-    def change(self, update: streaming.UpdateConfig) -> None:
-        """Apply a change. A field that is absent keeps its value."""
+    def changed(self, update: streaming.UpdateConfig) -> "SessionConfig":
+        """The config after a change. A field that is absent keeps its value."""
+        config = SessionConfig(self._record, self.event(0), self._languages)
+        config._apply(update)
+        return config
+
+    def _apply(self, update: streaming.UpdateConfig) -> None:
         if update.HasField("hotwords"):
             del self._recognition.hotwords[:]
             self._recognition.hotwords.extend(update.hotwords.phrases)
@@ -31,7 +44,7 @@ class SessionConfig:
         if update.HasField("endpointing"):
             self._endpointing.CopyFrom(update.endpointing)
         if update.HasField("language_code"):
-            self._recognition.language_code = update.language_code
+            self._recognition.language_code = normalized(update.language_code)
 
     def event(self, sample: int) -> LiveConfigUpdated:
         """The event about the use of this config from a sample on."""
@@ -55,7 +68,7 @@ class SessionConfig:
     @property
     def recognition(self) -> RecognitionOptions:
         """The engine's options of recognition."""
-        return recognition_options(self._recognition)
+        return recognition_options(self._recognition, self._languages)
 
     @property
     def endpointing(self) -> Endpointing:

@@ -1,6 +1,7 @@
 """Running one session on the engine: from the position of the owner before to the end of its audio."""
 
 from contextlib import closing
+from functools import partial
 
 from google.rpc.status_pb2 import Status
 
@@ -63,7 +64,7 @@ class EngineRun:
                 another one of its policy may.
         """
         first = output.first_sample
-        config = SessionConfig(record, output.events.config)
+        config = SessionConfig(record, output.events.config, self._host.engine.capabilities.languages)
         try:
             require_consent(self._host.engine, record)
             require_served(self._host.engine, record)
@@ -71,7 +72,7 @@ class EngineRun:
         except (TiroError, UnsupportedLanguage) as error:  # the latter where the language was changed since
             return self._refused(record, error), first
         with self._usage.counting(record.tenant, session), closing(session):
-            output.use(await self._pipelines.open(config.message, NO_OPTIONS))
+            output.use(config.message, await self._pipelines.open(config.message, NO_OPTIONS))
             transcriber = self._transcriber(record, session, output, config, checkpoint)
             async with open_session_input(self._bus, record, first, on_data=transcriber.wake) as audio_log:
                 try:
@@ -100,7 +101,13 @@ class EngineRun:
         checkpoint: CheckpointTracker,
     ) -> SessionTranscriber:
         return SessionTranscriber(
-            SessionEngine(session, self._host.session_threads, self._load, self._pipelines),
+            SessionEngine(
+                session,
+                self._host.session_threads,
+                self._load,
+                self._pipelines,
+                refusal=partial(self._refused, record),
+            ),
             output,
             config,
             checkpoint,

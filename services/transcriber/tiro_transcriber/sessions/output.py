@@ -12,6 +12,7 @@ from contextlib import aclosing
 from google.rpc.status_pb2 import Status
 
 from tiro.events.v1.live_pb2 import (
+    LiveConfigRefused,
     LiveConfigUpdated,
     LiveEnded,
     LiveEvent,
@@ -22,6 +23,7 @@ from tiro.events.v1.live_pb2 import (
     UtteranceEnded,
 )
 from tiro.events.v1.route_pb2 import Route
+from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.messaging import subjects, topology
 from tiro_core.messaging.connection import Bus
 from tiro_core.messaging.errors import BusUnavailable
@@ -68,7 +70,7 @@ class SessionOutput:
         self._partial_subject = subjects.live_partial(record.tenant, record.session_id)
         self._progress_subject = subjects.live_progress(record.tenant, record.session_id)
         self._log = EventLog(bus, topology.LIVE_EVENTS, self._subject, LiveEvent, lambda event: event.sequence)
-        self._with_words = record.recognition.enable_word_time_offsets
+        self._config = record.recognition
         self._pipeline: Pipeline | None = None
         self._revision = 0
         self.events = EventState()
@@ -120,9 +122,9 @@ class SessionOutput:
         ended = self.events.ended
         return ended.error if ended is not None and ended.HasField("error") else None
 
-    def use(self, pipeline: Pipeline) -> None:
-        """Process texts by these stages from now on."""
-        self._pipeline = pipeline
+    def use(self, config: RecognitionConfig, pipeline: Pipeline) -> None:
+        """Process texts by these stages from now on, and describe them as this config asks."""
+        self._config, self._pipeline = config, pipeline
 
     async def publish(self, updates: Sequence[SessionUpdate], *, answers: int = 0) -> None:
         """Publish updates of the engine's session, in order.
@@ -154,6 +156,11 @@ class SessionOutput:
     async def publish_config(self, update: LiveConfigUpdated, *, answers: int) -> None:
         """Publish the config that is used from a sample on, and the number of the control that asked for it."""
         await self._append(LiveEvent(config_updated=update, answered_controls=answers))
+
+    async def publish_refusal(self, sample: int, error: Status, *, answers: int) -> None:
+        """Publish why a change of the config at a sample was refused, and the number of the control that asked."""
+        refused = LiveConfigRefused(sample=sample, error=error)
+        await self._append(LiveEvent(config_refused=refused, answered_controls=answers))
 
     async def publish_progress(self, processed_sample: int) -> None:
         """Publish the processed sample, without waiting: the next one replaces it."""
@@ -188,7 +195,7 @@ class SessionOutput:
     async def _final_event(self, final: Final) -> LiveEvent:
         processed = await self._stages().process(final.segment)
         event = LiveEvent(
-            final=to_proto(processed.segment, with_words=self._with_words),
+            final=to_proto(processed.segment, self._config),
             resume_sample=self._to_session(final.resume_at),
             warnings=[failure.warning() for failure in processed.failures],
         )
@@ -220,7 +227,7 @@ class SessionOutput:
             epoch=self._record.epoch,
             after_sequence=self.events.sequence,
             revision=self._revision,
-            segment=to_proto(processed, with_words=self._with_words),
+            segment=to_proto(processed, self._config),
         )
         await self._broadcast(self._partial_subject, message.SerializeToString())
 

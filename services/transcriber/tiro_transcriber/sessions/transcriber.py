@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -20,6 +21,7 @@ from tiro_engines.interface import (
     SessionUpdate,
     SpeechEnded,
     SpeechStarted,
+    UnsupportedLanguage,
     UtteranceEnd,
 )
 from tiro_transcriber import metrics
@@ -47,6 +49,9 @@ class SessionEngine:
     threads: SessionThreads
     load: SessionLoad
     pipelines: Pipelines
+    refusal: Callable[[UnsupportedLanguage], Status]
+    """The error of the client whose change of the config the engine refuses. Raises it again where another engine of
+    the session's policy may serve the session."""
 
 
 class SessionTranscriber:
@@ -97,7 +102,7 @@ class SessionTranscriber:
             The error that ended the session. None where its client ended it.
 
         Raises:
-            UnsupportedLanguage: The language was changed to one that the engine does not know.
+            UnsupportedLanguage: The language was changed to one that the engine does not know and another one may.
         """
         try:
             while True:
@@ -159,16 +164,28 @@ class SessionTranscriber:
             case "pause" if self._speaking:
                 await self._finalize()
             case "update_config":
-                await self._configure(control.update_config)
-                if not is_answered:
+                refused = await self._configure(control.update_config)
+                if is_answered:
+                    return
+                if refused is None:
                     await self._output.publish_config(self._config.event(position), answers=number)
+                else:
+                    await self._output.publish_refusal(position, refused, answers=number)
+            case "refused_update" if not is_answered:
+                await self._output.publish_refusal(position, control.refused_update, answers=number)
 
-    async def _configure(self, update: UpdateConfig) -> None:
-        self._config.change(update)
-        recognition, endpointing = self._config.recognition, self._config.endpointing
+    async def _configure(self, update: UpdateConfig) -> Status | None:
+        """Change the config. Returns why the engine refuses that: then the config stays as it is."""
+        changed = self._config.changed(update)
+        recognition, endpointing = changed.recognition, changed.endpointing
         await self._withdraw_partial()
-        await self._engine.threads.run_priority(lambda: self._engine.session.configure(recognition, endpointing))
-        self._output.use(await self._engine.pipelines.open(self._config.message, NO_OPTIONS))
+        try:
+            await self._engine.threads.run_priority(lambda: self._engine.session.configure(recognition, endpointing))
+        except UnsupportedLanguage as error:
+            return self._engine.refusal(error)
+        self._config = changed
+        self._output.use(changed.message, await self._engine.pipelines.open(changed.message, NO_OPTIONS))
+        return None
 
     async def _finalize(self, *, answers: int = 0) -> None:
         await self._withdraw_partial()

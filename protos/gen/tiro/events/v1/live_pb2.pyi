@@ -329,6 +329,7 @@ class LiveInput(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     PAUSE_FIELD_NUMBER: _builtins.int
     UPDATE_CONFIG_FIELD_NUMBER: _builtins.int
+    REFUSED_UPDATE_FIELD_NUMBER: _builtins.int
     FIRST_CONTROL_FIELD_NUMBER: _builtins.int
     first_sample: _builtins.int
     """The number of the session's samples before this message."""
@@ -354,6 +355,10 @@ class LiveInput(_message.Message):
     def update_config(self) -> _streaming_pb2.UpdateConfig:
         """A change of the config, from here on."""
 
+    @_builtins.property
+    def refused_update(self) -> _status_pb2.Status:
+        """Why the streamer has refused a change of the config. The message counts as the client's control."""
+
     def __init__(
         self,
         *,
@@ -363,13 +368,14 @@ class LiveInput(_message.Message):
         end: Global___EndOfAudio | None = ...,
         pause: Global___Pause | None = ...,
         update_config: _streaming_pb2.UpdateConfig | None = ...,
+        refused_update: _status_pb2.Status | None = ...,
         first_control: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "input", b"input", "pause", b"pause", "pcm16", b"pcm16", "update_config", b"update_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "input", b"input", "pause", b"pause", "pcm16", b"pcm16", "refused_update", b"refused_update", "update_config", b"update_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "first_control", b"first_control", "first_sample", b"first_sample", "input", b"input", "pause", b"pause", "pcm16", b"pcm16", "update_config", b"update_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "finalize", b"finalize", "first_control", b"first_control", "first_sample", b"first_sample", "input", b"input", "pause", b"pause", "pcm16", b"pcm16", "refused_update", b"refused_update", "update_config", b"update_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["pcm16", "finalize", "end", "pause", "update_config"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["pcm16", "finalize", "end", "pause", "update_config", "refused_update"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
@@ -431,6 +437,7 @@ class LiveEvent(_message.Message):
     UTTERANCE_ENDED_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
     CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
+    CONFIG_REFUSED_FIELD_NUMBER: _builtins.int
     RESUME_SAMPLE_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
@@ -472,6 +479,10 @@ class LiveEvent(_message.Message):
         """The config has changed."""
 
     @_builtins.property
+    def config_refused(self) -> Global___LiveConfigRefused:
+        """A change of the config was refused."""
+
+    @_builtins.property
     def context(self) -> Global___LiveContext:
         """With a final: the end of it that is context for what follows; a new owner decodes it again. Absent: there is none."""
 
@@ -491,16 +502,17 @@ class LiveEvent(_message.Message):
         utterance_ended: Global___UtteranceEnded | None = ...,
         ended: Global___LiveEnded | None = ...,
         config_updated: Global___LiveConfigUpdated | None = ...,
+        config_refused: Global___LiveConfigRefused | None = ...,
         resume_sample: _builtins.int = ...,
         context: Global___LiveContext | None = ...,
         warnings: _abc.Iterable[_transcript_pb2.Warning] | None = ...,
         answered_controls: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config_updated", b"config_updated", "context", b"context", "ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_refused", b"config_refused", "config_updated", b"config_updated", "context", b"context", "ended", b"ended", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_updated", b"config_updated", "context", b"context", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_controls", b"answered_controls", "config_refused", b"config_refused", "config_updated", b"config_updated", "context", b"context", "ended", b"ended", "epoch", b"epoch", "event", b"event", "final", b"final", "owner_changed", b"owner_changed", "resume_sample", b"resume_sample", "sequence", b"sequence", "speech_ended_sample", b"speech_ended_sample", "speech_started_sample", b"speech_started_sample", "utterance_ended", b"utterance_ended", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended", "config_updated"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["owner_changed", "final", "speech_started_sample", "speech_ended_sample", "utterance_ended", "ended", "config_updated", "config_refused"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -565,6 +577,34 @@ class LiveConfigUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LiveConfigUpdated: _TypeAlias = LiveConfigUpdated  # noqa: Y015
+
+@_typing.final
+class LiveConfigRefused(_message.Message):
+    """A change of the config of a session was refused: the config stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    sample: _builtins.int
+    """The sample from which the change would have been used."""
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why it was refused."""
+
+    def __init__(
+        self,
+        *,
+        sample: _builtins.int = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "sample", b"sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveConfigRefused: _TypeAlias = LiveConfigRefused  # noqa: Y015
 
 @_typing.final
 class OwnerChanged(_message.Message):

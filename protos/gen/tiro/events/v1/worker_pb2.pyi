@@ -70,7 +70,7 @@ class WorkerRecord(_message.Message):
     """Whether the engine is a cloud engine: a service outside the deployment."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The languages of the model, ISO 639 codes, sorted."""
+        """The languages of the model, sorted: see Capabilities of the engine interface."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:

@@ -39,7 +39,10 @@ class RecognitionConfig(_message.Message):
     model: _builtins.str
     """The engine's model, as in `base` or `tiny.en`. Empty takes the default of the deployment or of the policy."""
     language_code: _builtins.str
-    """The language spoken, an ISO 639 code as in `en` or `es`. Empty detects it, where the model can."""
+    """The language spoken, a BCP 47 tag as in `en`, `es-MX` or `zh-Hans-CN`, in any letter case. A region or a script that
+    the model does not distinguish is left out of account, and answers have the tag again. Empty or `auto` detects the
+    language, where the model can.
+    """
     enable_word_time_offsets: _builtins.bool
     """Whether segments carry their words with times and confidence, which takes a little time to compute. Refused where
     the model gives words no times, unless `word_time_offsets_optional`.

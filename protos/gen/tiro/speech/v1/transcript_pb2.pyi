@@ -123,7 +123,7 @@ class Segment(_message.Message):
     text: _builtins.str
     """The text of the segment."""
     language_code: _builtins.str
-    """The language of the segment, an ISO 639 code."""
+    """The language of the segment: the requested tag, or else the detected language, an ISO 639 code."""
     channel: _builtins.int
     """The audio channel of the segment, counted from 1. 0 where the channels were mixed."""
     @_builtins.property
@@ -215,7 +215,7 @@ class Transcript(_message.Message):
     model_digest: _builtins.str
     """`sha256:<hex>` of the model's weights."""
     language_code: _builtins.str
-    """The requested language, or else the detected one: an ISO 639 code. Empty when there was no speech to detect it
+    """The requested tag, or else the detected language, an ISO 639 code. Empty when there was no speech to detect it
     from.
     """
     language_confidence: _builtins.float

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tiro.speech.v1 import audio_pb2 as tiro_dot_speech_dot_v1_dot_audio__pb2
 from tiro.speech.v1 import recognition_pb2 as tiro_dot_speech_dot_v1_dot_recognition__pb2
 from tiro.speech.v1 import transcript_pb2 as tiro_dot_speech_dot_v1_dot_transcript__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tiro/streaming/v1/streaming.proto\x12\x11tiro.streaming.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1atiro/speech/v1/audio.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\"\xf9\x02\n\x1aStreamingTranscribeRequest\x12\x34\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\".tiro.streaming.v1.StreamingConfigH\x00\x12\x1a\n\x05\x61udio\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x10H\x00\x12/\n\x08\x66inalize\x18\x03 \x01(\x0b\x32\x1b.tiro.streaming.v1.FinalizeH\x00\x12\x32\n\nkeep_alive\x18\x04 \x01(\x0b\x32\x1c.tiro.streaming.v1.KeepAliveH\x00\x12+\n\x06resume\x18\x05 \x01(\x0b\x32\x19.tiro.streaming.v1.ResumeH\x00\x12\x38\n\rupdate_config\x18\x06 \x01(\x0b\x32\x1f.tiro.streaming.v1.UpdateConfigH\x00\x12+\n\x06\x63\x61ncel\x18\x07 \x01(\x0b\x32\x19.tiro.streaming.v1.CancelH\x00\x42\x10\n\x07request\x12\x05\xbaH\x02\x08\x01\"\xe8\x02\n\x0fStreamingConfig\x12\x37\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.tiro.speech.v1.AudioFormatB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12<\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfigB\x04\xe2\x41\x01\x01\x12$\n\x16\x65nable_interim_results\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x39\n\x0b\x65ndpointing\x18\x04 \x01(\x0b\x32\x1e.tiro.streaming.v1.EndpointingB\x04\xe2\x41\x01\x01\x12\x1b\n\rfreeze_stable\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0ekeep_recording\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\rresume_window\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xe2\x41\x01\x01\xbaH\t\xaa\x01\x06\"\x02\x08-2\x00\"\x94\x01\n\x06Resume\x12 \n\nsession_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\x0cresume_token\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12#\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1e\n\x10\x61udio_from_start\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x85\x02\n\x0cUpdateConfig\x12\x33\n\x08hotwords\x18\x01 \x01(\x0b\x32\x1b.tiro.streaming.v1.HotwordsB\x04\xe2\x41\x01\x01\x12\x39\n\x0b\x65ndpointing\x18\x02 \x01(\x0b\x32\x1e.tiro.streaming.v1.EndpointingB\x04\xe2\x41\x01\x01\x12\x36\n\rlanguage_code\x18\x03 \x01(\tB\x1a\xe2\x41\x01\x01\xbaH\x13r\x11\x32\x0f^([a-z]{2,3})?$H\x00\x88\x01\x01\x12;\n\x0creplacements\x18\x04 \x01(\x0b\x32\x1f.tiro.streaming.v1.ReplacementsB\x04\xe2\x41\x01\x01\x42\x10\n\x0e_language_code\"I\n\x0cReplacements\x12\x39\n\x05pairs\x18\x01 \x03(\x0b\x32\x1b.tiro.speech.v1.ReplacementB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07\"1\n\x08Hotwords\x12%\n\x07phrases\x18\x01 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64\"\xdf\x01\n\x0b\x45ndpointing\x12\x41\n\x07silence\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x02\x08\x05\x32\x05\x10\x80\xc2\xd7/\x12\x44\n\rutterance_max\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xe2\x41\x01\x01\xbaH\x0b\xaa\x01\x08\"\x02\x08\x19\x32\x02\x08\x05\x12\x32\n\x10speech_threshold\x18\x03 \x01(\x02\x42\x13\xe2\x41\x01\x01\xbaH\x0c\n\n\x1d\x33\x33s?-\xcd\xcc\xcc=H\x00\x88\x01\x01\x42\x13\n\x11_speech_threshold\"\n\n\x08\x46inalize\"\x0b\n\tKeepAlive\"\x08\n\x06\x43\x61ncel\"\x86\x06\n\x1bStreamingTranscribeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12<\n\x0fsession_started\x18\x02 \x01(\x0b\x32!.tiro.streaming.v1.SessionStartedH\x00\x12-\n\x07partial\x18\x03 \x01(\x0b\x32\x1a.tiro.streaming.v1.PartialH\x00\x12)\n\x05\x66inal\x18\x04 \x01(\x0b\x32\x18.tiro.streaming.v1.FinalH\x00\x12:\n\x0espeech_started\x18\x05 \x01(\x0b\x32 .tiro.streaming.v1.SpeechStartedH\x00\x12\x36\n\x0cspeech_ended\x18\x06 \x01(\x0b\x32\x1e.tiro.streaming.v1.SpeechEndedH\x00\x12\x38\n\rutterance_end\x18\x07 \x01(\x0b\x32\x1f.tiro.streaming.v1.UtteranceEndH\x00\x12\x30\n\taudio_ack\x18\x08 \x01(\x0b\x32\x1b.tiro.streaming.v1.AudioAckH\x00\x12:\n\x0eworker_changed\x18\t \x01(\x0b\x32 .tiro.streaming.v1.WorkerChangedH\x00\x12\x38\n\rsession_ended\x18\n \x01(\x0b\x32\x1f.tiro.streaming.v1.SessionEndedH\x00\x12<\n\x0fsession_resumed\x18\x0b \x01(\x0b\x32!.tiro.streaming.v1.SessionResumedH\x00\x12:\n\x0e\x63onfig_updated\x18\x0c \x01(\x0b\x32 .tiro.streaming.v1.ConfigUpdatedH\x00\x12%\n\x03lag\x18\r \x01(\x0b\x32\x16.tiro.streaming.v1.LagH\x00\x12:\n\x0e\x65ngine_changed\x18\x0e \x01(\x0b\x32 .tiro.streaming.v1.EngineChangedH\x00\x42\n\n\x08response\"\x82\x02\n\x0eSessionStarted\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x36\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12/\n\x0c\x64uration_max\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08idle_max\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cresume_token\x18\x05 \x01(\t\x12\x30\n\rresume_window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x0eSessionResumed\x12/\n\x0c\x61udio_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rcontrol_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x61udio_ended\x18\x03 \x01(\x08\"\xa7\x01\n\rConfigUpdated\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x33\n\x0b\x65ndpointing\x18\x03 \x01(\x0b\x32\x1e.tiro.streaming.v1.Endpointing\"0\n\x03Lag\x12)\n\x06\x62\x65hind\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"K\n\x07Partial\x12(\n\x07segment\x18\x01 \x01(\x0b\x32\x17.tiro.speech.v1.Segment\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\\\n\x05\x46inal\x12(\n\x07segment\x18\x01 \x01(\x0b\x32\x17.tiro.speech.v1.Segment\x12)\n\x08warnings\x18\x02 \x03(\x0b\x32\x17.tiro.speech.v1.Warning\":\n\rSpeechStarted\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x0bSpeechEnded\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"L\n\x0cUtteranceEnd\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tfinalized\x18\x02 \x01(\x08\"L\n\x08\x41udioAck\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rcontrol_count\x18\x02 \x01(\x03\":\n\rWorkerChanged\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"Y\n\rEngineChanged\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"i\n\x0cSessionEnded\x12\x31\n\x0e\x61udio_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x66inal_count\x18\x02 \x01(\x05\x12\x11\n\tupload_id\x18\x03 \x01(\t\"\x82\x01\n\x13WatchSessionRequest\x12 \n\nsession_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12$\n\x16\x65nable_interim_results\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"U\n\x14WatchSessionResponse\x12=\n\x05\x65vent\x18\x01 \x01(\x0b\x32..tiro.streaming.v1.StreamingTranscribeResponse2\xef\x01\n\x10StreamingService\x12x\n\x13StreamingTranscribe\x12-.tiro.streaming.v1.StreamingTranscribeRequest\x1a..tiro.streaming.v1.StreamingTranscribeResponse(\x01\x30\x01\x12\x61\n\x0cWatchSession\x12&.tiro.streaming.v1.WatchSessionRequest\x1a\'.tiro.streaming.v1.WatchSessionResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tiro/streaming/v1/streaming.proto\x12\x11tiro.streaming.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a\x1atiro/speech/v1/audio.proto\x1a tiro/speech/v1/recognition.proto\x1a\x1ftiro/speech/v1/transcript.proto\"\x81\x03\n\x1aStreamingTranscribeRequest\x12\x34\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\".tiro.streaming.v1.StreamingConfigH\x00\x12\x1a\n\x05\x61udio\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x10H\x00\x12/\n\x08\x66inalize\x18\x03 \x01(\x0b\x32\x1b.tiro.streaming.v1.FinalizeH\x00\x12\x32\n\nkeep_alive\x18\x04 \x01(\x0b\x32\x1c.tiro.streaming.v1.KeepAliveH\x00\x12+\n\x06resume\x18\x05 \x01(\x0b\x32\x19.tiro.streaming.v1.ResumeH\x00\x12@\n\rupdate_config\x18\x06 \x01(\x0b\x32\x1f.tiro.streaming.v1.UpdateConfigB\x06\xbaH\x03\xd8\x01\x03H\x00\x12+\n\x06\x63\x61ncel\x18\x07 \x01(\x0b\x32\x19.tiro.streaming.v1.CancelH\x00\x42\x10\n\x07request\x12\x05\xbaH\x02\x08\x01\"\xe8\x02\n\x0fStreamingConfig\x12\x37\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.tiro.speech.v1.AudioFormatB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12<\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfigB\x04\xe2\x41\x01\x01\x12$\n\x16\x65nable_interim_results\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x39\n\x0b\x65ndpointing\x18\x04 \x01(\x0b\x32\x1e.tiro.streaming.v1.EndpointingB\x04\xe2\x41\x01\x01\x12\x1b\n\rfreeze_stable\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0ekeep_recording\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\rresume_window\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xe2\x41\x01\x01\xbaH\t\xaa\x01\x06\"\x02\x08-2\x00\"\x94\x01\n\x06Resume\x12 \n\nsession_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\x0cresume_token\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12#\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1e\n\x10\x61udio_from_start\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xf6\x01\n\x0cUpdateConfig\x12\x33\n\x08hotwords\x18\x01 \x01(\x0b\x32\x1b.tiro.streaming.v1.HotwordsB\x04\xe2\x41\x01\x01\x12\x39\n\x0b\x65ndpointing\x18\x02 \x01(\x0b\x32\x1e.tiro.streaming.v1.EndpointingB\x04\xe2\x41\x01\x01\x12\'\n\rlanguage_code\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x00\x88\x01\x01\x12;\n\x0creplacements\x18\x04 \x01(\x0b\x32\x1f.tiro.streaming.v1.ReplacementsB\x04\xe2\x41\x01\x01\x42\x10\n\x0e_language_code\"I\n\x0cReplacements\x12\x39\n\x05pairs\x18\x01 \x03(\x0b\x32\x1b.tiro.speech.v1.ReplacementB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07\"1\n\x08Hotwords\x12%\n\x07phrases\x18\x01 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64\"\xdf\x01\n\x0b\x45ndpointing\x12\x41\n\x07silence\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x02\x08\x05\x32\x05\x10\x80\xc2\xd7/\x12\x44\n\rutterance_max\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xe2\x41\x01\x01\xbaH\x0b\xaa\x01\x08\"\x02\x08\x19\x32\x02\x08\x05\x12\x32\n\x10speech_threshold\x18\x03 \x01(\x02\x42\x13\xe2\x41\x01\x01\xbaH\x0c\n\n\x1d\x33\x33s?-\xcd\xcc\xcc=H\x00\x88\x01\x01\x42\x13\n\x11_speech_threshold\"\n\n\x08\x46inalize\"\x0b\n\tKeepAlive\"\x08\n\x06\x43\x61ncel\"\xc2\x06\n\x1bStreamingTranscribeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12<\n\x0fsession_started\x18\x02 \x01(\x0b\x32!.tiro.streaming.v1.SessionStartedH\x00\x12-\n\x07partial\x18\x03 \x01(\x0b\x32\x1a.tiro.streaming.v1.PartialH\x00\x12)\n\x05\x66inal\x18\x04 \x01(\x0b\x32\x18.tiro.streaming.v1.FinalH\x00\x12:\n\x0espeech_started\x18\x05 \x01(\x0b\x32 .tiro.streaming.v1.SpeechStartedH\x00\x12\x36\n\x0cspeech_ended\x18\x06 \x01(\x0b\x32\x1e.tiro.streaming.v1.SpeechEndedH\x00\x12\x38\n\rutterance_end\x18\x07 \x01(\x0b\x32\x1f.tiro.streaming.v1.UtteranceEndH\x00\x12\x30\n\taudio_ack\x18\x08 \x01(\x0b\x32\x1b.tiro.streaming.v1.AudioAckH\x00\x12:\n\x0eworker_changed\x18\t \x01(\x0b\x32 .tiro.streaming.v1.WorkerChangedH\x00\x12\x38\n\rsession_ended\x18\n \x01(\x0b\x32\x1f.tiro.streaming.v1.SessionEndedH\x00\x12<\n\x0fsession_resumed\x18\x0b \x01(\x0b\x32!.tiro.streaming.v1.SessionResumedH\x00\x12:\n\x0e\x63onfig_updated\x18\x0c \x01(\x0b\x32 .tiro.streaming.v1.ConfigUpdatedH\x00\x12%\n\x03lag\x18\r \x01(\x0b\x32\x16.tiro.streaming.v1.LagH\x00\x12:\n\x0e\x65ngine_changed\x18\x0e \x01(\x0b\x32 .tiro.streaming.v1.EngineChangedH\x00\x12:\n\x0e\x63onfig_refused\x18\x0f \x01(\x0b\x32 .tiro.streaming.v1.ConfigRefusedH\x00\x42\n\n\x08response\"\x82\x02\n\x0eSessionStarted\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x36\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12/\n\x0c\x64uration_max\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08idle_max\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cresume_token\x18\x05 \x01(\t\x12\x30\n\rresume_window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x0eSessionResumed\x12/\n\x0c\x61udio_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rcontrol_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x61udio_ended\x18\x03 \x01(\x08\"\xa7\x01\n\rConfigUpdated\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x0brecognition\x18\x02 \x01(\x0b\x32!.tiro.speech.v1.RecognitionConfig\x12\x33\n\x0b\x65ndpointing\x18\x03 \x01(\x0b\x32\x1e.tiro.streaming.v1.Endpointing\"]\n\rConfigRefused\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"0\n\x03Lag\x12)\n\x06\x62\x65hind\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"K\n\x07Partial\x12(\n\x07segment\x18\x01 \x01(\x0b\x32\x17.tiro.speech.v1.Segment\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\\\n\x05\x46inal\x12(\n\x07segment\x18\x01 \x01(\x0b\x32\x17.tiro.speech.v1.Segment\x12)\n\x08warnings\x18\x02 \x03(\x0b\x32\x17.tiro.speech.v1.Warning\":\n\rSpeechStarted\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x0bSpeechEnded\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"L\n\x0cUtteranceEnd\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tfinalized\x18\x02 \x01(\x08\"L\n\x08\x41udioAck\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rcontrol_count\x18\x02 \x01(\x03\":\n\rWorkerChanged\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"Y\n\rEngineChanged\x12)\n\x06offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"i\n\x0cSessionEnded\x12\x31\n\x0e\x61udio_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x66inal_count\x18\x02 \x01(\x05\x12\x11\n\tupload_id\x18\x03 \x01(\t\"\x82\x01\n\x13WatchSessionRequest\x12 \n\nsession_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12$\n\x16\x65nable_interim_results\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"U\n\x14WatchSessionResponse\x12=\n\x05\x65vent\x18\x01 \x01(\x0b\x32..tiro.streaming.v1.StreamingTranscribeResponse2\xef\x01\n\x10StreamingService\x12x\n\x13StreamingTranscribe\x12-.tiro.streaming.v1.StreamingTranscribeRequest\x1a..tiro.streaming.v1.StreamingTranscribeResponse(\x01\x30\x01\x12\x61\n\x0cWatchSession\x12&.tiro.streaming.v1.WatchSessionRequest\x1a\'.tiro.streaming.v1.WatchSessionResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMINGTRANSCRIBEREQUEST'].oneofs_by_name['request']._serialized_options = b'\272H\002\010\001'
   _globals['_STREAMINGTRANSCRIBEREQUEST'].fields_by_name['audio']._loaded_options = None
   _globals['_STREAMINGTRANSCRIBEREQUEST'].fields_by_name['audio']._serialized_options = b'\272H\006z\004\030\200\200\020'
+  _globals['_STREAMINGTRANSCRIBEREQUEST'].fields_by_name['update_config']._loaded_options = None
+  _globals['_STREAMINGTRANSCRIBEREQUEST'].fields_by_name['update_config']._serialized_options = b'\272H\003\330\001\003'
   _globals['_STREAMINGCONFIG'].fields_by_name['format']._loaded_options = None
   _globals['_STREAMINGCONFIG'].fields_by_name['format']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_STREAMINGCONFIG'].fields_by_name['recognition']._loaded_options = None
@@ -68,7 +71,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECONFIG'].fields_by_name['endpointing']._loaded_options = None
   _globals['_UPDATECONFIG'].fields_by_name['endpointing']._serialized_options = b'\342A\001\001'
   _globals['_UPDATECONFIG'].fields_by_name['language_code']._loaded_options = None
-  _globals['_UPDATECONFIG'].fields_by_name['language_code']._serialized_options = b'\342A\001\001\272H\023r\0212\017^([a-z]{2,3})?$'
+  _globals['_UPDATECONFIG'].fields_by_name['language_code']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_UPDATECONFIG'].fields_by_name['replacements']._loaded_options = None
   _globals['_UPDATECONFIG'].fields_by_name['replacements']._serialized_options = b'\342A\001\001'
   _globals['_REPLACEMENTS'].fields_by_name['pairs']._loaded_options = None
@@ -87,58 +90,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHSESSIONREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
   _globals['_WATCHSESSIONREQUEST'].fields_by_name['enable_interim_results']._loaded_options = None
   _globals['_WATCHSESSIONREQUEST'].fields_by_name['enable_interim_results']._serialized_options = b'\342A\001\001'
-  _globals['_STREAMINGTRANSCRIBEREQUEST']._serialized_start=246
-  _globals['_STREAMINGTRANSCRIBEREQUEST']._serialized_end=623
-  _globals['_STREAMINGCONFIG']._serialized_start=626
-  _globals['_STREAMINGCONFIG']._serialized_end=986
-  _globals['_RESUME']._serialized_start=989
-  _globals['_RESUME']._serialized_end=1137
-  _globals['_UPDATECONFIG']._serialized_start=1140
-  _globals['_UPDATECONFIG']._serialized_end=1401
-  _globals['_REPLACEMENTS']._serialized_start=1403
-  _globals['_REPLACEMENTS']._serialized_end=1476
-  _globals['_HOTWORDS']._serialized_start=1478
-  _globals['_HOTWORDS']._serialized_end=1527
-  _globals['_ENDPOINTING']._serialized_start=1530
-  _globals['_ENDPOINTING']._serialized_end=1753
-  _globals['_FINALIZE']._serialized_start=1755
-  _globals['_FINALIZE']._serialized_end=1765
-  _globals['_KEEPALIVE']._serialized_start=1767
-  _globals['_KEEPALIVE']._serialized_end=1778
-  _globals['_CANCEL']._serialized_start=1780
-  _globals['_CANCEL']._serialized_end=1788
-  _globals['_STREAMINGTRANSCRIBERESPONSE']._serialized_start=1791
-  _globals['_STREAMINGTRANSCRIBERESPONSE']._serialized_end=2565
-  _globals['_SESSIONSTARTED']._serialized_start=2568
-  _globals['_SESSIONSTARTED']._serialized_end=2826
-  _globals['_SESSIONRESUMED']._serialized_start=2828
-  _globals['_SESSIONRESUMED']._serialized_end=2937
-  _globals['_CONFIGUPDATED']._serialized_start=2940
-  _globals['_CONFIGUPDATED']._serialized_end=3107
-  _globals['_LAG']._serialized_start=3109
-  _globals['_LAG']._serialized_end=3157
-  _globals['_PARTIAL']._serialized_start=3159
-  _globals['_PARTIAL']._serialized_end=3234
-  _globals['_FINAL']._serialized_start=3236
-  _globals['_FINAL']._serialized_end=3328
-  _globals['_SPEECHSTARTED']._serialized_start=3330
-  _globals['_SPEECHSTARTED']._serialized_end=3388
-  _globals['_SPEECHENDED']._serialized_start=3390
-  _globals['_SPEECHENDED']._serialized_end=3446
-  _globals['_UTTERANCEEND']._serialized_start=3448
-  _globals['_UTTERANCEEND']._serialized_end=3524
-  _globals['_AUDIOACK']._serialized_start=3526
-  _globals['_AUDIOACK']._serialized_end=3602
-  _globals['_WORKERCHANGED']._serialized_start=3604
-  _globals['_WORKERCHANGED']._serialized_end=3662
-  _globals['_ENGINECHANGED']._serialized_start=3664
-  _globals['_ENGINECHANGED']._serialized_end=3753
-  _globals['_SESSIONENDED']._serialized_start=3755
-  _globals['_SESSIONENDED']._serialized_end=3860
-  _globals['_WATCHSESSIONREQUEST']._serialized_start=3863
-  _globals['_WATCHSESSIONREQUEST']._serialized_end=3993
-  _globals['_WATCHSESSIONRESPONSE']._serialized_start=3995
-  _globals['_WATCHSESSIONRESPONSE']._serialized_end=4080
-  _globals['_STREAMINGSERVICE']._serialized_start=4083
-  _globals['_STREAMINGSERVICE']._serialized_end=4322
+  _globals['_STREAMINGTRANSCRIBEREQUEST']._serialized_start=271
+  _globals['_STREAMINGTRANSCRIBEREQUEST']._serialized_end=656
+  _globals['_STREAMINGCONFIG']._serialized_start=659
+  _globals['_STREAMINGCONFIG']._serialized_end=1019
+  _globals['_RESUME']._serialized_start=1022
+  _globals['_RESUME']._serialized_end=1170
+  _globals['_UPDATECONFIG']._serialized_start=1173
+  _globals['_UPDATECONFIG']._serialized_end=1419
+  _globals['_REPLACEMENTS']._serialized_start=1421
+  _globals['_REPLACEMENTS']._serialized_end=1494
+  _globals['_HOTWORDS']._serialized_start=1496
+  _globals['_HOTWORDS']._serialized_end=1545
+  _globals['_ENDPOINTING']._serialized_start=1548
+  _globals['_ENDPOINTING']._serialized_end=1771
+  _globals['_FINALIZE']._serialized_start=1773
+  _globals['_FINALIZE']._serialized_end=1783
+  _globals['_KEEPALIVE']._serialized_start=1785
+  _globals['_KEEPALIVE']._serialized_end=1796
+  _globals['_CANCEL']._serialized_start=1798
+  _globals['_CANCEL']._serialized_end=1806
+  _globals['_STREAMINGTRANSCRIBERESPONSE']._serialized_start=1809
+  _globals['_STREAMINGTRANSCRIBERESPONSE']._serialized_end=2643
+  _globals['_SESSIONSTARTED']._serialized_start=2646
+  _globals['_SESSIONSTARTED']._serialized_end=2904
+  _globals['_SESSIONRESUMED']._serialized_start=2906
+  _globals['_SESSIONRESUMED']._serialized_end=3015
+  _globals['_CONFIGUPDATED']._serialized_start=3018
+  _globals['_CONFIGUPDATED']._serialized_end=3185
+  _globals['_CONFIGREFUSED']._serialized_start=3187
+  _globals['_CONFIGREFUSED']._serialized_end=3280
+  _globals['_LAG']._serialized_start=3282
+  _globals['_LAG']._serialized_end=3330
+  _globals['_PARTIAL']._serialized_start=3332
+  _globals['_PARTIAL']._serialized_end=3407
+  _globals['_FINAL']._serialized_start=3409
+  _globals['_FINAL']._serialized_end=3501
+  _globals['_SPEECHSTARTED']._serialized_start=3503
+  _globals['_SPEECHSTARTED']._serialized_end=3561
+  _globals['_SPEECHENDED']._serialized_start=3563
+  _globals['_SPEECHENDED']._serialized_end=3619
+  _globals['_UTTERANCEEND']._serialized_start=3621
+  _globals['_UTTERANCEEND']._serialized_end=3697
+  _globals['_AUDIOACK']._serialized_start=3699
+  _globals['_AUDIOACK']._serialized_end=3775
+  _globals['_WORKERCHANGED']._serialized_start=3777
+  _globals['_WORKERCHANGED']._serialized_end=3835
+  _globals['_ENGINECHANGED']._serialized_start=3837
+  _globals['_ENGINECHANGED']._serialized_end=3926
+  _globals['_SESSIONENDED']._serialized_start=3928
+  _globals['_SESSIONENDED']._serialized_end=4033
+  _globals['_WATCHSESSIONREQUEST']._serialized_start=4036
+  _globals['_WATCHSESSIONREQUEST']._serialized_end=4166
+  _globals['_WATCHSESSIONRESPONSE']._serialized_start=4168
+  _globals['_WATCHSESSIONRESPONSE']._serialized_end=4253
+  _globals['_STREAMINGSERVICE']._serialized_start=4256
+  _globals['_STREAMINGSERVICE']._serialized_end=4495
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 from tiro.speech.v1 import audio_pb2 as _audio_pb2
 from tiro.speech.v1 import recognition_pb2 as _recognition_pb2
 from tiro.speech.v1 import transcript_pb2 as _transcript_pb2
@@ -57,7 +58,9 @@ class StreamingTranscribeRequest(_message.Message):
 
     @_builtins.property
     def update_config(self) -> Global___UpdateConfig:
-        """Change the config from here on."""
+        """Change the config from here on. A change that breaks a rule, or that the model cannot serve, is answered by
+        config_refused, and the session goes on.
+        """
 
     @_builtins.property
     def cancel(self) -> Global___Cancel:
@@ -194,7 +197,7 @@ class UpdateConfig(_message.Message):
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_FIELD_NUMBER: _builtins.int
     language_code: _builtins.str
-    """The language spoken from here on. Empty detects it, where the model can."""
+    """The language spoken from here on, as in RecognitionConfig."""
     @_builtins.property
     def hotwords(self) -> Global___Hotwords:
         """The words that are likely to be said from here on, in place of those before. Refused where the model does not
@@ -384,6 +387,7 @@ class StreamingTranscribeResponse(_message.Message):
     CONFIG_UPDATED_FIELD_NUMBER: _builtins.int
     LAG_FIELD_NUMBER: _builtins.int
     ENGINE_CHANGED_FIELD_NUMBER: _builtins.int
+    CONFIG_REFUSED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The number of this event in the session: 1, 2, 3, without gaps, for finals and states. 0 for messages that are not
     stored: partials, acknowledgements and lag.
@@ -440,6 +444,10 @@ class StreamingTranscribeResponse(_message.Message):
     def engine_changed(self) -> Global___EngineChanged:
         """Another engine has taken over the session, because its engine failed. Finals stay; partials begin again."""
 
+    @_builtins.property
+    def config_refused(self) -> Global___ConfigRefused:
+        """A change of the config was refused, and the session goes on with the config as it was."""
+
     def __init__(
         self,
         *,
@@ -457,12 +465,13 @@ class StreamingTranscribeResponse(_message.Message):
         config_updated: Global___ConfigUpdated | None = ...,
         lag: Global___Lag | None = ...,
         engine_changed: Global___EngineChanged | None = ...,
+        config_refused: Global___ConfigRefused | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "engine_changed", b"engine_changed", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_refused", b"config_refused", "config_updated", b"config_updated", "engine_changed", b"engine_changed", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_updated", b"config_updated", "engine_changed", b"engine_changed", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "sequence", b"sequence", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_ack", b"audio_ack", "config_refused", b"config_refused", "config_updated", b"config_updated", "engine_changed", b"engine_changed", "final", b"final", "lag", b"lag", "partial", b"partial", "response", b"response", "sequence", b"sequence", "session_ended", b"session_ended", "session_resumed", b"session_resumed", "session_started", b"session_started", "speech_ended", b"speech_ended", "speech_started", b"speech_started", "utterance_end", b"utterance_end", "worker_changed", b"worker_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["session_started", "partial", "final", "speech_started", "speech_ended", "utterance_end", "audio_ack", "worker_changed", "session_ended", "session_resumed", "config_updated", "lag", "engine_changed"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["session_started", "partial", "final", "speech_started", "speech_ended", "utterance_end", "audio_ack", "worker_changed", "session_ended", "session_resumed", "config_updated", "lag", "engine_changed", "config_refused"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -590,6 +599,36 @@ class ConfigUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConfigUpdated: _TypeAlias = ConfigUpdated  # noqa: Y015
+
+@_typing.final
+class ConfigRefused(_message.Message):
+    """A change of the config was refused. The session goes on, and no part of the change is used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offset(self) -> _duration_pb2.Duration:
+        """When the change would have begun, from the start of the session."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why it was refused: as the error of a request, with its reason and the fields below `update_config`."""
+
+    def __init__(
+        self,
+        *,
+        offset: _duration_pb2.Duration | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "offset", b"offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigRefused: _TypeAlias = ConfigRefused  # noqa: Y015
 
 @_typing.final
 class Lag(_message.Message):

@@ -108,7 +108,7 @@ class Engine(_message.Message):
         """The number of further live sessions that these workers can take now, as measured and last reported."""
         @_builtins.property
         def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """The languages of the model, ISO 639 codes, sorted."""
+            """The languages of the model, sorted: ISO 639 codes, and tags with a region where the model distinguishes it."""
 
         @_builtins.property
         def capabilities(self) -> _containers.RepeatedScalarFieldContainer[Global___Engine.Capability.ValueType]:
