@@ -1,5 +1,6 @@
 """Conversion between the engine's samples and the contract's times."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,3 +35,12 @@ def test_a_segment_of_a_part_has_the_times_of_the_whole(segment: Segment, offset
         (word.text, word.probability, word.stable) for word in segment.words
     ]
     assert (moved.text, moved.language) == (segment.text, segment.language)
+
+
+@pytest.mark.parametrize(
+    ("asked", "language", "tag"),
+    [("es-MX", "es", "es-MX"), ("", "es", "es"), ("es-MX", "en", "en"), ("es", "", ""), ("nb", "no", "nb")],
+)
+def test_a_segment_has_the_tag_that_was_asked_for(asked: str, language: str, tag: str) -> None:
+    """A segment has the request's tag, unless it is in another language, as a translation is."""
+    assert to_proto(Segment("text", 0, 1, (), language), RecognitionConfig(language_code=asked)).language_code == tag

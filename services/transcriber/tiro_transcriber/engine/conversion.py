@@ -40,9 +40,14 @@ def to_proto(segment: Segment, config: RecognitionConfig, *, channel: int = 0) -
         start_offset=duration_of(segment.start, SAMPLE_RATE),
         end_offset=duration_of(segment.end, SAMPLE_RATE),
         words=[_word(word) for word in segment.words] if config.enable_word_time_offsets else [],
-        language_code=config.language_code or segment.language,
+        language_code=_tag(config.language_code, segment.language),
         channel=channel,
     )
+
+
+def _tag(asked: str, language: str) -> str:
+    """The tag of a segment: the one that was asked for, unless its language is another one, as in a translation."""
+    return asked if language and closest_language(asked, frozenset((language,))) else language
 
 
 def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
