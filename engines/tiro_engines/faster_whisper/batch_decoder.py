@@ -71,7 +71,7 @@ class BatchDecoder:
     def generate(self, tasks: Sequence[DecodingTask]) -> DecodedBatch:
         """Decode one batch to tokens: tasks of one language, hotwords, effort and length of prompt."""
         encoded = self._whisper.encode(self._features(tasks))
-        language = tasks[0].language.detect(encoded)
+        language = _language(tasks[0], encoded)
         vocabulary = self._languages.vocabulary(language)
         return DecodedBatch(tasks, encoded, language, vocabulary, self._generate(encoded, vocabulary, tasks))
 
@@ -132,6 +132,15 @@ def _batch_key(number: int, task: DecodingTask) -> object:
     """The key that all tasks of a batch share. A task whose language must be detected first has a separate batch."""
     language = task.language.known
     return (language, task.effort, task.hotwords, len(task.prompt), len(task.forced_tokens)) if language else number
+
+
+def _language(task: DecodingTask, encoded: Any) -> str:
+    """The language of a batch, which is of one session where the language must be heard."""
+    if task.language.known is not None:
+        return task.language.known
+    if task.effort is PARTIAL:
+        return task.language.of_partial(encoded, task.samples)
+    return task.language.of_final(encoded, task.samples)
 
 
 def _tokens_max(vocabulary: Vocabulary, task: DecodingTask) -> int:

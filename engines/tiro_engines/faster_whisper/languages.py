@@ -1,4 +1,4 @@
-"""The languages of a Whisper model, and how each is decoded and detected."""
+"""The languages of a Whisper model, and how each is decoded."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,6 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 DEFAULT_SYMBOLS = -1
 """Whisper's name for its default set of symbols that are not speech."""
-LANGUAGE_PROBABILITY_MIN = 0.5
-"""A detected language with a lower probability is dropped for the one detected earlier in the session; the limit of
-faster-whisper."""
 TOKENS_PER_SECOND_MAX = 25
 """The fastest speech in the scripts that need the most tokens. It ends a loop long before the model's own limit."""
 COMPACT = frozenset({"de", "en", "es", "fr", "it", "nl", "pt"})
@@ -49,35 +46,3 @@ class Languages:
             most = COMPACT_TOKENS_PER_SECOND_MAX if code in COMPACT else TOKENS_PER_SECOND_MAX
             self._vocabularies[code] = Vocabulary(tokenizer, suppressed, most)
         return self._vocabularies[code]
-
-
-class SpokenLanguage:
-    """The language of one session: named by its caller, or detected."""
-
-    def __init__(self, whisper: Any, languages: Languages) -> None:
-        self._whisper = whisper
-        self._languages = languages
-        self._detected: str | None = None
-        self.named: str | None = None
-        """The language that the caller has named. None: it is detected."""
-
-    @property
-    def known(self) -> str | None:
-        """The language that needs no detection. None where it must be detected."""
-        return self.named or (None if self._languages.several else next(iter(self._languages.codes)))
-
-    @property
-    def guess(self) -> str:
-        """The language as far as it is known, without a new detection; empty where it is unknown."""
-        return self.named or self._detected or ""
-
-    def detect(self, encoded: Any) -> str:
-        """The language of an encoded window."""
-        if self.known is not None:
-            return self.known
-        token, probability = self._whisper.model.detect_language(encoded)[0][0]
-        detected = str(token).strip("<|>")
-        if probability < LANGUAGE_PROBABILITY_MIN:
-            return self._detected or detected
-        self._detected = detected
-        return detected

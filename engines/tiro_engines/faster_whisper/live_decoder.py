@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from tiro_engines.faster_whisper.batch_decoder import ENCODER_SECONDS_MAX, BatchDecoder
-from tiro_engines.faster_whisper.languages import Languages, SpokenLanguage
+from tiro_engines.faster_whisper.languages import Languages
+from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
 from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, QUICK, WITH_CONTEXT, DecodingTask
 from tiro_engines.interface import RecognitionOptions, Samples
 from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
@@ -56,16 +57,19 @@ class WhisperDecoder:
         self, samples: Samples, prefix: Sequence[DecodedWord] = (), context: DecodingContext | None = None
     ) -> Hypothesis:
         """Decode greedily. A text that is rejected is decoded again with beam search: with its context, then alone."""
+        before = self._language.guess
         quick = DecodingTask(samples, QUICK, self._language, self._hotwords, prefix=_tokens(prefix))
-        tasks = [quick]
-        if context is not None:
+        hypothesis = self._batch_decoder.decode([quick])[0]
+        if hypothesis.words:
+            return hypothesis
+        # The language is heard once, in the utterance alone.
+        careful = replace(quick, effort=CAREFUL, language=self._language.fixed(hypothesis.language))
+        if context is not None and hypothesis.language == before:
             preceding = self._batch_decoder.preceding_final(context)
-            tasks.append(replace(quick, effort=WITH_CONTEXT, preceding=preceding))
-        for task in tasks:
-            hypothesis = self._batch_decoder.decode([task])[0]
+            hypothesis = self._batch_decoder.decode([replace(careful, effort=WITH_CONTEXT, preceding=preceding)])[0]
             if hypothesis.words:
                 return hypothesis
-        return self._batch_decoder.decode([replace(quick, effort=CAREFUL)])[0]
+        return self._batch_decoder.decode([careful])[0]
 
 
 def _tokens(words: Sequence[DecodedWord]) -> list[int]:

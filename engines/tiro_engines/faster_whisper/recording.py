@@ -9,16 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from tiro_engines.faster_whisper.batch_decoder import SAMPLES_MIN, BatchDecoder
 from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
 from tiro_engines.faster_whisper.hallucination_filter import HallucinationFilter
-from tiro_engines.faster_whisper.languages import Languages, SpokenLanguage
+from tiro_engines.faster_whisper.languages import Languages
 from tiro_engines.faster_whisper.long_form import BEAM_SIZE, decode_long_form
 from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.faster_whisper.sentences import sentences
 from tiro_engines.faster_whisper.speech_segments import SpeechSegment, batches, find_speech_segments
+from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
 from tiro_engines.faster_whisper.tasks import DecodingTask, Effort
 from tiro_engines.interface import (
+    SAMPLE_RATE,
     DecodingOptions,
     DetectedLanguage,
     RecognitionOptions,
@@ -33,6 +37,8 @@ PAD_SECONDS = 8
 BATCH_SECONDS_MAX = {"cpu": 30, "cuda": 480}
 """By device, the seconds of audio that are encoded at once. On a CPU larger batches are no faster, and a cancellation
 waits for the batch."""
+DETECTION_SECONDS = 30
+"""The speech in which the language is detected: what Whisper takes in at once."""
 LOG_PROBABILITY_MIN = -1.0
 """A text with a lower log probability is decoded again. The threshold is Whisper's own."""
 
@@ -65,7 +71,7 @@ class RecordingTranscriber:
         segments = [segment for segment in found if segment.end - segment.start >= SAMPLES_MIN]
         if not segments:
             return None
-        language = self._language(_samples(window, segments[0]), options)
+        language = self._language(window, segments, options)
         named = replace(options, language=language.code)
         for index, batch in enumerate(batches(segments, self._batch_seconds_max, PAD_SECONDS)):
             output.raise_if_cancelled()
@@ -75,12 +81,16 @@ class RecordingTranscriber:
         output.raise_if_cancelled()
         return language
 
-    def _language(self, samples: Samples, options: RecognitionOptions) -> DetectedLanguage:
+    def _language(
+        self, window: Window, segments: Sequence[SpeechSegment], options: RecognitionOptions
+    ) -> DetectedLanguage:
+        """The language of a window: the one that the request names, or else the one of its first speech."""
         if options.language is not None:
             return DetectedLanguage(options.language, 1.0)
         if not self._languages.several:
             return DetectedLanguage(next(iter(self._languages.codes)), 1.0)
-        code, probability, _ = self._whisper.detect_language(samples)
+        speech = np.concatenate([_samples(window, segment) for segment in segments])  # a short beginning misleads
+        code, probability, _ = self._whisper.detect_language(speech[: DETECTION_SECONDS * SAMPLE_RATE])
         return DetectedLanguage(code, float(probability))
 
     def _decode(
@@ -102,8 +112,7 @@ class RecordingTranscriber:
                 output.accept(segment, replace(generated, text=segment.text))
 
     def _task(self, part: Window, options: RecognitionOptions, prompt: str) -> DecodingTask:
-        language = SpokenLanguage(self._whisper, self._languages)
-        language.named = options.language
+        language = SpokenLanguage(self._whisper, self._languages, options.language)
         effort = Effort(PAD_SECONDS, options.decoding.beam_size or BEAM_SIZE)
         encode = self._whisper.hf_tokenizer.encode
         tokens = encode(f" {prompt.strip()}", add_special_tokens=False).ids if prompt else []

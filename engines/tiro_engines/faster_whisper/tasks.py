@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tiro_engines.faster_whisper.languages import SpokenLanguage
+from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
 from tiro_engines.interface import Samples
 
 
