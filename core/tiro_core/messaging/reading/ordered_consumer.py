@@ -34,8 +34,12 @@ SILENCE_SECONDS_MAX = 3 * HEARTBEAT_SECONDS
 """The silence, without even a heartbeat, after which the consumer counts as dead."""
 INACTIVE_SECONDS = 60.0
 """The time after which the server deletes the consumer of a reader that died."""
-CREATE_SECONDS_MAX = 2.0
+CREATE_SECONDS_FIRST = 1.0
 """How long a server may take to create the consumer, before another try: servers drop requests in an election."""
+CREATE_SECONDS_FACTOR = 1.5
+"""The growth of this time from try to try: a server with a heavy load answers late."""
+CREATE_SECONDS_MAX = 4.0
+"""The longest it grows."""
 RETRY_SECONDS = 0.25
 
 _REQUEST = json.dumps(
@@ -127,6 +131,7 @@ class OrderedConsumer:
         self._inbox: Inbox | None = None
         self._delivered = 0
         self._outstanding = 0
+        self._create_seconds = CREATE_SECONDS_FIRST
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,7 +179,10 @@ class OrderedConsumer:
             mem_storage=True,
             num_replicas=1,
         )
-        info = await self._bus.jetstream.add_consumer(self._stream, config, timeout=CREATE_SECONDS_MAX)
+        seconds = self._create_seconds
+        self._create_seconds = min(CREATE_SECONDS_MAX, seconds * CREATE_SECONDS_FACTOR)
+        info = await self._bus.jetstream.add_consumer(self._stream, config, timeout=seconds)
+        self._create_seconds = CREATE_SECONDS_FIRST
         self._name, self._pending = info.name, info.num_pending or 0
         created = info.created.timestamp()
         if self._contact.seconds_until(created) > self._restart_after_seconds:
