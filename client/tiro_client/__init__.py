@@ -42,6 +42,8 @@ from tiro_client.live.events import (
 )
 from tiro_client.live.stream import LiveStream
 from tiro_client.recognition import Recognition, RecognitionOptions
+from tiro_client.sync.client import Client
+from tiro_client.sync.live_stream import SyncLiveStream
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
 from tiro_client.uploads.upload import Upload
 
@@ -51,6 +53,7 @@ __all__ = [
     "AudioAck",
     "AudioEncoding",
     "Capability",
+    "Client",
     "ConfigUpdated",
     "DeadlineExceeded",
     "Engine",
@@ -90,6 +93,7 @@ __all__ = [
     "SpeechStarted",
     "StreamClosed",
     "SubtitleOptions",
+    "SyncLiveStream",
     "TiroError",
     "Transcript",
     "TranscriptInfo",
