@@ -12,6 +12,7 @@ TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 
 TESTS ?=
 SEED ?=
 AUDIO ?=
+MEMBER ?= tiro-client
 PEER := var/peers/whisperlive
 EXAMPLE := examples/engines/pocketsphinx
 EXAMPLE_VENV := var/examples/pocketsphinx
@@ -65,13 +66,17 @@ check: setup ## Check formatting, lint, types, layers, protos, and each member b
 
 .PHONY: test
 test: setup ## Run all tests but the long ones, in parallel and random order: TESTS=path, SEED=number, TEST_PROCESSES=number
-	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
+	$(BIN)/pytest -m "not long and not examples" -n $(TEST_PROCESSES) --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED)) $(TESTS)
 
 ##@ More tests
 
 .PHONY: test-long
 test-long: setup ## Run the long tests, one after the other
 	$(BIN)/pytest -m long
+
+.PHONY: test-examples
+test-examples: setup ## Install the client from wheels, build and run the clients in examples/: needs registries, Node, Go, Java
+	$(BIN)/pytest -m examples
 
 .PHONY: test-example-engine
 test-example-engine: $(EXAMPLE_VENV)/.ready ## Run the contract tests of engines on examples/engines/pocketsphinx, in its own environment
@@ -87,7 +92,17 @@ $(EXAMPLE_VENV)/.ready: $(PINS) $(EXAMPLE)/requirements.txt $(EXAMPLE)/pyproject
 smoke-aws: setup ## Transcribe a sample with the real Amazon Transcribe and your account: AUDIO=path/to/any/file, TIRO_AMAZON_REGION
 	$(BIN)/python -m tools.smoke_aws $(if $(AUDIO),"$(AUDIO)")
 
+##@ Use it elsewhere
+
+.PHONY: wheels
+wheels: setup ## Build the wheels of the Python client into dist/tiro-client, or those of another MEMBER=name
+	$(BIN)/python -m tools.wheels $(MEMBER)
+
 ##@ The contract and the dependencies
+
+.PHONY: proto-bundle
+proto-bundle: setup ## Build dist/protos: the public protos with all that they import, and as a descriptor set
+	$(BIN)/python -m tools.proto_bundle
 
 .PHONY: protos
 protos: setup ## Generate the Python code from protos/

@@ -11,7 +11,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from tools.members import ROOT, folders, members
+from tools.members import ROOT, dependencies, folders, members, members_needed
 
 UV_VERSION = "0.13.8"
 PYTHON_VERSION = "3.11"
@@ -19,6 +19,7 @@ PYTHON_VERSION = "3.11"
 WHISPERLIVE = ROOT / "benchmarks" / "peers" / "whisperlive.in"
 WHISPERLIVE_PIN = "whisper-live==0.10.0"
 EXAMPLE_ENGINE = ROOT / "examples" / "engines" / "pocketsphinx"
+CLIENT = "tiro-client"
 HEADER = "# Made by `make lock`. Do not edit.\n"
 
 
@@ -33,6 +34,10 @@ def main() -> None:
         for member in members():
             _export(uv, workspace, ["--package", member, "--no-dev", "--all-extras"], out / f"{member}.txt")
         _export(uv, workspace, ["--all-packages", "--all-groups", "--all-extras"], out / "all.txt")
+    # The oldest versions that the client declares: its tests install it with them.
+    oldest = sorted({one for member in members_needed(CLIENT) for one in dependencies(member) if one not in members()})
+    pins = _compile(uv, "\n".join(oldest), "--resolution", "lowest-direct")
+    (out / f"{CLIENT}-oldest.txt").write_text(HEADER + pins)
     (out / "uv.txt").write_text(HEADER + _compile(uv, f"uv=={UV_VERSION}\n"))
     # A peer in the benchmarks, with its own environment and fewer dependencies than it declares.
     peer = _compile(uv, WHISPERLIVE.read_text()) + _compile(uv, f"{WHISPERLIVE_PIN}\n", "--no-deps")

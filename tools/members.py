@@ -27,7 +27,7 @@ def members_needed(member: str) -> list[str]:
     needed, pending = {member}, [member]
     while pending:
         for name in known:
-            if name not in needed and name in _dependencies(known[pending[-1]]):
+            if name not in needed and name in dependencies(pending[-1]):
                 needed.add(name)
                 pending.insert(0, name)
         pending.pop()
@@ -39,9 +39,9 @@ def packages(member: str) -> list[str]:
     return sorted(typed.parent.name for typed in (ROOT / members()[member]).glob("*/py.typed"))
 
 
-def _dependencies(folder: str) -> set[str]:
-    declared = _read(ROOT / folder)["project"].get("dependencies", [])
-    return {name for name in declared if name in members()}
+def dependencies(member: str) -> list[str]:
+    """What a member declares that it needs: other members, and packages with their versions."""
+    return list(_read(ROOT / members()[member])["project"].get("dependencies", []))
 
 
 def _read(folder: Path) -> Any:

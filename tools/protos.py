@@ -1,8 +1,4 @@
-"""Generate the Python code of the contract, and check the contract: `make protos` and `make check` run this.
-
-The protos import Google's and protovalidate's. Their descriptors are read from the installed Python packages, so
-nothing is copied into the project or fetched.
-"""
+"""Generate the Python code of the contract, and check the contract: `make protos` and `make check` run this."""
 
 import argparse
 import os
@@ -10,20 +6,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from google.api import client_pb2, field_behavior_pb2, resource_pb2
-from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
-from google.protobuf.descriptor import FileDescriptor
-from google.rpc import status_pb2
-from google.type import money_pb2
-from protovalidate._gen.buf.validate import validate_pb  # its descriptor has no public name
+from tools.members import ROOT
+from tools.proto_imports import VALIDATE, write_descriptors
 
-ROOT = Path(__file__).resolve().parent.parent
-PROTOS = ROOT / "protos"
-GEN = PROTOS / "gen"
+PUBLIC = ROOT / "protos"
+INTERNAL = PUBLIC / "internal"
+"""What the services send each other, which is no part of the contract."""
+GEN = PUBLIC / "gen"
+CONFIG = PUBLIC / "buf.yaml"
 BIN = Path(sys.executable).parent
-VALIDATE = "buf/validate/validate.proto"
+PROTOC = (sys.executable, "-m", "grpc_tools.protoc")
+PROTOC_OF_MESSAGES = (str(BIN / "protoc"),)
+"""protoc 25, the last one whose Python code runs with any later protobuf: from 26 on it demands its own version or a
+later one, and callers of Tiro have protobuf 5, 6 or 7 in their programs."""
 
 
 def main() -> None:
@@ -34,6 +32,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         {"generate": _generate, "up-to-date": _up_to_date, "lint": _lint, "breaking": _breaking}[command](Path(scratch))
+
+
+def sources(roots: Sequence[Path]) -> list[str]:
+    """The protos below some folders, by their names in an import."""
+    return sorted(str(path.relative_to(root)) for root in roots for path in (root / "tiro").rglob("*.proto"))
+
+
+def image(roots: Sequence[Path], scratch: Path) -> Path:
+    """A descriptor set of the protos below some folders, with comments and with all that they import."""
+    target = scratch / "image.binpb"
+    options = [f"--descriptor_set_out={target}", "--include_source_info", "--include_imports"]
+    _protoc([*options, *sources(roots)], roots, scratch)
+    return target
 
 
 def _generate(scratch: Path) -> None:
@@ -50,8 +61,8 @@ def _up_to_date(scratch: Path) -> None:
 
 
 def _lint(scratch: Path) -> None:
-    _run(["buf", "format", "--diff", "--exit-code", str(PROTOS)])
-    _run(["buf", "lint", str(_image(PROTOS, scratch)), "--config", str(PROTOS / "buf.yaml")])
+    _run(["buf", "format", "--diff", "--exit-code", str(PUBLIC)])
+    _run(["buf", "lint", str(image([PUBLIC, INTERNAL], scratch)), "--config", str(CONFIG)])
 
 
 def _breaking(scratch: Path) -> None:
@@ -65,19 +76,18 @@ def _breaking(scratch: Path) -> None:
     released.mkdir()
     subprocess.run(["tar", "-x", "-C", str(released)], input=archive.stdout, check=True)
     (scratch / "old").mkdir()
-    against = _image(released / "protos", scratch / "old")
-    config = str(PROTOS / "buf.yaml")
-    _run(["buf", "breaking", str(_image(PROTOS, scratch)), "--against", str(against), "--config", config])
+    against = image([released / "protos"], scratch / "old")
+    _run(["buf", "breaking", str(image([PUBLIC], scratch)), "--against", str(against), "--config", str(CONFIG)])
 
 
 def _generate_into(target: Path, scratch: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    dependencies = _dependencies(scratch)
-    outputs = [f"--python_out={target}", f"--mypy_out={target}"]
+    roots = [PUBLIC, INTERNAL]
+    messages = [f"--python_out={target}", f"--mypy_out={target}"]
+    _protoc([*messages, *sources(roots), VALIDATE], roots, scratch, protoc=PROTOC_OF_MESSAGES)
     services = [f"--grpc_python_out={target}", f"--mypy_grpc_out={target}"]
-    _protoc([*outputs, *services, *_sources(PROTOS)], PROTOS, dependencies)
-    _protoc([*outputs, VALIDATE], PROTOS, dependencies)
+    _protoc([*services, *sources(roots)], roots, scratch)
     for module in target.rglob("*_pb2_grpc.py"):
         if "Servicer" not in module.read_text():
             module.unlink()
@@ -86,50 +96,12 @@ def _generate_into(target: Path, scratch: Path) -> None:
         (package / "py.typed").touch()
 
 
-def _image(protos: Path, scratch: Path) -> Path:
-    image = scratch / "image.binpb"
-    options = [f"--descriptor_set_out={image}", "--include_source_info", "--include_imports"]
-    _protoc([*options, *_sources(protos)], protos, _dependencies(scratch))
-    return image
+def _protoc(arguments: Sequence[str], roots: Sequence[Path], scratch: Path, *, protoc: Sequence[str] = PROTOC) -> None:
+    imports = write_descriptors(scratch / "imports.binpb")
+    _run([*protoc, *(f"--proto_path={root}" for root in roots), f"--descriptor_set_in={imports}", *arguments])
 
 
-def _sources(protos: Path) -> list[str]:
-    return sorted(str(path.relative_to(protos)) for path in (protos / "tiro").rglob("*.proto"))
-
-
-def _protoc(arguments: list[str], protos: Path, dependencies: Path) -> None:
-    command = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={protos}"]
-    _run([*command, f"--descriptor_set_in={dependencies}", *arguments])
-
-
-def _dependencies(scratch: Path) -> Path:
-    """The descriptors of all imports of the protos, each file after its own imports."""
-    files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
-
-    def add(file: FileDescriptor) -> None:
-        for imported in file.dependencies:
-            add(imported)
-        proto = descriptor_pb2.FileDescriptorProto()
-        file.CopyToProto(proto)
-        files[file.name] = proto
-
-    ours = (client_pb2, field_behavior_pb2, resource_pb2, status_pb2, money_pb2)
-    for module in (*ours, duration_pb2, field_mask_pb2, timestamp_pb2):
-        add(module.DESCRIPTOR)
-    files[VALIDATE] = _validate_descriptor()
-    target = scratch / "dependencies.binpb"
-    target.write_bytes(descriptor_pb2.FileDescriptorSet(file=files.values()).SerializeToString())
-    return target
-
-
-def _validate_descriptor() -> descriptor_pb2.FileDescriptorProto:
-    """The descriptor of protovalidate's rules, from its package, which is for another protobuf runtime."""
-    proto = descriptor_pb2.FileDescriptorProto()
-    proto.ParseFromString(validate_pb.desc().proto.to_binary())
-    return proto
-
-
-def _run(command: list[str]) -> None:
+def _run(command: Sequence[str]) -> None:
     result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"{result.stdout}{result.stderr}failed: {' '.join(command[:3])}")

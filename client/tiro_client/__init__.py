@@ -43,6 +43,8 @@ from tiro_client.live.events import (
 )
 from tiro_client.live.stream import LiveStream
 from tiro_client.recognition import Recognition, RecognitionOptions
+from tiro_client.sync.client import Client
+from tiro_client.sync.live_stream import SyncLiveStream
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
 from tiro_client.uploads.upload import Upload
 
@@ -52,6 +54,7 @@ __all__ = [
     "AudioAck",
     "AudioEncoding",
     "Capability",
+    "Client",
     "ConfigRefused",
     "ConfigUpdated",
     "DeadlineExceeded",
@@ -92,6 +95,7 @@ __all__ = [
     "SpeechStarted",
     "StreamClosed",
     "SubtitleOptions",
+    "SyncLiveStream",
     "TiroError",
     "Transcript",
     "TranscriptInfo",

@@ -1,12 +1,15 @@
 """The client: uploads, jobs, transcripts, live streams and engines behind one object."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
+import grpc
+
 from tiro_client.calls.connection import Connections, open_connections
+from tiro_client.calls.metadata import call_metadata
 from tiro_client.engines.listing import list_engines
 from tiro_client.engines.models import Engine
 from tiro_client.jobs.job import Job
@@ -48,10 +51,17 @@ class AsyncClient:
         api_key: The API key, else `TIRO_API_KEY`, else none.
         tls: A PEM file of certificate authorities, or True for those that gRPC bundles, else `TIRO_TLS_CA` (a file, or
             `system`), else no TLS. False: no TLS in any case.
+        client_certificate: A PEM file with the certificate chain that this client shows (mutual TLS), else
+            `TIRO_TLS_CLIENT_CERTIFICATE`, else none.
+        client_key: A PEM file with the key of that certificate, else `TIRO_TLS_CLIENT_KEY`, else none.
+        metadata: Metadata that every call carries, besides the API key. Names are lower case; those that end in `-bin`
+            have bytes.
+        interceptors: gRPC's interceptors of every call, for each of its four kinds; the first one is the outermost.
         timeout_seconds: The deadline of a unary call. Each attempt has its own.
 
     Raises:
-        ValueError: An address has no port.
+        ValueError: An address has no port, an API key or metadata has characters that cannot be sent, or a client
+            certificate is given without its key or without TLS.
     """
 
     def __init__(
@@ -61,9 +71,17 @@ class AsyncClient:
         streaming_address: str | None = None,
         api_key: str | None = None,
         tls: str | Path | bool | None = None,
+        client_certificate: str | Path | None = None,
+        client_key: str | Path | None = None,
+        metadata: Mapping[str, str | bytes] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._settings = ClientSettings.resolve(address, streaming_address, api_key, tls)
+        self._settings = ClientSettings.resolve(
+            address, streaming_address, api_key, tls, client_certificate=client_certificate, client_key=client_key
+        )
+        self._metadata = call_metadata(self._settings.api_key, metadata or {})
+        self._interceptors = tuple(interceptors)
         self._timeout_seconds = timeout_seconds
         self._resources = AsyncExitStack()
         self._opened: Connections | None = None
@@ -72,9 +90,14 @@ class AsyncClient:
         """Open the channels. They connect with the first call.
 
         Raises:
-            OSError: The file of certificate authorities cannot be read.
+            OSError: A file of certificates cannot be read.
         """
-        opening = open_connections(self._settings, timeout_seconds=self._timeout_seconds)
+        opening = open_connections(
+            self._settings,
+            metadata=self._metadata,
+            interceptors=self._interceptors,
+            timeout_seconds=self._timeout_seconds,
+        )
         self._opened = await self._resources.enter_async_context(opening)
         return self
 

@@ -1,6 +1,6 @@
 """Connections to the services: a channel, and what every call over it carries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -8,9 +8,10 @@ from typing import TypeVar
 import grpc
 
 from tiro_client.calls.error_details import translated
+from tiro_client.calls.metadata import CallMetadata
 from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX, CALL_SECONDS_MAX, Backoff, is_transient
 from tiro_client.errors import TiroError
-from tiro_client.settings import ClientSettings, TlsCa
+from tiro_client.settings import ClientSettings
 
 KEEPALIVE_SECONDS = 10
 """Time between HTTP/2 pings on a connection with a call. Tiro's servers refuse pings that are less than 5 s apart."""
@@ -33,7 +34,7 @@ class Connection:
     """A channel to a service, and what every call over it carries."""
 
     channel: grpc.aio.Channel
-    metadata: tuple[tuple[str, str], ...]
+    metadata: CallMetadata
     timeout_seconds: float
     """The deadline of an attempt at a unary call."""
 
@@ -72,17 +73,23 @@ class Connections:
 
 
 @asynccontextmanager
-async def open_connections(settings: ClientSettings, *, timeout_seconds: float) -> AsyncIterator[Connections]:
+async def open_connections(
+    settings: ClientSettings,
+    *,
+    metadata: CallMetadata,
+    interceptors: Sequence[grpc.aio.ClientInterceptor],
+    timeout_seconds: float,
+) -> AsyncIterator[Connections]:
     """The connections that the settings describe, closed at the end. They connect with their first call.
 
     Raises:
-        OSError: The file of certificate authorities cannot be read.
+        OSError: A file of certificates cannot be read.
     """
-    metadata = (("authorization", f"Bearer {settings.api_key}"),) if settings.api_key else ()
+    credentials = _credentials(settings)
     async with AsyncExitStack() as channels:
 
         async def connection(address: str) -> Connection:
-            channel = await channels.enter_async_context(_channel(address, settings.tls_ca))
+            channel = await channels.enter_async_context(_channel(address, credentials, interceptors))
             return Connection(channel, metadata, timeout_seconds)
 
         batch = await connection(settings.address)
@@ -90,7 +97,18 @@ async def open_connections(settings: ClientSettings, *, timeout_seconds: float) 
         yield Connections(batch, batch if shared else await connection(settings.streaming_address))
 
 
-def _channel(address: str, tls_ca: TlsCa) -> grpc.aio.Channel:
+def _credentials(settings: ClientSettings) -> grpc.ChannelCredentials | None:
+    if settings.tls_ca is None:
+        return None
+    roots = None if settings.tls_ca is True else settings.tls_ca.read_bytes()
+    key = settings.client_key.read_bytes() if settings.client_key else None
+    chain = settings.client_certificate.read_bytes() if settings.client_certificate else None
+    return grpc.ssl_channel_credentials(roots, key, chain)
+
+
+def _channel(
+    address: str, credentials: grpc.ChannelCredentials | None, interceptors: Sequence[grpc.aio.ClientInterceptor]
+) -> grpc.aio.Channel:
     options = [
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
         # The first is how long the kernel waits for the other host (TCP_USER_TIMEOUT). A proxy acknowledges data also
@@ -105,7 +123,6 @@ def _channel(address: str, tls_ca: TlsCa) -> grpc.aio.Channel:
         # This library retries: gRPC's own retries would repeat calls beyond its limits.
         ("grpc.enable_retries", 0),
     ]
-    if tls_ca is None:
-        return grpc.aio.insecure_channel(address, options=options)
-    roots = None if tls_ca is True else tls_ca.read_bytes()
-    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(roots), options=options)
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)

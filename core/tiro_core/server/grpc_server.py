@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from tiro_core.logs.logger import get_logger
 from tiro_core.server.auth.tenant import Authenticator
@@ -22,6 +21,7 @@ from tiro_core.server.interceptors import (
 )
 from tiro_core.server.metrics import split_address
 from tiro_core.server.readiness import Readiness
+from tiro_core.server.reflection import add_reflection
 from tiro_core.settings import ServerSettings
 from tiro_core.startup import CannotStart
 
@@ -125,7 +125,7 @@ def create_health_server(address: str) -> tuple[grpc.aio.Server, Health, int]:
 def _add_health(server: grpc.aio.Server, names: Sequence[str]) -> Health:
     answer = Health(health.aio.HealthServicer(), names)
     health_pb2_grpc.add_HealthServicer_to_server(answer.servicer, server)
-    reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    add_reflection(server, (*names, health.SERVICE_NAME))
     return answer
 
 

@@ -67,3 +67,16 @@ def test_an_address_needs_a_port(address: str) -> None:
     """An address without a port is refused at once."""
     with pytest.raises(ValueError, match="host:port"):
         ClientSettings.resolve(address, environment={})
+
+
+def test_a_client_certificate_needs_its_key_and_tls() -> None:
+    """A half, or one without TLS, would be ignored silently."""
+    files = {"client_certificate": "c.pem", "client_key": "k.pem"}
+    with pytest.raises(ValueError, match="together"):
+        ClientSettings.resolve(tls=True, client_certificate="c.pem", environment={})
+    with pytest.raises(ValueError, match="together"):
+        ClientSettings.resolve(tls=True, environment={"TIRO_TLS_CLIENT_KEY": "k.pem"})
+    with pytest.raises(ValueError, match="TLS"):
+        ClientSettings.resolve(**files, environment={})
+    settings = ClientSettings.resolve(tls=True, **files, environment={"TIRO_TLS_CLIENT_KEY": "other.pem"})
+    assert (settings.client_certificate, settings.client_key) == (Path("c.pem"), Path("k.pem"))
