@@ -57,14 +57,18 @@ class DecodeReport:
     Attributes:
         samples: the number of decoded samples, at the output rate.
         damaged_packets: packets that were skipped because they could not be read or decoded.
-        decoded_duration_seconds: `samples` divided by the output rate.
-        container_duration_seconds: the duration in the header; None where the format states none.
+        decoded_duration_seconds: `samples` divided by the output rate, with the silence between them.
+        container_duration_seconds: the end of the sound as the header states it, in seconds from the container's start;
+            None where it does not, or where its timestamps mean nothing.
+        clock_restarts: how often the container's timestamps went back or jumped too far; the sound continues there
+            without a hole.
     """
 
     samples: int
     damaged_packets: int
     decoded_duration_seconds: float
     container_duration_seconds: float | None
+    clock_restarts: int = 0
 
     @property
     def missing_seconds(self) -> float:

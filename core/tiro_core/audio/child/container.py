@@ -1,6 +1,7 @@
 """Opening a container and reading it packet by packet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Never
 
 import av
@@ -9,9 +10,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard
 
-from tiro_core.audio.child.formats import CONTAINERS, DECODERS, STATES_NO_DURATION
+from tiro_core.audio.child.formats import CONTAINERS, DECODERS
+from tiro_core.audio.child.origin import start_seconds, stated_end_seconds
 from tiro_core.audio.child.refusals import check_packet, check_parameters, check_streams, check_wav_header
+from tiro_core.audio.child.silence import discontinuous_frame
 from tiro_core.audio.child.source import FileSource, LiveSource
+from tiro_core.audio.child.timeline import Piece
 from tiro_core.audio.errors import AudioUndecodableError, NoAudioStreamError, NotAudioError
 
 FAILED_READS_IN_A_ROW_MAX = 100
@@ -27,27 +31,22 @@ class AudioContainer:
 
     Attributes:
         name: FFmpeg's name of the container.
+        codec: FFmpeg's name of the codec.
+        origin: the timestamp of the container's start in seconds; None where it has none.
+        duration_seconds: the end of the sound as the header states it, in seconds from `origin`; None where it does
+            not.
         damaged_packets: packets skipped so far.
     """
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream, *, origin: float | None) -> None:
         self._container = container
         self._stream = stream
         self._decode: Callable[[Packet[AudioStream]], list[AudioFrame]] = stream.codec_context.decode
         self.name = container.format.name
         self.codec = stream.codec_context.codec.canonical_name
+        self.origin = origin
+        self.duration_seconds = stated_end_seconds(container, stream, origin)
         self.damaged_packets = 0
-
-    @property
-    def duration_seconds(self) -> float | None:
-        """The duration in the header, in seconds; None where the header has none."""
-        if self.name in STATES_NO_DURATION:
-            return None
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return float(self._stream.duration * self._stream.time_base)
-        if self._container.duration is not None:
-            return self._container.duration / av.time_base
-        return None
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
         """Yield the stream's packets, the last one empty to flush the decoder; unreadable ones are counted."""
@@ -67,8 +66,18 @@ class AudioContainer:
             else:
                 return
 
-    def decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
-        """Return the frames of one packet, none when it is damaged (which is counted)."""
+    def decode(self, packet: "Packet[AudioStream]") -> Piece | None:
+        """Return the sound of one packet, None when it has none or is damaged (which is counted)."""
+        frames = self._frames(packet)
+        if not frames:
+            return None
+        seconds = sum(frame.samples / frame.sample_rate for frame in frames)
+        time = packet.pts if frames[0].pts is None else frames[0].pts
+        return Piece(seconds_of(time, packet.time_base), seconds, stated_seconds(packet), frames)
+
+    def _frames(self, packet: "Packet[AudioStream]") -> Sequence[AudioFrame]:
+        if (silence := discontinuous_frame(packet)) is not None:
+            return [silence]
         try:
             frames = self._decode(packet)
         except MemoryError:
@@ -82,10 +91,21 @@ class AudioContainer:
             check_parameters(frame.sample_rate, frame.layout.nb_channels)
         return frames
 
-    def frames(self) -> Iterator[AudioFrame]:
+    def pieces(self) -> Iterator[Piece]:
         """Yield everything that can be decoded."""
         for packet in self.packets():
-            yield from self.decode(packet)
+            if (piece := self.decode(packet)) is not None:
+                yield piece
+
+
+def stated_seconds(packet: "Packet[AudioStream]") -> float:
+    """Return the length that the container states for a packet, 0.0 where it states none."""
+    return seconds_of(packet.duration, packet.time_base) or 0.0
+
+
+def seconds_of(time: int | None, time_base: Fraction | None) -> float | None:
+    """Return a time of FFmpeg in seconds; None where there is none."""
+    return None if time is None or time_base is None else float(time * time_base)
 
 
 def open_container(source: FileSource | LiveSource, *, container_format: str | None = None) -> AudioContainer:
@@ -126,7 +146,7 @@ def open_container(source: FileSource | LiveSource, *, container_format: str | N
         if other.index != stream.index:
             other.discard = Discard.all
     stream.codec_context.thread_count = 1  # one process a job is the unit of parallel work
-    return AudioContainer(container, stream)
+    return AudioContainer(container, stream, origin=start_seconds(container, source))
 
 
 def _check_decoder(stream: AudioStream) -> None:

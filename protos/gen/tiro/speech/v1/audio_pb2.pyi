@@ -105,7 +105,9 @@ class AudioInfo(_message.Message):
     """The number of channels. They are mixed to one, unless a job asks for `separate_channels`."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """The length, measured from the packets rather than read from a header."""
+        """The length on the container's clock, measured from the packets rather than read from a header: from the start of
+        the container, which may be before the first sound, to the end of the sound, with the silence between.
+        """
 
     def __init__(
         self,

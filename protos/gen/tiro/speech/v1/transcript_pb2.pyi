@@ -31,7 +31,7 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     WARNING_REASON_DAMAGED_AUDIO: _WarningReason.ValueType  # 1
     """Damaged packets were skipped; the audio in them is not in the transcript."""
     WARNING_REASON_TRUNCATED_AUDIO: _WarningReason.ValueType  # 2
-    """Less audio could be decoded than the container announced."""
+    """Audio is missing at the end: the sound ends before the end that the container announced."""
     WARNING_REASON_NO_SPEECH: _WarningReason.ValueType  # 3
     """No speech was found."""
     WARNING_REASON_ENGINE: _WarningReason.ValueType  # 4
@@ -42,6 +42,10 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
     between `start_offset` and `end_offset` may lack its changes.
     """
+    WARNING_REASON_TIMESTAMPS: _WarningReason.ValueType  # 10
+    """The container's timestamps go back, or jump by more than the longest silence that is taken for one. The sound
+    continues there without a gap, and times behind it count on.
+    """
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """The kind of a warning about a transcript."""
@@ -51,7 +55,7 @@ WARNING_REASON_UNSPECIFIED: WarningReason.ValueType  # 0
 WARNING_REASON_DAMAGED_AUDIO: WarningReason.ValueType  # 1
 """Damaged packets were skipped; the audio in them is not in the transcript."""
 WARNING_REASON_TRUNCATED_AUDIO: WarningReason.ValueType  # 2
-"""Less audio could be decoded than the container announced."""
+"""Audio is missing at the end: the sound ends before the end that the container announced."""
 WARNING_REASON_NO_SPEECH: WarningReason.ValueType  # 3
 """No speech was found."""
 WARNING_REASON_ENGINE: WarningReason.ValueType  # 4
@@ -61,6 +65,10 @@ WARNING_REASON_TEXT_DROPPED: WarningReason.ValueType  # 5
 WARNING_REASON_STAGE_FAILED: WarningReason.ValueType  # 6
 """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
 between `start_offset` and `end_offset` may lack its changes.
+"""
+WARNING_REASON_TIMESTAMPS: WarningReason.ValueType  # 10
+"""The container's timestamps go back, or jump by more than the longest silence that is taken for one. The sound
+continues there without a gap, and times behind it count on.
 """
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 

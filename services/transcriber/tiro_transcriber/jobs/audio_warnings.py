@@ -1,0 +1,28 @@
+"""The warnings about a recording's audio, apart from its text."""
+
+from collections.abc import Iterator
+
+from tiro.speech.v1.transcript_pb2 import (
+    WARNING_REASON_DAMAGED_AUDIO,
+    WARNING_REASON_TIMESTAMPS,
+    WARNING_REASON_TRUNCATED_AUDIO,
+    Warning,  # noqa: A004 - the contract's word
+)
+from tiro_core.audio.report import DecodeReport
+
+
+def audio_warnings(report: DecodeReport | None) -> Iterator[Warning]:
+    """The warnings that follow from the decoder's report. None: it has not reached the end of the recording."""
+    if report is None:
+        return
+    if report.damaged_packets:
+        yield Warning(
+            reason=WARNING_REASON_DAMAGED_AUDIO, message=f"{report.damaged_packets} damaged packets were skipped"
+        )
+    if report.truncated:
+        text = f"{report.missing_seconds:.1f} s of the announced audio are missing at the end"
+        yield Warning(reason=WARNING_REASON_TRUNCATED_AUDIO, message=text)
+    if report.clock_restarts:
+        times = "once" if report.clock_restarts == 1 else f"{report.clock_restarts} times"
+        text = f"the recording's timestamps go back or jump {times}; the sound continues there without a gap"
+        yield Warning(reason=WARNING_REASON_TIMESTAMPS, message=text)
