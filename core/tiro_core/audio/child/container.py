@@ -1,37 +1,29 @@
-"""Opening a container and reading it packet by packet."""
+"""Reading one sound track of a container packet by packet."""
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import Never
 
-import av
 from av import AudioFrame, FFmpegError, Packet
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard
 
-from tiro_core.audio.child.formats import CONTAINERS, DECODERS
-from tiro_core.audio.child.origin import start_seconds, stated_end_seconds
-from tiro_core.audio.child.refusals import check_packet, check_parameters, check_streams, check_wav_header
+from tiro_core.audio.child.origin import stated_end_seconds
+from tiro_core.audio.child.refusals import check_packet, check_parameters
 from tiro_core.audio.child.silence import discontinuous_frame
-from tiro_core.audio.child.source import FileSource, LiveSource
 from tiro_core.audio.child.timeline import Piece
-from tiro_core.audio.errors import AudioUndecodableError, NoAudioStreamError, NotAudioError
+from tiro_core.audio.child.tracks import codec_name, sound_tracks
 
 FAILED_READS_IN_A_ROW_MAX = 100
 """A demuxer that fails this often without a packet between has lost its position for good."""
 
 
-def _refuse_to_open(*_: object) -> Never:
-    raise PermissionError("media may not refer to other files")
-
-
 class AudioContainer:
-    """The best audio stream of a container.
+    """One sound track of an opened container.
 
     Attributes:
         name: FFmpeg's name of the container.
         codec: FFmpeg's name of the codec.
+        track: the number of the track among the container's sound tracks, from 1.
         origin: the timestamp of the container's start in seconds; None where it has none.
         duration_seconds: the end of the sound as the header states it, in seconds from `origin`; None where it does
             not.
@@ -43,7 +35,8 @@ class AudioContainer:
         self._stream = stream
         self._decode: Callable[[Packet[AudioStream]], list[AudioFrame]] = stream.codec_context.decode
         self.name = container.format.name
-        self.codec = stream.codec_context.codec.canonical_name
+        self.codec = codec_name(stream)
+        self.track = sound_tracks(container).index(stream) + 1
         self.origin = origin
         self.duration_seconds = stated_end_seconds(container, stream, origin)
         self.damaged_packets = 0
@@ -106,51 +99,3 @@ def stated_seconds(packet: "Packet[AudioStream]") -> float:
 def seconds_of(time: int | None, time_base: Fraction | None) -> float | None:
     """Return a time of FFmpeg in seconds; None where there is none."""
     return None if time is None or time_base is None else float(time * time_base)
-
-
-def open_container(source: FileSource | LiveSource, *, container_format: str | None = None) -> AudioContainer:
-    """Open the audio in `source`.
-
-    Args:
-        source: bytes to read.
-        container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
-
-    Raises:
-        AudioParametersError: no channel, too many, or an absurd sample rate.
-        NotAudioError: no accepted container was recognised.
-        NoAudioStreamError: the container has no sound.
-        AudioUndecodableError: the sound is in a codec that is not accepted.
-    """
-    options = {"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)}
-    if isinstance(source, FileSource):
-        check_wav_header(source)
-    try:
-        container = av.open(
-            source,
-            mode="r",
-            format=container_format,
-            container_options=options,
-            metadata_errors="replace",
-            io_open=_refuse_to_open,
-        )
-    except MemoryError:
-        raise
-    except FFmpegError as error:
-        raise NotAudioError from error
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
-        check_streams(container)
-        raise NoAudioStreamError
-    _check_decoder(stream)
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
-    stream.codec_context.thread_count = 1  # one process a job is the unit of parallel work
-    return AudioContainer(container, stream, origin=start_seconds(container, source))
-
-
-def _check_decoder(stream: AudioStream) -> None:
-    if stream.codec_context is None:
-        raise AudioUndecodableError("the audio is in an unknown codec")
-    if stream.codec_context.codec.name not in DECODERS:
-        raise AudioUndecodableError(f"the audio codec {stream.codec_context.codec.canonical_name} is not accepted")

@@ -46,6 +46,12 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """The container's timestamps go back, or jump by more than the longest silence that is taken for one. The sound
     continues there without a gap, and times behind it count on.
     """
+    WARNING_REASON_OTHER_TRACKS: _WarningReason.ValueType  # 11
+    """The recording has other sound tracks, which are not in the transcript; the message names them."""
+    WARNING_REASON_CHANNELS_CANCEL: _WarningReason.ValueType  # 12
+    """Channels cancel each other out when they are mixed: one channel was transcribed instead of the mix."""
+    WARNING_REASON_UNREAD_BYTES: _WarningReason.ValueType  # 13
+    """The recording has bytes behind the sound that its header states; they could not be read as sound."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """The kind of a warning about a transcript."""
@@ -70,6 +76,12 @@ WARNING_REASON_TIMESTAMPS: WarningReason.ValueType  # 10
 """The container's timestamps go back, or jump by more than the longest silence that is taken for one. The sound
 continues there without a gap, and times behind it count on.
 """
+WARNING_REASON_OTHER_TRACKS: WarningReason.ValueType  # 11
+"""The recording has other sound tracks, which are not in the transcript; the message names them."""
+WARNING_REASON_CHANNELS_CANCEL: WarningReason.ValueType  # 12
+"""Channels cancel each other out when they are mixed: one channel was transcribed instead of the mix."""
+WARNING_REASON_UNREAD_BYTES: WarningReason.ValueType  # 13
+"""The recording has bytes behind the sound that its header states; they could not be read as sound."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final
