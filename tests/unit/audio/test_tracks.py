@@ -13,7 +13,7 @@ import pytest
 from av.audio.stream import AudioStream
 from av.stream import Disposition
 
-from tests.unit.audio.timed_media import MPEGTS, beeps
+from tests.unit.audio.timed_media import MPEGTS, beeps, decoding_time
 from tiro_core.audio.decode import decode
 from tiro_core.audio.errors import AudioError
 from tiro_core.audio.launcher import MediaLauncher
@@ -60,7 +60,7 @@ def movie(container: str, tracks: Sequence[Track]) -> bytes:
     with av.open(sink, "w", format=container) as output:
         streams = [_stream(output, track) for track in tracks]
         packets = [packet for stream, track in zip(streams, tracks, strict=True) for packet in _encoded(stream, track)]
-        for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
+        for packet in sorted(packets, key=decoding_time):
             output.mux(packet)
     return sink.getvalue()
 

@@ -60,7 +60,7 @@ def beeps(kind: Kind, starts: Sequence[float], *, picture_seconds: float = 0.0) 
     with av.open(sink, "w", format=kind.container, options=options) as output:
         packets: list[AnyPacket] = _pictures(output, kind.video, picture_seconds) if picture_seconds else []
         packets += _sound(output, kind, starts)
-        for packet in sorted(packets, key=_decoding_time):
+        for packet in sorted(packets, key=decoding_time):
             output.mux(packet)
     return sink.getvalue()
 
@@ -117,7 +117,8 @@ def _pictures(output: OutputContainer, codec: str, seconds: float) -> list[AnyPa
     return [*packets, *stream.encode(None)]
 
 
-def _decoding_time(packet: AnyPacket) -> Fraction:
+def decoding_time(packet: AnyPacket) -> Fraction:
+    """Return when a packet is to be decoded, in seconds."""
     assert packet.dts is not None
     assert packet.time_base is not None
     return packet.dts * packet.time_base

@@ -119,5 +119,6 @@ class PcmSender:
             decoded_duration_seconds=self._seconds(),
             container_duration_seconds=stated_end(self._reader, self._timeline),
             clock_restarts=self._timeline.restarts,
+            single_channel_seconds=self._converter.single_channel_seconds,
         )
         self._channel.sendall(pack(RESULT, json.dumps(asdict(report)).encode()))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tiro.speech.v1.audio_pb2 import AudioTrack
 from tiro.speech.v1.transcript_pb2 import (
+    WARNING_REASON_CHANNELS_CANCEL,
     WARNING_REASON_DAMAGED_AUDIO,
     WARNING_REASON_OTHER_TRACKS,
     WARNING_REASON_TIMESTAMPS,
@@ -29,6 +30,12 @@ def audio_warnings(report: DecodeReport | None) -> Iterator[Warning]:
         times = "once" if report.clock_restarts == 1 else f"{report.clock_restarts} times"
         text = f"the recording's timestamps go back or jump {times}; the sound continues there without a gap"
         yield Warning(reason=WARNING_REASON_TIMESTAMPS, message=text)
+    if report.single_channel_seconds:
+        text = (
+            f"the channels cancel each other out when they are mixed: of {report.single_channel_seconds:.1f} s one"
+            " channel was transcribed"
+        )
+        yield Warning(reason=WARNING_REASON_CHANNELS_CANCEL, message=text)
 
 
 def track_warnings(recording: Recording) -> Iterator[Warning]:
