@@ -47,6 +47,8 @@ class JobOptions:
     """The language changes within the recording. Cannot be combined with a language."""
     separate_channels: bool = False
     """Transcribe each audio channel separately, for calls with one speaker per channel. Segments have their channel."""
+    audio_track: int = 0
+    """The sound track of a recording that has several, counted from 1. 0: the default track, or the one with speech."""
     lane: Lane = Lane.STANDARD
     ttl: timedelta | None = None
     """How long the job is kept after its end. None: the deployment's default."""
@@ -72,6 +74,7 @@ class JobOptions:
             translate_to_english=self.translate,
             multilingual=self.multilingual,
             separate_channels=self.separate_channels,
+            audio_track=self.audio_track,
         )
         if self.start_seconds:
             options.audio_start.CopyFrom(duration_of(self.start_seconds))

@@ -16,6 +16,7 @@ async def decode(
     *,
     rate: int | None = 16_000,
     channel: int | None = None,
+    track: int = 0,
     limits: DecodeLimits,
 ) -> AsyncIterator[PcmStream]:
     """Decode `file` to int16 mono, in a process that ends with the context.
@@ -28,12 +29,13 @@ async def decode(
             have been flushed.
         rate: output sample rate in Hz; None keeps the source's own.
         channel: the one channel to decode, counted from 0; None mixes all of them.
+        track: the sound track to decode, from 1; 0 takes the one that a player takes.
         limits: what decoding may cost.
 
     Yields:
         The samples. Iterating raises `AudioError` when the audio is refused.
     """
-    process = await launcher.start(Job(kind="decode", limits=limits, rate=rate, channel=channel), file)
+    process = await launcher.start(Job(kind="decode", limits=limits, rate=rate, channel=channel, track=track), file)
     try:
         yield PcmStream(process)
     finally:

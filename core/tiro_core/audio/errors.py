@@ -96,4 +96,11 @@ class AudioParametersError(AudioError):
     default_message = "the audio has an absurd sample rate or number of channels"
 
 
+class AudioTrackNotFoundError(AudioError):
+    """The recording has no sound track with the number that the caller names."""
+
+    reason = "AUDIO_TRACK_NOT_FOUND"
+    default_message = "the recording has no such sound track"
+
+
 ERRORS_BY_REASON: dict[str, type[AudioError]] = {error.reason: error for error in AudioError.__subclasses__()}

@@ -18,6 +18,8 @@ class DecodeLimits:
         timeout_seconds: time that the caller may spend waiting for the process, summed over the whole file. Time the
             caller takes to use the audio does not count: a slow reader only makes the decoder pause.
         cpu_seconds: processor time of the process, at which the kernel kills it.
+        hole_seconds_max: the longest hole in a container's timestamps for which silence is inserted. A longer one is
+            taken for a false timestamp, and reported.
         memory_bytes: address space of the process (RLIMIT_AS). The idle process maps about 140 MiB.
     """
 
@@ -25,4 +27,5 @@ class DecodeLimits:
     duration_seconds_max: float = 10 * 3600.0
     timeout_seconds: float = 300.0
     cpu_seconds: int = 300
+    hole_seconds_max: float = 3600.0
     memory_bytes: int = 1024 * MIB

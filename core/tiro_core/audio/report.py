@@ -28,6 +28,31 @@ class AudioSource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AudioTrack:
+    """One sound track of a recording that has several.
+
+    Attributes:
+        number: its number among the sound tracks, from 1.
+        codec: FFmpeg's name of the codec; `unknown` where FFmpeg has none.
+        channels: its channels; 0 where the container does not say.
+        duration_seconds: when its sound ends, from the start of the container; None where it was not read to its end.
+        language: the language as the container has it; empty where it has none.
+        title: the title as the container has it; empty where it has none.
+        decodable: whether its codec is accepted.
+        speech_seconds: the speech in the windows that were listened to.
+    """
+
+    number: int
+    codec: str
+    channels: int
+    duration_seconds: float | None
+    language: str
+    title: str
+    decodable: bool
+    speech_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class AudioInfo:
     """The result of a probe.
 
@@ -38,7 +63,9 @@ class AudioInfo:
         channels: channels of the source.
         duration_seconds: measured over all packets, not taken from the header.
         damaged_packets: packets that could not be read or decoded, among those that the probe has read.
-        container_duration_seconds: the duration in the header; None where the format states none.
+        container_duration_seconds: the end of the sound as the header states it; None where it does not.
+        tracks: the sound tracks; empty where the recording has one.
+        track: the number of the track that is described; 0 where the recording has one.
     """
 
     container: str
@@ -48,6 +75,8 @@ class AudioInfo:
     duration_seconds: float
     damaged_packets: int
     container_duration_seconds: float | None
+    tracks: tuple[AudioTrack, ...] = ()
+    track: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +86,20 @@ class DecodeReport:
     Attributes:
         samples: the number of decoded samples, at the output rate.
         damaged_packets: packets that were skipped because they could not be read or decoded.
-        decoded_duration_seconds: `samples` divided by the output rate.
-        container_duration_seconds: the duration in the header; None where the format states none.
+        decoded_duration_seconds: `samples` divided by the output rate, with the silence between them.
+        container_duration_seconds: the end of the sound as the header states it, in seconds from the container's start;
+            None where it does not, or where its timestamps mean nothing.
+        clock_restarts: how often the container's timestamps went back or jumped too far; the sound continues there
+            without a hole.
+        single_channel_seconds: the sound of which one channel was taken because the channels cancel each other out.
     """
 
     samples: int
     damaged_packets: int
     decoded_duration_seconds: float
     container_duration_seconds: float | None
+    clock_restarts: int = 0
+    single_channel_seconds: float = 0.0
 
     @property
     def missing_seconds(self) -> float:

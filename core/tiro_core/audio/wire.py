@@ -31,6 +31,7 @@ class Job:
         limits: limits of the process.
         rate: output sample rate in Hz; None keeps the source's own.
         channel: the one channel to decode, counted from 0; None mixes all of them.
+        track: the sound track to decode, from 1; 0 takes the one that a player takes.
         live_format: container that a live stream was announced to be; empty for files.
     """
 
@@ -38,6 +39,7 @@ class Job:
     limits: DecodeLimits
     rate: int | None = None
     channel: int | None = None
+    track: int = 0
     live_format: str = ""
 
     def to_bytes(self) -> bytes:

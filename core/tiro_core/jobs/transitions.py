@@ -10,6 +10,7 @@ from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1.transcript_pb2 import Transcript
 from tiro.transcription.v1.transcription_pb2 import Transcription
 from tiro_core.clock import now
+from tiro_core.jobs.audio_tracks import heard_duration
 from tiro_core.jobs.states import TERMINAL, enter
 
 State = Transcription.State
@@ -27,7 +28,7 @@ def begin_fetching(record: TranscriptionRecord) -> None:
 
 def finish_fetching(record: TranscriptionRecord, upload: UploadRecord) -> None:
     """The recording is fetched: the job waits for a worker."""
-    record.audio_duration.CopyFrom(upload.audio.duration)
+    record.audio_duration.CopyFrom(heard_duration(record.options, upload.audio))
     record.fetched_size = upload.committed_size
     enter(record, State.STATE_QUEUED)
 

@@ -34,6 +34,8 @@ async def ingest(start_ingest: StartIngest, tmp_path: Path) -> Ingest:
         ({"disable_voice_activity_filter": True}, AMAZON, "UNSUPPORTED_OPTION"),
         ({"multilingual": True}, {"language_code": "en"}, "INVALID_REQUEST"),
         ({"audio_start": {"seconds": 11}}, {}, "AUDIO_RANGE_EMPTY"),
+        ({"audio_track": 2}, {}, "AUDIO_TRACK_NOT_FOUND"),
+        ({"audio_track": -1}, {}, "INVALID_REQUEST"),
     ],
 )
 async def test_an_option_that_the_model_lacks_is_refused(

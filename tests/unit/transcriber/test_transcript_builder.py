@@ -7,9 +7,12 @@ from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_NO_SPEECH,
     WARNING_REASON_STAGE_FAILED,
     WARNING_REASON_TEXT_DROPPED,
+    WARNING_REASON_TIMESTAMPS,
+    WARNING_REASON_TRUNCATED_AUDIO,
     Transcript,
 )
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
+from tiro_core.audio.report import DecodeReport
 from tiro_core.clock import duration
 from tiro_engines.interface import SAMPLE_RATE, DetectedLanguage, DroppedText, ModelInfo, WindowResult
 from tiro_transcriber.engine.conversion import dropped_to_proto
@@ -74,3 +77,19 @@ def test_a_silent_part_does_not_make_the_whole_silent() -> None:
     nothing = whole.transcript(MODEL, DecodeOutcome(10.0, None), segment_count=0)
     assert [warning.reason for warning in nothing.warnings] == [WARNING_REASON_NO_SPEECH]
     assert nothing.audio_duration == duration(10.0)
+
+
+def test_what_the_decoder_reports_becomes_warnings() -> None:
+    """Sound that is missing at the end, and timestamps that go back, each have a warning of their own."""
+    report = DecodeReport(
+        samples=16_000,
+        damaged_packets=0,
+        decoded_duration_seconds=1.0,
+        container_duration_seconds=6.0,
+        clock_restarts=2,
+    )
+    truncated, timestamps = builder().transcript(MODEL, DecodeOutcome(1.0, report), segment_count=1).warnings
+    assert truncated.reason == WARNING_REASON_TRUNCATED_AUDIO
+    assert "5.0 s" in truncated.message
+    assert timestamps.reason == WARNING_REASON_TIMESTAMPS
+    assert "2 times" in timestamps.message

@@ -34,6 +34,14 @@ class JobArguments:
             help="Transcribe each audio channel separately, for calls with one speaker per channel.",
         ),
     ] = False
+    audio_track: Annotated[
+        int,
+        typer.Option(
+            "--audio-track",
+            min=0,
+            help="Sound track of a film with several, counted from 1. 0: the default track, or the one with speech.",
+        ),
+    ] = 0
     callback: Annotated[
         str, typer.Option("--callback", help="URL that receives a POST request when a job has ended.")
     ] = ""

@@ -1,53 +1,45 @@
-"""Opening a container and reading it packet by packet."""
+"""Reading one sound track of a container packet by packet."""
 
-from collections.abc import Callable, Iterator
-from typing import Never
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 
-import av
 from av import AudioFrame, FFmpegError, Packet
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard
 
-from tiro_core.audio.child.formats import CONTAINERS, DECODERS, STATES_NO_DURATION
-from tiro_core.audio.child.refusals import check_packet, check_parameters, check_streams, check_wav_header
-from tiro_core.audio.child.source import FileSource, LiveSource
-from tiro_core.audio.errors import AudioUndecodableError, NoAudioStreamError, NotAudioError
+from tiro_core.audio.child.origin import stated_end_seconds
+from tiro_core.audio.child.refusals import check_packet, check_parameters
+from tiro_core.audio.child.silence import discontinuous_frame
+from tiro_core.audio.child.timeline import Piece
+from tiro_core.audio.child.tracks import codec_name, sound_tracks
 
 FAILED_READS_IN_A_ROW_MAX = 100
 """A demuxer that fails this often without a packet between has lost its position for good."""
 
 
-def _refuse_to_open(*_: object) -> Never:
-    raise PermissionError("media may not refer to other files")
-
-
 class AudioContainer:
-    """The best audio stream of a container.
+    """One sound track of an opened container.
 
     Attributes:
         name: FFmpeg's name of the container.
+        codec: FFmpeg's name of the codec.
+        track: the number of the track among the container's sound tracks, from 1.
+        origin: the timestamp of the container's start in seconds; None where it has none.
+        duration_seconds: the end of the sound as the header states it, in seconds from `origin`; None where it does
+            not.
         damaged_packets: packets skipped so far.
     """
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream, *, origin: float | None) -> None:
         self._container = container
         self._stream = stream
         self._decode: Callable[[Packet[AudioStream]], list[AudioFrame]] = stream.codec_context.decode
         self.name = container.format.name
-        self.codec = stream.codec_context.codec.canonical_name
+        self.codec = codec_name(stream)
+        self.track = sound_tracks(container).index(stream) + 1
+        self.origin = origin
+        self.duration_seconds = stated_end_seconds(container, stream, origin)
         self.damaged_packets = 0
-
-    @property
-    def duration_seconds(self) -> float | None:
-        """The duration in the header, in seconds; None where the header has none."""
-        if self.name in STATES_NO_DURATION:
-            return None
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return float(self._stream.duration * self._stream.time_base)
-        if self._container.duration is not None:
-            return self._container.duration / av.time_base
-        return None
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
         """Yield the stream's packets, the last one empty to flush the decoder; unreadable ones are counted."""
@@ -67,8 +59,18 @@ class AudioContainer:
             else:
                 return
 
-    def decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
-        """Return the frames of one packet, none when it is damaged (which is counted)."""
+    def decode(self, packet: "Packet[AudioStream]") -> Piece | None:
+        """Return the sound of one packet, None when it has none or is damaged (which is counted)."""
+        frames = self._frames(packet)
+        if not frames:
+            return None
+        seconds = sum(frame.samples / frame.sample_rate for frame in frames)
+        time = packet.pts if frames[0].pts is None else frames[0].pts
+        return Piece(seconds_of(time, packet.time_base), seconds, stated_seconds(packet), frames)
+
+    def _frames(self, packet: "Packet[AudioStream]") -> Sequence[AudioFrame]:
+        if (silence := discontinuous_frame(packet)) is not None:
+            return [silence]
         try:
             frames = self._decode(packet)
         except MemoryError:
@@ -82,55 +84,18 @@ class AudioContainer:
             check_parameters(frame.sample_rate, frame.layout.nb_channels)
         return frames
 
-    def frames(self) -> Iterator[AudioFrame]:
+    def pieces(self) -> Iterator[Piece]:
         """Yield everything that can be decoded."""
         for packet in self.packets():
-            yield from self.decode(packet)
+            if (piece := self.decode(packet)) is not None:
+                yield piece
 
 
-def open_container(source: FileSource | LiveSource, *, container_format: str | None = None) -> AudioContainer:
-    """Open the audio in `source`.
-
-    Args:
-        source: bytes to read.
-        container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
-
-    Raises:
-        AudioParametersError: no channel, too many, or an absurd sample rate.
-        NotAudioError: no accepted container was recognised.
-        NoAudioStreamError: the container has no sound.
-        AudioUndecodableError: the sound is in a codec that is not accepted.
-    """
-    options = {"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)}
-    if isinstance(source, FileSource):
-        check_wav_header(source)
-    try:
-        container = av.open(
-            source,
-            mode="r",
-            format=container_format,
-            container_options=options,
-            metadata_errors="replace",
-            io_open=_refuse_to_open,
-        )
-    except MemoryError:
-        raise
-    except FFmpegError as error:
-        raise NotAudioError from error
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
-        check_streams(container)
-        raise NoAudioStreamError
-    _check_decoder(stream)
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
-    stream.codec_context.thread_count = 1  # one process a job is the unit of parallel work
-    return AudioContainer(container, stream)
+def stated_seconds(packet: "Packet[AudioStream]") -> float:
+    """Return the length that the container states for a packet, 0.0 where it states none."""
+    return seconds_of(packet.duration, packet.time_base) or 0.0
 
 
-def _check_decoder(stream: AudioStream) -> None:
-    if stream.codec_context is None:
-        raise AudioUndecodableError("the audio is in an unknown codec")
-    if stream.codec_context.codec.name not in DECODERS:
-        raise AudioUndecodableError(f"the audio codec {stream.codec_context.codec.canonical_name} is not accepted")
+def seconds_of(time: int | None, time_base: Fraction | None) -> float | None:
+    """Return a time of FFmpeg in seconds; None where there is none."""
+    return None if time is None or time_base is None else float(time * time_base)

@@ -7,10 +7,11 @@ header from samples that look like one.
 
 from collections.abc import Iterator
 
-from av import AudioFrame, CodecContext, FFmpegError, Packet
+from av import CodecContext, FFmpegError, Packet
 from av.audio.codeccontext import AudioCodecContext
 
 from tiro_core.audio.child.source import LiveSource
+from tiro_core.audio.child.timeline import Piece
 from tiro_core.audio.errors import AudioFormatMismatchError, AudioUndecodableError
 
 READ_BYTES = 64 * 1024
@@ -109,8 +110,13 @@ class FlacFrames:
     def _follows(self, number: int) -> bool:
         """Whether `number` can come after the buffered frame, whose own checksum may have been damaged."""
         current = frame_number(self._buffer[:HEADER_BYTES_MAX])
-        variable = bool(self._buffer[1] & 1)
-        return current is not None and 0 < number - current <= (VARIABLE_BLOCK_SIZE_MAX if variable else 1)
+        longest = VARIABLE_BLOCK_SIZE_MAX if _is_variable(self._buffer) else 1
+        return current is not None and 0 < number - current <= longest
+
+
+def _is_variable(frame: bytes | bytearray) -> bool:
+    """Whether a frame belongs to a stream whose blocks differ in size, so that it counts samples and not blocks."""
+    return bool(frame[1] & 1)
 
 
 class LiveFlac:
@@ -123,14 +129,16 @@ class LiveFlac:
 
     name = "flac"
     codec = "flac"
+    origin = None
     duration_seconds = None  # a stream that is being written has no end yet
 
     def __init__(self, source: LiveSource) -> None:
         self._source = source
+        self._block_samples = 0
         self.damaged_packets = 0
 
-    def frames(self) -> Iterator[AudioFrame]:
-        """Yield frames, each as soon as the header after it has arrived."""
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the sound of the frames, each as soon as the header after it has arrived."""
         decoder = self._open_decoder()
         frames = FlacFrames()
         while data := self._source.read(READ_BYTES):
@@ -153,14 +161,25 @@ class LiveFlac:
             raise AudioFormatMismatchError("the FLAC stream has no STREAMINFO block")
         return decoder
 
-    def _decode(self, decoder: AudioCodecContext, frame: bytes) -> list[AudioFrame]:
+    def _decode(self, decoder: AudioCodecContext, frame: bytes) -> Iterator[Piece]:
         try:
-            return decoder.decode(Packet(frame))
+            decoded = decoder.decode(Packet(frame))
         except MemoryError:
             raise
         except FFmpegError:
             self.damaged_packets += 1
-            return []
+            return
+        for sound in decoded:
+            self._block_samples = self._block_samples or sound.samples
+            seconds = sound.samples / sound.sample_rate
+            yield Piece(self._time_of(frame, sound.sample_rate), seconds, seconds, [sound])
+
+    def _time_of(self, frame: bytes, rate: int) -> float | None:
+        """The start of a frame in seconds: its header counts blocks of one size, or samples if their size varies."""
+        number = frame_number(frame[:HEADER_BYTES_MAX])
+        if number is None:
+            return None
+        return number * (1 if _is_variable(frame) else self._block_samples) / rate
 
     def _read_exactly(self, size: int) -> bytes:
         data = b""

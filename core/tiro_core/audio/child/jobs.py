@@ -2,14 +2,15 @@
 
 import json
 import socket
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from av import FFmpegError
 
 from tiro_core.audio.child.confine import confine
-from tiro_core.audio.child.container import open_container
 from tiro_core.audio.child.flac import LiveFlac
+from tiro_core.audio.child.listening import listen, track_with_speech
 from tiro_core.audio.child.measure import measure
+from tiro_core.audio.child.opening import open_container
 from tiro_core.audio.child.pcm_sender import FrameReader, PcmSender
 from tiro_core.audio.child.source import FileSource, LiveSource
 from tiro_core.audio.errors import (
@@ -19,6 +20,8 @@ from tiro_core.audio.errors import (
     EmptyAudioError,
     NotAudioError,
 )
+from tiro_core.audio.limits import DecodeLimits
+from tiro_core.audio.report import AudioInfo
 from tiro_core.audio.wire import ERROR, RESULT, Job, pack
 
 FILE_CHUNK_BYTES = 64 * 1024
@@ -67,12 +70,22 @@ def _dispatch(job: Job, channel: socket.socket, file_fd: int | None) -> None:
     source = FileSource(file_fd)
     if source.size == 0:
         raise EmptyAudioError
-    container = open_container(source)
     if job.kind == "probe":
-        info = measure(container, job.limits)
-        channel.sendall(pack(RESULT, json.dumps(asdict(info)).encode()))
+        channel.sendall(pack(RESULT, json.dumps(asdict(_probe(source, job.limits))).encode()))
     else:
+        container = open_container(source, track=job.track)
         PcmSender(container, job, channel, chunk_bytes=FILE_CHUNK_BYTES).run()
+
+
+def _probe(source: FileSource, limits: DecodeLimits) -> AudioInfo:
+    tracks = listen(source)
+    container = open_container(source)
+    if not tracks:
+        return measure(container, limits)
+    track = track_with_speech(tracks, container.track)
+    if track != container.track:
+        container = open_container(source, track=track)
+    return replace(measure(container, limits), tracks=tuple(tracks), track=track)
 
 
 def _open_live(job: Job, source: LiveSource) -> FrameReader:

@@ -1,50 +1,84 @@
 """The duration of audio, measured from its packets rather than read from its header."""
 
+import math
+from collections.abc import Iterator
+
 from av import AudioFrame, Packet
 from av.audio.stream import AudioStream
 
-from tiro_core.audio.child.container import AudioContainer
+from tiro_core.audio.child.clock_check import PIECES_CHECKED, with_checked_clock
+from tiro_core.audio.child.container import AudioContainer, seconds_of, stated_seconds
+from tiro_core.audio.child.timeline import HOLE_SECONDS_MIN, Piece, open_timeline
 from tiro_core.audio.errors import AudioTooLongError, AudioTooShortError, AudioUndecodableError
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.report import AudioInfo
-
-PACKETS_CHECKED = 50
-"""Packets decoded to check the durations that packets state; about a second of most codecs."""
 
 DISAGREEMENT_SECONDS_TOLERATED = 0.1
 """The audio that a decoder may hold back, or drop at the start."""
 
 DISAGREEMENT_FRACTION_TOLERATED = 0.05
 
+FALSE_FRACTION = 0.1
+"""A packet that states less than this part of the shortest decoded one has a false length."""
 
-class _Tally:
-    """Seconds stated by packets beside seconds decoded."""
 
-    def __init__(self) -> None:
-        self.packets = 0
-        self.stated_seconds = 0.0
-        self.decoded_seconds = 0.0
-        self.every_packet_states = True
+class _Measured:
+    """The sound of a container, decoded as long as its packets do not last as long as they state.
+
+    Attributes:
+        first_frame: the first decoded frame; None while there is none.
+    """
+
+    def __init__(self, container: AudioContainer) -> None:
+        self._container = container
+        self._packets = 0
+        self._stated_seconds = 0.0
+        self._decoded_seconds = 0.0
+        self._every_packet_states = True
+        self._longest_seconds = 0.0
+        self._shortest_seconds = math.inf
         self.first_frame: AudioFrame | None = None
 
-    def state(self, packet: "Packet[AudioStream]") -> None:
-        self.packets += 1
-        if packet.duration and packet.time_base:
-            self.stated_seconds += float(packet.duration * packet.time_base)
-        else:
-            self.every_packet_states = False
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the sound of every packet, without frames once what packets state is believed."""
+        believed = False
+        for packet in self._container.packets():
+            piece = self._stated(packet) if believed else self._decoded(packet)
+            if not believed and self._packets == PIECES_CHECKED:
+                believed = self._agrees()
+            if piece is not None:
+                yield piece
 
-    def decoded(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            self.first_frame = self.first_frame or frame
-            self.decoded_seconds += frame.samples / frame.sample_rate
+    def _decoded(self, packet: "Packet[AudioStream]") -> Piece | None:
+        piece = self._container.decode(packet)
+        if packet.size:
+            self._packets += 1
+            self._stated_seconds += stated_seconds(packet)
+            self._every_packet_states = self._every_packet_states and bool(packet.duration)
+        if piece is not None:
+            self.first_frame = self.first_frame or piece.frames[0]
+            self._decoded_seconds += piece.seconds
+            self._longest_seconds = max(self._longest_seconds, piece.seconds)
+            self._shortest_seconds = min(self._shortest_seconds, piece.seconds)
+        return piece
 
-    def agrees(self) -> bool:
-        tolerated = DISAGREEMENT_SECONDS_TOLERATED + self.stated_seconds * DISAGREEMENT_FRACTION_TOLERATED
+    def _stated(self, packet: "Packet[AudioStream]") -> Piece | None:
+        """The sound of a packet by what the container states. A movie counts the hole behind a packet to its length."""
+        if not packet.size:
+            return None
+        stated = seconds = stated_seconds(packet)
+        if stated > self._longest_seconds + HOLE_SECONDS_MIN:
+            seconds = self._longest_seconds
+        elif stated < self._shortest_seconds * FALSE_FRACTION:
+            seconds = self._shortest_seconds
+        return Piece(seconds_of(packet.pts, packet.time_base), seconds, stated, ())
+
+    def _agrees(self) -> bool:
+        tolerated = DISAGREEMENT_SECONDS_TOLERATED + self._stated_seconds * DISAGREEMENT_FRACTION_TOLERATED
         return (
-            self.every_packet_states
+            self._every_packet_states
             and self.first_frame is not None
-            and abs(self.stated_seconds - self.decoded_seconds) <= tolerated
+            and abs(self._stated_seconds - self._decoded_seconds) <= tolerated
         )
 
 
@@ -56,22 +90,14 @@ def measure(container: AudioContainer, limits: DecodeLimits) -> AudioInfo:
         AudioTooLongError: more than `limits.duration_seconds_max`.
         AudioUndecodableError: packets, of which none decodes.
     """
-    tally = _Tally()
-    believed_from_seconds: float | None = None  # decoded up to here, believed from here on
-    seconds = 0.0
-    for packet in container.packets():
-        if packet.size:
-            tally.state(packet)
-        if believed_from_seconds is None:
-            tally.decoded(container.decode(packet))
-            seconds = tally.decoded_seconds
-            if tally.packets == PACKETS_CHECKED and tally.agrees():
-                believed_from_seconds = tally.stated_seconds
-        else:
-            seconds = tally.decoded_seconds + tally.stated_seconds - believed_from_seconds
-        if seconds > limits.duration_seconds_max:
+    measured = _Measured(container)
+    timeline = open_timeline(container, limits)
+    for piece in with_checked_clock(measured.pieces(), timeline):
+        # Lengths that are stated, not decoded, are rounded: there the timestamps are more exact.
+        timeline.place(piece.time, piece.seconds, hole_seconds_min=HOLE_SECONDS_MIN if piece.frames else 0.0)
+        if timeline.position > limits.duration_seconds_max:
             raise AudioTooLongError
-    return _info(container, tally.first_frame, seconds, limits)
+    return _info(container, measured.first_frame, timeline.position, limits)
 
 
 def _info(container: AudioContainer, first_frame: AudioFrame | None, seconds: float, limits: DecodeLimits) -> AudioInfo:

@@ -4,10 +4,14 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Protocol
 
 from av import AudioFrame
 
+from tiro_core.audio.child.clock_check import with_checked_clock
+from tiro_core.audio.child.silence import silence_like
+from tiro_core.audio.child.timeline import Clocked, Piece, open_timeline, stated_end
 from tiro_core.audio.errors import AudioTooLongError, AudioTooShortError, AudioUndecodableError
 from tiro_core.audio.mono import MonoConverter
 from tiro_core.audio.report import AudioSource, DecodeReport
@@ -16,12 +20,8 @@ from tiro_core.audio.wire import AUDIO, PAYLOAD_BYTES_MAX, RESULT, SOURCE, Job, 
 SAMPLE_BYTES = 2
 
 
-class FrameReader(Protocol):
-    """An opened audio stream."""
-
-    @property
-    def name(self) -> str:
-        """FFmpeg's name of the container."""
+class FrameReader(Clocked, Protocol):
+    """An opened audio stream, and its sound."""
 
     @property
     def codec(self) -> str:
@@ -31,11 +31,7 @@ class FrameReader(Protocol):
     def damaged_packets(self) -> int:
         """Packets skipped so far."""
 
-    @property
-    def duration_seconds(self) -> float | None:
-        """The duration in the header, in seconds; None where the header has none."""
-
-    def frames(self) -> Iterator[AudioFrame]:
+    def pieces(self) -> Iterator[Piece]:
         """Yield everything that can be decoded."""
 
 
@@ -55,11 +51,13 @@ class PcmSender:
         self._channel = channel
         self._chunk_bytes = chunk_bytes
         self._converter = MonoConverter(job.rate, job.channel)
+        self._timeline = open_timeline(reader, job.limits)
+        self._is_live = job.kind == "live"
         self._pending = bytearray()
         self._samples = 0
 
     def run(self) -> None:
-        """Decode everything.
+        """Decode everything, with silence in the holes between the container's timestamps.
 
         Raises:
             AudioTooShortError: less than the least duration was decoded.
@@ -67,16 +65,23 @@ class PcmSender:
             AudioUndecodableError: there are packets, and none of them decodes.
         """
         described = False
-        for frame in self._reader.frames():
+        for piece in self._pieces():
             if not described:
-                self._describe(frame)
+                self._describe(piece.frames[0])
                 described = True
-            self._add(self._converter.convert(frame))
-            if len(self._pending) >= self._chunk_bytes:
-                self._send()
+            silence = self._timeline.place(piece.time, piece.seconds)
+            for frame in chain(silence_like(piece.frames[0], silence), piece.frames):
+                self._add(self._converter.convert(frame))
+                if len(self._pending) >= self._chunk_bytes:
+                    self._send()
         self._add(self._converter.flush())
         self._send()
         self._report()
+
+    def _pieces(self) -> Iterator[Piece]:
+        if self._is_live:  # what has arrived is sent at once
+            return self._reader.pieces()
+        return with_checked_clock(self._reader.pieces(), self._timeline)
 
     def _describe(self, frame: AudioFrame) -> None:
         """Send the source as the first frame has it: headers of aac and opus state other rates than they decode to."""
@@ -112,6 +117,8 @@ class PcmSender:
             samples=self._samples,
             damaged_packets=self._reader.damaged_packets,
             decoded_duration_seconds=self._seconds(),
-            container_duration_seconds=self._reader.duration_seconds,
+            container_duration_seconds=stated_end(self._reader, self._timeline),
+            clock_restarts=self._timeline.restarts,
+            single_channel_seconds=self._converter.single_channel_seconds,
         )
         self._channel.sendall(pack(RESULT, json.dumps(asdict(report)).encode()))

@@ -1,10 +1,10 @@
 """Checks before anything is decoded: encryption, and parameters that no recording has."""
 
 import struct
+from collections.abc import Sequence
 
 from av import Packet
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 
 from tiro_core.audio.child.source import FileSource
 from tiro_core.audio.errors import AudioEncryptedError, AudioParametersError
@@ -53,17 +53,14 @@ def check_wav_header(source: FileSource) -> None:
         check_parameters(rate, channels)
 
 
-def check_streams(container: InputContainer) -> None:
-    """Refuse a container whose sound has no channel: FFmpeg does not take such a stream for one to decode.
+def check_streams(tracks: Sequence[AudioStream]) -> None:
+    """Refuse sound that has no channel: FFmpeg does not take such a stream for one to decode.
 
     Raises:
-        AudioParametersError: a sound track without channels.
+        AudioParametersError: no track has channels.
     """
-    for stream in container.streams:
-        if not isinstance(stream, AudioStream) or stream.codec_context is None:  # None for an unknown codec
-            continue
-        if not stream.codec_context.channels:
-            raise AudioParametersError
+    if not any(track.codec_context.channels for track in tracks):
+        raise AudioParametersError
 
 
 def check_packet(packet: "Packet[AudioStream]") -> None:

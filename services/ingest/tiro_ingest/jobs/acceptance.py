@@ -12,6 +12,7 @@ from tiro.transcription.v1.transcription_service_pb2 import CreateTranscriptionR
 from tiro.transcription.v1.upload_pb2 import Upload
 from tiro_core.clock import now
 from tiro_core.errors import TiroError, failed_precondition, invalid_argument
+from tiro_core.jobs.audio_tracks import heard_duration
 from tiro_core.jobs.event_log import JobEventLog
 from tiro_core.jobs.records import JobRecords
 from tiro_core.jobs.states import state_name
@@ -190,7 +191,7 @@ class JobAcceptor:
             tenant=tenant,
             transcription_id=job_id,
             upload_id=upload.upload_id if upload else job_id,
-            audio_duration=upload.audio.duration if upload else None,
+            audio_duration=heard_duration(order.draft.options, upload.audio) if upload else None,
             create_time=now(),
             request_key=asked.key,
         )

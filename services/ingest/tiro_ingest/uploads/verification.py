@@ -10,7 +10,8 @@ import grpc
 
 from tiro.events.v1.upload_pb2 import UploadRecord
 from tiro.speech.v1 import error_reason_pb2 as reasons
-from tiro.speech.v1.audio_pb2 import AudioInfo
+from tiro.speech.v1.audio_pb2 import AudioInfo, AudioTrack
+from tiro_core.audio import report
 from tiro_core.audio.errors import AudioError
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
@@ -110,7 +111,22 @@ class UploadVerifier:
             sample_rate_hertz=found.sample_rate_hz,
             channel_count=found.channels,
             duration=duration(found.duration_seconds),
+            tracks=[_track(track) for track in found.tracks],
+            track=found.track,
         )
+
+
+def _track(found: report.AudioTrack) -> AudioTrack:
+    return AudioTrack(
+        number=found.number,
+        codec=found.codec,
+        channel_count=found.channels,
+        duration=None if found.duration_seconds is None else duration(found.duration_seconds),
+        language_code=found.language,
+        title=found.title,
+        decodable=found.decodable,
+        speech_seconds=found.speech_seconds,
+    )
 
 
 def _mismatch(message: str) -> UploadRefused:

@@ -165,6 +165,7 @@ class Parts:
             record.options.CopyFrom(job.options)
             record.options.ClearField("audio_start")
             record.options.ClearField("audio_end")
+            record.options.ClearField("audio_track")
         accept(record, has_audio=True)
         return record
 

@@ -22,6 +22,7 @@ from tiro_transcriber.engine.usage_meter import UsageMeter
 from tiro_transcriber.errors import require_consent
 from tiro_transcriber.jobs.audio_range import AudioRange, DecodeOutcome
 from tiro_transcriber.jobs.chunks import AudioChunk, split
+from tiro_transcriber.jobs.recording import Recording
 from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
@@ -54,15 +55,14 @@ class Recognizer:
         self._spool_dir = spool_dir
 
     async def recognize(
-        self, record: TranscriptionRecord, writer: TranscriptWriter, *, size: int, channels: int
+        self, record: TranscriptionRecord, recording: Recording, writer: TranscriptWriter
     ) -> Transcript:
         """Transcribe a job's recording, giving segments to `writer` as they are decoded.
 
         Args:
             record: The job.
+            recording: The recording.
             writer: The transcript.
-            size: The size of the recording, in bytes.
-            channels: The number of its channels.
 
         Returns:
             The description of the transcript, without the writer's warnings.
@@ -74,24 +74,26 @@ class Recognizer:
         """
         require_consent(self._host.engine, record)
         require_served(self._host.engine, record)
-        async with self._spooled(record, size) as file:
+        async with self._spooled(record, recording.size) as file:
             if record.options.separate_channels:
-                return await self._by_channel(file, record, max(1, channels), writer)
-            return await self._mixed(file, record, writer)
+                return await self._by_channel(file, record, recording, writer)
+            return await self._mixed(file, record, recording.track, writer)
 
-    async def _mixed(self, file: IO[bytes], record: TranscriptionRecord, writer: TranscriptWriter) -> Transcript:
+    async def _mixed(
+        self, file: IO[bytes], record: TranscriptionRecord, track: int, writer: TranscriptWriter
+    ) -> Transcript:
         builder = TranscriptBuilder(record.config, record.options)
-        run = _Pass(builder, writer, writer.add, writer.report_progress, self._usage.of(record.tenant))
+        run = _Pass(builder, writer, writer.add, writer.report_progress, self._usage.of(record.tenant), track)
         outcome = await self._run(run, file, record.options)
         return builder.transcript(self._host.engine.model, outcome, writer.segment_count)
 
     async def _by_channel(
-        self, file: IO[bytes], record: TranscriptionRecord, channels: int, writer: TranscriptWriter
+        self, file: IO[bytes], record: TranscriptionRecord, recording: Recording, writer: TranscriptWriter
     ) -> Transcript:
         """Transcribe one channel after the other. Segments are written after the last channel, in the order of time."""
         builder = TranscriptBuilder(record.config, record.options)
         segments: list[tuple[Segment, int]] = []
-        seconds = record.audio_duration.ToNanoseconds() / 1e9
+        seconds, channels = record.audio_duration.ToNanoseconds() / 1e9, recording.channels
 
         def of_channel(channel: int) -> _Pass:
             return _Pass(
@@ -100,6 +102,7 @@ class Recognizer:
                 lambda segment: segments.extend((turn, channel + 1) for turn in turns(segment)),
                 lambda done: writer.report_progress((channel * seconds + done) / channels),
                 self._usage.of(record.tenant),
+                recording.track,
                 channel,
             )
 
@@ -112,7 +115,10 @@ class Recognizer:
     async def _run(self, run: "_Pass", file: IO[bytes], options: TranscriptionOptions) -> DecodeOutcome:
         audio_range = AudioRange(options)
         longest = MULTILINGUAL_SECONDS if options.multilingual else self._window_seconds
-        async with decode(self._launcher, file, rate=SAMPLE_RATE, channel=run.channel, limits=self._limits) as stream:
+        decoding = decode(
+            self._launcher, file, rate=SAMPLE_RATE, channel=run.channel, track=run.track, limits=self._limits
+        )
+        async with decoding as stream:
             audio = audio_range.until_end(stream)
             async with aclosing(audio), aclosing(split(audio, longest, start=audio_range.start)) as chunks:
                 await self._windows(run, chunks)
@@ -153,5 +159,7 @@ class _Pass:
     report_progress: Callable[[float], None]
     """Called after each window with its end in the recording, in seconds."""
     on_audio_sent: OnAudioSent
+    track: int
+    """The sound track that is transcribed, from 1. 0: the recording has one."""
     channel: int | None = None
     """The channel that is transcribed, from 0. None: all of them, mixed."""

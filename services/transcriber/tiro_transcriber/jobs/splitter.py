@@ -24,6 +24,7 @@ from tiro_transcriber.jobs.audio_range import AudioRange, DecodeOutcome
 from tiro_transcriber.jobs.chunks import split
 from tiro_transcriber.jobs.merger import PartMerger
 from tiro_transcriber.jobs.parts import Parts, open_parts
+from tiro_transcriber.jobs.recording import Recording
 from tiro_transcriber.jobs.spool import spooled
 from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
 from tiro_transcriber.jobs.transcript_writer import TranscriptWriter
@@ -78,12 +79,14 @@ class JobSplitter:
         is_whole = not record.HasField("part") and not record.options.separate_channels
         return is_long and is_whole and self._slots() > 1 and self._active < SPLITS_MAX
 
-    async def transcribe(self, record: TranscriptionRecord, size: int, writer: TranscriptWriter) -> Transcript:
+    async def transcribe(
+        self, record: TranscriptionRecord, recording: Recording, writer: TranscriptWriter
+    ) -> Transcript:
         """Have a job transcribed in parts, and pass their segments to `writer` in order.
 
         Args:
             record: The job, marked as split.
-            size: The size of its recording, in bytes.
+            recording: Its recording.
             writer: The transcript.
 
         Returns:
@@ -98,7 +101,7 @@ class JobSplitter:
         self._active += 1
         try:
             async with open_parts(self._bus, self._blobs, record) as parts, asyncio.TaskGroup() as tasks:
-                splitting = tasks.create_task(self._split(record, size, parts), name="splitting")
+                splitting = tasks.create_task(self._split(record, recording, parts), name="splitting")
                 builder = TranscriptBuilder(record.config, record.options)
                 await PartMerger(self._blobs, parts, builder, writer).run()
                 return builder.transcript(self._model, await splitting, writer.segment_count)
@@ -109,15 +112,15 @@ class JobSplitter:
         """Remove the parts of a job that is over, if there are any."""
         await remove_parts(self._bus, self._blobs, tenant, job)
 
-    async def _split(self, record: TranscriptionRecord, size: int, parts: Parts) -> DecodeOutcome:
+    async def _split(self, record: TranscriptionRecord, recording: Recording, parts: Parts) -> DecodeOutcome:
         audio_range = AudioRange(record.options)
         start = max(audio_range.start, parts.split_until)
         spool = spooled(
-            self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=size, folder=self._spool_dir
+            self._blobs, tenant=record.tenant, upload_id=record.upload_id, size=recording.size, folder=self._spool_dir
         )
         async with (
             spool as file,
-            decode(self._launcher, file, rate=SAMPLE_RATE, limits=self._limits) as stream,
+            decode(self._launcher, file, rate=SAMPLE_RATE, track=recording.track, limits=self._limits) as stream,
             aclosing(audio_range.until_end(stream)) as audio,
             aclosing(split(audio, self._settings.part_seconds, start=start)) as chunks,
         ):

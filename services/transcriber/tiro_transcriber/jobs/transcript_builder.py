@@ -4,17 +4,14 @@ from dataclasses import replace
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import (
-    WARNING_REASON_DAMAGED_AUDIO,
     WARNING_REASON_ENGINE,
     WARNING_REASON_NO_SPEECH,
     WARNING_REASON_STAGE_FAILED,
     WARNING_REASON_TEXT_DROPPED,
-    WARNING_REASON_TRUNCATED_AUDIO,
     Transcript,
     Warning,  # noqa: A004 - the contract's word
 )
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
-from tiro_core.audio.report import DecodeReport
 from tiro_core.clock import duration
 from tiro_engines.interface import (
     DecodingOptions,
@@ -25,6 +22,7 @@ from tiro_engines.interface import (
 )
 from tiro_transcriber.engine.conversion import recognition_options, shift
 from tiro_transcriber.jobs.audio_range import DecodeOutcome
+from tiro_transcriber.jobs.audio_warnings import audio_warnings
 
 _OF_A_PART = frozenset({WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED, WARNING_REASON_STAGE_FAILED})
 """The warnings of a part that apply to the whole recording as well."""
@@ -100,7 +98,7 @@ class TranscriptBuilder:
             language_code=self._config.language_code,
             audio_duration=duration(audio.seconds),
             segment_count=segment_count,
-            warnings=[*self._warnings, *_audio_warnings(audio.report)],
+            warnings=[*self._warnings, *audio_warnings(audio.report)],
         )
         if not self._config.language_code and self._language:
             transcript.language_code = self._language.code
@@ -108,16 +106,3 @@ class TranscriptBuilder:
         if not segment_count:
             transcript.warnings.append(Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found"))
         return transcript
-
-
-def _audio_warnings(report: DecodeReport | None) -> list[Warning]:
-    warnings: list[Warning] = []
-    if report is None:
-        return warnings
-    if report.damaged_packets:
-        text = f"{report.damaged_packets} damaged packets were skipped"
-        warnings.append(Warning(reason=WARNING_REASON_DAMAGED_AUDIO, message=text))
-    if report.truncated:
-        text = f"{report.missing_seconds:.1f} s of the announced audio are missing"
-        warnings.append(Warning(reason=WARNING_REASON_TRUNCATED_AUDIO, message=text))
-    return warnings

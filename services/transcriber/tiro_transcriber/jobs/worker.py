@@ -30,8 +30,10 @@ from tiro_core.messaging.records import RecordStore
 from tiro_engines.backoff import backoff
 from tiro_transcriber import metrics
 from tiro_transcriber.errors import explain, reason_of
+from tiro_transcriber.jobs.audio_warnings import track_warnings
 from tiro_transcriber.jobs.claims import JobClaims
 from tiro_transcriber.jobs.recognizer import Recognizer
+from tiro_transcriber.jobs.recording import Recording, recording_of
 from tiro_transcriber.jobs.splitter import JobSplitter
 from tiro_transcriber.jobs.transcript_writer import open_transcript_writer
 from tiro_transcriber.pipeline.pipeline import Pipelines
@@ -140,28 +142,29 @@ class JobAttempt:
         """Transcribe the recording."""
         log.info("job_started", attempt=len(self._owned.value.attempts))
         await self._log.take_over(self._owned.value)
-        size, channels = await self._recording(self._owned.value)
+        recording = await self._recording(self._owned.value)
         with metrics.JOB_SECONDS.time():
             if self._work.splitter.should_split(self._owned.value):
-                self._transcript = await self._transcribe_in_parts(size)
+                self._transcript = await self._transcribe_in_parts(recording)
             else:
-                self._transcript = await self._transcribe(size, channels)
+                self._transcript = await self._transcribe(recording)
+        self._transcript.warnings.extend(track_warnings(recording))
 
-    async def _transcribe(self, size: int, channels: int) -> Transcript:
+    async def _transcribe(self, recording: Recording) -> Transcript:
         record = self._owned.value
         pipeline = await self._work.pipelines.open(record.config, record.options)
         async with open_transcript_writer(self._work.blobs, self._log, record, pipeline) as writer:
-            transcript = await self._work.recognizer.recognize(record, writer, size=size, channels=channels)
+            transcript = await self._work.recognizer.recognize(record, recording, writer)
         transcript.warnings.extend(writer.warnings)
         return transcript
 
-    async def _transcribe_in_parts(self, size: int) -> Transcript:
+    async def _transcribe_in_parts(self, recording: Recording) -> Transcript:
         """Have the recording transcribed in parts. Their texts have passed the stages on their workers."""
         record = await self._owned.update(_mark_split)
         self._slot.release()
         pipeline = self._work.pipelines.without_stages()
         async with open_transcript_writer(self._work.blobs, self._log, record, pipeline) as writer:
-            return await self._work.splitter.transcribe(record, size, writer)
+            return await self._work.splitter.transcribe(record, recording, writer)
 
     async def commit(self) -> None:
         """Write that the job has succeeded, with its transcript."""
@@ -200,14 +203,14 @@ class JobAttempt:
         metrics.job_ended("handed_over", "", 0)
         log.info("job_handed_over")
 
-    async def _recording(self, record: TranscriptionRecord) -> tuple[int, int]:
-        """The size of a job's recording, in bytes, and the number of its channels."""
+    async def _recording(self, record: TranscriptionRecord) -> Recording:
+        """The recording of a job."""
         if record.HasField("part"):
-            return record.part.size_bytes, 1
+            return Recording(record.part.size_bytes)
         upload = await self._work.uploads.get(subjects.record(record.tenant, record.upload_id))
         if upload is None:
             raise TiroError(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_UPLOAD_NOT_FOUND, "the upload was deleted")
-        return upload.value.committed_size, upload.value.audio.channel_count
+        return recording_of(upload.value, record.options)
 
 
 def _mark_split(record: TranscriptionRecord) -> None:

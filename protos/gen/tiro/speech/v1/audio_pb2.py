@@ -17,7 +17,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atiro/speech/v1/audio.proto\x12\x0etiro.speech.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa1\x03\n\x0b\x41udioFormat\x12?\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1d.tiro.speech.v1.AudioEncodingB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x8c\x01\n\x11sample_rate_hertz\x18\x02 \x01(\x05\x42q\xe2\x41\x01\x01\xbaHj\xba\x01g\n\x17sample_rate_hertz.range\x12\x1emust be between 8000 and 48000\x1a,this == 0 || (this >= 8000 && this <= 48000)\x12$\n\rchannel_count\x18\x03 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x08(\x00:\x9b\x01\xbaH\x97\x01\x1a\x94\x01\n!audio_format.sample_rate_required\x12\x34sample_rate_hertz is required for LINEAR16 and MULAW\x1a\x39!(this.encoding in [1, 2]) || this.sample_rate_hertz != 0\"\xaa\x01\n\tAudioInfo\x12\x17\n\tcontainer\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11sample_rate_hertz\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rchannel_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03*\x9c\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_FLAC\x10\x03\x12\x1b\n\x17\x41UDIO_ENCODING_OGG_OPUS\x10\x04\x42\x87\x01\n\x12\x64\x65v.tiro.speech.v1B\nAudioProtoP\x01Z\'tiro.dev/protos/tiro/speech/v1;speechv1\xa2\x02\x04TIRO\xaa\x02\x0eTiro.Speech.V1\xca\x02\x0eTiro\\Speech\\V1\xea\x02\x10Tiro::Speech::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atiro/speech/v1/audio.proto\x12\x0etiro.speech.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa1\x03\n\x0b\x41udioFormat\x12?\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1d.tiro.speech.v1.AudioEncodingB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x8c\x01\n\x11sample_rate_hertz\x18\x02 \x01(\x05\x42q\xe2\x41\x01\x01\xbaHj\xba\x01g\n\x17sample_rate_hertz.range\x12\x1emust be between 8000 and 48000\x1a,this == 0 || (this >= 8000 && this <= 48000)\x12$\n\rchannel_count\x18\x03 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x08(\x00:\x9b\x01\xbaH\x97\x01\x1a\x94\x01\n!audio_format.sample_rate_required\x12\x34sample_rate_hertz is required for LINEAR16 and MULAW\x1a\x39!(this.encoding in [1, 2]) || this.sample_rate_hertz != 0\"\xf0\x01\n\nAudioTrack\x12\x14\n\x06number\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rchannel_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x1b\n\rlanguage_code\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05title\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tdecodable\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0espeech_seconds\x18\x08 \x01(\x02\x42\x04\xe2\x41\x01\x03\"\xf1\x01\n\tAudioInfo\x12\x17\n\tcontainer\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11sample_rate_hertz\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rchannel_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x30\n\x06tracks\x18\x06 \x03(\x0b\x32\x1a.tiro.speech.v1.AudioTrackB\x04\xe2\x41\x01\x03\x12\x13\n\x05track\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03*\x9c\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_FLAC\x10\x03\x12\x1b\n\x17\x41UDIO_ENCODING_OGG_OPUS\x10\x04\x42\x87\x01\n\x12\x64\x65v.tiro.speech.v1B\nAudioProtoP\x01Z\'tiro.dev/protos/tiro/speech/v1;speechv1\xa2\x02\x04TIRO\xaa\x02\x0eTiro.Speech.V1\xca\x02\x0eTiro\\Speech\\V1\xea\x02\x10Tiro::Speech::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,22 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_AUDIOFORMAT'].fields_by_name['channel_count']._serialized_options = b'\342A\001\001\272H\006\032\004\030\010(\000'
   _globals['_AUDIOFORMAT']._options = None
   _globals['_AUDIOFORMAT']._serialized_options = b'\272H\227\001\032\224\001\n!audio_format.sample_rate_required\0224sample_rate_hertz is required for LINEAR16 and MULAW\0329!(this.encoding in [1, 2]) || this.sample_rate_hertz != 0'
+  _globals['_AUDIOTRACK'].fields_by_name['number']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['number']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['codec']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['codec']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['channel_count']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['channel_count']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['duration']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['language_code']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['language_code']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['title']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['title']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['decodable']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['decodable']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOTRACK'].fields_by_name['speech_seconds']._options = None
+  _globals['_AUDIOTRACK'].fields_by_name['speech_seconds']._serialized_options = b'\342A\001\003'
   _globals['_AUDIOINFO'].fields_by_name['container']._options = None
   _globals['_AUDIOINFO'].fields_by_name['container']._serialized_options = b'\342A\001\003'
   _globals['_AUDIOINFO'].fields_by_name['codec']._options = None
@@ -43,10 +59,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_AUDIOINFO'].fields_by_name['channel_count']._serialized_options = b'\342A\001\003'
   _globals['_AUDIOINFO'].fields_by_name['duration']._options = None
   _globals['_AUDIOINFO'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
-  _globals['_AUDIOENCODING']._serialized_start=734
-  _globals['_AUDIOENCODING']._serialized_end=890
+  _globals['_AUDIOINFO'].fields_by_name['tracks']._options = None
+  _globals['_AUDIOINFO'].fields_by_name['tracks']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOINFO'].fields_by_name['track']._options = None
+  _globals['_AUDIOINFO'].fields_by_name['track']._serialized_options = b'\342A\001\003'
+  _globals['_AUDIOENCODING']._serialized_start=1048
+  _globals['_AUDIOENCODING']._serialized_end=1204
   _globals['_AUDIOFORMAT']._serialized_start=141
   _globals['_AUDIOFORMAT']._serialized_end=558
-  _globals['_AUDIOINFO']._serialized_start=561
-  _globals['_AUDIOINFO']._serialized_end=731
+  _globals['_AUDIOTRACK']._serialized_start=561
+  _globals['_AUDIOTRACK']._serialized_end=801
+  _globals['_AUDIOINFO']._serialized_start=804
+  _globals['_AUDIOINFO']._serialized_end=1045
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -85,6 +87,60 @@ class AudioFormat(_message.Message):
 Global___AudioFormat: _TypeAlias = AudioFormat  # noqa: Y015
 
 @_typing.final
+class AudioTrack(_message.Message):
+    """One sound track of a recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CODEC_FIELD_NUMBER: _builtins.int
+    CHANNEL_COUNT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DECODABLE_FIELD_NUMBER: _builtins.int
+    SPEECH_SECONDS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The number of the track among the sound tracks of the recording, from 1."""
+    codec: _builtins.str
+    """FFmpeg's name of the codec."""
+    channel_count: _builtins.int
+    """The number of channels."""
+    language_code: _builtins.str
+    """The language as the container has it, mostly an ISO 639-2 code. Empty where it has none."""
+    title: _builtins.str
+    """The title as the container has it, at most 100 characters. Empty where it has none."""
+    decodable: _builtins.bool
+    """Whether its codec is accepted. A job with another `audio_track` is refused."""
+    speech_seconds: _builtins.float
+    """The seconds of speech that were found in the parts of the track that were listened to. 0 where the recording has
+    one track, which is not listened to.
+    """
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """When the sound ends, from the start of the recording."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        codec: _builtins.str = ...,
+        channel_count: _builtins.int = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        language_code: _builtins.str = ...,
+        title: _builtins.str = ...,
+        decodable: _builtins.bool = ...,
+        speech_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_count", b"channel_count", "codec", b"codec", "decodable", b"decodable", "duration", b"duration", "language_code", b"language_code", "number", b"number", "speech_seconds", b"speech_seconds", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudioTrack: _TypeAlias = AudioTrack  # noqa: Y015
+
+@_typing.final
 class AudioInfo(_message.Message):
     """The format and length of a recording, as probed."""
 
@@ -95,6 +151,8 @@ class AudioInfo(_message.Message):
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _builtins.int
     CHANNEL_COUNT_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    TRACKS_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
     container: _builtins.str
     """FFmpeg's short name of the container, as in `wav`, `mp3`, `ogg`, `mov,mp4,m4a,3gp,3g2,mj2`."""
     codec: _builtins.str
@@ -103,9 +161,19 @@ class AudioInfo(_message.Message):
     """The sample rate in Hz."""
     channel_count: _builtins.int
     """The number of channels. They are mixed to one, unless a job asks for `separate_channels`."""
+    track: _builtins.int
+    """The number of the track that is described here, and transcribed unless a job names another: the container's default
+    track, or the one with the most speech where that one has hardly any. 0 where the recording has one track.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """The length, measured from the packets rather than read from a header."""
+        """The length on the container's clock, measured from the packets rather than read from a header: from the start of
+        the container, which may be before the first sound, to the end of the sound, with the silence between.
+        """
+
+    @_builtins.property
+    def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioTrack]:
+        """The sound tracks. Empty where the recording has one."""
 
     def __init__(
         self,
@@ -115,10 +183,12 @@ class AudioInfo(_message.Message):
         sample_rate_hertz: _builtins.int = ...,
         channel_count: _builtins.int = ...,
         duration: _duration_pb2.Duration | None = ...,
+        tracks: _abc.Iterable[Global___AudioTrack] | None = ...,
+        track: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_count", b"channel_count", "codec", b"codec", "container", b"container", "duration", b"duration", "sample_rate_hertz", b"sample_rate_hertz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_count", b"channel_count", "codec", b"codec", "container", b"container", "duration", b"duration", "sample_rate_hertz", b"sample_rate_hertz", "track", b"track", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

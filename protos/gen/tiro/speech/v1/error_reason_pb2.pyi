@@ -164,6 +164,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The deployment sends no callbacks: it has no secret to sign them with."""
     ERROR_REASON_AUDIO_PARAMETERS: _ErrorReason.ValueType  # 90
     """The recording's sample rate or number of channels is out of range."""
+    ERROR_REASON_AUDIO_TRACK_NOT_FOUND: _ErrorReason.ValueType  # 91
+    """The recording has no sound track with the number `audio_track`."""
     ERROR_REASON_ENGINE_UNAVAILABLE: _ErrorReason.ValueType  # 100
     """A service that the engine needs does not answer, or refuses further requests for now. Tried again."""
     ERROR_REASON_ENGINE_REFUSED: _ErrorReason.ValueType  # 101
@@ -328,6 +330,8 @@ ERROR_REASON_CALLBACKS_DISABLED: ErrorReason.ValueType  # 87
 """The deployment sends no callbacks: it has no secret to sign them with."""
 ERROR_REASON_AUDIO_PARAMETERS: ErrorReason.ValueType  # 90
 """The recording's sample rate or number of channels is out of range."""
+ERROR_REASON_AUDIO_TRACK_NOT_FOUND: ErrorReason.ValueType  # 91
+"""The recording has no sound track with the number `audio_track`."""
 ERROR_REASON_ENGINE_UNAVAILABLE: ErrorReason.ValueType  # 100
 """A service that the engine needs does not answer, or refuses further requests for now. Tried again."""
 ERROR_REASON_ENGINE_REFUSED: ErrorReason.ValueType  # 101

@@ -31,7 +31,7 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     WARNING_REASON_DAMAGED_AUDIO: _WarningReason.ValueType  # 1
     """Damaged packets were skipped; the audio in them is not in the transcript."""
     WARNING_REASON_TRUNCATED_AUDIO: _WarningReason.ValueType  # 2
-    """Less audio could be decoded than the container announced."""
+    """Audio is missing at the end: the sound ends before the end that the container announced."""
     WARNING_REASON_NO_SPEECH: _WarningReason.ValueType  # 3
     """No speech was found."""
     WARNING_REASON_ENGINE: _WarningReason.ValueType  # 4
@@ -42,6 +42,16 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
     between `start_offset` and `end_offset` may lack its changes.
     """
+    WARNING_REASON_TIMESTAMPS: _WarningReason.ValueType  # 10
+    """The container's timestamps go back, or jump by more than the longest silence that is taken for one. The sound
+    continues there without a gap, and times behind it count on.
+    """
+    WARNING_REASON_OTHER_TRACKS: _WarningReason.ValueType  # 11
+    """The recording has other sound tracks, which are not in the transcript; the message names them."""
+    WARNING_REASON_CHANNELS_CANCEL: _WarningReason.ValueType  # 12
+    """Channels cancel each other out when they are mixed: one channel was transcribed instead of the mix."""
+    WARNING_REASON_UNREAD_BYTES: _WarningReason.ValueType  # 13
+    """The recording has bytes behind the sound that its header states; they could not be read as sound."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """The kind of a warning about a transcript."""
@@ -51,7 +61,7 @@ WARNING_REASON_UNSPECIFIED: WarningReason.ValueType  # 0
 WARNING_REASON_DAMAGED_AUDIO: WarningReason.ValueType  # 1
 """Damaged packets were skipped; the audio in them is not in the transcript."""
 WARNING_REASON_TRUNCATED_AUDIO: WarningReason.ValueType  # 2
-"""Less audio could be decoded than the container announced."""
+"""Audio is missing at the end: the sound ends before the end that the container announced."""
 WARNING_REASON_NO_SPEECH: WarningReason.ValueType  # 3
 """No speech was found."""
 WARNING_REASON_ENGINE: WarningReason.ValueType  # 4
@@ -62,6 +72,16 @@ WARNING_REASON_STAGE_FAILED: WarningReason.ValueType  # 6
 """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
 between `start_offset` and `end_offset` may lack its changes.
 """
+WARNING_REASON_TIMESTAMPS: WarningReason.ValueType  # 10
+"""The container's timestamps go back, or jump by more than the longest silence that is taken for one. The sound
+continues there without a gap, and times behind it count on.
+"""
+WARNING_REASON_OTHER_TRACKS: WarningReason.ValueType  # 11
+"""The recording has other sound tracks, which are not in the transcript; the message names them."""
+WARNING_REASON_CHANNELS_CANCEL: WarningReason.ValueType  # 12
+"""Channels cancel each other out when they are mixed: one channel was transcribed instead of the mix."""
+WARNING_REASON_UNREAD_BYTES: WarningReason.ValueType  # 13
+"""The recording has bytes behind the sound that its header states; they could not be read as sound."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final

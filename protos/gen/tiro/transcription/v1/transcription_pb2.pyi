@@ -315,6 +315,7 @@ class TranscriptionOptions(_message.Message):
     MULTILINGUAL_FIELD_NUMBER: _builtins.int
     SEPARATE_CHANNELS_FIELD_NUMBER: _builtins.int
     DIARIZATION_FIELD_NUMBER: _builtins.int
+    AUDIO_TRACK_FIELD_NUMBER: _builtins.int
     initial_prompt: _builtins.str
     """Text that could have come before the recording: it shows the engine names, spelling and style. At most 800
     characters.
@@ -335,6 +336,8 @@ class TranscriptionOptions(_message.Message):
     """Transcribe each channel separately, for telephone calls with one speaker a channel. Segments have their channel."""
     diarization: _builtins.bool
     """Attribute the text to speakers. No engine can yet, so it is refused."""
+    audio_track: _builtins.int
+    """The sound track to transcribe, by its number in `AudioInfo.tracks`, from 1. 0 takes `AudioInfo.track`."""
     @_builtins.property
     def audio_start(self) -> _duration_pb2.Duration:
         """The time in the recording at which to begin. Times in the transcript count from the start of the recording."""
@@ -356,10 +359,11 @@ class TranscriptionOptions(_message.Message):
         multilingual: _builtins.bool = ...,
         separate_channels: _builtins.bool = ...,
         diarization: _builtins.bool = ...,
+        audio_track: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "audio_end", b"audio_end", "audio_start", b"audio_start", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "audio_end", b"audio_end", "audio_start", b"audio_start", "beam_size", b"beam_size", "diarization", b"diarization", "disable_voice_activity_filter", b"disable_voice_activity_filter", "initial_prompt", b"initial_prompt", "multilingual", b"multilingual", "separate_channels", b"separate_channels", "temperature", b"temperature", "translate_to_english", b"translate_to_english"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "audio_end", b"audio_end", "audio_start", b"audio_start", "audio_track", b"audio_track", "beam_size", b"beam_size", "diarization", b"diarization", "disable_voice_activity_filter", b"disable_voice_activity_filter", "initial_prompt", b"initial_prompt", "multilingual", b"multilingual", "separate_channels", b"separate_channels", "temperature", b"temperature", "translate_to_english", b"translate_to_english"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015

@@ -42,11 +42,11 @@ def open_decoder(
         seconds_max: The longest session, which bounds the processor time of a decoding process.
         start_seconds_max: How long to wait while the limit of decoding processes is reached.
     """
-    channels = announced.channel_count or 1
+    channels, rate_hz = announced.channel_count or 1, announced.sample_rate_hertz
     if announced.encoding == AudioEncoding.AUDIO_ENCODING_LINEAR16:
-        return _opened(linear16_decoder(sink, channels))
+        return _opened(linear16_decoder(sink, channels, rate_hz))
     if announced.encoding == AudioEncoding.AUDIO_ENCODING_MULAW:
-        return _opened(mulaw_decoder(sink, channels))
+        return _opened(mulaw_decoder(sink, channels, rate_hz))
     return open_compressed_decoder(
         _LIVE_FORMATS[announced.encoding],
         sink,

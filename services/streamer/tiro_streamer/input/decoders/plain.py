@@ -1,14 +1,11 @@
 """The decoder of encodings whose bytes are samples."""
 
 from collections.abc import Callable
-from functools import partial
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tiro_core.audio.errors import AudioFormatMismatchError
 from tiro_core.audio.pcm import SAMPLE_BYTES, mulaw_to_pcm16, pcm16_from_bytes
 from tiro_streamer.input.decoders.interface import Sink
+from tiro_streamer.input.decoders.mixer import Mixer
 
 
 class PlainDecoder:
@@ -47,25 +44,17 @@ class PlainDecoder:
             raise AudioFormatMismatchError("the stream ends within a sample, or without one for each channel")
 
 
-def linear16_decoder(sink: Sink, channels: int) -> PlainDecoder:
+def linear16_decoder(sink: Sink, channels: int, rate_hz: int) -> PlainDecoder:
     """A decoder of 16-bit little-endian samples."""
     # The bytes of one channel, the usual case, need no conversion.
-    to_pcm16 = _unchanged if channels == 1 else partial(_mixed, pcm16_from_bytes, channels)
+    to_pcm16 = _unchanged if channels == 1 else Mixer(pcm16_from_bytes, channels, rate_hz).mix
     return PlainDecoder(sink, SAMPLE_BYTES * channels, to_pcm16)
 
 
-def mulaw_decoder(sink: Sink, channels: int) -> PlainDecoder:
+def mulaw_decoder(sink: Sink, channels: int, rate_hz: int) -> PlainDecoder:
     """A decoder of G.711 mu-law, a byte a sample."""
-    return PlainDecoder(sink, channels, partial(_mixed, mulaw_to_pcm16, channels))
+    return PlainDecoder(sink, channels, Mixer(mulaw_to_pcm16, channels, rate_hz).mix)
 
 
 def _unchanged(data: bytes) -> bytes:
     return data
-
-
-def _mixed(expand: Callable[[bytes], NDArray[np.int16]], channels: int, data: bytes) -> bytes:
-    """Interleaved channels mixed to one: their mean."""
-    samples = expand(data)
-    if channels > 1:
-        samples = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)
-    return samples.astype("<i2", copy=False).tobytes()

@@ -1,0 +1,86 @@
+"""Opening a container, confined to what is accepted."""
+
+from collections.abc import Sequence
+from typing import Never
+
+import av
+from av import FFmpegError
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard
+
+from tiro_core.audio.child.container import AudioContainer
+from tiro_core.audio.child.formats import CONTAINERS, DECODERS
+from tiro_core.audio.child.origin import start_seconds
+from tiro_core.audio.child.refusals import check_wav_header
+from tiro_core.audio.child.source import FileSource, LiveSource
+from tiro_core.audio.child.tracks import default_track, numbered_track
+from tiro_core.audio.errors import NotAudioError
+
+
+def open_media(source: FileSource | LiveSource, *, container_format: str | None = None) -> InputContainer:
+    """Open the container in `source`, which is read from its start.
+
+    Args:
+        source: bytes to read.
+        container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
+
+    Raises:
+        AudioParametersError: the header of a wav file has no channel, too many, or an absurd sample rate.
+        NotAudioError: no accepted container was recognised.
+    """
+    if isinstance(source, FileSource):
+        source.seek(0)
+        check_wav_header(source)
+    try:
+        return av.open(
+            source,
+            mode="r",
+            format=container_format,
+            container_options={"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)},
+            metadata_errors="replace",
+            io_open=_refuse_to_open,
+        )
+    except MemoryError:
+        raise
+    except FFmpegError as error:
+        raise NotAudioError from error
+
+
+def open_container(
+    source: FileSource | LiveSource, *, track: int = 0, container_format: str | None = None
+) -> AudioContainer:
+    """Open one sound track of the container in `source`.
+
+    Args:
+        source: bytes to read.
+        track: the number of the track, from 1; 0 takes the one that a player takes.
+        container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
+
+    Raises:
+        AudioParametersError: no channel, too many, or an absurd sample rate.
+        AudioTrackNotFoundError: there is no track with this number.
+        AudioUndecodableError: the sound is in a codec that is not accepted.
+        NoAudioStreamError: the container has no sound.
+        NotAudioError: no accepted container was recognised.
+    """
+    media = open_media(source, container_format=container_format)
+    stream = numbered_track(media, track) if track else default_track(media)
+    return opened_tracks(media, [stream], source)[0]
+
+
+def opened_tracks(
+    media: InputContainer, streams: Sequence[AudioStream], source: FileSource | LiveSource
+) -> list[AudioContainer]:
+    """Return sound tracks ready for reading; packets of all others are passed over."""
+    for other in media.streams:
+        if all(other.index != stream.index for stream in streams):
+            other.discard = Discard.all
+    origin = start_seconds(media, source)
+    for stream in streams:
+        stream.codec_context.thread_count = 1  # one process a job is the unit of parallel work
+    return [AudioContainer(media, stream, origin=origin) for stream in streams]
+
+
+def _refuse_to_open(*_: object) -> Never:
+    raise PermissionError("media may not refer to other files")
