@@ -1,6 +1,6 @@
 """faster-whisper's long form: windows of 30 s, decoded again with a higher temperature where the text is unreliable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from tiro_engines.interface import (
     Window,
     Word,
 )
+from tiro_engines.whole_words import placed, whole_words, word_probability
 
 BEAM_SIZE = 5
 ENGLISH = "en"
@@ -42,6 +43,8 @@ def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, 
         hotwords=" ".join(options.hotwords) or None,
         condition_on_previous_text=False,  # one hallucinated or repeated sentence would affect all that follow
         vad_filter=filter_silence,
+        prepend_punctuations="",  # `whole_words` joins
+        append_punctuations="",
         **temperature,
     )
     if info.duration_after_vad == 0:
@@ -65,12 +68,28 @@ def _segment(segment: Any, text: str, window: Window, earliest: int, language: s
     latest = window.offset + len(window.samples)
 
     def sample_at(seconds: float, after: int) -> int:
-        return min(max(window.offset + round(seconds * SAMPLE_RATE), after), latest)
+        return min(max(_sample(window, seconds), after), latest)
 
     start = sample_at(segment.start, earliest)
     end = sample_at(segment.end, start)
-    words: list[Word] = []
-    for word in segment.words or ():
-        begin = sample_at(word.start, words[-1].end if words else start)
-        words.append(Word(word.word.strip(), begin, sample_at(word.end, begin), float(word.probability)))
-    return Segment(text, start, max(end, words[-1].end) if words else end, tuple(words), language)
+    words = _words(segment.words or (), window, start, latest, language)
+    return Segment(text, start, max(end, words[-1].end) if words else end, words, language)
+
+
+def _words(pieces: Sequence[Any], window: Window, start: int, end: int, language: str) -> tuple[Word, ...]:
+    """The words of a segment that begins at the sample `start`, in a window that ends at `end`."""
+    texts = [piece.word for piece in pieces]
+    groups = whole_words(texts, language)
+    spans = [(_sample(window, pieces[group[0]].start), _sample(window, pieces[group[-1]].end)) for group in groups]
+    return tuple(
+        Word("".join(texts[i] for i in group).strip(), *span, _probability([pieces[i] for i in group]))
+        for group, span in zip(groups, placed(spans, start, end), strict=True)
+    )
+
+
+def _probability(pieces: Sequence[Any]) -> float:
+    return word_probability([piece.word for piece in pieces], [float(piece.probability) for piece in pieces])
+
+
+def _sample(window: Window, seconds: float) -> int:
+    return window.offset + round(seconds * SAMPLE_RATE)
