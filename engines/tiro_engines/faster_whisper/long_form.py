@@ -4,7 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from faster_whisper.transcribe import restore_speech_timestamps
+
 from tiro_engines.faster_whisper.generated import Generated
+from tiro_engines.faster_whisper.speech_stretches import SpeechSegment
 from tiro_engines.interface import (
     SAMPLE_RATE,
     DetectedLanguage,
@@ -23,18 +27,27 @@ ENGLISH = "en"
 class LongForm:
     """The segments of a window, decoded on demand."""
 
-    language: DetectedLanguage | None
-    """The language. None when there is no speech; then there are no segments either."""
+    language: DetectedLanguage
     segments: Iterator[tuple[Segment, Generated]]
     """The segments, in the order of time, without overlap."""
 
 
-def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> LongForm:
-    """Decode a window with any options. Segments are decoded while they are iterated over."""
+def decode_long_form(
+    whisper: Any, window: Window, options: RecognitionOptions, stretches: Sequence[SpeechSegment] = ()
+) -> LongForm:
+    """Decode a window with any options. Segments are decoded while they are iterated over.
+
+    Args:
+        whisper: The loaded model.
+        window: The window.
+        options: The options. Their voice activity filter is not applied.
+        stretches: The stretches of speech that are decoded, joined, as by faster-whisper's filter. Empty: all samples.
+    """
     decoding = options.decoding
     temperature = {} if decoding.temperature is None else {"temperature": decoding.temperature}
+    parts = [window.samples[stretch.start : stretch.end] for stretch in stretches] or [window.samples]
     found, info = whisper.transcribe(
-        window.samples,
+        np.concatenate(parts),
         language=options.language,
         task="translate" if decoding.translate else "transcribe",
         beam_size=decoding.beam_size or BEAM_SIZE,
@@ -42,13 +55,13 @@ def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, 
         word_timestamps=options.word_timestamps,
         hotwords=" ".join(options.hotwords) or None,
         condition_on_previous_text=False,  # one hallucinated or repeated sentence would affect all that follow
-        vad_filter=filter_silence,
         prepend_punctuations="",  # `whole_words` joins
         append_punctuations="",
         **temperature,
     )
-    if info.duration_after_vad == 0:
-        return LongForm(None, iter(()))
+    if stretches:
+        chunks = [{"start": stretch.start, "end": stretch.end} for stretch in stretches]
+        found = restore_speech_timestamps(found, chunks, SAMPLE_RATE)
     language = DetectedLanguage(info.language, float(info.language_probability))
     return LongForm(language, _with_times(found, window, ENGLISH if decoding.translate else info.language))
 
