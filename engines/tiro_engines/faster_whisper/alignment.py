@@ -1,16 +1,15 @@
 """The times of words: Whisper's cross-attention, aligned by dynamic time warping."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from statistics import median
 from typing import Any
 
-from faster_whisper.transcribe import merge_punctuations
-
 from tiro_engines.interface import SAMPLE_RATE
+from tiro_engines.whole_words import SPACELESS, placed, whole_words, word_probability
 from tiro_engines.windowed.decoder import DecodedWord
 
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - punctuation of Chinese and Japanese is what it is
 _SENTENCE_END = (".", "。", "!", "！", "?", "？")  # noqa: RUF001
 DURATION_TO_MEDIAN_MAX = 2.0
 """A word beside a pause gets the pause as well: it is shortened to this many median lengths, as in faster-whisper."""
@@ -18,38 +17,63 @@ MEDIAN_SECONDS_MAX = 0.7
 """The longest median length that counts, as in faster-whisper."""
 
 
-def align(
-    whisper: Any, tokenizer: Any, encoded: Any, texts: Sequence[list[int]], lengths: Sequence[int]
-) -> list[tuple[DecodedWord, ...]]:
+@dataclass(frozen=True, slots=True)
+class WindowText:
+    """The text of a window, to be aligned with its audio."""
+
+    tokens: list[int]
+    """Empty where the window has no text."""
+    samples: int
+    """The length of the window, without its pad."""
+    borders: Collection[int] = ()
+    """Numbers of tokens after which a word begins in any case."""
+
+
+def align(whisper: Any, tokenizer: Any, encoded: Any, texts: Sequence[WindowText]) -> list[tuple[DecodedWord, ...]]:
     """The words of windows with their times.
 
     Args:
         whisper: The loaded model.
         tokenizer: The tokenizer of the language.
         encoded: The encoder's output for the windows.
-        texts: Text tokens of each window; empty where it has no text.
-        lengths: The samples of each window, without its pad.
+        texts: The text of each window.
     """
-    if not any(texts):
+    if not any(text.tokens for text in texts):
         return [()] * len(texts)
-    frames = [round(samples / SAMPLE_RATE * whisper.frames_per_second) for samples in lengths]
-    return [_words(timings) for timings in whisper.find_alignment(tokenizer, list(texts), encoded, frames)]
+    frames = [round(text.samples / SAMPLE_RATE * whisper.frames_per_second) for text in texts]
+    found = whisper.find_alignment(tokenizer, [text.tokens for text in texts], encoded, frames)
+    return [_words(timings, text, tokenizer.language_code) for timings, text in zip(found, texts, strict=True)]
 
 
-def _words(timings: list[dict[str, Any]]) -> tuple[DecodedWord, ...]:
+def _words(timings: list[dict[str, Any]], text: WindowText, language: str) -> tuple[DecodedWord, ...]:
     _shorten_beside_pauses(timings)
-    merge_punctuations(timings, _PREPENDED, _APPENDED)
+    tokens_before = accumulate((len(timing["tokens"]) for timing in timings), initial=0)
+    begins = {index for index, tokens in enumerate(tokens_before) if tokens in text.borders}
+    groups = [
+        [timings[index] for index in word]
+        for word in whole_words([timing["word"] for timing in timings], language, begins)
+    ]
+    spans = [(_samples(word[0]["start"]), _samples(word[-1]["end"])) for word in groups]
     return tuple(
-        DecodedWord(
-            timing["word"],
-            round(timing["start"] * SAMPLE_RATE),
-            round(timing["end"] * SAMPLE_RATE),
-            float(timing["probability"]),
-            tuple(timing["tokens"]),
-        )
-        for timing in timings
-        if timing["word"]
+        _joined(word, span, language) for word, span in zip(groups, placed(spans, 0, text.samples), strict=True)
     )
+
+
+def _joined(timings: Sequence[dict[str, Any]], span: tuple[int, int], language: str) -> DecodedWord:
+    """The word of some pieces.
+
+    Whisper sometimes writes the first word of a window without a space. It gets one, else two windows' texts would join
+    their words.
+    """
+    pieces = [timing["word"] for timing in timings]
+    raw = "".join(pieces)
+    probability = word_probability(pieces, [float(timing["probability"]) for timing in timings])
+    tokens = tuple(token for timing in timings for token in timing["tokens"])
+    return DecodedWord(raw if language in SPACELESS or raw[0].isspace() else f" {raw}", *span, probability, tokens)
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE)
 
 
 def _shorten_beside_pauses(timings: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tiro_engines.faster_whisper.alignment import align
+from tiro_engines.faster_whisper.alignment import WindowText, align
 from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
 from tiro_engines.faster_whisper.languages import (
     TOKENS_PER_SECOND_MAX,
@@ -82,8 +82,10 @@ class BatchDecoder:
             batch: The windows.
             texts: The text tokens of each window that are to be aligned; empty where none are.
         """
-        lengths = [len(task.audio) for task in batch.tasks]
-        return align(self._whisper, batch.vocabulary.tokenizer, batch.encoded, texts, lengths)
+        windows = [
+            WindowText(text, len(task.audio), task.word_borders) for task, text in zip(batch.tasks, texts, strict=True)
+        ]
+        return align(self._whisper, batch.vocabulary.tokenizer, batch.encoded, windows)
 
     def _decode(self, tasks: Sequence[DecodingTask]) -> list[Hypothesis]:
         """Decode one batch. The hypotheses have the words that are accepted."""

@@ -50,7 +50,7 @@ class FasterWhisperEngine:
         self._silero = silero
         self._languages = Languages(whisper)
         self._batch_decoder = BatchDecoder(whisper, self._languages)
-        self._recordings = RecordingTranscriber(whisper, self._languages, self._batch_decoder)
+        self._recordings = RecordingTranscriber(whisper, silero, self._languages, self._batch_decoder)
         self.partial_batch_size_max = PARTIAL_BATCH_SIZE_MAX[whisper.model.device]
         self.model = model
         self.capabilities = Capabilities(

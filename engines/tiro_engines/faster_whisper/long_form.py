@@ -1,10 +1,14 @@
 """faster-whisper's long form: windows of 30 s, decoded again with a higher temperature where the text is unreliable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from faster_whisper.transcribe import restore_speech_timestamps
+
 from tiro_engines.faster_whisper.generated import Generated
+from tiro_engines.faster_whisper.speech_stretches import SpeechSegment
 from tiro_engines.interface import (
     SAMPLE_RATE,
     DetectedLanguage,
@@ -13,6 +17,7 @@ from tiro_engines.interface import (
     Window,
     Word,
 )
+from tiro_engines.whole_words import placed, whole_words, word_probability
 
 BEAM_SIZE = 5
 ENGLISH = "en"
@@ -22,18 +27,27 @@ ENGLISH = "en"
 class LongForm:
     """The segments of a window, decoded on demand."""
 
-    language: DetectedLanguage | None
-    """The language. None when there is no speech; then there are no segments either."""
+    language: DetectedLanguage
     segments: Iterator[tuple[Segment, Generated]]
     """The segments, in the order of time, without overlap."""
 
 
-def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> LongForm:
-    """Decode a window with any options. Segments are decoded while they are iterated over."""
+def decode_long_form(
+    whisper: Any, window: Window, options: RecognitionOptions, stretches: Sequence[SpeechSegment] = ()
+) -> LongForm:
+    """Decode a window with any options. Segments are decoded while they are iterated over.
+
+    Args:
+        whisper: The loaded model.
+        window: The window.
+        options: The options. Their voice activity filter is not applied.
+        stretches: The stretches of speech that are decoded, joined, as by faster-whisper's filter. Empty: all samples.
+    """
     decoding = options.decoding
     temperature = {} if decoding.temperature is None else {"temperature": decoding.temperature}
+    parts = [window.samples[stretch.start : stretch.end] for stretch in stretches] or [window.samples]
     found, info = whisper.transcribe(
-        window.samples,
+        np.concatenate(parts),
         language=options.language,
         task="translate" if decoding.translate else "transcribe",
         beam_size=decoding.beam_size or BEAM_SIZE,
@@ -41,11 +55,13 @@ def decode_long_form(whisper: Any, window: Window, options: RecognitionOptions, 
         word_timestamps=options.word_timestamps,
         hotwords=" ".join(options.hotwords) or None,
         condition_on_previous_text=False,  # one hallucinated or repeated sentence would affect all that follow
-        vad_filter=filter_silence,
+        prepend_punctuations="",  # `whole_words` joins
+        append_punctuations="",
         **temperature,
     )
-    if info.duration_after_vad == 0:
-        return LongForm(None, iter(()))
+    if stretches:
+        chunks = [{"start": stretch.start, "end": stretch.end} for stretch in stretches]
+        found = restore_speech_timestamps(found, chunks, SAMPLE_RATE)
     language = DetectedLanguage(info.language, float(info.language_probability))
     return LongForm(language, _with_times(found, window, ENGLISH if decoding.translate else info.language))
 
@@ -65,12 +81,28 @@ def _segment(segment: Any, text: str, window: Window, earliest: int, language: s
     latest = window.offset + len(window.samples)
 
     def sample_at(seconds: float, after: int) -> int:
-        return min(max(window.offset + round(seconds * SAMPLE_RATE), after), latest)
+        return min(max(_sample(window, seconds), after), latest)
 
     start = sample_at(segment.start, earliest)
     end = sample_at(segment.end, start)
-    words: list[Word] = []
-    for word in segment.words or ():
-        begin = sample_at(word.start, words[-1].end if words else start)
-        words.append(Word(word.word.strip(), begin, sample_at(word.end, begin), float(word.probability)))
-    return Segment(text, start, max(end, words[-1].end) if words else end, tuple(words), language)
+    words = _words(segment.words or (), window, start, latest, language)
+    return Segment(text, start, max(end, words[-1].end) if words else end, words, language)
+
+
+def _words(pieces: Sequence[Any], window: Window, start: int, end: int, language: str) -> tuple[Word, ...]:
+    """The words of a segment that begins at the sample `start`, in a window that ends at `end`."""
+    texts = [piece.word for piece in pieces]
+    groups = whole_words(texts, language)
+    spans = [(_sample(window, pieces[group[0]].start), _sample(window, pieces[group[-1]].end)) for group in groups]
+    return tuple(
+        Word("".join(texts[i] for i in group).strip(), *span, _probability([pieces[i] for i in group]))
+        for group, span in zip(groups, placed(spans, start, end), strict=True)
+    )
+
+
+def _probability(pieces: Sequence[Any]) -> float:
+    return word_probability([piece.word for piece in pieces], [float(piece.probability) for piece in pieces])
+
+
+def _sample(window: Window, seconds: float) -> int:
+    return window.offset + round(seconds * SAMPLE_RATE)

@@ -18,7 +18,8 @@ from tiro_engines.faster_whisper.languages import Languages
 from tiro_engines.faster_whisper.long_form import BEAM_SIZE, decode_long_form
 from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.faster_whisper.sentences import sentences
-from tiro_engines.faster_whisper.speech_segments import SpeechSegment, batches, find_speech_segments
+from tiro_engines.faster_whisper.speech_segments import batches, find_speech_segments
+from tiro_engines.faster_whisper.speech_stretches import SpeechSegment, speech_stretches
 from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
 from tiro_engines.faster_whisper.tasks import DecodingTask, Effort
 from tiro_engines.interface import (
@@ -32,6 +33,7 @@ from tiro_engines.interface import (
     WindowResult,
 )
 from tiro_engines.windowed.segments import segment_of
+from tiro_engines.windowed.silero import SileroModel, speech_probabilities
 
 PAD_SECONDS = 8
 BATCH_SECONDS_MAX = {"cpu": 30, "cuda": 480}
@@ -39,6 +41,8 @@ BATCH_SECONDS_MAX = {"cpu": 30, "cuda": 480}
 waits for the batch."""
 DETECTION_SECONDS = 30
 """The speech in which the language is detected: what Whisper takes in at once."""
+LONG_FORM_PAUSE_FRAMES_MIN = 63
+"""The shortest silence (2 s) that is not decoded in the long form, as in faster-whisper."""
 LOG_PROBABILITY_MIN = -1.0
 """A text with a lower log probability is decoded again. The threshold is Whisper's own."""
 
@@ -46,8 +50,9 @@ LOG_PROBABILITY_MIN = -1.0
 class RecordingTranscriber:
     """Transcribes recordings with one loaded model. Safe to share between threads."""
 
-    def __init__(self, whisper: Any, languages: Languages, batch_decoder: BatchDecoder) -> None:
+    def __init__(self, whisper: Any, silero: SileroModel, languages: Languages, batch_decoder: BatchDecoder) -> None:
         self._whisper = whisper
+        self._silero = silero
         self._languages = languages
         self._batch_decoder = batch_decoder
         self._batch_seconds_max = BATCH_SECONDS_MAX[whisper.model.device]
@@ -58,7 +63,7 @@ class RecordingTranscriber:
         """Transcribe one window; see `Engine.transcribe`."""
         output = HallucinationFilter(emit, cancelled)
         if _needs_long_form(options.decoding):
-            language = self._long_form(window, options, output, filter_silence=options.decoding.filter_silence)
+            language = self._whole(window, options, output)
         else:
             language = self._by_segments(window, options, output)
         return WindowResult(language, dropped=tuple(output.dropped))
@@ -67,7 +72,7 @@ class RecordingTranscriber:
         self, window: Window, options: RecognitionOptions, output: HallucinationFilter
     ) -> DetectedLanguage | None:
         output.raise_if_cancelled()
-        found = find_speech_segments(window.samples)
+        found = find_speech_segments(speech_probabilities(self._silero, window.samples), len(window.samples))
         segments = [segment for segment in found if segment.end - segment.start >= SAMPLES_MIN]
         if not segments:
             return None
@@ -103,7 +108,7 @@ class RecordingTranscriber:
         for part, generated, text, words in zip(parts, batch.generated, texts, aligned, strict=True):
             end = part.offset + len(part.samples)
             if text is None:
-                self._long_form(part, options, output, filter_silence=False)
+                self._long_form(part, options, output)
             elif not words:
                 output.accept(Segment(generated.text, part.offset, end), generated)
             for sentence in sentences(words):
@@ -118,11 +123,25 @@ class RecordingTranscriber:
         tokens = encode(f" {prompt.strip()}", add_special_tokens=False).ids if prompt else []
         return DecodingTask(part.samples, effort, language, " ".join(options.hotwords) or None, prompt=tokens)
 
+    def _whole(
+        self, window: Window, options: RecognitionOptions, output: HallucinationFilter
+    ) -> DetectedLanguage | None:
+        """Decode a whole window in the long form, without its silence unless the options keep it."""
+        if not options.decoding.filter_silence:
+            return self._long_form(window, options, output) if len(window.samples) else None
+        probabilities = speech_probabilities(self._silero, window.samples)
+        stretches = speech_stretches(probabilities, len(window.samples), pause_frames=LONG_FORM_PAUSE_FRAMES_MIN)
+        return self._long_form(window, options, output, stretches) if stretches else None
+
     def _long_form(
-        self, window: Window, options: RecognitionOptions, output: HallucinationFilter, *, filter_silence: bool
+        self,
+        window: Window,
+        options: RecognitionOptions,
+        output: HallucinationFilter,
+        stretches: Sequence[SpeechSegment] = (),
     ) -> DetectedLanguage | None:
         output.raise_if_cancelled()
-        decoded = decode_long_form(self._whisper, window, options, filter_silence=filter_silence)
+        decoded = decode_long_form(self._whisper, window, options, stretches)
         for segment, generated in decoded.segments:
             output.accept(segment, generated)
         output.raise_if_cancelled()

@@ -1,11 +1,10 @@
 """Finding the speech in a recording, in segments that Whisper can decode whole, and grouping them into batches."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-from tiro_engines.interface import SAMPLE_RATE, Samples
+from tiro_engines.faster_whisper.speech_stretches import LONG_PAD_SAMPLES, PAD_SAMPLES, SpeechSegment, speech_stretches
+from tiro_engines.interface import SAMPLE_RATE
+from tiro_engines.windowed.voice import FRAME_SAMPLES
 
 SEGMENT_SECONDS_MAX = 28
 """Two seconds less than Whisper's window: with no silence after the last word the decoder loops.
@@ -15,29 +14,26 @@ Word error rate of 20 minutes of long recordings with tiny.en by the longest seg
 """
 PAUSE_SECONDS_MAX = 1.0
 """A longer pause is not decoded: Whisper hallucinates over silence. Shorter ones show Whisper where sentences end."""
-PAUSE_MILLISECONDS_MIN = 160
-"""A segment that is too long is split at a pause of at least this length, where there is one, rather than in a word."""
+PAUSE_FRAMES_MIN = 5
+"""The shortest pause (160 ms) at which a segment that is too long is split, where there is one."""
+STRETCH_FRAMES_MAX = (SEGMENT_SECONDS_MAX * SAMPLE_RATE - LONG_PAD_SAMPLES - PAD_SAMPLES) // FRAME_SAMPLES
+"""The longest speech without such a pause, less the silence around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechSegment:
-    """Speech in a window, with a little silence around it."""
+def find_speech_segments(probabilities: Sequence[float], length: int) -> list[SpeechSegment]:
+    """Find the speech in a window: in order, without overlap, each at most `SEGMENT_SECONDS_MAX`.
 
-    start: int
-    """Its first sample in the window."""
-    end: int
-    """The sample after its last one."""
-
-
-def find_speech_segments(samples: Samples) -> list[SpeechSegment]:
-    """Find the speech in a window: in order, without overlap, each at most `SEGMENT_SECONDS_MAX`."""
+    Args:
+        probabilities: The speech probability of each frame.
+        length: The samples of the window.
+    """
+    found = speech_stretches(probabilities, length, pause_frames=PAUSE_FRAMES_MIN, frames_max=STRETCH_FRAMES_MAX)
     segments: list[SpeechSegment] = []
-    options = VadOptions(max_speech_duration_s=SEGMENT_SECONDS_MAX, min_silence_duration_ms=PAUSE_MILLISECONDS_MIN)
-    for found in get_speech_timestamps(samples, options):
-        speech = SpeechSegment(int(found["start"]), int(found["end"]))
+    for speech in found:
         if segments and _continues(segments[-1], speech):
-            speech = SpeechSegment(segments.pop().start, speech.end)
-        segments.append(speech)
+            segments.append(SpeechSegment(segments.pop().start, speech.end))
+        else:
+            segments.append(speech)
     return segments
 
 

@@ -72,3 +72,9 @@ class DecodingTask:
     def forced_tokens(self) -> list[int]:
         """The tokens with which the generated text begins."""
         return [*(self.preceding.tokens if self.preceding else ()), *self.prefix]
+
+    @property
+    def word_borders(self) -> tuple[int, int]:
+        """The numbers of forced tokens after which a word begins: what is final, or frozen, is not continued."""
+        preceding = len(self.preceding.tokens) if self.preceding else 0
+        return preceding, preceding + len(self.prefix)

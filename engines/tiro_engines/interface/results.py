@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as recognized. `text` has its punctuation and no surrounding space."""
+    """One word as recognized: `text` is what stands between two spaces of the segment's text.
+
+    `tiro_engines.whole_words` makes words of the pieces that a decoder writes.
+    """
 
     text: str
     start: int
     """Sample."""
     end: int
-    """Sample, not before `start`."""
+    """Sample, after `start`."""
     probability: float
     """0 to 1."""
     stable: bool = True

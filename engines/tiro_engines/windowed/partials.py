@@ -44,10 +44,10 @@ class PartialTracker:
         self._begin = start
         self._shown: StabilizedHypothesis | None = None
 
-    def restart(self, at: int) -> None:
-        """Begin a new hypothesis at the sample `at`."""
+    def restart(self, at: int, *, decoded_until: int) -> None:
+        """Begin a new hypothesis at the sample `at`. Up to `decoded_until` there is nothing to decode."""
         self._agreement.reset()
-        self.decoded_until = self._begin = at
+        self._begin, self.decoded_until = at, decoded_until
         self._shown = None
 
     def next_window(self, window: AudioWindow) -> PartialWindow:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tiro_engines.interface import Segment, Word
+from tiro_engines.whole_words import placed
 from tiro_engines.windowed.decoder import DecodedWord
 
 
@@ -20,11 +21,10 @@ def segment_of(
         stable: The number of stable words at the beginning. All by default.
     """
     count = len(words) if stable is None else stable
-    placed: list[Word] = []
-    earliest = start
-    for index, word in enumerate(words):
-        begin = min(max(start + word.start, earliest), end)
-        earliest = min(max(start + word.end, begin), end)
-        placed.append(Word(word.text, begin, earliest, word.probability, stable=index < count))
+    spans = placed([(start + word.start, start + word.end) for word in words], start, end)
+    timed = tuple(
+        Word(word.text, *span, word.probability, stable=index < count)
+        for index, (word, span) in enumerate(zip(words, spans, strict=True))
+    )
     text = "".join(word.raw for word in words).strip()
-    return Segment(text, placed[0].start, placed[-1].end, tuple(placed) if with_words else (), language)
+    return Segment(text, timed[0].start, timed[-1].end, timed if with_words else (), language)

@@ -40,6 +40,9 @@ These are whole frames of voice activity, so that an owner that takes over there
 as the one before.
 """
 
+LONG_LEAD_IN_SAMPLES = 30 * FRAME_SAMPLES
+"""The same where no final is near enough to be context: after a long silence the detection is later."""
+
 HANGOVER_SAMPLES = 10 * FRAME_SAMPLES
 """The samples decoded after the end of speech, for the same reason. Later silence is the next utterance's lead-in."""
 
@@ -155,17 +158,22 @@ class WindowedSession(Generic[D]):
     def _accept_frame(self, start: int, end: int, probability: float) -> list[SessionUpdate]:
         match self._endpointer.accept_frame(start, end, probability):
             case SpeechStarted(at):
-                self._trim(at - LEAD_IN_SAMPLES)
+                self._trim(at - self._lead_in(at))
                 begun = max(at, self._window.start)  # a frame may begin before what was finalized
-                self._partials.restart(begun)
+                self._partials.restart(self._window.start, decoded_until=begun)
                 return [SpeechStarted(begun)]
             case SpeechEnded(at):
                 return [SpeechEnded(at), *self._end_utterance(max(self._window.start, min(end, at + HANGOVER_SAMPLES)))]
         if not self._endpointer.speaking:
-            self._trim(end - LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
+            self._trim(end - LONG_LEAD_IN_SAMPLES - SPEECH_SAMPLES_MIN)
         elif end - self._window.start >= self._utterance_samples_max():
             return self._split_utterance(end)
         return []
+
+    def _lead_in(self, at: int) -> int:
+        """The samples to keep from before speech that begins at the sample `at`."""
+        near = self._context is not None and self._context.is_near(at - LEAD_IN_SAMPLES)
+        return LEAD_IN_SAMPLES if near else LONG_LEAD_IN_SAMPLES
 
     def _end_utterance(self, at: int) -> list[SessionUpdate]:
         updates: list[SessionUpdate] = []
@@ -228,7 +236,7 @@ class WindowedSession(Generic[D]):
     def _continue_at(self, at: int) -> None:
         """Continue after the sample `at`: everything before it is final."""
         self._trim(at)
-        self._partials.restart(at)
+        self._partials.restart(at, decoded_until=at)
 
     def _trim(self, start: int) -> None:
         """Drop the samples before `start`, and the context once it is too far from the window to help."""

@@ -74,8 +74,8 @@ def test_segments_are_ordered_and_inside_the_window(engine: Engine, speech: Samp
         assert segment.start <= segment.words[0].start
         assert segment.words[-1].end <= segment.end
         assert all(first.end <= second.start for first, second in pairwise(segment.words))
-        assert all(word.start <= word.end and 0 <= word.probability <= 1 for word in segment.words)
-        assert all(word.text == word.text.strip() != "" for word in segment.words)
+        assert all(word.start < word.end and 0 <= word.probability <= 1 for word in segment.words)
+        assert [word.text for word in segment.words] == segment.text.split()
 
 
 def test_words_are_left_out_without_word_timestamps(engine: Engine, speech: Samples) -> None:

@@ -89,6 +89,14 @@ def test_finals_never_overlap_or_go_back(streamed: list[SessionUpdate], speech: 
         assert all(word.stable for word in words)
 
 
+def test_words_are_those_of_the_text(streamed: list[SessionUpdate]) -> None:
+    """In partials and finals a word is what stands between two spaces of the text, and has some length."""
+    for segment in (update.segment for update in streamed if isinstance(update, Partial | Final)):
+        words = segment.words
+        assert [word.text for word in words] == segment.text.split()
+        assert all(word.start < word.end for word in words)
+
+
 def test_stable_words_stay_until_the_final(streamed: list[SessionUpdate]) -> None:
     """A partial keeps all words that were stable in the one before it."""
     shown: list[str] = []

@@ -2,15 +2,18 @@
 
 import threading
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from faster_whisper.utils import get_assets_path
 
 from deploy.local.stack import MODELS, ROOT
 from tiro_engines.faster_whisper.long_form import decode_long_form
 from tiro_engines.faster_whisper.speech_segments import SEGMENT_SECONDS_MAX, find_speech_segments
+from tiro_engines.faster_whisper.speech_stretches import SpeechSegment
 from tiro_engines.interface import (
     SAMPLE_RATE,
     DecodingOptions,
@@ -23,6 +26,7 @@ from tiro_engines.interface import (
     WindowResult,
 )
 from tiro_engines.registry import find_engine
+from tiro_engines.windowed.silero import SileroModel, speech_probabilities
 
 OFFSET = 1_000_000
 RECORDING = "tiro_engines.faster_whisper.recording"
@@ -54,6 +58,12 @@ def transcribe(engine: Engine, samples: Samples, decoding: DecodingOptions) -> t
     return segments, result
 
 
+def speech_in(samples: Samples) -> list[SpeechSegment]:
+    """The speech segments of a recording."""
+    silero = SileroModel(Path(get_assets_path()) / "silero_vad_v6.onnx")
+    return find_speech_segments(speech_probabilities(silero, samples), len(samples))
+
+
 def words_of(segments: list[Segment]) -> list[str]:
     """The words of segments, without punctuation."""
     return [word.text.strip(",.?!-").lower() for segment in segments for word in segment.words]
@@ -78,6 +88,18 @@ def test_options_give_the_same_words(engine: Engine, speech: Samples, decoding: 
     assert result.language.code == "en"
 
 
+def test_silence_is_not_decoded_in_the_long_form(engine: Engine, speech: Samples) -> None:
+    """The long form decodes stretches of speech, joined; times are those of the recording."""
+    silence = np.zeros(20 * SAMPLE_RATE, np.float32)
+    segments, _ = transcribe(
+        engine, np.concatenate((silence, speech, silence, speech)), DecodingOptions(temperature=0.0)
+    )
+    begins = [round((segment.words[0].start - OFFSET) / SAMPLE_RATE) for segment in segments]
+    assert [begin for begin in begins if begin in {20, 50}] == [20, 50]
+    assert not any(begin < 20 or 30 < begin < 50 for begin in begins)
+    assert transcribe(engine, silence, DecodingOptions(temperature=0.0)) == ([], WindowResult(None))
+
+
 def test_doubtful_segments_are_decoded_again(engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each doubtful speech segment is decoded in the long form, and its segments stay in order."""
     pause = np.zeros(3 * SAMPLE_RATE, np.float32)
@@ -85,14 +107,16 @@ def test_doubtful_segments_are_decoded_again(engine: Engine, speech: Samples, mo
     clear, _ = transcribe(engine, twice, DecodingOptions())
     asked: list[int] = []
 
-    def counted(whisper: object, window: Window, options: RecognitionOptions, *, filter_silence: bool) -> object:
+    def counted(
+        whisper: object, window: Window, options: RecognitionOptions, stretches: Sequence[SpeechSegment]
+    ) -> object:
         asked.append(window.offset)
-        return decode_long_form(whisper, window, options, filter_silence=filter_silence)
+        return decode_long_form(whisper, window, options, stretches)
 
     monkeypatch.setattr(f"{RECORDING}.decode_long_form", counted)
     monkeypatch.setattr(f"{RECORDING}.LOG_PROBABILITY_MIN", 1.0)
     again, _ = transcribe(engine, twice, DecodingOptions())
-    assert len(asked) == len(find_speech_segments(twice)) > 1
+    assert len(asked) == len(speech_in(twice)) > 1
     assert difference(words_of(again), words_of(clear)) < 0.1
     assert all(a.end <= b.start for a, b in pairwise(again))
     assert again[0].start >= OFFSET
@@ -109,8 +133,8 @@ def test_a_prompt_is_not_in_the_transcript(engine: Engine, speech: Samples) -> N
 def test_speech_segments_are_between_pauses_and_limited(speech: Samples) -> None:
     """Speech segments are ordered, within Whisper's window, and without the silence around them."""
     silence = np.zeros(5 * SAMPLE_RATE, np.float32)
-    segments = find_speech_segments(np.concatenate((silence, speech, speech, speech, silence)))
+    segments = speech_in(np.concatenate((silence, speech, speech, speech, silence)))
     assert segments[0].start >= 4 * SAMPLE_RATE
     assert all(before.end <= after.start for before, after in pairwise(segments))
     assert max(segment.end - segment.start for segment in segments) <= SEGMENT_SECONDS_MAX * SAMPLE_RATE
-    assert find_speech_segments(silence) == []
+    assert speech_in(silence) == []

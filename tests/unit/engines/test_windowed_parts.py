@@ -48,8 +48,8 @@ def test_words_become_stable_when_two_hypotheses_agree() -> None:
 
 def test_an_improbable_word_becomes_stable_later() -> None:
     """A word of low probability, and the words after it, become stable once more audio follows it."""
-    sure = words("a big cat")
-    unsure = [sure[0], replace(sure[1], probability=SURE_PROBABILITY_MIN - 0.1), sure[2]]
+    sure = words("a big cat sat")
+    unsure = [sure[0], replace(sure[1], probability=SURE_PROBABILITY_MIN - 0.1), *sure[2:]]
     for first, second in ((sure, unsure), (unsure, sure), (unsure, unsure)):
         agreement = LocalAgreement()
         agreement.update(first, certain_until=100_000)
@@ -58,6 +58,20 @@ def test_an_improbable_word_becomes_stable_later() -> None:
         assert agreement.stable_count == 1
         agreement.update(second, certain_until=early + 1)
         assert agreement.stable_count == 3
+
+
+def test_a_last_word_becomes_stable_later() -> None:
+    """The last word may still grow, as `1,200` to `1,200,000`: it becomes stable once more audio follows it."""
+    agreement = LocalAgreement()
+    spoken = words("the 1,200")
+    late = spoken[-1].end + UNSURE_SAMPLES
+    agreement.update(spoken, certain_until=late - 1)
+    agreement.update(spoken, certain_until=late - 1)
+    assert agreement.stable_count == 1
+    grown = agreement.update(words("the 1,200,000"), certain_until=late)
+    assert [word.text for word in grown] == ["the", "1,200,000"]
+    agreement.update(words("the 1,200,000"), certain_until=late)
+    assert agreement.stable_count == 2
 
 
 def test_stable_words_stay_when_a_hypothesis_disagrees() -> None:
@@ -145,14 +159,16 @@ def test_a_trim_keeps_the_positions_of_samples(trims: list[int]) -> None:
 
 
 def test_times_of_words_are_inside_the_window_and_in_order() -> None:
-    """Times that overlap, or exceed the end of the window, are corrected."""
-    spoken = [DecodedWord(" a", 0, 60, 1.0), DecodedWord(" b", 50, 90, 1.0), DecodedWord(",", 90, 150, 1.0)]
-    segment = segment_of(spoken, 1_000, 1_100, "en", with_words=True, stable=1)
-    assert segment.text == "a b,"
+    """Times that overlap, or exceed the end of the window, are corrected. No word is without length."""
+    spoken = [DecodedWord(" a", 0, 6_000, 1.0), DecodedWord(" b,", 5_000, 9_000, 1.0)]
+    spoken += [DecodedWord(" c", 10_000, 15_000, 1.0), DecodedWord(" d", 15_000, 15_000, 1.0)]
+    segment = segment_of(spoken, 100_000, 110_000, "en", with_words=True, stable=1)
+    assert segment.text == "a b, c d"
     assert [(word.start, word.end, word.stable) for word in segment.words] == [
-        (1_000, 1_060, True),
-        (1_060, 1_090, False),
-        (1_090, 1_100, False),
+        (100_000, 106_000, True),
+        (106_000, 108_720, False),
+        (108_720, 109_360, False),
+        (109_360, 110_000, False),
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from tiro_engines.fake.markers import MARKER_SAMPLES, SILENT_BELOW, encode, find
 from tiro_engines.interface import (
@@ -20,7 +21,13 @@ from tiro_engines.interface import (
 )
 from tiro_engines.windowed.context import CONTEXT_SAMPLES_MAX, GAP_SAMPLES_KEPT
 from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
-from tiro_engines.windowed.session import BLOCK_SAMPLES, HANGOVER_SAMPLES, LEAD_IN_SAMPLES, WindowedSession
+from tiro_engines.windowed.session import (
+    BLOCK_SAMPLES,
+    HANGOVER_SAMPLES,
+    LEAD_IN_SAMPLES,
+    LONG_LEAD_IN_SAMPLES,
+    WindowedSession,
+)
 
 FRAME = 512
 
@@ -169,9 +176,24 @@ def test_silence_leaves_the_window() -> None:
     """Before speech begins only the lead-in is kept."""
     session, decoder = open_session()
     feed(session, silence(30))
-    assert len(session._window._samples) < 2 * LEAD_IN_SAMPLES
+    assert len(session._window._samples) < 2 * LONG_LEAD_IN_SAMPLES
     feed(session, np.concatenate((markers([1]), silence(1))))
-    assert decoder.final_windows[0] <= LEAD_IN_SAMPLES + MARKER_SAMPLES + HANGOVER_SAMPLES + 2 * FRAME
+    assert decoder.final_windows[0] <= LONG_LEAD_IN_SAMPLES + MARKER_SAMPLES + HANGOVER_SAMPLES + 2 * FRAME
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lead_in"), [(1.5, LEAD_IN_SAMPLES), (4.0, LEAD_IN_SAMPLES), (7.0, LONG_LEAD_IN_SAMPLES)]
+)
+def test_more_is_kept_before_speech_that_follows_a_long_silence(seconds: float, lead_in: int) -> None:
+    """Finals and partials are decoded with a longer lead-in where no final is near. So is a session's first speech."""
+    session, decoder = open_session()
+    three = markers([1, 2, 3], gap_ms=0)
+    spoken = len(three) + HANGOVER_SAMPLES
+    feed(session, np.concatenate((silence(3), three, silence(seconds), three, silence(1))))
+    assert len(decoder.final_windows) == 2
+    for window, expected in zip(decoder.final_windows, (LONG_LEAD_IN_SAMPLES, lead_in), strict=True):
+        assert abs(window - spoken - expected) <= 2 * FRAME
+    assert min(decoder.partial_windows) > lead_in
 
 
 def test_a_long_utterance_is_split_at_its_longest_pause() -> None:
@@ -267,6 +289,26 @@ def test_a_session_that_is_taken_over_has_the_same_context() -> None:
         assert same is not None
         assert (same.text, len(same.samples)) == (context.text, len(context.samples))
         assert np.array_equal(same.samples, context.samples)
+
+
+@pytest.mark.parametrize("seconds", [4.3, 5.1, 5.5, 6.5])
+def test_a_session_that_is_taken_over_in_a_silence_has_the_same_window(seconds: float) -> None:
+    """Whether the last final is near is the same for a session that starts at the checkpoint, in any silence."""
+    audio = np.concatenate((silence(3), markers(range(4)), silence(seconds), markers(range(4, 8)), silence(1)))
+    session, decoder = open_session()
+    resumable: dict[int, CommittedContext | None] = {}
+    last: CommittedContext | None = None
+    for start in range(0, len(audio), 1_600):
+        for update in session.advance(audio[start : start + 1_600]):
+            last = update.context if isinstance(update, Final) else last
+        if len(decoder.final_windows) == 1:
+            at = session.checkpoint_sample
+            resumable[at] = last if last is not None and at == last.start else None
+    assert resumable
+    for at, context in resumable.items():
+        other, other_decoder = open_session(start=at, context=context)
+        feed(other, audio[at:])
+        assert other_decoder.final_windows == decoder.final_windows[1:]
 
 
 def test_a_short_sound_is_no_speech() -> None:

@@ -86,7 +86,9 @@ Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final
 class Word(_message.Message):
-    """One word. Its punctuation is attached to it."""
+    """One word: what stands between two spaces of the segment's text, as in `1,200,000`, `3.5%`, `10.30am,`. In languages
+    written without spaces, what the engine takes for a word, with its punctuation.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,7 +109,7 @@ class Word(_message.Message):
 
     @_builtins.property
     def end_offset(self) -> _duration_pb2.Duration:
-        """When the word ends, from the start of the recording or session."""
+        """When the word ends, from the start of the recording or session. Later than it begins."""
 
     def __init__(
         self,
