@@ -5,7 +5,7 @@ from typing import Any
 
 from tiro_client.client import AsyncClient
 from tiro_client.engines.models import Engine
-from tiro_client.errors import TiroError
+from tiro_client.errors import TiroError, Unavailable
 
 
 async def missing_worker(client: AsyncClient, recognition: Mapping[str, Any]) -> str | None:
@@ -16,9 +16,14 @@ async def missing_worker(client: AsyncClient, recognition: Mapping[str, Any]) ->
     Args:
         client: An open client.
         recognition: The keyword arguments of `Recognition`.
+
+    Raises:
+        Unavailable: The service cannot be reached.
     """
     try:
         engines = await client.list_engines()
+    except Unavailable:
+        raise
     except TiroError:
         return None  # the request itself says why
     wanted = recognition.get("engine")
