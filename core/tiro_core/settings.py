@@ -1,26 +1,12 @@
 """The settings of every service: from its command line, from `TIRO_...` in the environment, from a TOML file."""
 
-import os
-import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tiro_core.startup import CannotStart
-
-CONFIG_VARIABLE = "TIRO_CONFIG"
-"""The variable that names the settings file. Keys in it are names of variables without the prefix, in lower case."""
-
-
-class SettingsFileError(CannotStart, ValueError):
-    """The settings file cannot be read."""
+from tiro_core.settings_file import read_settings_file
 
 
 class CoreSettings(BaseSettings):
@@ -90,21 +76,11 @@ class CoreSettings(BaseSettings):
         """Add the file named by `TIRO_CONFIG` as the last source.
 
         Raises:
-            SettingsFileError: The file cannot be read.
+            SettingsFileError: The file cannot be read, or has a key that is not a setting.
         """
-        file = os.environ.get(CONFIG_VARIABLE)
         sources = (init_settings, env_settings, dotenv_settings, file_secret_settings)
-        return (*sources, _read_file(settings_cls, Path(file).expanduser())) if file else sources
-
-
-def _read_file(settings_cls: type[BaseSettings], file: Path) -> TomlConfigSettingsSource:
-    try:
-        with file.open("rb"):  # pydantic-settings takes a missing file for an empty one
-            return TomlConfigSettingsSource(settings_cls, file)
-    except OSError as error:
-        raise SettingsFileError(f"cannot read {file} ({CONFIG_VARIABLE}): {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsFileError(f"{file} ({CONFIG_VARIABLE}) is no TOML file: {error}") from error
+        values = read_settings_file(CoreSettings.model_fields)
+        return sources if values is None else (*sources, InitSettingsSource(settings_cls, values))
 
 
 class ServerSettings(CoreSettings):

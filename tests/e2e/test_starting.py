@@ -123,7 +123,7 @@ def test_settings_that_fail_at_the_start(nats_server: NatsServer) -> None:
     assert "cannot listen" in refused("ingest", **{**usual, "TIRO_INGEST_ADDRESS": busy})
     assert "metrics" in refused("streamer", **{**usual, "TIRO_STREAMER_METRICS_ADDRESS": busy})
     files = {"TIRO_TLS_CERTIFICATE": "/nowhere/tls.crt", "TIRO_TLS_KEY": "/nowhere/tls.key"}
-    assert "cannot read /nowhere/tls.key" in refused("ingest", **{**usual, **files})
+    assert "cannot read /nowhere/tls.crt" in refused("ingest", **{**usual, **files})
 
 
 @pytest.mark.parametrize("name", READY)

@@ -1,7 +1,7 @@
 """The consoles of the command line: results go to stdout, everything else to stderr."""
 
 import json
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -15,6 +15,11 @@ def results() -> Console:
     if not console.is_terminal:
         console.width = PIPED_COLUMNS
     return console
+
+
+def results_in(file: TextIO) -> Console:
+    """The same for a file."""
+    return Console(file=file, width=PIPED_COLUMNS, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def notes() -> Console:

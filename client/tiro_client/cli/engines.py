@@ -5,12 +5,14 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.console import Console
+from rich.table import Column
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.client_options import ClientOptions, options_of
 from tiro_client.cli.console import print_json, results
 from tiro_client.cli.runner import run
+from tiro_client.cli.tables import print_table
 from tiro_client.engines.models import Capability, Engine, EngineModel, Price
 
 _SHORT_NAMES = {
@@ -54,30 +56,34 @@ async def _list(options: ClientOptions, *, as_json: bool) -> int:
         for engine in found:
             print_json(console, engine_to_dict(engine))
     else:
-        console.print(_table(found))
+        _print(console, sorted(found, key=_order))
     return exit_codes.OK
 
 
-def _table(found: Sequence[Engine]) -> Table:
-    # Names are for copying: on a narrow terminal the other columns wrap.
-    names = (Column("engine", no_wrap=True), Column("model", no_wrap=True))
+def _print(console: Console, found: Sequence[Engine]) -> None:
     numbers = (Column(header, justify="right") for header in ("alive", "jobs", "live"))
     prices = ("a minute",) if any(model.price_per_minute for engine in found for model in engine.models) else ()
-    table = Table(*names, "spoken", "can", *numbers, *prices, box=None, pad_edge=False)
-    for engine in found:
-        for model in engine.models:
-            default = engine.taken_by_default and model.name == engine.default_model
-            table.add_row(
-                engine.name,
-                f"{model.name} (default)" if default else model.name,
-                _languages(model),
-                " ".join(_SHORT_NAMES.get(one, one.value) for one in model.capabilities if one not in _COLUMNS),
-                str(model.worker_count),
-                str(model.free_job_slots) if Capability.BATCH in model.capabilities else _UNABLE,
-                str(model.free_session_slots) if Capability.LIVE in model.capabilities else _UNABLE,
-                *([_price(model.price_per_minute)] if prices else []),
-            )
-    return table
+    rows = (_row(engine, model, bool(prices)) for engine in found for model in engine.models)
+    print_table(console, ("engine", "model", "spoken", "can", *numbers, *prices), rows)
+
+
+def _row(engine: Engine, model: EngineModel, has_prices: bool) -> tuple[str, ...]:
+    default = engine.taken_by_default and model.name == engine.default_model
+    return (
+        engine.name,
+        f"{model.name} (default)" if default else model.name,
+        _languages(model),
+        " ".join(_SHORT_NAMES.get(one, one.value) for one in model.capabilities if one not in _COLUMNS),
+        str(model.worker_count),
+        str(model.free_job_slots) if Capability.BATCH in model.capabilities else _UNABLE,
+        str(model.free_session_slots) if Capability.LIVE in model.capabilities else _UNABLE,
+        *([_price(model.price_per_minute)] if has_prices else []),
+    )
+
+
+def _order(engine: Engine) -> tuple[bool, bool, str]:
+    """The default engine first, then those that workers run, then the others."""
+    return not engine.taken_by_default, not engine.is_alive, engine.name
 
 
 def _languages(model: EngineModel) -> str:

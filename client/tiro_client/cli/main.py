@@ -12,6 +12,7 @@ from tiro_client.cli.client_options import ClientOptions
 from tiro_client.cli.jobs import group as jobs
 from tiro_client.cli.live import listen, watch
 from tiro_client.cli.plugins import PluginGroup
+from tiro_client.cli.streams import prepare_streams
 from tiro_client.cli.transcribe import command as transcribe
 from tiro_client.settings import (
     ADDRESS_VARIABLE,
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         An exit code of `tiro_client.cli.exit_codes`.
     """
+    prepare_streams()
     try:
         build_app()(list(sys.argv[1:] if arguments is None else arguments), prog_name="tiro")
     except SystemExit as end:

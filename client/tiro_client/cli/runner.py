@@ -1,6 +1,10 @@
 """Runs a command: in an event loop, with errors as one line on stderr and an exit code."""
 
 import asyncio
+import os
+import signal
+import sys
+import traceback
 from collections.abc import Coroutine
 from typing import Any
 
@@ -8,49 +12,50 @@ import typer
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import notes
+from tiro_client.cli.explanations import describe, describe_os_error, describe_unicode_error
 from tiro_client.errors import TiroError
-from tiro_client.settings import ADDRESS_VARIABLE, STREAMING_ADDRESS_VARIABLE
+
+TRACEBACK_VARIABLE = "TIRO_TRACEBACK"
+"""Set to anything, it shows where an error was raised that this program does not expect."""
 
 
 def run(command: Coroutine[Any, Any, int]) -> None:
-    """Run a command and end the program with its exit code.
+    """Run a command and end the program with its exit code. SIGTERM means the same as Ctrl-C.
 
     Raises:
         typer.Exit: Always.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a script's background job: SIGTERM would be ignored, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         code = asyncio.run(command)
     except TiroError as error:
-        notes().print(f"tiro: {describe(error)}")
-        code = exit_codes.exit_code_of(error)
+        code = _fail(describe(error), exit_codes.exit_code_of(error))
+    except BrokenPipeError:
+        code = _reader_gone()
     except OSError as error:
-        notes().print(f"tiro: {describe_os_error(error)}")
-        code = exit_codes.USAGE
+        code = _fail(describe_os_error(error), exit_codes.USAGE)
     except UnicodeEncodeError as error:
-        notes().print(f"tiro: {describe_unicode_error(error)}")
-        code = exit_codes.USAGE
+        code = _fail(describe_unicode_error(error), exit_codes.USAGE)
     except KeyboardInterrupt:
         code = exit_codes.INTERRUPTED
+    except typer.BadParameter:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a person has typed, the answer is a sentence
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exc()
+        sentence = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        code = _fail(f"a fault of this program: {sentence}; {TRACEBACK_VARIABLE}=1 shows where", exit_codes.INTERNAL)
     raise typer.Exit(code)
 
 
-def describe(error: TiroError) -> str:
-    """An error in one line, with what to check where that is known."""
-    text = " ".join(str(error).split())
-    if error.code.name == "UNAVAILABLE" and not error.reason:
-        return (
-            f"the service cannot be reached ({text}); is it running, and is its address right "
-            f"({ADDRESS_VARIABLE}, {STREAMING_ADDRESS_VARIABLE})?"
-        )
-    return text
+def _fail(sentence: str, code: int) -> int:
+    notes().print(f"tiro: {sentence}")
+    return code
 
 
-def describe_unicode_error(error: UnicodeEncodeError) -> str:
-    """The text that cannot be sent, in one line: an argument of the command line may be any bytes."""
-    return f"not valid UTF-8: {error.object.encode('utf-8', 'replace').decode()!r}"
-
-
-def describe_os_error(error: OSError) -> str:
-    """An error of the operating system in one line."""
-    name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}"
+def _reader_gone() -> int:
+    """The reader of stdout has enough, as `head`: nothing is left to be written, not even by Python at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_codes.FAILED

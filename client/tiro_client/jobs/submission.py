@@ -1,6 +1,5 @@
 """Turns a recording, wherever it is, into a job."""
 
-import asyncio
 import errno
 import os
 import re
@@ -16,6 +15,7 @@ from tiro_client.jobs.job import Job
 from tiro_client.jobs.job_client import JobClient
 from tiro_client.jobs.job_options import JobOptions
 from tiro_client.recognition import Recognition
+from tiro_client.threads import in_daemon_thread
 from tiro_client.uploads.upload import ProgressCallback, Upload
 from tiro_client.uploads.upload_client import UploadClient
 
@@ -80,7 +80,7 @@ class Submission:
         return await jobs.create(transcription, self.request_id)
 
     async def _add_file(self, transcription: Transcription, uploads: UploadClient, path: Path) -> None:
-        content = await asyncio.to_thread(_content_of, path)
+        content = await in_daemon_thread(lambda: _content_of(path))  # a pipe may be silent
         if isinstance(content, bytes):
             transcription.content = content
         else:

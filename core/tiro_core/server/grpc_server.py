@@ -91,9 +91,7 @@ def create_server(
         ServerSettingsError: Authentication is off on an address that others can reach, or half of TLS is missing.
         ListenError: The service cannot listen on the address.
     """
-    host, _ = split_address(address)
-    if settings.auth == "off" and host not in _LOOPBACK:
-        raise ServerSettingsError(f"authentication is off, which is only allowed on loopback, not on {host}")
+    require_safe_address(settings, address)
     server = grpc.aio.server(
         interceptors=[
             ErrorInterceptor(),
@@ -106,6 +104,18 @@ def create_server(
     )
     port = _listen(server, settings, address)
     return server, _add_health(server, names), port
+
+
+def require_safe_address(settings: ServerSettings, address: str) -> None:
+    """Refuse to serve without authentication where others can call.
+
+    Raises:
+        AddressError: The address is not `host:port`.
+        ServerSettingsError: Authentication is off on an address that others can reach.
+    """
+    host, _ = split_address(address)
+    if settings.auth == "off" and host not in _LOOPBACK:
+        raise ServerSettingsError(f"authentication is off, which is only allowed on loopback, not on {host}")
 
 
 def create_health_server(address: str) -> tuple[grpc.aio.Server, Health, int]:

@@ -13,17 +13,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NoReturn, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from pydantic_settings import CliApp, SettingsError
-
 from tiro_core.logs.exceptions import ExceptionDescriber
 from tiro_core.logs.logger import get_logger
 from tiro_core.logs.redaction import Redactor, secrets_of
 from tiro_core.logs.setup import configure_logging, log_lost_tasks, log_uncaught_exceptions
+from tiro_core.server.command_line import read_command_line
 from tiro_core.server.stop_clock import StopClock
 from tiro_core.settings import CoreSettings
-from tiro_core.startup import EXIT_CRASHED, EXIT_SETTINGS, CannotStart
+from tiro_core.startup import EXIT_CRASHED, CannotStart
 
 S = TypeVar("S", bound=CoreSettings)
 T = TypeVar("T")
@@ -38,15 +35,22 @@ class StoppedEarly(Exception):  # noqa: N818 - it is an outcome that was asked f
     """A signal to stop came before the service had started."""
 
 
-def run_service(name: str, settings_type: type[S], serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> NoReturn:
+def run_service(
+    name: str,
+    settings_type: type[S],
+    serve: Callable[[S, asyncio.Event], Awaitable[None]],
+    *,
+    check: Callable[[S], None] = lambda _: None,
+) -> NoReturn:
     """Run a service as the process's main program.
 
     Args:
         name: The service's name in the log.
         settings_type: The class of its settings, from which `--help` is made.
         serve: Runs the service until the event is set. It returns when everything is closed.
+        check: Raises `CannotStart` for settings with which the service cannot start. It asks no other process.
     """
-    settings = _read_settings(name, settings_type)
+    settings = read_command_line(name, settings_type, check)
     configure_logging(
         name,
         settings.log_format,
@@ -83,27 +87,6 @@ def _run(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]], cloc
     for refusal in refusals:
         log.critical("refused_to_start", reason=str(refusal))
     return max(refusal.exit_status for refusal in refusals)
-
-
-def _read_settings(name: str, settings_type: type[S]) -> S:
-    try:
-        return CliApp.run(settings_type)
-    except ValidationError as error:
-        problems = [f"{_setting(problem)}: {_message(problem)}" for problem in error.errors(include_input=False)]
-    except (SettingsError, CannotStart) as error:
-        problems = [str(error)]
-    for problem in problems:
-        print(f"{name}: {problem}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-    sys.exit(EXIT_SETTINGS)
-
-
-def _setting(problem: ErrorDetails) -> str:
-    """The setting that a problem is about. A problem of several settings names them in its message."""
-    return ".".join(str(part) for part in problem["loc"]) or "settings"
-
-
-def _message(problem: ErrorDetails) -> str:
-    return problem["msg"].removeprefix("Value error, ")
 
 
 class _Stopping(asyncio.Event):

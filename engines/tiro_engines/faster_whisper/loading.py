@@ -8,6 +8,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.utils import get_assets_path
 
 from tiro_engines.catalogue import UnknownModelError, load_catalogue
+from tiro_engines.errors import SettingsError
 from tiro_engines.faster_whisper.engine import FasterWhisperEngine
 from tiro_engines.interface import EngineSettings, ModelInfo, ModelUnavailable
 from tiro_engines.models.store import ModelStore, VerifiedModel
@@ -58,15 +59,30 @@ def jobs_at_once(device: str) -> int:
 
 
 def choose_device(asked: str) -> str:
-    """`cpu` or `cuda`: the setting; for `auto` a GPU where there is one."""
-    if asked != "auto":
-        return asked
-    return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+    """`cpu` or `cuda`: the setting; for `auto` a GPU where there is one.
+
+    Raises:
+        SettingsError: There is no such device on this machine.
+    """
+    gpus = ctranslate2.get_cuda_device_count()
+    if asked == "auto":
+        return "cuda" if gpus else "cpu"
+    if asked not in COMPUTE_TYPES:
+        raise SettingsError(f"device: {asked!r} is not one of auto, {', '.join(COMPUTE_TYPES)}")
+    if asked == "cuda" and not gpus:
+        raise SettingsError("device: cuda needs an NVIDIA GPU and its driver, and none is found on this machine")
+    return asked
 
 
 def choose_compute_type(asked: str, device: str) -> str:
-    """A CTranslate2 compute type: the setting; for `auto` the best that the device supports."""
-    if asked != "auto":
-        return asked
+    """A CTranslate2 compute type: the setting; for `auto` the best that the device supports.
+
+    Raises:
+        SettingsError: The device does not support the compute type.
+    """
     supported = ctranslate2.get_supported_compute_types(device)
-    return next(compute_type for compute_type in COMPUTE_TYPES[device] if compute_type in supported)
+    if asked == "auto":
+        return next(compute_type for compute_type in COMPUTE_TYPES[device] if compute_type in supported)
+    if asked not in {*supported, "default"}:
+        raise SettingsError(f"compute_type: {device} supports {', '.join(sorted(supported))}, not {asked!r}")
+    return asked

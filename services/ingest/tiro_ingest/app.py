@@ -28,6 +28,7 @@ from tiro_core.server.checks import add_blobs_check, add_store_check, add_stream
 from tiro_core.server.grpc_server import create_server, serving
 from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics
+from tiro_core.server.preflight import check_core, check_folder, check_server
 from tiro_core.server.readiness import Readiness
 from tiro_ingest.outgoing.client import new_session
 from tiro_ingest.outgoing.connector import open_connector
@@ -63,6 +64,17 @@ STREAMS = (
     ),
 )
 """The streams that ingest needs."""
+
+
+def check(settings: IngestSettings) -> None:
+    """Check what ingest can check before it asks NATS.
+
+    Raises:
+        CannotStart: A setting, or a file that one names, cannot be used.
+    """
+    check_core(settings, metrics_address=settings.ingest_metrics_address)
+    check_server(settings, settings.ingest_address)
+    check_folder("spool_dir", settings.spool_dir)
 
 
 async def serve(settings: IngestSettings, stopping: asyncio.Event) -> None:

@@ -29,6 +29,7 @@ from tiro_core.server.checks import add_store_check, add_streams_check
 from tiro_core.server.grpc_server import create_server, serving
 from tiro_core.server.lifecycle import unless_stopping
 from tiro_core.server.metrics import serve_metrics, split_address
+from tiro_core.server.preflight import check_core, check_server
 from tiro_core.server.readiness import Readiness
 from tiro_engines.catalogue import load_catalogue
 from tiro_streamer.context.detached import open_detached_sessions
@@ -52,6 +53,16 @@ STREAMS = (
 """The streams that the streamer needs."""
 STOP_SECONDS = 1.0
 """How long gRPC gets for calls whose sessions are over, after the grace of all sessions."""
+
+
+def check(settings: StreamerSettings) -> None:
+    """Check what the streamer can check before it asks NATS.
+
+    Raises:
+        CannotStart: A setting, or a file that one names, cannot be used.
+    """
+    check_core(settings, metrics_address=settings.streamer_metrics_address)
+    check_server(settings, settings.streamer_address)
 
 
 async def serve(settings: StreamerSettings, stopping: asyncio.Event) -> None:

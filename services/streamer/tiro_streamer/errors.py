@@ -58,7 +58,7 @@ def no_worker(engine: str, model: str) -> TiroError:
     """No live worker can serve such a session."""
     return unavailable(
         reasons.ERROR_REASON_NO_WORKER,
-        f"no live worker serves live sessions with engine {engine!r} and model {model!r} now",
+        f"no worker that takes live sessions runs the model {model!r} of the engine {engine!r}",
         retry_after=RETRY_WITHOUT_WORKER_AFTER,
     )
 

@@ -5,8 +5,8 @@ once, for other workers to continue; it waits for decodings that still run; then
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from tiro.events.v1.worker_pb2 import WorkerRecord
 from tiro_core.audio.launcher import MediaLauncher
@@ -29,10 +29,11 @@ from tiro_core.routing.workers import WorkerDirectory, open_worker_directory
 from tiro_core.server.checks import add_blobs_check, add_store_check, add_streams_check
 from tiro_core.server.grpc_server import Health, create_health_server
 from tiro_core.server.lifecycle import unless_stopping
-from tiro_core.server.metrics import serve_metrics
+from tiro_core.server.metrics import serve_metrics, split_address
+from tiro_core.server.preflight import check_core, check_folder, read_catalogue
 from tiro_core.server.readiness import Readiness
 from tiro_core.startup import CannotStart
-from tiro_engines.catalogue import load_catalogue
+from tiro_engines.errors import SettingsError
 from tiro_engines.interface import Capability, EngineType, ModelInfo
 from tiro_engines.registry import find_engine
 from tiro_transcriber.engine.host import EngineHost, open_engine_host
@@ -76,6 +77,20 @@ STREAMS = (
 log = get_logger()
 
 
+def check(settings: TranscriberSettings) -> None:
+    """Check what a transcriber can check before it asks NATS.
+
+    Raises:
+        CannotStart: A setting, or a file that one names, cannot be used.
+    """
+    check_core(settings, metrics_address=settings.transcriber_metrics_address)
+    split_address(settings.transcriber_health_address)
+    check_folder("spool_dir", settings.spool_dir)
+    kind, _, _ = _engine_of(settings)
+    with _as_refusal():
+        kind.jobs_at_once(settings.device)
+
+
 async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
     """Run the transcriber until `stopping` is set."""
     async with AsyncExitStack() as stack:
@@ -98,7 +113,8 @@ async def serve(settings: TranscriberSettings, stopping: asyncio.Event) -> None:
         job_slots = kind.jobs_at_once(settings.device) if settings.job_slots is None else settings.job_slots
         session_threads = settings.session_threads or kind.sessions_at_once(settings.device)
         engine_settings = settings.for_engine(job_slots, session_threads)
-        loaded = await unless_stopping(load_engine(kind, engine, model, engine_settings), stopping)
+        with _as_refusal():
+            loaded = await unless_stopping(load_engine(kind, engine, model, engine_settings), stopping)
         # Opened before the host, so that it is closed after the last call of the engine and counts all of them.
         usage = await stack.enter_async_context(open_usage_meter(bus, engine, settings.grace_seconds))
         host = await stack.enter_async_context(
@@ -135,7 +151,7 @@ def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
     Raises:
         CannotStart: There is no such engine, or it has no such model.
     """
-    catalogue = load_catalogue(settings.catalogue)
+    catalogue = read_catalogue(settings.catalogue)
     try:
         name = settings.engine or catalogue.default_engine
         kind = find_engine(name)
@@ -143,6 +159,15 @@ def _engine_of(settings: TranscriberSettings) -> tuple[EngineType, str, str]:
         known = catalogue.engines.get(name)
         return kind, name, known.model(settings.model).name if known else settings.model
     except LookupError as error:
+        raise CannotStart(str(error)) from error
+
+
+@contextmanager
+def _as_refusal() -> Iterator[None]:
+    """Raise an engine's fault in the settings as `CannotStart`."""
+    try:
+        yield
+    except SettingsError as error:
         raise CannotStart(str(error)) from error
 
 

@@ -167,6 +167,8 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
     created: list[transcription_service_pb2.CreateTranscriptionRequest] = field(default_factory=list)
     display_names: dict[str, str] = field(default_factory=dict)
     """Display names of created jobs, by name."""
+    waiting_for: str = ""
+    """What new jobs wait for."""
     jobs: list[Transcription] = field(default_factory=list)
     events: list[transcription_service_pb2.WatchTranscriptionResponse] = field(default_factory=list)
     watch_break_after: list[int] = field(default_factory=list)
@@ -208,6 +210,7 @@ class JobServer(transcription_service_pb2_grpc.TranscriptionServiceServicer):
             await refuse(context, self.refusals[request.transcription.display_name])
         job = Transcription(name=f"transcriptions/{uuid.uuid4()}", state=Transcription.STATE_QUEUED)
         job.display_name = request.transcription.display_name
+        job.waiting_for = self.waiting_for
         self.display_names[job.name] = job.display_name
         job.config.CopyFrom(request.transcription.config)
         return job

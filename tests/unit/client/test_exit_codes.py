@@ -5,7 +5,7 @@ import pytest
 
 from tiro_client import errors
 from tiro_client.cli import exit_codes
-from tiro_client.cli.runner import describe
+from tiro_client.cli.explanations import describe
 
 
 @pytest.mark.parametrize(

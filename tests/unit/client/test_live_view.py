@@ -4,9 +4,10 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from tiro_client.cli.console import clock
-from tiro_client.cli.live.view import LineView, TerminalView, partial_text, view_on
+from tiro_client.cli.live.view import Bottom, LineView, TerminalView, partial_text, view_on
 from tiro_client.live.events import Final, Lag, Partial, SessionResumed, SpeechStarted, WorkerChanged
 from tiro_client.transcript import Segment, Word
 
@@ -86,3 +87,25 @@ def test_the_view_follows_the_output() -> None:
 def test_clock(seconds: float, text: str) -> None:
     """Times are minutes, seconds and hundredths, with hours when there are any."""
     assert clock(seconds) == text
+
+
+def bottom(width: int, height: int) -> str:
+    """Thirty words at the bottom of a terminal."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, height=height, _environ={"TERM": "xterm"})
+    console.print(Bottom(Text(" ".join(f"word{number}" for number in range(30)))))
+    return stream.getvalue()
+
+
+def test_a_long_partial_is_wrapped() -> None:
+    """All words of a partial that is wider than the terminal are shown, at their whole length."""
+    lines = bottom(width=40, height=24).splitlines()
+    assert " ".join(line.strip() for line in lines) == " ".join(f"word{number}" for number in range(30))
+    assert all(len(line) <= 40 for line in lines)
+
+
+def test_the_end_of_a_partial_that_is_higher_than_the_terminal_is_shown() -> None:
+    """The newest words stay visible on a very small terminal."""
+    shown = bottom(width=20, height=3)
+    assert "word29" in shown
+    assert "word0 " not in shown

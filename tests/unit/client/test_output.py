@@ -7,8 +7,8 @@ import pytest
 import typer
 from rich.console import Console
 
-from tiro_client.cli.transcribe.command import parse_formats
 from tiro_client.cli.transcribe.output import FolderOutput, StdoutOutput, Texts, write_atomically
+from tiro_client.cli.transcribe.output_arguments import parse_formats
 from tiro_client.cli.transcribe.recordings import OutputClash, displayed, output_names, recording_of
 
 ONE, TWO, THREE = Path("one.wav"), Path("two.wav"), Path("three.wav")

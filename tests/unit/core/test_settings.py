@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tiro_core.settings import CONFIG_VARIABLE, CoreSettings, SettingsFileError
+from tiro_core.settings import CoreSettings, ServerSettings
+from tiro_core.settings_file import CONFIG_VARIABLE, SERVICE_KEYS, SettingsFileError
+from tiro_ingest.settings import IngestSettings
+from tiro_streamer.settings import StreamerSettings
+from tiro_transcriber.settings import TranscriberSettings
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +46,7 @@ def test_jobs_may_not_fetch_from_the_bucket_of_recordings(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "No such file"), (b"nats_url =", "no TOML"), (b"\xff = 1", "no TOML")]
+    ("content", "reason"), [(None, "No such file"), (b"nats_url =", "not a TOML"), (b"\xff = 1", "not a TOML")]
 )
 def test_a_file_that_cannot_be_read_is_refused(
     content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -61,3 +65,9 @@ def test_a_validation_error_has_no_values() -> None:
     with pytest.raises(ValidationError) as caught:
         CoreSettings.model_validate({"blob_store": "s3", "nats_url": "nats://tiro:password@host"})
     assert "password" not in str(caught.value)
+
+
+def test_a_settings_file_may_have_the_settings_of_all_services() -> None:
+    """The names that every service accepts are those of the services' settings."""
+    classes = (ServerSettings, IngestSettings, StreamerSettings, TranscriberSettings)
+    assert {name for one in classes for name in one.model_fields} - set(CoreSettings.model_fields) == SERVICE_KEYS

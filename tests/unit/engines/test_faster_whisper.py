@@ -3,6 +3,7 @@
 import ctranslate2
 import pytest
 
+from tiro_engines.errors import SettingsError
 from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
 from tiro_engines.faster_whisper.loading import choose_compute_type, choose_device
 from tiro_engines.interface import Capabilities, EngineSettings, ModelUnavailable, UnsupportedLanguage
@@ -12,14 +13,26 @@ from tiro_engines.registry import find_engine
 def test_a_configured_device_is_used() -> None:
     """Only `auto` depends on the machine."""
     assert choose_device("cpu") == "cpu"
-    assert choose_device("cuda") == "cuda"
     assert choose_device("auto") == ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
+
+
+def test_a_device_that_the_machine_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the setting: the machine, or the name, has to be another one."""
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 0)
+    with pytest.raises(SettingsError, match="device: cuda needs an NVIDIA GPU"):
+        choose_device("cuda")
+    with pytest.raises(SettingsError, match="device: 'tpu'"):
+        choose_device("tpu")
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    assert choose_device("cuda") == "cuda"
 
 
 def test_the_compute_type_suits_the_device() -> None:
     """`auto` is int8 on a CPU."""
     assert choose_compute_type("auto", "cpu") == "int8"
     assert choose_compute_type("float32", "cpu") == "float32"
+    with pytest.raises(SettingsError, match=r"compute_type: cpu supports .*int8.*, not 'int3'"):
+        choose_compute_type("int3", "cpu")
 
 
 def test_a_model_that_is_not_in_the_catalogue_is_refused() -> None:

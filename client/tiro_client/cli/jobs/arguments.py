@@ -5,5 +5,7 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON per item.")]
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="Name or bare id of the job.")]
-JobArguments = Annotated[list[str], typer.Argument(metavar="JOB...", help="Names or bare ids of jobs.")]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, or its first or last characters.")]
+JobArguments = Annotated[
+    list[str], typer.Argument(metavar="JOB...", help="Ids of jobs, or their first or last characters.")
+]

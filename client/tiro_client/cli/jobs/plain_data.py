@@ -38,14 +38,15 @@ def event_to_dict(event: JobEvent) -> dict[str, Any]:
             progress = {"transcribed_seconds": done, "audio_seconds": total, "fetched_bytes": event.fetched_bytes}
             return {**numbers, "event": "progress", **progress}
         case JobSegments():
-            return {**numbers, "event": "segments", "segments": [_segment_to_dict(item) for item in event.segments]}
+            return {**numbers, "event": "segments", "segments": [segment_to_dict(item) for item in event.segments]}
 
 
 def _error_to_dict(error: TiroError) -> dict[str, Any]:
     return {"reason": error.reason, "code": error.code.name, "message": error.message}
 
 
-def _segment_to_dict(segment: Segment) -> dict[str, Any]:
+def segment_to_dict(segment: Segment) -> dict[str, Any]:
+    """A segment: times in seconds."""
     return {
         "text": segment.text,
         "start_seconds": round(segment.start_seconds, _SECONDS_DIGITS),

@@ -9,9 +9,11 @@ from rich.console import Console
 from tiro_client.cli import exit_codes
 from tiro_client.cli.client_options import ClientOptions, options_of
 from tiro_client.cli.console import clock, print_json, results
+from tiro_client.cli.explanations import describe
 from tiro_client.cli.jobs.arguments import AsJson, JobArgument
+from tiro_client.cli.jobs.job_names import full_id
 from tiro_client.cli.jobs.plain_data import event_to_dict
-from tiro_client.cli.runner import describe, run
+from tiro_client.cli.runner import run
 from tiro_client.jobs.job import JobState
 from tiro_client.jobs.job_events import JobEvent, JobProgress, JobSegments, JobStateChanged
 
@@ -31,15 +33,17 @@ def watch_job(
 async def _watch(options: ClientOptions, name: str, after: int, *, as_json: bool) -> int:
     console = results()
     state = JobState.UNKNOWN
-    async with options.client() as client, aclosing(client.watch(name, after_sequence=after)) as events:
-        async for event in events:
-            if as_json:
-                print_json(console, event_to_dict(event))
-            else:
-                _print_event(console, event)
-            console.file.flush()
-            if isinstance(event, JobStateChanged):
-                state = event.job.state
+    async with options.client() as client:
+        name = await full_id(client, name)
+        async with aclosing(client.watch(name, after_sequence=after)) as events:
+            async for event in events:
+                if as_json:
+                    print_json(console, event_to_dict(event))
+                else:
+                    _print_event(console, event)
+                console.file.flush()
+                if isinstance(event, JobStateChanged):
+                    state = event.job.state
         if state is JobState.UNKNOWN:
             # There was no event left: the job had ended before.
             state = (await client.get(name)).state

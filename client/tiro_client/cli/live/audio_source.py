@@ -1,14 +1,13 @@
 """Sources of live audio."""
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from tiro_client.live.config import AudioEncoding
+from tiro_client.threads import in_daemon_thread
 
 CHUNK_SECONDS = 0.1
 """Seconds of audio per message."""
@@ -70,42 +69,10 @@ class PipedAudio:
         """The pieces as they come."""
         begun: float | None = None
         count = 0
-        while (piece := await _next_in_thread(self.pieces)) is not None:
+        while (piece := await in_daemon_thread(lambda: next(self.pieces, None))) is not None:
             now = time.monotonic()
             begun = now if begun is None else begun
             if self.is_paced:
                 await asyncio.sleep(max(0.0, begun + count * CHUNK_SECONDS - now))
             yield piece
             count += 1
-
-
-async def _next_in_thread(pieces: Iterator[bytes]) -> bytes | None:
-    """The next piece; None at the end.
-
-    The thread is a daemon: a pipe whose writer is silent does not keep the program from ending.
-
-    Raises:
-        OSError: The pipe cannot be read.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bytes | None] = loop.create_future()
-
-    def settle(piece: bytes | None, error: Exception | None) -> None:
-        if answer.done():  # nobody waits any more
-            return
-        if error is None:
-            answer.set_result(piece)
-        else:
-            answer.set_exception(error)
-
-    def read() -> None:
-        piece, error = None, None
-        try:
-            piece = next(pieces, None)
-        except Exception as failure:  # noqa: BLE001 - the waiting task gets it
-            error = failure
-        with suppress(RuntimeError):  # the event loop is closed
-            loop.call_soon_threadsafe(settle, piece, error)
-
-    threading.Thread(target=read, name="pipe", daemon=True).start()
-    return await answer

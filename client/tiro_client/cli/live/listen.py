@@ -2,10 +2,10 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from tiro_client.cli.interrupts import first_interrupt
 from tiro_client.cli.live.audio_source import AudioSource, AudioSourceError
 from tiro_client.cli.live.file_audio import open_audio_file
 from tiro_client.cli.live.microphone import open_microphone
+from tiro_client.cli.live.output_arguments import LiveOutputArguments
 from tiro_client.cli.live.session_display import show
 from tiro_client.cli.option_groups import with_option_groups
 from tiro_client.cli.recognition_arguments import RecognitionArguments
@@ -24,6 +25,7 @@ from tiro_client.cli.standard_input import STANDARD_INPUT, standard_input
 from tiro_client.live.config import RESUME_SECONDS, LiveConfig
 from tiro_client.live.stream import transcribe_stream
 from tiro_client.tasks import cancel_and_wait
+from tiro_client.threads import in_daemon_thread
 
 
 @with_option_groups
@@ -45,6 +47,7 @@ def listen(
         float,
         typer.Option(min=0, max=45, help="How long a lost connection may take to be replaced, in seconds."),
     ] = RESUME_SECONDS,
+    output: LiveOutputArguments,
 ) -> None:
     """Transcribe live speech. Ctrl-C ends it after the last finals, a second Ctrl-C at once."""
     config = LiveConfig(
@@ -55,23 +58,45 @@ def listen(
     )
     if file == Path(STANDARD_INPUT):
         file = standard_input()
-    run(_listen(options_of(context), file, config))
+    run(_listen(options_of(context), file, config, output))
 
 
-async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig) -> int:
-    try:
-        source: AudioSource = open_microphone(_report) if file is None else open_audio_file(file)
-        config = dataclasses.replace(config, encoding=source.encoding, sample_rate=source.sample_rate)
-        if file is None:
-            notes().print("listening; Ctrl-C ends")
-        async with options.client() as client:
-            with first_interrupt() as interrupted:
+async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig, output: LiveOutputArguments) -> int:
+    with first_interrupt() as interrupted:
+        try:
+            source = await _unless(interrupted, _source(file))
+            if source is None:
+                return exit_codes.INTERRUPTED
+            config = dataclasses.replace(config, encoding=source.encoding, sample_rate=source.sample_rate)
+            if file is None and not output.quiet:
+                notes().print("listening; Ctrl-C ends")
+            async with options.client() as client:
                 events = transcribe_stream(client.open_stream(config), until(interrupted, source.chunks()))
-                await show(events, interrupted)
-    except AudioSourceError as error:
-        notes().print(f"tiro: {error}")
-        return exit_codes.USAGE
+                await show(events, output, interrupted)
+        except AudioSourceError as error:
+            notes().print(f"tiro: {error}")
+            return exit_codes.USAGE
     return exit_codes.OK
+
+
+async def _source(file: Path | None) -> AudioSource:
+    """The microphone, or a file. A pipe whose writer is silent is waited for on a thread of its own."""
+    if file is None:
+        return open_microphone(_report)
+    return await in_daemon_thread(lambda: open_audio_file(file))
+
+
+async def _unless(interrupted: asyncio.Event, opening: Coroutine[Any, Any, AudioSource]) -> AudioSource | None:
+    """What is opened. None if the event is set before."""
+    task = asyncio.create_task(opening, name="opening")
+    stopping = asyncio.create_task(_wait(interrupted), name="interrupt")
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        await cancel_and_wait(stopping)
+        if not task.done():
+            await cancel_and_wait(task)
 
 
 def _report(text: str) -> None:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from tiro_client.cli.console import notes, results
-from tiro_client.cli.live.view import view_on
+from tiro_client.cli.console import notes
+from tiro_client.cli.live.output_arguments import LiveOutputArguments
 from tiro_client.live.events import Final, LiveEvent, SessionEnded, SessionResumed, SessionStarted
 from tiro_client.tasks import cancel_and_wait
 
@@ -13,28 +13,41 @@ LAST_FINALS_SECONDS = 10.0
 """How long to wait for the last finals after Ctrl-C."""
 
 
-async def show(events: AsyncGenerator[LiveEvent, None], interrupted: asyncio.Event | None = None) -> None:
-    """Show events to the session's end, or for `LAST_FINALS_SECONDS` after `interrupted` was set."""
+async def show(
+    events: AsyncGenerator[LiveEvent, None], output: LiveOutputArguments, interrupted: asyncio.Event | None = None
+) -> None:
+    """Show events to the session's end, or for `LAST_FINALS_SECONDS` after `interrupted` was set.
+
+    Args:
+        events: The events of the session.
+        output: What is shown, and where.
+        interrupted: Set by the first Ctrl-C. None for a session of another client.
+
+    Raises:
+        OSError: The output cannot be written.
+    """
     try:
         async with asyncio.timeout(None) as timeout:
             limiting = asyncio.create_task(_limit_after(interrupted or asyncio.Event(), timeout), name="last-finals")
             try:
                 async with aclosing(events):
-                    with view_on(results()) as view:
+                    with output.views() as views:
                         async for event in events:
-                            view.show(event)
-                            _note(event)
+                            for view in views:
+                                view.show(event)
+                            if not output.quiet:
+                                _note(event, is_own=interrupted is not None)
             finally:
                 await cancel_and_wait(limiting)
     except TimeoutError:
         notes().print(f"tiro: the last finals did not arrive within {LAST_FINALS_SECONDS:.0f} s")
 
 
-def _note(event: LiveEvent) -> None:
+def _note(event: LiveEvent, *, is_own: bool) -> None:
     """Print what concerns the session rather than its text."""
     match event:
-        case SessionStarted(session_id=session_id) if notes().is_terminal:
-            notes().print(f"to follow this session elsewhere: `tiro watch {session_id}`", style="dim")
+        case SessionStarted(session_id=session_id) if is_own:
+            notes().print(f"session {session_id}; to follow it elsewhere: `tiro watch {session_id}`", style="dim")
         case SessionResumed(away_seconds=seconds):
             notes().print(f"reconnected after {seconds:.1f} s; no audio and no text was lost", style="dim")
         case Final(warnings=warnings):

@@ -1,9 +1,9 @@
-"""Live text on stdout: on a terminal partials are overwritten, and finals stay."""
+"""Live text: on a terminal partials are overwritten, and finals stay; elsewhere there is a line for each final."""
 
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -30,10 +30,11 @@ class LiveView(Protocol):
 
 
 class TerminalView:
-    """For terminals: the partial is the last line, until its final replaces it."""
+    """For terminals: the partial is at the bottom, until its final replaces it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, timestamps: bool = True) -> None:
         self._live = Live(console=console, transient=True, refresh_per_second=REFRESH_PER_SECOND)
+        self._timestamps = timestamps
         self._partial = Text()
         self._behind_seconds = 0.0
 
@@ -55,7 +56,7 @@ class TerminalView:
             case Final(segment=segment):
                 # At once: printing would redraw the old partial below the final that replaces it.
                 self._draw(Text(), at_once=True)
-                self._live.console.print(final_line(segment), soft_wrap=True)
+                self._live.console.print(final_line(segment, timestamps=self._timestamps), soft_wrap=True)
             case WorkerChanged() | EngineChanged() | SessionResumed():
                 # The partial is void. The next one follows soon.
                 self._draw(Text(), at_once=True)
@@ -64,17 +65,30 @@ class TerminalView:
                 self._draw(self._partial)
 
     def _draw(self, partial: Text, *, at_once: bool = False) -> None:
-        """Draw the last line: the partial, and the lag if there is one."""
+        """Draw the bottom: the partial, and the lag if there is one."""
         self._partial = partial
         lag = Text(f"  {self._behind_seconds:.1f} s behind", style=LAG_STYLE) if self._behind_seconds else Text()
-        self._live.update(partial + lag, refresh=at_once)
+        self._live.update(Bottom(partial + lag), refresh=at_once)
+
+
+class Bottom:
+    """Text at the bottom of a terminal: wrapped at words, and only its end where it is higher than the terminal."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._text:
+            lines = self._text.wrap(console, options.max_width, overflow="fold")
+            yield from lines[-max(1, console.height - 1) :]
 
 
 class LineView:
     """For pipes and files: one line per final, nothing else."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, timestamps: bool = True) -> None:
         self._console = console
+        self._timestamps = timestamps
 
     def __enter__(self) -> Self:
         return self
@@ -87,18 +101,19 @@ class LineView:
     def show(self, event: LiveEvent) -> None:
         """Print a final."""
         if isinstance(event, Final):
-            self._console.print(final_line(event.segment).plain)
+            self._console.print(final_line(event.segment, timestamps=self._timestamps).plain)
             self._console.file.flush()
 
 
-def view_on(console: Console) -> LiveView:
+def view_on(console: Console, *, timestamps: bool = True) -> LiveView:
     """The view for a console: depends on whether it is a terminal."""
-    return TerminalView(console) if console.is_terminal else LineView(console)
+    view = TerminalView if console.is_terminal else LineView
+    return view(console, timestamps=timestamps)
 
 
-def final_line(segment: Segment) -> Text:
-    """A final with its times."""
-    times = f"[{clock(segment.start_seconds)} - {clock(segment.end_seconds)}] "
+def final_line(segment: Segment, *, timestamps: bool = True) -> Text:
+    """A final, with its times if they are wanted."""
+    times = f"[{clock(segment.start_seconds)} - {clock(segment.end_seconds)}] " if timestamps else ""
     return Text(times, style="cyan").append(Text(segment.text.strip(), style="default"))
 
 

@@ -9,15 +9,18 @@ from typing import Any
 
 from tiro_client.cli import exit_codes
 from tiro_client.cli.console import clock
-from tiro_client.cli.runner import describe, describe_unicode_error
-from tiro_client.cli.transcribe.output import Output
+from tiro_client.cli.explanations import describe, describe_unicode_error
+from tiro_client.cli.transcribe.growing_text import GrowingText
+from tiro_client.cli.transcribe.output import Output, StdoutOutput
 from tiro_client.cli.transcribe.progress import FileProgress, ProgressBoard
 from tiro_client.cli.transcribe.recordings import Recording, displayed
+from tiro_client.cli.transcribe.rendering import Rendering
+from tiro_client.cli.workers import how_to_start
 from tiro_client.client import AsyncClient
 from tiro_client.errors import JobFailed, TiroError
 from tiro_client.jobs.job import Job, JobState
 from tiro_client.jobs.job_client import succeeded
-from tiro_client.jobs.job_events import JobProgress, JobStateChanged
+from tiro_client.jobs.job_events import JobProgress, JobSegments, JobStateChanged
 from tiro_client.jobs.job_options import JobOptions
 from tiro_client.tasks import cancel_and_wait
 
@@ -36,6 +39,13 @@ class BatchSettings:
     options: JobOptions
     concurrency: int
     """How many recordings are transcribed at once."""
+    rendering: Rendering = field(default_factory=Rendering)
+    waits: bool = True
+    """Whether a job whose model no worker runs waits for one."""
+
+
+class NoWorker(Exception):  # noqa: N818 - reads as the condition it reports
+    """No worker runs the model of a job, which was cancelled."""
 
 
 @dataclass(slots=True)
@@ -89,6 +99,8 @@ class Batch:
                 self._failed(recording, describe(error), exit_codes.exit_code_of(error))
             except TiroError as error:
                 self._failed(recording, describe(error), exit_codes.exit_code_of(error))
+            except NoWorker as error:
+                self._failed(recording, str(error), exit_codes.UNREACHABLE)
             except OSError as error:
                 self._failed(recording, error.strerror or str(error), exit_codes.USAGE)
             except UnicodeEncodeError as error:
@@ -100,9 +112,12 @@ class Batch:
                 recording, options=self.settings.options, progress=progress.uploading, **self.settings.recognition
             )
             self.active[recording] = job
-            ended = await self._follow(job, progress)
-            texts = {name: await self.client.get_transcript(job, format=name) for name in self.output.formats}
-        self.output.add(recording, texts)
+            await self._require_worker(recording, job)
+            growing = self._growing()
+            ended = await self._follow(job, progress, growing)
+            rendering = self.settings.rendering
+            texts = {name: await rendering.text(self.client, recording, job, name) for name in self.output.formats}
+        self.output.add(recording, {name: growing.rest_of(text) for name, text in texts.items()} if growing else texts)
         del self.active[recording]
         if ended.transcript is None:
             return
@@ -110,7 +125,25 @@ class Batch:
         for warning in ended.transcript.warnings:
             self.board.note(f"{displayed(recording)}: {warning.message} ({warning.reason})")
 
-    async def _follow(self, job: Job, progress: FileProgress) -> Job:
+    def _growing(self) -> GrowingText | None:
+        """Prints the text while it is made, where a person sees it."""
+        if isinstance(self.output, StdoutOutput) and self.output.grows and not self.settings.rendering.json_lines:
+            return GrowingText(self.settings.rendering, self.board.text)
+        return None
+
+    async def _require_worker(self, recording: Recording, job: Job) -> None:
+        """Cancel a job that nothing serves, unless the caller waits: a policy shows its engine with the job only.
+
+        Raises:
+            NoWorker: The job was cancelled.
+        """
+        if self.settings.waits or not job.waiting_for:
+            return
+        del self.active[recording]
+        await self.client.cancel(job)
+        raise NoWorker(f"it would wait for {job.waiting_for}. {how_to_start(job.model)}")
+
+    async def _follow(self, job: Job, progress: FileProgress, growing: GrowingText | None) -> Job:
         """Show the job's progress until it has succeeded, and return it in that state."""
         if job.state is JobState.FETCHING:
             progress.fetching(job.fetched_bytes)
@@ -128,6 +161,8 @@ class Batch:
                         case JobStateChanged(job=now) if now.state is JobState.RUNNING:
                             polling.cancel()
                             progress.running(now.transcribed_seconds, now.audio_seconds)
+                        case JobSegments() if growing is not None:
+                            growing.add(event)
                         case JobProgress() if event.fetched_bytes:
                             progress.fetching(event.fetched_bytes)
                         case JobProgress() if event.audio_seconds:
@@ -153,7 +188,7 @@ class Batch:
         # A job that cannot be followed continues, and a transcript that cannot be written is kept.
         its_job = f"; its job is {job.name}" if job else ""
         self.failures.append(code)
-        self.board.note(f"{displayed(recording)}: {why}{its_job}")
+        self.board.error(f"{displayed(recording)}: {why}{its_job}")
         self.output.add(recording, None)
 
     async def _cancel_all(self) -> None:
@@ -167,7 +202,7 @@ class Batch:
             async with asyncio.timeout(CANCEL_SECONDS_MAX):
                 await self.client.cancel(job)
         except (TiroError, TimeoutError):
-            self.board.note(f"{displayed(recording)}: continues as {job.name}; see `tiro jobs watch {job.name}`")
+            self.board.error(f"{displayed(recording)}: continues as {job.name}; see `tiro jobs watch {job.name}`")
         else:
             self.board.note(f"{displayed(recording)}: cancelled")
 

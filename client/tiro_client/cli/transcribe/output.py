@@ -76,14 +76,48 @@ class FolderOutput:
             write_atomically(self._folder / file_name, texts[name])
 
 
-class StdoutOutput:
-    """Prints transcripts in the order of the command line, each as soon as those before it are printed."""
+class FileOutput:
+    """Writes the transcript of one recording to a file."""
 
-    def __init__(self, console: Console, text_format: TextFormat, recordings: Sequence[Recording]) -> None:
+    def __init__(self, path: Path, text_format: TextFormat) -> None:
+        self._path = path
+        self.formats: Sequence[TextFormat] = (text_format,)
+
+    async def wait_for_capacity(self) -> None:
+        """Nothing waits: transcripts are written at once."""
+
+    def add(self, recording: Recording, texts: Texts | None) -> None:  # noqa: ARG002 - there is one
+        """Write the transcript. None if the recording failed.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if texts is not None:
+            write_atomically(self._path, texts[self.formats[0]])
+
+
+class StdoutOutput:
+    """Prints transcripts in the order of the command line, each as soon as those before it are printed.
+
+    Args:
+        console: Where to print.
+        text_format: The format of the transcripts.
+        recordings: The recordings in their order.
+        headings: Whether each transcript has a line with the name of its recording. Default: if there are several.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        text_format: TextFormat,
+        recordings: Sequence[Recording],
+        *,
+        headings: bool | None = None,
+    ) -> None:
         self._console = console
         self.formats = (text_format,)
         self._waiting = deque(recordings)
-        self._has_headings = len(recordings) > 1
+        self._has_headings = len(recordings) > 1 if headings is None else headings
         self._done: dict[Recording, str | None] = {}
         self._waiting_characters = 0
         self._printed = asyncio.Event()
@@ -92,6 +126,11 @@ class StdoutOutput:
     def has_capacity(self) -> bool:
         """Whether less text than `WAITING_CHARACTERS_MAX` waits to be printed."""
         return self._waiting_characters < WAITING_CHARACTERS_MAX
+
+    @property
+    def grows(self) -> bool:
+        """Whether a person sees the text of a single recording, and so may see it while it is made."""
+        return self._console.is_terminal and self.formats == ("txt",) and len(self._waiting) == 1
 
     async def wait_for_capacity(self) -> None:
         """Wait while too much text waits to be printed."""
@@ -119,5 +158,5 @@ class StdoutOutput:
         self._console.file.flush()
 
 
-Output = FolderOutput | StdoutOutput
+Output = FileOutput | FolderOutput | StdoutOutput
 """The output of transcripts."""

@@ -133,7 +133,7 @@ class TranscriptionService(transcription_service_pb2_grpc.TranscriptionServiceSe
         config = record.config
         if record.state != Transcription.STATE_QUEUED or self._workers.offering(config.engine, config.model):
             return ""
-        return f"no live worker offers the model {config.model!r} of the engine {config.engine!r}"
+        return f"a worker with the model {config.model!r} of the engine {config.engine!r}: none is running"
 
 
 def _bound(name: str) -> str:
