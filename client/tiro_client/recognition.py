@@ -13,6 +13,7 @@ class RecognitionOptions(TypedDict, total=False):
     engine: str
     model: str
     language: str
+    candidate_languages: Sequence[str]
     hotwords: Sequence[str]
     word_timestamps: bool | None
     region: str
@@ -29,6 +30,8 @@ class Recognition:
     """Name of the engine's model. Empty: the deployment's default."""
     language: str = ""
     """BCP 47 tag of the spoken language, such as `en` or `en-US`. Empty or `auto`: it is detected, if the model can."""
+    candidate_languages: Sequence[str] = ()
+    """Tags of the languages among which it is detected. Empty: among all of the model."""
     hotwords: Sequence[str] = ()
     """Words and phrases that are likely to occur."""
     word_timestamps: bool | None = None
@@ -45,6 +48,7 @@ class Recognition:
             engine=self.engine,
             model=self.model,
             language_code=self.language,
+            candidate_language_codes=self.candidate_languages,
             hotwords=self.hotwords,
             enable_word_time_offsets=self.word_timestamps is not False,
             word_time_offsets_optional=self.word_timestamps is None,

@@ -22,6 +22,12 @@ class RecognitionArguments:
             help="Spoken language, such as `en` or `en-US`. Default: it is detected, if the model can.",
         ),
     ] = ""
+    candidate_languages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--candidate-language", help="Language among which the spoken one is detected. Repeated: at least two."
+        ),
+    ] = None
     hotwords: Annotated[
         list[str] | None, typer.Option("--hotword", help="Word or phrase that is likely to occur. Can be repeated.")
     ] = None
@@ -51,6 +57,7 @@ class RecognitionArguments:
         """
         return {
             **asdict(self),
+            "candidate_languages": self.candidate_languages or (),
             "hotwords": self.hotwords or (),
             "replacements": parse_replacements(self.replacements or ()),
         }

@@ -23,6 +23,8 @@ class Capability(enum.StrEnum):
     TRANSLATION = "translation"
     """English from any of its languages."""
     LANGUAGE_DETECTION = "language_detection"
+    LANGUAGE_CANDIDATES = "language_candidates"
+    """Language detection among named languages."""
     HOTWORDS = "hotwords"
     INITIAL_PROMPT = "initial_prompt"
     TEMPERATURE = "temperature"

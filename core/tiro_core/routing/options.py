@@ -23,6 +23,9 @@ class Requirement:
 REQUIREMENTS: Mapping[str, Requirement] = {
     "hotwords": Requirement(Capability.CAPABILITY_HOTWORDS, "takes no hotwords"),
     "enable_word_time_offsets": Requirement(Capability.CAPABILITY_WORD_TIME_OFFSETS, "gives words no times"),
+    "candidate_language_codes": Requirement(
+        Capability.CAPABILITY_LANGUAGE_CANDIDATES, "does not detect the language among named ones"
+    ),
     "translate_to_english": Requirement(Capability.CAPABILITY_TRANSLATION, "does not translate"),
     "initial_prompt": Requirement(Capability.CAPABILITY_INITIAL_PROMPT, "takes no initial prompt"),
     "temperature": Requirement(Capability.CAPABILITY_TEMPERATURE, "has no temperature"),

@@ -47,7 +47,7 @@ class RecognitionResolver:
         require_size(asked, field_path)
         config = RecognitionConfig()
         config.CopyFrom(asked)
-        config.language_code = normalized(asked.language_code)
+        _set_languages(config, field_path)
         config.engine = asked.engine or self._default_engine
         config.model = asked.model or self._model_of(config.engine, field_path)
         self._require_known(config, field_path)
@@ -131,6 +131,18 @@ class RecognitionResolver:
             field_path=f"{field_path}.engine",
             engines=",".join(known),
         )
+
+
+def _set_languages(config: RecognitionConfig, field_path: str) -> None:
+    """Normalize the tags of a config."""
+    config.language_code = normalized(config.language_code)
+    if config.language_code and config.candidate_language_codes:
+        raise invalid_argument(
+            reasons.ERROR_REASON_INVALID_REQUEST,
+            "a language that is named is not detected: language_code and candidate_language_codes exclude each other",
+            field_path=f"{field_path}.candidate_language_codes",
+        )
+    config.candidate_language_codes[:] = [normalized(tag) or tag for tag in config.candidate_language_codes]
 
 
 def _has_word_times(model: ModelAvailability) -> bool:

@@ -207,7 +207,8 @@ def _message(config: RecognitionConfig) -> RouteMessage:
 
 
 def _require_language(route: Route, asked: RecognitionConfig) -> None:
-    if route.languages and closest_language(normalized(asked.language_code), route.languages) is None:
+    tags = [normalized(tag) for tag in asked.candidate_language_codes or [asked.language_code]]
+    if route.languages and not all(closest_language(tag, route.languages) for tag in tags):
         named = ", ".join(sorted(route.languages))
         raise invalid_argument(reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE, f"the policy has it for {named} alone")
 

@@ -46,7 +46,9 @@ def unserved(
         INVALID_ARGUMENT, with the reason UNSUPPORTED_LANGUAGE, REGION_NOT_ALLOWED or UNSUPPORTED_OPTION.
     """
     return (
-        _unsupported_language(config, offer, whole, f"{config_path}.language_code")
+        _unsupported_language(config, offer, f"{config_path}.language_code")
+        or _unsupported_candidate(config, offer, f"{config_path}.candidate_language_codes")
+        or _undetected_language(config, offer, whole, f"{config_path}.language_code")
         or _region_not_allowed(config, offer, f"{config_path}.region")
         or unsupported_option(_needed(config), offer.features, model=config.model, path=config_path)
         or unsupported_option(options, offer.features, model=config.model, path=options_path)
@@ -101,18 +103,37 @@ def _needed(config: RecognitionConfig) -> RecognitionConfig:
     return needed
 
 
-def _unsupported_language(config: RecognitionConfig, offer: Offer, whole: Offer, field_path: str) -> TiroError | None:
+def _unsupported_language(config: RecognitionConfig, offer: Offer, field_path: str) -> TiroError | None:
     asked = config.language_code
-    if asked and closest_language(asked, offer.languages) is None:
-        meant = suggestion(asked, offer.languages)
-        message = (
-            f"model {config.model!r} does not know the language {asked!r}{f'; was {meant!r} meant?' if meant else ''}"
-            f" It knows {', '.join(sorted(offer.languages))}."
-        )
-    elif not asked and len(whole.languages) > 1 and Capability.CAPABILITY_LANGUAGE_DETECTION not in offer.features:
-        message = f"model {config.model!r} does not detect languages: name the one that is spoken"
-    else:
+    if not asked or closest_language(asked, offer.languages):
         return None
+    return _language_refused(_unknown_language(config.model, asked, offer), offer, field_path)
+
+
+def _unsupported_candidate(config: RecognitionConfig, offer: Offer, field_path: str) -> TiroError | None:
+    for asked in config.candidate_language_codes:
+        if not closest_language(asked, offer.languages):
+            return _language_refused(_unknown_language(config.model, asked, offer), offer, field_path)
+    return None
+
+
+def _undetected_language(config: RecognitionConfig, offer: Offer, whole: Offer, field_path: str) -> TiroError | None:
+    if config.language_code or len(whole.languages) == 1:
+        return None
+    if Capability.CAPABILITY_LANGUAGE_DETECTION in offer.features:
+        return None
+    message = f"model {config.model!r} does not detect languages: name the one that is spoken"
+    return _language_refused(message, offer, field_path)
+
+
+def _unknown_language(model: str, asked: str, offer: Offer) -> str:
+    meant = suggestion(asked, offer.languages)
+    guess = f"; was {meant!r} meant?" if meant else "."
+    known = ", ".join(sorted(offer.languages))
+    return f"model {model!r} does not know the language {asked!r}{guess} It knows {known}."
+
+
+def _language_refused(message: str, offer: Offer, field_path: str) -> TiroError:
     return invalid_argument(
         reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
         message,

@@ -2,10 +2,11 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from tiro_engines.amazon_transcribe.connection import Connection
-from tiro_engines.amazon_transcribe.languages import locales_by_tag
+from tiro_engines.amazon_transcribe.languages import language_of, locales_by_tag
 from tiro_engines.amazon_transcribe.recording import transcribe_window
 from tiro_engines.amazon_transcribe.service import Service
 from tiro_engines.amazon_transcribe.session import AmazonSession
@@ -31,6 +32,8 @@ NAME = "amazon-transcribe"
 MODEL = "streaming"
 DEFAULT_LOCALE = "en-US"
 FEATURES = frozenset({Capability.CAPABILITY_BATCH, Capability.CAPABILITY_LIVE, Capability.CAPABILITY_WORD_TIME_OFFSETS})
+DETECTION = frozenset({Capability.CAPABILITY_LANGUAGE_DETECTION, Capability.CAPABILITY_LANGUAGE_CANDIDATES})
+"""What it can do besides where the deployment names locales among which a language is identified."""
 
 
 class AmazonEngine:
@@ -46,7 +49,7 @@ class AmazonEngine:
         self.model = ModelInfo(NAME, MODEL, f"sha256:{digest}")
         self.capabilities = Capabilities(
             languages=frozenset(self._locales),
-            features=FEATURES | ({Capability.CAPABILITY_LANGUAGE_DETECTION} if settings.identified_locales else set()),
+            features=FEATURES | (DETECTION if settings.identified_locales else frozenset()),
             regions=settings.allowed_regions,
             cloud=True,
         )
@@ -60,12 +63,14 @@ class AmazonEngine:
             EngineRefused: Also where the options name a region that is not allowed.
         """
         locale, region = self._locale(options.language), self._region(options.region)
+        candidates = self._locales_of(options.candidates)
         language = transcribe_window(
             lambda: self._service.open_stream(
                 locale,
                 origin=window.offset,
                 pace=self._settings.pace,
                 region=region,
+                candidates=candidates,
                 on_audio_sent=window.on_audio_sent,
             ),
             window,
@@ -80,10 +85,10 @@ class AmazonEngine:
         self, options: SessionOptions, start: int, context: CommittedContext | None = None
     ) -> EngineSession:
         """Open a live session; see `Engine.open_session`. A region that is not allowed is refused with audio."""
-        region = options.recognition.region
+        recognition = options.recognition
 
         def connect(language: str | None, at: int, on_audio_sent: OnAudioSent) -> Connection:
-            return self._connect(language, at, region=region, on_audio_sent=on_audio_sent)
+            return self._connect(replace(recognition, language=language), at, on_audio_sent)
 
         return AmazonSession(connect, options, start, context)
 
@@ -104,8 +109,8 @@ class AmazonEngine:
         """Close all streams."""
         self._service.close()
 
-    def _connect(self, language: str | None, start: int, *, region: str, on_audio_sent: OnAudioSent) -> Connection:
-        locale = self._locale(language)
+    def _connect(self, recognition: RecognitionOptions, start: int, on_audio_sent: OnAudioSent) -> Connection:
+        locale, candidates = self._locale(recognition.language), self._locales_of(recognition.candidates)
         return Connection(
             # Live audio comes in real time; audio that waited while a stream was broken may be sent faster.
             # A region is checked where a stream is opened, so that the session's caller gets the reason.
@@ -113,11 +118,12 @@ class AmazonEngine:
                 locale,
                 origin=origin,
                 pace=max(CATCH_UP_PACE, self._settings.pace),
-                region=self._region(region),
+                region=self._region(recognition.region),
+                candidates=candidates,
                 on_audio_sent=on_audio_sent,
             ),
             start,
-            language or "",
+            recognition.language or "",
         )
 
     def _region(self, asked: str) -> str:
@@ -127,6 +133,10 @@ class AmazonEngine:
             allowed = ", ".join(sorted(self.capabilities.regions))
             raise EngineRefused(f"this worker is not allowed the region {region!r}, only {allowed}")
         return region
+
+    def _locales_of(self, languages: Iterable[str]) -> frozenset[str]:
+        """The locales among which a language is identified: one for each language, as the service wants it."""
+        return frozenset({language_of(one): self._locales[one] for one in sorted(languages)}.values())
 
     def _locale(self, language: str | None) -> str | None:
         """The locale of a language; None has it identified. Raises UnsupportedLanguage."""

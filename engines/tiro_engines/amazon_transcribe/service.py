@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -35,6 +35,7 @@ class Service:
         origin: int,
         pace: float,
         region: str = "",
+        candidates: Collection[str] = (),
         on_audio_sent: OnAudioSent = ignore_audio_sent,
     ) -> Stream:
         """Begin a stream of 16 kHz PCM16. It connects in the background.
@@ -44,13 +45,14 @@ class Service:
             origin: The first sample, in the session or recording.
             pace: How fast audio may be sent, in seconds of audio per second.
             region: Where the audio is processed. Empty for the deployment's default.
+            candidates: The locales among which it is identified. Empty: those of the settings.
             on_audio_sent: Called when audio has been sent.
         """
         name = str(uuid.uuid4())
         return Stream(
             name,
             self._loop,
-            lambda: self._start(name, self._speech(locale), region),
+            lambda: self._start(name, self._speech(locale, candidates), region),
             origin=origin,
             pace=pace,
             on_audio_sent=on_audio_sent,
@@ -104,11 +106,11 @@ class Service:
                 partial_results_stability=settings.stability,
             )
 
-    def _speech(self, locale: str | None) -> dict[str, Any]:
+    def _speech(self, locale: str | None, candidates: Collection[str]) -> dict[str, Any]:
         """The parameters of the SDK on language and vocabulary."""
         settings = self._settings
         if locale is None:
-            options = list(settings.identified_locales)
+            options = sorted(candidates) or list(settings.identified_locales)
             return {"language_code": None, "identify_language": True, "language_options": options}
         return {
             "language_code": locale,

@@ -12,7 +12,7 @@ from math import inf
 
 from tiro_engines.fake.markers import Marker, find
 from tiro_engines.fake.session import FakeSession
-from tiro_engines.fake.words import LANGUAGE, segment_of, word_of
+from tiro_engines.fake.words import segment_of, spoken_language, word_of
 from tiro_engines.interface import (
     SAMPLE_RATE,
     Cancelled,
@@ -44,6 +44,7 @@ _FEATURES = frozenset(
         Capability.CAPABILITY_LIVE,
         Capability.CAPABILITY_WORD_TIME_OFFSETS,
         Capability.CAPABILITY_LANGUAGE_DETECTION,
+        Capability.CAPABILITY_LANGUAGE_CANDIDATES,
     }
 )
 
@@ -62,7 +63,7 @@ class FakeEngine:
     ) -> WindowResult:
         """Emit one segment for each run of markers; see `Engine.transcribe`."""
         self.capabilities.require_language(options.language)
-        language = options.language or LANGUAGE
+        language = spoken_language(options)
         found = False
         done = 0
         for run in _runs(find(window.samples)):

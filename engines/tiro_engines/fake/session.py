@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from tiro_engines.fake.markers import MARKER_SAMPLES, Marker, find, first_sound
-from tiro_engines.fake.words import LANGUAGE, segment_of, word_of
+from tiro_engines.fake.words import segment_of, spoken_language, word_of
 from tiro_engines.interface import (
     SAMPLE_RATE,
     CommittedContext,
@@ -139,7 +139,7 @@ class FakeSession:
     def _segment(self, stable: int | None = None) -> Segment:
         return segment_of(
             self._words,
-            language=self._options.recognition.language or LANGUAGE,
+            language=spoken_language(self._options.recognition),
             word_timestamps=self._options.recognition.word_timestamps,
             stable=stable,
         )

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tiro_engines.fake.markers import Marker
-from tiro_engines.interface import Segment, Word
+from tiro_engines.interface import RecognitionOptions, Segment, Word
 
 LANGUAGE = "en"
-"""The language where the request names none."""
+"""The language that is heard, if it is among those that may be."""
+
+
+def spoken_language(options: RecognitionOptions) -> str:
+    """The language that a request names, or the one that is heard."""
+    may_be = options.candidates or {LANGUAGE}
+    return options.language or (LANGUAGE if LANGUAGE in may_be else min(may_be))
 
 
 def word_of(marker: Marker, offset: int) -> Word:

@@ -39,7 +39,7 @@ class WhisperDecoder:
     def configure(self, options: RecognitionOptions) -> None:
         """Use other options; see `WindowDecoder.configure`."""
         self._require_language(options.language)
-        self._language.named = options.language
+        self._language.named, self._language.candidates = options.language, options.candidates
         self._hotwords = " ".join(options.hotwords) or None
 
     def partial_task(self, window: PartialWindow) -> DecodingTask:

@@ -7,6 +7,7 @@ batch. Segments that are rejected, and windows with options that only it has, ar
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.faster_whisper.sentences import sentences
 from tiro_engines.faster_whisper.speech_segments import batches, find_speech_segments
 from tiro_engines.faster_whisper.speech_stretches import SpeechSegment, speech_stretches
-from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
+from tiro_engines.faster_whisper.spoken_language import SpokenLanguage, among
 from tiro_engines.faster_whisper.tasks import DecodingTask, Effort
 from tiro_engines.interface import (
     SAMPLE_RATE,
@@ -95,7 +96,8 @@ class RecordingTranscriber:
         if not self._languages.several:
             return DetectedLanguage(next(iter(self._languages.codes)), 1.0)
         speech = np.concatenate([_samples(window, segment) for segment in segments])  # a short beginning misleads
-        code, probability, _ = self._whisper.detect_language(speech[: DETECTION_SECONDS * SAMPLE_RATE])
+        _, _, found = self._whisper.detect_language(speech[: DETECTION_SECONDS * SAMPLE_RATE])
+        code, probability = max(among(options.candidates, found).items(), key=itemgetter(1))
         return DetectedLanguage(code, float(probability))
 
     def _decode(
@@ -127,11 +129,15 @@ class RecordingTranscriber:
         self, window: Window, options: RecognitionOptions, output: HallucinationFilter
     ) -> DetectedLanguage | None:
         """Decode a whole window in the long form, without its silence unless the options keep it."""
-        if not options.decoding.filter_silence:
-            return self._long_form(window, options, output) if len(window.samples) else None
-        probabilities = speech_probabilities(self._silero, window.samples)
-        stretches = speech_stretches(probabilities, len(window.samples), pause_frames=LONG_FORM_PAUSE_FRAMES_MIN)
-        return self._long_form(window, options, output, stretches) if stretches else None
+        stretches = [SpeechSegment(0, len(window.samples))] if len(window.samples) else []
+        if options.decoding.filter_silence:
+            probabilities = speech_probabilities(self._silero, window.samples)
+            stretches = speech_stretches(probabilities, len(window.samples), pause_frames=LONG_FORM_PAUSE_FRAMES_MIN)
+        if not stretches:
+            return None
+        language = self._language(window, stretches, options)
+        self._long_form(window, replace(options, language=language.code), output, stretches)
+        return language
 
     def _long_form(
         self,
@@ -139,13 +145,12 @@ class RecordingTranscriber:
         options: RecognitionOptions,
         output: HallucinationFilter,
         stretches: Sequence[SpeechSegment] = (),
-    ) -> DetectedLanguage | None:
+    ) -> None:
         output.raise_if_cancelled()
         decoded = decode_long_form(self._whisper, window, options, stretches)
         for segment, generated in decoded.segments:
             output.accept(segment, generated)
         output.raise_if_cancelled()
-        return decoded.language
 
 
 def _needs_long_form(decoding: DecodingOptions) -> bool:

@@ -9,7 +9,7 @@ the cumulative sum of log-likelihood ratios, Page's test for a change (Biometrik
 and the session changes to the language whose sum exceeds `LIMIT`. The weight of short utterances is small.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import log
 from typing import Any
 
@@ -52,6 +52,8 @@ class SpokenLanguage:
         self._heard = ""
         self._contradictions: Mapping[str, float] = {}
         self.named = named
+        self.candidates: frozenset[str] = frozenset()
+        """The languages among which it is heard. Empty: all of the model."""
 
     @property
     def known(self) -> str | None:
@@ -106,12 +108,24 @@ class SpokenLanguage:
     def _probabilities(self, encoded: Any) -> Mapping[str, float]:
         """The probability of each language in an encoded window."""
         found = self._whisper.model.detect_language(encoded)[0]
-        return {str(token).strip("<|>"): max(float(probability), _PROBABILITY_MIN) for token, probability in found}
+        return among(self.candidates, ((str(token).strip("<|>"), float(each)) for token, each in found))
 
     def _encoded_in_full(self, samples: Samples) -> Any:
         window = samples[:WINDOW_SAMPLES]
         padded = np.pad(window, (0, WINDOW_SAMPLES - len(window)))
         return self._whisper.encode(self._whisper.feature_extractor(padded, padding=0))
+
+
+def among(candidates: frozenset[str], found: Iterable[tuple[str, float]]) -> Mapping[str, float]:
+    """The probabilities of some languages, at least `_PROBABILITY_MIN` each, as if there were no others.
+
+    Args:
+        candidates: The languages. Empty: all.
+        found: The probabilities of all languages.
+    """
+    kept = {code: max(each, _PROBABILITY_MIN) for code, each in found if not candidates or code in candidates}
+    total = sum(kept.values())
+    return {code: each / total for code, each in kept.items()}
 
 
 def _begun(code: str, probabilities: Mapping[str, float], weight: float) -> tuple[str, Mapping[str, float]]:

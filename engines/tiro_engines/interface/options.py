@@ -25,6 +25,8 @@ class RecognitionOptions:
 
     language: str | None = None
     """One of `Capabilities.languages`. None detects it."""
+    candidates: frozenset[str] = frozenset()
+    """The languages among which it is detected, at least two of `Capabilities.languages`. Empty: all of these."""
     hotwords: tuple[str, ...] = ()
     """Words and phrases that are likely to be said."""
     word_timestamps: bool = True

@@ -48,6 +48,13 @@ def test_the_default_model_of_a_deployment() -> None:
     assert resolver.resolve(RecognitionConfig(engine="fake"), "config").model == "markers"
 
 
+def test_tags_are_normalized(resolver: RecognitionResolver) -> None:
+    """Tags get the usual letter case. `auto` is none."""
+    asked = RecognitionConfig(model="base", language_code="AUTO", candidate_language_codes=["EN_us", "zh-hans"])
+    config = resolver.resolve(asked, "config")
+    assert (config.language_code, list(config.candidate_language_codes)) == ("", ["en-US", "zh-Hans"])
+
+
 def test_an_engine_of_a_live_worker_is_known(resolver: RecognitionResolver) -> None:
     """An engine that is not in the catalogue is known from its live workers, with their languages."""
     assert resolver.resolve(RecognitionConfig(engine="house", language_code="fi"), "config").model == "own"
@@ -68,6 +75,26 @@ def test_an_engine_of_a_live_worker_is_known(resolver: RecognitionResolver) -> N
             RecognitionConfig(engine="house", language_code="sv"),
             reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
             "config.language_code",
+        ),
+        (
+            RecognitionConfig(model="base", candidate_language_codes=["en", "xx"]),
+            reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+            "config.candidate_language_codes",
+        ),
+        (
+            RecognitionConfig(model="base", candidate_language_codes=["en", "auto"]),
+            reasons.ERROR_REASON_UNSUPPORTED_LANGUAGE,
+            "config.candidate_language_codes",
+        ),
+        (
+            RecognitionConfig(model="base", language_code="en", candidate_language_codes=["en", "de"]),
+            reasons.ERROR_REASON_INVALID_REQUEST,
+            "config.candidate_language_codes",
+        ),
+        (
+            RecognitionConfig(model="tiny.en", candidate_language_codes=["en"]),
+            reasons.ERROR_REASON_UNSUPPORTED_OPTION,
+            "config.candidate_language_codes",
         ),
         (
             RecognitionConfig(engine="amazon-transcribe"),

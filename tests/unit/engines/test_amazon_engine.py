@@ -96,6 +96,39 @@ def test_a_language_is_identified_among_those_of_the_deployment(
     engine.close()
 
 
+def test_a_language_is_identified_among_those_of_the_request(
+    server: TranscribeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request's candidates take the place of the deployment's locales, one locale for each language."""
+    monkeypatch.setenv("TIRO_AMAZON_IDENTIFY", f"{EN}, {ES}")
+    engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    options = RecognitionOptions(candidates=frozenset(("de", "fr-CA")))
+    engine.transcribe(Window(SPEECH, 0), options, lambda _: None, threading.Event())
+    asked = server.streams[-1].request
+    assert asked is not None
+    assert asked.parameters["language-options"] == "de-DE,fr-CA"
+    session = engine.open_session(SessionOptions(options), 0)
+    session.advance(SPEECH)
+    session.finalize()
+    session.close()
+    asked = server.streams[-1].request
+    assert asked is not None
+    assert asked.parameters["language-options"] == "de-DE,fr-CA"
+    engine.close()
+
+
+def test_a_locale_is_taken_as_it_is_named(server: TranscribeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language without a region gets the deployment's locale, and a locale itself."""
+    monkeypatch.setenv("TIRO_AMAZON_LOCALES", "en-AU")
+    engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)
+    for language, locale in (("en", "en-AU"), ("en-GB", "en-GB")):
+        engine.transcribe(Window(SPEECH, 0), RecognitionOptions(language), lambda _: None, threading.Event())
+        asked = server.streams[-1].request
+        assert asked is not None
+        assert asked.language_code == locale
+    engine.close()
+
+
 def test_without_identification_a_language_is_required(server: TranscribeServer) -> None:
     """A session without a language is refused before a stream is opened."""
     engine = find_engine("amazon-transcribe").load("streaming", SETTINGS)

@@ -16,6 +16,7 @@ from tiro_engines.interface import (
     Engine,
     EngineSettings,
     Final,
+    Partial,
     RecognitionOptions,
     Samples,
     Segment,
@@ -109,6 +110,26 @@ def test_a_short_beginning_does_not_decide(engine: Engine, english: Samples, spa
     assert result.language is not None
     assert result.language.code == "es"
     assert {segment.language for segment in segments} == {"es"}
+
+
+@pytest.mark.parametrize("decoding", [DecodingOptions(), DecodingOptions(filter_silence=False)])
+def test_a_language_is_detected_among_named_ones(engine: Engine, spanish: Samples, decoding: DecodingOptions) -> None:
+    """The likeliest of the candidates is taken, whatever else the speech sounds like."""
+    options = RecognitionOptions(candidates=frozenset(("ru", "ja")), decoding=decoding)
+    segments, result = transcribe(engine, spanish, options)
+    assert result.language is not None
+    assert result.language.code == "ja"
+    assert {segment.language for segment in segments} == {"ja"}
+
+
+def test_a_live_language_is_detected_among_named_ones(engine: Engine, spanish: Samples) -> None:
+    """The same in a live session, for partials and finals."""
+    options = SessionOptions(RecognitionOptions(candidates=frozenset(("ru", "ja"))))
+    session = engine.open_session(options, 0)
+    updates = [*session.advance(spanish[: 4 * SAMPLE_RATE]), *session.decode_partial(), *session.finalize()]
+    session.close()
+    heard = {one.segment.language for one in updates if isinstance(one, Final | Partial)}
+    assert heard == {"ja"}
 
 
 def test_speech_is_translated_to_english(engine: Engine, spanish: Samples) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from deploy.local.stack import MODELS
 from tiro_engines.faster_whisper.engine import FasterWhisperEngine
-from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
 from tiro_engines.faster_whisper.loading import load_engine
+from tiro_engines.faster_whisper.spoken_language import SpokenLanguage
 from tiro_engines.faster_whisper.tasks import CAREFUL, DecodingTask, PrecedingFinal
 from tiro_engines.interface import EngineSettings, Samples
 from tiro_engines.windowed.decoder import DecodedWord

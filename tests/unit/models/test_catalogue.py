@@ -139,7 +139,11 @@ def test_capabilities_are_those_of_the_contract(tmp_path: Path) -> None:
     assert {capability_name(one) for one in engine.model("m").features} == {"batch", "live", "language_detection"}
     whisper = load_catalogue().engine("faster-whisper")
     multilingual = whisper.model("base").features - whisper.model("tiny.en").features
-    assert {capability_name(one) for one in multilingual} == {"language_detection", "translation"}
+    assert {capability_name(one) for one in multilingual} == {
+        "language_detection",
+        "language_candidates",
+        "translation",
+    }
 
 
 def test_an_unknown_capability_is_refused_with_the_known_ones(tmp_path: Path) -> None:

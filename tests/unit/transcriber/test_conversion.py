@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_engines.interface import Segment, Word
-from tiro_transcriber.engine.conversion import from_proto, to_proto
+from tiro_transcriber.engine.conversion import from_proto, recognition_options, to_proto
 
 SAMPLES = st.integers(0, 12 * 3600 * 16_000)
 """Samples of a recording of 12 hours."""
@@ -35,6 +35,16 @@ def test_a_segment_of_a_part_has_the_times_of_the_whole(segment: Segment, offset
         (word.text, word.probability, word.stable) for word in segment.words
     ]
     assert (moved.text, moved.language) == (segment.text, segment.language)
+
+
+def test_candidates_become_languages_of_the_engine() -> None:
+    """The engine gets its own languages, and segments have the candidate's tag. A single candidate is the language."""
+    config = RecognitionConfig(candidate_language_codes=["en-GB", "pt-BR", "en"])
+    options = recognition_options(config, frozenset(("en", "pt", "es")))
+    assert (options.language, options.candidates) == (None, frozenset(("en", "pt")))
+    assert to_proto(Segment("text", 0, 1, (), "pt"), config).language_code == "pt-BR"
+    only = recognition_options(RecognitionConfig(candidate_language_codes=["pt-BR"]), frozenset(("en", "pt")))
+    assert (only.language, only.candidates) == ("pt", frozenset())
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,11 @@ def recognition_options(config: RecognitionConfig, languages: frozenset[str]) ->
         languages: The engine's languages. A tag that means none of them is passed on, for the engine to refuse.
     """
     tag = config.language_code
+    candidates = frozenset(closest_language(one, languages) or one for one in config.candidate_language_codes)
+    only = next(iter(candidates)) if len(candidates) == 1 else None
     return RecognitionOptions(
-        language=closest_language(tag, languages) or tag or None,
+        language=closest_language(tag, languages) or tag or only,
+        candidates=candidates if only is None else frozenset(),
         hotwords=tuple(config.hotwords),
         word_timestamps=config.enable_word_time_offsets,
         region=config.region,
@@ -40,14 +43,18 @@ def to_proto(segment: Segment, config: RecognitionConfig, *, channel: int = 0) -
         start_offset=duration_of(segment.start, SAMPLE_RATE),
         end_offset=duration_of(segment.end, SAMPLE_RATE),
         words=[_word(word) for word in segment.words] if config.enable_word_time_offsets else [],
-        language_code=_tag(config.language_code, segment.language),
+        language_code=tag_of(config, segment.language),
         channel=channel,
     )
 
 
-def _tag(asked: str, language: str) -> str:
-    """The tag of a segment: the one that was asked for, unless its language is another one, as in a translation."""
-    return asked if language and closest_language(asked, frozenset((language,))) else language
+def tag_of(config: RecognitionConfig, language: str) -> str:
+    """The tag of an engine's language: the one by which the request means it, where there is one.
+
+    A translation, for example, is in a language that the request does not name.
+    """
+    asked = (config.language_code, *config.candidate_language_codes)
+    return next((tag for tag in asked if language and closest_language(tag, frozenset((language,)))), language)
 
 
 def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:

@@ -20,7 +20,7 @@ from tiro_engines.interface import (
     RecognitionOptions,
     WindowResult,
 )
-from tiro_transcriber.engine.conversion import recognition_options, shift
+from tiro_transcriber.engine.conversion import recognition_options, shift, tag_of
 from tiro_transcriber.jobs.audio_range import DecodeOutcome
 from tiro_transcriber.jobs.audio_warnings import audio_warnings
 
@@ -101,7 +101,7 @@ class TranscriptBuilder:
             warnings=[*self._warnings, *audio_warnings(audio.report)],
         )
         if not self._config.language_code and self._language:
-            transcript.language_code = self._language.code
+            transcript.language_code = tag_of(self._config, self._language.code)
             transcript.language_confidence = self._language.probability
         if not segment_count:
             transcript.warnings.append(Warning(reason=WARNING_REASON_NO_SPEECH, message="no speech was found"))

@@ -16,7 +16,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tiro/speech/v1/recognition.proto\x12\x0etiro.speech.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x9e\x03\n\x11RecognitionConfig\x12\x37\n\x06\x65ngine\x18\x01 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12\x37\n\x05model\x18\x02 \x01(\tB(\xe2\x41\x01\x01\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9.-]{0,59})?$\x12\"\n\rlanguage_code\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12&\n\x08hotwords\x18\x04 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64\x12&\n\x18\x65nable_word_time_offsets\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x37\n\x06region\x18\x06 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12@\n\x0creplacements\x18\x07 \x03(\x0b\x32\x1b.tiro.speech.v1.ReplacementB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12(\n\x1aword_time_offsets_optional\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x8d\x01\n\x0bReplacement\x12\'\n\x04\x66ind\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x18\x64\x32\x0c[\\p{L}\\p{N}]\x12U\n\x07replace\x18\x02 \x01(\tBD\xe2\x41\x01\x02\xbaH=r;\x18\x64\x32\x37^[^\\p{Z}\\p{Cc}]([^\\p{Zl}\\p{Zp}\\p{Cc}]*[^\\p{Z}\\p{Cc}])?$B\x8d\x01\n\x12\x64\x65v.tiro.speech.v1B\x10RecognitionProtoP\x01Z\'tiro.dev/protos/tiro/speech/v1;speechv1\xa2\x02\x04TIRO\xaa\x02\x0eTiro.Speech.V1\xca\x02\x0eTiro\\Speech\\V1\xea\x02\x10Tiro::Speech::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tiro/speech/v1/recognition.proto\x12\x0etiro.speech.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd6\x03\n\x11RecognitionConfig\x12\x37\n\x06\x65ngine\x18\x01 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12\x37\n\x05model\x18\x02 \x01(\tB(\xe2\x41\x01\x01\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9.-]{0,59})?$\x12\"\n\rlanguage_code\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12&\n\x08hotwords\x18\x04 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64\x12&\n\x18\x65nable_word_time_offsets\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x37\n\x06region\x18\x06 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,39})?$\x12@\n\x0creplacements\x18\x07 \x03(\x0b\x32\x1b.tiro.speech.v1.ReplacementB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12(\n\x1aword_time_offsets_optional\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x36\n\x18\x63\x61ndidate_language_codes\x18\x0b \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18@\"\x8d\x01\n\x0bReplacement\x12\'\n\x04\x66ind\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x18\x64\x32\x0c[\\p{L}\\p{N}]\x12U\n\x07replace\x18\x02 \x01(\tBD\xe2\x41\x01\x02\xbaH=r;\x18\x64\x32\x37^[^\\p{Z}\\p{Cc}]([^\\p{Zl}\\p{Zp}\\p{Cc}]*[^\\p{Z}\\p{Cc}])?$B\x8d\x01\n\x12\x64\x65v.tiro.speech.v1B\x10RecognitionProtoP\x01Z\'tiro.dev/protos/tiro/speech/v1;speechv1\xa2\x02\x04TIRO\xaa\x02\x0eTiro.Speech.V1\xca\x02\x0eTiro\\Speech\\V1\xea\x02\x10Tiro::Speech::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,12 +40,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_RECOGNITIONCONFIG'].fields_by_name['replacements']._serialized_options = b'\342A\001\001\272H\006\222\001\003\020\350\007'
   _globals['_RECOGNITIONCONFIG'].fields_by_name['word_time_offsets_optional']._options = None
   _globals['_RECOGNITIONCONFIG'].fields_by_name['word_time_offsets_optional']._serialized_options = b'\342A\001\001'
+  _globals['_RECOGNITIONCONFIG'].fields_by_name['candidate_language_codes']._options = None
+  _globals['_RECOGNITIONCONFIG'].fields_by_name['candidate_language_codes']._serialized_options = b'\342A\001\001\272H\r\222\001\n\020\024\"\006r\004\020\001\030@'
   _globals['_REPLACEMENT'].fields_by_name['find']._options = None
   _globals['_REPLACEMENT'].fields_by_name['find']._serialized_options = b'\342A\001\002\272H\022r\020\030d2\014[\\p{L}\\p{N}]'
   _globals['_REPLACEMENT'].fields_by_name['replace']._options = None
   _globals['_REPLACEMENT'].fields_by_name['replace']._serialized_options = b'\342A\001\002\272H=r;\030d27^[^\\p{Z}\\p{Cc}]([^\\p{Zl}\\p{Zp}\\p{Cc}]*[^\\p{Z}\\p{Cc}])?$'
   _globals['_RECOGNITIONCONFIG']._serialized_start=115
-  _globals['_RECOGNITIONCONFIG']._serialized_end=529
-  _globals['_REPLACEMENT']._serialized_start=532
-  _globals['_REPLACEMENT']._serialized_end=673
+  _globals['_RECOGNITIONCONFIG']._serialized_end=585
+  _globals['_REPLACEMENT']._serialized_start=588
+  _globals['_REPLACEMENT']._serialized_end=729
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,7 @@ class RecognitionConfig(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_FIELD_NUMBER: _builtins.int
     WORD_TIME_OFFSETS_OPTIONAL_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """The engine, as in `faster-whisper`, or a policy of the deployment, which chooses the first of its engines that is
     free and can serve the request. Empty takes the deployment's default.
@@ -68,6 +69,13 @@ class RecognitionConfig(_message.Message):
         the model is older than this field, because it would ignore it.
         """
 
+    @_builtins.property
+    def candidate_language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The languages among which the language is detected, as tags like that of `language_code`, which must be empty then:
+        at most 20. Empty detects it among all languages of the model. Refused where the model cannot choose among named
+        languages.
+        """
+
     def __init__(
         self,
         *,
@@ -79,10 +87,11 @@ class RecognitionConfig(_message.Message):
         region: _builtins.str = ...,
         replacements: _abc.Iterable[Global___Replacement] | None = ...,
         word_time_offsets_optional: _builtins.bool = ...,
+        candidate_language_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_word_time_offsets", b"enable_word_time_offsets", "engine", b"engine", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "region", b"region", "replacements", b"replacements", "word_time_offsets_optional", b"word_time_offsets_optional"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_language_codes", b"candidate_language_codes", "enable_word_time_offsets", b"enable_word_time_offsets", "engine", b"engine", "hotwords", b"hotwords", "language_code", b"language_code", "model", b"model", "region", b"region", "replacements", b"replacements", "word_time_offsets_optional", b"word_time_offsets_optional"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -56,6 +56,8 @@ class Engine(_message.Message):
         """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
         CAPABILITY_REPLACEMENTS: Engine._Capability.ValueType  # 11
         """Replaced words and phrases: `replacements`. Every worker has it, with any engine."""
+        CAPABILITY_LANGUAGE_CANDIDATES: Engine._Capability.ValueType  # 12
+        """Language detection among named languages: `candidate_language_codes`."""
 
     class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
         """Something that an engine can do with a model. More may be added: ignore those that you do not know."""
@@ -84,6 +86,8 @@ class Engine(_message.Message):
     """A voice activity filter that can be turned off: `disable_voice_activity_filter`."""
     CAPABILITY_REPLACEMENTS: Engine.Capability.ValueType  # 11
     """Replaced words and phrases: `replacements`. Every worker has it, with any engine."""
+    CAPABILITY_LANGUAGE_CANDIDATES: Engine.Capability.ValueType  # 12
+    """Language detection among named languages: `candidate_language_codes`."""
 
     @_typing.final
     class Model(_message.Message):
