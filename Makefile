@@ -93,6 +93,10 @@ smoke-aws: setup ## Transcribe a sample with the real Amazon Transcribe and your
 protos: setup ## Generate the Python code from protos/
 	$(BIN)/python -m tools.protos generate
 
+.PHONY: formats
+formats: setup ## Write docs/formats.md from the tables of accepted formats
+	$(BIN)/python -m tools.formats
+
 .PHONY: lock
 lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes, in requirements/
 	$(PYTHON) -m tools.lock $(UV)
