@@ -73,7 +73,7 @@ def _dispatch(job: Job, channel: socket.socket, file_fd: int | None) -> None:
         channel.sendall(pack(RESULT, json.dumps(asdict(_probe(source, job))).encode()))
     else:
         container = open_container(source, track=job.track, headerless=job.headerless)
-        PcmSender(container, job, channel, chunk_bytes=FILE_CHUNK_BYTES).run()
+        PcmSender(container, job, channel, chunk_bytes=FILE_CHUNK_BYTES, source=source).run()
 
 
 def _probe(source: FileSource, job: Job) -> AudioInfo:

@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard
 
+from tiro_core.audio.child.chunks import correct_sound_size
 from tiro_core.audio.child.container import AudioContainer
 from tiro_core.audio.child.formats import CONTAINERS, DECODERS
 from tiro_core.audio.child.origin import start_seconds
@@ -36,6 +37,7 @@ def open_media(
     if isinstance(source, FileSource):
         source.seek(0)
         check_wav_header(source)
+        correct_sound_size(source)
     try:
         return _opened(source, container_format, CONTAINERS, {})
     except NotAudioError:
