@@ -61,7 +61,9 @@ def listen(
 async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig) -> int:
     try:
         source: AudioSource = open_microphone(_report) if file is None else open_audio_file(file)
-        config = dataclasses.replace(config, encoding=source.encoding, sample_rate=source.sample_rate)
+        config = dataclasses.replace(
+            config, encoding=source.encoding, sample_rate=source.sample_rate, channels=source.channels
+        )
         if file is None:
             notes().print("listening; Ctrl-C ends")
         async with options.client() as client:
