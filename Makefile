@@ -108,6 +108,10 @@ proto-bundle: setup ## Build dist/protos: the public protos with all that they i
 protos: setup ## Generate the Python code from protos/
 	$(BIN)/python -m tools.protos generate
 
+.PHONY: formats
+formats: setup ## Write docs/formats.md from the tables of accepted formats
+	$(BIN)/python -m tools.formats
+
 .PHONY: lock
 lock: | $(filter .tools/%,$(UV)) ## Pin the newest allowed dependencies, with hashes, in requirements/
 	$(PYTHON) -m tools.lock $(UV)

@@ -30,7 +30,10 @@ class NotAudioError(AudioError):
     """The bytes are no media container that is accepted here: text, a playlist, garbage."""
 
     reason = "NOT_AUDIO"
-    default_message = "the bytes are not in an audio format that is accepted"
+    default_message = (
+        "the bytes are not in an audio format that is accepted; samples without a header need a file name that ends in"
+        " .al, .ul, .g722 or .sln"
+    )
 
 
 class NoAudioStreamError(AudioError):

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from pydantic import TypeAdapter
 
 from tiro_core.audio.errors import DecodeCrashedError
+from tiro_core.audio.headerless import headerless_format
 from tiro_core.audio.launcher import HasFileno, MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.media_process import read_json
@@ -14,7 +15,9 @@ from tiro_core.audio.wire import RESULT, Job
 AUDIO_INFO = TypeAdapter(AudioInfo)
 
 
-async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: DecodeLimits) -> AudioInfo:
+async def probe(
+    launcher: MediaLauncher, file: HasFileno | int, *, limits: DecodeLimits, file_name: str = ""
+) -> AudioInfo:
     """Return the format and duration of the audio in `file`.
 
     Every packet is read and the first ones are decoded; when these do not last as long as they state, all are. The
@@ -25,6 +28,7 @@ async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: Decod
         file: an open regular file or its descriptor, read from its start, not from its position. All writes to it must
             have been flushed.
         limits: limits of the probing process, and of the duration of the audio.
+        file_name: the name that the caller gives the file. Its ending counts where the bytes have no header.
 
     Raises:
         EmptyAudioError: the file has no bytes.
@@ -36,7 +40,7 @@ async def probe(launcher: MediaLauncher, file: HasFileno | int, *, limits: Decod
         DecodeTimeoutError: probing used up its time.
         DecodeCrashedError: the audio made its decoder fail.
     """
-    process = await launcher.start(Job(kind="probe", limits=limits), file)
+    process = await launcher.start(Job(kind="probe", limits=limits, headerless=headerless_format(file_name)), file)
     async with aclosing(process):
         message = await process.receive()
     if message.kind != RESULT:

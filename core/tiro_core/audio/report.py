@@ -91,6 +91,7 @@ class DecodeReport:
             None where it does not, or where its timestamps mean nothing.
         clock_restarts: how often the container's timestamps went back or jumped too far; the sound continues there
             without a hole.
+        unread_bytes: bytes behind the sound that are no part of it, as another file that was appended.
         single_channel_seconds: the sound of which one channel was taken because the channels cancel each other out.
     """
 
@@ -100,6 +101,7 @@ class DecodeReport:
     container_duration_seconds: float | None
     clock_restarts: int = 0
     single_channel_seconds: float = 0.0
+    unread_bytes: int = 0
 
     @property
     def missing_seconds(self) -> float:

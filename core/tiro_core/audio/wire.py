@@ -32,6 +32,7 @@ class Job:
         rate: output sample rate in Hz; None keeps the source's own.
         channel: the one channel to decode, counted from 0; None mixes all of them.
         track: the sound track to decode, from 1; 0 takes the one that a player takes.
+        headerless: FFmpeg's name of the format of a file that is in no format with a header; empty for none.
         live_format: container that a live stream was announced to be; empty for files.
     """
 
@@ -40,6 +41,7 @@ class Job:
     rate: int | None = None
     channel: int | None = None
     track: int = 0
+    headerless: str = ""
     live_format: str = ""
 
     def to_bytes(self) -> bytes:

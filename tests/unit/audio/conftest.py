@@ -28,14 +28,24 @@ def _tone(seconds: float, rate: int) -> npt.NDArray[np.int16]:
 
 
 def _encode(
-    container: str, codec: str, rate: int, *, seconds: float = 1.0, layout: str = "mono", video: bool = False
+    container: str,
+    codec: str,
+    rate: int,
+    *,
+    seconds: float = 1.0,
+    layout: str = "mono",
+    video: bool = False,
+    bit_rate: int | None = None,
 ) -> bytes:
     """Return a tone in `container`, with a moving picture beside it if `video`."""
     sink = io.BytesIO()
-    with av.open(sink, "w", format=container) as output:
+    muxer = {"mpegts_m2ts_mode": "1"} if codec == "pcm_bluray" else {}
+    with av.open(sink, "w", format=container, options=muxer) as output:
         audio = output.add_stream(codec, rate=rate, options={"strict": "experimental"})  # FFmpeg's own vorbis is
         assert isinstance(audio, AudioStream)
         audio.layout = layout
+        if bit_rate is not None:
+            audio.bit_rate = bit_rate
         if video:
             _add_video(output, seconds)
         resampler = av.AudioResampler(

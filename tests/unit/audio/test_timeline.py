@@ -14,6 +14,7 @@ from tests.unit.audio.timed_media import (
     MATROSKA,
     MOV,
     MP4,
+    MPEG,
     MPEGTS,
     OGG,
     WEBM,
@@ -75,6 +76,13 @@ async def test_sound_that_begins_after_the_picture_is_late(subject: Subject, kin
     found, report = await subject.decoded(beeps(kind, [4.0], picture_seconds=5.2))
     assert_beeps(found, [4.0])
     assert not report.truncated
+
+
+@pytest.mark.parametrize("kind", [MPEGTS, MPEG], ids=lambda kind: kind.container)
+async def test_sound_that_begins_behind_what_ffmpeg_looks_at(subject: Subject, kind: Kind) -> None:
+    """In streams without a header, sound that begins after many seconds is not known when the stream is opened."""
+    found, _ = await subject.decoded(beeps(kind, [12.0], picture_seconds=13.2))
+    assert_beeps(found, [12.0])
 
 
 @pytest.mark.parametrize("kind", [*KINDS, OGG], ids=lambda kind: kind.container)

@@ -44,6 +44,7 @@ MATROSKA = Kind("matroska", "libopus", 960, "mpeg4")
 WEBM = Kind("webm", "libopus", 960, "libvpx")
 OGG = Kind("ogg", "libopus", 960, "")
 MPEGTS = Kind("mpegts", "aac", 1024, "mpeg2video")
+MPEG = Kind("mpeg", "mp2", 1152, "mpeg2video")
 FLV = Kind("flv", "aac", 1024, "flv")
 
 

@@ -28,6 +28,10 @@ class AudioSource(Protocol):
     def sample_rate(self) -> int:
         """Samples per second."""
 
+    @property
+    def channels(self) -> int:
+        """Interleaved channels. Compressed audio states its own."""
+
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """The audio as it is recorded, `CHUNK_SECONDS` at a time.
 
@@ -44,6 +48,7 @@ class PacedAudio:
     sample_rate: int
     pieces: Iterator[bytes]
     """Pieces of `CHUNK_SECONDS` each."""
+    channels: int = 1
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The pieces, each at the time of its end."""
@@ -64,6 +69,7 @@ class PipedAudio:
     """Pieces, each of which is read when it is asked for."""
     is_paced: bool
     """Whether the pieces are `CHUNK_SECONDS` each, and sent no faster than in real time."""
+    channels: int = 1
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The pieces as they come."""

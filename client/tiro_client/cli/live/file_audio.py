@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tiro_client.cli.live.audio_source import CHUNK_SECONDS, AudioSourceError, PacedAudio, PipedAudio
-from tiro_client.cli.live.wav_header import RIFF_MAGICS, NotWav, read_wav_header
+from tiro_client.cli.live.wav_header import RIFF_MAGICS, NotWav, begins_chunk, read_wav_header
 from tiro_client.live.config import AudioEncoding
 
-_SAMPLE_BYTES = 2
+CHANNELS_MAX = 8
+"""Channels of a live stream, which the service mixes: it finds out whether they cancel each other out."""
+_CHUNK_HEADER_BYTES = 8
 _FLAC_MAGIC = b"fLaC"
 _FLAC_HEADER_BYTES = 26
 _OGG_MAGIC = b"OggS"
@@ -57,7 +59,8 @@ def _audio_of(path: Path, file: BinaryIO) -> PacedAudio | PipedAudio:
         encoding = AudioEncoding.OGG_OPUS
     else:
         raise AudioSourceError(
-            f"{path}: a live stream takes WAV (16-bit PCM), FLAC or Ogg Opus; `tiro transcribe` accepts other formats"
+            f"{path}: a live stream takes WAV (PCM, float, A-law, mu-law), FLAC or Ogg Opus; `tiro transcribe` accepts"
+            " many more formats"
         )
     if is_pipe:
         return PipedAudio(encoding, rate, stream.pieces(PIPE_PIECE_BYTES), is_paced=False)
@@ -75,40 +78,52 @@ class _Stream:
 
     def peek(self, size: int) -> bytes:
         """The next bytes, which stay to be read. Fewer than `size` only at the end."""
-        self._peeked += self._file.read(size - len(self._peeked))
-        return self._peeked
+        self._peeked += self._file.read(max(0, size - len(self._peeked)))
+        return self._peeked[:size]
 
     def read(self, size: int, /) -> bytes:
         """The next bytes. Fewer than `size` only at the end."""
         peeked, self._peeked = self._peeked[:size], self._peeked[size:]
         return peeked + self._file.read(size - len(peeked)) if len(peeked) < size else peeked
 
-    def pieces(self, size: int, *, total: int | None = None) -> Iterator[bytes]:
-        """The rest in pieces of this size, and then the end of the file. `total`: the most bytes of all pieces."""
+    def pieces(self, size: int, *, total: int | None = None, is_pipe: bool = False) -> Iterator[bytes]:
+        """The rest in pieces of this size, and then the end of the file.
+
+        Args:
+            size: Bytes of a piece.
+            total: The bytes of all pieces, if something else follows them. What follows in a file counts as more of
+                them unless it is a chunk: a recorder that was cut off leaves an old number in the header. None: the
+                whole rest.
+            is_pipe: Whether to end at `total` without waiting for what follows.
+        """
         with self._file:
             left = total
             while piece := self.read(size if left is None else min(size, left)):
                 yield piece
                 left = None if left is None else left - len(piece)
+                if left == 0 and not is_pipe and not begins_chunk(self.peek(_CHUNK_HEADER_BYTES)):
+                    left = None
 
 
 def _wav_audio(path: Path, stream: _Stream, *, is_pipe: bool) -> PacedAudio | PipedAudio:
     try:
         header = read_wav_header(stream)
     except NotWav as error:
-        raise AudioSourceError(f"{path}: not a WAV file with 16-bit PCM samples: {error}") from None
-    frame_bytes = _SAMPLE_BYTES * header.channels
-    pieces = stream.pieces(round(header.rate * CHUNK_SECONDS) * frame_bytes, total=header.data_bytes)
-    mixed = (_mixed(piece[: len(piece) // frame_bytes * frame_bytes], header.channels) for piece in pieces)
+        raise AudioSourceError(f"{path}: not a WAV file that a live stream takes: {error}") from None
+    frame_bytes = header.samples.sample_bytes * header.channels
+    pieces = stream.pieces(round(header.rate * CHUNK_SECONDS) * frame_bytes, total=header.data_bytes, is_pipe=is_pipe)
+    whole = (piece[: len(piece) // frame_bytes * frame_bytes] for piece in pieces)
+    pcm16 = (header.samples.to_pcm16(piece) for piece in whole)
+    channels = header.channels
+    if channels > CHANNELS_MAX:
+        pcm16, channels = (_mixed(piece, header.channels) for piece in pcm16), 1
     if is_pipe:
-        return PipedAudio(AudioEncoding.LINEAR16, header.rate, mixed, is_paced=True)
-    return PacedAudio(AudioEncoding.LINEAR16, header.rate, mixed)
+        return PipedAudio(AudioEncoding.LINEAR16, header.rate, pcm16, is_paced=True, channels=channels)
+    return PacedAudio(AudioEncoding.LINEAR16, header.rate, pcm16, channels=channels)
 
 
 def _mixed(frames: bytes, channels: int) -> bytes:
-    """The mean of all channels: the live stream has one channel."""
-    if channels == 1:
-        return frames
+    """The mean of more channels than a live stream takes."""
     samples = array.array("h", frames)
     if sys.byteorder == "big":
         samples.byteswap()

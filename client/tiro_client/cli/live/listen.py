@@ -67,7 +67,9 @@ async def _listen(options: ClientOptions, file: Path | None, config: LiveConfig,
             source = await _unless(interrupted, _source(file))
             if source is None:
                 return exit_codes.INTERRUPTED
-            config = dataclasses.replace(config, encoding=source.encoding, sample_rate=source.sample_rate)
+            config = dataclasses.replace(
+                config, encoding=source.encoding, sample_rate=source.sample_rate, channels=source.channels
+            )
             if file is None and not output.quiet:
                 notes().print("listening; Ctrl-C ends")
             async with options.client() as client:

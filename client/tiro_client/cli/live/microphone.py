@@ -26,6 +26,7 @@ class Microphone:
     """Called with what the user should know about the recording."""
     encoding: AudioEncoding = AudioEncoding.LINEAR16
     sample_rate: int = SAMPLE_RATE
+    channels: int = 1
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The recorded audio, until the generator is closed.

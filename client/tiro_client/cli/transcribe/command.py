@@ -31,7 +31,10 @@ def transcribe(
     *,
     files: Annotated[
         list[str],
-        typer.Argument(help="Recordings in any format that FFmpeg reads: files, URLs to fetch, or - for stdin."),
+        typer.Argument(
+            help="Recordings: files, URLs to fetch, or - for stdin. WAV, MP3, M4A, MP4, MKV, WebM, Ogg, FLAC, AMR and"
+            " many more; docs/formats.md has the list."
+        ),
     ],
     output: OutputArguments,
     subtitles: SubtitleArguments,

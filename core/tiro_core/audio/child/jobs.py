@@ -20,7 +20,6 @@ from tiro_core.audio.errors import (
     EmptyAudioError,
     NotAudioError,
 )
-from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.report import AudioInfo
 from tiro_core.audio.wire import ERROR, RESULT, Job, pack
 
@@ -71,21 +70,21 @@ def _dispatch(job: Job, channel: socket.socket, file_fd: int | None) -> None:
     if source.size == 0:
         raise EmptyAudioError
     if job.kind == "probe":
-        channel.sendall(pack(RESULT, json.dumps(asdict(_probe(source, job.limits))).encode()))
+        channel.sendall(pack(RESULT, json.dumps(asdict(_probe(source, job))).encode()))
     else:
-        container = open_container(source, track=job.track)
-        PcmSender(container, job, channel, chunk_bytes=FILE_CHUNK_BYTES).run()
+        container = open_container(source, track=job.track, headerless=job.headerless)
+        PcmSender(container, job, channel, chunk_bytes=FILE_CHUNK_BYTES, source=source).run()
 
 
-def _probe(source: FileSource, limits: DecodeLimits) -> AudioInfo:
-    tracks = listen(source)
-    container = open_container(source)
+def _probe(source: FileSource, job: Job) -> AudioInfo:
+    tracks = listen(source, headerless=job.headerless)
+    container = open_container(source, headerless=job.headerless)
     if not tracks:
-        return measure(container, limits)
+        return measure(container, job.limits)
     track = track_with_speech(tracks, container.track)
     if track != container.track:
         container = open_container(source, track=track)
-    return replace(measure(container, limits), tracks=tuple(tracks), track=track)
+    return replace(measure(container, job.limits), tracks=tuple(tracks), track=track)
 
 
 def _open_live(job: Job, source: LiveSource) -> FrameReader:

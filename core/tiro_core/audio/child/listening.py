@@ -83,15 +83,19 @@ class _Listener:
         )
 
 
-def listen(source: FileSource) -> list[AudioTrack]:
+def listen(source: FileSource, *, headerless: str = "") -> list[AudioTrack]:
     """Return the sound tracks of a container, with the speech in windows of each.
 
     A container with one track, or without any whose codec is accepted, is not listened to: the list is empty.
 
+    Args:
+        source: the container.
+        headerless: the format without a header to take where none is recognised; empty for none.
+
     Raises:
         AudioError: the container cannot be opened.
     """
-    media = open_media(source)
+    media = open_media(source, headerless=headerless)
     streams = sound_tracks(media)[:TRACKS_MAX]
     if len(streams) == 1:
         return []

@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard
 
+from tiro_core.audio.child.chunks import correct_sound_size
 from tiro_core.audio.child.container import AudioContainer
 from tiro_core.audio.child.formats import CONTAINERS, DECODERS
 from tiro_core.audio.child.origin import start_seconds
@@ -16,14 +17,18 @@ from tiro_core.audio.child.refusals import check_wav_header
 from tiro_core.audio.child.source import FileSource, LiveSource
 from tiro_core.audio.child.tracks import default_track, numbered_track
 from tiro_core.audio.errors import NotAudioError
+from tiro_core.audio.headerless import HEADERLESS_BY_NAME
 
 
-def open_media(source: FileSource | LiveSource, *, container_format: str | None = None) -> InputContainer:
+def open_media(
+    source: FileSource | LiveSource, *, container_format: str | None = None, headerless: str = ""
+) -> InputContainer:
     """Open the container in `source`, which is read from its start.
 
     Args:
         source: bytes to read.
         container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
+        headerless: the format without a header to take where none is recognised; empty for none.
 
     Raises:
         AudioParametersError: the header of a wav file has no channel, too many, or an absurd sample rate.
@@ -32,12 +37,26 @@ def open_media(source: FileSource | LiveSource, *, container_format: str | None 
     if isinstance(source, FileSource):
         source.seek(0)
         check_wav_header(source)
+        correct_sound_size(source)
+    try:
+        return _opened(source, container_format, CONTAINERS, {})
+    except NotAudioError:
+        if not headerless or not isinstance(source, FileSource):
+            raise
+    source.seek(0)
+    return _opened(source, headerless, (headerless,), HEADERLESS_BY_NAME[headerless].options)
+
+
+def _opened(
+    source: FileSource | LiveSource, container_format: str | None, allowed: Sequence[str], options: dict[str, str]
+) -> InputContainer:
+    confinement = {"format_whitelist": ",".join(allowed), "codec_whitelist": ",".join(DECODERS)}
     try:
         return av.open(
             source,
             mode="r",
             format=container_format,
-            container_options={"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)},
+            container_options={**confinement, **options},
             metadata_errors="replace",
             io_open=_refuse_to_open,
         )
@@ -48,7 +67,7 @@ def open_media(source: FileSource | LiveSource, *, container_format: str | None 
 
 
 def open_container(
-    source: FileSource | LiveSource, *, track: int = 0, container_format: str | None = None
+    source: FileSource | LiveSource, *, track: int = 0, container_format: str | None = None, headerless: str = ""
 ) -> AudioContainer:
     """Open one sound track of the container in `source`.
 
@@ -56,6 +75,7 @@ def open_container(
         source: bytes to read.
         track: the number of the track, from 1; 0 takes the one that a player takes.
         container_format: FFmpeg's name of the only container to try; None recognises any accepted one.
+        headerless: the format without a header to take where none is recognised; empty for none.
 
     Raises:
         AudioParametersError: no channel, too many, or an absurd sample rate.
@@ -64,7 +84,7 @@ def open_container(
         NoAudioStreamError: the container has no sound.
         NotAudioError: no accepted container was recognised.
     """
-    media = open_media(source, container_format=container_format)
+    media = open_media(source, container_format=container_format, headerless=headerless)
     stream = numbered_track(media, track) if track else default_track(media)
     return opened_tracks(media, [stream], source)[0]
 

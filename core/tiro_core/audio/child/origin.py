@@ -4,6 +4,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from tiro_core.audio.child.boxes import boxes
 from tiro_core.audio.child.formats import STATES_NO_DURATION
 from tiro_core.audio.child.source import FileSource, LiveSource
 
@@ -11,10 +12,6 @@ MOVIE = "mov,mp4,m4a,3gp,3g2,mj2"
 MATROSKA = "matroska,webm"
 COUNTS_FROM_ZERO = frozenset({MATROSKA, "ogg"})
 """Containers whose duration is the timestamp of their end, also where they begin with a later one than 0."""
-
-BOX_HEADER_BYTES = 16
-BOXES_MAX = 10_000
-"""Boxes of a movie that are looked at. One that is not fragmented has a handful."""
 
 
 def start_seconds(container: InputContainer, source: FileSource | LiveSource) -> float | None:
@@ -66,20 +63,4 @@ def _tagged_end(container_name: str, stream: AudioStream) -> float | None:
 
 def _is_fragmented(source: FileSource) -> bool:
     """Whether a movie has fragments (`moof`, ISO/IEC 14496-12, section 8.8.4)."""
-    before = source.tell()
-    position = 0
-    try:
-        for _ in range(BOXES_MAX):
-            source.seek(position)
-            header = source.read(BOX_HEADER_BYTES)
-            if header[4:8] == b"moof":
-                return True
-            size = int.from_bytes(header[:4], "big")
-            if size == 1:  # the size follows, as 64 bits
-                size = int.from_bytes(header[8:16], "big")
-            if len(header) < BOX_HEADER_BYTES or size < len(b"sizetype"):
-                return False
-            position += size
-        return False
-    finally:
-        source.seek(before)
+    return any(name == b"moof" for _, name in boxes(source))

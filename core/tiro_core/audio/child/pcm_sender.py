@@ -11,7 +11,9 @@ from av import AudioFrame
 
 from tiro_core.audio.child.clock_check import with_checked_clock
 from tiro_core.audio.child.silence import silence_like
+from tiro_core.audio.child.source import FileSource
 from tiro_core.audio.child.timeline import Clocked, Piece, open_timeline, stated_end
+from tiro_core.audio.child.unread import unread_bytes
 from tiro_core.audio.errors import AudioTooLongError, AudioTooShortError, AudioUndecodableError
 from tiro_core.audio.mono import MonoConverter
 from tiro_core.audio.report import AudioSource, DecodeReport
@@ -43,10 +45,20 @@ class PcmSender:
         job: its rate and limits.
         channel: where to send; a parent that does not read makes this wait, which bounds the memory on both sides.
         chunk_bytes: samples are sent when there are at least this many bytes of them.
+        source: the file that is decoded; None for a live stream.
     """
 
-    def __init__(self, reader: FrameReader, job: Job, channel: socket.socket, *, chunk_bytes: int) -> None:
+    def __init__(
+        self,
+        reader: FrameReader,
+        job: Job,
+        channel: socket.socket,
+        *,
+        chunk_bytes: int,
+        source: FileSource | None = None,
+    ) -> None:
         self._reader = reader
+        self._source = source
         self._limits = job.limits
         self._channel = channel
         self._chunk_bytes = chunk_bytes
@@ -120,5 +132,6 @@ class PcmSender:
             container_duration_seconds=stated_end(self._reader, self._timeline),
             clock_restarts=self._timeline.restarts,
             single_channel_seconds=self._converter.single_channel_seconds,
+            unread_bytes=unread_bytes(self._reader.name, self._source) if self._source is not None else 0,
         )
         self._channel.sendall(pack(RESULT, json.dumps(asdict(report)).encode()))

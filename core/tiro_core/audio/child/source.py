@@ -14,13 +14,25 @@ class FileSource:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._position = 0
+        self._patches: dict[int, bytes] = {}
         self.size = os.fstat(fd).st_size
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; none at the end."""
-        data = os.pread(self._fd, size, self._position)
+        data = self.peek(size, at=self._position)
         self._position += len(data)
         return data
+
+    def peek(self, size: int, *, at: int = 0) -> bytes:
+        """Return up to `size` bytes at an offset, without moving the position."""
+        data = os.pread(self._fd, size, at)
+        for offset, patch in self._patches.items():
+            data = _patched(data, at, offset, patch)
+        return data
+
+    def patch(self, offset: int, data: bytes) -> None:
+        """Let reads see other bytes at an offset. The file itself stays as it is."""
+        self._patches[offset] = data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to `offset`, as `io.IOBase.seek` does."""
@@ -31,6 +43,14 @@ class FileSource:
     def tell(self) -> int:
         """Return the position."""
         return self._position
+
+
+def _patched(data: bytes, at: int, offset: int, patch: bytes) -> bytes:
+    """Return `data`, which begins at `at`, with the part of the patch that lies in it."""
+    begin, end = max(at, offset), min(at + len(data), offset + len(patch))
+    if begin >= end:
+        return data
+    return data[: begin - at] + patch[begin - offset : end - offset] + data[end - at :]
 
 
 class LiveSource:

@@ -11,6 +11,9 @@ from tiro_core.audio.child.formats import DECODERS
 from tiro_core.audio.child.refusals import check_streams
 from tiro_core.audio.errors import AudioTrackNotFoundError, AudioUndecodableError, NoAudioStreamError
 
+DESCRIBED_BY_PACKETS = frozenset({"mpeg", "mpegts"})
+"""Containers that do not state rate and channels: those of sound that begins late are known with its first frame."""
+
 
 def sound_tracks(container: InputContainer) -> list[AudioStream]:
     """Return the sound tracks, in the order of the container."""
@@ -64,7 +67,8 @@ def default_track(container: InputContainer) -> AudioStream:
     decodable = [track for track in tracks if is_decodable(track)]
     if not decodable:
         raise AudioUndecodableError(_refused(tracks))
-    check_streams(decodable)
+    if container.format.name not in DESCRIBED_BY_PACKETS:
+        check_streams(decodable)
     best = container.streams.best("audio")
     if isinstance(best, AudioStream) and is_decodable(best):
         return best

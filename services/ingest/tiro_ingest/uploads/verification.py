@@ -77,7 +77,7 @@ class UploadVerifier:
                     raise _mismatch(
                         f"the upload was announced with the SHA-256 {announced_sha256} and has {spool.sha256}"
                     )
-                audio = await self._probe(spool.file)
+                audio = await self._probe(spool.file, writer.display_name)
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
@@ -99,9 +99,9 @@ class UploadVerifier:
             await self._uploads.require_writer(writer)  # a deleted upload has no parts
             raise
 
-    async def _probe(self, file: IO[bytes]) -> AudioInfo:
+    async def _probe(self, file: IO[bytes], file_name: str) -> AudioInfo:
         try:
-            found = await probe(self._launcher, file, limits=self._limits)
+            found = await probe(self._launcher, file, limits=self._limits, file_name=file_name)
         except AudioError as error:
             reason = reason_from_name(error.reason)
             raise UploadRefused(grpc.StatusCode.INVALID_ARGUMENT, reason, str(error)) from error

@@ -9,6 +9,7 @@ from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_OTHER_TRACKS,
     WARNING_REASON_TIMESTAMPS,
     WARNING_REASON_TRUNCATED_AUDIO,
+    WARNING_REASON_UNREAD_BYTES,
     Warning,  # noqa: A004 - the contract's word
 )
 from tiro_core.audio.report import DecodeReport
@@ -30,6 +31,9 @@ def audio_warnings(report: DecodeReport | None) -> Iterator[Warning]:
         times = "once" if report.clock_restarts == 1 else f"{report.clock_restarts} times"
         text = f"the recording's timestamps go back or jump {times}; the sound continues there without a gap"
         yield Warning(reason=WARNING_REASON_TIMESTAMPS, message=text)
+    if report.unread_bytes:
+        text = f"{report.unread_bytes} bytes behind the sound were not read: another recording may have been appended"
+        yield Warning(reason=WARNING_REASON_UNREAD_BYTES, message=text)
     if report.single_channel_seconds:
         text = (
             f"the channels cancel each other out when they are mixed: of {report.single_channel_seconds:.1f} s one"

@@ -77,13 +77,13 @@ class Recognizer:
         async with self._spooled(record, recording.size) as file:
             if record.options.separate_channels:
                 return await self._by_channel(file, record, recording, writer)
-            return await self._mixed(file, record, recording.track, writer)
+            return await self._mixed(file, record, recording, writer)
 
     async def _mixed(
-        self, file: IO[bytes], record: TranscriptionRecord, track: int, writer: TranscriptWriter
+        self, file: IO[bytes], record: TranscriptionRecord, recording: Recording, writer: TranscriptWriter
     ) -> Transcript:
         builder = TranscriptBuilder(record.config, record.options)
-        run = _Pass(builder, writer, writer.add, writer.report_progress, self._usage.of(record.tenant), track)
+        run = _Pass(builder, writer, writer.add, writer.report_progress, self._usage.of(record.tenant), recording)
         outcome = await self._run(run, file, record.options)
         return builder.transcript(self._host.engine.model, outcome, writer.segment_count)
 
@@ -102,7 +102,7 @@ class Recognizer:
                 lambda segment: segments.extend((turn, channel + 1) for turn in turns(segment)),
                 lambda done: writer.report_progress((channel * seconds + done) / channels),
                 self._usage.of(record.tenant),
-                recording.track,
+                recording,
                 channel,
             )
 
@@ -116,7 +116,13 @@ class Recognizer:
         audio_range = AudioRange(options)
         longest = MULTILINGUAL_SECONDS if options.multilingual else self._window_seconds
         decoding = decode(
-            self._launcher, file, rate=SAMPLE_RATE, channel=run.channel, track=run.track, limits=self._limits
+            self._launcher,
+            file,
+            rate=SAMPLE_RATE,
+            channel=run.channel,
+            track=run.recording.track,
+            container=run.recording.container,
+            limits=self._limits,
         )
         async with decoding as stream:
             audio = audio_range.until_end(stream)
@@ -159,7 +165,6 @@ class _Pass:
     report_progress: Callable[[float], None]
     """Called after each window with its end in the recording, in seconds."""
     on_audio_sent: OnAudioSent
-    track: int
-    """The sound track that is transcribed, from 1. 0: the recording has one."""
+    recording: Recording
     channel: int | None = None
     """The channel that is transcribed, from 0. None: all of them, mixed."""

@@ -17,6 +17,8 @@ class Recording:
     """Its bytes."""
     channels: int = 1
     """The channels of the sound track that is transcribed."""
+    container: str = ""
+    """FFmpeg's name of its container. Empty: a part, which is a WAV file."""
     track: int = 0
     """The number of this track, from 1. 0: the recording has one."""
     tracks: Sequence[AudioTrack] = ()
@@ -31,6 +33,7 @@ def recording_of(upload: UploadRecord, options: TranscriptionOptions) -> Recordi
     return Recording(
         upload.committed_size,
         max(1, heard_channels(options, audio)),
+        audio.container,
         heard_track(options, audio),
         audio.tracks,
         bool(options.audio_track),

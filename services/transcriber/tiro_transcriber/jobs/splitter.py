@@ -120,7 +120,14 @@ class JobSplitter:
         )
         async with (
             spool as file,
-            decode(self._launcher, file, rate=SAMPLE_RATE, track=recording.track, limits=self._limits) as stream,
+            decode(
+                self._launcher,
+                file,
+                rate=SAMPLE_RATE,
+                track=recording.track,
+                container=recording.container,
+                limits=self._limits,
+            ) as stream,
             aclosing(audio_range.until_end(stream)) as audio,
             aclosing(split(audio, self._settings.part_seconds, start=start)) as chunks,
         ):

@@ -168,7 +168,9 @@ class Transcription(_message.Message):
     name: _builtins.str
     """`transcriptions/{transcription}`. The server chooses the id, a UUIDv7."""
     display_name: _builtins.str
-    """The caller's name for the job. It has no meaning to the server. At most 255 characters."""
+    """The caller's name for the job. At most 255 characters. Of `content` and `uri` it is the name of the upload as well,
+    whose ending counts for samples without a header.
+    """
     upload: _builtins.str
     """An upload that is READY: `uploads/{upload}`."""
     content: _builtins.bytes

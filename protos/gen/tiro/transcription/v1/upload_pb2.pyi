@@ -66,7 +66,9 @@ class Upload(_message.Message):
     name: _builtins.str
     """`uploads/{upload}`. The server chooses the id, a UUIDv7."""
     display_name: _builtins.str
-    """The caller's name for the upload, a file name for example. It has no meaning to the server. At most 255 characters."""
+    """The caller's name for the upload, a file name for example. At most 255 characters. Its ending counts for samples
+    without a header alone, as in `call.al` (docs/formats.md).
+    """
     size_bytes: _builtins.int
     """The size that the caller announces, in bytes; 0 announces none. An announced size is checked when the upload is
     created and when it is finished.
