@@ -109,13 +109,14 @@ class BatchDecoder:
         self, encoded: Any, vocabulary: Vocabulary, tasks: Sequence[DecodingTask], no_repeat_ngram_size: int = 0
     ) -> list[Generated]:
         prompts = [self._prompt(vocabulary, task) for task in tasks]
-        tokens = max(_tokens_max(vocabulary, task) for task in tasks)
+        # CTranslate2 generates at most half of its length, less the prompt where that is longer.
+        room = self._whisper.max_length - max(self._whisper.max_length // 2, len(prompts[0]))
+        tokens = min(room, max(_tokens_max(vocabulary, task) for task in tasks))
         results = self._whisper.model.generate(
             encoded,
             prompts,
             beam_size=tasks[0].effort.beam_size,
             no_repeat_ngram_size=no_repeat_ngram_size,
-            # CTranslate2 generates at most half of this, less the prompt.
             max_length=min(max(2 * tokens, len(prompts[0]) + tokens), self._whisper.max_length),
             return_scores=True,
             return_no_speech_prob=True,

@@ -10,16 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from tiro_engines.faster_whisper.batch_decoder import SAMPLES_MIN, BatchDecoder
+from tiro_engines.faster_whisper.echoes import echo_in, is_confirmed
 from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
 from tiro_engines.faster_whisper.hallucination_filter import HallucinationFilter
 from tiro_engines.faster_whisper.languages import Languages, SpokenLanguage
 from tiro_engines.faster_whisper.long_form import BEAM_SIZE, decode_long_form
+from tiro_engines.faster_whisper.prompts import fitted, without_prompt
 from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.faster_whisper.sentences import sentences
-from tiro_engines.faster_whisper.speech_segments import batches, find_speech_segments
+from tiro_engines.faster_whisper.speech_segments import SEGMENT_SECONDS_MAX, batches, find_speech_segments
 from tiro_engines.faster_whisper.speech_stretches import SpeechSegment, speech_stretches
 from tiro_engines.faster_whisper.tasks import DecodingTask, Effort
 from tiro_engines.interface import (
+    SAMPLE_RATE,
     DecodingOptions,
     DetectedLanguage,
     RecognitionOptions,
@@ -56,11 +59,12 @@ class RecordingTranscriber:
     ) -> WindowResult:
         """Transcribe one window; see `Engine.transcribe`."""
         output = HallucinationFilter(emit, cancelled)
+        fit = fitted(self._whisper, options)
         if _needs_long_form(options.decoding):
-            language = self._whole(window, options, output)
+            language = self._whole(window, fit.options, output)
         else:
-            language = self._by_segments(window, options, output)
-        return WindowResult(language, dropped=tuple(output.dropped))
+            language = self._by_segments(window, fit.options, output)
+        return WindowResult(language, fit.warnings, tuple(output.dropped))
 
     def _by_segments(
         self, window: Window, options: RecognitionOptions, output: HallucinationFilter
@@ -72,11 +76,11 @@ class RecordingTranscriber:
             return None
         language = self._language(_samples(window, segments[0]), options)
         named = replace(options, language=language.code)
-        for index, batch in enumerate(batches(segments, self._batch_seconds_max, PAD_SECONDS)):
+        for batch in batches(segments, self._batch_seconds_max, PAD_SECONDS):
             output.raise_if_cancelled()
+            self._decode([_part(window, segment) for segment in batch], named, output)
             # As in faster-whisper, only the beginning of the window has the prompt.
-            prompt = options.decoding.initial_prompt if index == 0 else ""
-            self._decode([_part(window, segment) for segment in batch], named, prompt, output)
+            named = replace(named, decoding=replace(named.decoding, initial_prompt=""))
         output.raise_if_cancelled()
         return language
 
@@ -88,15 +92,16 @@ class RecordingTranscriber:
         code, probability, _ = self._whisper.detect_language(samples)
         return DetectedLanguage(code, float(probability))
 
-    def _decode(
-        self, parts: Sequence[Window], options: RecognitionOptions, prompt: str, output: HallucinationFilter
-    ) -> None:
+    def _decode(self, parts: Sequence[Window], options: RecognitionOptions, output: HallucinationFilter) -> None:
         """Decode speech segments in one batch, and those that are rejected once more in the long form."""
-        batch = self._batch_decoder.generate([self._task(part, options, prompt) for part in parts])
+        batch = self._batch_decoder.generate([self._task(part, options) for part in parts])
         texts = [_accepted(generated) for generated in batch.generated]
         aligned = self._batch_decoder.words(batch, [text or [] for text in texts])
         for part, generated, text, words in zip(parts, batch.generated, texts, aligned, strict=True):
             end = part.offset + len(part.samples)
+            if self._is_echo(generated.text, part, options):
+                self._decode([part], without_prompt(options), output)
+                continue
             if text is None:
                 self._long_form(part, options, output)
             elif not words:
@@ -106,12 +111,20 @@ class RecordingTranscriber:
                 segment = segment_of(sentence, part.offset, end, batch.language, with_words=with_words)
                 output.accept(segment, replace(generated, text=segment.text))
 
-    def _task(self, part: Window, options: RecognitionOptions, prompt: str) -> DecodingTask:
+    def _is_echo(self, text: str, part: Window, options: RecognitionOptions) -> bool:
+        """Whether a text is copied from prompt or hotwords, and not in its audio."""
+        echo = echo_in(text, options)
+        if echo is None or options.decoding.translate:
+            return False
+        again = self._batch_decoder.generate([self._task(part, without_prompt(options))])
+        return not is_confirmed(echo, again.generated[0].text)
+
+    def _task(self, part: Window, options: RecognitionOptions) -> DecodingTask:
         language = SpokenLanguage(self._whisper, self._languages)
         language.named = options.language
         effort = Effort(PAD_SECONDS, options.decoding.beam_size or BEAM_SIZE)
-        encode = self._whisper.hf_tokenizer.encode
-        tokens = encode(f" {prompt.strip()}", add_special_tokens=False).ids if prompt else []
+        prompt = options.decoding.initial_prompt
+        tokens = self._whisper.hf_tokenizer.encode(f" {prompt}", add_special_tokens=False).ids if prompt else []
         return DecodingTask(part.samples, effort, language, " ".join(options.hotwords) or None, prompt=tokens)
 
     def _whole(
@@ -133,8 +146,16 @@ class RecordingTranscriber:
     ) -> DetectedLanguage | None:
         output.raise_if_cancelled()
         decoded = decode_long_form(self._whisper, window, options, stretches)
+        done = window.offset
+        named = replace(options, language=decoded.language.code)
         for segment, generated in decoded.segments:
+            begin = max(done, segment.end - SEGMENT_SECONDS_MAX * SAMPLE_RATE)
+            if self._is_echo(segment.text, _between(window, begin, segment.end), named):
+                rest = _between(window, done, window.offset + len(window.samples))
+                self._long_form(rest, without_prompt(named), output, _after(stretches, done - window.offset))
+                break
             output.accept(segment, generated)
+            done = segment.end
         output.raise_if_cancelled()
         return decoded.language
 
@@ -155,6 +176,20 @@ def _accepted(generated: Generated) -> list[int] | None:
 
 def _samples(window: Window, segment: SpeechSegment) -> Samples:
     return window.samples[segment.start : segment.end]
+
+
+def _between(window: Window, start: int, end: int) -> Window:
+    """A part of a window, between two samples of the recording."""
+    return Window(window.samples[start - window.offset : end - window.offset], start)
+
+
+def _after(stretches: Sequence[SpeechSegment], sample: int) -> list[SpeechSegment]:
+    """The stretches after a sample of their window, in the window that begins there."""
+    return [
+        SpeechSegment(max(0, stretch.start - sample), stretch.end - sample)
+        for stretch in stretches
+        if stretch.end > sample
+    ]
 
 
 def _part(window: Window, segment: SpeechSegment) -> Window:

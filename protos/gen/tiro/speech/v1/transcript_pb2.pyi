@@ -42,6 +42,10 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
     between `start_offset` and `end_offset` may lack its changes.
     """
+    WARNING_REASON_HOTWORDS_OMITTED: _WarningReason.ValueType  # 10
+    """The model had no room for all hotwords; the message names those that were left out."""
+    WARNING_REASON_PROMPT_TRUNCATED: _WarningReason.ValueType  # 11
+    """The initial prompt is longer than the model takes; only its end was used."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """The kind of a warning about a transcript."""
@@ -62,6 +66,10 @@ WARNING_REASON_STAGE_FAILED: WarningReason.ValueType  # 6
 """A stage that changes the engine's text failed (`replacements`, for example); the message names it. The segments
 between `start_offset` and `end_offset` may lack its changes.
 """
+WARNING_REASON_HOTWORDS_OMITTED: WarningReason.ValueType  # 10
+"""The model had no room for all hotwords; the message names those that were left out."""
+WARNING_REASON_PROMPT_TRUNCATED: WarningReason.ValueType  # 11
+"""The initial prompt is longer than the model takes; only its end was used."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final
