@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tiro_engines.faster_whisper.alignment import WindowText, align
-from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
+from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_loop
 from tiro_engines.faster_whisper.languages import (
     TOKENS_PER_SECOND_MAX,
     Languages,
@@ -20,7 +20,7 @@ from tiro_engines.faster_whisper.languages import (
 )
 from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, DecodingTask, PrecedingFinal
-from tiro_engines.interface import SAMPLE_RATE
+from tiro_engines.interface import SAMPLE_RATE, Samples
 from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis
 
 ENCODER_SECONDS_MAX = 30
@@ -68,12 +68,18 @@ class BatchDecoder:
                 hypotheses[number] = one
         return hypotheses
 
-    def generate(self, tasks: Sequence[DecodingTask]) -> DecodedBatch:
-        """Decode one batch to tokens: tasks of one language, hotwords, effort and length of prompt."""
+    def generate(self, tasks: Sequence[DecodingTask], no_repeat_ngram_size: int = 0) -> DecodedBatch:
+        """Decode one batch to tokens.
+
+        Args:
+            tasks: Tasks of one language, hotwords, effort and length of prompt.
+            no_repeat_ngram_size: Sequences of this many tokens may not come twice. 0: any may.
+        """
         encoded = self._whisper.encode(self._features(tasks))
         language = _language(tasks[0], encoded)
         vocabulary = self._languages.vocabulary(language)
-        return DecodedBatch(tasks, encoded, language, vocabulary, self._generate(encoded, vocabulary, tasks))
+        generated = self._generate(encoded, vocabulary, tasks, no_repeat_ngram_size)
+        return DecodedBatch(tasks, encoded, language, vocabulary, generated)
 
     def words(self, batch: DecodedBatch, texts: Sequence[list[int]]) -> list[tuple[DecodedWord, ...]]:
         """The words of each window with their times.
@@ -91,9 +97,15 @@ class BatchDecoder:
         """Decode one batch. The hypotheses have the words that are accepted."""
         batch = self.generate(tasks)
         generated = batch.generated
-        if any(_is_decoded_again(task, text) for task, text in zip(tasks, generated, strict=True)):
-            generated = self._generate(batch.encoded, batch.vocabulary, tasks, REPEATED_TOKENS)
-        words = self.words(batch, [_accepted(task, text) for task, text in zip(tasks, generated, strict=True)])
+        vocabulary = batch.vocabulary
+        # No higher effort is left for a loop, so it is decoded once more, with repetitions forbidden.
+        if tasks[0].effort is CAREFUL and any(
+            loops(task.audio, text, vocabulary) for task, text in zip(tasks, generated, strict=True)
+        ):
+            generated = self._generate(batch.encoded, vocabulary, tasks, REPEATED_TOKENS)
+        words = self.words(
+            batch, [_accepted(task, text, vocabulary) for task, text in zip(tasks, generated, strict=True)]
+        )
         return [Hypothesis(_of_window(task, each), batch.language) for task, each in zip(tasks, words, strict=True)]
 
     def _features(self, tasks: Sequence[DecodingTask]) -> Any:
@@ -109,13 +121,14 @@ class BatchDecoder:
         self, encoded: Any, vocabulary: Vocabulary, tasks: Sequence[DecodingTask], no_repeat_ngram_size: int = 0
     ) -> list[Generated]:
         prompts = [self._prompt(vocabulary, task) for task in tasks]
-        tokens = max(_tokens_max(vocabulary, task) for task in tasks)
+        # CTranslate2 generates at most half of its length, less the prompt where that is longer.
+        room = self._whisper.max_length - max(self._whisper.max_length // 2, len(prompts[0]))
+        tokens = min(room, max(_tokens_max(vocabulary, task) for task in tasks))
         results = self._whisper.model.generate(
             encoded,
             prompts,
             beam_size=tasks[0].effort.beam_size,
             no_repeat_ngram_size=no_repeat_ngram_size,
-            # CTranslate2 generates at most half of this, less the prompt.
             max_length=min(max(2 * tokens, len(prompts[0]) + tokens), self._whisper.max_length),
             return_scores=True,
             return_no_speech_prob=True,
@@ -162,22 +175,23 @@ def _generated(vocabulary: Vocabulary, result: Any, tokens_max: int) -> Generate
     )
 
 
-def _is_decoded_again(task: DecodingTask, generated: Generated) -> bool:
-    """Whether a repetitive text is decoded once more, with repetitions forbidden, because no higher effort is left."""
-    return task.effort is CAREFUL and is_repetitive(generated)
+def loops(samples: Samples, generated: Generated, vocabulary: Vocabulary) -> bool:
+    """Whether the text of a window repeats itself because the decoder loops."""
+    return is_loop(generated, len(samples) / SAMPLE_RATE, vocabulary.repeated_tokens_per_second_max)
 
 
-def _accepted(task: DecodingTask, generated: Generated) -> list[int]:
+def _accepted(task: DecodingTask, generated: Generated, vocabulary: Vocabulary) -> list[int]:
     """The tokens that are accepted. The last effort always keeps the prefix, and the first round of a loop."""
-    once = without_repetition(generated.tokens)
-    loops = is_repetitive(generated) or (task.effort is PARTIAL and (generated.truncated or once is not None))
+    is_looping = loops(task.audio, generated, vocabulary)
     if task.effort.log_probability_min is not None:
         unlikely = generated.log_probability < task.effort.log_probability_min
-        rejected = unlikely or loops or generated.truncated or is_hallucinated(generated) or once is not None
+        rejected = unlikely or is_looping or generated.truncated or is_hallucinated(generated)
         return [] if rejected else generated.tokens
     if is_hallucinated(generated):
         return list(task.prefix)
-    return max(list(task.prefix), once or [], key=len) if loops else generated.tokens
+    if is_looping or (task.effort is PARTIAL and generated.truncated):
+        return max(list(task.prefix), without_repetition(generated.tokens) or [], key=len)
+    return generated.tokens
 
 
 def _of_window(task: DecodingTask, words: tuple[DecodedWord, ...]) -> tuple[DecodedWord, ...]:

@@ -16,6 +16,12 @@ COMPACT_TOKENS_PER_SECOND_MAX = 8
 """The fastest speech in these languages has 6 words a second; read speech has 4 tokens a second."""
 
 
+REPEATED_TOKENS_PER_SECOND_MAX = 12
+"""The fastest repetition that is speech. Decoders loop faster than speakers repeat themselves."""
+COMPACT_REPEATED_TOKENS_PER_SECOND_MAX = 6
+"""The same in these languages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The tokens of a language."""
@@ -24,6 +30,7 @@ class Vocabulary:
     suppressed: list[int]
     """Tokens that never stand for speech."""
     tokens_per_second_max: int
+    repeated_tokens_per_second_max: int
 
 
 class Languages:
@@ -43,6 +50,8 @@ class Languages:
         if code not in self._vocabularies:
             tokenizer = Tokenizer(self._whisper.hf_tokenizer, self.several, task="transcribe", language=code)
             suppressed = list(get_suppressed_tokens(tokenizer, [DEFAULT_SYMBOLS]))
-            most = COMPACT_TOKENS_PER_SECOND_MAX if code in COMPACT else TOKENS_PER_SECOND_MAX
-            self._vocabularies[code] = Vocabulary(tokenizer, suppressed, most)
+            most, repeated = TOKENS_PER_SECOND_MAX, REPEATED_TOKENS_PER_SECOND_MAX
+            if code in COMPACT:
+                most, repeated = COMPACT_TOKENS_PER_SECOND_MAX, COMPACT_REPEATED_TOKENS_PER_SECOND_MAX
+            self._vocabularies[code] = Vocabulary(tokenizer, suppressed, most, repeated)
         return self._vocabularies[code]

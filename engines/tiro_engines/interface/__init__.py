@@ -31,7 +31,7 @@ from tiro_engines.interface.errors import (
     UnsupportedLanguage,
 )
 from tiro_engines.interface.options import DecodingOptions, Endpointing, RecognitionOptions, SessionOptions
-from tiro_engines.interface.results import DetectedLanguage, DroppedText, Segment, WindowResult, Word
+from tiro_engines.interface.results import DetectedLanguage, DroppedText, EngineWarning, Segment, WindowResult, Word
 from tiro_engines.interface.sessions import (
     CommittedContext,
     EngineSession,
@@ -60,6 +60,7 @@ __all__ = [
     "EngineSettings",
     "EngineType",
     "EngineUnavailable",
+    "EngineWarning",
     "Feature",
     "Final",
     "ModelInfo",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tiro.speech.v1.transcript_pb2 import WarningReason
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -59,11 +61,21 @@ class DroppedText:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineWarning:
+    """A warning about the options of a request, or about its audio."""
+
+    reason: "WarningReason.ValueType"
+    """The contract's reason."""
+    message: str
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowResult:
     """The result of a window, besides its segments."""
 
     language: DetectedLanguage | None
     """The language of the window. None when it had no speech to detect it from."""
-    warnings: tuple[str, ...] = ()
-    """For people."""
+    warnings: tuple[EngineWarning, ...] = ()
+    """A transcript has each once, however many windows return it."""
     dropped: tuple[DroppedText, ...] = ()

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tiro_engines.interface.audio import Samples
 from tiro_engines.interface.options import Endpointing, RecognitionOptions
-from tiro_engines.interface.results import Segment
+from tiro_engines.interface.results import EngineWarning, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Final:
     """
     context: CommittedContext | None = None
     """The end of the final, as context for the audio after it. A new session gets its audio again. None: no context."""
+    warnings: tuple[EngineWarning, ...] = ()
+    """Warnings about the session's options, with the first final for which they apply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tiro_engines.interface import RecognitionOptions, Samples
+from tiro_engines.interface import EngineWarning, RecognitionOptions, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Hypothesis:
     words: tuple[DecodedWord, ...] = ()
     language: str = ""
     """ISO 639 code."""
+    warnings: tuple[EngineWarning, ...] = ()
+    """Warnings about the options, of a final."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def decode_all(
     first = decode_all(decoder, samples[:at], earlier, splits_max=splits_max - 1)
     later = [Pause(one.start - at, one.end - at) for one in pauses if one.start >= pause.end]
     second = decode_all(decoder, samples[at:], later, splits_max=splits_max - 1)
-    return Hypothesis((*first.words, *(word.shifted(at) for word in second.words)), first.language or second.language)
+    words = (*first.words, *(word.shifted(at) for word in second.words))
+    return Hypothesis(words, first.language or second.language, hypothesis.warnings)
 
 
 def _is_too_short(hypothesis: Hypothesis, length: int, pauses: Sequence[Pause]) -> bool:

@@ -223,7 +223,7 @@ class WindowedSession(Generic[D]):
             return end, hypothesis
         last, following = hypothesis.words[count - 1], hypothesis.words[count]
         at = self._on_frame(self._window.start + (last.end + following.start) // 2)
-        return at, Hypothesis(hypothesis.words[:count], hypothesis.language)
+        return at, replace(hypothesis, words=hypothesis.words[:count])
 
     def _commit(self, hypothesis: Hypothesis, at: int) -> list[SessionUpdate]:
         if not hypothesis.words:
@@ -231,7 +231,7 @@ class WindowedSession(Generic[D]):
         with_words = self._options.recognition.word_timestamps
         segment = segment_of(hypothesis.words, self._window.start, at, hypothesis.language, with_words=with_words)
         self._context = context_at_end(hypothesis.words, self._window, at)
-        return [Final(segment, resume_at=at, context=self._context.committed)]
+        return [Final(segment, resume_at=at, context=self._context.committed, warnings=hypothesis.warnings)]
 
     def _continue_at(self, at: int) -> None:
         """Continue after the sample `at`: everything before it is final."""

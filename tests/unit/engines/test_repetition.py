@@ -8,6 +8,11 @@ import pytest
 
 from tiro_engines.faster_whisper.batch_decoder import _accepted
 from tiro_engines.faster_whisper.generated import Generated
+from tiro_engines.faster_whisper.languages import (
+    COMPACT_REPEATED_TOKENS_PER_SECOND_MAX,
+    COMPACT_TOKENS_PER_SECOND_MAX,
+    Vocabulary,
+)
 from tiro_engines.faster_whisper.repetition import without_repetition
 from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, QUICK, WITH_CONTEXT, DecodingTask, Effort
 
@@ -42,10 +47,15 @@ def test_repetition_of_speech_is_no_loop(tokens: str) -> None:
 SENTENCE = [1, 2, 3, 4, 5, 6]
 
 
-def accepted(effort: Effort, generated: Generated, prefix: list[int] | None = None) -> list[int]:
+VOCABULARY = Vocabulary(None, [], COMPACT_TOKENS_PER_SECOND_MAX, COMPACT_REPEATED_TOKENS_PER_SECOND_MAX)
+
+
+def accepted(
+    effort: Effort, generated: Generated, prefix: list[int] | None = None, *, seconds: float = 1.0
+) -> list[int]:
     """The accepted tokens of a decoder's output."""
-    task = DecodingTask(np.zeros(16_000, np.float32), effort, cast("Any", None), prefix=prefix or [])
-    return _accepted(task, generated)
+    samples = np.zeros(round(seconds * 16_000), np.float32)
+    return _accepted(DecodingTask(samples, effort, cast("Any", None), prefix=prefix or []), generated, VOCABULARY)
 
 
 def test_a_truncated_partial_is_reduced_or_withheld() -> None:
@@ -56,11 +66,16 @@ def test_a_truncated_partial_is_reduced_or_withheld() -> None:
     assert accepted(PARTIAL, runaway) == []
 
 
-def test_a_partial_has_no_repetition() -> None:
-    """A partial is reduced even if its loop ended by itself. The final keeps a sentence that was spoken twice."""
+@pytest.mark.parametrize("effort", [PARTIAL, QUICK, WITH_CONTEXT, CAREFUL])
+def test_what_is_said_twice_is_kept(effort: Effort) -> None:
+    """A repetition at the pace of speech is kept. One that is faster is a loop, although it ended by itself."""
     twice = Generated(SENTENCE * 2, "He had a smile. He had a smile.", -0.1, 0.0)
-    assert accepted(PARTIAL, twice) == SENTENCE
-    assert accepted(CAREFUL, twice) == SENTENCE * 2
+    assert accepted(effort, twice, seconds=4.0) == SENTENCE * 2
+    reduced = SENTENCE if effort in {PARTIAL, CAREFUL} else []
+    assert accepted(effort, twice, seconds=1.0) == reduced
+    often = Generated(SENTENCE * 10, "one two three four. " * 10, -0.1, 0.0)
+    assert accepted(effort, often, seconds=20.0) == SENTENCE * 10
+    assert accepted(effort, replace(often, truncated=True), seconds=20.0) == reduced
 
 
 def test_a_careful_final_keeps_truncated_output() -> None:

@@ -29,6 +29,7 @@ from tiro_engines.registry import find_engine
 from tiro_engines.windowed.silero import SileroModel, speech_probabilities
 
 OFFSET = 1_000_000
+LOOP_SECONDS_MIN = 5
 RECORDING = "tiro_engines.faster_whisper.recording"
 
 pytestmark = pytest.mark.xdist_group("whisper recording")
@@ -120,6 +121,48 @@ def test_doubtful_segments_are_decoded_again(engine: Engine, speech: Samples, mo
     assert difference(words_of(again), words_of(clear)) < 0.1
     assert all(a.end <= b.start for a, b in pairwise(again))
     assert again[0].start >= OFFSET
+
+
+def test_what_is_said_three_times_is_decoded_once(
+    engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clause that is repeated at the pace of speech is kept as often, and is not decoded again."""
+    monkeypatch.setattr(f"{RECORDING}.RecordingTranscriber._decode_again", lambda *_: pytest.fail("decoded again"))
+    segments, result = transcribe(engine, np.concatenate((speech[: 4 * SAMPLE_RATE],) * 3), DecodingOptions())
+    assert words_of(segments).count("secretary") == 3
+    assert not result.dropped
+
+
+def test_a_loop_is_decoded_in_halves(engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment over which the decoder loops is divided until it does not; all words are there, in order."""
+    clear, _ = transcribe(engine, speech, DecodingOptions())
+    looping: list[int] = []
+
+    def found(samples: Samples, *_: object) -> bool:
+        if len(samples) < LOOP_SECONDS_MIN * SAMPLE_RATE:
+            return False
+        looping.append(len(samples))
+        return True
+
+    monkeypatch.setattr(f"{RECORDING}.loops", found)
+    monkeypatch.setattr(f"{RECORDING}.decode_long_form", lambda *_: pytest.fail("decoded in the long form"))
+    again, _ = transcribe(engine, speech, DecodingOptions())
+    assert looping
+    assert difference(words_of(again), words_of(clear)) < 0.2
+    assert all(a.end <= b.start for a, b in pairwise(again))
+
+
+def test_a_short_loop_is_decoded_without_repetitions(
+    engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop over a segment that is too short to divide is decoded once more, with repetitions forbidden."""
+    samples = speech[: 4 * SAMPLE_RATE]
+    clear, _ = transcribe(engine, samples, DecodingOptions())
+    answers = iter([True, True, False])
+    monkeypatch.setattr(f"{RECORDING}.loops", lambda *_: next(answers))
+    again, _ = transcribe(engine, samples, DecodingOptions())
+    assert difference(words_of(again), words_of(clear)) < 0.2
+    assert next(answers, None) is None
 
 
 def test_a_prompt_is_not_in_the_transcript(engine: Engine, speech: Samples) -> None:

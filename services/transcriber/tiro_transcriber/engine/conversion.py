@@ -6,7 +6,7 @@ from tiro.speech.v1 import transcript_pb2
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro_core.clock import duration_of
 from tiro_core.routing.language_tags import closest_language
-from tiro_engines.interface import SAMPLE_RATE, DroppedText, RecognitionOptions, Segment, Word
+from tiro_engines.interface import SAMPLE_RATE, DroppedText, EngineWarning, RecognitionOptions, Segment, Word
 
 _Timed: TypeAlias = transcript_pb2.Segment | transcript_pb2.Word | transcript_pb2.Warning
 
@@ -65,6 +65,11 @@ def dropped_to_proto(dropped: DroppedText) -> transcript_pb2.Warning:
         start_offset=duration_of(dropped.start, SAMPLE_RATE),
         end_offset=duration_of(dropped.end, SAMPLE_RATE),
     )
+
+
+def warning_to_proto(warning: EngineWarning) -> transcript_pb2.Warning:
+    """The contract's message of an engine's warning."""
+    return transcript_pb2.Warning(reason=warning.reason, message=warning.message)
 
 
 def from_proto(segment: transcript_pb2.Segment, offset: int) -> Segment:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_ENGINE,
+    WARNING_REASON_HOTWORDS_OMITTED,
     WARNING_REASON_NO_SPEECH,
+    WARNING_REASON_PROMPT_TRUNCATED,
     WARNING_REASON_STAGE_FAILED,
     WARNING_REASON_TEXT_DROPPED,
     Transcript,
@@ -20,11 +22,19 @@ from tiro_engines.interface import (
     RecognitionOptions,
     WindowResult,
 )
-from tiro_transcriber.engine.conversion import recognition_options, shift, tag_of
+from tiro_transcriber.engine.conversion import recognition_options, shift, tag_of, warning_to_proto
 from tiro_transcriber.jobs.audio_range import DecodeOutcome
 from tiro_transcriber.jobs.audio_warnings import audio_warnings
 
-_OF_A_PART = frozenset({WARNING_REASON_ENGINE, WARNING_REASON_TEXT_DROPPED, WARNING_REASON_STAGE_FAILED})
+_OF_A_PART = frozenset(
+    {
+        WARNING_REASON_ENGINE,
+        WARNING_REASON_TEXT_DROPPED,
+        WARNING_REASON_STAGE_FAILED,
+        WARNING_REASON_HOTWORDS_OMITTED,
+        WARNING_REASON_PROMPT_TRUNCATED,
+    }
+)
 """The warnings of a part that apply to the whole recording as well."""
 
 
@@ -65,7 +75,8 @@ class TranscriptBuilder:
     def add(self, result: WindowResult) -> None:
         """Add the result of a window. The writer gets its dropped texts."""
         self._language = self._language or result.language
-        self._warnings += [Warning(reason=WARNING_REASON_ENGINE, message=text) for text in result.warnings]
+        for warning in result.warnings:
+            self._warn(warning_to_proto(warning))
 
     def add_part(self, part: Transcript, offset: int) -> None:
         """Add the description of a part's transcript.
@@ -81,6 +92,11 @@ class TranscriptBuilder:
                 continue
             if warning.HasField("start_offset"):
                 shift(warning, offset)
+            self._warn(warning)
+
+    def _warn(self, warning: Warning) -> None:
+        """Add a warning. Windows and parts repeat those about the options."""
+        if warning not in self._warnings:
             self._warnings.append(warning)
 
     def transcript(self, model: ModelInfo, audio: DecodeOutcome, segment_count: int) -> Transcript:

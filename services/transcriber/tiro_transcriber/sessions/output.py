@@ -41,7 +41,7 @@ from tiro_engines.interface import (
     UtteranceEnd,
 )
 from tiro_transcriber import metrics
-from tiro_transcriber.engine.conversion import to_proto
+from tiro_transcriber.engine.conversion import to_proto, warning_to_proto
 from tiro_transcriber.pipeline.pipeline import Pipeline
 from tiro_transcriber.sessions.event_state import EventState
 from tiro_transcriber.sessions.stored_log import newest_message, stored_messages
@@ -197,7 +197,10 @@ class SessionOutput:
         event = LiveEvent(
             final=to_proto(processed.segment, self._config),
             resume_sample=self._to_session(final.resume_at),
-            warnings=[failure.warning() for failure in processed.failures],
+            warnings=[
+                *(warning_to_proto(warning) for warning in final.warnings),
+                *(failure.warning() for failure in processed.failures),
+            ],
         )
         if final.context is not None:
             event.context.first_sample = self._to_session(final.context.start)

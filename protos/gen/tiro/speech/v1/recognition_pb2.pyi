@@ -59,7 +59,8 @@ class RecognitionConfig(_message.Message):
     @_builtins.property
     def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words and phrases that are likely to be said: names, products, jargon. At most 100, of at most 100 characters each.
-        Refused where the model does not support hotwords.
+        Refused where the model does not support hotwords. Those for which the model has no room (Whisper: 219 tokens, with
+        the prompt) are left out, and the warning `HOTWORDS_OMITTED` names them.
         """
 
     @_builtins.property

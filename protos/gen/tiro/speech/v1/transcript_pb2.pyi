@@ -52,6 +52,10 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """Channels cancel each other out when they are mixed: one channel was transcribed instead of the mix."""
     WARNING_REASON_UNREAD_BYTES: _WarningReason.ValueType  # 13
     """The recording has bytes behind the sound that its header states; they could not be read as sound."""
+    WARNING_REASON_HOTWORDS_OMITTED: _WarningReason.ValueType  # 14
+    """The model had no room for all hotwords; the message names those that were left out."""
+    WARNING_REASON_PROMPT_TRUNCATED: _WarningReason.ValueType  # 15
+    """The initial prompt is longer than the model takes; only its end was used."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """The kind of a warning about a transcript."""
@@ -82,6 +86,10 @@ WARNING_REASON_CHANNELS_CANCEL: WarningReason.ValueType  # 12
 """Channels cancel each other out when they are mixed: one channel was transcribed instead of the mix."""
 WARNING_REASON_UNREAD_BYTES: WarningReason.ValueType  # 13
 """The recording has bytes behind the sound that its header states; they could not be read as sound."""
+WARNING_REASON_HOTWORDS_OMITTED: WarningReason.ValueType  # 14
+"""The model had no room for all hotwords; the message names those that were left out."""
+WARNING_REASON_PROMPT_TRUNCATED: WarningReason.ValueType  # 15
+"""The initial prompt is longer than the model takes; only its end was used."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 @_typing.final

@@ -696,7 +696,9 @@ class Final(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Warning]:
-        """The warnings about the final, as `WARNING_REASON_STAGE_FAILED`. Empty when there are none."""
+        """The warnings about the final, as `WARNING_REASON_STAGE_FAILED`, and with the first final those about the options, as
+        `WARNING_REASON_HOTWORDS_OMITTED`. Empty when there are none.
+        """
 
     def __init__(
         self,

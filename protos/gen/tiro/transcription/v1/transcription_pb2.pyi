@@ -320,7 +320,8 @@ class TranscriptionOptions(_message.Message):
     AUDIO_TRACK_FIELD_NUMBER: _builtins.int
     initial_prompt: _builtins.str
     """Text that could have come before the recording: it shows the engine names, spelling and style. At most 800
-    characters.
+    characters. Of a prompt that is longer than the model takes (Whisper: 219 tokens, with the hotwords) only the end is
+    used, and the transcript has the warning `PROMPT_TRUNCATED`.
     """
     temperature: _builtins.float
     """The sampling temperature, 0 to 1. Absent begins with 0 and increases where the result is doubtful."""
