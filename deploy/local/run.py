@@ -28,7 +28,7 @@ def main() -> None:
     add_ports(parser)
     parser.add_argument("--model", default=os.environ.get("TIRO_MODEL", ""), help="the model to load (default: base)")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
     folder: Path = arguments.data
     ports: Ports = arguments.ports
     settings = environment(folder, ports)
@@ -103,8 +103,7 @@ def _watch(folder: Path, supervisor: "subprocess.Popen[bytes]") -> int:
             processes = processes_in(folder)
         for name, process in processes.items():
             if process.pid and name in known and process.pid != known[name].pid:
-                log = f"{shown(folder)}/{name}.log"
-                print(f"{name} ended with status {process.exit_status} and was started again; see {log}", flush=True)
+                print(f"{name} ended and was started again; see {shown(folder)}/{name}.log", flush=True)
         known = {**known, **{name: process for name, process in processes.items() if process.pid}}
 
 
