@@ -13,6 +13,13 @@ TESTS ?=
 SEED ?=
 AUDIO ?=
 MEMBER ?= tiro-client
+MODEL ?=
+PORT ?=
+DATA ?=
+YES =
+# A variable as one word of the shell, whatever its characters; and an option with it, if it is set.
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(1)),$(2)=$(call quoted,$(1)))
 PEER := var/peers/whisperlive
 EXAMPLE := examples/engines/pocketsphinx
 EXAMPLE_VENV := var/examples/pocketsphinx
@@ -24,12 +31,20 @@ help: ## List the targets
 ##@ Try it
 
 .PHONY: demo
-demo: setup ## Transcribe a sample as a job and as a live stream: AUDIO=path/to/any/file for your own recording
-	$(BIN)/python -m deploy.local.demo $(if $(AUDIO),"$(AUDIO)")
+demo: setup ## Transcribe a sample as a job and as a live stream: AUDIO=path/to/any/file for your own recording, MODEL=name
+	$(BIN)/python -m deploy.local.demo $(call option,MODEL,--model) $(if $(AUDIO),$(call quoted,AUDIO))
 
 .PHONY: run
-run: setup ## Run NATS and the services on this machine until Ctrl-C
-	$(BIN)/python -m deploy.local.run
+run: setup ## Run NATS and the services on this machine until Ctrl-C: MODEL=name, PORT=first port, DATA=folder
+	$(BIN)/python -m deploy.local.run $(call option,MODEL,--model) $(call option,PORT,--port) $(call option,DATA,--data)
+
+.PHONY: status
+status: setup ## Show what `make run` runs: DATA=folder if it is not var/run
+	@$(BIN)/python -m deploy.local.status $(call option,DATA,--data)
+
+.PHONY: reset
+reset: setup ## Delete the recordings, jobs and logs of `make run`, after a question: DATA=folder, YES=1 does not ask
+	@$(BIN)/python -m deploy.local.reset $(call option,DATA,--data) $(if $(YES),--yes)
 
 ##@ Every change
 

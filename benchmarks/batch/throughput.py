@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.shared.manifest import Recording, load_manifest, word_error_rate
 from benchmarks.shared.report import table
+from deploy.local.ports import Ports
 from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wait_ready
 from tiro_client import AsyncClient
 
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> str:
 async def _measure(groups: Mapping[str, list[Recording]], model: str, rounds: int) -> str:
     threads = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
-        settings = {**environment(Path(folder), any_ports=True), "TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model}
+        settings = {**environment(Path(folder), Ports.free()), "TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model}
         with running_stack(settings) as supervisor, _alone(MODELS / model, threads) as alone:
             wait_ready(settings, supervisor, lambda name: print(f"{name} is ready", file=sys.stderr))
             async with AsyncClient(settings["TIRO_ADDRESS"]) as client:

@@ -16,6 +16,7 @@ from benchmarks.jobs.event_latency import measure_events
 from benchmarks.jobs.fairness import share
 from benchmarks.jobs.listing import list_many
 from benchmarks.jobs.scaling import scale
+from deploy.local.ports import Ports
 from deploy.local.stack import environment, running_stack, wait_ready
 from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.server.auth.keys import ApiKeys
@@ -58,7 +59,7 @@ async def _deployment(model: str) -> AsyncIterator[tuple[dict[str, str], dict[st
     """A deployment with the fake engine: its settings, a key for each tenant, and a connection to its NATS."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {
-            **environment(Path(folder), any_ports=True),
+            **environment(Path(folder), Ports.free()),
             "TIRO_AUTH": "api-key",
             "TIRO_ENGINE": "fake",
             "TIRO_MODEL": model,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.shared.started import await_serving, log_of, running_streamer
-from deploy.local.stack import ROOT, environment, free_port
+from deploy.local.ports import Ports, free_port
+from deploy.local.stack import ROOT, environment
 
 _SESSION_OVER = {"session_ended", "session_left", "session_handed_over", "session_broken"}
 
@@ -72,7 +73,7 @@ def running_deployment(folder: Path, settings: Mapping[str, str], *, workers: in
         settings: Further settings of the services.
         workers: How many transcribers there are.
     """
-    all_settings = {**environment(folder, any_ports=True), **settings}
+    all_settings = {**environment(folder, Ports.free()), **settings}
     with ExitStack() as stack:
         stack.enter_context(running_streamer(all_settings))
         started = [Worker(f"transcriber-{number}", all_settings) for number in range(workers)]

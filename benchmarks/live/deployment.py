@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.live.reference import ENGINE
+from deploy.local.ports import Ports
 from deploy.local.stack import BIN, MODELS, ROOT, environment, running_stack, wait_ready
 
 STAGGER_SECONDS = 5.0
@@ -36,7 +37,7 @@ def pull(model: str) -> None:
 def deployment(folder: Path, model: str) -> Iterator[tuple[dict[str, str], int]]:
     """NATS and the services, for live streams only: their settings, and their parent process."""
     settings = {
-        **environment(folder, any_ports=True),
+        **environment(folder, Ports.free()),
         "TIRO_MODEL": model,
         "TIRO_DEFAULT_MODEL": model,
         "TIRO_JOB_SLOTS": "0",

@@ -26,6 +26,7 @@ from benchmarks.live.frame_speakers import MEASURED, MEASURING
 from benchmarks.shared.processes import Usage, usage_below
 from benchmarks.shared.report import table
 from benchmarks.shared.started import log_of, running_streamer, started
+from deploy.local.ports import Ports
 from deploy.local.stack import environment
 
 PROCESSES = ("streamer", "nats", "worker", "load")
@@ -70,7 +71,7 @@ def _measure(folder: Path, streams: int, asked: argparse.Namespace) -> Measured:
     """Measure one number of streams, in a deployment of its own."""
     print(f"{streams} streams", file=sys.stderr)
     folder.mkdir()
-    settings = environment(folder, any_ports=True)
+    settings = environment(folder, Ports.free())
     task = {
         "address": settings["TIRO_STREAMING_ADDRESS"],
         "streams": streams,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.live.deployment import STAGGER_SECONDS, Play, run_load
-from deploy.local.stack import CHECK_SECONDS, MODELS, READY_SECONDS_MAX, ROOT, STOP_SECONDS_MAX, free_port
+from deploy.local.ports import free_port
+from deploy.local.stack import CHECK_SECONDS, MODELS, READY_SECONDS_MAX, ROOT, STOP_SECONDS_MAX
 
 FOLDER = ROOT / "var" / "peers" / "whisperlive"
 """Its environment; `make bench NAME=live-peers` makes it."""

@@ -17,6 +17,7 @@ import av
 from rich.console import Console
 from rich.rule import Rule
 
+from deploy.local.ports import Ports
 from deploy.local.stack import BIN, ROOT, NotReady, environment, running_stack, wait_ready
 
 SAMPLE = ROOT / "samples" / "dictation.wav"
@@ -30,12 +31,10 @@ console = Console()
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("audio", nargs="?", type=Path, default=SAMPLE, help="any recording (default: a sample)")
+    parser.add_argument("audio", nargs="?", default=str(SAMPLE), help="any recording (default: a sample)")
     parser.add_argument("--model", default="base", help="the model to use (default: base)")
     arguments = parser.parse_args()
-    audio = arguments.audio.expanduser()
-    if not audio.is_file():
-        sys.exit(f"demo: there is no file {audio}")
+    audio = _recording(arguments.audio)
     begun = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="tiro-demo-") as folder:
@@ -51,8 +50,20 @@ def main() -> None:
     )
 
 
+def _recording(text: str) -> Path:
+    """The file that `AUDIO` names. Ends the program if it names none."""
+    path = Path(text).expanduser()
+    if "://" in text:
+        sys.exit(f"demo: the demo takes files; `tiro transcribe {text}` takes addresses, while `make run` runs")
+    if path.is_dir():
+        sys.exit(f"demo: {path} is a folder, not a recording")
+    if not path.is_file():
+        sys.exit(f"demo: there is no file {path}")
+    return path
+
+
 def _show(audio: Path, model: str, folder: Path) -> None:
-    settings = {**environment(folder, any_ports=True), "TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model}
+    settings = {**environment(folder, Ports.free()), "TIRO_MODEL": model, "TIRO_DEFAULT_MODEL": model}
     _title(f"the model {model}")
     _tiro(settings, "models", "pull", model)
     _title("starting NATS, ingest, streamer and transcriber")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.stack import free_port
+from deploy.local.ports import free_port
 from tests.e2e.conftest import environment
 from tests.e2e.speech import wav
 from tests.support.nats import NatsServer

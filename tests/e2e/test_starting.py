@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.stack import free_port, is_serving
+from deploy.local.ports import free_port
+from deploy.local.stack import is_serving
 from tests.e2e.conftest import environment
 from tests.support.nats import NatsServer, running_nats
 from tests.support.processes import ServiceProcess, running

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
+from tiro_core.server.preflight import check_core
 from tiro_core.settings import CoreSettings
 from tiro_core.startup import EXIT_SETTINGS, CannotStart
 
@@ -34,13 +35,31 @@ def read_command_line(name: str, settings_type: type[S], check: Callable[[S], No
         settings = CliApp.run(settings_type, cli_args=arguments, cli_settings_source=source)
         check(settings)
     except ValidationError as error:
-        _refuse(name, *(f"{_setting(problem)}: {_message(problem)}" for problem in error.errors(include_input=False)))
+        _refuse(name, *_problems(error))
     except (SettingsError, CannotStart) as error:
         _refuse(name, str(error))
     if arguments.check:
         print(f"{name}: the settings are valid")  # noqa: T201 - the answer
         sys.exit(0)
     return settings
+
+
+def core_settings() -> CoreSettings:
+    """The settings that every service has, from the environment and the settings file: for commands of administrators.
+
+    Raises:
+        CannotStart: They are wrong. The message has all problems.
+    """
+    try:
+        settings = CoreSettings()
+    except ValidationError as error:
+        raise CannotStart("; ".join(_problems(error))) from None
+    check_core(settings, metrics_address="")
+    return settings
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [f"{_setting(problem)}: {_message(problem)}" for problem in error.errors(include_input=False)]
 
 
 def _parser(program: str) -> ArgumentParser:

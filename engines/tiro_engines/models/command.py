@@ -1,15 +1,16 @@
 """`tiro models`: listing models, and fetching them ahead of time."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as ProgressBars
-from rich.table import Column, Table
+from rich.table import Table
 
-from tiro_engines.catalogue import Model, UnknownNameError, load_catalogue
+from tiro_engines.catalogue import Engine, Model, UnknownNameError, load_catalogue
 from tiro_engines.interface import ModelUnavailable
 from tiro_engines.models.folder import default_models_dir
 from tiro_engines.models.source import Progress
@@ -21,8 +22,8 @@ FAILED = 1
 USAGE = 2
 """Exit code: no such model."""
 
-PIPED_COLUMNS = 1000
-"""The width of a table in a pipe, in which nothing is cut off."""
+TABLE_COLUMNS = 1000
+"""The most columns of a table. A narrower terminal wraps its lines, so that no name is cut that people type."""
 _LANGUAGES_SHOWN_MAX = 3
 _MEGABYTE = 1_000_000
 
@@ -40,20 +41,36 @@ ModelsDir = Annotated[
 
 
 @app.command("list")
-def list_models(models_dir: ModelsDir) -> None:
+def list_models(
+    models_dir: ModelsDir,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each model.")] = False,
+) -> None:
     """List the models of the catalogue, and whether they are on this machine."""
-    names = (Column("engine", no_wrap=True), Column("model", no_wrap=True))  # they are typed by people
-    table = Table(*names, "languages", "size", "state", "source")
-    for engine in load_catalogue().engines.values():
+    table = Table("engine", "model", "languages", "size", "state", "source", box=None, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
+    catalogue = load_catalogue()
+    # The engine that requests get by default first: the one for tests comes last.
+    for engine in sorted(catalogue.engines.values(), key=lambda one: (one.name != catalogue.default_engine, one.name)):
         store = ModelStore(models_dir, engine)
         for model in engine.models.values():
-            table.add_row(
-                engine.name, model.name, _languages(model), _size(model), _state(store, model), _sources(model)
-            )
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_COLUMNS
-    console.print(table)
+            if as_json:
+                typer.echo(json.dumps(_described(engine, model, store)))
+            else:
+                about = (_languages(model), _size(model), _state(store, model), _sources(model))
+                table.add_row(engine.name, model.name, *about)
+    if not as_json:
+        Console(width=TABLE_COLUMNS, soft_wrap=True).print(table)
+
+
+def _described(engine: Engine, model: Model, store: ModelStore) -> dict[str, Any]:
+    return {
+        "engine": engine.name,
+        "model": model.name,
+        "languages": sorted(model.languages),
+        "size_bytes": model.size_bytes,
+        "state": _state(store, model),
+    }
 
 
 @app.command("pull")

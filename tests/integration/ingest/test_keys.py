@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from typer import Typer
 from typer.testing import CliRunner, Result
 
 from tests.integration.ingest.conftest import DEADLINE_SECONDS, Ingest, refused
@@ -14,6 +15,7 @@ from tiro.transcription.v1.transcription_service_pb2 import ListTranscriptionsRe
 from tiro_core.messaging.connection import Bus
 from tiro_core.server.auth.keys import ApiKeys
 from tiro_ingest.admin import keys as command
+from tiro_ingest.admin import usage
 
 
 @pytest.fixture
@@ -69,6 +71,26 @@ def test_invalid_arguments_are_usage_errors(keys: Any) -> None:
         assert result.exit_code == command.EXIT_USAGE
         assert message in result.stderr
         assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("TIRO_CONFIG", "/nowhere/tiro.toml", "cannot read /nowhere/tiro.toml"),
+        ("TIRO_GRACE_SECONDS", "soon", "grace_seconds"),
+        ("TIRO_NATS_URL", "nats://host:port", "nats_url"),
+    ],
+)
+@pytest.mark.parametrize(("app", "arguments"), [(command.app, ["list"]), (usage.app, [])])
+def test_wrong_settings_are_one_line(
+    *, app: Typer, arguments: list[str], variable: str, value: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that cannot work is a usage error, before NATS is asked."""
+    monkeypatch.setenv(variable, value)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == command.EXIT_USAGE
+    (line,) = result.stderr.splitlines()
+    assert why in line
 
 
 def test_the_command_ends_without_nats(monkeypatch: pytest.MonkeyPatch) -> None:

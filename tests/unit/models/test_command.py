@@ -1,5 +1,6 @@
 """The command `tiro models`."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +27,9 @@ def small(catalogue: Catalogue, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -
 
 def test_list_shows_every_model(tmp_path: Path) -> None:
     """The shipped models are listed with their size, state and sources."""
-    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["list", "--models-dir", str(tmp_path)])
+    result = CliRunner(env={"COLUMNS": "20"}).invoke(app, ["list", "--models-dir", str(tmp_path)])
     assert result.exit_code == 0
-    lines = {line.split("│")[2].strip(): line for line in result.output.splitlines() if line.count("│") > 5}
+    lines = {line.split()[1]: line for line in result.output.splitlines()}
     assert {"tiny.en", "base", "large-v3", "markers"} <= set(lines)
     assert "78 MB" in lines["tiny.en"]
     assert "absent" in lines["tiny.en"]
@@ -36,6 +37,14 @@ def test_list_shows_every_model(tmp_path: Path) -> None:
     assert "wheel" not in lines["large-v3"]
     assert "100 languages" in lines["large-v3"]
     assert "no weights" in lines["markers"]
+
+
+def test_list_as_json(tmp_path: Path) -> None:
+    """`--json` prints a line for each model."""
+    result = CliRunner(env={"COLUMNS": "20"}).invoke(app, ["list", "--models-dir", str(tmp_path), "--json"])
+    first = json.loads(result.output.splitlines()[0])
+    assert (first["engine"], first["model"], first["languages"]) == ("faster-whisper", "tiny.en", ["en"])
+    assert (first["state"], first["size_bytes"] > 78e6) == ("absent", True)
 
 
 @pytest.mark.parametrize(("damage", "state"), [(b"", "present"), (b"x", "corrupt")])

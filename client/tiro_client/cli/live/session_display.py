@@ -4,9 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from tiro_client.cli.console import notes
+from tiro_client.cli.console import clock, notes
 from tiro_client.cli.live.output_arguments import LiveOutputArguments
-from tiro_client.live.events import Final, LiveEvent, SessionEnded, SessionResumed, SessionStarted
+from tiro_client.live.events import (
+    EngineChanged,
+    Final,
+    LiveEvent,
+    SessionEnded,
+    SessionResumed,
+    SessionStarted,
+    WorkerChanged,
+)
 from tiro_client.tasks import cancel_and_wait
 
 LAST_FINALS_SECONDS = 10.0
@@ -48,6 +56,10 @@ def _note(event: LiveEvent, *, is_own: bool) -> None:
     match event:
         case SessionStarted(session_id=session_id) if is_own:
             notes().print(f"session {session_id}; to follow it elsewhere: `tiro watch {session_id}`", style="dim")
+        case WorkerChanged(offset_seconds=offset):
+            notes().print(f"the worker was lost; another one continues from {clock(offset)}", style="dim")
+        case EngineChanged(offset_seconds=offset, engine=engine, model=model):
+            notes().print(f"the engine failed; {engine} with {model} continues from {clock(offset)}", style="dim")
         case SessionResumed(away_seconds=seconds):
             notes().print(f"reconnected after {seconds:.1f} s; no audio and no text was lost", style="dim")
         case Final(warnings=warnings):

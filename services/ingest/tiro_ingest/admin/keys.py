@@ -15,7 +15,8 @@ from tiro_core.messaging.connection import Bus, open_bus
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.messaging.topology import ensure_streams
 from tiro_core.server.auth.keys import ApiKeys
-from tiro_core.settings import CoreSettings
+from tiro_core.server.command_line import core_settings
+from tiro_core.startup import CannotStart
 from tiro_ingest.callbacks.signatures import tenant_secret
 
 CONNECT_SECONDS_MAX = 5.0
@@ -70,6 +71,8 @@ def list_keys(as_json: Json = False) -> None:
     if as_json:
         _print_json([_described(record) for record in records])
         return
+    if not records:
+        typer.echo("there are no keys: `tiro keys create --tenant NAME` makes one", err=True)
     for record in records:
         described = _described(record)
         state = f"revoked {described['revoke_time']}" if described["revoke_time"] else "active"
@@ -107,6 +110,8 @@ def _run(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
     configure_logging("keys", "console", "error")
     try:
         return asyncio.run(on_bus("keys", lambda bus: work(ApiKeys(bus))))
+    except CannotStart as error:
+        _fail(str(error), EXIT_USAGE)
     except (ValueError, KeyError) as error:
         known = isinstance(error, ValueError)
         _fail(str(error) if known else f"there is no key {error.args[0]!r}", EXIT_USAGE)
@@ -122,9 +127,10 @@ async def on_bus(name: str, work: Callable[[Bus], Awaitable[T]]) -> T:
         work: The work.
 
     Raises:
+        CannotStart: The settings are wrong.
         ConnectionError: NATS does not answer; the message names its address.
     """
-    settings = CoreSettings.model_validate({})
+    settings = core_settings()
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):

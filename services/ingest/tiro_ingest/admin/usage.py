@@ -13,6 +13,7 @@ from tiro_core.ids import check_tenant
 from tiro_core.logs.setup import configure_logging
 from tiro_core.messaging.errors import MessagingError
 from tiro_core.routing.usage import list_usage
+from tiro_core.startup import CannotStart
 from tiro_ingest.admin.keys import EXIT_FAILED, EXIT_USAGE, on_bus
 
 app = typer.Typer(help="List the audio that cloud engines have sent outside. Connects to NATS (TIRO_NATS_URL).")
@@ -35,6 +36,9 @@ def usage(
     if as_json:
         fields = [MessageToDict(record, preserving_proto_field_name=True) for record in records]
         typer.echo(json.dumps(fields))
+        return
+    if not records:
+        typer.echo("no audio was sent to cloud engines", err=True)
         return
     typer.echo(f"{'tenant':<40}  {'engine':<20}  {'day':<10}  {'seconds':>12}")
     for record in records:
@@ -62,6 +66,8 @@ def _read(tenant: str, day: str) -> list[UsageRecord]:
     configure_logging("usage", "console", "error")
     try:
         return asyncio.run(on_bus("usage", lambda bus: list_usage(bus, tenant=tenant, day=day)))
+    except CannotStart as error:
+        _fail(str(error), EXIT_USAGE)
     except (ConnectionError, MessagingError) as error:
         _fail(str(error), EXIT_FAILED)
 
