@@ -25,8 +25,6 @@ class RecognitionOptions:
 
     language: str | None = None
     """One of `Capabilities.languages`. None detects it."""
-    candidates: frozenset[str] = frozenset()
-    """The languages among which it is detected, at least two of `Capabilities.languages`. Empty: all of these."""
     hotwords: tuple[str, ...] = ()
     """Words and phrases that are likely to be said."""
     word_timestamps: bool = True
@@ -35,6 +33,8 @@ class RecognitionOptions:
     """Options for windows only."""
     region: str = ""
     """The region in which a service processes the audio, of `Capabilities.regions`. Empty: the deployment's default."""
+    candidates: frozenset[str] = frozenset()
+    """The languages among which a language is detected, at least two of `Capabilities.languages`. Empty: all of these."""
 
 
 @dataclass(frozen=True, slots=True)
