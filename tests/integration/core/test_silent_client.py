@@ -97,7 +97,7 @@ async def test_a_silent_server_is_detected(proxy: Proxy, monkeypatch: pytest.Mon
     monkeypatch.setattr(grpc_server, "KEEPALIVE_MIN_SECONDS", 0)
     monkeypatch.setattr(connection, "KEEPALIVE_SECONDS", PING_SECONDS)
     monkeypatch.setattr(connection, "KEEPALIVE_TIMEOUT_SECONDS", PING_SECONDS)
-    async with _served(Watching(), proxy) as address, connection._channel(address, None) as channel:
+    async with _served(Watching(), proxy) as address, connection._channel(address, None, ()) as channel:
         call = _watch(channel)
         await call.read()
         proxy.set_mode("server", Mode.SILENT)
