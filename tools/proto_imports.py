@@ -4,10 +4,10 @@ Nothing of them is copied into the project, and nothing is fetched.
 """
 
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 
-import grpc_tools
 from google.api import client_pb2, field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2, duration_pb2, empty_pb2, field_mask_pb2, timestamp_pb2
 from google.protobuf.descriptor import FileDescriptor
@@ -32,7 +32,7 @@ def write_descriptors(target: Path) -> Path:
 
 def sources() -> Mapping[str, Path]:
     """The files of Google's imports, and of the messages in the details of errors, by their names in an import."""
-    folders = [Path(grpc_tools.__file__).parent / "_proto", Path(status_pb2.__file__).parents[2]]
+    folders = [Path(str(files("grpc_tools"))) / "_proto", Path(status_pb2.__file__).parents[2]]
     names = _with_imports(*_OURS, *_WELL_KNOWN, *_DETAILS)
     return {name: next(folder / name for folder in folders if (folder / name).exists()) for name in names}
 

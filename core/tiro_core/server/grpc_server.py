@@ -19,6 +19,7 @@ from tiro_core.server.interceptors import (
     TenantLimitInterceptor,
     ValidationInterceptor,
 )
+from tiro_core.server.message_limit import RECEIVED_FACTOR, MessageLimitInterceptor
 from tiro_core.server.metrics import split_address
 from tiro_core.server.readiness import Readiness
 from tiro_core.server.reflection import add_reflection
@@ -98,6 +99,7 @@ def create_server(
             LimitInterceptor(settings.calls_max),
             IdentityInterceptor(authenticator),
             TenantLimitInterceptor(settings.calls_max, settings.share_of_tenant),
+            MessageLimitInterceptor(settings.message_bytes_max),
             ValidationInterceptor(),
         ],
         options=_options(settings),
@@ -141,7 +143,7 @@ def _add_health(server: grpc.aio.Server, names: Sequence[str]) -> Health:
 
 def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
     return [
-        ("grpc.max_receive_message_length", settings.message_bytes_max),
+        ("grpc.max_receive_message_length", RECEIVED_FACTOR * settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),
         ("grpc.keepalive_time_ms", CLIENT_PING_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", CLIENT_ANSWER_SECONDS_MAX * 1000),

@@ -23,6 +23,10 @@ class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
     def on_request(self, request: Any) -> None:
         """Check each request before the method gets it."""
 
+    def deserializer(self, inner: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+        """What parses a request. None: the method gets bytes."""
+        return inner
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
@@ -36,7 +40,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
 
     def _wrap(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
         codec = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": self.deserializer(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary:

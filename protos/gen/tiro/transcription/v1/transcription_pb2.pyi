@@ -174,7 +174,9 @@ class Transcription(_message.Message):
     upload: _builtins.str
     """An upload that is READY: `uploads/{upload}`."""
     content: _builtins.bytes
-    """The bytes of a small recording: at most 2 MiB. Answers have `upload` instead, the upload that was made of them."""
+    """The bytes of a small recording: at most 2 MiB. A larger one is an `upload`, which `UploadService` takes in pieces.
+    Answers have `upload` instead, the upload that was made of the bytes.
+    """
     uri: _builtins.str
     """The URI from which the recording is fetched once the job is accepted: `http://`, `https://`, or
     `s3://{bucket}/{key}`. Addresses that are not public are refused, unless the deployment allows them. The
