@@ -39,8 +39,8 @@ def engines(
     spoken: the language, or the number of languages.
 
     can: the options that the model takes. words: words with times. to-en: translation to English. detects: language
-    detection. among: detection among named languages. prompt: an initial prompt. temp: a temperature. beam: a beam size.
-    vad-off: a voice activity filter that can be turned off. Others are named as the option.
+    detection. among: detection among named languages. prompt: an initial prompt. temp: a temperature. beam: a beam
+    size. vad-off: a voice activity filter that can be turned off. Others are named as the option.
 
     alive: the number of live workers. jobs, live: how many more of these they take now.
 

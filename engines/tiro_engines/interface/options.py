@@ -34,7 +34,7 @@ class RecognitionOptions:
     region: str = ""
     """The region in which a service processes the audio, of `Capabilities.regions`. Empty: the deployment's default."""
     candidates: frozenset[str] = frozenset()
-    """The languages among which a language is detected, at least two of `Capabilities.languages`. Empty: all of these."""
+    """The languages among which one is detected, at least two of `Capabilities.languages`. Empty: all of these."""
 
 
 @dataclass(frozen=True, slots=True)
