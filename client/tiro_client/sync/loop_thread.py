@@ -9,6 +9,8 @@ from concurrent.futures import wait as wait_for_futures
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, TypeVar
 
+from tiro_client.calls.forks import FORKED
+
 END_SECONDS_MAX = 5.0
 """How long a call that is cancelled may take to end, as when it tells the service so."""
 
@@ -108,7 +110,7 @@ class LoopThread:
     def _check_may_wait(self) -> None:
         """Raise RuntimeError if this thread must not wait for the loop's thread."""
         if self._is_forked:
-            raise RuntimeError("the client was opened before this process was forked: open one in this process")
+            raise RuntimeError(FORKED)
         if threading.current_thread() is getattr(self, "_thread", None):
             raise RuntimeError("a callback of the client cannot call the client: it would wait for itself")
         if not self._allow_running_loop and _runs_event_loop():
