@@ -155,10 +155,6 @@ class ValidationInterceptor(AroundInterceptor):
     def __init__(self) -> None:
         self._validator = protovalidate.Validator()
 
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
-        """Do nothing around the call: `on_request` checks each request."""
-        return _nothing()
-
     def on_request(self, request: Any) -> None:
         """Check one request.
 
@@ -177,11 +173,6 @@ class ValidationInterceptor(AroundInterceptor):
                 message,
                 violations=violations,
             )
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield
 
 
 def _path(violation: protovalidate.Violation) -> str:
