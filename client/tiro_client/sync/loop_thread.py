@@ -13,6 +13,8 @@ from tiro_client.calls.forks import FORKED
 
 END_SECONDS_MAX = 5.0
 """How long a call that is cancelled may take to end, as when it tells the service so."""
+CLOSE_SECONDS_MAX = 10.0
+"""How long the end of the thread is waited for, once the client is closed."""
 
 T = TypeVar("T")
 
@@ -58,7 +60,8 @@ class LoopThread:
             if was_open:
                 self._loop.call_soon_threadsafe(self._closing.set)
         if was_open:
-            self._thread.join()
+            # A read that a cancelled call has left in a thread, as of a pipe, would keep the loop open.
+            self._thread.join(CLOSE_SECONDS_MAX)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end. An exception in this thread meanwhile, as of Ctrl-C, cancels it.
