@@ -91,6 +91,7 @@ class AsyncClient:
 
         Raises:
             OSError: A file of certificates cannot be read.
+            RuntimeError: This process was forked while a client was open.
         """
         opening = open_connections(
             self._settings,

@@ -8,6 +8,7 @@ from typing import TypeVar
 import grpc
 
 from tiro_client.calls.error_details import translated
+from tiro_client.calls.forks import connections_open
 from tiro_client.calls.metadata import CallMetadata
 from tiro_client.calls.retrying import CALL_ATTEMPTS_MAX, CALL_SECONDS_MAX, Backoff, is_transient
 from tiro_client.errors import TiroError
@@ -84,9 +85,11 @@ async def open_connections(
 
     Raises:
         OSError: A file of certificates cannot be read.
+        RuntimeError: This process was forked while connections were open.
     """
     credentials = _credentials(settings)
     async with AsyncExitStack() as channels:
+        channels.enter_context(connections_open())
 
         async def connection(address: str) -> Connection:
             channel = await channels.enter_async_context(_channel(address, credentials, interceptors))

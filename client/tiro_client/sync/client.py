@@ -36,7 +36,8 @@ class Client:
     exceptions, and blocks until it has the result. Several threads may call at once. Ctrl-C ends the call that the main
     thread waits for. Callbacks run in the client's thread; they cannot call the client.
 
-    A client that was opened before a fork cannot be used in the new process: open one there.
+    A process that was forked while a client was open cannot use that client, nor open another one: gRPC does not work
+    in it. Open clients after the fork, as in a worker's own start, or start processes with `spawn`.
 
     Args:
         address: As for `AsyncClient`, as all that follow.
@@ -88,7 +89,8 @@ class Client:
 
         Raises:
             OSError: A file of certificates cannot be read.
-            RuntimeError: The client is open, or this thread runs an event loop.
+            RuntimeError: The client is open, this thread runs an event loop, or this process was forked while a
+                client was open.
         """
         if self._opened is not None:
             raise RuntimeError("the client is open")

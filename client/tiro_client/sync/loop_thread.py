@@ -9,8 +9,12 @@ from concurrent.futures import wait as wait_for_futures
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, TypeVar
 
+from tiro_client.calls.forks import FORKED
+
 END_SECONDS_MAX = 5.0
 """How long a call that is cancelled may take to end, as when it tells the service so."""
+CLOSE_SECONDS_MAX = 10.0
+"""How long the end of the thread is waited for, once the client is closed."""
 
 T = TypeVar("T")
 
@@ -30,9 +34,10 @@ class LoopThread:
         self._is_open = False
         self._calls: set[asyncio.Task[Any]] = set()
         self._process = os.getpid()
+        self._opened = Future[None]()
+        self._thread = threading.Thread(target=self._run, name="tiro-client", daemon=True)
         self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Event
-        self._thread: threading.Thread
 
     def start(self) -> None:
         """Start the thread and open the resource.
@@ -42,10 +47,8 @@ class LoopThread:
             Exception: What opening the resource raises.
         """
         self._check_may_wait()
-        opened = Future[None]()
-        self._thread = threading.Thread(target=self._run, args=(opened,), name="tiro-client", daemon=True)
         self._thread.start()
-        opened.result()
+        self._opened.result()
         self._is_open = True
 
     def close(self) -> None:
@@ -57,7 +60,8 @@ class LoopThread:
             if was_open:
                 self._loop.call_soon_threadsafe(self._closing.set)
         if was_open:
-            self._thread.join()
+            # A read that a cancelled call has left in a thread, as of a pipe, would keep the loop open.
+            self._thread.join(CLOSE_SECONDS_MAX)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end. An exception in this thread meanwhile, as of Ctrl-C, cancels it.
@@ -108,8 +112,8 @@ class LoopThread:
     def _check_may_wait(self) -> None:
         """Raise RuntimeError if this thread must not wait for the loop's thread."""
         if self._is_forked:
-            raise RuntimeError("the client was opened before this process was forked: open one in this process")
-        if threading.current_thread() is getattr(self, "_thread", None):
+            raise RuntimeError(FORKED)
+        if threading.current_thread() is self._thread:
             raise RuntimeError("a callback of the client cannot call the client: it would wait for itself")
         if not self._allow_running_loop and _runs_event_loop():
             raise RuntimeError(
@@ -134,20 +138,20 @@ class LoopThread:
                 self._loop.call_soon_threadsafe(call.cancel)
             wait_for_futures([call.outcome], timeout=END_SECONDS_MAX)
 
-    def _run(self, opened: "Future[None]") -> None:
-        asyncio.run(self._serve(opened))
+    def _run(self) -> None:
+        asyncio.run(self._serve())
 
-    async def _serve(self, opened: "Future[None]") -> None:
+    async def _serve(self) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
         try:
             async with self._resource:
-                opened.set_result(None)
+                self._opened.set_result(None)
                 await self._closing.wait()
                 await self._cancel_calls()
         except Exception as error:
-            if opened.done():
+            if self._opened.done():
                 raise
-            opened.set_exception(error)
+            self._opened.set_exception(error)
 
     async def _cancel_calls(self) -> None:
         calls = set(self._calls)

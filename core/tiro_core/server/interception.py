@@ -3,9 +3,8 @@
 from __future__ import annotations  # grpc's classes cannot be subscripted when the program runs
 
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import grpc
@@ -13,12 +12,12 @@ import grpc
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class AroundInterceptor(grpc.aio.ServerInterceptor, ABC):
-    """Wraps every method, unary or streaming. Subclasses define the context around a call."""
+class AroundInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every method, unary or streaming. Subclasses define the context around a call, or check its requests."""
 
-    @abstractmethod
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
+    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - for subclasses
         """The context around one call. Exceptions of the method are raised at its `yield`."""
+        return nullcontext()
 
     def on_request(self, request: Any) -> None:
         """Check each request before the method gets it."""

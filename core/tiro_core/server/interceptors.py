@@ -152,10 +152,6 @@ class IdentityInterceptor(AroundInterceptor):
 class ValidationInterceptor(AroundInterceptor):
     """Checks every request against the rules in its proto."""
 
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
-        """Do nothing around the call: `on_request` checks each request."""
-        return _nothing()
-
     def on_request(self, request: Any) -> None:
         """Check one request.
 
@@ -164,8 +160,3 @@ class ValidationInterceptor(AroundInterceptor):
         """
         if isinstance(request, Message):
             require_valid(request)
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield

@@ -1,7 +1,6 @@
 """The limit of a message's size, with an error that says what to do."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import grpc
 
 from tiro.speech.v1 import error_reason_pb2 as reasons
 from tiro_core.errors import TiroError
-from tiro_core.server.interception import AroundInterceptor, Context
+from tiro_core.server.interception import AroundInterceptor
 
 RECEIVED_FACTOR = 4
 """Messages up to this many times the limit are received and refused here. gRPC itself refuses larger ones, before it
@@ -25,10 +24,6 @@ class MessageLimitInterceptor(AroundInterceptor):
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - see on_request
-        """Do nothing around the call: `on_request` checks each request."""
-        return _nothing()
 
     def deserializer(self, inner: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
         """Parse requests within the limit only."""
@@ -56,8 +51,3 @@ class _TooLarge:
     """Stands for a request that was not parsed."""
 
     size: int
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield

@@ -4,8 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,21 +14,6 @@ import pytest
 
 from tiro_client import Client
 from tiro_client.sync.loop_thread import LoopThread
-
-FORKED = """
-import os, sys
-from tiro_client import Client
-with Client("127.0.0.1:1") as client:
-    child = os.fork()
-    if child == 0:
-        try:
-            client.get("a")
-        except RuntimeError as error:
-            print(error, flush=True)
-        client.__exit__(None, None, None)
-        os._exit(0)
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
 
 
 class Resource:
@@ -225,12 +208,3 @@ async def test_a_running_loop_is_not_blocked_by_mistake() -> None:
             pass
 
     await asyncio.to_thread(use)
-
-
-def test_a_client_from_before_a_fork() -> None:
-    """The new process is told to open one of its own, and can leave the old one."""
-    ran = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=30, check=False)
-    assert (ran.returncode, ran.stdout.strip()) == (
-        0,
-        "the client was opened before this process was forked: open one in this process",
-    ), ran.stderr
