@@ -35,9 +35,9 @@ class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     TRANSCRIPT_FORMAT_TXT: _TranscriptFormat.ValueType  # 2
     """Plain text, a line a segment."""
     TRANSCRIPT_FORMAT_SRT: _TranscriptFormat.ValueType  # 3
-    """SubRip subtitles."""
+    """SubRip subtitles. A cue of a separate channel begins with its label, as in `[Channel 2]`."""
     TRANSCRIPT_FORMAT_VTT: _TranscriptFormat.ValueType  # 4
-    """WebVTT subtitles."""
+    """WebVTT subtitles. A cue of a separate channel has its label as voice, as in `<v Channel 2>`."""
     TRANSCRIPT_FORMAT_TSV: _TranscriptFormat.ValueType  # 5
     """Tab-separated: start and end in milliseconds, text; a line a segment."""
     TRANSCRIPT_FORMAT_JSON: _TranscriptFormat.ValueType  # 6
@@ -55,9 +55,9 @@ TRANSCRIPT_FORMAT_SEGMENTS: TranscriptFormat.ValueType  # 1
 TRANSCRIPT_FORMAT_TXT: TranscriptFormat.ValueType  # 2
 """Plain text, a line a segment."""
 TRANSCRIPT_FORMAT_SRT: TranscriptFormat.ValueType  # 3
-"""SubRip subtitles."""
+"""SubRip subtitles. A cue of a separate channel begins with its label, as in `[Channel 2]`."""
 TRANSCRIPT_FORMAT_VTT: TranscriptFormat.ValueType  # 4
-"""WebVTT subtitles."""
+"""WebVTT subtitles. A cue of a separate channel has its label as voice, as in `<v Channel 2>`."""
 TRANSCRIPT_FORMAT_TSV: TranscriptFormat.ValueType  # 5
 """Tab-separated: start and end in milliseconds, text; a line a segment."""
 TRANSCRIPT_FORMAT_JSON: TranscriptFormat.ValueType  # 6
