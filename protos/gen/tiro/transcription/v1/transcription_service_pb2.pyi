@@ -44,6 +44,11 @@ class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     """One JSON object: the transcript with its segments and their words, in protobuf's JSON mapping."""
     TRANSCRIPT_FORMAT_WORDS: _TranscriptFormat.ValueType  # 7
     """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
+    TRANSCRIPT_FORMAT_VERBOSE_JSON: _TranscriptFormat.ValueType  # 8
+    """One JSON object as Whisper and many services write it: `task`, `language`, `duration`, the whole `text`, `segments`
+    and `words`, all times in seconds as numbers. A separate channel is the field `channel` of segments and words.
+    Without `enable_word_time_offsets` the list of words is empty.
+    """
 
 class TranscriptFormat(_TranscriptFormat, metaclass=_TranscriptFormatEnumTypeWrapper):
     """The format of a transcript."""
@@ -64,6 +69,11 @@ TRANSCRIPT_FORMAT_JSON: TranscriptFormat.ValueType  # 6
 """One JSON object: the transcript with its segments and their words, in protobuf's JSON mapping."""
 TRANSCRIPT_FORMAT_WORDS: TranscriptFormat.ValueType  # 7
 """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
+TRANSCRIPT_FORMAT_VERBOSE_JSON: TranscriptFormat.ValueType  # 8
+"""One JSON object as Whisper and many services write it: `task`, `language`, `duration`, the whole `text`, `segments`
+and `words`, all times in seconds as numbers. A separate channel is the field `channel` of segments and words.
+Without `enable_word_time_offsets` the list of words is empty.
+"""
 Global___TranscriptFormat: _TypeAlias = TranscriptFormat  # noqa: Y015
 
 @_typing.final
