@@ -111,7 +111,7 @@ def _groups(recordings: list[Recording]) -> list[list[bool]]:
     return [[not is_long for is_long in long], long, [True] * len(long)]
 
 
-def _samples(path: Path) -> Samples | None:
+def _samples(path: Path) -> "Samples | None":
     try:
         return decoded(path)
     except AudioError as error:

@@ -10,6 +10,11 @@ def milliseconds_of(offset: Duration) -> int:
     return round(offset.ToNanoseconds() / _NANOSECONDS)
 
 
+def seconds_of(offset: Duration) -> float:
+    """An offset in seconds, to the millisecond."""
+    return milliseconds_of(offset) / 1000
+
+
 def clock(offset_ms: int, *, decimal_mark: str) -> str:
     """An offset in milliseconds as `HH:MM:SS.mmm`. Hours take as many digits as they need."""
     seconds, milliseconds = divmod(offset_ms, 1000)

@@ -1,6 +1,7 @@
 """A whole transcript as text, for callers that have all of its segments in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tiro.speech.v1.transcript_pb2 import Segment, Transcript
 from tiro.transcription.v1.transcription_service_pb2 import SubtitleOptions
@@ -14,7 +15,7 @@ def write_whole(
     segments: Sequence[Segment],
     subtitles: SubtitleOptions | None = None,
 ) -> str:
-    """All segments of a transcript in a format, as one page.
+    """All segments of a transcript in a format, as one page for each round.
 
     Args:
         writer: The format's writer.
@@ -23,4 +24,5 @@ def write_whole(
         subtitles: How to split them into cues, for formats that use cues. Fields that are 0 take their defaults.
     """
     cues = cues_of(segments, subtitles) if writer.uses_cues else ()
-    return writer.write(Page(transcript, segments, is_first=True, is_last=True, cues=cues))
+    page = Page(transcript, segments, is_first=True, is_last=True, cues=cues)
+    return "".join(writer.write(replace(page, round=number)) for number in range(writer.rounds))

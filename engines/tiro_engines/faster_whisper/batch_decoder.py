@@ -6,7 +6,7 @@ half as much each. Encoding them together has no gain.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, dropwhile
 from typing import Any
 
 import numpy as np
@@ -195,13 +195,13 @@ def _accepted(task: DecodingTask, generated: Generated, vocabulary: Vocabulary) 
 
 
 def _of_window(task: DecodingTask, words: tuple[DecodedWord, ...]) -> tuple[DecodedWord, ...]:
-    """The words of the window itself, without those of the final before it."""
-    if task.preceding is None:
-        return words
-    ends = accumulate(len(word.tokens) for word in words)
-    begin = len(task.preceding.samples)
-    return tuple(
-        replace(word, start=max(0, word.start - begin), end=max(0, word.end - begin))
-        for word, end in zip(words, ends, strict=True)
-        if end - len(word.tokens) >= len(task.preceding.tokens)
-    )
+    """The words of the window itself: without those of the final before it, and without that final's punctuation."""
+    if task.preceding is not None:
+        ends = accumulate(len(word.tokens) for word in words)
+        begin = len(task.preceding.samples)
+        words = tuple(
+            replace(word, start=max(0, word.start - begin), end=max(0, word.end - begin))
+            for word, end in zip(words, ends, strict=True)
+            if end - len(word.tokens) >= len(task.preceding.tokens)
+        )
+    return tuple(dropwhile(lambda word: not any(map(str.isalnum, word.raw)), words))

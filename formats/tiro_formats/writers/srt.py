@@ -4,6 +4,7 @@ import re
 
 from tiro.transcription.v1.transcription_service_pb2 import TRANSCRIPT_FORMAT_SRT
 from tiro_formats.cues import Cue
+from tiro_formats.text import on_one_line
 from tiro_formats.times import clock
 from tiro_formats.writer import Page, TranscriptWriter
 
@@ -13,7 +14,7 @@ _MARKUP = re.compile(r"--(?=>)|<(?=[A-Za-z/!?])|\{(?=\\)")
 
 
 class SrtWriter(TranscriptWriter):
-    """Writes numbered cues."""
+    """Writes numbered cues. One of a separate channel begins with its label."""
 
     name = "srt"
     enum_value = TRANSCRIPT_FORMAT_SRT
@@ -30,7 +31,8 @@ class SrtWriter(TranscriptWriter):
 
 def _block(number: int, cue: Cue) -> str:
     # SubRip has no escapes. A character without width breaks markup, and is not visible in the text.
-    lines = [_MARKUP.sub(rf"\g<0>{_WORD_JOINER}", line) for line in cue.lines]
+    label = f"[{on_one_line(cue.label)}] " if cue.label else ""
+    lines = [_MARKUP.sub(rf"\g<0>{_WORD_JOINER}", line) for line in (label + cue.lines[0], *cue.lines[1:])]
     times = f"{clock(cue.start_ms, decimal_mark=',')} --> {clock(cue.end_ms, decimal_mark=',')}"
     return "\n".join([str(number), times, *lines, ""])
 

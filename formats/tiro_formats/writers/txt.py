@@ -2,6 +2,7 @@
 
 from tiro.speech.v1.transcript_pb2 import Segment
 from tiro.transcription.v1.transcription_service_pb2 import TRANSCRIPT_FORMAT_TXT
+from tiro_formats.labels import label_of
 from tiro_formats.text import on_one_line
 from tiro_formats.writer import Page, TranscriptWriter
 
@@ -20,8 +21,8 @@ class TxtWriter(TranscriptWriter):
 
 
 def _line(segment: Segment) -> str:
-    label = f"[Channel {segment.channel}] " if segment.channel else ""
-    return f"{label}{on_one_line(segment.text)}\n"
+    label = label_of(segment)
+    return f"{f'[{label}] ' if label else ''}{on_one_line(segment.text)}\n"
 
 
 WRITER = TxtWriter()

@@ -2,6 +2,7 @@
 
 from tiro.transcription.v1.transcription_service_pb2 import TRANSCRIPT_FORMAT_VTT
 from tiro_formats.cues import Cue
+from tiro_formats.text import on_one_line
 from tiro_formats.times import clock
 from tiro_formats.writer import Page, TranscriptWriter
 
@@ -9,7 +10,7 @@ HEADER = "WEBVTT\n"
 
 
 class VttWriter(TranscriptWriter):
-    """Writes cues whose identifiers are their numbers."""
+    """Writes cues whose identifiers are their numbers. One of a separate channel has it as its voice (`<v>`)."""
 
     name = "vtt"
     enum_value = TRANSCRIPT_FORMAT_VTT
@@ -24,9 +25,14 @@ class VttWriter(TranscriptWriter):
 
 
 def _block(number: int, cue: Cue) -> str:
-    lines = [line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for line in cue.lines]
+    voice = f"<v {_escaped(on_one_line(cue.label))}>" if cue.label else ""
+    lines = [voice + _escaped(cue.lines[0]), *map(_escaped, cue.lines[1:])]
     times = f"{clock(cue.start_ms, decimal_mark='.')} --> {clock(cue.end_ms, decimal_mark='.')}"
     return "\n".join([str(number), times, *lines, ""])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 WRITER = VttWriter()

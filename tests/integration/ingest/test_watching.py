@@ -1,6 +1,7 @@
 """Watches of jobs and reads of transcripts, with a fake worker."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from tiro.transcription.v1.transcription_service_pb2 import (
     TRANSCRIPT_FORMAT_SRT,
     TRANSCRIPT_FORMAT_TSV,
     TRANSCRIPT_FORMAT_TXT,
+    TRANSCRIPT_FORMAT_VERBOSE_JSON,
     TRANSCRIPT_FORMAT_VTT,
     TRANSCRIPT_FORMAT_WORDS,
     GetTranscriptRequest,
@@ -271,11 +273,14 @@ async def test_pages_of_a_text_format_add_up_to_the_file(ingest: Ingest, worker:
     """Pages of any size, joined, are the same file. The JSON is that of the transcript and its segments."""
     await worker.begin()
     await worker.end(segments=segments)
-    kinds = (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON)
+    kinds = (TRANSCRIPT_FORMAT_TXT, TRANSCRIPT_FORMAT_TSV, TRANSCRIPT_FORMAT_JSON, TRANSCRIPT_FORMAT_VERBOSE_JSON)
     for kind in (*kinds, TRANSCRIPT_FORMAT_SRT, TRANSCRIPT_FORMAT_VTT):
         whole = await _written(ingest, worker.job, kind, 1000)
         assert [await _written(ingest, worker.job, kind, size) for size in (1, 3)] == [whole, whole]
     expected = await _transcript(ingest, worker.job)
+    verbose = json.loads(await _written(ingest, worker.job, TRANSCRIPT_FORMAT_VERBOSE_JSON, 3))
+    assert [item["text"] for item in verbose["segments"]] == [segment.text for segment in expected.segments]
+    assert verbose["text"] == " ".join(segment.text for segment in expected.segments)
     assert Parse(await _written(ingest, worker.job, TRANSCRIPT_FORMAT_JSON, 3), GetTranscriptResponse()) == expected
 
 

@@ -66,3 +66,11 @@ def test_words_of_the_context_are_not_in_the_result() -> None:
     words = _of_window(task, (*before, early, late))
     assert [(word.text, word.start, word.end) for word in words] == [("then", 0, 1_000), ("goes", 2_000, 4_000)]
     assert len(task.audio) == len(SAMPLES) + 8_000
+
+
+def test_a_window_does_not_begin_with_a_mark() -> None:
+    """Punctuation that belongs to the final before the window is left out."""
+    task = DecodingTask(SAMPLES, CAREFUL, cast("Any", None))
+    words = DecodedWord(" .", 0, 700, 0.9, (1,)), DecodedWord(" It's", 700, 6_000, 0.9, (2, 3))
+    assert _of_window(task, words) == words[1:]
+    assert _of_window(task, words[:1]) == ()

@@ -32,12 +32,20 @@ OPTIONS = st.builds(
     cue_lines_max=st.sampled_from([0, 1, 5]),
     reading_speed=st.sampled_from([0, 5, 100]),
 )
-TRANSCRIPT = Transcript(engine="fake", model="m", language_code="en")
+TRANSCRIPT = Transcript(
+    engine="fake", model="m", language_code="en", audio_duration=Duration(seconds=61, nanos=250_000_000)
+)
 
 
 def paged(writer: TranscriptWriter, segments: list[Segment], page_size: int, options: SubtitleOptions) -> str:
     """A transcript that is written in pages of `page_size` segments."""
-    text, cue_count = "", 0
+    return "".join(_round(writer, segments, page_size, options, number) for number in range(writer.rounds))
+
+
+def _round(
+    writer: TranscriptWriter, segments: list[Segment], page_size: int, options: SubtitleOptions, number: int
+) -> str:
+    text, cue_count, word_count = "", 0, 0
     for start in range(0, len(segments), page_size) or [0]:
         end = start + page_size
         following = next((segment for segment in segments[end:] if has_cues(segment)), None)
@@ -50,9 +58,13 @@ def paged(writer: TranscriptWriter, segments: list[Segment], page_size: int, opt
                 is_last=end >= len(segments),
                 cues=cues,
                 cues_before=cue_count,
+                segments_before=start,
+                words_before=word_count,
+                round=number,
             )
         )
         cue_count += len(cues)
+        word_count += sum(len(segment.words) for segment in segments[start:end])
     return text
 
 
@@ -75,6 +87,24 @@ def test_json_is_that_of_the_contract(segments: list[Segment]) -> None:
     """The JSON is one object that protobuf reads back as the response with the transcript and its segments."""
     read = Parse(whole("json", segments), GetTranscriptResponse())
     assert read == GetTranscriptResponse(transcript=TRANSCRIPT, segments=segments)
+
+
+@given(segments=st.lists(SEGMENTS, max_size=9))
+def test_verbose_json_has_text_segments_and_words(segments: list[Segment]) -> None:
+    """The object has the whole text, and the times of segments and words in seconds, as numbers."""
+    read = json.loads(whole("verbose_json", segments))
+    assert list(read) == ["task", "language", "duration", "text", "segments", "words"]
+    assert (read["task"], read["language"], read["duration"]) == ("transcribe", "en", 61.25)
+    assert read["text"].split() == [part for segment in segments for part in segment.text.split()]
+    assert [item["id"] for item in read["segments"]] == list(range(len(segments)))
+    assert [item["text"] for item in read["segments"]] == [segment.text for segment in segments]
+    assert [item.get("channel", 0) for item in read["segments"]] == [segment.channel for segment in segments]
+    spoken = [word for segment in segments for word in segment.words]
+    assert [item["word"] for item in read["words"]] == [word.text for word in spoken]
+    timed: list[Segment | Word] = [*segments, *spoken]
+    for item, one in zip([*read["segments"], *read["words"]], timed, strict=True):
+        assert item["start"] == one.start_offset.ToMilliseconds() / 1000
+        assert item["end"] == one.end_offset.ToMilliseconds() / 1000
 
 
 @given(segments=st.lists(SEGMENTS, max_size=9))

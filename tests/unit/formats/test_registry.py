@@ -36,7 +36,7 @@ def test_a_writer_is_found_by_name_and_by_enum_value(writer: TranscriptWriter) -
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
 def test_a_writer_describes_its_files(writer: TranscriptWriter) -> None:
     """The suffix has its dot, and the media type its two parts."""
-    assert re.fullmatch(r"\.[a-z]+", writer.file_suffix)
+    assert re.fullmatch(r"(\.[a-z]+)+", writer.file_suffix)
     assert re.fullmatch(r"[a-z]+/[a-z.-]+", writer.media_type)
 
 

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from tests.unit.formats.speech import segment
 from tiro.speech.v1.transcript_pb2 import Segment, Transcript, Word
 from tiro.transcription.v1.transcription_service_pb2 import SubtitleOptions
-from tiro_formats.cues import cues_of
+from tiro_formats.cues import Cue, cues_of
 from tiro_formats.registry import writer_named
 from tiro_formats.whole import write_whole
+from tiro_formats.writer import Page
+from tiro_formats.writers.srt import WRITER as SRT
+from tiro_formats.writers.vtt import WRITER as VTT
 
 FORMATS = ["srt", "vtt"]
 HOSTILE = [
@@ -143,3 +146,25 @@ def test_markup_is_escaped_in_srt() -> None:
     """SubRip has no escapes: a word joiner keeps players from reading tags and arrows as such."""
     text = _whole("srt", [segment("<b>x</b> a --> b {\\an8}", 0.0, 2.0)])
     assert text.splitlines()[2] == "<\u2060b>x<\u2060/b> a --\u2060> b {\u2060\\an8}"
+
+
+def test_subtitles_have_the_labels_of_channels() -> None:
+    """WebVTT has a voice, SubRip a label in brackets. Mixed channels have neither."""
+    segments = [segment("One & only.", 0.0, 1.0), segment("Two.", 2.0, 3.0)]
+    segments[0].channel = 2
+    assert _whole("vtt", segments).split("\n")[4::4] == ["<v Channel 2>One &amp; only.", "Two."]
+    assert _whole("srt", segments).split("\n")[2::4] == ["[Channel 2] One & only.", "Two."]
+
+
+@pytest.mark.parametrize("label", ["<i>Eve</i>", "a > b", "Tom\nDick --> Harry", "R&D", "&gt;"])
+def test_a_label_with_markup_is_shown_unchanged(label: str) -> None:
+    """A label is escaped, and has no line breaks: it cannot end its tag or its line."""
+    cue = Cue(0, 1000, ("text",), label)
+    vtt = VTT.write(Page(Transcript(), [], is_first=True, is_last=True, cues=[cue]))
+    (shown,) = [line for line in vtt.split("\n") if line.startswith("<v")]
+    voice, text = shown.removeprefix("<v ").split(">")
+    assert (html.unescape(voice), text) == (" ".join(label.split()), "text")
+    assert "<" not in voice
+    srt = SRT.write(Page(Transcript(), [], is_first=True, is_last=True, cues=[cue]))
+    (caption,) = _read("srt", srt)
+    assert _shown("srt", caption) == [f"[{' '.join(label.split())}] text"]

@@ -56,19 +56,21 @@ class TranscriptReader:
                 reasons.ERROR_REASON_UNSUPPORTED_OPTION, "the job was created without enable_word_time_offsets"
             )
         scope = _scope(job, request, writer)
-        cursor = _PageCursor.parse(position_of(request.page_token, scope)) if request.page_token else _PageCursor(0, 0)
+        cursor = _PageCursor.parse(position_of(request.page_token, scope)) if request.page_token else _PageCursor()
         bytes_max = PAGE_BYTES_MAX if writer is None else TEXT_PAGE_BYTES_MAX
         segments = await self._segments(job, cursor.segment, request.page_size or PAGE_SIZE_DEFAULT, bytes_max)
         response = GetTranscriptResponse(transcript=job.transcript)
-        cue_count = 0
+        count = 0
         if writer is None:
             response.segments.extend(segments)
         else:
             page = await self._page(job, request, writer, segments, cursor)
             response.text = writer.write(page)
-            cue_count = len(page.cues)
-        following = _PageCursor(cursor.segment + len(segments), cursor.cue + cue_count)
-        if following.segment < job.transcript.segment_count:
+            count = len(page.cues) if writer.uses_cues else sum(len(segment.words) for segment in segments)
+        following = _PageCursor(cursor.segment + len(segments), cursor.item + count, cursor.round)
+        if following.segment >= job.transcript.segment_count:
+            following = _PageCursor(round=cursor.round + 1)
+        if following.round < (writer.rounds if writer is not None else 1):
             response.next_page_token = page_token(scope, str(following))
         return response
 
@@ -101,7 +103,10 @@ class TranscriptReader:
             is_first=cursor.segment == 0,
             is_last=end >= job.transcript.segment_count,
             cues=cues,
-            cues_before=cursor.cue,
+            cues_before=cursor.item if writer.uses_cues else 0,
+            segments_before=cursor.segment,
+            words_before=0 if writer.uses_cues else cursor.item,
+            round=cursor.round,
         )
 
     async def _next_with_cues(self, job: TranscriptionRecord, first: int) -> Segment | None:
@@ -138,18 +143,19 @@ class TranscriptReader:
 class _PageCursor:
     """The position at which a page begins."""
 
-    segment: int
-    """The number of segments on the pages before."""
-    cue: int
-    """The number of cues on the pages before, in formats that use cues."""
+    segment: int = 0
+    """The number of segments on the pages before, in the same round."""
+    item: int = 0
+    """The number of cues on these pages, in formats that use cues; of words in others."""
+    round: int = 0
+    """The round of the format."""
 
     def __str__(self) -> str:
-        return f"{self.segment}.{self.cue}"
+        return f"{self.segment}.{self.item}.{self.round}"
 
     @classmethod
     def parse(cls, position: str) -> Self:
-        segment, _, cue = position.partition(".")
-        return cls(int(segment), int(cue))
+        return cls(*map(int, position.split(".")))
 
 
 def _scope(job: TranscriptionRecord, request: GetTranscriptRequest, writer: TranscriptWriter | None) -> str:

@@ -35,15 +35,20 @@ class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     TRANSCRIPT_FORMAT_TXT: _TranscriptFormat.ValueType  # 2
     """Plain text, a line a segment."""
     TRANSCRIPT_FORMAT_SRT: _TranscriptFormat.ValueType  # 3
-    """SubRip subtitles."""
+    """SubRip subtitles. A cue of a separate channel begins with its label, as in `[Channel 2]`."""
     TRANSCRIPT_FORMAT_VTT: _TranscriptFormat.ValueType  # 4
-    """WebVTT subtitles."""
+    """WebVTT subtitles. A cue of a separate channel has its label as voice, as in `<v Channel 2>`."""
     TRANSCRIPT_FORMAT_TSV: _TranscriptFormat.ValueType  # 5
     """Tab-separated: start and end in milliseconds, text; a line a segment."""
     TRANSCRIPT_FORMAT_JSON: _TranscriptFormat.ValueType  # 6
     """One JSON object: the transcript with its segments and their words, in protobuf's JSON mapping."""
     TRANSCRIPT_FORMAT_WORDS: _TranscriptFormat.ValueType  # 7
     """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
+    TRANSCRIPT_FORMAT_VERBOSE_JSON: _TranscriptFormat.ValueType  # 8
+    """One JSON object as Whisper and many services write it: `task`, `language`, `duration`, the whole `text`, `segments`
+    and `words`, all times in seconds as numbers. A separate channel is the field `channel` of segments and words.
+    Without `enable_word_time_offsets` the list of words is empty.
+    """
 
 class TranscriptFormat(_TranscriptFormat, metaclass=_TranscriptFormatEnumTypeWrapper):
     """The format of a transcript."""
@@ -55,15 +60,20 @@ TRANSCRIPT_FORMAT_SEGMENTS: TranscriptFormat.ValueType  # 1
 TRANSCRIPT_FORMAT_TXT: TranscriptFormat.ValueType  # 2
 """Plain text, a line a segment."""
 TRANSCRIPT_FORMAT_SRT: TranscriptFormat.ValueType  # 3
-"""SubRip subtitles."""
+"""SubRip subtitles. A cue of a separate channel begins with its label, as in `[Channel 2]`."""
 TRANSCRIPT_FORMAT_VTT: TranscriptFormat.ValueType  # 4
-"""WebVTT subtitles."""
+"""WebVTT subtitles. A cue of a separate channel has its label as voice, as in `<v Channel 2>`."""
 TRANSCRIPT_FORMAT_TSV: TranscriptFormat.ValueType  # 5
 """Tab-separated: start and end in milliseconds, text; a line a segment."""
 TRANSCRIPT_FORMAT_JSON: TranscriptFormat.ValueType  # 6
 """One JSON object: the transcript with its segments and their words, in protobuf's JSON mapping."""
 TRANSCRIPT_FORMAT_WORDS: TranscriptFormat.ValueType  # 7
 """JSON Lines: an object a word. Needs `enable_word_time_offsets`."""
+TRANSCRIPT_FORMAT_VERBOSE_JSON: TranscriptFormat.ValueType  # 8
+"""One JSON object as Whisper and many services write it: `task`, `language`, `duration`, the whole `text`, `segments`
+and `words`, all times in seconds as numbers. A separate channel is the field `channel` of segments and words.
+Without `enable_word_time_offsets` the list of words is empty.
+"""
 Global___TranscriptFormat: _TypeAlias = TranscriptFormat  # noqa: Y015
 
 @_typing.final
