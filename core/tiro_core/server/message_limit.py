@@ -42,7 +42,8 @@ class MessageLimitInterceptor(AroundInterceptor):
                 grpc.StatusCode.INVALID_ARGUMENT,
                 reasons.ERROR_REASON_INVALID_REQUEST,
                 f"the message has {request.size} bytes, and at most {self._bytes_max} are accepted: send a larger "
-                "recording in pieces, with tiro.transcription.v1.UploadService",
+                "recording in pieces, with tiro.transcription.v1.UploadService, and live audio in messages of up to "
+                "256 KiB",
             )
 
 

@@ -95,11 +95,21 @@ async def test_messages_without_audio_change_nothing(
     assert conversation.last.session_ended.audio_duration.ToMilliseconds() == pytest.approx(1000, abs=20)
 
 
-async def test_a_message_over_the_limit_of_grpc(client: Client, worker: ScriptedWorker) -> None:
-    """A message over gRPC's limit ends the call and its session."""
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [
+        (8 * 1024 * 1024, grpc.StatusCode.INVALID_ARGUMENT),
+        (32 * 1024 * 1024, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ],
+    ids=["refused by Tiro", "refused by gRPC"],
+)
+async def test_a_message_over_the_limit(
+    client: Client, worker: ScriptedWorker, size: int, code: grpc.StatusCode
+) -> None:
+    """A message over the limit ends the call and its session."""
     before = set(worker.received)
-    error = await client.be_refused(client.config(), Request(audio=bytes(8 * 1024 * 1024)))
-    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    error = await client.be_refused(client.config(), Request(audio=bytes(size)))
+    assert error.code() == code
     for session_id in set(worker.received) - before:
         await worker.received[session_id].ended.wait()
 
