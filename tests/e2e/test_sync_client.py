@@ -31,7 +31,7 @@ from tiro_engines.fake.markers import encode
 
 RATE = 16_000
 PIECE_SAMPLES = RATE // 10
-END_SECONDS_MAX = 10.0
+END_SECONDS_MAX = 30.0
 """How long a program that got SIGINT may take to end."""
 WORDS = "w0 w1 w2"
 

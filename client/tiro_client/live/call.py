@@ -10,6 +10,7 @@ import grpc
 from tiro.streaming.v1.streaming_pb2 import StreamingTranscribeRequest, StreamingTranscribeResponse
 from tiro.streaming.v1.streaming_pb2_grpc import StreamingServiceStub
 from tiro_client.calls.connection import Connection
+from tiro_client.calls.ending import end_call
 from tiro_client.calls.status import CallStatus
 from tiro_client.errors import StreamClosed, Unavailable
 
@@ -68,9 +69,9 @@ class LiveCall:
                 return None
             raise error from seen
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Cancel the call, if it has not ended."""
-        self._call.cancel()
+        await end_call(self._call)
 
 
 def ended_early() -> Unavailable:

@@ -107,7 +107,7 @@ class LiveSession:
             await self._outbox.disconnect()
             if sender is not None:
                 await cancel_and_wait(sender)
-            call.close()
+            await call.close()
         if not self._ended:
             raise ended_early()
 
@@ -178,7 +178,7 @@ class LiveSession:
             await call.open(self._opening())
             answer = await call.read()
         except BaseException:
-            call.close()
+            await call.close()
             raise
         if answer is None:
             raise ended_early()

@@ -16,6 +16,7 @@ from tiro.transcription.v1.upload_service_pb2 import (
 )
 from tiro.transcription.v1.upload_service_pb2_grpc import UploadServiceStub
 from tiro_client.calls.connection import Connection
+from tiro_client.calls.ending import end_call
 from tiro_client.calls.error_details import from_status
 from tiro_client.calls.retrying import STREAM_ATTEMPTS_MAX, Backoff, is_transient
 from tiro_client.calls.status import CallStatus
@@ -100,7 +101,7 @@ class UploadClient:
             # The service does not accept the rest. Its answer gives the reason.
             return await _finish(call, status)
         finally:
-            call.cancel()
+            await end_call(call)
 
 
 class _AnsweredEarly(Exception):  # noqa: N818 - not an error: the call has its answer

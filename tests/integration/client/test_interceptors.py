@@ -143,3 +143,11 @@ async def test_refusals_keep_their_reason(client: AsyncClient, deployment: Deplo
     with pytest.raises(InvalidRequest) as refused:
         await client.upload(LARGE)
     assert refused.value.reason == "UPLOAD_TOO_LARGE"
+
+
+async def test_a_call_that_the_service_ends_leaves_no_task(client: AsyncClient, deployment: Deployment) -> None:
+    """Also when nothing is being sent: gRPC's task that waits for the next request is ended (see `leaves_no_tasks`)."""
+    deployment.live.refusal = invalid_argument(reasons.ERROR_REASON_UNKNOWN_MODEL, "no such model")
+    async with client.open_stream(LiveConfig(sample_rate=16000)) as live:
+        with pytest.raises(InvalidRequest, match="no such model"):
+            await anext(live)
