@@ -27,7 +27,7 @@ class FileSource:
 
     def peek(self, size: int, *, at: int = 0) -> bytes:
         """Return up to `size` bytes of the file at an offset, without patches, and without moving the position."""
-        return os.pread(self._fd, size, at)
+        return os.pread(self._fd, size, at) if at < self.size else b""  # sizes in headers may be beyond any file
 
     def patch(self, offset: int, data: bytes) -> None:
         """Let reads see other bytes at an offset. The file itself stays as it is."""
