@@ -40,6 +40,7 @@ def containers(canary: Path) -> Iterator[HostileFile]:
     yield HostileFile("silent-video", _silent_video(), "NO_AUDIO_STREAM")
     yield from _wavs()
     yield from _chains()
+    yield from _huge_sizes()
 
 
 def _tables(good: bytes) -> Iterator[HostileFile]:
@@ -146,6 +147,23 @@ def _wavs() -> Iterator[HostileFile]:
     for size in (0, 2**40, 2**63 - 1, 2**64 - 1):
         lie = size.to_bytes(8, "little")
         yield HostileFile(f"rf64-size-{size}", rf64[:at] + lie * 3 + rf64[at + 24 :])
+
+
+def _huge_sizes() -> Iterator[HostileFile]:
+    """Chunks and boxes with sizes of 64 bits that no file has."""
+    for container, codec, name in (
+        ("caf", "pcm_s16le", b"data"),
+        ("w64", "pcm_s16le", b"data"),
+        ("mp4", "aac", b"mdat"),
+    ):
+        good = encode(container, codec)
+        for size in (2**62, 2**63 - 1, 2**63, 2**64 - 1):
+            data = bytearray(good)
+            at = data.index(name) + (16 if container == "w64" else 4)
+            if container == "mp4":  # a size of 1 says that 64 bits of size follow
+                data[at - 8 : at - 4] = (1).to_bytes(4, "big")
+            data[at : at + 8] = size.to_bytes(8, "little" if container == "w64" else "big")
+            yield HostileFile(f"size-{container}-{size}", bytes(data))
 
 
 def _chains() -> Iterator[HostileFile]:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 
+from tiro_core.audio.decode import decode
 from tiro_core.audio.errors import AudioError
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
@@ -124,16 +126,23 @@ async def test_the_duration_is_measured_not_read_from_the_header(
     assert info.duration_seconds == pytest.approx(2.0, abs=0.01)
 
 
+@pytest.mark.parametrize("times", [10, 1.1])
 async def test_the_duration_is_that_of_the_samples_not_of_the_packets(
-    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
+    launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode, times: float
 ) -> None:
-    """An m4a file with a ten times too high timescale has the duration of its samples."""
+    """An m4a file with a false timescale has the duration of its samples, and no silence between them."""
     data = bytearray(encode("ipod", "aac", 16_000, seconds=8.0))
     timescale_at = data.index(b"mdhd") + 4 + 12
-    struct.pack_into(">I", data, timescale_at, 10 * struct.unpack_from(">I", data, timescale_at)[0])
-    info = await probe(launcher, as_file(bytes(data)), limits=limits)
-    assert info.container_duration_seconds == pytest.approx(0.8, abs=0.1)
+    struct.pack_into(">I", data, timescale_at, round(times * struct.unpack_from(">I", data, timescale_at)[0]))
+    file = as_file(bytes(data))
+    info = await probe(launcher, file, limits=limits)
     assert info.duration_seconds == pytest.approx(8.0, abs=0.2)
+    async with decode(launcher, file, limits=limits) as stream:
+        samples = np.concatenate([chunk async for chunk in stream])
+    assert stream.report is not None
+    assert stream.report.decoded_duration_seconds == pytest.approx(8.0, abs=0.2)
+    inside = samples[1_600 : 1_600 + 7 * 16_000].reshape(-1, 160)
+    assert np.abs(inside).max(axis=1).min() > 1_000
 
 
 async def test_the_position_of_the_file_does_not_matter(

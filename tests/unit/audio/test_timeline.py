@@ -22,6 +22,7 @@ from tests.unit.audio.timed_media import (
     beeps,
     sounding,
 )
+from tiro_core.audio.child.flac import FlacFrames
 from tiro_core.audio.decode import decode
 from tiro_core.audio.launcher import MediaLauncher
 from tiro_core.audio.limits import DecodeLimits
@@ -34,6 +35,9 @@ AsFile = Callable[[bytes], BinaryIO]
 RATE = 16_000
 TOLERANCE_SECONDS = 0.06
 """Two packets of AAC, the priming of an encoder among them."""
+AMR_COMFORT_NOISE = 8
+AMR_FRAME_BYTES = [13, 14, 16, 18, 20, 21, 27, 32]
+"""Frames of AMR with their header, by the type in it (RFC 4867, section 5.3)."""
 KINDS = [MP4, MATROSKA, WEBM, MPEGTS, FLV]
 
 
@@ -138,6 +142,45 @@ async def test_a_chain_of_ogg_streams_is_no_fault(subject: Subject) -> None:
     found, report = await subject.decoded(beeps(OGG, [0.0, 3.0]) * 2)
     assert [begin for begin, _ in found] == pytest.approx([0.0, 3.0, 6.0 + BEEP_SECONDS], abs=TOLERANCE_SECONDS)
     assert report.clock_restarts == 0
+
+
+@pytest.mark.parametrize("frame_type", [8, 15], ids=["comfort noise", "no data"])
+async def test_frames_of_amr_without_speech_are_silence(
+    subject: Subject, encode: Callable[..., bytes], frame_type: int
+) -> None:
+    """A sender without speech transmits parameters of noise, or nothing: silence of 20 ms, and no damage."""
+    data = encode("amr", "libopencore_amrnb", 8_000, seconds=2.0)
+    magic = len(b"#!AMR\n")
+    frame_bytes = AMR_FRAME_BYTES[data[magic] >> 3 & 0x0F]
+    middle = magic + (len(data) - magic) // frame_bytes // 2 * frame_bytes
+    quiet = bytes([frame_type << 3 | 4]) + bytes(5 if frame_type == AMR_COMFORT_NOISE else 0)
+    found, report = await subject.decoded(data[:middle] + quiet * 100 + data[middle:])
+    assert [time for sound in found for time in sound] == pytest.approx([0.0, 1.0, 3.0, 4.0], abs=0.1)
+    assert report.damaged_packets == 0
+
+
+async def test_lost_frames_of_live_flac_are_silence(
+    launcher: MediaLauncher, limits: DecodeLimits, encode: Callable[..., bytes]
+) -> None:
+    """FLAC frames are numbered: those that a live stream lacks are silence."""
+    data = encode("flac", "flac", RATE, seconds=6.0)
+    header = data.index(b"\xff\xf8")
+    frames = FlacFrames()
+    pieces = [*frames.push(data[header:]), frames.flush()]
+    seconds = 6.0 / len(pieces)
+    begin, end = len(pieces) // 3, len(pieces) // 2
+    kept = b"".join([data[:header], *pieces[:begin], *pieces[end:]])
+    async with decode_live(launcher, LiveFormat.FLAC, rate=RATE, limits=limits) as decoder:
+
+        async def feed() -> None:
+            await decoder.write(kept)
+            await decoder.end()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(feed())
+            samples = np.concatenate([chunk async for chunk in decoder])
+    found = [time for sound in sounding(samples, RATE) for time in sound]
+    assert found == pytest.approx([0.0, begin * seconds, end * seconds, 6.0], abs=0.1)
 
 
 async def test_live_ogg_has_the_clock_of_the_file(launcher: MediaLauncher, limits: DecodeLimits) -> None:

@@ -1,6 +1,7 @@
 """The boxes of a movie (ISO/IEC 14496-12, section 4.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tiro_core.audio.child.source import FileSource
 
@@ -11,17 +12,44 @@ BOXES_MAX = 10_000
 """Boxes that are looked at. A movie that is not fragmented has a handful."""
 
 
-def boxes(source: FileSource) -> Iterator[tuple[int, bytes]]:
-    """Yield where the boxes of the outermost level begin, and their names."""
-    begin = 0
+class Box(NamedTuple):
+    """A box.
+
+    Attributes:
+        name: its name.
+        begin: where it begins in the file.
+        body: where its contents begin.
+        end: where it ends.
+    """
+
+    name: bytes
+    begin: int
+    body: int
+    end: int
+
+
+def boxes(source: FileSource, within: Box | None = None) -> Iterator[Box]:
+    """Yield the boxes of the outermost level, or those within a box."""
+    begin, end = (0, source.size) if within is None else (within.body, within.end)
     for _ in range(BOXES_MAX):
         header = source.peek(HEADER_BYTES, at=begin)
-        size, name = int.from_bytes(header[:4], "big"), header[4:8]
+        size, name, body = int.from_bytes(header[:4], "big"), header[4:8], begin + 8
         if size == 1:
-            size = int.from_bytes(header[8:], "big")
-        if len(name) < len(b"name"):
+            size, body = int.from_bytes(header[8:], "big"), begin + 16
+        if len(name) < len(b"name") or begin >= end:
             return
-        yield begin, name
-        if size < len(b"sizename"):  # 0: up to the end of the file
+        after = begin + size if size else end
+        yield Box(name, begin, body, after if within is None else min(after, end))
+        if after < body:
             return
-        begin += size
+        begin = after
+
+
+def descend(source: FileSource, path: Sequence[bytes], within: Box | None = None) -> Iterator[Box]:
+    """Yield the boxes at a path of names."""
+    for box in boxes(source, within):
+        if box.name == path[0]:
+            if len(path) == 1:
+                yield box
+            else:
+                yield from descend(source, path[1:], box)

@@ -7,6 +7,7 @@ from av import AudioFrame, FFmpegError, Packet
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from tiro_core.audio.child.edit_lists import NO_EDITS, EditList, shifted
 from tiro_core.audio.child.origin import stated_end_seconds
 from tiro_core.audio.child.refusals import check_packet, check_parameters
 from tiro_core.audio.child.silence import discontinuous_frame
@@ -30,7 +31,9 @@ class AudioContainer:
         damaged_packets: packets skipped so far.
     """
 
-    def __init__(self, container: InputContainer, stream: AudioStream, *, origin: float | None) -> None:
+    def __init__(
+        self, container: InputContainer, stream: AudioStream, *, origin: float | None, edits: EditList = NO_EDITS
+    ) -> None:
         self._container = container
         self._stream = stream
         self._decode: Callable[[Packet[AudioStream]], list[AudioFrame]] = stream.codec_context.decode
@@ -38,7 +41,8 @@ class AudioContainer:
         self.codec = codec_name(stream)
         self.track = sound_tracks(container).index(stream) + 1
         self.origin = origin
-        self.duration_seconds = stated_end_seconds(container, stream, origin)
+        self._gaps = edits.gaps
+        self.duration_seconds = edits.seconds or stated_end_seconds(container, stream, origin)
         self.damaged_packets = 0
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
@@ -66,7 +70,14 @@ class AudioContainer:
             return None
         seconds = sum(frame.samples / frame.sample_rate for frame in frames)
         time = packet.pts if frames[0].pts is None else frames[0].pts
-        return Piece(seconds_of(time, packet.time_base), seconds, stated_seconds(packet), frames)
+        return Piece(self._placed(seconds_of(time, packet.time_base)), seconds, stated_seconds(packet), frames)
+
+    def time_of(self, packet: "Packet[AudioStream]") -> float | None:
+        """Return the timestamp of a packet in seconds; None without one."""
+        return self._placed(seconds_of(packet.pts, packet.time_base))
+
+    def _placed(self, time: float | None) -> float | None:
+        return None if time is None else shifted(time, self._gaps)
 
     def _frames(self, packet: "Packet[AudioStream]") -> Sequence[AudioFrame]:
         if (silence := discontinuous_frame(packet)) is not None:

@@ -8,11 +8,12 @@ from av import FFmpegError, Packet
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from tiro_core.audio.child.container import AudioContainer, seconds_of, stated_seconds
+from tiro_core.audio.child.container import AudioContainer, stated_seconds
 from tiro_core.audio.child.opening import open_media, opened_tracks
 from tiro_core.audio.child.source import FileSource
 from tiro_core.audio.child.speech_meter import SpeechMeter
 from tiro_core.audio.child.tracks import codec_context, codec_name, is_decodable, sound_tracks
+from tiro_core.audio.errors import AudioError
 from tiro_core.audio.mono import MonoConverter
 from tiro_core.audio.report import AudioTrack
 
@@ -60,11 +61,15 @@ class _Listener:
         """Take the next packet of the track, and listen to it if it is in a window."""
         if self._opened is None:
             return
-        time = (seconds_of(packet.pts, packet.time_base) or 0.0) - (self._opened.origin or 0.0)
+        time = (self._opened.time_of(packet) or 0.0) - (self._opened.origin or 0.0)
         self._end = max(self._end, time + stated_seconds(packet))
         if self.has_heard_enough or time % self._spread_seconds >= WINDOW_SECONDS:
             return
-        piece = self._opened.decode(packet)
+        try:
+            piece = self._opened.decode(packet)
+        except AudioError:  # of this track alone: it is not listened to any further
+            self._opened = None
+            return
         for frame in piece.frames if piece is not None else ():
             self._meter.push(self._converter.convert(frame))
 

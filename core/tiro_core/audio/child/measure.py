@@ -7,7 +7,7 @@ from av import AudioFrame, Packet
 from av.audio.stream import AudioStream
 
 from tiro_core.audio.child.clock_check import PIECES_CHECKED, with_checked_clock
-from tiro_core.audio.child.container import AudioContainer, seconds_of, stated_seconds
+from tiro_core.audio.child.container import AudioContainer, stated_seconds
 from tiro_core.audio.child.timeline import HOLE_SECONDS_MIN, Piece, open_timeline
 from tiro_core.audio.errors import AudioTooLongError, AudioTooShortError, AudioUndecodableError
 from tiro_core.audio.limits import DecodeLimits
@@ -64,14 +64,14 @@ class _Measured:
 
     def _stated(self, packet: "Packet[AudioStream]") -> Piece | None:
         """The sound of a packet by what the container states. A movie counts the hole behind a packet to its length."""
-        if not packet.size:
+        if not packet.size or packet.is_discard:  # outside of what an edit list keeps
             return None
         stated = seconds = stated_seconds(packet)
         if stated > self._longest_seconds + HOLE_SECONDS_MIN:
             seconds = self._longest_seconds
         elif stated < self._shortest_seconds * FALSE_FRACTION:
             seconds = self._shortest_seconds
-        return Piece(seconds_of(packet.pts, packet.time_base), seconds, stated, ())
+        return Piece(self._container.time_of(packet), seconds, stated, ())
 
     def _agrees(self) -> bool:
         tolerated = DISAGREEMENT_SECONDS_TOLERATED + self._stated_seconds * DISAGREEMENT_FRACTION_TOLERATED

@@ -11,6 +11,7 @@ from av.stream import Discard
 
 from tiro_core.audio.child.chunks import correct_sound_size
 from tiro_core.audio.child.container import AudioContainer
+from tiro_core.audio.child.edit_lists import NO_EDITS, read_edit_lists
 from tiro_core.audio.child.formats import CONTAINERS, DECODERS
 from tiro_core.audio.child.origin import start_seconds
 from tiro_core.audio.child.refusals import check_wav_header
@@ -38,6 +39,7 @@ def open_media(
         source.seek(0)
         check_wav_header(source)
         correct_sound_size(source)
+        read_edit_lists(source)
     try:
         return _opened(source, container_format, CONTAINERS, {})
     except NotAudioError:
@@ -97,9 +99,10 @@ def opened_tracks(
         if all(other.index != stream.index for stream in streams):
             other.discard = Discard.all
     origin = start_seconds(media, source)
+    edits = read_edit_lists(source) if isinstance(source, FileSource) else {}
     for stream in streams:
         stream.codec_context.thread_count = 1  # one process a job is the unit of parallel work
-    return [AudioContainer(media, stream, origin=origin) for stream in streams]
+    return [AudioContainer(media, stream, origin=origin, edits=edits.get(stream.index, NO_EDITS)) for stream in streams]
 
 
 def _refuse_to_open(*_: object) -> Never:

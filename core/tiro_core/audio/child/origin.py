@@ -63,4 +63,4 @@ def _tagged_end(container_name: str, stream: AudioStream) -> float | None:
 
 def _is_fragmented(source: FileSource) -> bool:
     """Whether a movie has fragments (`moof`, ISO/IEC 14496-12, section 8.8.4)."""
-    return any(name == b"moof" for _, name in boxes(source))
+    return any(box.name == b"moof" for box in boxes(source))

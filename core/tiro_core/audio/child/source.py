@@ -20,15 +20,14 @@ class FileSource:
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; none at the end."""
         data = self.peek(size, at=self._position)
+        for offset, patch in self._patches.items():
+            data = _patched(data, self._position, offset, patch)
         self._position += len(data)
         return data
 
     def peek(self, size: int, *, at: int = 0) -> bytes:
-        """Return up to `size` bytes at an offset, without moving the position."""
-        data = os.pread(self._fd, size, at)
-        for offset, patch in self._patches.items():
-            data = _patched(data, at, offset, patch)
-        return data
+        """Return up to `size` bytes of the file at an offset, without patches, and without moving the position."""
+        return os.pread(self._fd, size, at) if at < self.size else b""  # sizes in headers may be beyond any file
 
     def patch(self, offset: int, data: bytes) -> None:
         """Let reads see other bytes at an offset. The file itself stays as it is."""

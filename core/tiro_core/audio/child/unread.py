@@ -26,5 +26,5 @@ def unread_bytes(container_name: str, source: FileSource) -> int:
 
 def _end_of_movie(source: FileSource) -> int:
     """Where a second movie begins (`ftyp` after the first, ISO/IEC 14496-12, section 4.3), or the file ends."""
-    starts = [begin for begin, name in boxes(source) if name == b"ftyp"]
+    starts = [box.begin for box in boxes(source) if box.name == b"ftyp"]
     return starts[1] if len(starts) > 1 else source.size

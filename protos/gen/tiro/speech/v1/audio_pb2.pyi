@@ -35,7 +35,9 @@ class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEn
     AUDIO_ENCODING_FLAC: _AudioEncoding.ValueType  # 3
     """A FLAC stream, beginning with its header."""
     AUDIO_ENCODING_OGG_OPUS: _AudioEncoding.ValueType  # 4
-    """Opus in an Ogg stream, beginning with its header pages."""
+    """Opus in an Ogg stream, beginning with its header pages. Its granule positions are its time: where they jump ahead,
+    because nothing was sent, there is silence.
+    """
 
 class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
     """The encoding of live audio. Recordings need none: their container states it."""
@@ -49,7 +51,9 @@ AUDIO_ENCODING_MULAW: AudioEncoding.ValueType  # 2
 AUDIO_ENCODING_FLAC: AudioEncoding.ValueType  # 3
 """A FLAC stream, beginning with its header."""
 AUDIO_ENCODING_OGG_OPUS: AudioEncoding.ValueType  # 4
-"""Opus in an Ogg stream, beginning with its header pages."""
+"""Opus in an Ogg stream, beginning with its header pages. Its granule positions are its time: where they jump ahead,
+because nothing was sent, there is silence.
+"""
 Global___AudioEncoding: _TypeAlias = AudioEncoding  # noqa: Y015
 
 @_typing.final
@@ -68,8 +72,8 @@ class AudioFormat(_message.Message):
     the stream; a rate that is given here as well must agree with it (Opus: 48000).
     """
     channel_count: _builtins.int
-    """The number of interleaved channels, 1 to 8; they are mixed to one. 0 means 1. Read for LINEAR16 and MULAW; FLAC and
-    OGG_OPUS state it in the header of the stream.
+    """The number of interleaved channels, 1 to 8. They are mixed to one; where they cancel each other out, one of them is
+    taken. 0 means 1. Read for LINEAR16 and MULAW; FLAC and OGG_OPUS state it in the header of the stream.
     """
     def __init__(
         self,
@@ -160,7 +164,9 @@ class AudioInfo(_message.Message):
     sample_rate_hertz: _builtins.int
     """The sample rate in Hz."""
     channel_count: _builtins.int
-    """The number of channels. They are mixed to one, unless a job asks for `separate_channels`."""
+    """The number of channels. They are mixed to one, unless a job asks for `separate_channels`. Where they cancel each
+    other out, one of them is taken.
+    """
     track: _builtins.int
     """The number of the track that is described here, and transcribed unless a job names another: the container's default
     track, or the one with the most speech where that one has hardly any. 0 where the recording has one track.
