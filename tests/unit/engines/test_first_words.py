@@ -14,7 +14,7 @@ from faster_whisper.utils import get_assets_path
 from benchmarks.shared.decoded import decoded
 from deploy.local.stack import ROOT
 from tiro_engines.faster_whisper.speech_segments import find_speech_segments
-from tiro_engines.interface import SAMPLE_RATE, RecognitionOptions, Samples, SessionOptions
+from tiro_engines.interface import SAMPLE_RATE, RecognitionOptions, Samples, SessionOptions, SpeechStarted
 from tiro_engines.windowed.decoder import DecodedWord, DecodingContext, Hypothesis, PartialWindow
 from tiro_engines.windowed.session import WindowedSession
 from tiro_engines.windowed.silero import SileroModel, SileroVoiceActivity, speech_probabilities
@@ -22,7 +22,16 @@ from tiro_engines.windowed.silero import SileroModel, SileroVoiceActivity, speec
 SPEECH_SECONDS = 2
 AUDIBLE = 0.02
 """The amplitude from which on a sample of the utterances is speech."""
-SILENCES = (0.0, 8.1, 41.0, 180.0)
+KINDS = {
+    "at the beginning": (0.0, 0.01, 0.0, False),
+    "8 s of digital silence": (8.1, 0.01, 0.0, False),
+    "8 s of faint noise": (8.1, 0.1, 0.001, False),
+    "41 s of digital silence": (41.0, 0.01, 0.0, False),
+    "41 s of faint noise": (41.0, 0.1, 0.001, False),
+    "41 s of digital silence after speech": (41.0, 0.01, 0.0, True),
+    "180 s of digital silence": (180.0, 0.01, 0.0, False),
+}
+"""Seconds before the speech, loudness of the speech, loudness of the noise, whether somebody has spoken before."""
 UTTERANCES = ("Thank you for", "When it hears more", "Los mensajes esperan")
 """The beginnings of utterances of three voices in two languages."""
 
@@ -47,24 +56,24 @@ def speech(request: pytest.FixtureRequest) -> Samples:
     raise AssertionError(f"there is no such utterance: {request.param}")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(seconds, loudness, noise) for seconds in SILENCES for loudness, noise in ((0.01, 0.0), (0.1, 0.001))],
-    ids=lambda param: f"{param[0]} s, {'faint noise' if param[2] else 'digital silence'}",
-)
+@pytest.fixture(scope="module", params=KINDS.values(), ids=list(KINDS))
 def recording(request: pytest.FixtureRequest, speech: Samples) -> tuple[Samples, int]:
-    """Quiet speech behind digital silence, or behind faint noise; and the sample at which the speech begins."""
-    seconds, loudness, noise = request.param
-    begin = round(seconds * SAMPLE_RATE)
-    silence = np.random.default_rng(1).normal(0, 1, begin).astype(np.float32)
-    return np.concatenate((silence * np.float32(noise), speech * np.float32(loudness))), begin
+    """Quiet speech behind silence or noise, and the sample at which the speech begins."""
+    seconds, loudness, noise, spoken_before = request.param
+    silence = np.random.default_rng(1).normal(0, 1, round(seconds * SAMPLE_RATE)).astype(np.float32)
+    parts = [silence * np.float32(noise), speech * np.float32(loudness)]
+    if spoken_before:
+        parts.insert(0, speech)
+    samples = np.concatenate(parts)
+    return samples, len(samples) - len(speech)
 
 
 def test_a_job_hears_speech_from_its_beginning(silero: SileroModel, recording: tuple[Samples, int]) -> None:
-    """The first segment begins before the speech does, and not long before."""
+    """The segment begins before the speech does, and not long before."""
     samples, begin = recording
-    first = find_speech_segments(speech_probabilities(silero, samples), len(samples))[0]
-    assert begin - 1.5 * SAMPLE_RATE <= first.start <= begin
+    segments = find_speech_segments(speech_probabilities(silero, samples), len(samples))
+    starts = [segment.start for segment in segments if segment.end > begin]
+    assert begin - 1.5 * SAMPLE_RATE <= starts[0] <= begin
 
 
 class SilentDecoder:
@@ -90,10 +99,11 @@ class SilentDecoder:
 
 
 def test_a_live_session_hears_speech_from_its_beginning(silero: SileroModel, recording: tuple[Samples, int]) -> None:
-    """The window of the first utterance begins before the speech does, and not long before."""
+    """The window of the utterance begins before the speech does, and not long before."""
     samples, begin = recording
     session = WindowedSession(SilentDecoder(), SileroVoiceActivity(silero), SessionOptions(), 0)
     for start in range(0, len(samples), SAMPLE_RATE // 2):
-        if session.advance(samples[start : start + SAMPLE_RATE // 2]):
+        updates = session.advance(samples[start : start + SAMPLE_RATE // 2])
+        if any(isinstance(update, SpeechStarted) and update.at >= begin for update in updates):
             break
     assert begin - 1.5 * SAMPLE_RATE <= session.checkpoint_sample <= begin
