@@ -27,6 +27,7 @@ from tiro_engines.interface.errors import (
     Cancelled,
     EngineRefused,
     EngineUnavailable,
+    ModelTooLarge,
     ModelUnavailable,
     UnsupportedLanguage,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Feature",
     "Final",
     "ModelInfo",
+    "ModelTooLarge",
     "ModelUnavailable",
     "OnAudioSent",
     "Partial",
