@@ -31,7 +31,16 @@ SERVICE_KEYS = frozenset(
         *("takeover_seconds_max", "watchers_max", "write_seconds_max"),
         # transcriber
         *("attempts_max", "compute_type", "decode_seconds_max", "device", "engine", "job_slots", "model"),
-        *("models_dir", "part_seconds", "session_slots", "session_threads", "split_seconds_min"),
+        *(
+            "model_idle_seconds",
+            "models",
+            "models_dir",
+            "models_memory_bytes",
+            "part_seconds",
+            "session_slots",
+            "session_threads",
+            "split_seconds_min",
+        ),
         *("streamer_silence_seconds_max", "threads", "transcriber_health_address", "transcriber_metrics_address"),
         *("window_seconds",),
     )

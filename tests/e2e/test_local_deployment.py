@@ -1,6 +1,7 @@
 """`make run`, `make status` and `make reset` on one machine: real processes, on ports and in folders of their own."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -25,11 +26,22 @@ TOLD_SECONDS_MAX = 30.0
 """How long a refused start may take here, with the start of Python on a busy machine."""
 
 
+pytestmark = pytest.mark.xdist_group("local-deployment")
+
+
 def free_block() -> Ports:
-    """Consecutive ports that are free."""
+    """Consecutive ports that are free, below those that the system gives to other programs."""
+    while True:
+        ports = Ports.block(random.randrange(20_000, 32_000, 10))  # noqa: S311 - no secret
+        if not ports.taken():
+            return ports
+
+
+def test_the_suggested_ports_are_free() -> None:
+    """Another start can use them."""
     ports = suggested_block()
     assert ports is not None
-    return ports
+    assert ports.taken() == {}
 
 
 def local(command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +88,6 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Port
         yield folder, ports
 
 
-@pytest.mark.xdist_group("local-deployment")
 def test_the_state_is_shown(first: tuple[Path, Ports]) -> None:
     """`make status` has a line for each process, and its model. Without a deployment the exit code is 3."""
     folder, ports = first
@@ -91,7 +102,6 @@ def test_the_state_is_shown(first: tuple[Path, Ports]) -> None:
     assert (none.returncode, "make run" in none.stdout) == (3, True)
 
 
-@pytest.mark.xdist_group("local-deployment")
 def test_ports_of_another_tiro_are_told(first: tuple[Path, Ports], tmp_path: Path) -> None:
     """Each taken port is named with its owner, and free ports are suggested."""
     _, ports = first
@@ -104,7 +114,6 @@ def test_ports_of_another_tiro_are_told(first: tuple[Path, Ports], tmp_path: Pat
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.xdist_group("local-deployment")
 def test_a_folder_has_one_deployment(first: tuple[Path, Ports]) -> None:
     """A second start with the same data is refused, and so is a reset while it is used."""
     folder, _ = first
@@ -114,7 +123,6 @@ def test_a_folder_has_one_deployment(first: tuple[Path, Ports]) -> None:
     assert (kept.returncode, "stop it first" in kept.stderr) == (1, True)
 
 
-@pytest.mark.xdist_group("local-deployment")
 def test_another_deployment_does_not_answer(first: tuple[Path, Ports], tmp_path: Path) -> None:
     """A deployment whose ports are taken after the check does not become ready by the other one's health."""
     _, ports = first
@@ -128,7 +136,6 @@ def test_another_deployment_does_not_answer(first: tuple[Path, Ports], tmp_path:
     assert ready == []
 
 
-@pytest.mark.xdist_group("local-deployment")
 def test_two_deployments_side_by_side(first: tuple[Path, Ports], tmp_path: Path) -> None:
     """Each has its own ports, data and processes. A process that dies is started again and reported."""
     folder, _ = first

@@ -1,6 +1,9 @@
 """Loads a Whisper model, on the device and with the compute type that suit the machine."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ctranslate2
@@ -10,7 +13,7 @@ from faster_whisper.utils import get_assets_path
 from tiro_engines.catalogue import UnknownModelError, load_catalogue
 from tiro_engines.errors import SettingsError
 from tiro_engines.faster_whisper.engine import FasterWhisperEngine
-from tiro_engines.interface import EngineSettings, ModelInfo, ModelUnavailable
+from tiro_engines.interface import EngineSettings, ModelInfo, ModelTooLarge, ModelUnavailable
 from tiro_engines.models.store import ModelStore, VerifiedModel
 from tiro_engines.windowed.silero import SileroModel
 
@@ -22,6 +25,7 @@ COMPUTE_TYPES = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8_float32",
 GPU_JOBS = 2
 JOBS_MAX = 64
 
+_NO_MEMORY = re.compile(r"out of memory|bad_alloc|cannot allocate memory", re.IGNORECASE)
 _SILERO_FILE = "silero_vad_v6.onnx"
 
 
@@ -29,15 +33,28 @@ def load_engine(model: str, settings: EngineSettings) -> FasterWhisperEngine:
     """Load a model; see `EngineType.load`."""
     verified = _verified(model, settings)
     device = choose_device(settings.device)
-    whisper = WhisperModel(
-        str(verified.path),
-        device=device,
-        compute_type=choose_compute_type(settings.compute_type, device),
-        cpu_threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.parallel),
-        num_workers=settings.parallel,
-    )
+    compute_type = choose_compute_type(settings.compute_type, device)
+    with _naming_lack_of_memory(verified.name, device):
+        whisper = WhisperModel(
+            str(verified.path),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.parallel),
+            num_workers=settings.parallel,
+        )
     silero = SileroModel(Path(get_assets_path()) / _SILERO_FILE)
     return FasterWhisperEngine(whisper, silero, ModelInfo(NAME, verified.name, verified.digest))
+
+
+@contextmanager
+def _naming_lack_of_memory(model: str, device: str) -> Iterator[None]:
+    """Raise what the library raises without memory (`bad_alloc`, CUDA's `out of memory`) as `ModelTooLarge`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            raise ModelTooLarge(f"the model {model!r} does not fit the memory ({device}): {error}") from error
+        raise
 
 
 def _verified(model: str, settings: EngineSettings) -> VerifiedModel:

@@ -27,6 +27,7 @@ from tiro_engines.interface.errors import (
     Cancelled,
     EngineRefused,
     EngineUnavailable,
+    ModelTooLarge,
     ModelUnavailable,
     UnsupportedLanguage,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "Feature",
     "Final",
     "ModelInfo",
+    "ModelTooLarge",
     "ModelUnavailable",
     "OnAudioSent",
     "Partial",

@@ -13,6 +13,10 @@ class EngineRefused(Exception):  # noqa: N818 - reads as the condition it report
     """A service that the engine needs refuses the request. Trying again does not help."""
 
 
+class ModelTooLarge(EngineRefused):
+    """The model does not fit the memory of the machine. Trying again there does not help."""
+
+
 class UnsupportedLanguage(ValueError):  # noqa: N818 - reads as the condition it reports
     """The engine with its model does not recognize the requested language."""
 

@@ -16,7 +16,7 @@ from tiro_core.errors import TiroError, reason_from_name
 from tiro_core.logs.logger import get_logger
 from tiro_core.messaging.errors import Unreadable
 from tiro_core.server.caller_errors import for_caller
-from tiro_engines.interface import Engine, EngineRefused, EngineUnavailable, UnsupportedLanguage
+from tiro_engines.interface import Engine, EngineRefused, EngineUnavailable, ModelTooLarge, UnsupportedLanguage
 
 _MAY_PASS = (DecodeCrashedError, DecodeTimeoutError)
 """Faults of decoding that another attempt, on another or less busy machine, may not have."""
@@ -50,7 +50,9 @@ def engine_fault(cause: EngineUnavailable | EngineRefused) -> TiroError:
     log.warning("engine_fault", error=cause)
     if isinstance(cause, EngineUnavailable):
         return TiroError(grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_ENGINE_UNAVAILABLE, str(cause))
-    return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_ENGINE_REFUSED, str(cause))
+    too_large = isinstance(cause, ModelTooLarge)
+    reason = reasons.ERROR_REASON_MODEL_TOO_LARGE if too_large else reasons.ERROR_REASON_ENGINE_REFUSED
+    return TiroError(grpc.StatusCode.FAILED_PRECONDITION, reason, str(cause))
 
 
 def unsupported_language(error: UnsupportedLanguage) -> TiroError:

@@ -12,12 +12,23 @@ from tiro_engines.models.folder import default_models_dir
 
 
 class TranscriberSettings(CoreSettings):
-    """Settings of the transcriber. One worker loads one model of one engine."""
+    """Settings of the transcriber. A worker runs one engine, with one model or several."""
 
     model_config = SettingsConfigDict(cli_prog_name="tiro-transcriber")
 
     engine: str = Field("", description="The engine to run. Empty: the catalogue's default")
     model: str = Field("", description="The model to load. Empty: the engine's default")
+    models: str = Field(
+        "",
+        description="Further models of the engine, separated by commas. Each is loaded when it is asked for. `all`: "
+        "every model of the catalogue that fits models_memory_bytes",
+    )
+    model_idle_seconds: float = Field(
+        900, gt=0, description="Seconds after its last use after which one of `models` is unloaded"
+    )
+    models_memory_bytes: int = Field(
+        0, ge=0, description="The most memory that all loaded models may take, as estimated. 0: 3/4 of the machine's"
+    )
     models_dir: Path = Field(default_factory=default_models_dir, description="Folder of verified weights")
     catalogue: Path | None = Field(None, description="TOML file with a catalogue to use instead of the shipped one")
     device: str = Field("auto", description="`auto`, `cpu` or `cuda`")

@@ -28,7 +28,8 @@ UNREAD_MAX = 64
 class Session:
     """A live session, from the side of its streamer."""
 
-    def __init__(self, bus: Bus, tenant: str) -> None:
+    def __init__(self, bus: Bus, tenant: str, *, model: str = "markers") -> None:
+        self._model = model
         self._bus = bus
         self.tenant = tenant
         self.id = new_id()
@@ -47,7 +48,7 @@ class Session:
             state=SessionRecord.STATE_WAITING,
             recognition=RecognitionConfig(
                 engine="fake",
-                model="markers",
+                model=self._model,
                 language_code=language,
                 region=region,
                 enable_word_time_offsets=True,

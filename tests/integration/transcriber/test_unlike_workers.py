@@ -29,7 +29,8 @@ from tiro_engines.interface import (
     Window,
     WindowResult,
 )
-from tiro_transcriber import app
+from tiro_transcriber import worker
+from tiro_transcriber.engine import choice
 
 StartUnlike = Callable[..., Awaitable[None]]
 
@@ -92,7 +93,7 @@ def start_unlike(start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> StartU
 
     async def start(*kinds: EngineType) -> None:
         waiting = iter(kinds)
-        monkeypatch.setattr(app, "find_engine", lambda _: next(waiting))
+        monkeypatch.setattr(choice, "find_engine", lambda _: next(waiting))
         for _ in kinds:
             await start_worker()
 
@@ -102,8 +103,8 @@ def start_unlike(start_worker: Start, monkeypatch: pytest.MonkeyPatch) -> StartU
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that do not wait for more suitable ones."""
-    monkeypatch.setattr(app, "JOB_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(app, "SESSION_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "JOB_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "SESSION_PATIENCE_SECONDS", 0.0)
 
 
 @UNLIKE

@@ -6,7 +6,7 @@ See docs/adr/0013-capacity.md for the formulas.
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tiro_transcriber import metrics
@@ -159,9 +159,9 @@ def reserve(slots: int) -> int:
     return max(1, math.floor(RESERVE_SHARE * slots))
 
 
-def export_gauges(load: SessionLoad) -> None:
-    """Let the gauges of live sessions read the measurements at each scrape."""
-    metrics.SESSIONS_ACTIVE.set_function(lambda: load.sessions)
-    metrics.SESSION_CAPACITY.set_function(lambda: load.capacity)
-    metrics.SESSION_LAG.set_function(lambda: load.lag_seconds)
-    metrics.SESSION_PARTIAL_INTERVAL.set_function(lambda: load.interval_seconds)
+def export_gauges(loads: Sequence[SessionLoad]) -> None:
+    """Let the gauges of live sessions read the measurements of all models at each scrape."""
+    metrics.SESSIONS_ACTIVE.set_function(lambda: sum(load.sessions for load in loads))
+    metrics.SESSION_CAPACITY.set_function(lambda: sum(load.capacity for load in loads))
+    metrics.SESSION_LAG.set_function(lambda: max(load.lag_seconds for load in loads))
+    metrics.SESSION_PARTIAL_INTERVAL.set_function(lambda: max(load.interval_seconds for load in loads))

@@ -182,6 +182,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The tenant has reached its daily limit of audio sent to cloud engines; `google.rpc.RetryInfo` says when the next
     day begins.
     """
+    ERROR_REASON_MODEL_TOO_LARGE: _ErrorReason.ValueType  # 118
+    """The model does not fit the memory of the worker's machine."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed: the `reason` of the `google.rpc.ErrorInfo` that every error carries, in the domain
@@ -348,4 +350,6 @@ ERROR_REASON_CLOUD_LIMIT_REACHED: ErrorReason.ValueType  # 105
 """The tenant has reached its daily limit of audio sent to cloud engines; `google.rpc.RetryInfo` says when the next
 day begins.
 """
+ERROR_REASON_MODEL_TOO_LARGE: ErrorReason.ValueType  # 118
+"""The model does not fit the memory of the worker's machine."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
