@@ -43,13 +43,14 @@ from tiro_client.live.events import (
 from tiro_client.live.stream import LiveStream
 from tiro_client.recognition import Recognition, RecognitionOptions
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
-from tiro_client.uploads.upload import Upload
+from tiro_client.uploads.upload import AudioTrack, Upload
 
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
     "AudioAck",
     "AudioEncoding",
+    "AudioTrack",
     "Capability",
     "ConfigUpdated",
     "DeadlineExceeded",
