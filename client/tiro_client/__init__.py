@@ -46,13 +46,14 @@ from tiro_client.recognition import Recognition, RecognitionOptions
 from tiro_client.sync.client import Client
 from tiro_client.sync.live_stream import SyncLiveStream
 from tiro_client.transcript import Segment, Transcript, TranscriptInfo, TranscriptWarning, Word
-from tiro_client.uploads.upload import Upload
+from tiro_client.uploads.upload import AudioTrack, Upload
 
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
     "AudioAck",
     "AudioEncoding",
+    "AudioTrack",
     "Capability",
     "Client",
     "ConfigRefused",

@@ -167,6 +167,7 @@ async def test_options_are_sent_with_the_job(client: AsyncClient, deployment: De
         end_seconds=4,
         temperature=0.0,
         separate_channels=True,
+        audio_track=2,
         lane=Lane.DEFERRED,
         ttl=timedelta(hours=1),
         callback="https://example.com/hook",
@@ -178,6 +179,7 @@ async def test_options_are_sent_with_the_job(client: AsyncClient, deployment: De
     assert asked.options.audio_end.seconds == 4
     assert asked.options.HasField("temperature")
     assert asked.options.separate_channels
+    assert asked.options.audio_track == 2
     assert (asked.lane, asked.ttl.seconds) == (Transcription.LANE_DEFERRED, 3600)
     assert asked.callback.uri == "https://example.com/hook"
     for field in ("options", "callback", "ttl"):

@@ -11,12 +11,14 @@ import pytest
 from tests.unit.audio.timed_media import (
     BEEP_SECONDS,
     FLV,
+    MANY_CHANNELS,
     MATROSKA,
     MOV,
     MP4,
     MPEG,
     MPEGTS,
     OGG,
+    SURROUND,
     WEBM,
     Kind,
     beeps,
@@ -89,7 +91,9 @@ async def test_sound_that_begins_behind_what_ffmpeg_looks_at(subject: Subject, k
     assert_beeps(found, [12.0])
 
 
-@pytest.mark.parametrize("kind", [*KINDS, OGG], ids=lambda kind: kind.container)
+@pytest.mark.parametrize(
+    "kind", [*KINDS, OGG, SURROUND, MANY_CHANNELS], ids=lambda kind: f"{kind.container} {kind.layout}"
+)
 async def test_holes_between_packets_are_silence(subject: Subject, kind: Kind) -> None:
     """A container without packets for some seconds has silence there; nothing is missing."""
     found, report = await subject.decoded(beeps(kind, [0.0, 3.0, 24.0]))

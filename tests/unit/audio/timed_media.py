@@ -30,18 +30,22 @@ class Kind(NamedTuple):
         codec: FFmpeg's name of the encoder.
         frame_samples: the samples of one packet.
         video: FFmpeg's name of an encoder of pictures; empty for a container of sound alone.
+        layout: the channels, which all have the same sound.
     """
 
     container: str
     codec: str
     frame_samples: int
     video: str
+    layout: str = "mono"
 
 
 MP4 = Kind("mp4", "aac", 1024, "mpeg4")
 MOV = Kind("mov", "pcm_s16le", 1200, "mpeg4")
 MATROSKA = Kind("matroska", "libopus", 960, "mpeg4")
 WEBM = Kind("webm", "libopus", 960, "libvpx")
+SURROUND = Kind("matroska", "aac", 1024, "mpeg4", "5.1")
+MANY_CHANNELS = Kind("matroska", "pcm_s16le", 960, "mpeg4", "16 channels")
 OGG = Kind("ogg", "libopus", 960, "")
 MPEGTS = Kind("mpegts", "aac", 1024, "mpeg2video")
 MPEG = Kind("mpeg", "mp2", 1152, "mpeg2video")
@@ -79,7 +83,7 @@ def sounding(samples: npt.NDArray[np.int16], rate: int) -> list[tuple[float, flo
 def _sound(output: OutputContainer, kind: Kind, starts: Sequence[float]) -> "list[Packet[AudioStream]]":
     stream = output.add_stream(kind.codec, rate=RATE)
     assert isinstance(stream, AudioStream)
-    stream.layout = "mono"
+    stream.layout = kind.layout
     beep_frames = round(BEEP_SECONDS * RATE / kind.frame_samples)
     beep_samples = beep_frames * kind.frame_samples
     packets: list[Packet[AudioStream]] = []
@@ -98,10 +102,14 @@ def _sound(output: OutputContainer, kind: Kind, starts: Sequence[float]) -> "lis
 def _tone(stream: AudioStream, samples: int, position: int) -> av.AudioFrame:
     at = (np.arange(samples) + position) / RATE
     values = (16_000 * np.sin(2 * np.pi * 440 * at)).astype(np.int16).reshape(1, -1)
+    channels = stream.layout.nb_channels
     if stream.format.name == "fltp":
-        frame = av.AudioFrame.from_ndarray(values.astype(np.float32) / 32768, format="fltp", layout="mono")
+        planes = np.repeat(values.astype(np.float32) / 32768, channels, axis=0)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=stream.layout.name)
     else:
-        frame = av.AudioFrame.from_ndarray(values, format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.repeat(values, channels).reshape(1, -1), format="s16", layout=stream.layout.name
+        )
     frame.sample_rate, frame.pts, frame.time_base = RATE, position, Fraction(1, RATE)
     return frame
 

@@ -8,7 +8,7 @@ from av.audio.stream import AudioStream
 
 from tiro_core.audio.child.clock_check import PIECES_CHECKED, with_checked_clock
 from tiro_core.audio.child.container import AudioContainer, stated_seconds
-from tiro_core.audio.child.timeline import HOLE_SECONDS_MIN, Piece, open_timeline
+from tiro_core.audio.child.timeline import HOLE_SECONDS_MIN, Piece, Timeline, open_timeline
 from tiro_core.audio.errors import AudioTooLongError, AudioTooShortError, AudioUndecodableError
 from tiro_core.audio.limits import DecodeLimits
 from tiro_core.audio.report import AudioInfo
@@ -29,8 +29,9 @@ class _Measured:
         first_frame: the first decoded frame; None while there is none.
     """
 
-    def __init__(self, container: AudioContainer) -> None:
+    def __init__(self, container: AudioContainer, timeline: Timeline) -> None:
         self._container = container
+        self._timeline = timeline
         self._packets = 0
         self._stated_seconds = 0.0
         self._decoded_seconds = 0.0
@@ -43,7 +44,8 @@ class _Measured:
         """Yield the sound of every packet, without frames once what packets state is believed."""
         believed = False
         for packet in self._container.packets():
-            piece = self._stated(packet) if believed else self._decoded(packet)
+            # A clock that does not keep time with the sound is noticed meanwhile, by the reader of these pieces.
+            piece = self._stated(packet) if believed and not self._timeline.is_ignored else self._decoded(packet)
             if not believed and self._packets == PIECES_CHECKED:
                 believed = self._agrees()
             if piece is not None:
@@ -90,8 +92,8 @@ def measure(container: AudioContainer, limits: DecodeLimits) -> AudioInfo:
         AudioTooLongError: more than `limits.duration_seconds_max`.
         AudioUndecodableError: packets, of which none decodes.
     """
-    measured = _Measured(container)
     timeline = open_timeline(container, limits)
+    measured = _Measured(container, timeline)
     for piece in with_checked_clock(measured.pieces(), timeline):
         # Lengths that are stated, not decoded, are rounded: there the timestamps are more exact.
         timeline.place(piece.time, piece.seconds, hole_seconds_min=HOLE_SECONDS_MIN if piece.frames else 0.0)

@@ -8,6 +8,9 @@ from av.audio.stream import AudioStream
 FRAME_SECONDS_MAX = 1.0
 """The longest frame that is made at once, which bounds the memory for hours of silence."""
 
+LAYOUTS = frozenset({"mono", "stereo"})
+"""Layouts of silent frames. PyAV crashes on planes of more than 8 channels, and silence is the same in any layout."""
+
 UNSIGNED_FORMATS = frozenset({"u8", "u8p"})
 UNSIGNED_SILENCE = b"\x80"
 
@@ -16,11 +19,12 @@ AMR_FRAMES = {"amrnb": (8, 160, 8_000), "amrwb": (9, 320, 16_000)}
 
 
 def silence_like(frame: AudioFrame, seconds: float) -> Iterator[AudioFrame]:
-    """Yield frames of silence with the format, channels and rate of `frame`."""
+    """Yield frames of silence with the format and rate of `frame`, and with its channels if they are one or two."""
+    layout = frame.layout.name if frame.layout.name in LAYOUTS else "mono"
     left = round(seconds * frame.sample_rate)
     while left > 0:
         samples = min(left, max(1, round(FRAME_SECONDS_MAX * frame.sample_rate)))
-        yield _silent_frame(frame.format.name, frame.layout.name, samples, frame.sample_rate)
+        yield _silent_frame(frame.format.name, layout, samples, frame.sample_rate)
         left -= samples
 
 
