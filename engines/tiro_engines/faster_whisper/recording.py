@@ -14,7 +14,7 @@ import numpy as np
 from tiro_engines.faster_whisper.batch_decoder import REPEATED_TOKENS, SAMPLES_MIN, BatchDecoder, DecodedBatch, loops
 from tiro_engines.faster_whisper.echoes import echo_in, is_confirmed
 from tiro_engines.faster_whisper.generated import Generated, is_hallucinated
-from tiro_engines.faster_whisper.hallucination_filter import HallucinationFilter
+from tiro_engines.faster_whisper.hallucination_filter import FASTER_THAN_SPEECH, HallucinationFilter
 from tiro_engines.faster_whisper.languages import Languages, SpokenLanguage
 from tiro_engines.faster_whisper.long_form import BEAM_SIZE, decode_long_form
 from tiro_engines.faster_whisper.prompts import fitted, without_prompt
@@ -127,6 +127,11 @@ class RecordingTranscriber:
             language = options.language or ""
             segment = segment_of(sentence, part.offset, end, language, with_words=options.word_timestamps)
             output.accept(segment, replace(generated, text=segment.text))
+        spoken = sum(len(word.tokens) for word in words)
+        if words and spoken < len(generated.tokens):
+            rest = self._whisper.hf_tokenizer.decode(generated.tokens[spoken:]).strip()
+            at = part.offset + words[-1].end
+            output.drop(Segment(rest, at, max(at, end)), FASTER_THAN_SPEECH)
 
     def _decode_again(
         self,
