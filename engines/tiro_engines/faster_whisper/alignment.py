@@ -6,6 +6,7 @@ from itertools import accumulate
 from statistics import median
 from typing import Any
 
+from tiro_engines.faster_whisper.repetition import spoken_count
 from tiro_engines.interface import SAMPLE_RATE
 from tiro_engines.whole_words import SPACELESS, placed, whole_words, word_probability
 from tiro_engines.windowed.decoder import DecodedWord
@@ -15,6 +16,11 @@ DURATION_TO_MEDIAN_MAX = 2.0
 """A word beside a pause gets the pause as well: it is shortened to this many median lengths, as in faster-whisper."""
 MEDIAN_SECONDS_MAX = 0.7
 """The longest median length that counts, as in faster-whisper."""
+
+WORDS_PER_SECOND_MAX = 7
+"""The fastest repetition that is speech."""
+CHARACTERS_PER_SECOND_MAX = 25
+"""The same in languages without spaces, where most words are single characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,20 @@ def _words(timings: list[dict[str, Any]], text: WindowText, language: str) -> tu
         [timings[index] for index in word]
         for word in whole_words([timing["word"] for timing in timings], language, begins)
     ]
-    spans = [(_samples(word[0]["start"]), _samples(word[-1]["end"])) for word in groups]
-    return tuple(
-        _joined(word, span, language) for word, span in zip(groups, placed(spans, 0, text.samples), strict=True)
-    )
+    groups = groups[: _spoken_count(groups, language, text)]
+    times = [(_samples(word[0]["start"]), _samples(word[-1]["end"])) for word in groups]
+    spans = placed(times, 0, text.samples)
+    return tuple(_joined(word, span, language) for word, span in zip(groups, spans, strict=True))
+
+
+def _spoken_count(groups: Sequence[Sequence[dict[str, Any]]], language: str, text: WindowText) -> int:
+    """The number of words without those that a loop has added. Forced tokens stay."""
+    tokens = accumulate(sum(len(timing["tokens"]) for timing in group) for group in groups)
+    forced = sum(count <= max(text.borders, default=0) for count in tokens)
+    spelled = ["".join(filter(str.isalnum, "".join(timing["word"] for timing in group).casefold())) for group in groups]
+    spans = [(group[0]["start"], group[-1]["end"]) for group in groups]
+    most = CHARACTERS_PER_SECOND_MAX if language in SPACELESS else WORDS_PER_SECOND_MAX
+    return max(forced, spoken_count(spelled, spans, most))
 
 
 def _joined(timings: Sequence[dict[str, Any]], span: tuple[int, int], language: str) -> DecodedWord:

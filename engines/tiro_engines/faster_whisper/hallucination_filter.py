@@ -11,6 +11,8 @@ from tiro_engines.interface import SAMPLE_RATE, Cancelled, DroppedText, Segment
 
 REPEATED_WORDS_PER_SECOND_MAX = 5.0
 """The fastest repetition that can be speech. The fastest readers say 6 words a second, but not the same ones."""
+FASTER_THAN_SPEECH = "a repetition faster than speech"
+"""Why a repetition is left out."""
 
 
 class HallucinationFilter:
@@ -43,16 +45,22 @@ class HallucinationFilter:
         self.raise_if_cancelled()
         if is_hallucinated(generated):
             silence, unlikely = generated.no_speech_probability, generated.log_probability
-            self._drop(segment, f"no speech probability {silence:.2f}, mean log probability {unlikely:.2f}")
+            self.drop(segment, f"no speech probability {silence:.2f}, mean log probability {unlikely:.2f}")
         elif is_subtitle_credit(segment.text):
-            self._drop(segment, "credits of subtitles")
+            self.drop(segment, "credits of subtitles")
         elif (once := _once(segment, generated)) is not None:
-            self._drop(_rest(segment, once), "a repetition faster than speech")
+            self.drop(_rest(segment, once), FASTER_THAN_SPEECH)
             self._emit(once)
         else:
             self._emit(segment)
 
-    def _drop(self, segment: Segment, reason: str) -> None:
+    def drop(self, segment: Segment, reason: str) -> None:
+        """Leave a text out, and report it.
+
+        Args:
+            segment: The text with its times.
+            reason: The reason, for people.
+        """
         if segment.text:
             self.dropped.append(DroppedText(segment.text, segment.start, segment.end, reason))
 

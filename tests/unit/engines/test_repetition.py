@@ -1,6 +1,7 @@
 """Repetition in the output of a decoder, and which output is accepted."""
 
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from tiro_engines.faster_whisper.languages import (
     COMPACT_TOKENS_PER_SECOND_MAX,
     Vocabulary,
 )
-from tiro_engines.faster_whisper.repetition import without_repetition
+from tiro_engines.faster_whisper.repetition import spoken_count, without_repetition
 from tiro_engines.faster_whisper.tasks import CAREFUL, PARTIAL, QUICK, WITH_CONTEXT, DecodingTask, Effort
 
 
@@ -42,6 +43,24 @@ def test_repetition_of_speech_is_no_loop(tokens: str) -> None:
     """A repeated word, or two clauses with the same beginning, is not a loop."""
     words = tokens.split()
     assert without_repetition([sorted(set(words)).index(word) for word in words]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "kept"),
+    [
+        ("he had a smile he had a smile he had a smile", [0.3] * 8 + [0.02] * 4, 8),
+        ("he had a smile he had a smile he had a smile", [0.3] * 4 + [0.02] * 8, 4),
+        ("he had a smile he had a smile", [0.3] * 8, 8),
+        ("no no no no no no", [0.3] * 6, 6),
+        ("no no no no no no", [0.3] * 3 + [0.0] * 3, 4),
+        ("one two three four", [0.0] * 4, 4),
+    ],
+)
+def test_rounds_without_time_were_not_said(text: str, seconds: list[float], kept: int) -> None:
+    """The last rounds of a loop are left out as far as they are faster than speech."""
+    ends = list(accumulate(seconds))
+    spans = [(end - length, end) for end, length in zip(ends, seconds, strict=True)]
+    assert spoken_count(text.split(), spans, 7) == kept
 
 
 SENTENCE = [1, 2, 3, 4, 5, 6]

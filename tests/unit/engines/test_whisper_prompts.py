@@ -145,7 +145,7 @@ def test_a_copied_text_is_decoded_again(
         asked.append(options)
         return "quite another text" if text and options.decoding.initial_prompt else None
 
-    monkeypatch.setattr("tiro_engines.faster_whisper.recording.echo_in", found)
+    monkeypatch.setattr("tiro_engines.faster_whisper.segment_decoder.echo_in", found)
     samples = speech[: 5 * 16_000]
     plain, _ = transcribe(engine, samples, RecognitionOptions("en"))
     decoding = DecodingOptions(initial_prompt="GOOD MORNING AND", temperature=temperature)

@@ -30,7 +30,7 @@ from tiro_engines.windowed.silero import SileroModel, speech_probabilities
 
 OFFSET = 1_000_000
 LOOP_SECONDS_MIN = 5
-RECORDING = "tiro_engines.faster_whisper.recording"
+DECODER = "tiro_engines.faster_whisper.segment_decoder"
 
 pytestmark = pytest.mark.xdist_group("whisper recording")
 
@@ -114,8 +114,8 @@ def test_doubtful_segments_are_decoded_again(engine: Engine, speech: Samples, mo
         asked.append(window.offset)
         return decode_long_form(whisper, window, options, stretches)
 
-    monkeypatch.setattr(f"{RECORDING}.decode_long_form", counted)
-    monkeypatch.setattr(f"{RECORDING}.LOG_PROBABILITY_MIN", 1.0)
+    monkeypatch.setattr(f"{DECODER}.decode_long_form", counted)
+    monkeypatch.setattr(f"{DECODER}.LOG_PROBABILITY_MIN", 1.0)
     again, _ = transcribe(engine, twice, DecodingOptions())
     assert len(asked) == len(speech_in(twice)) > 1
     assert difference(words_of(again), words_of(clear)) < 0.1
@@ -127,7 +127,7 @@ def test_what_is_said_three_times_is_decoded_once(
     engine: Engine, speech: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clause that is repeated at the pace of speech is kept as often, and is not decoded again."""
-    monkeypatch.setattr(f"{RECORDING}.RecordingTranscriber._decode_again", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(f"{DECODER}.SegmentDecoder._decode_again", lambda *_: pytest.fail("decoded again"))
     segments, result = transcribe(engine, np.concatenate((speech[: 4 * SAMPLE_RATE],) * 3), DecodingOptions())
     assert words_of(segments).count("secretary") == 3
     assert not result.dropped
@@ -144,8 +144,8 @@ def test_a_loop_is_decoded_in_halves(engine: Engine, speech: Samples, monkeypatc
         looping.append(len(samples))
         return True
 
-    monkeypatch.setattr(f"{RECORDING}.loops", found)
-    monkeypatch.setattr(f"{RECORDING}.decode_long_form", lambda *_: pytest.fail("decoded in the long form"))
+    monkeypatch.setattr(f"{DECODER}.loops", found)
+    monkeypatch.setattr(f"{DECODER}.decode_long_form", lambda *_: pytest.fail("decoded in the long form"))
     again, _ = transcribe(engine, speech, DecodingOptions())
     assert looping
     assert difference(words_of(again), words_of(clear)) < 0.2
@@ -159,7 +159,7 @@ def test_a_short_loop_is_decoded_without_repetitions(
     samples = speech[: 4 * SAMPLE_RATE]
     clear, _ = transcribe(engine, samples, DecodingOptions())
     answers = iter([True, True, False])
-    monkeypatch.setattr(f"{RECORDING}.loops", lambda *_: next(answers))
+    monkeypatch.setattr(f"{DECODER}.loops", lambda *_: next(answers))
     again, _ = transcribe(engine, samples, DecodingOptions())
     assert difference(words_of(again), words_of(clear)) < 0.2
     assert next(answers, None) is None

@@ -4,7 +4,9 @@ from tiro.speech.v1 import transcript_pb2
 from tiro.speech.v1.recognition_pb2 import RecognitionConfig
 from tiro.speech.v1.transcript_pb2 import (
     WARNING_REASON_ENGINE,
+    WARNING_REASON_HOTWORDS_OMITTED,
     WARNING_REASON_NO_SPEECH,
+    WARNING_REASON_PROMPT_TRUNCATED,
     WARNING_REASON_STAGE_FAILED,
     WARNING_REASON_TEXT_DROPPED,
     WARNING_REASON_TIMESTAMPS,
@@ -14,7 +16,7 @@ from tiro.speech.v1.transcript_pb2 import (
 from tiro.transcription.v1.transcription_pb2 import TranscriptionOptions
 from tiro_core.audio.report import DecodeReport
 from tiro_core.clock import duration
-from tiro_engines.interface import SAMPLE_RATE, DetectedLanguage, DroppedText, ModelInfo, WindowResult
+from tiro_engines.interface import SAMPLE_RATE, DetectedLanguage, DroppedText, EngineWarning, ModelInfo, WindowResult
 from tiro_transcriber.engine.conversion import dropped_to_proto
 from tiro_transcriber.jobs.audio_range import DecodeOutcome
 from tiro_transcriber.jobs.transcript_builder import TranscriptBuilder
@@ -64,6 +66,23 @@ def test_warnings_of_a_part_are_those_of_the_whole() -> None:
     assert stage.reason == WARNING_REASON_STAGE_FAILED
     assert (stage.start_offset.seconds, stage.end_offset.seconds) == (62, 64)
     assert (transcript.language_code, round(transcript.language_confidence, 2)) == ("en", 0.8)
+
+
+def test_a_warning_about_the_options_is_told_once() -> None:
+    """Windows and parts repeat the warnings about hotwords and prompt; the transcript has each once."""
+    omitted = EngineWarning(WARNING_REASON_HOTWORDS_OMITTED, "no room for the hotwords Tiro")
+    cut = EngineWarning(WARNING_REASON_PROMPT_TRUNCATED, "only its end is used")
+    part = builder()
+    for warnings in ((omitted,), (omitted, cut)):
+        part.add(WindowResult(None, warnings))
+    whole = builder()
+    for offset in (0, 60 * SAMPLE_RATE):
+        whole.add_part(part.transcript(MODEL, DecodeOutcome(60.0, None), segment_count=1), offset)
+    transcript = whole.transcript(MODEL, DecodeOutcome(120.0, None), segment_count=2)
+    assert [(warning.reason, warning.message) for warning in transcript.warnings] == [
+        (omitted.reason, omitted.message),
+        (cut.reason, cut.message),
+    ]
 
 
 def test_a_silent_part_does_not_make_the_whole_silent() -> None:
