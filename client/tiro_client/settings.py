@@ -15,6 +15,7 @@ CLIENT_KEY_VARIABLE = "TIRO_TLS_CLIENT_KEY"
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_STREAMING_ADDRESS = "127.0.0.1:50052"
+PORT_MAX = 65_535
 SYSTEM_ROOTS = "system"
 """Instead of a CA file in `TIRO_TLS_CA`: TLS with the certificate authorities that gRPC bundles."""
 
@@ -99,8 +100,8 @@ def _checked(address: str) -> str:
     scheme, separator, _ = address.partition("://")
     if separator:
         raise ValueError(f"an address is host:port, without {scheme}://, not {address!r}")
-    _, separator, port = address.rpartition(":")
-    if not separator or not port.isdecimal():
+    host, _, port = address.rpartition(":")
+    if not host.strip() or not port.isdecimal() or not 0 < int(port) <= PORT_MAX:
         raise ValueError(f"an address is host:port, not {address!r}")
     return address
 

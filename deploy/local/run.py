@@ -41,7 +41,6 @@ def main() -> None:
         sys.exit(_run(settings, folder, Deployment(ports, settings.get("TIRO_DEFAULT_MODEL", ""))))
     except KeyboardInterrupt:
         print("\nstopped")
-        sys.exit(130)
     except NotReady as error:
         sys.exit(f"run: {error}")
     except subprocess.CalledProcessError as error:

@@ -12,7 +12,10 @@ _CONNECTION_FAULTS = (
         f"the server's certificate is not signed by the authorities of --tls-ca ({TLS_CA_VARIABLE})",
     ),
     (r"WRONG_VERSION_NUMBER", f"the server does not speak TLS: leave out --tls-ca ({TLS_CA_VARIABLE})"),
-    (r"[Hh]ostname|[Pp]eer name", "the server's certificate is for another host name than that of the address"),
+    (
+        r"Hostname Verification|[Pp]eer name",
+        "the server's certificate is for another host name than that of the address",
+    ),
     (
         r"Failed to create security handshaker",
         f"the file of --tls-ca ({TLS_CA_VARIABLE}) has no certificates in PEM format",

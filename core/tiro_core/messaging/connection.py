@@ -67,7 +67,7 @@ class Bus:
 async def open_bus(settings: CoreSettings, service: str, *, read_patience_seconds: float = 0.0) -> AsyncIterator[Bus]:
     """A connection while the context lasts. Waits without a limit for a server to connect to."""
     client = NatsClient()
-    servers = settings.nats_url.split(",")
+    servers = [server.strip() for server in settings.nats_url.split(",")]
     bus = Bus(client, read_patience_seconds=read_patience_seconds)
     reporter = _Reporter(settings.nats_url)
 

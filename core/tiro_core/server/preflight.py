@@ -26,7 +26,7 @@ def check_core(settings: CoreSettings, *, metrics_address: str) -> None:
     """
     for url in settings.nats_url.split(","):
         _require_url("nats_url", url if "://" in url else f"nats://{url.strip()}", NATS_SCHEMES)
-    for url in settings.nats_monitor_url.split(","):
+    for url in filter(str.strip, settings.nats_monitor_url.split(",")):  # empty: no node can be asked
         _require_url("nats_monitor_url", url, MONITOR_SCHEMES)
     if settings.nats_credentials is not None:
         with _naming("nats_credentials"):

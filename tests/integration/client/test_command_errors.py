@@ -61,6 +61,12 @@ async def test_a_wrong_key(address: str, deployment: Deployment) -> None:
         (("transcribe", "a.wav", "-o", __file__), "is a file, not a folder"),
         (("--address", "http://127.0.0.1:50051", "engines"), "without http://"),
         (("--api-key", "tiro_\u00fc", "engines"), "printable ASCII"),
+        (("--address", ":50051", "engines"), "an address is host:port"),
+        (("--address", "127.0.0.1:99999", "engines"), "an address is host:port"),
+        (("transcribe", ""), "the name of a recording is empty"),
+        (("transcribe", "a.wav", "--start", "inf"), "--start"),
+        (("transcribe", "a.wav", "--output", "/nowhere/a.txt"), "no such folder"),
+        (("jobs", "watch", "abcd", "--after", "99999999999999999999"), "--after"),
     ],
 )
 async def test_a_wrong_argument_is_explained(address: str, arguments: tuple[str, ...], why: str) -> None:

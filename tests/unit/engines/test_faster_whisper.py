@@ -1,12 +1,16 @@
 """Decisions of the faster-whisper engine that need no model."""
 
+from pathlib import Path
+
 import ctranslate2
 import pytest
 
 from tiro_engines.errors import SettingsError
+from tiro_engines.faster_whisper import loading
 from tiro_engines.faster_whisper.generated import Generated, is_hallucinated, is_repetitive
 from tiro_engines.faster_whisper.loading import choose_compute_type, choose_device
-from tiro_engines.interface import Capabilities, EngineSettings, ModelUnavailable, UnsupportedLanguage
+from tiro_engines.interface import Capabilities, EngineSettings, ModelTooLarge, ModelUnavailable, UnsupportedLanguage
+from tiro_engines.models.store import VerifiedModel
 from tiro_engines.registry import find_engine
 
 
@@ -33,6 +37,26 @@ def test_the_compute_type_suits_the_device() -> None:
     assert choose_compute_type("float32", "cpu") == "float32"
     with pytest.raises(SettingsError, match=r"compute_type: cpu supports .*int8.*, not 'int3'"):
         choose_compute_type("int3", "cpu")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [MemoryError(), RuntimeError("std::bad_alloc"), RuntimeError("CUDA failed with error out of memory")],
+)
+def test_a_model_that_does_not_fit_has_its_own_error(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library raises without memory is one error; other faults stay what they are."""
+    verified = VerifiedModel("huge", Path("nowhere"), "sha256:0")
+    monkeypatch.setattr(loading, "_verified", lambda *_: verified)
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(loading, "WhisperModel", fail)
+    with pytest.raises(ModelTooLarge, match=r"'huge' does not fit the memory"):
+        find_engine("faster-whisper").load("huge", EngineSettings(models_dir="nowhere", device="cpu"))
+    fault = RuntimeError("another fault")
+    with pytest.raises(RuntimeError, match="another fault"):
+        find_engine("faster-whisper").load("huge", EngineSettings(models_dir="nowhere", device="cpu"))
 
 
 def test_a_model_that_is_not_in_the_catalogue_is_refused() -> None:

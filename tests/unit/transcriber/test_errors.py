@@ -8,7 +8,7 @@ from tiro.events.v1.live_pb2 import SessionRecord
 from tiro.events.v1.transcription_pb2 import TranscriptionRecord
 from tiro_core.blobs.interface import StorageUnavailable
 from tiro_core.errors import TiroError
-from tiro_engines.interface import EngineSettings
+from tiro_engines.interface import EngineSettings, ModelTooLarge
 from tiro_engines.registry import find_engine
 from tiro_transcriber.errors import explain, reason_of, require_consent
 
@@ -19,6 +19,13 @@ def test_an_unavailable_store_leads_to_another_attempt() -> None:
     assert again
     assert reason_of(status) == "STORAGE_UNAVAILABLE"
     assert "inside" not in status.message
+
+
+def test_a_model_that_does_not_fit_has_its_own_reason() -> None:
+    """Another attempt on this machine would not help."""
+    status, again = explain(ModelTooLarge("the model 'huge' takes about 99 GB"))
+    assert (reason_of(status), again) == ("MODEL_TOO_LARGE", False)
+    assert "99 GB" in status.message
 
 
 def test_a_cloud_engine_requires_consent_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:

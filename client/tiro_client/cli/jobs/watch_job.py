@@ -10,7 +10,7 @@ from tiro_client.cli import exit_codes
 from tiro_client.cli.client_options import ClientOptions, options_of
 from tiro_client.cli.console import clock, print_json, results
 from tiro_client.cli.explanations import describe
-from tiro_client.cli.jobs.arguments import AsJson, JobArgument
+from tiro_client.cli.jobs.arguments import SEQUENCE_MAX, AsJson, JobArgument
 from tiro_client.cli.jobs.job_names import full_id
 from tiro_client.cli.jobs.plain_data import event_to_dict
 from tiro_client.cli.runner import run
@@ -22,7 +22,10 @@ def watch_job(
     context: typer.Context,
     job: JobArgument,
     after: Annotated[
-        int, typer.Option("--after", min=0, help="Only events with a higher sequence number. 0: all events.")
+        int,
+        typer.Option(
+            "--after", min=0, max=SEQUENCE_MAX, help="Only events with a higher sequence number. 0: all events."
+        ),
     ] = 0,
     as_json: AsJson = False,
 ) -> None:

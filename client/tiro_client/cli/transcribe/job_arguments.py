@@ -7,17 +7,28 @@ import typer
 
 from tiro_client.jobs.job_options import JobOptions, Lane
 
+OFFSET_SECONDS_MAX = 365 * 24 * 3600.0
+"""An offset in a recording beyond this is a slip of the fingers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobArguments:
     """Options of a command. The fields are named as those of `tiro_client.JobOptions`."""
 
     start_seconds: Annotated[
-        float, typer.Option("--start", min=0, help="Offset in each recording at which to begin, in seconds.")
+        float,
+        typer.Option(
+            "--start", min=0, max=OFFSET_SECONDS_MAX, help="Offset in each recording at which to begin, in seconds."
+        ),
     ] = 0.0
     end_seconds: Annotated[
         float | None,
-        typer.Option("--end", min=0, help="Offset in each recording at which to end, in seconds. Default: its end."),
+        typer.Option(
+            "--end",
+            min=0,
+            max=OFFSET_SECONDS_MAX,
+            help="Offset in each recording at which to end, in seconds. Default: its end.",
+        ),
     ] = None
     initial_prompt: Annotated[
         str,

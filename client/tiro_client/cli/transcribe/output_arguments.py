@@ -62,6 +62,8 @@ class OutputArguments:
                 raise typer.BadParameter(
                     "it takes one recording in one format: use --output-dir for several", param_hint="--output"
                 )
+            if self.output.is_dir() or not self.output.parent.is_dir():
+                raise typer.BadParameter(f"{self.output} cannot be written: no such folder", param_hint="--output")
             return FileOutput(self.output, formats[0])
         if len(formats) > 1 or (len(recordings) > 1 and formats != [FORMAT_DEFAULT] and not self.as_json):
             raise typer.BadParameter(

@@ -30,6 +30,8 @@ def recording_of(text: str) -> Recording:
     """
     if text == STANDARD_INPUT:
         return standard_input()
+    if not text:
+        raise typer.BadParameter("the name of a recording is empty", param_hint="FILES")
     if _SCHEME.match(text) and not is_uri(text):
         raise typer.BadParameter(f"{text}: only http, https and s3 addresses are fetched", param_hint="FILES")
     return text if is_uri(text) else Path(text)
