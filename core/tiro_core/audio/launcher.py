@@ -16,6 +16,9 @@ TEMPLATE_START_SECONDS = 30.0
 READY_BYTES_MAX = 64
 ENVIRONMENT_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG", "LC_ALL")
 """The variables that Python needs to find its modules. The others of the service's environment may hold secrets."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""numpy's library would begin a thread for each further core when it is imported. A process with threads must not fork,
+and one process a job is the unit of parallel work."""
 
 
 class HasFileno(Protocol):
@@ -130,7 +133,7 @@ class MediaLauncher:
                 str(theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
-                env={name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ},
+                env={name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ} | ONE_THREAD,
                 start_new_session=True,  # a terminal's Ctrl-C goes to the service alone, which ends this process
             )
         if not await asyncio.get_running_loop().sock_recv(ours, READY_BYTES_MAX):

@@ -158,6 +158,11 @@ async def test_memory_is_limited(
     assert refusal.value.reason in {"AUDIO_UNDECODABLE", "DECODE_CRASHED"}
 
 
+async def test_the_template_has_one_thread(launcher: MediaLauncher) -> None:
+    """The process that is forked has no other thread: a lock that one holds would stay locked in the child."""
+    assert template_of(psutil.Process()).num_threads() == 1
+
+
 async def test_a_dead_template_is_replaced(
     launcher: MediaLauncher, limits: DecodeLimits, as_file: AsFile, encode: Encode
 ) -> None:
